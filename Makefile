@@ -1,0 +1,37 @@
+# `make demo` and `make test` do all on a machine with Python >= 3.11 and a package registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+ifdef CUDA
+INSTALL := -e ".[test,cuda]"
+else
+INSTALL := --override requirements/cpu-overrides.txt -e ".[test]"
+endif
+
+.PHONY: setup demo test test-all lint clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml requirements/constraints.txt requirements/cpu-overrides.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "uv>=0.5"
+	$(BIN)/uv pip install --python $(BIN)/python -c requirements/constraints.txt $(INSTALL)
+	touch $(READY)
+
+demo: setup
+	$(BIN)/xai-tf demo --out demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-all: setup
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,11 @@
+"""The trained models: find, check, load and save them. Importing this loads no TensorFlow."""
+
+from weights_keras.card import Measure as Measure
+from weights_keras.card import ModelCard as ModelCard
+from weights_keras.card import read_card as read_card
+from weights_keras.store import FOLDER as FOLDER
+from weights_keras.store import ModelFileError as ModelFileError
+from weights_keras.store import load as load
+from weights_keras.store import load_file as load_file
+from weights_keras.store import names as names
+from weights_keras.store import save as save

@@ -1,0 +1,101 @@
+"""Model cards: Markdown with YAML front matter, the convention of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number about a model on one named set, with its 95% interval.
+
+    Attributes:
+        name: "accuracy" or "auc".
+        split: the set it was measured on.
+        value, low, high: the number and its interval.
+        count: how many files it was measured on.
+    """
+
+    name: str
+    split: str
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a trained model.
+
+    Attributes:
+        name: of the model, and of its two files.
+        task: the name of its task.
+        classes: in the order of the outputs.
+        backbone: what it is built on.
+        image_size: (height, width) of the input.
+        preprocessing: what has to be done to RGB in [0, 1] before it goes in.
+        license: of the weights; an SPDX name, or "other".
+        datasets: what it was trained on, with the terms of each.
+        metrics: what was measured.
+        command: trains it again.
+        sha256, size: of the `.keras` file; bytes.
+        text: the Markdown below the front matter.
+    """
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    backbone: str
+    image_size: tuple[int, int] = (224, 224)
+    preprocessing: str = "inside the model: give RGB in [0, 1]"
+    license: str = "other"
+    datasets: tuple[str, ...] = ()
+    metrics: tuple[Measure, ...] = ()
+    command: str = ""
+    sha256: str = ""
+    size: int = 0
+    text: str = field(default="", repr=False)
+
+    def to_markdown(self) -> str:
+        """The card as a file."""
+        import yaml
+
+        front = {"library_name": "keras", "pipeline_tag": "image-classification"}
+        front |= {name: value for name, value in asdict(self).items() if name != "text"}
+        dumped = yaml.safe_dump(_plain(front), sort_keys=False, allow_unicode=True, width=96)
+        return f"---\n{dumped}---\n{self.text.strip()}\n"
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a card file.
+
+    Raises:
+        ValueError: the file has no front matter, or lacks a name, task or classes.
+    """
+    import yaml
+
+    _, front, text = path.read_text(encoding="utf-8").split("---\n", 2)
+    known = {f.name for f in fields(ModelCard)}
+    values: dict[str, Any] = {k: v for k, v in yaml.safe_load(front).items() if k in known}
+    values["metrics"] = tuple(Measure(**measure) for measure in values.get("metrics") or ())
+    for name in ("classes", "image_size", "datasets"):
+        if name in values:
+            values[name] = tuple(values[name])
+    try:
+        return ModelCard(**values, text=text.strip())
+    except TypeError as error:
+        raise ValueError(f"{path} is no complete model card: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value

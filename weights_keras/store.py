@@ -1,0 +1,154 @@
+"""Where the models are: finds, checks and loads them, and saves one whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weights_keras.card import ModelCard, read_card
+
+if TYPE_CHECKING:
+    import keras
+
+FOLDER = Path(__file__).parent
+SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+class ModelFileError(Exception):
+    """A model file that is missing, damaged, changed, or would run code."""
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """The names of the models in a folder, those with a card, in alphabetical order."""
+    return sorted(
+        path.stem
+        for path in folder.glob("*.md")
+        if path.with_suffix(".keras").is_file() or _is_card(path)
+    )
+
+
+def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
+    """Load a model by name, after its file was checked against the hash in its card.
+
+    Raises:
+        ModelFileError: no such model, its file is missing here, or it is not the file of the card.
+    """
+    path = folder / f"{name}.keras"
+    card = read_card(path.with_suffix(".md"))
+    if not path.is_file():
+        raise ModelFileError(
+            f"The weights of {name!r} are not in {folder}. Train them with: {card.command}"
+        )
+    if card.sha256 and _sha256(path) != card.sha256:
+        raise ModelFileError(
+            f"{path} is not the file its card describes: the SHA-256 differs. Fetch it again, or "
+            f"train it with: {card.command}"
+        )
+    return load_file(path), card
+
+
+def load_file(path: Path) -> keras.Model:
+    """Load a `.keras` or legacy `.h5` file without ever running code that is stored in it.
+
+    Keras' safe mode is on; before that, the configuration is searched for code (Lambda layers,
+    pickled functions, classes from outside Keras), so that the refusal can say what it is.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, no model, or holds code.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {path}. Check the name.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ModelFileError(
+            f"{path} is no Keras model by its name. Give a .keras or .h5 file of a whole model."
+        )
+    config = _config(path)
+    for cause in _code_in(config):
+        raise ModelFileError(
+            f"{path} holds code: {cause}. It is not loaded, because code in a model can do "
+            "anything to your machine. Rebuild that layer from plain Keras layers and save again."
+        )
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what it likes on a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+        raise ModelFileError(
+            f"{path} cannot be loaded by Keras {keras.__version__} ({reason}). Save it again with "
+            "model.save(), from the Keras it was trained in."
+        ) from error
+
+
+def save(model: keras.Model, card: ModelCard, folder: Path = FOLDER) -> ModelCard:
+    """Write `<name>.keras`, then `<name>.md`; each appears whole or not at all.
+
+    Returns:
+        The card as written, with the file's SHA-256 and size.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as scratch:
+        file = Path(scratch, f"{card.name}.keras")
+        model.save(file)
+        card = replace(card, sha256=_sha256(file), size=file.stat().st_size)
+        text = Path(scratch, f"{card.name}.md")
+        text.write_text(card.to_markdown(), encoding="utf-8")
+        os.replace(file, folder / file.name)
+        os.replace(text, folder / text.name)
+    return card
+
+
+def _is_card(path: Path) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline() == "---\n" and "library_name: keras" in file.readline()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _config(path: Path) -> Any:
+    """The configuration inside a model file, as plain data."""
+    try:
+        if path.suffix.lower() == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                return json.loads(archive.read("config.json"))
+        import h5py
+
+        with h5py.File(path) as file:
+            if "model_config" not in file.attrs:
+                raise ModelFileError(
+                    f"{path} holds weights without the model they belong to. Save the whole model "
+                    "with model.save()."
+                )
+            return json.loads(file.attrs["model_config"])
+    except (zipfile.BadZipFile, OSError, KeyError, ValueError, EOFError) as error:
+        raise ModelFileError(
+            f"{path} is damaged, cut off, or no Keras model ({error}). Copy it again."
+        ) from error
+
+
+def _code_in(config: Any) -> Iterator[str]:
+    """Name every place in a configuration where loading would run code, or a class of others."""
+    if isinstance(config, list):
+        for item in config:
+            yield from _code_in(item)
+        return
+    if not isinstance(config, dict):
+        return
+    kind, module = config.get("class_name"), config.get("module")
+    if kind in ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"):
+        name = (config.get("config") or {}).get("name") if kind != "__lambda__" else None
+        yield f"a {kind} layer{f' {name!r}' if name else ''}"
+    elif isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins", "tf_keras"):
+        yield f"the class {module}.{kind}"
+    for item in config.values():
+        yield from _code_in(item)

@@ -1,0 +1,232 @@
+"""Save explanations: raw arrays, pictures, and a manifest that is written last."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from xai_tf import pictures
+from xai_tf.classifier import Classifier, Prediction
+from xai_tf.doctor import diagnose
+from xai_tf.errors import OutputError
+from xai_tf.explanation import Explanation
+from xai_tf.sample import Sample
+from xai_tf.sound import write_wav
+from xai_tf.windows import Reading
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+PACKAGES = ("keras", "xplique", "librosa", "numpy")
+
+
+def save_bundle(
+    folder: Path,
+    classifier: Classifier,
+    reading: Reading,
+    explanations: Sequence[Explanation],
+    opacity: float = 0.7,
+) -> dict[str, Any]:
+    """Write the explanations of one file into `folder`, whole or not at all.
+
+    Holds `input.png`, a figure and an overlay each explanation, a comparison each window,
+    `attributions.npz` (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle
+    that is there already is replaced.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        OutputError: the folder holds something else, or cannot be written.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise OutputError(f"{folder} is there and is no bundle of ours. Give another --out.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as scratch:
+            new = Path(scratch, "new")
+            new.mkdir()
+            manifest = _write(new, classifier, reading, explanations, opacity)
+            if folder.exists():
+                os.replace(folder, Path(scratch, "old"))
+            os.replace(new, folder)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written ({error.strerror or error}). Free some space, or give "
+            "another --out."
+        ) from error
+    return manifest
+
+
+def bundle_names(files: Sequence[Path]) -> list[str]:
+    """A folder name for each file: its stem, numbered where two share one."""
+    names: list[str] = []
+    for file in files:
+        name, number = file.stem, 2
+        while name in names:
+            name, number = f"{file.stem}-{number}", number + 1
+        names.append(name)
+    return names
+
+
+def describe(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as plain data."""
+    return {
+        "class": prediction.name,
+        "label": prediction.label,
+        "probabilities": dict(
+            zip(prediction.classes, map(float, prediction.probabilities), strict=True)
+        ),
+        "logits": [float(z) for z in prediction.logits],
+        "margin": prediction.margin,
+    }
+
+
+def describe_classifier(classifier: Classifier) -> dict[str, Any]:
+    """What a classifier is, as plain data."""
+    return {
+        "name": classifier.name,
+        "sha256": classifier.sha256,
+        "task": classifier.task.name if classifier.task else None,
+        "backbone": classifier.backbone,
+        "classes": list(classifier.classes),
+        "image_size": list(classifier.image_size),
+        "head": vars(classifier.head),
+        "preprocessing": classifier.preprocessing,
+        "preprocessing_reason": classifier.preprocessing_reason,
+    }
+
+
+def describe_reading(reading: Reading) -> dict[str, Any]:
+    """A file and what was said of it, as plain data."""
+    first = reading.samples[0]
+    described: dict[str, Any] = {
+        "file": reading.source.name,
+        "sha256": first.sha256,
+        "warnings": list(first.warnings),
+        "prediction": describe(reading.prediction),
+    }
+    if len(reading.samples) > 1:
+        described["windows"] = [
+            {**_span(sample), **describe(prediction)}
+            for sample, prediction in zip(reading.samples, reading.predictions, strict=True)
+        ]
+    return described
+
+
+def versions() -> dict[str, str]:
+    """What computed it."""
+    import tensorflow as tf
+
+    found = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    return found | {name: version(name) for name in ("xai-tf", *PACKAGES)}
+
+
+def _write(
+    folder: Path,
+    classifier: Classifier,
+    reading: Reading,
+    explanations: Sequence[Explanation],
+    opacity: float,
+) -> dict[str, Any]:
+    numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
+    several = len({id(e.sample) for e in explanations}) > 1
+    last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
+    arrays: dict[str, np.ndarray] = {}
+    entries = []
+    for explanation in explanations:
+        window = numbers[id(explanation.sample)]
+        name = _name(explanation, last_layer, window if several else None)
+        pictures.figure(explanation, opacity).savefig(folder / f"{name}.png")
+        _save_picture(folder / f"{name}_overlay.png", pictures.overlay(explanation, opacity))
+        arrays[name] = explanation.attribution
+        if explanation.segments is not None:
+            arrays[f"{name}_segments"] = explanation.segments
+            arrays[f"{name}_segment_weights"] = explanation.segment_weights
+        entries.append(_describe_explanation(explanation, name, window))
+    for sample in dict.fromkeys(e.sample for e in explanations):
+        suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
+        of_sample = [e for e in explanations if e.sample is sample]
+        _save_picture(folder / f"input{suffix}.png", pictures.image_bytes(sample))
+        arrays[f"image{suffix}"] = sample.image
+        _save_comparison(folder / f"comparison{suffix}.png", of_sample, opacity)
+        if sample.sound is not None:
+            write_wav(folder / f"sound{suffix}.wav", sample.sound)
+            arrays |= _sound_arrays(sample, suffix)
+    if len(reading.samples) > 1:
+        pictures.timeline(reading).savefig(folder / "timeline.png")
+    np.savez_compressed(folder / "attributions.npz", **arrays)
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "model": describe_classifier(classifier),
+        "input": describe_reading(reading),
+        "explanations": entries,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
+    return manifest
+
+
+def _describe_explanation(explanation: Explanation, name: str, window: int) -> dict[str, Any]:
+    return {
+        "array": name,
+        "pictures": [f"{name}.png", f"{name}_overlay.png"],
+        "method": explanation.method.name,
+        "signed": explanation.method.signed,
+        "target": explanation.prediction.classes[explanation.target],
+        "contrast": None
+        if explanation.contrast is None
+        else explanation.prediction.classes[explanation.contrast],
+        "settings": dict(explanation.settings),
+        "seed": explanation.seed,
+        "layer": explanation.layer,
+        "passes": vars(explanation.cost),
+        "seconds": round(explanation.seconds, 4),
+        "figures": dict(explanation.figures),
+        "warnings": list(explanation.warnings),
+        "findings": [vars(finding) for finding in diagnose(explanation.attribution)],
+        "window": window,
+        **_span(explanation.sample),
+    }
+
+
+def _name(explanation: Explanation, last_layer: str, window: int | None) -> str:
+    """The name of an explanation in a bundle: its method, and what else tells it apart."""
+    parts = [explanation.method.name]
+    if explanation.layer and explanation.layer != last_layer:
+        parts.append(explanation.layer)
+    if window is not None:
+        parts.append(f"window{window:02d}")
+    return "_".join(parts)
+
+
+def _span(sample: Sample) -> dict[str, list[float]]:
+    if sample.sound is None:
+        return {}
+    return {"seconds_span": [float(sample.sound.seconds[0]), float(sample.sound.seconds[-1])]}
+
+
+def _sound_arrays(sample: Sample, suffix: str) -> dict[str, np.ndarray]:
+    sound = sample.sound
+    return {
+        f"{name}{suffix}": getattr(sound, name)
+        for name in ("waveform", "decibels", "hertz", "seconds")
+    }
+
+
+def _save_comparison(path: Path, explanations: list[Explanation], opacity: float) -> None:
+    pictures.comparison(explanations, opacity=opacity).savefig(path)
+
+
+def _save_picture(path: Path, picture: np.ndarray) -> None:
+    Image.fromarray(picture).save(path)

@@ -1,0 +1,482 @@
+"""A classifier: any Keras image model, made to take RGB in [0, 1] and to give logits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import weights_keras
+from weights_keras import ModelCard, ModelFileError
+from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pick
+from xai_tf.models import BACKBONES, PREPROCESSING, SCALINGS, recognise, scaling_layer
+from xai_tf.probability import probabilities
+from xai_tf.sample import Sample
+from xai_tf.surgery import SIGMOID, SOFTMAX, Head, cut_points, flatten, linear_head, tensors
+from xai_tf.task import Task
+from xai_tf.tasks import TASKS
+
+if TYPE_CHECKING:
+    import keras
+
+DEFAULT_SIZE = (224, 224)
+TOLERANCE = 1e-6  # of probabilities, between a model as it was loaded and its linear head
+BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a classifier says of one sample.
+
+    Attributes:
+        logits: float32 array of shape (logits,), the raw outputs.
+        probabilities: float64 array of shape (classes,), summing to 1.
+        classes: the names of the classes.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+
+    @property
+    def label(self) -> int:
+        """The index of the most probable class."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def name(self) -> str:
+        """The most probable class."""
+        return self.classes[self.label]
+
+    @property
+    def margin(self) -> float:
+        """The logit of the most probable class less that of the runner-up; 0 is undecided."""
+        if len(self.logits) == 1:
+            return float(abs(self.logits[0]))
+        first, second = np.sort(self.logits)[::-1][:2]
+        return float(first - second)
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """The compiled passes of a model; traced once for every batch size.
+
+    Attributes:
+        logits: (images) -> (batch, logits).
+        scores: (images, targets) -> (batch,), the logits weighted by the targets and summed.
+        gradients: (images, targets) -> the scores' gradients, of the images' shape.
+    """
+
+    logits: Callable[[Any], Any]
+    scores: Callable[[Any, Any], Any]
+    gradients: Callable[[Any, Any], Any]
+
+
+class Classifier:
+    """A Keras model that takes RGB in [0, 1] and ends in logits, and what is known of it.
+
+    Attributes:
+        model: flat Functional model: (batch, height, width, 3) in [0, 1] to (batch, logits).
+        classes: the names of the classes; two for one logit.
+        name: for people and file names.
+        task: the task it was trained for, or None.
+        card: its model card, or None.
+        head: how the model ended when it was loaded.
+        preprocessing: the name in `models.SCALINGS` of what is done to the colours.
+        preprocessing_reason: why that was chosen, in words.
+        sha256: of the model file.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        classes: Sequence[str] | None = None,
+        *,
+        name: str | None = None,
+        task: Task | None = None,
+        card: ModelCard | None = None,
+        preprocessing: str | None = None,
+        sha256: str = "",
+    ) -> None:
+        """Flatten a model and give it a linear head.
+
+        Args:
+            model: any Sequential or Functional classifier of images.
+            classes: the names of its classes; those of the card or the task, else "class 0", ...
+            name, task, card, sha256: as the attributes.
+            preprocessing: a name in `models.SCALINGS`; found in the model if left out.
+
+        Raises:
+            ModelError: the model takes no images, or ends in no class logits.
+        """
+        _check_input(model)
+        flat = flatten(model)
+        names = set(tensors(flat))
+        found, reason = _find_preprocessing(flat, names)
+        self.preprocessing = preprocessing or found
+        self.preprocessing_reason = "as you said" if preprocessing else reason
+        linear, self.head = linear_head(flat)
+        self.model = _with_preprocessing(linear, self.preprocessing)
+        self.backbone = recognise(names) or (card.backbone if card else None)
+        _check_same_probabilities(model, self)
+        self.card, self.task, self.sha256 = card, task, sha256
+        self.name = name or model.name
+        self.classes = self._class_names(classes)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the input."""
+        return self.model.input_shape[1:3]
+
+    @property
+    def baseline(self) -> float:
+        """The level in [0, 1] that means "nothing there"."""
+        return self.task.baseline if self.task else 0.0
+
+    @cached_property
+    def passes(self) -> Passes:
+        """The compiled passes of the model."""
+        return compile_passes(self.model)
+
+    def read(self, path: str | Path) -> Sample:
+        """Read a file for this classifier; of a long recording, its first window."""
+        return self.windows(path)[0]
+
+    def windows(self, path: str | Path) -> list[Sample]:
+        """Read all of a file: one sample, or one per window of a long recording."""
+        from xai_tf.sample import read_image
+
+        if self.task:
+            return self.task.windows(path, self.image_size)
+        return read_image(Path(path), self.image_size)
+
+    def predict(self, samples: Sequence[Sample]) -> list[Prediction]:
+        """Predict samples, in batches.
+
+        Raises:
+            InputError: a sample has not the size the classifier takes.
+        """
+        for sample in samples:
+            if sample.image.shape != (*self.image_size, 3):
+                raise InputError(
+                    f"{sample.source} was read at {sample.image.shape[:2]}; {self.name!r} takes "
+                    f"{self.image_size}. Read it with classifier.read()."
+                )
+        logits = [
+            self.passes.logits(np.stack([s.image for s in samples[start : start + BATCH]])).numpy()
+            for start in range(0, len(samples), BATCH)
+        ]
+        return [self.prediction(row) for row in np.concatenate(logits)]
+
+    def prediction(self, logits: np.ndarray) -> Prediction:
+        """A Prediction of the logits of one sample, or of the mean logits of several windows."""
+        return Prediction(logits, probabilities(logits[None])[0], self.classes)
+
+    def label(self, name: str | int) -> int:
+        """The index of a class given by name or index.
+
+        Raises:
+            UnknownNameError: there is no such class.
+        """
+        if name in self.classes:
+            return self.classes.index(name)
+        if str(name).isdigit() and int(name) < len(self.classes):
+            return int(name)
+        raise UnknownNameError(
+            f"{self.name!r} knows no class {str(name)!r}. {nearest(str(name), list(self.classes))}"
+        )
+
+    def target(self, label: int, contrast: int | None = None) -> np.ndarray:
+        """The weights of the logits that make the score of a class: float32 of shape (logits,).
+
+        One logit z explains class 1 with z and class 0 with -z. With `contrast` the score is the
+        logit of the class less that of the other, "why this and not that"; for one logit that is
+        the same, z being that difference already.
+        """
+        if self.model.output_shape[-1] == 1:
+            return np.array([1.0 if label == 1 else -1.0], np.float32)
+        weights = np.zeros(len(self.classes), np.float32)
+        weights[label] = 1
+        if contrast is not None:
+            weights[contrast] -= 1
+        return weights
+
+    @cached_property
+    def feature_layers(self) -> tuple[str, ...]:
+        """The layers that put out a map with more than one place, in the order of the graph."""
+        found = [
+            name
+            for name, tensor in tensors(self.model).items()
+            if len(tensor.shape) == 4 and min(tensor.shape[1:3]) > 1 and name != PREPROCESSING
+        ]
+        first = next((i for i, name in enumerate(found) if self._mixes_places(name)), len(found))
+        return tuple(found[first:])
+
+    @property
+    def last_feature_layer(self) -> str:
+        """The last spatial layer, where Grad-CAM looks unless told otherwise.
+
+        Raises:
+            ModelError: there is none.
+        """
+        if not self.feature_layers:
+            raise ModelError(
+                f"{self.name!r} has no convolutional feature map, which Grad-CAM and FEM need. "
+                "Take a gradient or perturbation method."
+            )
+        return self.feature_layers[-1]
+
+    @cached_property
+    def stages(self) -> tuple[str, ...]:
+        """The last layer of each resolution that all paths go through: the depth in few steps."""
+        last: dict[int, str] = {}
+        cuts, known = set(cut_points(self.model)), tensors(self.model)
+        for name in self.feature_layers:
+            padding = type(known[name]._keras_history.operation).__name__ == "ZeroPadding2D"
+            if name in cuts and not padding:
+                last[round(np.log2(self.image_size[0] / known[name].shape[1]))] = name
+        return tuple(last.values())
+
+    def feature_layer(self, name: str | None) -> str:
+        """Check the name of a feature layer; None is the last one.
+
+        Raises:
+            UnknownNameError: there is no such layer, or it puts out no map.
+        """
+        if name is None:
+            return self.last_feature_layer
+        if name in self.feature_layers:
+            return name
+        known = name in tensors(self.model)
+        raise UnknownNameError(
+            f"Layer {name!r} of {self.name!r} puts out no feature map. "
+            f"The last that does is {self.last_feature_layer!r}."
+            if known
+            else f"{self.name!r} has no layer {name!r}. {nearest(name, list(self.feature_layers))}"
+        )
+
+    @lru_cache(maxsize=16)  # noqa: B019 (a classifier lives as long as its passes)
+    def feature_pass(self, layers: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+        """A compiled pass: (images, targets) -> the layers' maps and the score's gradients there.
+
+        Both are lists of (batch, height, width, channels), one a layer. Xplique patches the layer
+        while it runs instead, which fails with several threads.
+        """
+        import keras
+        import tensorflow as tf
+
+        known = tensors(self.model)
+        inner = keras.Model(
+            self.model.inputs[0], [*(known[name] for name in layers), self.model.outputs[0]]
+        )
+
+        @tf.function(input_signature=_signature(self.model))
+        def maps_and_gradients(images: Any, targets: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                *maps, logits = inner(images, training=False)
+                score = tf.reduce_sum(tf.cast(logits, tf.float32) * targets, axis=-1)
+            gradients = tape.gradient(score, maps, unconnected_gradients="zero")
+            return maps, gradients
+
+        return maps_and_gradients
+
+    @lru_cache(maxsize=4)  # noqa: B019
+    def passes_with_relu(self, policy: Callable[..., Any]) -> Passes | None:
+        """The passes of a copy whose ReLUs go backwards by `policy`; None if there is no ReLU."""
+        from xplique.commons import override_relu_gradient
+
+        if not self.has_relu:
+            return None
+        return compile_passes(override_relu_gradient(self.model, policy))
+
+    @cached_property
+    def has_relu(self) -> bool:
+        """Whether there is a ReLU whose backward pass can be changed."""
+        from xplique.commons.model_override import has_relu_activation, is_relu
+
+        return any(has_relu_activation(layer) or is_relu(layer) for layer in self.model.layers)
+
+    def _class_names(self, classes: Sequence[str] | None) -> tuple[str, ...]:
+        count = max(2, self.model.output_shape[-1])
+        given = classes or (self.card and self.card.classes) or (self.task and self.task.classes)
+        if not given:
+            return tuple(f"class {index}" for index in range(count))
+        if len(given) != count:
+            raise ModelError(
+                f"{self.name!r} has {count} classes, but {len(given)} names were given "
+                f"({', '.join(given)}). Name them all, in the order of the outputs."
+            )
+        return tuple(given)
+
+    def _mixes_places(self, name: str) -> bool:
+        """Whether a layer is past the colour arithmetic at the input."""
+        size = tensors(self.model)[name].shape
+        return size[1:3] != self.image_size or size[-1] > 3
+
+
+def load(
+    model: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    task: str | Task | None = None,
+    preprocessing: str | None = None,
+) -> Classifier:
+    """Load a classifier.
+
+    Args:
+        model: a name from `weights_keras`, or a `.keras` or `.h5` file.
+        classes: names of the classes, where the file does not come with a card.
+        task: a name in `TASKS`: how files are read and what the classes are.
+        preprocessing: what the network wants of its colours, a name in `models.SCALINGS`; found
+            in the model if left out.
+
+    Raises:
+        ModelError: the model is missing, damaged, holds code, or is no image classifier.
+        UnknownNameError: no such model or task.
+    """
+    path = Path(model)
+    try:
+        if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
+            loaded, card = weights_keras.load_file(path), _card_beside(path)
+        else:
+            pick(dict.fromkeys(weights_keras.names()), str(model), "model")
+            loaded, card = weights_keras.load(str(model))
+            path = weights_keras.FOLDER / f"{model}.keras"
+    except ModelFileError as error:
+        raise ModelError(str(error)) from error
+    if isinstance(task, str):
+        task = pick(TASKS, task, "task")
+    if task is None and card and card.task in TASKS:
+        task = TASKS[card.task]
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        return Classifier(
+            loaded, classes, name=path.stem, task=task, card=card,
+            preprocessing=preprocessing, sha256=digest,
+        )  # fmt: skip
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def compile_passes(model: keras.Model) -> Passes:
+    """Compile a model's passes for any batch size, so that nothing is traced twice."""
+    import tensorflow as tf
+
+    images, targets = _signature(model)
+
+    @tf.function(input_signature=[images])
+    def logits(images: Any) -> Any:
+        return tf.cast(model(images, training=False), tf.float32)
+
+    @tf.function(input_signature=[images, targets])
+    def scores(images: Any, targets: Any) -> Any:
+        return tf.reduce_sum(tf.cast(model(images, training=False), tf.float32) * targets, axis=-1)
+
+    @tf.function(input_signature=[images, targets])
+    def gradients(images: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            score = tf.reduce_sum(
+                tf.cast(model(images, training=False), tf.float32) * targets, axis=-1
+            )
+        return tape.gradient(score, images, unconnected_gradients="zero")
+
+    return Passes(logits, scores, gradients)
+
+
+def _signature(model: keras.Model) -> list[Any]:
+    import tensorflow as tf
+
+    return [
+        tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+        tf.TensorSpec((None, model.output_shape[-1]), tf.float32),
+    ]
+
+
+def _card_beside(path: Path) -> ModelCard | None:
+    """The card in the `.md` file beside a model file, if there is one."""
+    card = path.with_suffix(".md")
+    try:
+        return weights_keras.read_card(card) if card.is_file() else None
+    except ValueError:
+        return None
+
+
+def _check_input(model: keras.Model) -> None:
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):
+        raise ModelError(
+            f"The model takes an input of shape {shape}; an image classifier takes "
+            "(batch, height, width, 3) or (batch, height, width, 1). Give a model of pictures."
+        )
+
+
+def _find_preprocessing(flat: keras.Model, names: set[str]) -> tuple[str, str]:
+    """What a network wants of its colours, and how one can tell."""
+    if PREPROCESSING in names:
+        return "unit", "the model scales RGB in [0, 1] itself"
+    for layer in _before_first_convolution(flat):
+        kind = type(layer).__name__
+        if kind == "Rescaling":
+            small = float(np.max(layer.scale)) < 0.02
+            return (
+                "raw" if small else "unit"
+            ), f"the model begins with a Rescaling by {layer.scale}"
+        if kind == "Normalization":
+            large = float(np.max(np.asarray(layer.mean))) > 2
+            return ("raw" if large else "unit"), "the model begins with a Normalization layer"
+        if kind in ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "GetItem"):
+            return "raw", f"the model begins with colour arithmetic ({kind})"
+    backbone = recognise(names)
+    if backbone:
+        entry = BACKBONES[backbone]
+        return entry.scaling, f"the backbone is {entry.title}, which was trained so"
+    return "unit", "assumed: neither preprocessing nor a known backbone was found in the model"
+
+
+def _before_first_convolution(flat: keras.Model) -> list[Any]:
+    operations = [tensor._keras_history.operation for tensor in tensors(flat).values()]
+    kinds = [type(operation).__name__ for operation in operations]
+    end = next((i for i, kind in enumerate(kinds) if "Conv" in kind or kind == "Dense"), len(kinds))
+    return operations[:end]
+
+
+def _with_preprocessing(linear: keras.Model, scaling: str) -> keras.Model:
+    """Put RGB in [0, 1] of a fixed size in front of a flat model."""
+    import keras
+
+    height, width, channels = linear.input_shape[1:]
+    if scaling == "unit" and None not in (height, width) and channels == 3:
+        return linear
+    size = (height or DEFAULT_SIZE[0], width or DEFAULT_SIZE[1])
+    inputs = keras.Input((*size, 3), name="input")
+    return flatten(keras.Model(inputs, linear(scaling_layer(scaling, channels)(inputs))))
+
+
+def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> None:
+    """Raise a ModelError unless the linear head says what the model said as it was loaded."""
+    channels = original.input_shape[-1]
+    images = np.random.default_rng(0).random((2, *classifier.image_size, 3), dtype=np.float32)
+    kernel, bias = SCALINGS[classifier.preprocessing].weights(channels)
+    said = np.asarray(original(images @ kernel + bias, training=False), dtype=np.float64)
+    logits = np.asarray(classifier.model(images, training=False))
+    now = _as_it_ended(logits, classifier.head)
+    difference = np.abs(said - now).max() / max(1.0, np.abs(said).max())
+    if not difference <= TOLERANCE * (10 if classifier.head.activation == "linear" else 1):
+        raise ModelError(
+            f"With a linear head the model says something else (difference {difference:.1e}). "
+            "It may draw random numbers or keep a state, which cannot be explained."
+        )
+
+
+def _as_it_ended(logits: np.ndarray, head: Head) -> np.ndarray:
+    if head.activation == SIGMOID:
+        return probabilities(logits)[:, 1:]
+    return probabilities(logits) if head.activation == SOFTMAX else logits.astype(np.float64)

@@ -1,0 +1,59 @@
+"""DICOM: a radiograph or a slice as it is meant to be looked at."""
+
+from pathlib import Path
+
+import numpy as np
+
+from xai_tf.errors import InputError
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file carries the DICOM mark, or at least the ending .dcm."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM" or path.suffix.lower() == ".dcm"
+
+
+def read_dicom(path: Path) -> np.ndarray:
+    """Read the picture of a DICOM file: float32 array of shape (height, width) in [0, 1].
+
+    The modality rescaling and the file's own window (VOI LUT) are applied; without a window the
+    levels between the 0.5th and the 99.5th percentile are shown. MONOCHROME1 is turned round, so
+    that bright is dense. Of several frames the middle one is read.
+
+    Raises:
+        InputError: the file is damaged, holds no picture, or is compressed in a way that needs a
+            decoder that is not installed.
+    """
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    try:
+        dataset = pydicom.dcmread(path)
+        pixels = dataset.pixel_array
+    except (InvalidDicomError, EOFError) as error:
+        raise InputError(f"{path} is no DICOM file. Give DICOM, PNG or JPEG.") from error
+    except Exception as error:  # pydicom and its decoders raise what they like on a damaged file
+        raise InputError(
+            f"{path} holds no DICOM picture that can be decoded ({_first_line(error)}). "
+            "Export it again, uncompressed."
+        ) from error
+    if getattr(dataset, "SamplesPerPixel", 1) != 1:
+        return pixels[..., :3].astype(np.float32) / 255
+    if pixels.ndim == 3:
+        pixels = pixels[len(pixels) // 2]
+    levels = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float32)
+    low, high = _window(levels, dataset)
+    level = np.clip((levels - low) / max(high - low, 1e-6), 0, 1)
+    return 1 - level if dataset.PhotometricInterpretation == "MONOCHROME1" else level
+
+
+def _window(levels: np.ndarray, dataset: object) -> tuple[float, float]:
+    if "WindowCenter" in dataset or "VOILUTSequence" in dataset:
+        return float(levels.min()), float(levels.max())
+    low, high = np.percentile(levels, (0.5, 99.5))
+    return float(low), float(high)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,100 @@
+"""The map doctor: names maps that look like an explanation and are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BORDER = 0.06  # of each side
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with a map.
+
+    Attributes:
+        name: "nan", "constant", "saturated", "single_spot" or "border".
+        text: what it is and what to try, in a sentence each.
+    """
+
+    name: str
+    text: str
+
+
+def diagnose(attribution: np.ndarray) -> tuple[Finding, ...]:
+    """Look a map over.
+
+    Args:
+        attribution: float array of shape (height, width).
+
+    Returns:
+        What was found, the gravest first; empty for a sound map. With "nan" or "constant" there
+        is nothing to draw.
+    """
+    finite = np.isfinite(attribution)
+    if not finite.all():
+        share = 1 - finite.mean()
+        return (
+            Finding(
+                "nan",
+                f"{share:.0%} of the map are no numbers (NaN or infinite). The network or the "
+                "method overflowed: try another method, or check the model's weights.",
+            ),
+        )
+    strength = np.abs(attribution.astype(np.float64))
+    if np.ptp(attribution) <= 1e-6 * max(strength.max(), 1e-12):
+        return (
+            Finding(
+                "constant",
+                "No signal: the map is the same everywhere, so it explains nothing. For Grad-CAM "
+                "nothing speaks for this class at this layer: try another class, an earlier "
+                "layer, or a gradient method.",
+            ),
+        )
+    found = [check(strength) for check in (_saturated, _single_spot, _border)]
+    return tuple(finding for finding in found if finding)
+
+
+def drawable(attribution: np.ndarray) -> bool:
+    """Whether there is something to draw."""
+    return not {finding.name for finding in diagnose(attribution)} & {"nan", "constant"}
+
+
+def _saturated(strength: np.ndarray) -> Finding | None:
+    share = float((strength >= 0.98 * strength.max()).mean())
+    if share < 0.25:
+        return None
+    return Finding(
+        "saturated",
+        f"{share:.0%} of the map are at its maximum, so it points nowhere. Try a later layer, "
+        "smaller patches, or more samples.",
+    )
+
+
+def _single_spot(strength: np.ndarray) -> Finding | None:
+    top = np.sort(strength.ravel())[::-1]
+    count = max(1, len(top) // 1000)
+    share = float(top[:count].sum() / top.sum())
+    if share < 0.5:
+        return None
+    return Finding(
+        "single_spot",
+        f"{count} pixels hold {share:.0%} of the map. Try SmoothGrad or a method that works on "
+        "regions, such as occlusion.",
+    )
+
+
+def _border(strength: np.ndarray) -> Finding | None:
+    height, width = strength.shape
+    rows, columns = (max(1, round(BORDER * side)) for side in (height, width))
+    total = strength.sum()
+    inner = strength[rows : height - rows, columns : width - columns].sum()
+    area = 1 - (height - 2 * rows) * (width - 2 * columns) / (height * width)
+    if total == 0 or 1 - inner / total < 0.7:
+        return None
+    return Finding(
+        "border",
+        f"{1 - inner / total:.0%} of the map lie on the border ({area:.0%} of the area): padding "
+        "of the network, or a mark at the edge of the picture. Crop the picture and look again.",
+    )

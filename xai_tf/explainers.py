@@ -1,0 +1,193 @@
+"""Build the Xplique explainer of a method, set up for one run on one classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from xplique import attributions as xplique
+from xplique.attributions.base import BlackBoxExplainer
+
+from xai_tf import corrections
+from xai_tf.classifier import Classifier
+from xai_tf.errors import SettingError
+from xai_tf.meter import FORWARD_BATCH, Meter, Progress
+from xai_tf.methods import Method
+from xai_tf.surgery import tensors
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What an explainer is built for.
+
+    Attributes:
+        classifier: what is explained.
+        settings: all settings of the method.
+        seed: of its random draws.
+        layer: the feature layer it looks at, for methods that look at one.
+        segments: int32 (height, width), for methods that weigh segments.
+        features: maps and gradients of the layer, where they are known already.
+        meter: runs and counts the passes.
+    """
+
+    classifier: Classifier
+    settings: dict[str, float]
+    seed: int
+    layer: str | None
+    segments: np.ndarray | None
+    features: tuple[Any, Any] | None
+    meter: Meter
+
+    @property
+    def model(self) -> Any:
+        return self.classifier.model
+
+
+def start_meter(method: Method, classifier: Classifier, progress: Progress | None) -> Meter:
+    """A meter on the passes that a method runs."""
+    passes = classifier.passes
+    if method.relu_only:
+        policy = RELU_POLICIES[method.explainer]
+        passes = classifier.passes_with_relu(policy) or passes
+    return Meter(passes, progress)
+
+
+def build_explainer(method: Method, run: Run) -> Any:
+    """Build an explainer, to be called with images and targets, that runs on the run's meter."""
+    explainer = BUILDERS[method.explainer](run)
+    explainer.inference_function = explainer.batch_inference_function = run.meter.scores
+    explainer.gradient = explainer.batch_gradient = run.meter.gradients
+    # Xplique keeps every model for good in a table keyed by id(), which Python uses again.
+    BlackBoxExplainer._cache_models.clear()
+    return explainer
+
+
+def _cam(kind: type, run: Run) -> Any:
+    def features(images: Any, targets: Any) -> tuple[Any, Any]:
+        if run.features:
+            return run.features
+        maps, gradients = run.classifier.feature_pass((run.layer,))(images, targets)
+        run.meter.count("gradient", len(images))
+        return maps[0], gradients[0]
+
+    return kind(run.model, features)
+
+
+def _fem(run: Run) -> Any:
+    explainer = xplique.FEM(run.model, k=run.settings["k"], conv_layer=-1)
+    maps = tf.keras.Model(run.model.inputs[0], tensors(run.model)[run.layer])
+
+    def counted(images: Any) -> Any:
+        run.meter.count("forward", len(images))
+        return maps(images, training=False)
+
+    explainer.model = counted
+    return explainer
+
+
+def _integrated(run: Run) -> Any:
+    steps, baseline = run.settings["steps"], run.settings["baseline"]
+    # Summed over the colours, since it is the sum of all that is complete.
+    return xplique.IntegratedGradients(
+        run.model, steps=steps, baseline_value=baseline, reducer="sum"
+    )
+
+
+def _statistic(kind: type, run: Run) -> Any:
+    count, noise = run.settings["num_samples"], run.settings["noise"]
+    return kind(run.model, run.seed, nb_samples=count, noise=noise)
+
+
+def _lime(run: Run) -> Any:
+    explainer = _segmented(xplique.Lime, run)
+    explainer.interpretable_model = corrections.LocalModel()
+    explainer.pertub_func = partial(corrections.local_pictures, seed=run.seed)
+    explainer.similarity_kernel = corrections.cosine_weights
+    return explainer
+
+
+def _kernel_shap(run: Run) -> Any:
+    explainer = _segmented(xplique.KernelShap, run)
+    explainer.interpretable_model = corrections.ShapleyModel()
+    explainer.pertub_func = partial(corrections.coalitions, seed=run.seed)
+    explainer.similarity_kernel = partial(
+        corrections.shapley_weights, num_samples=run.settings["num_samples"]
+    )
+    return explainer
+
+
+def _segmented(kind: type, run: Run) -> Any:
+    return kind(
+        run.model,
+        batch_size=FORWARD_BATCH,
+        nb_samples=run.settings["num_samples"],
+        ref_value=np.full(3, run.settings["baseline"], np.float32),
+        map_to_interpret_space=lambda _image: tf.constant(run.segments, tf.int32),
+    )
+
+
+def _occlusion(run: Run) -> Any:
+    patch, stride = run.settings["patch"], run.settings["stride"]
+    return corrections.Occlusion(
+        run.model, patch_size=patch, patch_stride=stride, occlusion_value=run.settings["baseline"]
+    )
+
+
+def _rise(run: Run) -> Any:
+    return corrections.Rise(
+        run.model,
+        run.seed,
+        nb_samples=run.settings["num_samples"],
+        grid_size=run.settings["grid"],
+        preservation_probability=run.settings["visible"],
+        mask_value=run.settings["baseline"],
+    )
+
+
+def _sobol(run: Run) -> Any:
+    designs = run.settings["num_designs"]
+    if designs & (designs - 1):
+        raise SettingError(f"num_designs={designs} is no power of two. Take 8, 16, 32 or 64.")
+    return xplique.SobolAttributionMethod(
+        run.model, grid_size=run.settings["grid"], nb_design=designs, batch_size=FORWARD_BATCH
+    )
+
+
+def _hsic(run: Run) -> Any:
+    return xplique.HsicAttributionMethod(
+        run.model,
+        grid_size=run.settings["grid"],
+        nb_design=run.settings["num_samples"],
+        estimator=corrections.MedianDistanceHsic(output_kernel="rbf"),
+        batch_size=FORWARD_BATCH,
+    )
+
+
+BUILDERS: dict[str, Callable[[Run], Any]] = {
+    "GradCAM": partial(_cam, corrections.GradCAM),
+    "GradCAMPP": partial(_cam, corrections.GradCAMPP),
+    "Saliency": lambda run: xplique.Saliency(run.model),
+    "GradientInput": lambda run: xplique.GradientInput(run.model, reducer="sum"),
+    "GuidedBackprop": lambda run: corrections.GuidedBackprop(run.model),
+    "DeconvNet": lambda run: corrections.GuidedBackprop(run.model),
+    "IntegratedGradients": _integrated,
+    "SmoothGrad": partial(_statistic, corrections.SmoothGrad),
+    "SquareGrad": partial(_statistic, corrections.SquareGrad),
+    "VarGrad": partial(_statistic, corrections.VarGrad),
+    "Lime": _lime,
+    "KernelShap": _kernel_shap,
+    "Occlusion": _occlusion,
+    "Rise": _rise,
+    "SobolAttributionMethod": _sobol,
+    "HsicAttributionMethod": _hsic,
+    "FEM": _fem,
+}
+
+RELU_POLICIES = {
+    "GuidedBackprop": corrections.guided_relu,
+    "DeconvNet": corrections.deconv_relu,
+}

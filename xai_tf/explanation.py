@@ -1,0 +1,235 @@
+"""Explain a prediction: from a sample and a classifier to a map of what decided."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from xai_tf.classifier import Classifier, Prediction
+from xai_tf.errors import SettingError, pick
+from xai_tf.methods import METHODS, Cost, Method
+from xai_tf.sample import Sample
+
+Progress = Callable[[int, int], None]
+
+ALL_LAYERS = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why a classifier says what it says of one sample, by one method.
+
+    Attributes:
+        sample: what was explained.
+        prediction: what the classifier says of it.
+        method: an entry of `METHODS`.
+        attribution: float32 array of shape (height, width): for a signed method what speaks for
+            the class (positive) and against it (negative), else how much a place matters. In the
+            method's own unit, never scaled.
+        target: the index of the class explained.
+        contrast: the index of the class it is held against, or None.
+        settings: all settings of the method.
+        seed: of its random draws; None for a method that draws none.
+        layer: the feature layer it looked at, or None.
+        cost: the passes it ran through the network.
+        seconds: how long it took.
+        segments: int32 array of shape (height, width), the number of each pixel's segment, or None.
+        segment_weights: float32 array of shape (segments,), or None.
+        figures: what the method says of itself. `completeness_gap` (Integrated Gradients, the
+            share of the score's change that the map misses), `r2` (LIME), `score_all` and
+            `score_none` (Kernel SHAP, whose weights add up to their difference).
+        warnings: what a person should know before trusting the map, a sentence each.
+    """
+
+    sample: Sample
+    prediction: Prediction
+    method: Method
+    attribution: np.ndarray
+    target: int
+    contrast: int | None
+    settings: Mapping[str, float]
+    seed: int | None
+    layer: str | None
+    cost: Cost
+    seconds: float
+    segments: np.ndarray | None = None
+    segment_weights: np.ndarray | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def target_name(self) -> str:
+        """The class explained, and the one it is held against."""
+        name = self.prediction.classes[self.target]
+        if self.contrast is None:
+            return name
+        return f"{name} rather than {self.prediction.classes[self.contrast]}"
+
+
+def explain(
+    classifier: Classifier,
+    sample: Sample,
+    method: str = "grad_cam",
+    *,
+    target: str | int | None = None,
+    contrast: str | int | None = None,
+    layer: str | None = None,
+    seed: int = 0,
+    settings: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Explain a prediction.
+
+    Args:
+        classifier: what predicts.
+        sample: read with `classifier.read`.
+        method: a name in `METHODS`.
+        target: the class to explain, by name or index; the predicted one if left out.
+        contrast: a second class: "why the target and not this one".
+        layer: the feature layer that Grad-CAM, Grad-CAM++ and FEM look at; the last if left out.
+        seed: of a stochastic method; the same seed gives the same map.
+        settings: those that differ from the method's defaults.
+        progress: called with (passes done, passes in all); raise in it to stop the work.
+
+    Raises:
+        UnknownNameError: no such method, class, layer or setting.
+        SettingError: a setting out of its range, or a layer for a method that looks at none.
+        ModelError: the network has no feature layer that the method needs.
+        InputError: the sample has the wrong size.
+    """
+    entry = pick(METHODS, method, "method")
+    layers = (classifier.feature_layer(layer),) if entry.needs_layer else (None,)
+    question = _question(classifier, sample, entry, target, contrast, layer)
+    return _run(classifier, sample, entry, question, layers, seed, settings, progress)[0]
+
+
+def explain_layers(
+    classifier: Classifier,
+    sample: Sample,
+    method: str = "grad_cam",
+    *,
+    target: str | int | None = None,
+    contrast: str | int | None = None,
+    progress: Progress | None = None,
+) -> list[Explanation]:
+    """Grad-CAM or Grad-CAM++ through the depth of a network: one map a resolution, in one pass.
+
+    Raises:
+        SettingError: the method looks at no layer, or not by gradients.
+    """
+    entry = pick(METHODS, method, "method")
+    if not (entry.needs_layer and entry.class_specific):
+        raise SettingError(f"{entry.title} cannot be followed through the layers. Take grad_cam.")
+    question = _question(classifier, sample, entry, target, contrast, None)
+    return _run(classifier, sample, entry, question, classifier.stages, 0, None, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    prediction: Prediction
+    target: int
+    contrast: int | None
+    weights: np.ndarray
+
+
+def _question(
+    classifier: Classifier,
+    sample: Sample,
+    method: Method,
+    target: str | int | None,
+    contrast: str | int | None,
+    layer: str | None,
+) -> _Question:
+    if layer and not method.needs_layer:
+        raise SettingError(f"{method.title} looks at no layer. Leave the layer out.")
+    prediction = classifier.predict([sample])[0]
+    label = prediction.label if target is None else classifier.label(target)
+    other = None if contrast is None else classifier.label(contrast)
+    if other == label:
+        raise SettingError(
+            f"{classifier.classes[label]!r} cannot be held against itself. "
+            "Give another class as contrast."
+        )
+    return _Question(prediction, label, other, classifier.target(label, other))
+
+
+def _run(
+    classifier: Classifier,
+    sample: Sample,
+    method: Method,
+    question: _Question,
+    layers: tuple[str | None, ...],
+    seed: int,
+    settings: Mapping[str, float] | None,
+    progress: Progress | None,
+) -> list[Explanation]:
+    from xai_tf.explainers import Run, build_explainer, start_meter
+    from xai_tf.segmentation import segment
+
+    chosen = method.settings(settings or {}, classifier.baseline)
+    total = method.cost(chosen, classifier.image_size).evaluations
+    start = time.perf_counter()
+    meter = start_meter(
+        method, classifier, progress and (lambda done: progress(min(done, total), total))
+    )
+    images, targets = sample.image[None], question.weights[None]
+    features: list[Any] = [None] * len(layers)
+    if len(layers) > 1:
+        maps, gradients = classifier.feature_pass(layers)(images, targets)
+        meter.count("gradient", 1)
+        features = list(zip(maps, gradients, strict=True))
+    segments = segment(sample, int(chosen["num_segments"])) if method.segments else None
+    explanations = []
+    for layer, known in zip(layers, features, strict=True):
+        run = Run(classifier, chosen, seed, layer, segments, known, meter)
+        explainer = build_explainer(method, run)
+        attribution = np.asarray(explainer(images, targets), np.float32)[0].squeeze(-1)
+        if not method.signed:
+            attribution = np.maximum(attribution, 0)  # bicubic enlarging undershoots
+        figures, weights = _figures(explainer, attribution, sample, question, chosen, meter)
+        explanations.append(
+            Explanation(
+                sample, question.prediction, method, attribution, question.target,
+                question.contrast, chosen, seed if method.stochastic else None, layer,
+                meter.cost, time.perf_counter() - start, segments, weights, figures,
+                _warnings(classifier, method),
+            )
+        )  # fmt: skip
+    return explanations
+
+
+def _figures(
+    explainer: Any,
+    attribution: np.ndarray,
+    sample: Sample,
+    question: _Question,
+    settings: Mapping[str, float],
+    meter: Any,
+) -> tuple[dict[str, float], np.ndarray | None]:
+    """What a method says of itself, and the weights of the segments."""
+    if "steps" in settings:
+        ends = np.stack([sample.image, np.full_like(sample.image, settings["baseline"])])
+        score, nothing = meter.scores(None, ends, np.stack([question.weights] * 2)).numpy()
+        change = float(score - nothing)
+        gap = abs(float(attribution.sum()) - change) / max(abs(change), 1e-6)
+        return {
+            "completeness_gap": gap,
+            "score": float(score),
+            "score_baseline": float(nothing),
+        }, None
+    surrogate = getattr(explainer, "interpretable_model", None)
+    if surrogate is None:
+        return {}, None
+    return surrogate.figures, surrogate.coef_.astype(np.float32)
+
+
+def _warnings(classifier: Classifier, method: Method) -> tuple[str, ...]:
+    if method.relu_only and not classifier.has_relu:
+        return (
+            f"{classifier.name} has no ReLU, so {method.title} is nothing but the plain gradient.",
+        )
+    return ()

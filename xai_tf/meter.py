@@ -1,0 +1,50 @@
+"""The passes of a network, in batches and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from xai_tf.classifier import Passes
+from xai_tf.methods import Cost
+
+FORWARD_BATCH, GRADIENT_BATCH = 32, 16
+
+Progress = Callable[[int], None]
+
+
+class Meter:
+    """Runs a network's passes in batches, counts them, and tells how many are done.
+
+    Explainers are given this in place of Xplique's own functions, which trace the network anew
+    for every explainer and every size of batch. `progress` may raise to stop the work.
+    """
+
+    def __init__(self, passes: Passes, progress: Progress | None = None) -> None:
+        self._passes, self._progress = passes, progress or (lambda _: None)
+        self.forward = 0
+        self.gradient = 0
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(self.forward, self.gradient)
+
+    def scores(self, _model: Any, images: Any, targets: Any, _batch: int | None = None) -> Any:
+        return self._batched(self._passes.scores, images, targets, "forward", FORWARD_BATCH)
+
+    def gradients(self, _model: Any, images: Any, targets: Any, _batch: int | None = None) -> Any:
+        return self._batched(self._passes.gradients, images, targets, "gradient", GRADIENT_BATCH)
+
+    def count(self, kind: str, number: int) -> None:
+        setattr(self, kind, getattr(self, kind) + number)
+        self._progress(self.forward + self.gradient)
+
+    def _batched(self, run: Any, images: Any, targets: Any, kind: str, size: int) -> Any:
+        parts = []
+        for start in range(0, len(images), size):
+            batch = images[start : start + size]
+            parts.append(run(batch, targets[start : start + size]))
+            self.count(kind, len(batch))
+        return tf.concat(parts, axis=0)

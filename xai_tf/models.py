@@ -1,0 +1,218 @@
+"""The backbones, and a classifier built on one: preprocessing, backbone, pooling, linear head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xai_tf.errors import ModelError, pick
+from xai_tf.surgery import flatten
+
+if TYPE_CHECKING:
+    import keras
+
+PREPROCESSING = "preprocessing"  # the name of the layer that turns RGB in [0, 1] into what follows
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What a backbone wants of its colours, as an affine map of RGB in [0, 1].
+
+    Every preprocessing of Keras is one: output = RGB @ kernel + bias.
+
+    Attributes:
+        title: for people.
+        scale: factor of each channel, in the order of the output.
+        bias: added to each channel.
+        bgr: whether blue comes first in the output.
+    """
+
+    title: str
+    scale: tuple[float, float, float]
+    bias: tuple[float, float, float]
+    bgr: bool = False
+
+    def weights(self, channels: int = 3) -> list[np.ndarray]:
+        """Kernel (3, channels) and bias (channels,) of a Dense layer that does it.
+
+        A network with one channel is given the mean of the three.
+        """
+        order = [2, 1, 0] if self.bgr else [0, 1, 2]
+        kernel, bias = np.eye(3)[:, order] * self.scale, np.array(self.bias)
+        if channels == 1:
+            kernel, bias = kernel.mean(axis=1, keepdims=True), bias.mean(keepdims=True)
+        return [kernel.astype(np.float32), bias.astype(np.float32)]
+
+
+_ONES = (1.0, 1.0, 1.0)
+_BYTES = (255.0, 255.0, 255.0)
+_ZEROS = (0.0, 0.0, 0.0)
+# The figures of keras.applications.imagenet_utils.preprocess_input.
+SCALINGS: dict[str, Scaling] = {
+    "unit": Scaling("RGB in [0, 1], as given", _ONES, _ZEROS),
+    "raw": Scaling("RGB in [0, 255]; the network scales itself", _BYTES, _ZEROS),
+    "tf": Scaling("RGB in [-1, 1] (Keras mode 'tf')", (2.0, 2.0, 2.0), (-1.0, -1.0, -1.0)),
+    "torch": Scaling(
+        "RGB, ImageNet mean and deviation (Keras mode 'torch')",
+        (1 / 0.229, 1 / 0.224, 1 / 0.225),
+        (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+    ),
+    "caffe": Scaling(
+        "BGR in [0, 255] less the ImageNet mean (Keras mode 'caffe')",
+        _BYTES, (-103.939, -116.779, -123.68), bgr=True,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A convolutional network to build a classifier on.
+
+    Attributes:
+        title: for people.
+        scaling: the name in `SCALINGS` of the colours it was trained on.
+        application: its name in keras.applications, or None for one of ours.
+        markers: layer names by which a model on this backbone is recognised.
+    """
+
+    title: str
+    scaling: str
+    application: str | None = None
+    markers: tuple[str, ...] = ()
+
+
+BACKBONES: dict[str, Backbone] = {
+    "vgg16": Backbone("VGG16", "caffe", "VGG16", ("block5_conv3", "block1_conv2")),
+    "resnet50": Backbone("ResNet50", "caffe", "ResNet50", ("conv5_block3_out", "conv1_bn")),
+    "inception_v3": Backbone("InceptionV3", "tf", "InceptionV3", ("mixed9_1", "mixed10")),
+    "mobilenet_v2": Backbone("MobileNetV2", "tf", "MobileNetV2", ("block_16_project", "Conv_1")),
+    "densenet121": Backbone("DenseNet121", "torch", "DenseNet121", ("conv5_block16_concat",)),
+    "efficientnet_b0": Backbone("EfficientNetB0", "raw", "EfficientNetB0", ("block7a_se_excite",)),
+    "convnext_tiny": Backbone(
+        "ConvNeXtTiny", "raw", "ConvNeXtTiny", ("convnext_tiny_prestem_normalization",)
+    ),
+    "alexnet": Backbone("AlexNet", "unit"),
+    "cnn": Backbone("Plain CNN", "unit"),
+}
+
+
+def build_model(
+    backbone: str,
+    num_logits: int,
+    image_size: tuple[int, int] = (224, 224),
+    weights: str | Path | None = "imagenet",
+    dropout: float = 0.2,
+) -> keras.Model:
+    """Build a classifier: RGB in [0, 1] to logits.
+
+    Args:
+        backbone: a name in `BACKBONES`.
+        num_logits: 1 for two classes, else the number of classes.
+        image_size: (height, width) of the input.
+        weights: "imagenet" (downloaded by Keras), a file of the backbone without its top, or None
+            for random weights. AlexNet and the plain CNN have none to load.
+        dropout: share of the pooled features dropped in training.
+
+    Returns:
+        A flat Functional model: `preprocessing` (a frozen Dense that scales the colours), the
+        layers of the backbone, `pool`, `dropout`, and `logits`.
+
+    Raises:
+        ModelError: the weights do not fit, or the backbone has none.
+    """
+    import keras
+
+    entry = pick(BACKBONES, backbone, "backbone")
+    inputs = keras.Input((*image_size, 3), name="input")
+    scaled = scaling_layer(entry.scaling)
+    features = _backbone(backbone, image_size, weights)(scaled(inputs))
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    logits = keras.layers.Dense(num_logits, name="logits")(
+        keras.layers.Dropout(dropout, name="dropout")(pooled)
+    )
+    return flatten(keras.Model(inputs, logits, name=backbone))
+
+
+def scaling_layer(scaling: str, channels: int = 3) -> keras.layers.Dense:
+    """A frozen layer that turns RGB in [0, 1] into the colours of a scaling."""
+    import keras
+
+    layer = keras.layers.Dense(channels, trainable=False, name=PREPROCESSING)
+    layer.build((None, None, None, 3))
+    layer.set_weights(pick(SCALINGS, scaling, "preprocessing").weights(channels))
+    return layer
+
+
+def recognise(layer_names: set[str]) -> str | None:
+    """The backbone with these layers in it, or None."""
+    return next(
+        (
+            name
+            for name, backbone in BACKBONES.items()
+            if backbone.markers and any(marker in layer_names for marker in backbone.markers)
+        ),
+        None,
+    )
+
+
+def _backbone(name: str, image_size: tuple[int, int], weights: str | Path | None) -> keras.Model:
+    import keras
+
+    shape = (*image_size, 3)
+    application = BACKBONES[name].application
+    if application is None:
+        if weights not in (None, "imagenet"):
+            raise ModelError(f"{name!r} has no weights of its own to load. Leave `weights` out.")
+        return {"alexnet": _alexnet, "cnn": _cnn}[name](shape)
+    if isinstance(weights, Path) or (weights and weights != "imagenet"):
+        if not Path(weights).is_file():
+            raise ModelError(f"There is no weights file {weights}. Check the name.")
+        weights = str(weights)
+    try:
+        return getattr(keras.applications, application)(
+            weights=weights, include_top=False, input_shape=shape
+        )
+    except Exception as error:  # a wrong file and a missing network raise what they like
+        raise ModelError(
+            f"{name!r} cannot be built with weights {weights!r} ({_first_line(error)}). Give the "
+            "file of this backbone without its top, or none for random weights."
+        ) from error
+
+
+def _alexnet(shape: tuple[int, int, int]) -> keras.Model:
+    """The convolutions of AlexNet (Krizhevsky et al. 2012), batch-normalised."""
+    import keras
+    from keras import layers
+
+    blocks = [(96, 11, 4, True), (256, 5, 1, True), (384, 3, 1, False), (384, 3, 1, False),
+              (256, 3, 1, True)]  # fmt: skip
+    inputs = x = keras.Input(shape)
+    for number, (filters, size, stride, pool) in enumerate(blocks, start=1):
+        x = layers.Conv2D(filters, size, stride, "same", use_bias=False, name=f"conv{number}")(x)
+        x = layers.BatchNormalization(name=f"bn{number}")(x)
+        x = layers.ReLU(name=f"relu{number}")(x)
+        if pool:
+            x = layers.MaxPooling2D(3, 2, name=f"pool{number}")(x)
+    return keras.Model(inputs, x, name="alexnet")
+
+
+def _cnn(shape: tuple[int, int, int]) -> keras.Model:
+    """Conv32, Conv64, pool, Conv128, Conv128, pool: small and clear."""
+    import keras
+    from keras import layers
+
+    inputs = x = keras.Input(shape)
+    for number, (filters, pool) in enumerate(
+        [(32, False), (64, True), (128, False), (128, True)], start=1
+    ):
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+        if pool:
+            x = layers.MaxPooling2D(name=f"pool{number}")(x)
+    return keras.Model(inputs, x, name="cnn")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -1,0 +1,85 @@
+"""Measure a trained model and write it with its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from weights_keras import FOLDER, ModelCard, read_card, save
+from xai_tf.dataset import Splits, read_folder
+from xai_tf.evaluation import confusion, evaluate
+from xai_tf.models import BACKBONES
+from xai_tf.task import Task
+from xai_tf.training import Recipe, Trained, predict_files
+
+RESULTS = "## Results"
+
+
+def publish(
+    trained: Trained,
+    splits: Splits,
+    recipe: Recipe,
+    task: Task,
+    *,
+    name: str,
+    folder: Path = FOLDER,
+    further: dict[str, Path] | None = None,
+    command: str = "",
+    datasets: tuple[str, ...] = (),
+    license_: str = "other",
+) -> ModelCard:
+    """Measure a model on its test set and on further ones, and save it with a card.
+
+    The words of a card that is there already, up to its results, are kept.
+    """
+    model, test = trained.model, splits.test
+    sets = {"validation": splits.validation, "test": test}
+    for label, place in (further or {}).items():
+        sets[label] = read_folder(place, task, test.images.shape[1:3], test.classes)
+    metrics, tables = [], []
+    for label, data in sets.items():
+        chances = predict_files(model, data)
+        metrics += evaluate(chances, data.file_labels, label)
+        tables.append(_confusion_table(label, confusion(chances, data.file_labels), data.classes))
+    card = ModelCard(
+        name=name,
+        task=task.name,
+        classes=test.classes,
+        backbone=recipe.backbone,
+        image_size=tuple(int(side) for side in test.images.shape[1:3]),
+        license=license_,
+        datasets=datasets,
+        metrics=tuple(metrics),
+        command=command,
+        text="\n\n".join([_words(name, task, recipe, folder), RESULTS, *tables,
+                          _history(trained, splits)]),
+    )  # fmt: skip
+    return save(model, card, folder)
+
+
+def _words(name: str, task: Task, recipe: Recipe, folder: Path) -> str:
+    path = folder / f"{name}.md"
+    if path.is_file():
+        return read_card(path).text.split(RESULTS)[0].strip()
+    return (
+        f"# {name}\n\n{task.question} {BACKBONES[recipe.backbone].title} with a linear head, "
+        "by transfer learning.\n\n## Data, use and limits\n\nNot described yet."
+    )
+
+
+def _confusion_table(label: str, counts: object, classes: tuple[str, ...]) -> str:
+    head = f"Confusion on `{label}` (rows: truth, columns: prediction)\n\n"
+    lines = ["| | " + " | ".join(classes) + " |", "| --- " * (len(classes) + 1) + "|"]
+    for name, row in zip(classes, counts, strict=True):
+        lines.append(f"| **{name}** | " + " | ".join(map(str, row)) + " |")
+    return head + "\n".join(lines)
+
+
+def _history(trained: Trained, splits: Splits) -> str:
+    files = {n: len(d.file_labels) for n, d in vars(splits).items()}
+    _, _, loss, _ = min(trained.history, key=lambda row: row[2])
+    return (
+        f"Trained on {files['train']} files, the epoch chosen on {files['validation']} others "
+        f"(cross-entropy {loss:.3f}), in {trained.seconds:.0f} s on this machine's processor. "
+        "Validation figures are those of the epoch they chose, so they flatter; test figures do "
+        "not."
+    )

@@ -1,0 +1,16 @@
+"""Brain MRI slice: which tumour does it show, if any?"""
+
+from xai_tf import augment
+from xai_tf.sample import PICTURE_SUFFIXES, read_image
+from xai_tf.task import Task
+
+TASK = Task(
+    name="brain_tumor",
+    title="Brain tumour",
+    question="Which tumour does this brain MRI slice show, if any?",
+    classes=("glioma", "meningioma", "notumor", "pituitary"),
+    reader=read_image,
+    augment=augment.brain_slice,
+    suffixes=PICTURE_SUFFIXES,
+    medical=True,
+)

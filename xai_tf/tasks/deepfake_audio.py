@@ -1,0 +1,18 @@
+"""Speech: was it spoken by a human, or made by a machine?"""
+
+from xai_tf import augment
+from xai_tf.sample import PICTURE_SUFFIXES
+from xai_tf.sound import SOUND_SUFFIXES, MelRecipe, sound_reader
+from xai_tf.task import Task
+
+RECIPE = MelRecipe()
+
+TASK = Task(
+    name="deepfake_audio",
+    title="Deepfake audio",
+    question="Was this speech spoken by a human, or is it synthetic?",
+    classes=("human", "synthetic"),
+    reader=sound_reader(RECIPE),
+    augment=augment.spectrogram,
+    suffixes=SOUND_SUFFIXES + PICTURE_SUFFIXES,
+)
