@@ -8,7 +8,7 @@ Corrected below, each with its reason and a test in `tests/test_corrections.py` 
 | GradCAM | patches a layer while it runs: unsafe in threads, blind inside nested models | reads the map as a second output |
 | GradCAMPP | weights use the mean of the map, the paper its sum | the sum |
 | GuidedBackprop, DeconvNet | a ReLU6 passes gradients where it is saturated | it does not |
-| SmoothGrad, SquareGrad, VarGrad | no seed | a seed |
+| SmoothGrad, SquareGrad, VarGrad | TensorFlow's global seed only, which other threads disturb | a seed |
 | Occlusion | sums overlapping squares (borders look weak), leaves edges out | the mean; the last square ends at the edge |
 | Rise | no seed; one shift for a batch of masks; zero means nothing | a seed; a shift a mask; zero is no effect |
 | Lime, KernelShap | no seed; segments of their own | a seed; the same segments |

@@ -75,7 +75,7 @@ class Backbone:
         title: for people.
         scaling: the name in `SCALINGS` of the colours it was trained on.
         application: its name in keras.applications, or None for one of ours.
-        markers: layer names by which a model on this backbone is recognised.
+        markers: layer names that together tell a model on this backbone.
     """
 
     title: str
@@ -152,7 +152,7 @@ def recognise(layer_names: set[str]) -> str | None:
         (
             name
             for name, backbone in BACKBONES.items()
-            if backbone.markers and any(marker in layer_names for marker in backbone.markers)
+            if backbone.markers and layer_names.issuperset(backbone.markers)
         ),
         None,
     )

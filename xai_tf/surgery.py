@@ -105,7 +105,8 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, Head]:
     """
     import keras
 
-    layer = model.outputs[0]._keras_history.operation
+    last = next(node for node in _nodes(model) if node.outputs[0] is model.outputs[0])
+    layer = last.operation
     shape = model.output_shape
     if len(shape) != 2:
         raise ModelError(
@@ -120,10 +121,10 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, Head]:
     if isinstance(layer, keras.layers.Dense):
         config = layer.get_config() | {"activation": "linear", "name": f"{layer.name}_linear"}
         dense = keras.layers.Dense.from_config(config)
-        logits = dense(layer.input)
+        logits = dense(last.input_tensors[0])
         dense.set_weights(layer.get_weights())
     else:
-        logits = layer.input
+        logits = last.input_tensors[0]
     return keras.Model(model.inputs[0], logits), head
 
 

@@ -1,0 +1,67 @@
+"""Classifiers whose reasons are known, and inputs that show them."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+
+from xai_tf.classifier import Classifier
+from xai_tf.sample import Sample
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+SAMPLES = Path(__file__).parents[1] / "xai_tf" / "samples"
+
+
+def sample_of(image: np.ndarray) -> Sample:
+    return Sample(image.astype(np.float32), Path("made.png"), "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def halves() -> Classifier:
+    """One logit: the mean brightness of the right half less that of the left."""
+    inputs = keras.Input((32, 32, 3))
+    brightness = keras.layers.Conv2D(1, 1, use_bias=False, name="brightness")
+    decision = keras.layers.Dense(1, use_bias=False, name="decision")
+    model = keras.Model(inputs, decision(keras.layers.Flatten()(brightness(inputs))))
+    brightness.set_weights([np.full((1, 1, 3, 1), 1 / 3)])
+    side = np.where(np.arange(32) < 16, -1, 1) / 512
+    decision.set_weights([np.tile(side, 32)[:, None]])
+    return Classifier(model, ["left", "right"], name="halves")
+
+
+@pytest.fixture(scope="session")
+def left_bright() -> Sample:
+    """Bright on the left, black on the right."""
+    image = np.zeros((32, 32, 3))
+    image[:, :16] = 0.8
+    return sample_of(image)
+
+
+@pytest.fixture(scope="session")
+def small_cnn() -> keras.Model:
+    """A small network with everything that matters: ReLU, ReLU6, pooling, three classes."""
+    keras.utils.set_random_seed(0)
+    inputs = x = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="conv_a")(x)
+    x = keras.layers.MaxPooling2D(name="half")(x)
+    x = keras.layers.Conv2D(16, 3, padding="same", name="conv_b")(x)
+    x = keras.layers.ReLU(6.0, name="relu_b")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(3, name="logits")(x))
+
+
+@pytest.fixture(scope="session")
+def three_classes(small_cnn: keras.Model) -> Classifier:
+    return Classifier(small_cnn, ["a", "b", "c"], name="three_classes")
+
+
+@pytest.fixture(scope="session")
+def blobs() -> Sample:
+    """A smooth random picture in colour."""
+    rng = np.random.default_rng(3)
+    coarse = rng.random((4, 4, 3))
+    return sample_of(np.kron(coarse, np.ones((8, 8, 1))) * 0.8 + 0.2 * rng.random((32, 32, 3)))
