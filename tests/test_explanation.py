@@ -95,9 +95,7 @@ def test_attribution_lies_on_the_half_that_decides(halves, left_bright, name):
 
 def test_integrated_gradients_are_complete(three_classes, halves, blobs, left_bright):
     for classifier, sample in ((three_classes, blobs), (halves, left_bright)):
-        explanation = explain(
-            classifier, sample, "integrated_gradients", settings={"steps": 256}
-        )
+        explanation = explain(classifier, sample, "integrated_gradients", settings={"steps": 256})
 
         change = explanation.figures["score"] - explanation.figures["score_baseline"]
         assert explanation.attribution.sum() == pytest.approx(change, rel=0.02, abs=1e-4)
@@ -112,7 +110,9 @@ def test_the_completeness_gap_is_told_when_there_is_one(three_classes, blobs):
 
 
 def test_lime_and_kernel_shap_weigh_the_same_segments(three_classes, blobs):
-    lime, shap = (explain(three_classes, blobs, n, settings=small(n)) for n in ("lime", "kernel_shap"))
+    lime, shap = (
+        explain(three_classes, blobs, n, settings=small(n)) for n in ("lime", "kernel_shap")
+    )
 
     np.testing.assert_array_equal(lime.segments, shap.segments)
     for explanation in (lime, shap):

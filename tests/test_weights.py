@@ -258,8 +258,7 @@ def test_code_of_another_module_is_refused_by_name_and_not_imported(
         load_file(path)
 
     assert str(path) in str(caught.value)
-    assert "others_layers" in str(caught.value) or what in str(caught.value)
-    assert "holds code" in str(caught.value)
+    assert what in str(caught.value).replace(str(path), "")
     assert not (tmp_path / "it ran").exists()
 
 

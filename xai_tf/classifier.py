@@ -17,7 +17,16 @@ from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pic
 from xai_tf.models import BACKBONES, PREPROCESSING, SCALINGS, recognise, scaling_layer
 from xai_tf.probability import probabilities
 from xai_tf.sample import Sample
-from xai_tf.surgery import SIGMOID, SOFTMAX, Head, cut_points, flatten, linear_head, tensors
+from xai_tf.surgery import (
+    SIGMOID,
+    SOFTMAX,
+    Head,
+    cut_points,
+    flatten,
+    linear_head,
+    operations,
+    tensors,
+)
 from xai_tf.task import Task
 from xai_tf.tasks import TASKS
 
@@ -115,14 +124,13 @@ class Classifier:
             ModelError: the model takes no images, or ends in no class logits.
         """
         _check_input(model)
-        flat = flatten(model)
-        names = set(tensors(flat))
-        found, reason = _find_preprocessing(flat, names)
+        inside = operations(model)
+        backbone = recognise({operation.name for operation in inside})
+        found, reason = _find_preprocessing(inside, backbone)
         self.preprocessing = preprocessing or found
         self.preprocessing_reason = "as you said" if preprocessing else reason
-        linear, self.head = linear_head(flat)
-        self.model = _with_preprocessing(linear, self.preprocessing)
-        self.backbone = recognise(names) or (card.backbone if card else None)
+        self.model, self.head = linear_head(flatten(_with_preprocessing(model, self.preprocessing)))
+        self.backbone = backbone or (card.backbone if card else None)
         _check_same_probabilities(model, self)
         self.card, self.task, self.sha256 = card, task, sha256
         self.name = name or model.name
@@ -418,46 +426,42 @@ def _check_input(model: keras.Model) -> None:
         )
 
 
-def _find_preprocessing(flat: keras.Model, names: set[str]) -> tuple[str, str]:
+def _find_preprocessing(inside: list[Any], backbone: str | None) -> tuple[str, str]:
     """What a network wants of its colours, and how one can tell."""
-    if PREPROCESSING in names:
+    if PREPROCESSING in [operation.name for operation in inside]:
         return "unit", "the model scales RGB in [0, 1] itself"
-    for layer in _before_first_convolution(flat):
+    for layer in _before_first_convolution(inside):
         kind = type(layer).__name__
         if kind == "Rescaling":
             small = float(np.max(layer.scale)) < 0.02
-            return (
-                "raw" if small else "unit"
-            ), f"the model begins with a Rescaling by {layer.scale}"
+            reason = f"the model begins with a Rescaling by {layer.scale}"
+            return ("raw" if small else "unit"), reason
         if kind == "Normalization":
             large = float(np.max(np.asarray(layer.mean))) > 2
             return ("raw" if large else "unit"), "the model begins with a Normalization layer"
         if kind in ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "GetItem"):
             return "raw", f"the model begins with colour arithmetic ({kind})"
-    backbone = recognise(names)
     if backbone:
         entry = BACKBONES[backbone]
         return entry.scaling, f"the backbone is {entry.title}, which was trained so"
     return "unit", "assumed: neither preprocessing nor a known backbone was found in the model"
 
 
-def _before_first_convolution(flat: keras.Model) -> list[Any]:
-    operations = [tensor._keras_history.operation for tensor in tensors(flat).values()]
-    kinds = [type(operation).__name__ for operation in operations]
+def _before_first_convolution(inside: list[Any]) -> list[Any]:
+    kinds = [type(operation).__name__ for operation in inside]
     end = next((i for i, kind in enumerate(kinds) if "Conv" in kind or kind == "Dense"), len(kinds))
-    return operations[:end]
+    return inside[:end]
 
 
-def _with_preprocessing(linear: keras.Model, scaling: str) -> keras.Model:
-    """Put RGB in [0, 1] of a fixed size in front of a flat model."""
+def _with_preprocessing(model: keras.Model, scaling: str) -> keras.Model:
+    """Put RGB in [0, 1] of a fixed size in front of a model."""
     import keras
 
-    height, width, channels = linear.input_shape[1:]
+    height, width, channels = model.input_shape[1:]
     if scaling == "unit" and None not in (height, width) and channels == 3:
-        return linear
-    size = (height or DEFAULT_SIZE[0], width or DEFAULT_SIZE[1])
-    inputs = keras.Input((*size, 3), name="input")
-    return flatten(keras.Model(inputs, linear(scaling_layer(scaling, channels)(inputs))))
+        return model
+    inputs = keras.Input((height or DEFAULT_SIZE[0], width or DEFAULT_SIZE[1], 3), name="input")
+    return keras.Model(inputs, model(scaling_layer(scaling, channels)(inputs)))
 
 
 def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> None:

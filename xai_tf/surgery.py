@@ -70,6 +70,17 @@ def upper_part(model: keras.Model, layer: str) -> keras.Model:
         raise ModelError(f"Layer {layer!r} is no cut: a path goes around it.") from error
 
 
+def operations(model: keras.Model) -> list[Any]:
+    """The layers and operations of a model in the order of the graph, nested models opened up."""
+    import keras
+
+    found = []
+    for node in _nodes(_functional(model)):
+        inner = isinstance(node.operation, keras.Model)
+        found += operations(node.operation) if inner else [node.operation]
+    return found
+
+
 def tensors(model: keras.Model) -> dict[str, Any]:
     """What each layer or operation of a flat model puts out, by name, in the order of the graph.
 

@@ -1,0 +1,503 @@
+"""The command as it is typed: what it says, what it writes, and what it refuses."""
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from importlib.resources import files
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from xai_tf import METHODS, TASKS
+from xai_tf.cli import main
+from xai_tf.models import build_model
+
+SAMPLES = Path(str(files("xai_tf.samples")))
+CAT, DOG = SAMPLES / "cat.jpg", SAMPLES / "dog.jpg"
+COMMAND = [sys.executable, "-c", "from xai_tf.cli import main; main()"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Type a command; get its exit code, output and messages."""
+
+    def typed(*words):
+        monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        said = capsys.readouterr()
+        return caught.value.code, said.out, said.err
+
+    return typed
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A small model of pictures with three classes."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("models") / "pets.keras"
+    build_model("cnn", 3, (64, 64), weights=None).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory):
+    """A small model of spectrograms with one logit."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("models") / "ears.keras"
+    build_model("cnn", 1, (64, 64), weights=None).save(path)
+    return path
+
+
+@pytest.fixture
+def classes(model):
+    return ["--model", model, "--classes", "cat,dog,bird"]
+
+
+@pytest.fixture
+def bad_picture(tmp_path):
+    path = tmp_path / "letter.png"
+    path.write_text("Dear all,\n" * 99)
+    return path
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# What needs no model
+
+
+@pytest.mark.parametrize("words", [["--help"], ["methods", "--json"], ["tasks"]])
+def test_help_and_tables_come_quickly_and_without_tensorflow(words):
+    code = (
+        "import sys\n"
+        "from xai_tf.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'tensorflow', 'keras', 'librosa'} & set(sys.modules)))\n"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+
+    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert seconds < 3
+
+
+@pytest.mark.parametrize("command", ["predict", "explain", "train", "models", "demo", "inspect"])
+def test_every_command_explains_itself(run, command):
+    code, out, _ = run(command, "--help")
+
+    assert code == 0
+    assert command in out
+
+
+def test_the_methods_are_listed_with_their_settings(run):
+    code, out, _ = run("methods", "--json")
+
+    found = {entry["name"]: entry for entry in json.loads(out)}
+    assert code == 0
+    assert list(found) == list(METHODS)
+    assert found["rise"]["settings"]["num_samples"]["high"] == 16384
+    assert found["rise"]["passes"]["forward"] == 1024
+
+
+def test_the_tasks_are_listed(run):
+    _, as_table, _ = run("tasks")
+    _, as_json, _ = run("tasks", "--json")
+
+    assert [entry["name"] for entry in json.loads(as_json)] == list(TASKS)
+    assert all(name in as_table for name in TASKS)
+
+
+def test_the_models_are_listed_as_json(run):
+    code, out, _ = run("models", "--json")
+
+    assert code == 0
+    assert isinstance(json.loads(out), list)
+
+
+# Predictions
+
+
+def test_a_picture_is_predicted(run, classes):
+    code, out, err = run("predict", CAT, *classes, "--json")
+
+    (answer,) = json.loads(out)
+    chances = answer["prediction"]["probabilities"]
+    assert code == 0
+    assert err == ""
+    assert answer["file"] == "cat.jpg"
+    assert answer["sha256"] == sha256(CAT)
+    assert list(chances) == ["cat", "dog", "bird"]
+    assert abs(sum(chances.values()) - 1) < 1e-9
+    assert answer["prediction"]["class"] == max(chances, key=chances.get)
+
+
+def test_a_prediction_is_a_table_for_people(run, classes):
+    code, out, _ = run("predict", CAT, DOG, *classes)
+
+    assert code == 0
+    assert "cat.jpg" in out
+    assert "dog.jpg" in out
+    assert "%" in out
+
+
+def test_a_folder_is_predicted_file_by_file(run, classes, tmp_path):
+    for name in ("b.png", "a.jpg", "deep/c.bmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.open(CAT).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("Dear all,")
+
+    code, out, _ = run("predict", tmp_path, *classes, "--json")
+
+    assert code == 0
+    assert [entry["file"] for entry in json.loads(out)] == ["a.jpg", "b.png", "c.bmp"]
+
+
+def test_a_long_recording_is_predicted_window_by_window(run, listener):
+    recording = SAMPLES / "speech_synthetic_long.flac"
+
+    _, out, _ = run(
+        "predict", recording, "--model", listener, "--task", "deepfake_audio", "--json"
+    )  # fmt: skip
+
+    (answer,) = json.loads(out)
+    logits = [window["logits"][0] for window in answer["windows"]]
+    assert list(answer["prediction"]["probabilities"]) == ["human", "synthetic"]
+    assert len(logits) > 3
+    assert answer["windows"][1]["seconds_span"] == [1, 3]
+    assert answer["prediction"]["logits"][0] == pytest.approx(np.mean(logits), abs=1e-6)
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+@pytest.mark.parametrize("given", ["files", "folder"])
+def test_one_bad_file_among_good_ones_is_told_and_the_rest_is_done(
+    run, classes, bad_picture, tmp_path, command, given
+):
+    folder = bad_picture.parent
+    Image.open(CAT).save(folder / "a.png")
+    Image.open(DOG).save(folder / "z.png")
+    inputs = [folder] if given == "folder" else sorted(folder.glob("*.png"))
+    further = ["--method", "saliency", "--out", tmp_path / "out"] if command == "explain" else []
+
+    code, out, err = run(command, *inputs, *classes, *further, "--json")
+
+    done = [entry.get("file") or entry["input"]["file"] for entry in json.loads(out)]
+    complaints = [line for line in err.splitlines() if line.startswith("xai-tf:")]
+    assert code == 2
+    assert done == ["a.png", "z.png"]
+    assert len(complaints) == 1
+    assert str(bad_picture) in complaints[0]
+
+
+# Explanations
+
+
+@pytest.fixture(scope="module")
+def explained(model, tmp_path_factory):
+    """One full run as a process of its own: (the process, the folder of results)."""
+    out = tmp_path_factory.mktemp("results") / "out"
+    words = [
+        "explain", CAT, "--model", model, "--classes", "cat,dog,bird", "--target", "dog",
+        "--contrast", "bird", "--method", "saliency", "--method", "rise", "--set",
+        "rise.num_samples=64", "--seed", "7", "--out", out, "--json",
+    ]  # fmt: skip
+    done = subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done, out
+
+
+@pytest.fixture(scope="module")
+def manifest(explained):
+    return json.loads((explained[1] / "cat" / "manifest.json").read_text())
+
+
+def test_a_run_succeeds_and_prints_its_manifest_alone(explained, manifest):
+    done, out = explained
+
+    (printed,) = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert printed.pop("folder") == str(out / "cat")
+    assert printed == manifest
+
+
+def test_a_bundle_holds_pictures_arrays_and_a_manifest(explained):
+    _, out = explained
+
+    assert sorted(path.name for path in out.iterdir()) == ["cat", "index.html"]
+    assert {path.name for path in (out / "cat").iterdir()} == {
+        "attributions.npz", "comparison.png", "input.png", "manifest.json", "rise.png",
+        "rise_overlay.png", "saliency.png", "saliency_overlay.png",
+    }  # fmt: skip
+
+
+def test_every_picture_of_a_bundle_can_be_looked_at(explained):
+    for path in (explained[1] / "cat").glob("*.png"):
+        pixels = np.asarray(Image.open(path))
+        assert pixels.ndim == 3, path.name
+        assert min(pixels.shape[:2]) >= 64, path.name
+        assert np.ptp(pixels[..., :3]) > 50, path.name
+
+
+def test_the_arrays_are_unscaled_and_float32(explained, manifest):
+    with np.load(explained[1] / "cat" / "attributions.npz") as arrays:
+        assert set(arrays) == {"saliency", "rise", "image"}
+        assert all(array.dtype == np.float32 for array in arrays.values())
+        assert arrays["image"].shape == (64, 64, 3)
+        assert 0 <= arrays["image"].min() < arrays["image"].max() <= 1
+        for entry in manifest["explanations"]:
+            attribution = arrays[entry["array"]]
+            assert attribution.shape == (64, 64)
+            assert np.isfinite(attribution).all()
+            assert np.abs(attribution).max() > 0
+
+
+def test_the_manifest_tells_what_was_asked_of_what(manifest, model):
+    saliency, rise = manifest["explanations"]
+
+    assert manifest["schema_version"] == 1
+    assert manifest["input"]["file"] == "cat.jpg"
+    assert manifest["input"]["sha256"] == sha256(CAT)
+    assert manifest["model"]["name"] == "pets"
+    assert manifest["model"]["sha256"] == sha256(model)
+    assert manifest["model"]["classes"] == ["cat", "dog", "bird"]
+    assert manifest["model"]["image_size"] == [64, 64]
+    assert (saliency["method"], rise["method"]) == ("saliency", "rise")
+    assert all((e["target"], e["contrast"]) == ("dog", "bird") for e in (saliency, rise))
+    assert rise["settings"]["num_samples"] == 64
+    assert rise["settings"]["grid"] == METHODS["rise"].options["grid"].default
+    assert (saliency["seed"], rise["seed"]) == (None, 7)
+    assert rise["passes"] == {"forward": 64, "gradient": 0}
+    assert saliency["passes"] == {"forward": 0, "gradient": 1}
+    assert {"python", "tensorflow", "keras", "xplique", "xai-tf"} <= set(manifest["versions"])
+
+
+def test_the_page_shows_the_pictures_of_the_bundle(explained):
+    page = (explained[1] / "index.html").read_text()
+
+    assert "cat/comparison.png" in page
+    assert "cat.jpg" in page
+    assert "http" not in page
+
+
+def test_a_second_run_replaces_the_bundle(run, classes, tmp_path):
+    words = ["explain", CAT, *classes, "--out", tmp_path / "out", "--method"]
+    run(*words, "saliency")
+
+    code, _, _ = run(*words, "gradient_input")
+
+    found = {path.name for path in (tmp_path / "out" / "cat").iterdir()}
+    assert code == 0
+    assert "gradient_input.png" in found
+    assert "saliency.png" not in found
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cat", "index.html"]
+
+
+def test_a_folder_of_others_is_not_touched(run, classes, tmp_path):
+    mine = tmp_path / "out" / "cat" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+
+    code, _, err = run(
+        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out"
+    )  # fmt: skip
+
+    assert code == 2
+    assert err.count("\n") == 1
+    assert str(mine.parent) in err
+    assert "Give another --out" in err
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["cat", "thesis.txt"]
+
+
+def test_an_out_that_is_a_file_is_refused(run, classes, tmp_path):
+    (tmp_path / "out").write_text("a file")
+
+    code, _, err = run(
+        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out"
+    )  # fmt: skip
+
+    assert code == 2
+    assert err.startswith("xai-tf:")
+    assert err.count("\n") == 1
+    assert (tmp_path / "out").read_text() == "a file"
+
+
+def test_files_of_one_name_get_a_bundle_each(run, classes, tmp_path):
+    for name in ("one/a.png", "two/a.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.open(CAT).save(tmp_path / name)
+
+    run(
+        "explain", tmp_path / "one", tmp_path / "two", *classes, "--method", "saliency",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "a-2", "index.html"}
+
+
+def test_the_predicted_class_is_explained_unless_told_otherwise(run, classes, tmp_path):
+    _, out, _ = run(
+        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out", "--json"
+    )  # fmt: skip
+
+    (manifest,) = json.loads(out)
+    (entry,) = manifest["explanations"]
+    assert entry["target"] == manifest["input"]["prediction"]["class"]
+    assert entry["contrast"] is None
+
+
+def test_a_recording_is_explained_in_its_decisive_windows(run, listener, tmp_path):
+    out = tmp_path / "out"
+
+    code, _, _ = run(
+        "explain", SAMPLES / "speech_synthetic_long.flac", "--model", listener, "--task",
+        "deepfake_audio", "--method", "saliency", "--windows", "2", "--out", out,
+    )  # fmt: skip
+
+    bundle = out / "speech_synthetic_long"
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    windows = [entry["window"] for entry in manifest["explanations"]]
+    assert code == 0
+    assert len(windows) == 2
+    assert windows == sorted(windows)
+    assert (bundle / "timeline.png").is_file()
+    for entry in manifest["explanations"]:
+        sound, rate = soundfile.read(bundle / f"sound_window{entry['window']:02d}.wav")
+        start, end = entry["seconds_span"]
+        assert len(sound) / rate == end - start == 2
+
+
+# What is refused
+
+
+@pytest.fixture(scope="module")
+def odd_models(model, tmp_path_factory):
+    """Models that cannot be explained, by name."""
+    folder = tmp_path_factory.mktemp("odd")
+    inputs = keras.Input((8, 8, 8, 3))
+    keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs))).save(
+        folder / "solid.keras"
+    )
+    keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Lambda(abs), keras.layers.Flatten()]
+    ).save(folder / "lambda.keras")
+    (folder / "cut.keras").write_bytes(model.read_bytes()[:5000])
+    return folder
+
+
+REFUSED = {
+    "text": (["{letter}"], "is no picture"),
+    "missing file": (["nowhere.png"], "no file nowhere.png"),
+    "sound": (["{sound}"], "is a sound"),
+    "empty folder": (["{empty}"], "holds no file"),
+    "class": (["--target", "dgo"], "Did you mean 'dog'?"),
+    "contrast class": (["--contrast", "fish"], "knows no class 'fish'"),
+    "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be held against itself"),
+    "method": (["--method", "gradcam"], "Did you mean 'grad_cam'?"),
+    "layer": (["--method", "grad_cam", "--layer", "cov4"], "Did you mean 'conv4'?"),
+    "layer for none": (["--method", "saliency", "--layer", "nothing"], "no layer"),
+    "range": (["--method", "rise", "--set", "rise.num_samples=4"], "from 16 to 16384"),
+    "whole": (["--method", "rise", "--set", "rise.num_samples=99.5"], "whole number"),
+    "not a number": (["--method", "rise", "--set", "rise.num_samples=nan"], "from 16 to 16384"),
+    "word": (["--method", "rise", "--set", "rise.num_samples=many"], "is no number"),
+    "no value": (["--method", "rise", "--set", "rise.num_samples"], "is no number"),
+    "setting": (["--method", "rise", "--set", "rise.num_sample=64"], "'num_samples'"),
+    "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "not among"),
+    "windows": (["--windows", "-1"], "windows"),
+    "lambda": (["--model", "{odd}/lambda.keras"], "a Lambda layer"),
+    "cut off": (["--model", "{odd}/cut.keras"], "damaged, cut off"),
+    "solid": (["--model", "{odd}/solid.keras"], "input of shape (None, 8, 8, 8, 3)"),
+    "model name": (["--model", "nobody"], "no model 'nobody'"),
+    "model file": (["--model", "nowhere.keras"], "no model file nowhere.keras"),
+    "task": (["--task", "lung_opacty"], "Did you mean 'lung_opacity'?"),
+    "class count": (["--classes", "cat,dog"], "has 3 classes, but 2 names"),
+    "preprocessing": (["--preprocessing", "caffee"], "Did you mean 'caffe'?"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    run, classes, odd_models, bad_picture, tmp_path, case
+):
+    further, cause = REFUSED[case]
+    (tmp_path / "empty").mkdir()
+    places = {
+        "letter": bad_picture, "sound": SAMPLES / "speech_human.wav", "odd": odd_models,
+        "empty": tmp_path / "empty",
+    }  # fmt: skip
+    words = [word.format(**places) for word in further]
+    given = [] if case in ("text", "missing file", "sound", "empty folder") else [CAT]
+
+    code, out, err = run("explain", *given, *classes, *words, "--out", tmp_path / "out")
+
+    assert code == 2
+    assert out == ""
+    assert err.startswith("xai-tf: ")
+    assert err.count("\n") == 1
+    assert cause in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_among_several_files_does_not_hide_a_wrong_class(run, classes, tmp_path):
+    code, _, err = run(
+        "explain", CAT, DOG, *classes, "--target", "dgo", "--out", tmp_path / "out"
+    )  # fmt: skip
+
+    assert code == 2
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_strange_card_beside_a_model_does_not_stop_it(run, model, tmp_path):
+    path = tmp_path / "mine.keras"
+    path.write_bytes(model.read_bytes())
+    path.with_suffix(".md").write_text("---\ntitle: [notes: to self\n---\nBuy milk.\n")
+
+    code, out, _ = run("predict", CAT, "--model", path, "--json")
+
+    assert code == 0
+    assert json.loads(out)[0]["prediction"]["class"].startswith("class ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
+def test_an_interruption_leaves_nothing_half_written(model, tmp_path):
+    words = [
+        "explain", CAT, "--model", model, "--method", "rise", "--set", "rise.num_samples=16384",
+        "--out", tmp_path / "out",
+    ]  # fmt: skip
+    at_a_terminal = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "120"}
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, words)], stderr=subprocess.PIPE, env=at_a_terminal
+    )
+    watchdog = threading.Timer(90, process.kill)
+    watchdog.start()
+    said = b""
+    while b"RISE" not in said:
+        news = process.stderr.read1()
+        assert news, said.decode()
+        said += news
+
+    process.send_signal(signal.SIGINT)
+    said += process.stderr.read()
+    process.wait()
+    watchdog.cancel()
+
+    process.stderr.close()
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    assert b"nothing half-written is left" in said
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,42 @@
+"""The examples in the README run as they stand, and its commands exist."""
+
+import re
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from conftest import SAMPLES
+from typer.testing import CliRunner
+
+from xai_tf.cli import app
+from xai_tf.methods import METHODS
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(SAMPLES / "dog.jpg", tmp_path)
+
+    exec("\n".join(blocks("python")), {})
+
+    assert (tmp_path / "why.png").stat().st_size > 10_000
+    assert "beagle rather than basset" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in blocks("sh")[1].splitlines() if line.startswith("xai-tf")]
+)
+def test_the_commands_and_their_options_exist(line):
+    words = line.split("#")[0].split()[1:]
+    usage = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"})
+
+    assert usage.exit_code == 0
+    assert all(word in usage.output for word in words if word.startswith("--"))
+    given = [after for word, after in pairwise(words) if word == "--method"]
+    assert set(given) <= set(METHODS)
