@@ -3,13 +3,16 @@
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import threading
+from html import unescape
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import keras
 import numpy as np
@@ -179,7 +182,7 @@ def test_a_long_recording_is_predicted_window_by_window(run, listener):
     logits = [window["logits"][0] for window in answer["windows"]]
     assert list(answer["prediction"]["probabilities"]) == ["human", "synthetic"]
     assert len(logits) > 3
-    assert answer["windows"][1]["seconds_span"] == [1, 3]
+    assert answer["windows"][0]["seconds_span"] == [0, 2]
     assert answer["prediction"]["logits"][0] == pytest.approx(np.mean(logits), abs=1e-6)
 
 
@@ -378,7 +381,64 @@ def test_a_recording_is_explained_in_its_decisive_windows(run, listener, tmp_pat
     for entry in manifest["explanations"]:
         sound, rate = soundfile.read(bundle / f"sound_window{entry['window']:02d}.wav")
         start, end = entry["seconds_span"]
-        assert len(sound) / rate == end - start == 2
+        assert len(sound) / rate == 2
+        assert end - start == pytest.approx(2)
+
+
+def test_a_picture_of_a_spectrogram_is_explained_and_made_audible(run, listener, tmp_path):
+    code, _, err = run(
+        "explain", CAT, "--model", listener, "--task", "deepfake_audio", "--method", "saliency",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+
+    sound, rate = soundfile.read(tmp_path / "out" / "cat" / "sound.wav")
+    assert code == 0
+    assert rate == 8000
+    assert np.abs(sound).max() > 0.4
+    assert "The sound was rebuilt from the picture" in err
+
+
+def test_grad_cam_follows_the_layers_through_the_depth(run, classes, tmp_path):
+    _, out, _ = run(
+        "explain", CAT, *classes, "--method", "grad_cam", "--method", "saliency", "--layer",
+        "all", "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+
+    entries = json.loads(out)[0]["explanations"]
+    with np.load(tmp_path / "out" / "cat" / "attributions.npz") as arrays:
+        assert {entry["array"] for entry in entries} <= set(arrays)
+    layers = [entry["layer"] for entry in entries if entry["method"] == "grad_cam"]
+    assert len(layers) == len(set(layers)) == 3
+    assert [entry["layer"] for entry in entries if entry["method"] == "saliency"] == [None]
+
+
+def test_brackets_in_a_file_name_are_shown(run, classes, tmp_path):
+    picture = tmp_path / "cat [copy].png"
+    Image.open(CAT).save(picture)
+
+    _, predicted, _ = run("predict", picture, *classes)
+    code, explained, _ = run(
+        "explain", picture, *classes, "--method", "saliency", "--out", tmp_path / "o"
+    )  # fmt: skip
+
+    assert code == 0
+    assert picture.name in predicted
+    assert picture.name in explained
+
+
+@pytest.mark.parametrize("name", ["a b.png", "a#1.png", "what?.png", "50%25.png", "<b>&.png"])
+def test_the_page_finds_its_pictures_whatever_the_file_is_called(run, classes, tmp_path, name):
+    Image.open(CAT).save(tmp_path / name)
+
+    run(
+        "explain", tmp_path / name, *classes, "--method", "saliency", "--out", tmp_path / "out"
+    )  # fmt: skip
+
+    page = tmp_path / "out" / "index.html"
+    shown = [unescape(source) for source in re.findall(r'src="([^"]*)"', page.read_text())]
+    assert shown
+    for source in shown:
+        assert (page.parent / unquote(urlsplit(source).path)).is_file(), source
 
 
 # What is refused
@@ -417,13 +477,13 @@ REFUSED = {
     "no value": (["--method", "rise", "--set", "rise.num_samples"], "is no number"),
     "setting": (["--method", "rise", "--set", "rise.num_sample=64"], "'num_samples'"),
     "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "not among"),
-    "windows": (["--windows", "-1"], "windows"),
     "lambda": (["--model", "{odd}/lambda.keras"], "a Lambda layer"),
     "cut off": (["--model", "{odd}/cut.keras"], "damaged, cut off"),
     "solid": (["--model", "{odd}/solid.keras"], "input of shape (None, 8, 8, 8, 3)"),
     "model name": (["--model", "nobody"], "no model 'nobody'"),
     "model file": (["--model", "nowhere.keras"], "no model file nowhere.keras"),
     "task": (["--task", "lung_opacty"], "Did you mean 'lung_opacity'?"),
+    "class twice": (["--classes", "cat,dog,cat"], "cat"),
     "class count": (["--classes", "cat,dog"], "has 3 classes, but 2 names"),
     "preprocessing": (["--preprocessing", "caffee"], "Did you mean 'caffe'?"),
 }
@@ -449,6 +509,18 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     assert err.startswith("xai-tf: ")
     assert err.count("\n") == 1
     assert cause in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--windows", "--seed"])
+def test_a_number_below_zero_is_refused_at_once(run, classes, tmp_path, option):
+    code, out, err = run(
+        "explain", CAT, *classes, "--method", "rise", option, "-1", "--out", tmp_path / "out"
+    )  # fmt: skip
+
+    assert code == 2
+    assert out == ""
+    assert option.strip("-") in err
     assert not (tmp_path / "out").exists()
 
 

@@ -42,7 +42,8 @@ def numbers(count_a, count_b, windows=1):
     files = np.repeat(np.arange(count_a + count_b), windows)
     labels = (files >= count_a).astype(int)
     paths = tuple(Path(f"{number}.png") for number in range(count_a + count_b))
-    return Dataset(np.zeros((len(files), 1, 1, 3), np.uint8), labels, files, paths, ("a", "b"))
+    images = np.zeros((len(files), 1, 1, 3), np.uint8)
+    return Dataset(images, labels, files, paths, ("a", "b"), (None,) * len(files))
 
 
 def test_every_file_is_read_with_the_class_of_its_folder(tmp_path):
@@ -108,6 +109,18 @@ def test_windows_of_one_recording_share_its_number(tmp_path):
     assert dataset.files.tolist() == [0, 1, 1, 1, 2, 3, 3, 3]
     assert dataset.labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert dataset.file_labels.tolist() == [0, 0, 1, 1]
+
+
+def test_a_row_is_a_sample_again(tmp_path):
+    dataset = read_folder(folder_of_sounds(tmp_path, seconds=(1, 4)), SOUNDS, SIZE)
+
+    sample = dataset.rows(dataset.labels == 1).sample(2)
+
+    again = SOUNDS.windows(tmp_path / "synthetic" / "1.wav", SIZE)[1]
+    assert sample.source == again.source
+    assert sample.label == 1
+    assert np.abs(sample.image - again.image).max() <= 0.5 / 255 + 1e-6
+    assert (sample.sound.waveform == again.sound.waveform).all()
 
 
 def test_file_means_average_the_windows_of_each_file():

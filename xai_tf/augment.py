@@ -1,42 +1,91 @@
-"""Changes to training images that leave the class as it is.
+"""Changes to training samples that leave the class as it is.
 
-Each takes an image (float32, (height, width, 3), RGB in [0, 1]) and a random generator, and
-returns another image of the same shape. They are applied in pixel space, before any network, and
-are drawn again for every copy of the training set.
+Each takes a sample and a random generator and returns an image (float32, (height, width, 3), RGB in
+[0, 1]). They come before any network, and are drawn again for every epoch or copy.
 """
+
+from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
+from xai_tf.sample import Sample
+from xai_tf.sound import MelRecipe, mel_spectrogram, spectrogram_image
+from xai_tf.task import Augment
 
-def photo(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+
+def photo(sample: Sample, rng: np.random.Generator) -> np.ndarray:
     """Mirror, turn by up to 15 degrees, zoom and move by up to 12%, change the light a little."""
-    mirrored = image[:, ::-1] if rng.random() < 0.5 else image
-    return _light(_move(mirrored, rng, degrees=15, share=0.12), rng, 0.2)
+    return _light(_move(_mirror(sample.image, rng), rng, degrees=15, share=0.12), rng, 0.2)
 
 
-def radiograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def radiograph(sample: Sample, rng: np.random.Generator) -> np.ndarray:
     """Turn by up to 7 degrees, zoom and move by up to 8%, change the exposure; never mirrored."""
-    return _light(_move(image, rng, degrees=7, share=0.08), rng, 0.2)
+    return _light(_move(sample.image, rng, degrees=7, share=0.08), rng, 0.2)
 
 
-def brain_slice(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def brain_slice(sample: Sample, rng: np.random.Generator) -> np.ndarray:
     """Mirror left and right, turn by up to 12 degrees, zoom and move by up to 8%."""
-    mirrored = image[:, ::-1] if rng.random() < 0.5 else image
-    return _light(_move(mirrored, rng, degrees=12, share=0.08), rng, 0.15)
+    return _light(_move(_mirror(sample.image, rng), rng, degrees=12, share=0.08), rng, 0.15)
 
 
-def spectrogram(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Roll time, then blank two bands of time and of frequency (SpecAugment, Park et al. 2019)."""
+def speech(recipe: MelRecipe) -> Augment:
+    """Change the waveform, draw its spectrogram anew, and blank bands of it.
+
+    Tempo and pitch by up to 5%, at times a shorter cut, a gentle equaliser, at times coloured
+    noise; then two bands of time and two of frequency are blanked (SpecAugment, Park et al. 2019).
+    """
+
+    def change(sample: Sample, rng: np.random.Generator) -> np.ndarray:
+        image = sample.image
+        if sample.sound is not None and not sample.sound.rebuilt:
+            heard = _distort(sample.sound.waveform, rng)
+            decibels = mel_spectrogram(heard, recipe).decibels
+            image = spectrogram_image(decibels, sample.image.shape[:2], recipe)
+        return _blank(image, rng)
+
+    return change
+
+
+def _distort(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    changed, length = waveform, len(waveform)
+    if rng.random() < 0.7:
+        positions = np.arange(0, length - 1, rng.uniform(0.95, 1.05))
+        changed = np.interp(positions, np.arange(length), changed)
+        changed = np.pad(changed, (0, max(0, length - len(changed))))[:length]
+    if rng.random() < 0.3:
+        changed = changed * (np.arange(length) < length * rng.uniform(0.6, 1.0))
+    spectrum = np.fft.rfft(changed)
+    gains = np.interp(np.linspace(0, 5, len(spectrum)), np.arange(6), rng.uniform(-3, 3, 6))
+    changed = np.fft.irfft(spectrum * 10 ** (gains / 20), length)
+    if rng.random() < 0.3:
+        changed = changed + _noise(changed, rng)
+    return changed.astype(np.float32)
+
+
+def _noise(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Coloured noise 10 to 35 dB below the sound."""
+    from scipy.signal import lfilter
+
+    noise = lfilter([1], [1, -rng.uniform(0, 0.95)], rng.normal(size=len(waveform)))
+    level = np.std(waveform) / max(np.std(noise), 1e-9)
+    return noise * level * 10 ** (-rng.uniform(10, 35) / 20)
+
+
+def _blank(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
-    masked = np.roll(image, rng.integers(width), axis=1).copy()
+    blanked = image.copy()
     silence = image.reshape(-1, 3)[image.sum(axis=-1).argmin()]
     for _ in range(2):
-        start, length = rng.integers(height), rng.integers(1, height // 10)
-        masked[start : start + length] = silence
-        start, length = rng.integers(width), rng.integers(1, width // 10)
-        masked[:, start : start + length] = silence
-    return masked
+        start, length = rng.integers(height), rng.integers(0, max(1, height // 20))
+        blanked[start : start + length] = silence
+        start, length = rng.integers(width), rng.integers(0, max(1, width // 15))
+        blanked[:, start : start + length] = silence
+    return blanked
+
+
+def _mirror(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return image[:, ::-1] if rng.random() < 0.5 else image
 
 
 def _move(image: np.ndarray, rng: np.random.Generator, degrees: float, share: float) -> np.ndarray:

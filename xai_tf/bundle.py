@@ -35,6 +35,7 @@ def save_bundle(
     reading: Reading,
     explanations: Sequence[Explanation],
     opacity: float = 0.7,
+    shared_scale: bool = False,
 ) -> dict[str, Any]:
     """Write the explanations of one file into `folder`, whole or not at all.
 
@@ -48,14 +49,13 @@ def save_bundle(
     Raises:
         OutputError: the folder holds something else, or cannot be written.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise OutputError(f"{folder} is there and is no bundle of ours. Give another --out.")
+    check_place(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as scratch:
             new = Path(scratch, "new")
             new.mkdir()
-            manifest = _write(new, classifier, reading, explanations, opacity)
+            manifest = _write(new, classifier, reading, explanations, opacity, shared_scale)
             if folder.exists():
                 os.replace(folder, Path(scratch, "old"))
             os.replace(new, folder)
@@ -65,6 +65,14 @@ def save_bundle(
             "another --out."
         ) from error
     return manifest
+
+
+def check_place(folder: Path) -> None:
+    """Raise an OutputError where a bundle cannot go because something else is there."""
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise OutputError(f"{folder.parent} is no folder. Give another --out.")
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise OutputError(f"{folder} is there and is no bundle of ours. Give another --out.")
 
 
 def bundle_names(files: Sequence[Path]) -> list[str]:
@@ -137,6 +145,7 @@ def _write(
     reading: Reading,
     explanations: Sequence[Explanation],
     opacity: float,
+    shared_scale: bool,
 ) -> dict[str, Any]:
     numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
     several = len({id(e.sample) for e in explanations}) > 1
@@ -158,7 +167,8 @@ def _write(
         of_sample = [e for e in explanations if e.sample is sample]
         _save_picture(folder / f"input{suffix}.png", pictures.image_bytes(sample))
         arrays[f"image{suffix}"] = sample.image
-        _save_comparison(folder / f"comparison{suffix}.png", of_sample, opacity)
+        compared = pictures.comparison(of_sample, shared_scale, opacity)
+        compared.savefig(folder / f"comparison{suffix}.png")
         if sample.sound is not None:
             write_wav(folder / f"sound{suffix}.wav", sample.sound)
             arrays |= _sound_arrays(sample, suffix)
@@ -222,10 +232,6 @@ def _sound_arrays(sample: Sample, suffix: str) -> dict[str, np.ndarray]:
         f"{name}{suffix}": getattr(sound, name)
         for name in ("waveform", "decibels", "hertz", "seconds")
     }
-
-
-def _save_comparison(path: Path, explanations: list[Explanation], opacity: float) -> None:
-    pictures.comparison(explanations, opacity=opacity).savefig(path)
 
 
 def _save_picture(path: Path, picture: np.ndarray) -> None:

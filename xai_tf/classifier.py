@@ -315,6 +315,9 @@ class Classifier:
         given = classes or (self.card and self.card.classes) or (self.task and self.task.classes)
         if not given:
             return tuple(f"class {index}" for index in range(count))
+        twice = next((n for i, n in enumerate(given) if n in given[:i]), None)
+        if twice:
+            raise ModelError(f"{self.name!r} has the class {twice!r} twice.")
         if len(given) != count:
             raise ModelError(
                 f"{self.name!r} has {count} classes, but {len(given)} names were given "

@@ -16,11 +16,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import weights_keras
 from xai_tf.classifier import Classifier, load
-from xai_tf.dataset import class_folders
+from xai_tf.dataset import class_folders, readable_files
 from xai_tf.errors import InputError, SettingError, UnknownNameError, XaiTfError, pick
 from xai_tf.explanation import ALL_LAYERS, Explanation, explain, explain_layers
 from xai_tf.methods import METHODS
@@ -55,6 +56,10 @@ def main() -> None:
     """Run the command; a problem the user can solve is one line and exit code 2."""
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == 130:
+            notes.print("Stopped; nothing half-written is left.")
+        raise
     except XaiTfError as error:
         _complain(error)
         sys.exit(2)
@@ -77,8 +82,9 @@ def predict_files(
 
     classifier = _load(model, task, classes, preprocessing)
     found, failed, table = [], 0, Table("file", "class", "probability", "margin", "windows")
-    for file in _progress(_files(files, classifier), "predicting"):
-        with _reported(len(files)) as outcome:
+    paths = _files(files, classifier)
+    for file in _progress(paths, "predicting"):
+        with _reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, file)
             found.append(describe_reading(reading))
             table.add_row(*_row(reading))
@@ -106,11 +112,14 @@ def explain_files(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as METHOD.NAME=VALUE.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the stochastic methods.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the stochastic methods.")] = 0,
     windows: Annotated[
-        int, typer.Option(help="Windows of a long recording to explain; 0 for all.")
+        int, typer.Option(min=0, help="Windows of a long recording to explain; 0 for all.")
     ] = 3,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the map in overlays.")] = 0.7,
+    shared_scale: Annotated[
+        bool, typer.Option("--shared-scale", help="One scale for all maps of the comparison.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("explanations"),
     task: TaskName = None,
     classes: Classes = None,
@@ -118,19 +127,24 @@ def explain_files(
     as_json: AsJson = False,
 ) -> None:
     """Explain what a model makes of each of FILES: pictures, raw arrays and a manifest in --out."""
-    from xai_tf.bundle import bundle_names, save_bundle
+    from xai_tf.bundle import bundle_names, check_place, save_bundle
     from xai_tf.page import write_page
 
     methods = list(dict.fromkeys(method or DEFAULT_METHODS))
     chosen = _settings(settings or [], methods)
+    if layer and not any(METHODS[name].needs_layer for name in methods):
+        raise SettingError(f"{', '.join(methods)} looks at no layer. Leave --layer out.")
     classifier = _load(model, task, classes, preprocessing)
     wanted = {"target": target, "contrast": contrast}
     for name in filter(None, wanted.values()):
         classifier.label(name)
     paths = _files(files, classifier)
+    names = bundle_names(paths)
+    for name in names:
+        check_place(out / name)
     manifests, failed = {}, 0
     table = Table("file", "class", "probability", "margin", "windows", "written to")
-    for path, name in zip(paths, bundle_names(paths), strict=True):
+    for path, name in zip(paths, names, strict=True):
         with _reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, path)
             label = reading.prediction.label if target is None else classifier.label(target)
@@ -143,13 +157,15 @@ def explain_files(
                     wanted | {"target": label}, layer, seed,
                 )
             ]  # fmt: skip
-            manifests[name] = save_bundle(out / name, classifier, reading, explanations, opacity)
-            table.add_row(*_row(reading), str(out / name))
+            manifests[name] = save_bundle(
+                out / name, classifier, reading, explanations, opacity, shared_scale
+            )
+            table.add_row(*_row(reading), escape(str(out / name)))
             _warn(path, explanations)
         failed += outcome.failed
     if manifests:
         page = write_page(out, manifests, f"Explanations by {classifier.name}")
-        notes.print(f"Look at {page}", soft_wrap=True)
+        _note(f"Look at {page}")
     results = [{"folder": str(out / name), **manifest} for name, manifest in manifests.items()]
     _answer(as_json, results, table)
     raise typer.Exit(2 if failed else 0)
@@ -250,10 +266,12 @@ def train_model(
         str, typer.Option(help="'imagenet', 'none', or a file of the backbone without its top.")
     ] = "imagenet",
     unfreeze: Annotated[int, typer.Option(help="Last layers to fine-tune; -1 for all.")] = 30,
-    copies: Annotated[int, typer.Option(min=1, help="Augmented copies of the training set.")] = 4,
+    copies: Annotated[
+        int, typer.Option(min=0, help="Augmented copies of the training set; 0: new every epoch.")
+    ] = 6,
     epochs: Annotated[int, typer.Option(min=0, help="Of fine-tuning.")] = 12,
-    head_epochs: Annotated[int, typer.Option(min=1, help="For the head alone.")] = 4,
-    rate: Annotated[float, typer.Option(help="Highest learning rate of fine-tuning.")] = 1e-4,
+    head_epochs: Annotated[int, typer.Option(min=1, help="For the head alone.")] = 30,
+    rate: Annotated[float, typer.Option(help="Highest learning rate of fine-tuning.")] = 1.5e-4,
     image_size: Annotated[int, typer.Option(min=32, help="Side of the image, in pixels.")] = 224,
     also_test: Annotated[
         list[str] | None, typer.Option(help="A further test set, as NAME=FOLDER.")
@@ -322,7 +340,7 @@ def run_demo(
             )  # fmt: skip
             name = Path(file).stem
             manifests[name] = save_bundle(out / name, classifier, reading, explanations)
-            notes.print(f"{file}: {reading.prediction.name} -> {out / name}", soft_wrap=True)
+            _note(f"{file}: {reading.prediction.name} -> {out / name}")
     page = write_page(out, manifests, "Why did the network say that?")
     typer.echo(f"Done. Open {page.resolve()}")
 
@@ -373,7 +391,7 @@ def _files(given: list[Path], classifier: Classifier) -> list[Path]:
             _check_kind(path, classifier)
             found.append(path)
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes)
+        inside = readable_files(path, suffixes)
         if not inside:
             raise InputError(
                 f"{path} holds no file that {classifier.name!r} reads ({', '.join(suffixes)})."
@@ -455,7 +473,7 @@ def _use(classifier: Classifier, name: str) -> str:
 def _row(reading: Reading) -> list[str]:
     said = reading.prediction
     return [
-        reading.source.name, said.name, f"{said.probabilities[said.label]:.1%}",
+        escape(reading.source.name), escape(said.name), f"{said.probabilities[said.label]:.1%}",
         f"{said.margin:.2f}", str(len(reading.samples)),
     ]  # fmt: skip
 
@@ -463,12 +481,18 @@ def _row(reading: Reading) -> list[str]:
 def _warn(path: Path, explanations: list[Explanation]) -> None:
     from xai_tf.doctor import diagnose
 
-    for text in dict.fromkeys(w for e in explanations for w in e.sample.warnings + e.warnings):
-        notes.print(f"[yellow]{path.name}: {text}", soft_wrap=True, highlight=False)
-    for explanation in explanations:
-        for finding in diagnose(explanation.attribution):
-            text = f"{path.name}, {explanation.method.title}: {finding.text}"
-            notes.print(f"[yellow]{text}", soft_wrap=True, highlight=False)
+    told = [text for e in explanations for text in e.sample.warnings + e.warnings]
+    told += [
+        f"{e.method.title}: {finding.text}"
+        for e in explanations
+        for finding in diagnose(e.attribution)
+    ]
+    for text in dict.fromkeys(told):
+        _note(f"{path.name}: {text}", style="yellow")
+
+
+def _note(text: str, style: str | None = None) -> None:
+    notes.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _answer(as_json: bool, data: Any, table: Table) -> None:
@@ -510,8 +534,9 @@ def _bar() -> Any:
     )
 
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(), console=notes, transient=True,
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+        console=notes, transient=True, disable=not notes.is_terminal,
     )  # fmt: skip
 
 

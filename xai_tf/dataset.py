@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from xai_tf.errors import InputError
+from xai_tf.sample import Sample, Sound
 from xai_tf.task import Task
 
 Progress = Callable[[int, int, str], None]
@@ -26,6 +27,7 @@ class Dataset:
         files: int array of shape (rows,), indices into paths.
         paths: the files.
         classes: the names of the classes.
+        sounds: the sound behind each image, or None.
     """
 
     images: np.ndarray
@@ -33,11 +35,18 @@ class Dataset:
     files: np.ndarray
     paths: tuple[Path, ...]
     classes: tuple[str, ...]
+    sounds: tuple[Sound | None, ...]
 
     def rows(self, which: np.ndarray) -> Dataset:
-        """The rows chosen by a boolean mask or by indices."""
+        """The rows chosen by a boolean mask."""
         chosen = (self.images[which], self.labels[which], self.files[which])
-        return Dataset(*chosen, self.paths, self.classes)
+        sounds = tuple(self.sounds[row] for row in np.flatnonzero(which))
+        return Dataset(*chosen, self.paths, self.classes, sounds)
+
+    def sample(self, row: int) -> Sample:
+        """A row as a sample."""
+        image, path = self.images[row].astype(np.float32) / 255, self.paths[self.files[row]]
+        return Sample(image, path, "", int(self.labels[row]), self.sounds[row])
 
     @property
     def file_labels(self) -> np.ndarray:
@@ -105,7 +114,7 @@ def read_folder(
         for label, name in enumerate(classes)
         for path in class_files(folder / name, task.suffixes)
     ]
-    images, labels, files = [], [], []
+    images, labels, files, sounds = [], [], [], []
     for number, (path, label) in enumerate(labelled):
         if progress:
             progress(number, len(labelled), path.name)
@@ -113,8 +122,11 @@ def read_folder(
             images.append(np.rint(sample.image * 255).astype(np.uint8))
             labels.append(label)
             files.append(number)
+            sounds.append(sample.sound)
     paths = tuple(path for path, _ in labelled)
-    return Dataset(np.stack(images), np.array(labels), np.array(files), paths, tuple(classes))
+    return Dataset(
+        np.stack(images), np.array(labels), np.array(files), paths, tuple(classes), tuple(sounds)
+    )
 
 
 def class_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
@@ -125,13 +137,23 @@ def class_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"There is no class folder {folder}. Name the folders as the classes.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in tuple(suffixes))
+    found = readable_files(folder, suffixes)
     if not found:
         raise InputError(
             f"{folder} holds no file that can be read ({', '.join(suffixes)}). Add some, or leave "
             "the class out."
         )
     return found
+
+
+def readable_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
+    """The files below a folder with one of the endings, without hidden ones, in order."""
+    endings = tuple(suffixes)
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in endings and not path.name.startswith(".")
+    )
 
 
 def read_splits(

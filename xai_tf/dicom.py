@@ -1,6 +1,8 @@
 """DICOM: a radiograph or a slice as it is meant to be looked at."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,21 +40,32 @@ def read_dicom(path: Path) -> np.ndarray:
             f"{path} holds no DICOM picture that can be decoded ({_first_line(error)}). "
             "Export it again, uncompressed."
         ) from error
+    if int(getattr(dataset, "NumberOfFrames", None) or 1) > 1:
+        pixels = pixels[len(pixels) // 2]
     if getattr(dataset, "SamplesPerPixel", 1) != 1:
         return pixels[..., :3].astype(np.float32) / 255
-    if pixels.ndim == 3:
-        pixels = pixels[len(pixels) // 2]
-    levels = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float32)
+    levels = np.asarray(apply_modality_lut(pixels, dataset), np.float32)
+    if "VOILUTSequence" in dataset:
+        levels = np.asarray(apply_voi_lut(apply_modality_lut(pixels, dataset), dataset), np.float32)
     low, high = _window(levels, dataset)
     level = np.clip((levels - low) / max(high - low, 1e-6), 0, 1)
     return 1 - level if dataset.PhotometricInterpretation == "MONOCHROME1" else level
 
 
-def _window(levels: np.ndarray, dataset: object) -> tuple[float, float]:
-    if "WindowCenter" in dataset or "VOILUTSequence" in dataset:
-        return float(levels.min()), float(levels.max())
+def _window(levels: np.ndarray, dataset: Any) -> tuple[float, float]:
+    """The levels shown as black and as white."""
+    if "VOILUTSequence" in dataset:
+        return 0.0, 2.0 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
+    if "WindowCenter" in dataset and "WindowWidth" in dataset:
+        centre, width = (_first(dataset[key].value) for key in ("WindowCenter", "WindowWidth"))
+        return centre - width / 2, centre + width / 2
     low, high = np.percentile(levels, (0.5, 99.5))
     return float(low), float(high)
+
+
+def _first(value: Any) -> float:
+    """A window may be given several times; the first is the default."""
+    return float(value[0] if isinstance(value, Sequence) else value)
 
 
 def _first_line(error: Exception) -> str:

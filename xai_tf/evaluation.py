@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from weights_keras import Measure
@@ -22,15 +24,14 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, split: str) -> tuple
 
     correct, count = int((probabilities.argmax(axis=1) == labels).sum()), len(labels)
     interval = binomtest(correct, count).proportion_ci(method="wilson")
-    accuracy = Measure("accuracy", split, correct / count, interval.low, interval.high, count)
+    accuracy = _measure("accuracy", split, correct / count, interval, count)
     rng, groups = np.random.default_rng(0), [np.flatnonzero(labels == c) for c in np.unique(labels)]
     draws = []
     for _ in range(1000):
         rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
         draws.append(area_under_curve(probabilities[rows], labels[rows]))
-    low, high = np.percentile(draws, (2.5, 97.5))
     area = area_under_curve(probabilities, labels)
-    return accuracy, Measure("auc", split, area, float(low), float(high), count)
+    return accuracy, _measure("auc", split, area, np.percentile(draws, (2.5, 97.5)), count)
 
 
 def area_under_curve(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -55,3 +56,9 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     num_classes = probabilities.shape[1]
     flat = labels * num_classes + probabilities.argmax(axis=1)
     return np.bincount(flat, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def _measure(name: str, split: str, value: float, interval: Iterable[float], count: int) -> Measure:
+    """A measure to four digits, which is more than its interval supports."""
+    low, high = interval
+    return Measure(name, split, *(round(float(x), 4) for x in (value, low, high)), count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -50,11 +51,11 @@ def _section(name: str, manifest: dict[str, Any]) -> str:
     )
     notes = "".join(f'<p class="note">{escape(text)}</p>' for text in read["warnings"])
     pictures = "".join(
-        f'<p><img src="{escape(name)}/{picture}" loading="lazy" alt="{escape(text)}">'
+        f'<p><img src="{quote(name)}/{picture}" loading="lazy" alt="{escape(text)}">'
         for picture, text in _pictures(manifest)
     )
     sounds = "".join(
-        f'<p><audio controls src="{escape(name)}/{sound}"></audio>' for sound in _sounds(manifest)
+        f'<p><audio controls src="{quote(name)}/{sound}"></audio>' for sound in _sounds(manifest)
     )
     rows = "".join(_row(entry) for entry in manifest["explanations"])
     return (

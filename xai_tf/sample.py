@@ -137,10 +137,11 @@ def _read_picture(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
-        _check_size(path, picture)
-        picture.load()
-        picture = ImageOps.exif_transpose(picture)
+            opened = Image.open(path)
+        with opened:
+            _check_size(path, opened)
+            opened.load()
+            picture = ImageOps.exif_transpose(opened)
     except UnidentifiedImageError as error:
         raise InputError(
             f"{path} is no picture, whatever its name says. Give PNG, JPEG, BMP, TIFF, WebP or "
@@ -174,10 +175,9 @@ def _too_large(path: Path, size: str = "") -> str:
 
 def _to_float(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith(("I", "F")):
-        levels = np.asarray(picture, dtype=np.float32)
-        if picture.mode == "F" and levels.max() <= 1:
-            return np.clip(np.nan_to_num(levels), 0, 1)
-        return np.clip(np.nan_to_num(levels) / white_level(levels), 0, 1)
+        levels = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0, neginf=0)
+        white = 1 if picture.mode == "F" and levels.max() <= 1 else white_level(levels)
+        return np.clip(levels / white, 0, 1)
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer)

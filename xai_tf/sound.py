@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,9 @@ class MelRecipe:
     Attributes:
         rate: samples a second to which the sound is brought first.
         window_seconds: the length one image shows; shorter sounds are filled up with silence.
-        hop_seconds: from the start of one window to the next, in a longer sound.
-        fft_samples: length of the short-time Fourier transform.
+        hop_seconds: at most this much from the start of one window to the next, in a longer sound.
+        fft_samples: length of the short-time Fourier transform, in samples.
+        frame_samples: length of its Hann window; shorter than the transform, it is filled up.
         step_samples: samples from one spectrogram frame to the next.
         num_mels: mel bands.
         low_hertz, high_hertz: the range of the mel bands, in Hz.
@@ -42,11 +44,12 @@ class MelRecipe:
     rate: int = 8000
     window_seconds: float = 2.0
     hop_seconds: float = 1.0
-    fft_samples: int = 512
+    fft_samples: int = 1024
+    frame_samples: int = 512
     step_samples: int = 64
-    num_mels: int = 96
+    num_mels: int = 64
     low_hertz: float = 50.0
-    high_hertz: float = 4000.0
+    high_hertz: float = 3800.0
     range_decibels: float = 80.0
     colour_map: str = "magma"
 
@@ -83,6 +86,8 @@ def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> li
         sound = mel_spectrogram(piece, recipe, start)
         image = spectrogram_image(sound.decibels, image_size, recipe)
         samples.append(Sample(image, path, digest, sound=sound))
+    if not samples:
+        raise InputError(f"{path} is silent below {recipe.rate // 2} Hz. Give another file.")
     if silent:
         warning = (
             f"{silent} silent window{'s' * (silent > 1)} of {recipe.window_seconds:g} s left out."
@@ -94,13 +99,12 @@ def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> li
 def window_starts(duration: float, recipe: MelRecipe) -> list[float]:
     """Where the windows of a sound of `duration` seconds start, in seconds.
 
-    The last window ends with the sound, so that no window is part silence.
+    Spread evenly; the last ends with the sound, so that no window is filled up with silence.
     """
     last = duration - recipe.window_seconds
     if last <= 0:
         return [0.0]
-    count = int(np.ceil(last / recipe.hop_seconds)) + 1
-    return [min(index * recipe.hop_seconds, last) for index in range(count)]
+    return np.linspace(0, last, int(np.ceil(last / recipe.hop_seconds)) + 1).tolist()
 
 
 def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0) -> Sound:
@@ -114,10 +118,11 @@ def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0)
     import librosa
 
     power = librosa.feature.melspectrogram(
-        y=waveform, sr=recipe.rate, n_fft=recipe.fft_samples, hop_length=recipe.step_samples,
-        n_mels=recipe.num_mels, fmin=recipe.low_hertz, fmax=recipe.high_hertz,
+        y=waveform, sr=recipe.rate, n_fft=recipe.fft_samples, win_length=recipe.frame_samples,
+        hop_length=recipe.step_samples, n_mels=recipe.num_mels, fmin=recipe.low_hertz,
+        fmax=recipe.high_hertz,
     )  # fmt: skip
-    decibels = librosa.power_to_db(power, ref=np.max, top_db=recipe.range_decibels)
+    decibels = librosa.power_to_db(power / power.max(), top_db=recipe.range_decibels)
     frames = np.arange(decibels.shape[1])
     return Sound(
         waveform=waveform,
@@ -175,7 +180,9 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
         librosa.db_to_power(decibels), sr=recipe.rate, n_fft=recipe.fft_samples,
         fmin=recipe.low_hertz, fmax=recipe.high_hertz,
     )  # fmt: skip
-    waveform = librosa.griffinlim(power, hop_length=recipe.step_samples, random_state=0)
+    waveform = librosa.griffinlim(
+        power, hop_length=recipe.step_samples, win_length=recipe.frame_samples, random_state=0
+    )
     waveform = (0.5 * waveform / max(np.abs(waveform).max(), SILENCE)).astype(np.float32)
     frames = np.arange(decibels.shape[1])
     seconds = (frames * recipe.step_samples / recipe.rate).astype(np.float32)
@@ -215,7 +222,7 @@ def _load(path: Path, rate: int) -> np.ndarray:
             f"{path} is no sound file that can be decoded ({_reason(error)}). "
             "Give wav, flac, ogg or mp3."
         ) from error
-    mono = np.nan_to_num(waveform.mean(axis=1))
+    mono = np.nan_to_num(waveform, posinf=0, neginf=0).mean(axis=1)
     if len(mono) < 0.1 * file_rate:
         raise InputError(
             f"{path} lasts {len(mono) / file_rate:.2f} s: too short to judge. "
@@ -226,7 +233,12 @@ def _load(path: Path, rate: int) -> np.ndarray:
     return librosa.resample(mono, orig_sr=file_rate, target_sr=rate, res_type="soxr_hq")
 
 
-def _check_length(path: Path, info: object) -> None:
+def _check_length(path: Path, info: Any) -> None:
+    if info.samplerate < 1000:
+        raise InputError(
+            f"{path} claims {info.samplerate} samples a second, which is no speech or music. "
+            "Export it again."
+        )
     hours = info.frames / info.samplerate / 3600
     if hours > MAX_HOURS:
         raise InputError(
@@ -258,7 +270,8 @@ def wav_claims(path: Path) -> int:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).split(": ")[-1].rstrip(". ")
+    reason = str(error).split(": ")[-1].rstrip(". ")
+    return "Format not recognised" if "does not exist" in reason else reason
 
 
 def _window(waveform: np.ndarray, start: float, recipe: MelRecipe) -> np.ndarray:

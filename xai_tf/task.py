@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from xai_tf.sample import Sample
 
 Reader = Callable[[Path, tuple[int, int]], "list[Sample]"]
-Augment = Callable[["np.ndarray", "np.random.Generator"], "np.ndarray"]
+Augment = Callable[["Sample", "np.random.Generator"], "np.ndarray"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Task:
             own (breeds of dogs, say).
         reader: reads a file into samples of a given (height, width): one, or one per window of a
             long recording.
-        augment: changes an image for training without changing its class.
+        augment: gives a changed image of a sample for training, without changing its class.
         suffixes: the file name endings a folder is searched for.
         baseline: the level in [0, 1] that means "nothing there"; perturbation methods and
             Integrated Gradients put it in place of what they take away.

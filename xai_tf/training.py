@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,10 +37,12 @@ class Recipe:
         weights: "imagenet", a file, or None for random weights.
         unfreeze: how many of the last layers of the backbone are fine-tuned; 0 trains the head
             only, -1 trains all.
-        copies: augmented copies of the training set; epochs take turns on them.
-        head_epochs: epochs for the head alone, at a rate of 0.001.
-        epochs: epochs of fine-tuning.
-        rate: the highest learning rate of fine-tuning; it falls to zero along a cosine.
+        head_epochs: epochs for the head alone, on the images as they are, at a rate of 0.001.
+        epochs: epochs of fine-tuning, on augmented images.
+        copies: augmented copies of the training set that the epochs take turns on; 0 draws new
+            ones for every epoch.
+        rate: the highest learning rate of fine-tuning; it rises for an epoch, then falls to zero
+            along a cosine.
         batch_size: images a step.
         dropout: share of the pooled features dropped.
         smoothing: label smoothing.
@@ -50,10 +52,10 @@ class Recipe:
     backbone: str = "mobilenet_v2"
     weights: str | Path | None = "imagenet"
     unfreeze: int = 30
-    copies: int = 4
-    head_epochs: int = 4
+    head_epochs: int = 30
     epochs: int = 12
-    rate: float = 1e-4
+    copies: int = 6
+    rate: float = 1.5e-4
     batch_size: int = 32
     dropout: float = 0.3
     smoothing: float = 0.05
@@ -93,54 +95,28 @@ def train(
 
     start, say = time.perf_counter(), report or (lambda *_: None)
     keras.utils.set_random_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
     data = splits.train
     num_logits = 1 if len(data.classes) == 2 else len(data.classes)
-    image_size = data.images.shape[1:3]
     model = build_model(
-        recipe.backbone, num_logits, image_size, recipe.weights, dropout=recipe.dropout
+        recipe.backbone, num_logits, data.images.shape[1:3], recipe.weights, dropout=recipe.dropout
     )
     unfrozen = _unfrozen(model, recipe.unfreeze)
-    lower, upper = _divide(model, unfrozen)
-
-    def copy(number: int) -> np.ndarray:
-        say(f"copy {number + 1} of {recipe.copies}", number, recipe.copies)
-        images = data.images
-        if number:
-            images = np.stack([_augmented(image, augment, rng) for image in images])
-        return features(lower, images)
-
-    copies = [copy(number) for number in range(recipe.copies)]
-    validation = features(lower, splits.validation.images)
-    fit = _Fit(upper, recipe, data.labels, _class_weights(data.labels))
-    phases = [("head", recipe.head_epochs, 1e-3, [])]
-    if unfrozen:
-        phases.append(("fine-tuning", recipe.epochs, recipe.rate, unfrozen))
-    history, best = [], (np.inf, upper.get_weights())
-    total, done = sum(epochs for _, epochs, *_ in phases), 0
-    for phase, epochs, rate, layers in phases:
-        fit.prepare(layers, rate, epochs * -(-len(data.labels) // recipe.batch_size))
-        for epoch in range(epochs):
-            say(f"{phase}, epoch {epoch + 1} of {epochs}", done, total)
-            loss = fit.epoch(copies[epoch % len(copies)])
-            val_loss, accuracy = _validate(upper, validation, splits.validation)
-            if not np.isfinite(loss):
-                raise ModelError(f"The loss became {loss} in {phase}. Take a lower rate.")
-            history.append((phase, loss, val_loss, accuracy))
-            if val_loss < best[0]:
-                best = (val_loss, upper.get_weights())
-            done += 1
-        say(f"{phase}: best validation loss {best[0]:.3f}", done, total)
-    upper.set_weights(best[1])
+    history = _phase("head", model, [], splits, _Copies(data, None, 1, 0), recipe, say)
+    if unfrozen and recipe.epochs:
+        copies = _Copies(data, augment, recipe.copies, recipe.seed)
+        history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, say)
     return Trained(model, tuple(history), time.perf_counter() - start)
 
 
-def features(lower: keras.Model | None, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """What a model puts out for uint8 images, in batches; without a model the images themselves."""
-    if lower is None:
-        return images
+def features(model: keras.Model | None, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """What a model puts out for uint8 images, in batches; without a model the images in [0, 1]."""
+    import tensorflow as tf
+
+    if model is None:
+        return images.astype(np.float32) / 255
+    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     parts = [
-        np.asarray(lower(images[start : start + batch_size].astype(np.float32) / 255))
+        run(tf.cast(images[start : start + batch_size], tf.float32) / 255).numpy()
         for start in range(0, len(images), batch_size)
     ]
     return np.concatenate(parts)
@@ -151,51 +127,109 @@ def predict_files(model: keras.Model, data: Dataset) -> np.ndarray:
     return probabilities(data.file_means(features(model, data.images)))
 
 
-class _Fit:
-    """The upper part of a model under training: an optimizer that lives for a phase."""
+def _phase(
+    name: str,
+    model: keras.Model,
+    unfrozen: list[str],
+    splits: Splits,
+    copies: _Copies,
+    recipe: Recipe,
+    say: Report,
+) -> list[tuple[str, float, float, float]]:
+    """Train the head and the unfrozen layers; the epoch that validates best is kept."""
+    epochs = recipe.epochs if unfrozen else recipe.head_epochs
+    lower, upper = _divide(model, unfrozen)
+    _compile(upper, unfrozen, recipe, epochs * -(-len(copies) // recipe.batch_size))
+    targets, weights = _targets(copies.labels, model.output_shape[-1]), _weights(copies.labels)
+    validation = features(lower, splits.validation.images)
+    history, best = [], (_validate(upper, validation, splits.validation)[0], upper.get_weights())
+    for epoch in range(epochs):
+        say(f"{name}, epoch {epoch + 1} of {epochs}", epoch, epochs)
+        inputs = copies.inputs(lower, epoch)
+        loss = upper.fit(
+            inputs, targets, sample_weight=weights, batch_size=recipe.batch_size, verbose=0
+        ).history["loss"][-1]
+        if not np.isfinite(loss):
+            raise ModelError(f"The loss became {loss} in {name}. Take a lower rate.")
+        val_loss, accuracy = _validate(upper, validation, splits.validation)
+        history.append((name, float(loss), val_loss, accuracy))
+        if val_loss < best[0]:
+            best = (val_loss, upper.get_weights())
+    say(f"{name}: best validation loss {best[0]:.3f}", epochs, epochs)
+    upper.set_weights(best[1])
+    return history
 
-    def __init__(
-        self, upper: keras.Model, recipe: Recipe, labels: np.ndarray, weights: dict[int, float]
-    ) -> None:
-        self._upper, self._recipe, self._labels, self._weights = upper, recipe, labels, weights
 
-    def prepare(self, layers: list[str], rate: float, steps: int) -> None:
-        import keras
+class _Copies:
+    """The training set as it is, or augmented; what lies below a cut is computed once a copy."""
 
-        names = {*layers, "logits"}
-        for layer in self._upper.layers:
-            norm = isinstance(layer, keras.layers.BatchNormalization)
-            layer.trainable = layer.name in names and not norm
-        one = self._upper.output_shape[-1] == 1
-        self._upper.compile(
-            keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps)),
-            loss=keras.losses.BinaryCrossentropy(
-                from_logits=True, label_smoothing=self._recipe.smoothing
-            )
-            if one
-            else keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=self._recipe.smoothing
-            ),
+    def __init__(self, data: Dataset, augment: Augment | None, count: int, seed: int) -> None:
+        self._data, self._augment, self._count = data, augment, count
+        self._rng = np.random.default_rng(seed)
+        self._kept: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._data.labels)
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self._data.labels
+
+    def inputs(self, lower: keras.Model | None, epoch: int) -> np.ndarray:
+        """What the trained part gets in an epoch: float32."""
+        number = epoch % self._count if self._count else epoch
+        if number in self._kept:
+            return self._kept[number]
+        inputs = features(lower, self._draw())
+        if self._count and lower is not None:
+            self._kept[number] = inputs
+        return inputs
+
+    def _draw(self) -> np.ndarray:
+        if self._augment is None:
+            return self._data.images
+        return np.stack(
+            [
+                np.rint(np.clip(self._augment(self._data.sample(row), self._rng), 0, 1) * 255)
+                for row in range(len(self))
+            ]
+        ).astype(np.uint8)
+
+
+def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int) -> None:
+    import keras
+
+    trained = {*unfrozen, "logits"}
+    for layer in upper.layers:
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = layer.name in trained and not norm
+    rate: Any = 1e-3
+    if unfrozen:
+        warmup = steps // max(2, recipe.epochs)
+        rate = keras.optimizers.schedules.CosineDecay(
+            recipe.rate / 10, max(1, steps - warmup), warmup_target=recipe.rate, warmup_steps=warmup
         )
-        self._targets = (
-            self._labels[:, None].astype(np.float32)
-            if one
-            else np.eye(self._upper.output_shape[-1], dtype=np.float32)[self._labels]
-        )
-
-    def epoch(self, inputs: np.ndarray) -> float:
-        weights = np.vectorize(self._weights.get)(self._labels).astype(np.float32)
-        scaled = inputs.astype(np.float32) / 255 if inputs.dtype == np.uint8 else inputs
-        history = self._upper.fit(
-            scaled, self._targets, sample_weight=weights,
-            batch_size=self._recipe.batch_size, verbose=0,
-        )  # fmt: skip
-        return float(history.history["loss"][-1])
+    losses = keras.losses
+    loss = (
+        losses.BinaryCrossentropy if upper.output_shape[-1] == 1 else losses.CategoricalCrossentropy
+    )
+    upper.compile(
+        keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0),
+        loss(from_logits=True, label_smoothing=recipe.smoothing),
+        jit_compile=False,  # on a processor XLA takes several times as long, on one core
+    )
 
 
-def _augmented(image: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
-    changed = augment(image.astype(np.float32) / 255, rng)
-    return np.rint(np.clip(changed, 0, 1) * 255).astype(np.uint8)
+def _targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
+    if num_logits == 1:
+        return labels[:, None].astype(np.float32)
+    return np.eye(num_logits, dtype=np.float32)[labels]
+
+
+def _weights(labels: np.ndarray) -> np.ndarray:
+    """A weight for each row, so that each class counts the same however many rows it has."""
+    counts = np.bincount(labels)
+    return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
 
 
 def _unfrozen(model: keras.Model, count: int) -> list[str]:
@@ -217,20 +251,12 @@ def _divide(model: keras.Model, unfrozen: list[str]) -> tuple[keras.Model | None
     return keras.Model(model.inputs[0], known[below[-1]]), upper_part(model, below[-1])
 
 
-def _class_weights(labels: np.ndarray) -> dict[int, float]:
-    """Each class counts the same, however many files it has."""
-    counts = np.bincount(labels)
-    return {label: len(labels) / (len(counts) * count) for label, count in enumerate(counts)}
-
-
 def _validate(upper: keras.Model, inputs: np.ndarray, data: Dataset) -> tuple[float, float]:
     """Cross-entropy and accuracy by file."""
-    logits = features(upper, inputs) if inputs.dtype == np.uint8 else _batched(upper, inputs)
+    logits = np.concatenate([
+        np.asarray(upper(inputs[start : start + 64], training=False))
+        for start in range(0, len(inputs), 64)
+    ])  # fmt: skip
     chances, labels = probabilities(data.file_means(logits)), data.file_labels
     right = np.clip(chances[np.arange(len(labels)), labels], 1e-7, 1)
     return float(-np.log(right).mean()), float((chances.argmax(axis=1) == labels).mean())
-
-
-def _batched(model: keras.Model, inputs: np.ndarray, batch_size: int = 128) -> np.ndarray:
-    starts = range(0, len(inputs), batch_size)
-    return np.concatenate([np.asarray(model(inputs[s : s + batch_size])) for s in starts])

@@ -13,6 +13,6 @@ TASK = Task(
     question="Was this speech spoken by a human, or is it synthetic?",
     classes=("human", "synthetic"),
     reader=sound_reader(RECIPE),
-    augment=augment.spectrogram,
+    augment=augment.speech(RECIPE),
     suffixes=SOUND_SUFFIXES + PICTURE_SUFFIXES,
 )
