@@ -8,7 +8,8 @@ from conftest import sample_of
 from xai_tf.classifier import Classifier, load
 from xai_tf.errors import InputError, ModelError, UnknownNameError
 from xai_tf.explanation import explain, explain_layers
-from xai_tf.models import BACKBONES, SCALINGS, build_model
+from xai_tf.models import BACKBONES, build_model
+from xai_tf.preprocessing import SCALINGS
 from xai_tf.surgery import tensors
 from xai_tf.tasks import TASKS
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from xai_tf.evaluation import area_under_curve, confusion, evaluate
-from xai_tf.probability import probabilities
+from xai_tf.prediction import probabilities
 
 
 def answers(correct, count):

@@ -9,7 +9,8 @@ from xai_tf.classifier import Classifier
 from xai_tf.doctor import diagnose
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
-from xai_tf.models import BACKBONES, SCALINGS
+from xai_tf.models import BACKBONES
+from xai_tf.preprocessing import SCALINGS
 from xai_tf.tasks import TASKS
 
 SIZE = 128

@@ -1,13 +1,13 @@
 """Explain what a Keras image classifier decides. Importing this loads no TensorFlow."""
 
 from xai_tf.classifier import Classifier as Classifier
-from xai_tf.classifier import Prediction as Prediction
 from xai_tf.classifier import load as load
 from xai_tf.errors import XaiTfError as XaiTfError
 from xai_tf.explanation import Explanation as Explanation
 from xai_tf.explanation import explain as explain
 from xai_tf.explanation import explain_layers as explain_layers
 from xai_tf.methods import METHODS as METHODS
+from xai_tf.prediction import Prediction as Prediction
 from xai_tf.sample import Sample as Sample
 from xai_tf.tasks import TASKS as TASKS
 from xai_tf.windows import read_and_predict as read_and_predict

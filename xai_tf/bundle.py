@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from xai_tf import pictures
-from xai_tf.classifier import Classifier, Prediction
+from xai_tf.classifier import Classifier
 from xai_tf.doctor import diagnose
 from xai_tf.errors import OutputError
 from xai_tf.explanation import Explanation
+from xai_tf.prediction import Prediction
 from xai_tf.sample import Sample
 from xai_tf.sound import write_wav
 from xai_tf.windows import Reading

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,10 @@ import numpy as np
 import weights_keras
 from weights_keras import ModelCard, ModelFileError
 from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pick
-from xai_tf.models import BACKBONES, PREPROCESSING, SCALINGS, recognise, scaling_layer
-from xai_tf.probability import probabilities
+from xai_tf.models import BACKBONES, recognise
+from xai_tf.passes import Passes, compile_feature_pass, compile_passes
+from xai_tf.prediction import Prediction, probabilities
+from xai_tf.preprocessing import PREPROCESSING, SCALINGS, find_preprocessing, with_preprocessing
 from xai_tf.sample import Sample
 from xai_tf.surgery import (
     SIGMOID,
@@ -33,57 +34,8 @@ from xai_tf.tasks import TASKS
 if TYPE_CHECKING:
     import keras
 
-DEFAULT_SIZE = (224, 224)
 TOLERANCE = 1e-6  # of probabilities, between a model as it was loaded and its linear head
 BATCH = 32
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a classifier says of one sample.
-
-    Attributes:
-        logits: float32 array of shape (logits,), the raw outputs.
-        probabilities: float64 array of shape (classes,), summing to 1.
-        classes: the names of the classes.
-    """
-
-    logits: np.ndarray
-    probabilities: np.ndarray
-    classes: tuple[str, ...]
-
-    @property
-    def label(self) -> int:
-        """The index of the most probable class."""
-        return int(self.probabilities.argmax())
-
-    @property
-    def name(self) -> str:
-        """The most probable class."""
-        return self.classes[self.label]
-
-    @property
-    def margin(self) -> float:
-        """The logit of the most probable class less that of the runner-up; 0 is undecided."""
-        if len(self.logits) == 1:
-            return float(abs(self.logits[0]))
-        first, second = np.sort(self.logits)[::-1][:2]
-        return float(first - second)
-
-
-@dataclass(frozen=True, eq=False)
-class Passes:
-    """The compiled passes of a model; traced once for every batch size.
-
-    Attributes:
-        logits: (images) -> (batch, logits).
-        scores: (images, targets) -> (batch,), the logits weighted by the targets and summed.
-        gradients: (images, targets) -> the scores' gradients, of the images' shape.
-    """
-
-    logits: Callable[[Any], Any]
-    scores: Callable[[Any, Any], Any]
-    gradients: Callable[[Any, Any], Any]
 
 
 class Classifier:
@@ -96,7 +48,7 @@ class Classifier:
         task: the task it was trained for, or None.
         card: its model card, or None.
         head: how the model ended when it was loaded.
-        preprocessing: the name in `models.SCALINGS` of what is done to the colours.
+        preprocessing: the name in `preprocessing.SCALINGS` of what is done to the colours.
         preprocessing_reason: why that was chosen, in words.
         sha256: of the model file.
     """
@@ -118,7 +70,7 @@ class Classifier:
             model: any Sequential or Functional classifier of images.
             classes: the names of its classes; those of the card or the task, else "class 0", ...
             name, task, card, sha256: as the attributes.
-            preprocessing: a name in `models.SCALINGS`; found in the model if left out.
+            preprocessing: a name in `preprocessing.SCALINGS`; found in the model if left out.
 
         Raises:
             ModelError: the model takes no images, or ends in no class logits.
@@ -126,10 +78,10 @@ class Classifier:
         _check_input(model)
         inside = operations(model)
         backbone = recognise({operation.name for operation in inside})
-        found, reason = _find_preprocessing(inside, backbone)
+        found, reason = find_preprocessing(inside) or _preprocessing_of(backbone)
         self.preprocessing = preprocessing or found
         self.preprocessing_reason = "as you said" if preprocessing else reason
-        self.model, self.head = linear_head(flatten(_with_preprocessing(model, self.preprocessing)))
+        self.model, self.head = linear_head(flatten(with_preprocessing(model, self.preprocessing)))
         self.backbone = backbone or (card.backbone if card else None)
         _check_same_probabilities(model, self)
         self.card, self.task, self.sha256 = card, task, sha256
@@ -270,29 +222,8 @@ class Classifier:
 
     @lru_cache(maxsize=16)  # noqa: B019 (a classifier lives as long as its passes)
     def feature_pass(self, layers: tuple[str, ...]) -> Callable[[Any, Any], Any]:
-        """A compiled pass: (images, targets) -> the layers' maps and the score's gradients there.
-
-        Both are lists of (batch, height, width, channels), one a layer. Xplique patches the layer
-        while it runs instead, which fails with several threads.
-        """
-        import keras
-        import tensorflow as tf
-
-        known = tensors(self.model)
-        inner = keras.Model(
-            self.model.inputs[0], [*(known[name] for name in layers), self.model.outputs[0]]
-        )
-
-        @tf.function(input_signature=_signature(self.model))
-        def maps_and_gradients(images: Any, targets: Any) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(images)
-                *maps, logits = inner(images, training=False)
-                score = tf.reduce_sum(tf.cast(logits, tf.float32) * targets, axis=-1)
-            gradients = tape.gradient(score, maps, unconnected_gradients="zero")
-            return maps, gradients
-
-        return maps_and_gradients
+        """The compiled pass to the maps of layers, and the score's gradients there."""
+        return compile_feature_pass(self.model, layers)
 
     @lru_cache(maxsize=4)  # noqa: B019
     def passes_with_relu(self, policy: Callable[..., Any]) -> Passes | None:
@@ -344,8 +275,8 @@ def load(
         model: a name from `weights_keras`, or a `.keras` or `.h5` file.
         classes: names of the classes, where the file does not come with a card.
         task: a name in `TASKS`: how files are read and what the classes are.
-        preprocessing: what the network wants of its colours, a name in `models.SCALINGS`; found
-            in the model if left out.
+        preprocessing: what the network wants of its colours, a name in
+            `preprocessing.SCALINGS`; found in the model if left out.
 
     Raises:
         ModelError: the model is missing, damaged, holds code, or is no image classifier.
@@ -376,41 +307,6 @@ def load(
         raise ModelError(f"{path}: {error}") from error
 
 
-def compile_passes(model: keras.Model) -> Passes:
-    """Compile a model's passes for any batch size, so that nothing is traced twice."""
-    import tensorflow as tf
-
-    images, targets = _signature(model)
-
-    @tf.function(input_signature=[images])
-    def logits(images: Any) -> Any:
-        return tf.cast(model(images, training=False), tf.float32)
-
-    @tf.function(input_signature=[images, targets])
-    def scores(images: Any, targets: Any) -> Any:
-        return tf.reduce_sum(tf.cast(model(images, training=False), tf.float32) * targets, axis=-1)
-
-    @tf.function(input_signature=[images, targets])
-    def gradients(images: Any, targets: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            score = tf.reduce_sum(
-                tf.cast(model(images, training=False), tf.float32) * targets, axis=-1
-            )
-        return tape.gradient(score, images, unconnected_gradients="zero")
-
-    return Passes(logits, scores, gradients)
-
-
-def _signature(model: keras.Model) -> list[Any]:
-    import tensorflow as tf
-
-    return [
-        tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
-        tf.TensorSpec((None, model.output_shape[-1]), tf.float32),
-    ]
-
-
 def _card_beside(path: Path) -> ModelCard | None:
     """The card in the `.md` file beside a model file, if there is one."""
     card = path.with_suffix(".md")
@@ -429,42 +325,12 @@ def _check_input(model: keras.Model) -> None:
         )
 
 
-def _find_preprocessing(inside: list[Any], backbone: str | None) -> tuple[str, str]:
-    """What a network wants of its colours, and how one can tell."""
-    if PREPROCESSING in [operation.name for operation in inside]:
-        return "unit", "the model scales RGB in [0, 1] itself"
-    for layer in _before_first_convolution(inside):
-        kind = type(layer).__name__
-        if kind == "Rescaling":
-            small = float(np.max(layer.scale)) < 0.02
-            reason = f"the model begins with a Rescaling by {layer.scale}"
-            return ("raw" if small else "unit"), reason
-        if kind == "Normalization":
-            large = float(np.max(np.asarray(layer.mean))) > 2
-            return ("raw" if large else "unit"), "the model begins with a Normalization layer"
-        if kind in ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "GetItem"):
-            return "raw", f"the model begins with colour arithmetic ({kind})"
-    if backbone:
-        entry = BACKBONES[backbone]
-        return entry.scaling, f"the backbone is {entry.title}, which was trained so"
-    return "unit", "assumed: neither preprocessing nor a known backbone was found in the model"
-
-
-def _before_first_convolution(inside: list[Any]) -> list[Any]:
-    kinds = [type(operation).__name__ for operation in inside]
-    end = next((i for i, kind in enumerate(kinds) if "Conv" in kind or kind == "Dense"), len(kinds))
-    return inside[:end]
-
-
-def _with_preprocessing(model: keras.Model, scaling: str) -> keras.Model:
-    """Put RGB in [0, 1] of a fixed size in front of a model."""
-    import keras
-
-    height, width, channels = model.input_shape[1:]
-    if scaling == "unit" and None not in (height, width) and channels == 3:
-        return model
-    inputs = keras.Input((height or DEFAULT_SIZE[0], width or DEFAULT_SIZE[1], 3), name="input")
-    return keras.Model(inputs, model(scaling_layer(scaling, channels)(inputs)))
+def _preprocessing_of(backbone: str | None) -> tuple[str, str]:
+    """What a network without preprocessing of its own wants of its colours, and why."""
+    if backbone is None:
+        return "unit", "assumed: neither preprocessing nor a known backbone was found in the model"
+    entry = BACKBONES[backbone]
+    return entry.scaling, f"the backbone is {entry.title}, which was trained so"
 
 
 def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +12,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import weights_keras
 from xai_tf.classifier import Classifier, load
+from xai_tf.console import (
+    NOTES,
+    answer,
+    complain,
+    note,
+    progress_bar,
+    reported,
+    with_progress,
+)
 from xai_tf.dataset import class_folders, readable_files
 from xai_tf.errors import InputError, SettingError, UnknownNameError, XaiTfError, pick
 from xai_tf.explanation import ALL_LAYERS, Explanation, explain, explain_layers
@@ -36,7 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-notes = Console(stderr=True)
 DEFAULT_METHODS = ("grad_cam", "integrated_gradients")
 
 Files = Annotated[list[Path], typer.Argument(help="Files, or folders of files.")]
@@ -58,13 +62,13 @@ def main() -> None:
         app()
     except SystemExit as stop:
         if stop.code == 130:
-            notes.print("Stopped; nothing half-written is left.")
+            NOTES.print("Stopped; nothing half-written is left.")
         raise
     except XaiTfError as error:
-        _complain(error)
+        complain(error)
         sys.exit(2)
     except KeyboardInterrupt:
-        notes.print("Stopped; nothing half-written is left.")
+        NOTES.print("Stopped; nothing half-written is left.")
         sys.exit(130)
 
 
@@ -83,13 +87,13 @@ def predict_files(
     classifier = _load(model, task, classes, preprocessing)
     found, failed, table = [], 0, Table("file", "class", "probability", "margin", "windows")
     paths = _files(files, classifier)
-    for file in _progress(paths, "predicting"):
-        with _reported(len(paths)) as outcome:
+    for file in with_progress(paths, "predicting"):
+        with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, file)
             found.append(describe_reading(reading))
             table.add_row(*_row(reading))
         failed += outcome.failed
-    _answer(as_json, found, table)
+    answer(as_json, found, table)
     raise typer.Exit(2 if failed else 0)
 
 
@@ -145,7 +149,7 @@ def explain_files(
     manifests, failed = {}, 0
     table = Table("file", "class", "probability", "margin", "windows", "written to")
     for path, name in zip(paths, names, strict=True):
-        with _reported(len(paths)) as outcome:
+        with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, path)
             label = reading.prediction.label if target is None else classifier.label(target)
             numbers = reading.most_decisive(classifier.target(label), windows)
@@ -165,9 +169,9 @@ def explain_files(
         failed += outcome.failed
     if manifests:
         page = write_page(out, manifests, f"Explanations by {classifier.name}")
-        _note(f"Look at {page}")
+        note(f"Look at {page}")
     results = [{"folder": str(out / name), **manifest} for name, manifest in manifests.items()]
-    _answer(as_json, results, table)
+    answer(as_json, results, table)
     raise typer.Exit(2 if failed else 0)
 
 
@@ -186,7 +190,7 @@ def list_models(as_json: AsJson = False) -> None:
         found.append({"name": name, "task": card.task, "classes": list(card.classes),
                       "backbone": card.backbone, "metrics": measures, "here": here,
                       "size": card.size, "command": card.command})  # fmt: skip
-    _answer(as_json, found, table)
+    answer(as_json, found, table)
 
 
 @app.command("tasks")
@@ -196,7 +200,7 @@ def list_tasks(as_json: AsJson = False) -> None:
     for task in TASKS.values():
         table.add_row(task.name, task.question, ", ".join(task.classes) or "those of the model")
         found.append({"name": task.name, "question": task.question, "classes": list(task.classes)})
-    _answer(as_json, found, table)
+    answer(as_json, found, table)
 
 
 @app.command("methods")
@@ -218,7 +222,7 @@ def list_methods(as_json: AsJson = False) -> None:
             "paper": method.paper, "passes": vars(cost),
             "settings": {k: vars(option) for k, option in method.options.items()},
         })  # fmt: skip
-    _answer(as_json, found, table)
+    answer(as_json, found, table)
 
 
 @app.command("inspect")
@@ -251,7 +255,7 @@ def inspect_model(
     for layer in layers:
         mark = " (feature map)" if layer["feature_map"] else ""
         table.add_row(f"layer {layer['name']}", f"{layer['kind']} {layer['shape'][1:]}{mark}")
-    _answer(
+    answer(
         as_json, described | {"methods": uses, "stages": classifier.stages, "layers": layers}, table
     )
 
@@ -297,7 +301,7 @@ def train_model(
         backbone=backbone, weights=None if weights == "none" else weights, unfreeze=unfreeze,
         copies=copies, head_epochs=head_epochs, epochs=epochs, rate=rate, seed=seed,
     )  # fmt: skip
-    with _bar() as bar:
+    with progress_bar() as bar:
         line = bar.add_task("reading", total=None)
 
         def report(what: str, done: int, total: int) -> None:
@@ -316,7 +320,7 @@ def train_model(
     for measure in card.metrics:
         table.add_row(measure.split, measure.name, str(measure), str(measure.count))
     written = {"model": str(out / f"{name}.keras"), "sha256": card.sha256, "size": card.size}
-    _answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
+    answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
 
 
 @app.command("demo")
@@ -340,7 +344,7 @@ def run_demo(
             )  # fmt: skip
             name = Path(file).stem
             manifests[name] = save_bundle(out / name, classifier, reading, explanations)
-            _note(f"{file}: {reading.prediction.name} -> {out / name}")
+            note(f"{file}: {reading.prediction.name} -> {out / name}")
     page = write_page(out, manifests, "Why did the network say that?")
     typer.echo(f"Done. Open {page.resolve()}")
 
@@ -351,7 +355,7 @@ def _explain_sample(
 ) -> list[Explanation]:  # fmt: skip
     """Explain one sample by several methods, with a bar."""
     explanations = []
-    with _bar() as bar:
+    with progress_bar() as bar:
         for method in methods:
             line = bar.add_task(f"{sample.source.name}: {METHODS[method].title}", total=1)
 
@@ -378,7 +382,7 @@ def _load(
     model: str, task: str | None, classes: str | None, preprocessing: str | None
 ) -> Classifier:
     names = [name.strip() for name in classes.split(",")] if classes else None
-    with notes.status("loading the model"):
+    with NOTES.status("loading the model"):
         return load(model, task=task, classes=names, preprocessing=preprocessing)
 
 
@@ -488,61 +492,4 @@ def _warn(path: Path, explanations: list[Explanation]) -> None:
         for finding in diagnose(e.attribution)
     ]
     for text in dict.fromkeys(told):
-        _note(f"{path.name}: {text}", style="yellow")
-
-
-def _note(text: str, style: str | None = None) -> None:
-    notes.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _answer(as_json: bool, data: Any, table: Table) -> None:
-    if as_json:
-        typer.echo(json.dumps(data, indent=1))
-    else:
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-class _Outcome:
-    failed = 0
-
-
-@contextmanager
-def _reported(count: int) -> Iterator[_Outcome]:
-    """With one file a problem ends the command; among several it is told and the rest goes on."""
-    outcome = _Outcome()
-    try:
-        yield outcome
-    except InputError as error:
-        if count == 1:
-            raise
-        _complain(error)
-        outcome.failed = 1
-
-
-def _complain(error: XaiTfError) -> None:
-    typer.echo(f"xai-tf: {' '.join(str(error).split())}", err=True)
-
-
-def _bar() -> Any:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-        console=notes, transient=True, disable=not notes.is_terminal,
-    )  # fmt: skip
-
-
-def _progress(files: list[Path], what: str) -> Iterator[Path]:
-    with _bar() as bar:
-        line = bar.add_task(what, total=len(files))
-        for file in files:
-            yield file
-            bar.advance(line)
+        note(f"{path.name}: {text}", style="yellow")

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.classifier import Classifier, Prediction
+from xai_tf.classifier import Classifier
 from xai_tf.errors import SettingError, pick
 from xai_tf.methods import METHODS, Cost, Method
+from xai_tf.prediction import Prediction
 from xai_tf.sample import Sample
 
 Progress = Callable[[int, int], None]

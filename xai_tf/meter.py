@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from xai_tf.classifier import Passes
 from xai_tf.methods import Cost
+from xai_tf.passes import Passes
 
 FORWARD_BATCH, GRADIENT_BATCH = 32, 16
 

@@ -6,65 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xai_tf.errors import ModelError, pick
+from xai_tf.preprocessing import scaling_layer
 from xai_tf.surgery import flatten
 
 if TYPE_CHECKING:
     import keras
-
-PREPROCESSING = "preprocessing"  # the name of the layer that turns RGB in [0, 1] into what follows
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """What a backbone wants of its colours, as an affine map of RGB in [0, 1].
-
-    Every preprocessing of Keras is one: output = RGB @ kernel + bias.
-
-    Attributes:
-        title: for people.
-        scale: factor of each channel, in the order of the output.
-        bias: added to each channel.
-        bgr: whether blue comes first in the output.
-    """
-
-    title: str
-    scale: tuple[float, float, float]
-    bias: tuple[float, float, float]
-    bgr: bool = False
-
-    def weights(self, channels: int = 3) -> list[np.ndarray]:
-        """Kernel (3, channels) and bias (channels,) of a Dense layer that does it.
-
-        A network with one channel is given the mean of the three.
-        """
-        order = [2, 1, 0] if self.bgr else [0, 1, 2]
-        kernel, bias = np.eye(3)[:, order] * self.scale, np.array(self.bias)
-        if channels == 1:
-            kernel, bias = kernel.mean(axis=1, keepdims=True), bias.mean(keepdims=True)
-        return [kernel.astype(np.float32), bias.astype(np.float32)]
-
-
-_ONES = (1.0, 1.0, 1.0)
-_BYTES = (255.0, 255.0, 255.0)
-_ZEROS = (0.0, 0.0, 0.0)
-# The figures of keras.applications.imagenet_utils.preprocess_input.
-SCALINGS: dict[str, Scaling] = {
-    "unit": Scaling("RGB in [0, 1], as given", _ONES, _ZEROS),
-    "raw": Scaling("RGB in [0, 255]; the network scales itself", _BYTES, _ZEROS),
-    "tf": Scaling("RGB in [-1, 1] (Keras mode 'tf')", (2.0, 2.0, 2.0), (-1.0, -1.0, -1.0)),
-    "torch": Scaling(
-        "RGB, ImageNet mean and deviation (Keras mode 'torch')",
-        (1 / 0.229, 1 / 0.224, 1 / 0.225),
-        (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
-    ),
-    "caffe": Scaling(
-        "BGR in [0, 255] less the ImageNet mean (Keras mode 'caffe')",
-        _BYTES, (-103.939, -116.779, -123.68), bgr=True,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -134,16 +81,6 @@ def build_model(
         keras.layers.Dropout(dropout, name="dropout")(pooled)
     )
     return flatten(keras.Model(inputs, logits, name=backbone))
-
-
-def scaling_layer(scaling: str, channels: int = 3) -> keras.layers.Dense:
-    """A frozen layer that turns RGB in [0, 1] into the colours of a scaling."""
-    import keras
-
-    layer = keras.layers.Dense(channels, trainable=False, name=PREPROCESSING)
-    layer.build((None, None, None, 3))
-    layer.set_weights(pick(SCALINGS, scaling, "preprocessing").weights(channels))
-    return layer
 
 
 def recognise(layer_names: set[str]) -> str | None:

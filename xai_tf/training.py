@@ -15,8 +15,9 @@ import numpy as np
 
 from xai_tf.dataset import Dataset, Splits
 from xai_tf.errors import ModelError
-from xai_tf.models import PREPROCESSING, build_model
-from xai_tf.probability import probabilities
+from xai_tf.models import build_model
+from xai_tf.prediction import probabilities
+from xai_tf.preprocessing import PREPROCESSING
 from xai_tf.surgery import cut_points, tensors, upper_part
 from xai_tf.task import Augment
 
@@ -108,16 +109,14 @@ def train(
     return Trained(model, tuple(history), time.perf_counter() - start)
 
 
-def features(model: keras.Model | None, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """What a model puts out for uint8 images, in batches; without a model the images in [0, 1]."""
+def features(model: keras.Model, inputs: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """What a model puts out, in batches, for uint8 images or for features."""
     import tensorflow as tf
 
-    if model is None:
-        return images.astype(np.float32) / 255
-    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    scale = 255.0 if inputs.dtype == np.uint8 else 1.0
     parts = [
-        run(tf.cast(images[start : start + batch_size], tf.float32) / 255).numpy()
-        for start in range(0, len(images), batch_size)
+        np.asarray(model(tf.cast(inputs[start : start + batch_size], tf.float32) / scale))
+        for start in range(0, len(inputs), batch_size)
     ]
     return np.concatenate(parts)
 
@@ -137,18 +136,20 @@ def _phase(
     say: Report,
 ) -> list[tuple[str, float, float, float]]:
     """Train the head and the unfrozen layers; the epoch that validates best is kept."""
+    import tensorflow as tf
+
     epochs = recipe.epochs if unfrozen else recipe.head_epochs
     lower, upper = _divide(model, unfrozen)
     _compile(upper, unfrozen, recipe, epochs * -(-len(copies) // recipe.batch_size))
     targets, weights = _targets(copies.labels, model.output_shape[-1]), _weights(copies.labels)
-    validation = features(lower, splits.validation.images)
+    held_out = splits.validation.images
+    validation = held_out if lower is None else features(lower, held_out)
     history, best = [], (_validate(upper, validation, splits.validation)[0], upper.get_weights())
     for epoch in range(epochs):
         say(f"{name}, epoch {epoch + 1} of {epochs}", epoch, epochs)
-        inputs = copies.inputs(lower, epoch)
-        loss = upper.fit(
-            inputs, targets, sample_weight=weights, batch_size=recipe.batch_size, verbose=0
-        ).history["loss"][-1]
+        rows = tf.data.Dataset.from_tensor_slices((copies.inputs(lower, epoch), targets, weights))
+        rows = rows.shuffle(len(copies), seed=recipe.seed + epoch).batch(recipe.batch_size)
+        loss = upper.fit(rows.map(_scaled), shuffle=False, verbose=0).history["loss"][-1]
         if not np.isfinite(loss):
             raise ModelError(f"The loss became {loss} in {name}. Take a lower rate.")
         val_loss, accuracy = _validate(upper, validation, splits.validation)
@@ -176,11 +177,12 @@ class _Copies:
         return self._data.labels
 
     def inputs(self, lower: keras.Model | None, epoch: int) -> np.ndarray:
-        """What the trained part gets in an epoch: float32."""
+        """What the trained part gets in an epoch: features below the cut, or uint8 images."""
         number = epoch % self._count if self._count else epoch
         if number in self._kept:
             return self._kept[number]
-        inputs = features(lower, self._draw())
+        images = self._draw()
+        inputs = images if lower is None else features(lower, images)
         if self._count and lower is not None:
             self._kept[number] = inputs
         return inputs
@@ -194,6 +196,14 @@ class _Copies:
                 for row in range(len(self))
             ]
         ).astype(np.uint8)
+
+
+def _scaled(inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
+    """Images stay bytes until they are used; features are used as they are."""
+    import tensorflow as tf
+
+    scale = 255.0 if inputs.dtype == tf.uint8 else 1.0
+    return tf.cast(inputs, tf.float32) / scale, targets, weights
 
 
 def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int) -> None:
@@ -253,10 +263,7 @@ def _divide(model: keras.Model, unfrozen: list[str]) -> tuple[keras.Model | None
 
 def _validate(upper: keras.Model, inputs: np.ndarray, data: Dataset) -> tuple[float, float]:
     """Cross-entropy and accuracy by file."""
-    logits = np.concatenate([
-        np.asarray(upper(inputs[start : start + 64], training=False))
-        for start in range(0, len(inputs), 64)
-    ])  # fmt: skip
+    logits = features(upper, inputs)
     chances, labels = probabilities(data.file_means(logits)), data.file_labels
     right = np.clip(chances[np.arange(len(labels)), labels], 1e-7, 1)
     return float(-np.log(right).mean()), float((chances.argmax(axis=1) == labels).mean())

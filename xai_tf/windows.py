@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xai_tf.classifier import Classifier, Prediction
+from xai_tf.classifier import Classifier
+from xai_tf.prediction import Prediction
 from xai_tf.sample import Sample
 
 
