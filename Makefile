@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 ifdef CUDA
 INSTALL := -e ".[test,cuda]"
 else
-INSTALL := --override requirements/cpu-overrides.txt -e ".[test]"
+INSTALL := --override requirements/cpu-overrides.txt -e ".[cpu,test]"
 endif
 
-.PHONY: setup demo test test-all lint clean
+.PHONY: setup demo test test-all lint bench clean
 
 setup: $(READY)
 
@@ -32,6 +32,9 @@ test-all: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+bench: setup
+	$(BIN)/python benchmarks/explainers.py
 
 clean:
 	rm -rf $(VENV) demo

@@ -18,6 +18,8 @@ from xai_tf.sample import Sample
 Progress = Callable[[int, int], None]
 
 ALL_LAYERS = "all"
+MAX_GAP = 0.05  # of Integrated Gradients, as a share of the score's change
+MIN_R2 = 0.3  # of LIME
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +199,7 @@ def _run(
                 sample, question.prediction, method, attribution, question.target,
                 question.contrast, chosen, seed if method.stochastic else None, layer,
                 meter.cost, time.perf_counter() - start, segments, weights, figures,
-                _warnings(classifier, method),
+                _warnings(classifier, method, figures),
             )
         )  # fmt: skip
     return explanations
@@ -228,9 +230,22 @@ def _figures(
     return surrogate.figures, surrogate.coef_.astype(np.float32)
 
 
-def _warnings(classifier: Classifier, method: Method) -> tuple[str, ...]:
+def _warnings(
+    classifier: Classifier, method: Method, figures: Mapping[str, float]
+) -> tuple[str, ...]:
+    found = []
     if method.relu_only and not classifier.has_relu:
-        return (
-            f"{classifier.name} has no ReLU, so {method.title} is nothing but the plain gradient.",
+        found.append(
+            f"{classifier.name} has no ReLU, so {method.title} is nothing but the plain gradient."
         )
-    return ()
+    if figures.get("completeness_gap", 0) > MAX_GAP:
+        found.append(
+            f"The shares miss {figures['completeness_gap']:.0%} of the change in the score. "
+            "Take more steps."
+        )
+    if figures.get("r2", 1) < MIN_R2:
+        found.append(
+            f"LIME's linear model fits badly here (R2 {figures['r2']:.2f}). Take more samples, or "
+            "Kernel SHAP."
+        )
+    return tuple(found)
