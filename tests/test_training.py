@@ -69,6 +69,8 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
     assert classifier.preprocessing == "unit"
     assert {m.split for m in card.metrics} == {"validation", "test", "again"}
     assert weights_keras.read_card(tmp_path / "tiny.md") == card
+    parameters = trained[0].model.count_params()
+    assert card.size < 4 * parameters + 100_000  # no optimizer beside the weights
     sample = classifier.read(folder / "opacity" / "00.png")
     expected = trained[0].model(sample.image[None])[0]
     np.testing.assert_allclose(classifier.predict([sample])[0].logits, expected, atol=1e-5)

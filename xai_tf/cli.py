@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -449,16 +451,17 @@ def _further_tests(given: list[str]) -> dict[str, Path]:
 
 
 def _typed_command() -> str:
-    """The command as it was typed, with the names of files and folders but not where they are."""
-    words = [
-        word.partition("=")[0] + "=" + Path(word.partition("=")[2]).name
-        if "=" in word and "/" in word
-        else Path(word).name
-        if "/" in word and " " not in word
-        else word
-        for word in sys.argv[1:]
-    ]
-    return "xai-tf " + " ".join(f'"{word}"' if " " in word else word for word in words)
+    """The command as it was typed, with files and folders by name, not by place."""
+    words = [word for before, word in pairwise(sys.argv) if "--out" not in (before, word)]
+    return "xai-tf " + shlex.join(map(_without_place, words))
+
+
+def _without_place(word: str) -> str:
+    label, equals, place = word.rpartition("=")
+    if "/" not in place or " " in place:
+        return word
+    parts = Path(place).parts
+    return label + equals + "/".join(parts[-2:] if parts[-1] in ("train", "test") else parts[-1:])
 
 
 def _use(classifier: Classifier, name: str) -> str:

@@ -18,7 +18,7 @@ from xai_tf.errors import ModelError
 from xai_tf.models import build_model
 from xai_tf.prediction import probabilities
 from xai_tf.preprocessing import PREPROCESSING
-from xai_tf.surgery import cut_points, tensors, upper_part
+from xai_tf.surgery import cut_points, flatten, tensors, upper_part
 from xai_tf.task import Augment
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def train(
     if unfrozen and recipe.epochs:
         copies = _Copies(data, augment, recipe.copies, recipe.seed)
         history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, say)
-    return Trained(model, tuple(history), time.perf_counter() - start)
+    # A copy has no optimizer, which would make the file three times as large.
+    return Trained(flatten(model), tuple(history), time.perf_counter() - start)
 
 
 def features(model: keras.Model, inputs: np.ndarray, batch_size: int = 64) -> np.ndarray:
