@@ -20,6 +20,15 @@ def sample_of(image: np.ndarray) -> Sample:
     return Sample(image.astype(np.float32), Path("made.png"), "0" * 64)
 
 
+def assert_told(error: Exception, path: Path, cause: str, next_step: str) -> None:
+    """One line that names the file, the cause and the next step."""
+    text = str(error)
+    assert str(path) in text
+    assert cause in text
+    assert next_step in text
+    assert "\n" not in text
+
+
 @pytest.fixture(scope="session")
 def halves() -> Classifier:
     """One logit: the mean brightness of the right half less that of the left."""

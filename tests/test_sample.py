@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from conftest import assert_told
 from PIL import Image
 
 from xai_tf.errors import InputError
@@ -349,9 +350,7 @@ def test_a_bad_file_is_named_with_its_cause_and_the_next_step(tmp_path, case):
     with pytest.raises(InputError) as caught:
         read(path)
 
-    assert str(path) in str(caught.value)
-    assert cause in str(caught.value)
-    assert next_step in str(caught.value)
+    assert_told(caught.value, path, cause, next_step)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are listed on Linux")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SIGNED, UNSIGNED = "RdBu_r", "inferno"
 PERCENTILE = 99
 OUTLINE = (255, 221, 0)
-HERTZ_TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+HERTZ_TICKS = (100, 250, 500, 1000, 2000, 3000, 4000, 8000, 16000)
 
 
 def limit(explanations: Sequence[Explanation]) -> float:
