@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import sample_of
 
+import weights_keras
 from xai_tf.classifier import Classifier, load
 from xai_tf.errors import InputError, ModelError, UnknownNameError
 from xai_tf.explanation import explain, explain_layers
@@ -46,22 +48,6 @@ def test_preprocessing_is_found_in_a_bare_network_of_any_backbone(backbone):
 
     assert classifier.preprocessing == BACKBONES[backbone].scaling
     assert classifier.backbone == backbone
-
-
-def test_a_rescaling_inside_the_model_is_noticed():
-    inputs = keras.Input((64, 64, 3))
-    x = LAYERS.Rescaling(1 / 255)(inputs)
-    model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(LAYERS.Conv2D(2, 3)(x))))
-
-    assert Classifier(model).preprocessing == "raw"
-
-
-def test_arithmetic_of_preprocess_input_inside_the_model_is_noticed():
-    inputs = keras.Input((64, 64, 3))
-    x = keras.applications.mobilenet_v2.preprocess_input(inputs)
-    model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(LAYERS.Conv2D(2, 3)(x))))
-
-    assert Classifier(model).preprocessing == "raw"
 
 
 def test_a_grey_network_takes_rgb_of_the_same_brightness():
@@ -222,3 +208,125 @@ def test_a_task_brings_its_classes_and_its_reader():
 def test_a_sample_of_another_size_is_refused(three_classes):
     with pytest.raises(InputError, match=r"classifier\.read"):
         three_classes.predict([sample_of(np.zeros((16, 16, 3)))])
+
+
+APPLICATIONS = {
+    "VGG16": "caffe", "VGG19": "caffe", "ResNet50": "caffe", "ResNet101": "caffe",
+    "ResNet50V2": "tf", "InceptionV3": "tf", "InceptionResNetV2": "tf", "Xception": "tf",
+    "MobileNet": "tf", "MobileNetV2": "tf", "MobileNetV3Small": "raw", "NASNetMobile": "tf",
+    "DenseNet121": "torch", "DenseNet169": "torch", "EfficientNetB0": "raw",
+    "EfficientNetV2B0": "raw", "ConvNeXtTiny": "raw",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_what_an_application_wants_is_found_and_all_methods_find_their_layer(application):
+    model = getattr(keras.applications, application)(
+        weights=None, classes=3, input_shape=(96, 96, 3)
+    )
+
+    classifier = Classifier(model)
+
+    assert classifier.preprocessing == APPLICATIONS[application]
+    assert classifier.last_feature_layer in classifier.feature_layers
+
+
+FRONTS = {
+    "bytes to one": ([LAYERS.Rescaling(1 / 255)], "raw"),
+    "bytes to -1 and 1": ([LAYERS.Rescaling(1 / 127.5, offset=-1)], "raw"),
+    "one to -1 and 1": ([LAYERS.Rescaling(2.0, offset=-1.0)], "unit"),
+    "one to bytes": ([LAYERS.Rescaling(255.0)], "unit"),
+    "one to bytes to caffe": (
+        [LAYERS.Rescaling(255.0), keras.applications.resnet50.preprocess_input], "unit"
+    ),
+    "caffe": ([keras.applications.resnet50.preprocess_input], "raw"),
+    "torch": ([keras.applications.densenet.preprocess_input], "raw"),
+    "normalised bytes": ([LAYERS.Normalization(mean=[120.0] * 3, variance=[3000.0] * 3)], "raw"),
+    "flip, then bytes to one": ([LAYERS.RandomFlip(), LAYERS.Rescaling(1 / 255)], "raw"),
+    "bytes to one, of our name": ([LAYERS.Rescaling(1 / 255, name="preprocessing")], "raw"),
+    "nothing": ([], "unit"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_what_a_model_does_to_its_colours_is_found_out(name):
+    front, expected = FRONTS[name]
+    inputs = x = keras.Input((32, 32, 3))
+    for layer in front:
+        x = layer(x)
+    model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(LAYERS.Conv2D(2, 3)(x))))
+
+    classifier = Classifier(model)
+
+    assert classifier.preprocessing == expected
+    assert classifier.preprocessing_reason.startswith("assumed") == (name == "nothing")
+
+
+@pytest.mark.parametrize("float32_softmax", [True, False])
+def test_a_half_precision_network_is_explained(float32_softmax, blobs):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        inputs = keras.Input((32, 32, 3))
+        x = LAYERS.Conv2D(8, 3, activation="relu")(inputs)
+        x = LAYERS.Dense(3, dtype="float32" if float32_softmax else None, activation="softmax")(
+            LAYERS.GlobalAveragePooling2D()(x)
+        )
+        model = keras.Model(inputs, x)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+    classifier = Classifier(model)
+
+    for name in ("grad_cam", "guided_backprop", "integrated_gradients"):
+        assert np.isfinite(explain(classifier, blobs, name, target=1).attribution).all()
+
+
+def test_a_relu_that_leaks_is_left_as_it_is(blobs):
+    inputs = keras.Input((32, 32, 3))
+    x = LAYERS.ReLU(negative_slope=0.3)(LAYERS.Conv2D(8, 3)(inputs))
+    classifier = Classifier(
+        keras.Model(inputs, LAYERS.Dense(2)(LAYERS.GlobalAveragePooling2D()(x)))
+    )
+
+    guided = explain(classifier, blobs, "guided_backprop", target=1)
+
+    assert "leaking" in guided.warnings[0]
+    with tf.GradientTape() as tape:
+        image = tf.constant(blobs.image[None])
+        tape.watch(image)
+        score = classifier.model(image)[0, 1]
+    gradient = tape.gradient(score, image)[0].numpy().mean(-1)
+    np.testing.assert_allclose(guided.attribution, gradient, atol=1e-7)
+
+
+def test_a_relu6_activation_is_changed_too(blobs):
+    inputs = keras.Input((32, 32, 3))
+    x = LAYERS.Conv2D(8, 3, activation="relu6")(inputs)
+    classifier = Classifier(
+        keras.Model(inputs, LAYERS.Dense(2)(LAYERS.GlobalAveragePooling2D()(x)))
+    )
+
+    guided, plain = (
+        explain(classifier, blobs, name, target=1).attribution
+        for name in ("guided_backprop", "deconv_net")
+    )
+
+    assert classifier.has_relu
+    assert not np.allclose(guided, plain)
+
+
+def test_a_contrast_with_the_predicted_class_explains_the_runner_up(three_classes, blobs):
+    ranked = np.argsort(-three_classes.predict([blobs])[0].probabilities)
+
+    explanation = explain(three_classes, blobs, "saliency", contrast=int(ranked[0]))
+
+    assert (explanation.target, explanation.contrast) == (ranked[1], ranked[0])
+
+
+def test_a_card_about_another_file_is_not_believed(tmp_path, small_cnn):
+    small_cnn.save(tmp_path / "mine.keras")
+    card = weights_keras.ModelCard("mine", "brain_tumor", ("x", "y", "z"), "cnn", sha256="0" * 64)
+    (tmp_path / "mine.md").write_text(card.to_markdown())
+
+    assert load(tmp_path / "mine.keras").classes == ("class 0", "class 1", "class 2")

@@ -16,6 +16,7 @@ from xai_tf.classifier import Classifier
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
 from xai_tf.segmentation import segment
+from xai_tf.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -230,14 +231,38 @@ def test_kernel_shap_on_eight_segments_gives_the_shapley_values(three_classes):
     assert theirs_gap > 1e-4
 
 
-def test_kernel_shap_adds_up_even_from_few_draws(three_classes, blobs):
+def test_kernel_shap_finds_the_shares_of_an_additive_network_from_draws(halves, left_bright):
+    """More segments than can be enumerated; each share is the segment's own brightness."""
     ours = explain(
-        three_classes, blobs, "kernel_shap", target=1,
-        settings={"num_segments": 24, "num_samples": 64},
+        halves, left_bright, "kernel_shap", target="left",
+        settings={"num_segments": 30, "num_samples": 128},
     )  # fmt: skip
 
-    total = ours.figures["score_all"] - ours.figures["score_none"]
-    assert ours.segment_weights.sum() == pytest.approx(total, abs=1e-5)
+    segments = ours.segments
+    true = [0.8 * (segments[:, :16] == s).sum() / 512 for s in range(segments.max() + 1)]
+    assert len(true) > 12
+    np.testing.assert_allclose(ours.segment_weights, true, atol=1e-5)
+    assert ours.figures["undetermined"] == 0
+
+
+def test_kernel_shap_says_when_the_draws_do_not_settle_the_weights(halves, left_bright):
+    ours = explain(
+        halves, left_bright, "kernel_shap", settings={"num_segments": 48, "num_samples": 24}
+    )
+
+    assert ours.figures["undetermined"] > 0
+    assert "undetermined" in ours.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["sobol", "hsic", "occlusion", "rise", "lime", "kernel_shap"])
+def test_taking_away_what_is_at_the_baseline_changes_nothing(halves, name):
+    grey = sample_of(np.full((32, 32, 3), 0.5))
+    classifier = Classifier(halves.model, ["left", "right"], task=TASKS["dog_breeds"])
+
+    ours = explain(classifier, grey, name, target=1)
+
+    assert ours.settings["baseline"] == 0.5
+    assert np.abs(ours.attribution).max() < 1e-4
 
 
 def test_lime_finds_the_weights_of_a_network_that_adds_segments(halves, left_bright):

@@ -147,3 +147,66 @@ def test_a_subclassed_model_is_refused():
 
     with pytest.raises(ModelError, match="Sequential or Functional"):
         flatten(Own())
+
+
+def head_model(*layers) -> keras.Model:
+    inputs = x = keras.Input((75, 75, 3))
+    for layer in (LAYERS.Conv2D(4, 3), LAYERS.GlobalAveragePooling2D(), *layers):
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [LAYERS.Activation("linear", dtype="float32"), LAYERS.Dropout(0.5), LAYERS.Identity()],
+    ids=["linear activation", "dropout", "identity"],
+)
+def test_layers_that_change_nothing_do_not_hide_the_softmax(behind):
+    model = head_model(LAYERS.Dense(3, activation="softmax"), behind)
+
+    linear, head = linear_head(flatten(model))
+
+    assert head.activation == "softmax"
+    np.testing.assert_allclose(keras.ops.softmax(output(linear)), output(model), atol=1e-6)
+
+
+def test_averaged_probabilities_are_not_taken_for_logits():
+    inputs = keras.Input((75, 75, 3))
+    pooled = LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(4, 3)(inputs))
+    members = [LAYERS.Dense(3, activation="softmax")(pooled) for _ in range(2)]
+    model = keras.Model(inputs, LAYERS.Average()(members))
+
+    with pytest.raises(ModelError, match="no class logits can be had"):
+        linear_head(flatten(model))
+
+
+def test_an_adapted_normalization_keeps_what_it_learnt():
+    norm = LAYERS.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.05, 0.06, 0.07])
+    adapted = LAYERS.Normalization()
+    adapted.adapt(IMAGES)
+    for layer in (norm, adapted):
+        inputs = keras.Input((75, 75, 3))
+        x = LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(4, 3)(layer(inputs)))
+        model = keras.Model(inputs, LAYERS.Dense(3)(x))
+
+        np.testing.assert_allclose(output(flatten(model)), output(model), atol=1e-6)
+
+
+def test_a_layer_called_twice_stands_where_it_was_last():
+    shared = LAYERS.ReLU(name="shared")
+    inputs = keras.Input((75, 75, 3))
+    x = shared(LAYERS.Conv2D(4, 3, name="first")(inputs))
+    x = shared(LAYERS.Conv2D(4, 3, name="second")(x))
+    flat = flatten(keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(x))))
+
+    names = list(tensors(flat))
+
+    assert names.index("shared") > names.index("second")
+
+
+def test_a_nested_model_called_by_keyword_is_flattened():
+    base = keras.applications.VGG16(weights=None, include_top=False, input_shape=(75, 75, 3))
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(base(inputs=inputs))))
+
+    np.testing.assert_allclose(output(flatten(model)), output(model), atol=1e-6)

@@ -60,7 +60,7 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
 ):
     card = publish(
         trained[0], splits, trained[1], TASKS["lung_opacity"], name="tiny", folder=tmp_path,
-        further={"again": folder}, command="xai-tf train stripes --name tiny",
+        further={"again": splits.train}, command="xai-tf train stripes --name tiny",
     )  # fmt: skip
 
     monkeypatch.setattr(weights_keras, "FOLDER", tmp_path)

@@ -80,23 +80,19 @@ def read_card(path: Path) -> ModelCard:
     """
     import yaml
 
-    _, front, text = path.read_text(encoding="utf-8").split("---\n", 2)
-    known = {f.name for f in fields(ModelCard)}
     try:
+        _, front, text = path.read_text(encoding="utf-8").split("---\n", 2)
         loaded = yaml.safe_load(front)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no model card: {error}") from error
-    if not isinstance(loaded, dict):
-        raise ValueError(f"{path} is no model card.")
-    values: dict[str, Any] = {k: v for k, v in loaded.items() if k in known}
-    values["metrics"] = tuple(Measure(**measure) for measure in values.get("metrics") or ())
-    for name in ("classes", "image_size", "datasets"):
-        if name in values:
-            values[name] = tuple(values[name])
-    try:
+        values = {f.name: loaded[f.name] for f in fields(ModelCard) if f.name in loaded}
+        values["metrics"] = tuple(Measure(**measure) for measure in values.get("metrics") or ())
+        for name in ("classes", "datasets"):
+            values[name] = tuple(map(str, values.get(name) or ()))
+        values["image_size"] = tuple(map(int, values.get("image_size") or (224, 224)))
+        values["task"] = str(values["task"])
         return ModelCard(**values, text=text.strip())
-    except TypeError as error:
-        raise ValueError(f"{path} is no complete model card: {error}") from error
+    except (TypeError, KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
+        cause = " ".join(str(error).split())
+        raise ValueError(f"{path} is no complete model card: {cause}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weights_keras.card import ModelCard, read_card
+from weights_keras.legacy import UnknownOperation, modernise
 
 if TYPE_CHECKING:
     import keras
@@ -80,12 +83,17 @@ def load_file(path: Path) -> keras.Model:
     import keras
 
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises what it likes on a damaged file
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+        with _readable(path, config) as file:
+            return keras.models.load_model(file, compile=False, safe_mode=True)
+    except UnknownOperation as error:
         raise ModelFileError(
-            f"{path} cannot be loaded by Keras {keras.__version__} ({reason}). Save it again with "
-            "model.save(), from the Keras it was trained in."
+            f"{path} holds the TensorFlow operation {error}, which Keras 3 cannot load. Save the "
+            "model without it; if it scaled the colours, give --preprocessing caffe, tf or torch."
+        ) from error
+    except Exception as error:  # Keras raises what it likes on a damaged file
+        raise ModelFileError(
+            f"{path} cannot be loaded by Keras {keras.__version__} ({_reason(error)}). Save it "
+            "again with model.save(), from the Keras it was trained in."
         ) from error
 
 
@@ -105,6 +113,35 @@ def save(model: keras.Model, card: ModelCard, folder: Path = FOLDER) -> ModelCar
         os.replace(file, folder / file.name)
         os.replace(text, folder / text.name)
     return card
+
+
+@contextmanager
+def _readable(path: Path, config: Any) -> Iterator[Path]:
+    """The file itself, or for a Keras 2 file a copy that Keras 3 can read."""
+    if path.suffix.lower() == ".keras" or not _is_keras_2(path):
+        yield path
+        return
+    import h5py
+
+    new = modernise(config)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(shutil.copy(path, scratch))
+        with h5py.File(copy, "a") as file:
+            file.attrs["model_config"] = json.dumps(new)
+        yield copy
+
+
+def _is_keras_2(path: Path) -> bool:
+    import h5py
+
+    with h5py.File(path) as file:
+        return not str(file.attrs.get("keras_version", "2")).startswith("3")
+
+
+def _reason(error: Exception) -> str:
+    """What Keras complains of, in a line: the cause, which it puts last."""
+    text = str(error).split("Exception encountered:")[-1].strip() or type(error).__name__
+    return " ".join(text.split())[:200].rstrip(".")
 
 
 def _is_card(path: Path) -> bool:
@@ -132,7 +169,9 @@ def _config(path: Path) -> Any:
                     "with model.save()."
                 )
             return json.loads(file.attrs["model_config"])
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, EOFError) as error:
+    except ModelFileError:
+        raise
+    except Exception as error:  # zip, zlib, json and h5py raise many things on a damaged file
         raise ModelFileError(
             f"{path} is damaged, cut off, or no Keras model ({error}). Copy it again."
         ) from error
@@ -145,6 +184,13 @@ def _architecture(config: Any) -> Any:
     return {key: item for key, item in config.items() if key != "compile_config"}
 
 
+def _is_keras_function(config: dict[str, Any]) -> bool:
+    """Whether a function is one of Keras' activations, which it finds by name."""
+    import keras
+
+    return callable(getattr(keras.activations, str(config.get("config")), None))
+
+
 def _code_in(config: Any) -> Iterator[str]:
     """Name every place in a configuration where loading would run code, or a class of others."""
     if isinstance(config, list):
@@ -154,10 +200,11 @@ def _code_in(config: Any) -> Iterator[str]:
     if not isinstance(config, dict):
         return
     kind, module = config.get("class_name"), config.get("module")
-    if kind in ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"):
-        name = (config.get("config") or {}).get("name") if kind != "__lambda__" else None
+    if kind in ("Lambda", "__lambda__", "TFSMLayer"):
+        inner = config.get("config")
+        name = inner.get("name") if isinstance(inner, dict) else None
         yield f"a {kind} layer{f' {name!r}' if name else ''}"
-    elif kind == "function" and module == "builtins":
+    elif kind == "function" and module == "builtins" and not _is_keras_function(config):
         yield f"the function {config.get('config')!r}"
     elif isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins", "tf_keras"):
         yield f"the class {module}.{kind}"

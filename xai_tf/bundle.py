@@ -57,9 +57,15 @@ def save_bundle(
             new = Path(scratch, "new")
             new.mkdir()
             manifest = _write(new, classifier, reading, explanations, opacity, shared_scale)
+            old = Path(scratch, "old")
             if folder.exists():
-                os.replace(folder, Path(scratch, "old"))
-            os.replace(new, folder)
+                os.replace(folder, old)
+            try:
+                os.replace(new, folder)
+            except OSError:
+                if old.exists():
+                    os.replace(old, folder)
+                raise
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be written ({error.strerror or error}). Free some space, or give "

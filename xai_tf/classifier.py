@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,12 @@ import numpy as np
 import weights_keras
 from weights_keras import ModelCard, ModelFileError
 from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pick
-from xai_tf.models import BACKBONES, recognise
+from xai_tf.models import BACKBONES, RELATIVES, recognise
 from xai_tf.passes import Passes, compile_feature_pass, compile_passes
 from xai_tf.prediction import Prediction, probabilities
 from xai_tf.preprocessing import PREPROCESSING, SCALINGS, find_preprocessing, with_preprocessing
-from xai_tf.sample import Sample
+from xai_tf.relu import can_change_relu, with_relu
+from xai_tf.sample import Sample, file_sha256
 from xai_tf.surgery import (
     SIGMOID,
     SOFTMAX,
@@ -34,6 +34,7 @@ from xai_tf.tasks import TASKS
 if TYPE_CHECKING:
     import keras
 
+ASSUMED = "assumed"  # how the reason for a guessed preprocessing begins
 TOLERANCE = 1e-6  # of probabilities, between a model as it was loaded and its linear head
 BATCH = 32
 
@@ -78,13 +79,14 @@ class Classifier:
         _check_input(model)
         inside = operations(model)
         backbone = recognise({operation.name for operation in inside})
-        found, reason = find_preprocessing(inside) or _preprocessing_of(backbone)
+        found, reason = find_preprocessing(model) or _preprocessing_of(backbone, card)
         self.preprocessing = preprocessing or found
         self.preprocessing_reason = "as you said" if preprocessing else reason
         self.model, self.head = linear_head(flatten(with_preprocessing(model, self.preprocessing)))
         self.backbone = backbone or (card.backbone if card else None)
         _check_same_probabilities(model, self)
         self.card, self.task, self.sha256 = card, task, sha256
+        self._compiled: dict[Any, Any] = {}
         self.name = name or model.name
         self.classes = self._class_names(classes)
 
@@ -145,7 +147,7 @@ class Classifier:
         """
         if name in self.classes:
             return self.classes.index(name)
-        if str(name).isdigit() and int(name) < len(self.classes):
+        if str(name).isdecimal() and int(name) < len(self.classes):
             return int(name)
         raise UnknownNameError(
             f"{self.name!r} knows no class {str(name)!r}. {nearest(str(name), list(self.classes))}"
@@ -220,26 +222,24 @@ class Classifier:
             else f"{self.name!r} has no layer {name!r}. {nearest(name, list(self.feature_layers))}"
         )
 
-    @lru_cache(maxsize=16)  # noqa: B019 (a classifier lives as long as its passes)
     def feature_pass(self, layers: tuple[str, ...]) -> Callable[[Any, Any], Any]:
         """The compiled pass to the maps of layers, and the score's gradients there."""
-        return compile_feature_pass(self.model, layers)
+        if layers not in self._compiled:
+            self._compiled[layers] = compile_feature_pass(self.model, layers)
+        return self._compiled[layers]
 
-    @lru_cache(maxsize=4)  # noqa: B019
     def passes_with_relu(self, policy: Callable[..., Any]) -> Passes | None:
         """The passes of a copy whose ReLUs go backwards by `policy`; None if there is no ReLU."""
-        from xplique.commons import override_relu_gradient
-
         if not self.has_relu:
             return None
-        return compile_passes(override_relu_gradient(self.model, policy))
+        if policy not in self._compiled:
+            self._compiled[policy] = compile_passes(with_relu(self.model, policy))
+        return self._compiled[policy]
 
     @cached_property
     def has_relu(self) -> bool:
-        """Whether there is a ReLU whose backward pass can be changed."""
-        from xplique.commons.model_override import has_relu_activation, is_relu
-
-        return any(has_relu_activation(layer) or is_relu(layer) for layer in self.model.layers)
+        """Whether it has ReLUs whose backward pass can be changed, and none that leaks."""
+        return can_change_relu(self.model)
 
     def _class_names(self, classes: Sequence[str] | None) -> tuple[str, ...]:
         count = max(2, self.model.output_shape[-1])
@@ -248,7 +248,9 @@ class Classifier:
             return tuple(f"class {index}" for index in range(count))
         twice = next((n for i, n in enumerate(given) if n in given[:i]), None)
         if twice:
-            raise ModelError(f"{self.name!r} has the class {twice!r} twice.")
+            raise ModelError(
+                f"{self.name!r} has the class {twice!r} twice. Give each its own name."
+            )
         if len(given) != count:
             raise ModelError(
                 f"{self.name!r} has {count} classes, but {len(given)} names were given "
@@ -257,9 +259,9 @@ class Classifier:
         return tuple(given)
 
     def _mixes_places(self, name: str) -> bool:
-        """Whether a layer is past the colour arithmetic at the input."""
+        """Whether a layer is past what is done to the colours and the size of the input."""
         size = tensors(self.model)[name].shape
-        return size[1:3] != self.image_size or size[-1] > 3
+        return size[-1] > 3
 
 
 def load(
@@ -285,19 +287,19 @@ def load(
     path = Path(model)
     try:
         if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
-            loaded, card = weights_keras.load_file(path), _card_beside(path)
+            loaded = weights_keras.load_file(path)
+            digest = file_sha256(path)
+            card = _card_beside(path, digest)
         else:
             pick(dict.fromkeys(weights_keras.names()), str(model), "model")
             loaded, card = weights_keras.load(str(model))
-            path = weights_keras.FOLDER / f"{model}.keras"
+            path, digest = weights_keras.FOLDER / f"{model}.keras", card.sha256
     except ModelFileError as error:
         raise ModelError(str(error)) from error
     if isinstance(task, str):
         task = pick(TASKS, task, "task")
     if task is None and card and card.task in TASKS:
         task = TASKS[card.task]
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:
         return Classifier(
             loaded, classes, name=path.stem, task=task, card=card,
@@ -307,13 +309,13 @@ def load(
         raise ModelError(f"{path}: {error}") from error
 
 
-def _card_beside(path: Path) -> ModelCard | None:
-    """The card in the `.md` file beside a model file, if there is one."""
-    card = path.with_suffix(".md")
+def _card_beside(path: Path, digest: str) -> ModelCard | None:
+    """The card in the `.md` file beside a model file, if it is about that very file."""
     try:
-        return weights_keras.read_card(card) if card.is_file() else None
-    except ValueError:
+        card = weights_keras.read_card(path.with_suffix(".md"))
+    except (OSError, ValueError):
         return None
+    return card if card.sha256 in ("", digest) else None
 
 
 def _check_input(model: keras.Model) -> None:
@@ -325,24 +327,30 @@ def _check_input(model: keras.Model) -> None:
         )
 
 
-def _preprocessing_of(backbone: str | None) -> tuple[str, str]:
+def _preprocessing_of(backbone: str | None, card: ModelCard | None) -> tuple[str, str]:
     """What a network without preprocessing of its own wants of its colours, and why."""
+    if card and card.backbone in BACKBONES:
+        return "unit", "its card says so"
     if backbone is None:
-        return "unit", "assumed: neither preprocessing nor a known backbone was found in the model"
-    entry = BACKBONES[backbone]
+        return "unit", f"{ASSUMED}: neither preprocessing nor a known backbone is in the model"
+    entry = BACKBONES.get(backbone) or RELATIVES[backbone]
     return entry.scaling, f"the backbone is {entry.title}, which was trained so"
 
 
 def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> None:
     """Raise a ModelError unless the linear head says what the model said as it was loaded."""
+    import keras
+
     channels = original.input_shape[-1]
     images = np.random.default_rng(0).random((2, *classifier.image_size, 3), dtype=np.float32)
     kernel, bias = SCALINGS[classifier.preprocessing].weights(channels)
-    said = np.asarray(original(images @ kernel + bias, training=False), dtype=np.float64)
+    output = original(images @ kernel + bias, training=False)
+    said = np.asarray(keras.tree.flatten(output)[0], dtype=np.float64)
     logits = np.asarray(classifier.model(images, training=False))
     now = _as_it_ended(logits, classifier.head)
     difference = np.abs(said - now).max() / max(1.0, np.abs(said).max())
-    if not difference <= TOLERANCE * (10 if classifier.head.activation == "linear" else 1):
+    half = any("16" in layer.compute_dtype for layer in original._flatten_layers())
+    if not difference <= (2e-2 if half else TOLERANCE):
         raise ModelError(
             f"With a linear head the model says something else (difference {difference:.1e}). "
             "It may draw random numbers or keep a state, which cannot be explained."

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import weights_keras
-from xai_tf.classifier import Classifier, load
+from xai_tf.classifier import ASSUMED, Classifier, load
 from xai_tf.console import (
     NOTES,
     answer,
@@ -28,9 +28,16 @@ from xai_tf.console import (
     reported,
     with_progress,
 )
-from xai_tf.dataset import class_folders, readable_files
+from xai_tf.dataset import readable_files
 from xai_tf.errors import InputError, SettingError, UnknownNameError, XaiTfError, pick
-from xai_tf.explanation import ALL_LAYERS, Explanation, explain, explain_layers
+from xai_tf.explanation import (
+    ALL_LAYERS,
+    Explanation,
+    check_contrast,
+    explain,
+    explain_layers,
+    question,
+)
 from xai_tf.methods import METHODS
 from xai_tf.sample import PICTURE_SUFFIXES, Sample
 from xai_tf.sound import SOUND_SUFFIXES
@@ -134,18 +141,20 @@ def explain_files(
 ) -> None:
     """Explain what a model makes of each of FILES: pictures, raw arrays and a manifest in --out."""
     from xai_tf.bundle import bundle_names, check_place, save_bundle
-    from xai_tf.page import write_page
+    from xai_tf.page import check_page, write_page
 
     methods = list(dict.fromkeys(method or DEFAULT_METHODS))
     chosen = _settings(settings or [], methods)
     if layer and not any(METHODS[name].needs_layer for name in methods):
         raise SettingError(f"{', '.join(methods)} looks at no layer. Leave --layer out.")
     classifier = _load(model, task, classes, preprocessing)
-    wanted = {"target": target, "contrast": contrast}
-    for name in filter(None, wanted.values()):
+    for name in filter(None, (target, contrast)):
         classifier.label(name)
+    if target is not None and contrast is not None:
+        check_contrast(classifier, classifier.label(target), classifier.label(contrast))
     paths = _files(files, classifier)
     names = bundle_names(paths)
+    check_page(out)
     for name in names:
         check_place(out / name)
     manifests, failed = {}, 0
@@ -153,14 +162,14 @@ def explain_files(
     for path, name in zip(paths, names, strict=True):
         with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, path)
-            label = reading.prediction.label if target is None else classifier.label(target)
-            numbers = reading.most_decisive(classifier.target(label), windows)
+            label, other = question(classifier, reading.prediction, target, contrast)
+            numbers = reading.most_decisive(classifier.target(label, other), windows)
             explanations = [
                 explanation
                 for number in numbers
                 for explanation in _explain_sample(
                     classifier, reading.samples[number], methods, chosen,
-                    wanted | {"target": label}, layer, seed,
+                    {"target": label, "contrast": other}, layer, seed,
                 )
             ]  # fmt: skip
             manifests[name] = save_bundle(
@@ -291,14 +300,18 @@ def train_model(
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on a FOLDER of class folders; write the model and its card."""
-    from xai_tf.dataset import read_splits
+    from xai_tf.dataset import read_folder, read_splits
     from xai_tf.models import BACKBONES
-    from xai_tf.publish import publish
+    from xai_tf.publish import check_folder, publish
     from xai_tf.training import Recipe, train
 
     entry = pick(TASKS, task, "task")
     pick(BACKBONES, backbone, "backbone")
-    further = _further_tests(also_test or [])
+    if Path(name).name != name or not name:
+        raise SettingError(f"--name {name!r} is no file name. Give a plain one.")
+    if not 0 < rate < 1:
+        raise SettingError(f"--rate {rate} is no learning rate. Take one like 0.0001.")
+    check_folder(out, name)
     recipe = Recipe(
         backbone=backbone, weights=None if weights == "none" else weights, unfreeze=unfreeze,
         copies=copies, head_epochs=head_epochs, epochs=epochs, rate=rate, seed=seed,
@@ -309,10 +322,15 @@ def train_model(
         def report(what: str, done: int, total: int) -> None:
             bar.update(line, description=what, completed=done, total=total)
 
-        splits = read_splits(
-            folder, entry, (image_size, image_size), seed,
-            lambda done, total, file: report(f"reading {file}", done, total),
-        )  # fmt: skip
+        def reading(done: int, total: int, file: str) -> None:
+            report(f"reading {file}", done, total)
+
+        size = (image_size, image_size)
+        splits = read_splits(folder, entry, size, seed, reading)
+        further = {
+            label: read_folder(Path(place), entry, size, splits.test.classes, reading)
+            for label, _, place in (text.partition("=") for text in also_test or [])
+        }
         trained = train(splits, recipe, entry.augment, report)
         card = publish(
             trained, splits, recipe, entry, name=name, folder=out, further=further,
@@ -385,7 +403,15 @@ def _load(
 ) -> Classifier:
     names = [name.strip() for name in classes.split(",")] if classes else None
     with NOTES.status("loading the model"):
-        return load(model, task=task, classes=names, preprocessing=preprocessing)
+        classifier = load(model, task=task, classes=names, preprocessing=preprocessing)
+    if classifier.preprocessing_reason.startswith(ASSUMED):
+        note(
+            f"{classifier.name}: RGB in [0, 1] goes in as it is, "
+            f"{classifier.preprocessing_reason}. If it was trained otherwise, give "
+            "--preprocessing.",
+            style="yellow",
+        )
+    return classifier
 
 
 def _files(given: list[Path], classifier: Classifier) -> list[Path]:
@@ -439,15 +465,6 @@ def _settings(given: list[str], methods: list[str]) -> dict[str, dict[str, float
 
 def _number(text: str) -> float:
     return int(text) if text.lstrip("-").isdigit() else float(text)
-
-
-def _further_tests(given: list[str]) -> dict[str, Path]:
-    tests = {}
-    for text in given:
-        name, _, folder = text.partition("=")
-        class_folders(Path(folder))
-        tests[name] = Path(folder)
-    return tests
 
 
 def _typed_command() -> str:

@@ -1,6 +1,7 @@
 """Where we depart from Xplique: the one place.
 
-Right as they are: Saliency, GradientInput, IntegratedGradients, SobolAttributionMethod, FEM.
+Right as they are: Saliency, GradientInput, IntegratedGradients, FEM, and Sobol but for its
+baseline, which is black in Xplique and the task's here, as for HSIC.
 Corrected below, each with its reason and a test in `tests/test_corrections.py` that shows it:
 
 | explainer | Xplique 2.0.2 | here |
@@ -52,9 +53,11 @@ class GradCAMPP(GradCAM):
     @staticmethod
     def _compute_weights(gradients: Any, maps: Any) -> Any:
         square, cube = gradients**2, gradients**3
-        total = tf.reduce_sum(maps, axis=(1, 2), keepdims=True)
+        # The paper's maps come after a ReLU; others could make the denominator vanish.
+        total = tf.reduce_sum(tf.nn.relu(maps), axis=(1, 2), keepdims=True)
+        positive = gradients > 0  # the others have no weight
         share = tf.math.divide_no_nan(square, 2 * square + total * cube)
-        return tf.reduce_sum(share * tf.nn.relu(gradients), axis=(1, 2), keepdims=True)
+        return tf.reduce_sum(tf.where(positive, share * gradients, 0), axis=(1, 2), keepdims=True)
 
 
 class GuidedBackprop(xplique.GuidedBackprop):
@@ -106,28 +109,30 @@ class Occlusion(xplique.Occlusion):
     @sanitize_input_output
     def explain(self, inputs: Any, targets: Any = None) -> Any:
         base = self.inference_function(self.model, inputs, targets)
-        masks = self._masks(inputs.shape[1:3])
-        covered = tf.cast(tf.reduce_sum(tf.cast(masks, tf.int32), axis=0), tf.float32)
+        size = inputs.shape[1:3]
+        starts = [
+            patch_starts(side, min(self.patch_size, *size), self.patch_stride) for side in size
+        ]
+        corners = np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 2)
         maps = []
         for image, target, score in zip(inputs, targets, base, strict=True):
-            total = tf.zeros(image.shape[:2])
-            for start in range(0, len(masks), FORWARD_BATCH):
-                batch = masks[start : start + FORWARD_BATCH]
-                hidden = xplique.Occlusion._apply_masks(image, batch, self.occlusion_value)
-                repeated = tf.repeat(target[None], len(batch), axis=0)
+            total, covered = np.zeros(size, np.float32), np.zeros(size, np.float32)
+            for start in range(0, len(corners), FORWARD_BATCH):
+                masks = self._masks(corners[start : start + FORWARD_BATCH], size)
+                hidden = xplique.Occlusion._apply_masks(image, masks, self.occlusion_value)
+                repeated = tf.repeat(target[None], len(masks), axis=0)
                 fall = score - self.inference_function(self.model, hidden, repeated)
-                total += tf.einsum("n,nhw->hw", fall, tf.cast(batch, tf.float32))
+                total += np.einsum("n,nhw->hw", fall, masks)
+                covered += masks.sum(axis=0)
             maps.append(total / covered)
         return tf.stack(maps)[..., None]
 
-    def _masks(self, size: tuple[int, int]) -> Any:
-        patch = min(self.patch_size, *size)
-        corners = [patch_starts(side, patch, self.patch_stride) for side in size]
-        masks = np.zeros((len(corners[0]) * len(corners[1]), *size), bool)
-        for mask, (top, left) in zip(masks, np.stack(np.meshgrid(*corners), -1).reshape(-1, 2),
-                                     strict=True):  # fmt: skip
-            mask[top : top + patch, left : left + patch] = True
-        return tf.constant(masks)
+    def _masks(self, corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Bool (corners, height, width): the square at each corner."""
+        masks = np.zeros((len(corners), *size), bool)
+        for mask, (top, left) in zip(masks, corners, strict=True):
+            mask[top : top + self.patch_size, left : left + self.patch_size] = True
+        return masks
 
 
 class Rise(xplique.Rise):
@@ -194,7 +199,7 @@ class ShapleyModel:
 
     def fit(self, present: Any, scores: Any, sample_weight: Any) -> ShapleyModel:
         full, empty = float(scores[0]), float(scores[1])
-        self.figures = {"score_all": full, "score_none": empty}
+        self.figures = {"score_all": full, "score_none": empty, "undetermined": 0.0}
         rows, last = present[2:, :-1].astype(float), present[2:, -1:].astype(float)
         if rows.shape[1] == 0:
             self.coef_ = np.array([full - empty])
@@ -202,7 +207,8 @@ class ShapleyModel:
         root = np.sqrt(sample_weight[2:])[:, None]
         left = root * (rows - last)
         right = root[:, 0] * (scores[2:] - empty - last[:, 0] * (full - empty))
-        first = np.linalg.lstsq(left, right, rcond=None)[0]
+        first, _, rank, _ = np.linalg.lstsq(left, right, rcond=None)
+        self.figures["undetermined"] = float(len(first) - rank)
         self.coef_ = np.append(first, full - empty - first.sum())
         return self
 

@@ -28,11 +28,23 @@ def read_dicom(path: Path) -> np.ndarray:
     """
     import pydicom
     from pydicom.errors import InvalidDicomError
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+    from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
     try:
         dataset = pydicom.dcmread(path)
+        for tag in [element.tag for element in dataset if element.VM == 0]:
+            del dataset[tag]  # an empty window or rescaling is none
         pixels = dataset.pixel_array
+        if int(dataset.get("NumberOfFrames", 1)) > 1:
+            pixels = pixels[len(pixels) // 2]
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            pixels = apply_color_lut(pixels, dataset)
+            return pixels[..., :3].astype(np.float32) / np.iinfo(pixels.dtype).max
+        if dataset.get("SamplesPerPixel", 1) != 1:
+            return pixels[..., :3].astype(np.float32) / (2**dataset.BitsStored - 1)
+        levels = apply_modality_lut(pixels, dataset)
+        if "VOILUTSequence" in dataset:
+            levels = apply_voi_lut(levels, dataset)
     except (InvalidDicomError, EOFError) as error:
         raise InputError(f"{path} is no DICOM file. Give DICOM, PNG or JPEG.") from error
     except Exception as error:  # pydicom and its decoders raise what they like on a damaged file
@@ -40,13 +52,7 @@ def read_dicom(path: Path) -> np.ndarray:
             f"{path} holds no DICOM picture that can be decoded ({_first_line(error)}). "
             "Export it again, uncompressed."
         ) from error
-    if int(getattr(dataset, "NumberOfFrames", None) or 1) > 1:
-        pixels = pixels[len(pixels) // 2]
-    if getattr(dataset, "SamplesPerPixel", 1) != 1:
-        return pixels[..., :3].astype(np.float32) / 255
-    levels = np.asarray(apply_modality_lut(pixels, dataset), np.float32)
-    if "VOILUTSequence" in dataset:
-        levels = np.asarray(apply_voi_lut(apply_modality_lut(pixels, dataset), dataset), np.float32)
+    levels = np.asarray(levels, np.float32)
     low, high = _window(levels, dataset)
     level = np.clip((levels - low) / max(high - low, 1e-6), 0, 1)
     return 1 - level if dataset.PhotometricInterpretation == "MONOCHROME1" else level

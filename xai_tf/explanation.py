@@ -44,7 +44,8 @@ class Explanation:
         segment_weights: float32 array of shape (segments,), or None.
         figures: what the method says of itself. `completeness_gap` (Integrated Gradients, the
             share of the score's change that the map misses), `r2` (LIME), `score_all` and
-            `score_none` (Kernel SHAP, whose weights add up to their difference).
+            `score_none` (Kernel SHAP, whose weights add up to their difference) and
+            `undetermined` (its weights that the samples say nothing of).
         warnings: what a person should know before trusting the map, a sentence each.
     """
 
@@ -92,7 +93,8 @@ def explain(
         sample: read with `classifier.read`.
         method: a name in `METHODS`.
         target: the class to explain, by name or index; the predicted one if left out.
-        contrast: a second class: "why the target and not this one".
+        contrast: a second class: "why the target and not this one"; where it is the predicted one
+            and no target is given, the runner-up is explained.
         layer: the feature layer that Grad-CAM, Grad-CAM++ and FEM look at; the last if left out.
         seed: of a stochastic method; the same seed gives the same map.
         settings: those that differ from the method's defaults.
@@ -106,8 +108,10 @@ def explain(
     """
     entry = pick(METHODS, method, "method")
     layers = (classifier.feature_layer(layer),) if entry.needs_layer else (None,)
-    question = _question(classifier, sample, entry, target, contrast, layer)
-    return _run(classifier, sample, entry, question, layers, seed, settings, progress)[0]
+    if layer and not entry.needs_layer:
+        raise SettingError(f"{entry.title} looks at no layer. Leave the layer out.")
+    asked = _question(classifier, sample, target, contrast)
+    return _run(classifier, sample, entry, asked, layers, seed, settings, progress)[0]
 
 
 def explain_layers(
@@ -127,8 +131,40 @@ def explain_layers(
     entry = pick(METHODS, method, "method")
     if not (entry.needs_layer and entry.class_specific):
         raise SettingError(f"{entry.title} cannot be followed through the layers. Take grad_cam.")
-    question = _question(classifier, sample, entry, target, contrast, None)
-    return _run(classifier, sample, entry, question, classifier.stages, 0, None, progress)
+    asked = _question(classifier, sample, target, contrast)
+    return _run(classifier, sample, entry, asked, classifier.stages, 0, None, progress)
+
+
+def question(
+    classifier: Classifier,
+    prediction: Prediction,
+    target: str | int | None = None,
+    contrast: str | int | None = None,
+) -> tuple[int, int | None]:
+    """The indices of the class to explain and of the one it is held against.
+
+    Without a target it is the predicted class; where that is the contrast, the runner-up.
+
+    Raises:
+        UnknownNameError: there is no such class.
+        SettingError: a class is held against itself.
+    """
+    other = None if contrast is None else classifier.label(contrast)
+    if target is None:
+        ranked = np.argsort(-prediction.probabilities, kind="stable")
+        return int(next(label for label in ranked if label != other)), other
+    label = classifier.label(target)
+    check_contrast(classifier, label, other)
+    return label, other
+
+
+def check_contrast(classifier: Classifier, label: int, other: int | None) -> None:
+    """Raise a SettingError where a class is held against itself."""
+    if other == label:
+        raise SettingError(
+            f"{classifier.classes[label]!r} cannot be held against itself. "
+            "Give another class as contrast."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,21 +178,11 @@ class _Question:
 def _question(
     classifier: Classifier,
     sample: Sample,
-    method: Method,
     target: str | int | None,
     contrast: str | int | None,
-    layer: str | None,
 ) -> _Question:
-    if layer and not method.needs_layer:
-        raise SettingError(f"{method.title} looks at no layer. Leave the layer out.")
     prediction = classifier.predict([sample])[0]
-    label = prediction.label if target is None else classifier.label(target)
-    other = None if contrast is None else classifier.label(contrast)
-    if other == label:
-        raise SettingError(
-            f"{classifier.classes[label]!r} cannot be held against itself. "
-            "Give another class as contrast."
-        )
+    label, other = question(classifier, prediction, target, contrast)
     return _Question(prediction, label, other, classifier.target(label, other))
 
 
@@ -164,7 +190,7 @@ def _run(
     classifier: Classifier,
     sample: Sample,
     method: Method,
-    question: _Question,
+    asked: _Question,
     layers: tuple[str | None, ...],
     seed: int,
     settings: Mapping[str, float] | None,
@@ -179,7 +205,7 @@ def _run(
     meter = start_meter(
         method, classifier, progress and (lambda done: progress(min(done, total), total))
     )
-    images, targets = sample.image[None], question.weights[None]
+    images, targets = sample.image[None], asked.weights[None]
     features: list[Any] = [None] * len(layers)
     if len(layers) > 1:
         maps, gradients = classifier.feature_pass(layers)(images, targets)
@@ -193,11 +219,11 @@ def _run(
         attribution = np.asarray(explainer(images, targets), np.float32)[0].squeeze(-1)
         if not method.signed:
             attribution = np.maximum(attribution, 0)  # bicubic enlarging undershoots
-        figures, weights = _figures(explainer, attribution, sample, question, chosen, meter)
+        figures, weights = _figures(method, explainer, attribution, sample, asked, chosen, meter)
         explanations.append(
             Explanation(
-                sample, question.prediction, method, attribution, question.target,
-                question.contrast, chosen, seed if method.stochastic else None, layer,
+                sample, asked.prediction, method, attribution, asked.target,
+                asked.contrast, chosen, seed if method.stochastic else None, layer,
                 meter.cost, time.perf_counter() - start, segments, weights, figures,
                 _warnings(classifier, method, figures),
             )
@@ -206,17 +232,18 @@ def _run(
 
 
 def _figures(
+    method: Method,
     explainer: Any,
     attribution: np.ndarray,
     sample: Sample,
-    question: _Question,
+    asked: _Question,
     settings: Mapping[str, float],
     meter: Any,
 ) -> tuple[dict[str, float], np.ndarray | None]:
     """What a method says of itself, and the weights of the segments."""
-    if "steps" in settings:
+    if method.complete:
         ends = np.stack([sample.image, np.full_like(sample.image, settings["baseline"])])
-        score, nothing = meter.scores(None, ends, np.stack([question.weights] * 2)).numpy()
+        score, nothing = meter.scores(None, ends, np.stack([asked.weights] * 2)).numpy()
         change = float(score - nothing)
         gap = abs(float(attribution.sum()) - change) / max(abs(change), 1e-6)
         return {
@@ -236,12 +263,18 @@ def _warnings(
     found = []
     if method.relu_only and not classifier.has_relu:
         found.append(
-            f"{classifier.name} has no ReLU, so {method.title} is nothing but the plain gradient."
+            f"{classifier.name} has no ReLU that {method.title} can change (none, or leaking "
+            "ones), so it is nothing but the plain gradient."
         )
     if figures.get("completeness_gap", 0) > MAX_GAP:
         found.append(
             f"The shares miss {figures['completeness_gap']:.0%} of the change in the score. "
             "Take more steps."
+        )
+    if figures.get("undetermined", 0):
+        found.append(
+            f"The samples are too few for so many segments: {figures['undetermined']:.0f} weights "
+            "are undetermined. Take at least twice as many samples as segments, better ten times."
         )
     if figures.get("r2", 1) < MIN_R2:
         found.append(

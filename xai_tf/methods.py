@@ -20,12 +20,21 @@ class Option:
             baseline of the task.
         low, high: the range, both ends included.
         doc: what it is, with its unit.
+        power_of_two: whether it has to be one.
     """
 
     default: float | None
     low: float
     high: float
     doc: str
+    power_of_two: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it takes, in words."""
+        number = "a whole number" if self.whole else "a number"
+        kind = "a power of two" if self.power_of_two else number
+        return f"{kind} from {self.low:g} to {self.high:g}"
 
     @property
     def whole(self) -> bool:
@@ -33,8 +42,10 @@ class Option:
         return isinstance(self.default, int)
 
     def allows(self, value: float) -> bool:
-        """Whether a value is in the range, and whole where it counts something."""
-        return self.low <= value <= self.high and (not self.whole or float(value).is_integer())
+        """Whether a value is in the range, whole where it counts something, and so on."""
+        if not self.low <= value <= self.high or (self.whole and not float(value).is_integer()):
+            return False
+        return not self.power_of_two or int(value) & (int(value) - 1) == 0
 
     def number(self, value: float) -> float:
         """An allowed value as int or float."""
@@ -72,6 +83,7 @@ class Method:
         stochastic: whether it draws random numbers, and so takes a seed.
         segments: whether it weighs segments of the picture instead of pixels.
         relu_only: whether it is a method of its own only on networks with ReLUs.
+        complete: whether the map adds up to the change of the score from the baseline.
     """
 
     name: str
@@ -87,6 +99,7 @@ class Method:
     stochastic: bool = False
     segments: bool = False
     relu_only: bool = False
+    complete: bool = False
 
     @property
     def needs_layer(self) -> bool:
@@ -107,10 +120,8 @@ class Method:
                 )
             option = self.options[name]
             if not option.allows(value):
-                kind = "a whole number from" if option.whole else "a number from"
                 raise SettingError(
-                    f"{name}={value:g} does not do for {self.title}. "
-                    f"Take {kind} {option.low:g} to {option.high:g}."
+                    f"{name}={value:g} does not do for {self.title}. Take {option.kind}."
                 )
         defaults = {
             name: baseline if option.default is None else option.default
@@ -194,6 +205,7 @@ _ALL = (
         "Sundararajan et al. 2017, Axiomatic Attribution, arXiv:1703.01365",
         {"steps": Option(64, 2, 1024, "points on the way from the baseline to the image"),
          "baseline": _BASELINE},
+        complete=True,
     ),
     Method(
         "smooth_grad", "SmoothGrad", "SmoothGrad", "gradient", True, _gradients,
@@ -251,14 +263,15 @@ _ALL = (
         _sobol_cost,
         "The share of the score's variance that a cell has a part in, alone or with others.",
         "Fel et al. 2021, Look at the Variance!, arXiv:2111.04138",
-        {"grid": _GRID,
-         "num_designs": Option(16, 2, 128, "points of the design; a power of two")},
+        {"grid": _GRID, "baseline": _BASELINE,
+         "num_designs": Option(16, 2, 128, "points of the design", power_of_two=True)},
     ),
     Method(
         "hsic", "HSIC", "HsicAttributionMethod", "perturbation", False, _forwards,
         "How strongly the score depends on whether a cell is there.",
         "Novello et al. 2022, Making Sense of Dependence, arXiv:2206.06219",
-        {"num_samples": Option(512, 16, 4096, "masked pictures"), "grid": _GRID},
+        {"num_samples": Option(512, 16, 4096, "masked pictures"), "grid": _GRID,
+         "baseline": _BASELINE},
     ),
     Method(
         "fem", "FEM", "FEM", "activation", False, lambda *_: Cost(forward=1),

@@ -46,6 +46,19 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
+# Backbones that cannot be built here, but are recognised in the models of others.
+RELATIVES: dict[str, Backbone] = {
+    "vgg19": Backbone("VGG19", "caffe", markers=("block5_conv4",)),
+    "resnet101": Backbone("ResNet101 or 152", "caffe", markers=("conv4_block7_out", "conv1_bn")),
+    "densenet169": Backbone("DenseNet169 or 201", "torch", markers=("conv5_block17_concat",)),
+    "resnet_v2": Backbone("ResNetV2", "tf", markers=("conv5_block3_out", "post_relu")),
+    "xception": Backbone("Xception", "tf", markers=("block14_sepconv2",)),
+    "inception_resnet_v2": Backbone("InceptionResNetV2", "tf", markers=("conv_7b",)),
+    "nasnet": Backbone("NASNet", "tf", markers=("normal_concat_12",)),
+    "mobilenet": Backbone("MobileNet", "tf", markers=("conv_pw_13",)),
+}
+
+
 def build_model(
     backbone: str,
     num_logits: int,
@@ -84,11 +97,12 @@ def build_model(
 
 
 def recognise(layer_names: set[str]) -> str | None:
-    """The backbone with these layers in it, or None."""
+    """The name in `RELATIVES` or `BACKBONES` of the backbone with these layers in it, or None."""
+    known = RELATIVES | BACKBONES
     return next(
         (
             name
-            for name, backbone in BACKBONES.items()
+            for name, backbone in known.items()
             if backbone.markers and layer_names.issuperset(backbone.markers)
         ),
         None,

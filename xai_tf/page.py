@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from xai_tf.errors import OutputError
+
+MARK = "<!doctype html><!-- written by xai-tf -->"
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -30,15 +35,28 @@ def write_page(folder: Path, manifests: dict[str, dict[str, Any]], title: str) -
     """
     sections = "\n".join(_section(name, manifest) for name, manifest in manifests.items())
     page = folder / "index.html"
-    page.write_text(
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
+    text = (
+        f'{MARK}\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
         f"<h1>{escape(title)}</h1>\n"
         '<p class="note">Maps show what the network used, which need not be what a person would '
-        f"use. {MEDICAL}</p>\n{sections}\n</html>\n",
-        "utf-8",
+        f"use. {MEDICAL}</p>\n{sections}\n</html>\n"
     )
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, page)
+    except OSError as error:
+        raise OutputError(f"{page} cannot be written ({error.strerror or error}).") from error
     return page
+
+
+def check_page(folder: Path) -> None:
+    """Raise an OutputError where the page would take the place of somebody else's."""
+    page = folder / "index.html"
+    if page.is_file() and MARK not in page.read_text("utf-8", errors="replace")[:200]:
+        raise OutputError(f"{page} is there and is not ours. Give another --out.")
 
 
 def _section(name: str, manifest: dict[str, Any]) -> str:

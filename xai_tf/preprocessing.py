@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xai_tf.errors import pick
+from xai_tf.surgery import at_first_convolution
 
 if TYPE_CHECKING:
     import keras
@@ -76,32 +77,27 @@ def scaling_layer(scaling: str, channels: int = 3) -> keras.layers.Dense:
     return layer
 
 
-def find_preprocessing(inside: list[Any]) -> tuple[str, str] | None:
-    """What a network wants of its colours, and how its first layers tell; None if they don't.
+def find_preprocessing(model: keras.Model) -> tuple[str, str] | None:
+    """What a network wants of its colours, by what its own first layers make of them.
 
-    Args:
-        inside: its layers and operations in the order of the graph.
+    White as 1 and white as 255 are sent to the first convolution. Where 255 arrives as a small
+    number, the network scales bytes itself; where it arrives as a large one, it scales RGB in
+    [0, 1]; where both arrive as they were, nothing can be told.
+
+    Returns:
+        The name of a scaling and the reason, or None.
     """
-    if PREPROCESSING in [operation.name for operation in inside]:
-        return "unit", "the model scales RGB in [0, 1] itself"
-    for layer in _before_first_convolution(inside):
-        kind = type(layer).__name__
-        if kind == "Rescaling":
-            small = float(np.max(layer.scale)) < 0.02
-            reason = f"the model begins with a Rescaling by {layer.scale}"
-            return ("raw" if small else "unit"), reason
-        if kind == "Normalization":
-            large = float(np.max(np.asarray(layer.mean))) > 2
-            return ("raw" if large else "unit"), "the model begins with a Normalization layer"
-        if kind in ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "GetItem"):
-            return "raw", f"the model begins with colour arithmetic ({kind})"
-    return None
-
-
-def _before_first_convolution(inside: list[Any]) -> list[Any]:
-    kinds = [type(operation).__name__ for operation in inside]
-    end = next((i for i, kind in enumerate(kinds) if "Conv" in kind or kind == "Dense"), len(kinds))
-    return inside[:end]
+    size = [side or DEFAULT_SIZE[0] for side in model.input_shape[1:3]]
+    white = np.ones((1, *size, model.input_shape[-1]), np.float32)
+    one, byte = (
+        float(np.abs(np.asarray(at_first_convolution(model, white * level), np.float32)).max())
+        for level in (1, 255)
+    )
+    if abs(one - 1) < 1e-6 and abs(byte - 255) < 1e-3:
+        return None
+    if byte <= 256:
+        return "raw", f"the model scales its input itself: 255 becomes {byte:.3g}"
+    return "unit", f"the model scales RGB in [0, 1] itself: 1 becomes {one:.3g}"
 
 
 def with_preprocessing(model: keras.Model, scaling: str) -> keras.Model:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from weights_keras import FOLDER, ModelCard, read_card, save
-from xai_tf.dataset import Splits, read_folder
+from xai_tf.dataset import Dataset, Splits
+from xai_tf.errors import OutputError
 from xai_tf.evaluation import confusion, evaluate
 from xai_tf.models import BACKBONES
 from xai_tf.task import Task
@@ -22,7 +24,7 @@ def publish(
     *,
     name: str,
     folder: Path = FOLDER,
-    further: dict[str, Path] | None = None,
+    further: dict[str, Dataset] | None = None,
     command: str = "",
     datasets: tuple[str, ...] = (),
     license_: str = "other",
@@ -32,9 +34,7 @@ def publish(
     The words of a card that is there already, up to its results, are kept.
     """
     model, test = trained.model, splits.test
-    sets = {"validation": splits.validation, "test": test}
-    for label, place in (further or {}).items():
-        sets[label] = read_folder(place, task, test.images.shape[1:3], test.classes)
+    sets = {"validation": splits.validation, "test": test} | (further or {})
     metrics, tables = [], []
     for label, data in sets.items():
         chances = predict_files(model, data)
@@ -54,6 +54,22 @@ def publish(
                           _history(trained, splits)]),
     )  # fmt: skip
     return save(model, card, folder)
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Raise an OutputError where a model could not be written after hours of training."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+        if (folder / f"{name}.md").is_file():
+            read_card(folder / f"{name}.md")
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written ({error.strerror or error}). Give another --out."
+        ) from error
+    except ValueError as error:
+        raise OutputError(f"{error}. Mend or move it, for its words are kept.") from error
 
 
 def _words(name: str, task: Task, recipe: Recipe, folder: Path) -> str:

@@ -15,6 +15,7 @@ from xai_tf.task import Reader
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 MAX_HOURS = 1.0
+MAX_VALUES = 500_000_000  # frames times channels: an hour of stereo at 48 kHz fits, 2 GB as float32
 # Quieter than this (-80 dB below full scale) there is nothing but rounding to look at.
 SILENCE = 1e-4
 REBUILT_WARNING = (
@@ -238,6 +239,11 @@ def _check_length(path: Path, info: Any) -> None:
         raise InputError(
             f"{path} claims {info.samplerate} samples a second, which is no speech or music. "
             "Export it again."
+        )
+    if info.frames * info.channels > MAX_VALUES:
+        raise InputError(
+            f"{path} unpacks to {info.frames * info.channels / 1e9:.1f} billion values. "
+            "Cut out the part in question, or mix it down."
         )
     hours = info.frames / info.samplerate / 3600
     if hours > MAX_HOURS:

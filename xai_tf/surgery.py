@@ -46,7 +46,7 @@ def flatten(model: keras.Model) -> keras.Model:
     import keras
 
     graph = _functional(model)
-    inputs = keras.Input(graph.inputs[0].shape[1:], dtype=graph.inputs[0].dtype, name="input")
+    inputs = keras.Input(graph.inputs[0].shape[1:], name="input")
     copies = _Copies()
     outputs = _replay(graph, {id(graph.inputs[0]): inputs}, copies)
     flat = keras.Model(inputs, outputs, name=model.name)
@@ -81,12 +81,35 @@ def operations(model: keras.Model) -> list[Any]:
     return found
 
 
+def at_first_convolution(model: keras.Model, images: Any) -> Any:
+    """What the first convolution (or dense layer) of a model is given for `images`."""
+    import keras
+
+    graph = _functional(model)
+    known = {id(graph.inputs[0]): keras.ops.convert_to_tensor(images)}
+    for node in _nodes(graph):
+        given = known[id(node.input_tensors[0])]
+        if isinstance(node.operation, keras.Model):
+            return at_first_convolution(node.operation, given)
+        kind = type(node.operation).__name__
+        if "Conv" in kind or kind in ("Dense", "Flatten"):
+            return given
+        args, kwargs = node.arguments.fill_in(known)
+        results = keras.tree.flatten(node.operation(*args, **kwargs))
+        known.update(zip((id(tensor) for tensor in node.outputs), results, strict=True))
+    return given
+
+
 def tensors(model: keras.Model) -> dict[str, Any]:
     """What each layer or operation of a flat model puts out, by name, in the order of the graph.
 
     Operations such as the `+` of a ConvNeXt block are no layers, so `get_layer` does not know them.
     """
-    return {node.operation.name: node.outputs[0] for node in _nodes(model)}
+    found: dict[str, Any] = {}
+    for node in _nodes(model):
+        found.pop(node.operation.name, None)  # a layer called twice stands where it was last
+        found[node.operation.name] = node.outputs[0]
+    return found
 
 
 def cut_points(model: keras.Model) -> list[str]:
@@ -116,7 +139,7 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, Head]:
     """
     import keras
 
-    last = next(node for node in _nodes(model) if node.outputs[0] is model.outputs[0])
+    last = _last_node(model)
     layer = last.operation
     shape = model.output_shape
     if len(shape) != 2:
@@ -128,6 +151,13 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, Head]:
     head = Head(activation, layer.name, shape[-1])
     _check_head(head)
     if activation == LINEAR:
+        if _gives_probabilities(model, last):
+            raise ModelError(
+                f"The model ends in probabilities that layer {layer.name!r} mixes or reshapes, so "
+                "no class logits can be had. Give one of its members, or end it in one softmax."
+            )
+        if last.outputs[0] is not model.outputs[0]:
+            return keras.Model(model.inputs[0], last.outputs[0]), head
         return model, head
     if isinstance(layer, keras.layers.Dense):
         config = layer.get_config() | {"activation": "linear", "name": f"{layer.name}_linear"}
@@ -153,13 +183,16 @@ class _Copies:
             return operation
         if id(operation) not in self._copies:
             name = self._free_name(operation.name)
-            config = operation.get_config() | {"name": name}
+            # Half precision is for training; gradients and maps want the whole.
+            config = operation.get_config() | {"name": name, "dtype": "float32"}
             self._copies[id(operation)] = (operation, type(operation).from_config(config))
         return self._copies[id(operation)][1]
 
     def take_weights(self) -> None:
         for original, copy in self._copies.values():
             copy.set_weights(original.get_weights())
+            if hasattr(copy, "finalize_state"):  # Normalization keeps what it makes of its weights
+                copy.finalize_state()
             copy.trainable = original.trainable
 
     def _free_name(self, name: str) -> str:
@@ -170,15 +203,45 @@ class _Copies:
         return free
 
 
+def _last_node(model: keras.Model) -> Any:
+    """The call that makes the output, behind layers that leave it as it is."""
+    producers = {id(tensor): node for node in _nodes(model) for tensor in node.outputs}
+    node = producers[id(model.outputs[0])]
+    while _passes_on(node.operation) and id(node.input_tensors[0]) in producers:
+        node = producers[id(node.input_tensors[0])]
+    return node
+
+
+def _passes_on(operation: Any) -> bool:
+    kind = type(operation).__name__
+    return kind in ("Dropout", "Identity") or (
+        kind == "Activation" and _activation(operation) == LINEAR
+    )
+
+
+def _gives_probabilities(model: keras.Model, node: Any) -> bool:
+    """Whether a call only mixes or reshapes what a sigmoid or softmax made."""
+    producers = {id(tensor): node for node in _nodes(model) for tensor in node.outputs}
+    if _activation(node.operation) in (SIGMOID, SOFTMAX):
+        return True
+    mixing = ("Average", "Maximum", "Minimum", "Flatten", "Reshape", "Concatenate", "Dropout",
+              "GlobalAveragePooling2D", "Identity", "Activation")  # fmt: skip
+    return type(node.operation).__name__ in mixing and any(
+        _gives_probabilities(model, producers[id(tensor)])
+        for tensor in node.input_tensors
+        if id(tensor) in producers
+    )
+
+
 def _activation(layer: keras.layers.Layer) -> str:
     """The name of the function a last layer applies: one of ours, or what Keras calls it."""
     import keras
 
-    if isinstance(layer, keras.layers.Softmax):
-        return SOFTMAX
     function = getattr(layer, "activation", None)
+    if isinstance(layer, keras.layers.Softmax) or isinstance(function, keras.layers.Softmax):
+        return SOFTMAX
     if function is not None:
-        return function.__name__
+        return getattr(function, "__name__", type(function).__name__.lower())
     operation = type(layer).__name__.lower()
     return operation if operation in (SIGMOID, SOFTMAX) else LINEAR
 
@@ -247,7 +310,9 @@ def _replay(
         operation = node.operation
         if isinstance(operation, keras.Model):
             inner = _functional(operation)
-            results = [_replay(inner, {id(inner.inputs[0]): args[0]}, replace)]
+            results = [
+                _replay(inner, {id(inner.inputs[0]): known[id(node.input_tensors[0])]}, replace)
+            ]
         else:
             results = keras.tree.flatten(replace(operation)(*args, **kwargs))
         known.update(zip((id(t) for t in node.outputs), results, strict=True))

@@ -116,7 +116,9 @@ def features(model: keras.Model, inputs: np.ndarray, batch_size: int = 64) -> np
 
     scale = 255.0 if inputs.dtype == np.uint8 else 1.0
     parts = [
-        np.asarray(model(tf.cast(inputs[start : start + batch_size], tf.float32) / scale))
+        np.asarray(
+            model(tf.cast(inputs[start : start + batch_size], tf.float32) / scale, training=False)
+        )
         for start in range(0, len(inputs), batch_size)
     ]
     return np.concatenate(parts)

@@ -1,0 +1,126 @@
+"""Keras 2 `.h5` files: rewrite what Keras 3 no longer understands in their configuration.
+
+Keras 3 reads the weights of such files, but stumbles over words in the configuration: lists of one
+axis, arguments that layers have lost, slashes in names, nested references, and the bare TensorFlow
+operations that `preprocess_input` left in a model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+LOST = {
+    "DepthwiseConv2D": ("groups",),
+    "Conv2DTranspose": ("groups",),
+    "SeparableConv2D": (
+        "groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint",
+    ),
+}  # fmt: skip
+ARITHMETIC = {
+    "math.truediv": lambda value: {"scale": _each(value, lambda x: 1 / x)},
+    "math.divide": lambda value: {"scale": _each(value, lambda x: 1 / x)},
+    "math.multiply": lambda value: {"scale": value},
+    "math.subtract": lambda value: {"scale": 1.0, "offset": _each(value, lambda x: -x)},
+    "math.add": lambda value: {"scale": 1.0, "offset": value},
+    "nn.bias_add": lambda value: {"scale": 1.0, "offset": value},
+    "__operators__.add": lambda value: {"scale": 1.0, "offset": value},
+}
+
+
+class UnknownOperation(ValueError):
+    """A bare TensorFlow operation that has no counterpart; its text is the operation's name."""
+
+
+def modernise(config: Any) -> Any:
+    """Rewrite the configuration of a Keras 2 model for Keras 3.
+
+    Colour arithmetic with constants becomes a `Rescaling` layer; nothing else is changed in
+    meaning.
+
+    Raises:
+        UnknownOperation: the model holds another TensorFlow operation.
+    """
+    if isinstance(config, list):
+        if _is_reference(config):
+            return [_name(config[0]), *map(modernise, config[1:])]
+        return [modernise(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") in ("TFOpLambda", "SlicingOpLambda"):
+        config = _rescaling(config)
+    kind = config.get("class_name")
+    new = {
+        key: _name(value) if key == "name" and isinstance(value, str) else modernise(value)
+        for key, value in config.items()
+    }
+    inner = new.get("config")
+    if isinstance(inner, dict):
+        _renumber(inner)
+        for argument in (*LOST.get(kind, ()), "rng_type"):
+            inner.pop(argument, None)
+        if kind == "BatchNormalization" and isinstance(inner.get("axis"), list):
+            inner["axis"] = inner["axis"][0]
+        for end in ("input_layers", "output_layers"):
+            if isinstance(inner.get(end), list) and len(inner[end]) == 1:
+                inner[end] = inner[end][0]
+    return new
+
+
+def _renumber(config: dict[str, Any]) -> None:
+    """Count the calls of nested models from 0, as Keras 3 does; Keras 2 began with 1."""
+    layers = [x for x in config.get("layers", []) if isinstance(x, dict) and "inbound_nodes" in x]
+    nested = {layer["name"] for layer in layers if _counts_from_one(layer)}
+
+    def renumbered(item: Any) -> Any:
+        if not isinstance(item, list):
+            return item
+        if _is_reference(item) and item[0] in nested:
+            return [item[0], item[1] - 1, *item[2:]]
+        return [renumbered(part) for part in item]
+
+    for layer in layers:
+        layer["inbound_nodes"] = renumbered(layer["inbound_nodes"])
+    if nested:
+        config["output_layers"] = renumbered(config["output_layers"])
+
+
+def _counts_from_one(layer: dict[str, Any]) -> bool:
+    if layer["class_name"] == "Sequential":
+        return layer["config"]["layers"][0]["class_name"] == "InputLayer"
+    return layer["class_name"] in ("Functional", "Model")
+
+
+def _rescaling(config: dict[str, Any]) -> dict[str, Any]:
+    """A TensorFlow operation with a constant, as a Rescaling layer."""
+    function = config["config"]["function"]
+    (node,) = config["inbound_nodes"]
+    # Of a single input the reference stands bare: [layer, node, tensor, arguments].
+    reference = node if isinstance(node[0], str) else node[0]
+    values = [reference[3].get(key) for key in ("y", "value", "bias") if key in reference[3]]
+    if function not in ARITHMETIC or len(values) != 1 or not _is_constant(values[0]):
+        raise UnknownOperation(f"tf.{function}")
+    name, scaling = config["config"]["name"], ARITHMETIC[function](values[0])
+    return {
+        "class_name": "Rescaling",
+        "name": name,
+        "config": {"name": name, "dtype": "float32", "offset": 0.0, **scaling},
+        "inbound_nodes": [[[*reference[:3], {}]]],
+    }
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, int | float) for item in value)
+    return isinstance(value, int | float)
+
+
+def _each(value: Any, change: Any) -> Any:
+    return [change(item) for item in value] if isinstance(value, list) else change(value)
+
+
+def _is_reference(item: list[Any]) -> bool:
+    return len(item) >= 3 and isinstance(item[0], str) and all(type(x) is int for x in item[1:3])
+
+
+def _name(name: str) -> str:
+    return name.replace("/", "_")
