@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def listener(tmp_path_factory):
 
 @pytest.fixture
 def classes(model):
-    return ["--model", model, "--classes", "cat,dog,bird"]
+    return ["--model", model, "--classes", "cat,dog,bird", "--preprocessing", "unit"]
 
 
 @pytest.fixture
@@ -522,6 +523,100 @@ def test_a_number_below_zero_is_refused_at_once(run, classes, tmp_path, option):
     assert out == ""
     assert option.strip("-") in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_guessed_preprocessing_is_told(run, model):
+    code, _, err = run("predict", CAT, "--model", model)
+
+    assert code == 0
+    assert "assumed" in err
+    assert "--preprocessing" in err
+
+
+def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, classes, tmp_path):
+    _, out, _ = run("predict", CAT, *classes, "--json")
+    chances = json.loads(out)[0]["prediction"]["probabilities"]
+    first, second, _ = sorted(chances, key=chances.get, reverse=True)
+
+    code, out, _ = run(
+        "explain", CAT, *classes, "--contrast", first, "--out", tmp_path / "out", "--json"
+    )  # fmt: skip
+
+    assert code == 0
+    entry = json.loads(out)[0]["explanations"][0]
+    assert (entry["target"], entry["contrast"]) == (second, first)
+
+
+def test_a_page_of_somebody_else_is_left_alone(run, classes, tmp_path):
+    (tmp_path / "index.html").write_text("<h1>My site</h1>")
+
+    code, _, err = run("explain", CAT, *classes, "--out", tmp_path)
+
+    assert code == 2
+    assert "is not ours" in err
+    assert (tmp_path / "index.html").read_text() == "<h1>My site</h1>"
+    assert not (tmp_path / "cat").exists()
+
+
+@pytest.fixture
+def two_classes(tmp_path):
+    for name in ("normal", "opacity"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(8):
+            picture = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
+            Image.fromarray(picture).save(tmp_path / "data" / name / f"{number}.png")
+    return tmp_path / "data"
+
+
+TRAIN = ["--task", "lung_opacity", "--backbone", "cnn", "--weights", "none", "--image-size", "32",
+         "--epochs", "1", "--head-epochs", "1", "--copies", "1"]  # fmt: skip
+
+
+def test_a_model_is_trained_by_one_command_and_listed_in_its_card(run, two_classes, tmp_path):
+    code, out, _ = run(
+        "train", two_classes, *TRAIN, "--name", "tiny", "--out", tmp_path / "out",
+        "--also-test", f"again={two_classes}", "--json",
+    )  # fmt: skip
+
+    assert code == 0
+    written = json.loads(out)
+    assert sha256(tmp_path / "out" / "tiny.keras") == written["sha256"]
+    assert {measure["split"] for measure in written["metrics"]} == {"validation", "test", "again"}
+    assert "xai-tf train data --task lung_opacity" in (tmp_path / "out" / "tiny.md").read_text()
+    code, out, _ = run("predict", CAT, "--model", tmp_path / "out" / "tiny.keras", "--json")
+    assert json.loads(out)[0]["prediction"]["class"] in ("normal", "opacity")
+
+
+WASTED = {
+    "name": (["--name", "a/b"], "is no file name"),
+    "rate": (["--name", "x", "--rate", "nan"], "no learning rate"),
+    "further set": (["--name", "x", "--also-test", "more={bad}"], "letter.png is no picture"),
+    "out": (["--name", "x", "--out", "{file}"], "cannot be written"),
+    "card": (["--name", "old"], "no complete model card"),
+    "task": (["--name", "x", "--task", "xray"], "no task 'xray'"),
+    "backbone": (["--name", "x", "--backbone", "vgg"], "no backbone 'vgg'"),
+}
+
+
+@pytest.mark.parametrize("case", WASTED)
+def test_what_would_waste_a_training_is_found_before_it(
+    run, two_classes, tmp_path, case, monkeypatch
+):
+    further, cause = WASTED[case]
+    bad = tmp_path / "more"
+    shutil.copytree(two_classes, bad)
+    (bad / "normal" / "letter.png").write_text("Dear all")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.md").write_text("---\nnot: a card\n---\n")
+    monkeypatch.setattr("xai_tf.training.train", lambda *_: pytest.fail("it was trained"))
+    words = [word.format(bad=bad, file=tmp_path / "file") for word in further]
+
+    code, _, err = run("train", two_classes, "--out", tmp_path / "out", *TRAIN, *words)
+
+    assert code == 2
+    assert cause in err
+    assert err.count("\n") == 1
 
 
 def test_a_name_among_several_files_does_not_hide_a_wrong_class(run, classes, tmp_path):

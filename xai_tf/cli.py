@@ -102,6 +102,8 @@ def predict_files(
             found.append(describe_reading(reading))
             table.add_row(*_row(reading))
         failed += outcome.failed
+    if found:
+        _doubt(classifier)
     answer(as_json, found, table)
     raise typer.Exit(2 if failed else 0)
 
@@ -180,6 +182,7 @@ def explain_files(
         failed += outcome.failed
     if manifests:
         page = write_page(out, manifests, f"Explanations by {classifier.name}")
+        _doubt(classifier)
         note(f"Look at {page}")
     results = [{"folder": str(out / name), **manifest} for name, manifest in manifests.items()]
     answer(as_json, results, table)
@@ -403,7 +406,11 @@ def _load(
 ) -> Classifier:
     names = [name.strip() for name in classes.split(",")] if classes else None
     with NOTES.status("loading the model"):
-        classifier = load(model, task=task, classes=names, preprocessing=preprocessing)
+        return load(model, task=task, classes=names, preprocessing=preprocessing)
+
+
+def _doubt(classifier: Classifier) -> None:
+    """Say so where the preprocessing is a guess."""
     if classifier.preprocessing_reason.startswith(ASSUMED):
         note(
             f"{classifier.name}: RGB in [0, 1] goes in as it is, "
@@ -411,7 +418,6 @@ def _load(
             "--preprocessing.",
             style="yellow",
         )
-    return classifier
 
 
 def _files(given: list[Path], classifier: Classifier) -> list[Path]:
