@@ -166,11 +166,12 @@ def timeline(reading: Reading) -> Figure:
 
 
 def headline(explanation: Explanation) -> str:
-    """The prediction and what is explained, in a line."""
-    prediction = explanation.prediction
-    chance = prediction.probabilities[prediction.label]
-    said = f"{explanation.sample.source.name}: {prediction.name} ({chance:.1%})"
-    return f"{said} - why {explanation.target_name}?"
+    """The prediction and what is explained, in a line; of a sound, with the seconds it is about."""
+    prediction, sample = explanation.prediction, explanation.sample
+    name, chance = sample.source.name, prediction.probabilities[prediction.label]
+    if sample.sound is not None:
+        name += f", {sample.sound.seconds[0]:.2f} to {sample.sound.seconds[-1]:.2f} s"
+    return f"{name}: {prediction.name} ({chance:.1%}) - why {explanation.target_name}?"
 
 
 def _level(explanation: Explanation, end: float | None) -> np.ndarray:
