@@ -68,6 +68,17 @@ def test_a_shared_scale_holds_for_all_maps(explanation):
     assert (faint.min(axis=-1) > 200).all()
 
 
+def test_compared_maps_of_one_method_can_share_a_scale(explanation):
+    weak, strong = (with_map(explanation, ramp(-size, size)) for size in (0.1, 1))
+    other = with_map(explanation, ramp(-9, 9), "occlusion")
+
+    plot = pictures.comparison([weak, strong, other], shared_scale=True)
+
+    ends = [ax.get_ylim()[1] for ax in plot.axes if ax.get_label() == "<colorbar>"]
+    assert ends[0] == pytest.approx(ends[1])
+    assert ends[2] > 5 * ends[0]
+
+
 @pytest.mark.parametrize("attribution", [np.zeros((32, 32)), np.full((32, 32), np.nan),
                                          np.full((32, 32), 7.0)])  # fmt: skip
 @pytest.mark.parametrize("method", ["grad_cam", "integrated_gradients"])

@@ -27,6 +27,7 @@ from xai_tf.sound import (
     window_starts,
     write_wav,
 )
+from xai_tf.tasks import TASKS
 
 RECIPE = MelRecipe()
 SIZE = (224, 224)
@@ -441,3 +442,13 @@ def test_a_text_named_mp3_is_not_said_to_be_missing(tmp_path):
         read(path)
 
     assert "does not exist" not in str(caught.value)
+
+
+def test_channels_of_opposite_phase_do_not_cancel(tmp_path):
+    tone = np.sin(2 * np.pi * 500 * np.arange(16000) / 8000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", np.stack([tone, -tone], axis=1), 8000)
+    soundfile.write(tmp_path / "b.wav", tone, 8000)
+
+    both, one = (TASKS["deepfake_audio"].read(tmp_path / name) for name in ("a.wav", "b.wav"))
+
+    np.testing.assert_allclose(both.image, one.image, atol=0.02)

@@ -133,7 +133,7 @@ def explain_files(
     ] = 3,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the map in overlays.")] = 0.7,
     shared_scale: Annotated[
-        bool, typer.Option("--shared-scale", help="One scale for all maps of the comparison.")
+        bool, typer.Option("--shared-scale", help="One scale for the maps of a method.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("explanations"),
     task: TaskName = None,

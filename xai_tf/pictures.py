@@ -118,8 +118,8 @@ def comparison(
 
     Args:
         explanations: of one sample.
-        shared_scale: whether all maps are drawn on one scale, as maps of one method in one unit
-            can be; else each has its own.
+        shared_scale: whether maps of one method, which have one unit, are drawn on one scale, as
+            those of several layers; else each has its own.
         opacity: as in `overlay`.
     """
     columns = min(4, len(explanations) + 1)
@@ -128,9 +128,9 @@ def comparison(
     axes = np.atleast_1d(plot.subplots(rows, columns)).ravel()
     sample = explanations[0].sample
     _show(axes[0], image_bytes(sample), sample, "What the network saw")
-    common = limit(explanations) if shared_scale else None
     for ax, explanation in zip(axes[1:], explanations, strict=False):
-        end = common or limit([explanation])
+        alike = [e for e in explanations if e.method is explanation.method]
+        end = limit(alike if shared_scale else [explanation])
         title = explanation.method.title
         title += f"\n{explanation.layer}" if explanation.layer else ""
         _show(ax, overlay(explanation, opacity, end), sample, title)

@@ -223,7 +223,10 @@ def _load(path: Path, rate: int) -> np.ndarray:
             f"{path} is no sound file that can be decoded ({_reason(error)}). "
             "Give wav, flac, ogg or mp3."
         ) from error
-    mono = np.nan_to_num(waveform, posinf=0, neginf=0).mean(axis=1)
+    channels = np.nan_to_num(waveform, posinf=0, neginf=0)
+    mono = channels.mean(axis=1)
+    if np.abs(mono).max(initial=0) < SILENCE:  # channels of opposite phase cancel
+        mono = channels[:, 0]
     if len(mono) < 0.1 * file_rate:
         raise InputError(
             f"{path} lasts {len(mono) / file_rate:.2f} s: too short to judge. "
