@@ -648,7 +648,11 @@ def test_an_interruption_leaves_nothing_half_written(model, tmp_path):
     ]  # fmt: skip
     at_a_terminal = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "120"}
     process = subprocess.Popen(
-        [*COMMAND, *map(str, words)], stderr=subprocess.PIPE, env=at_a_terminal
+        [*COMMAND, *map(str, words)],
+        stderr=subprocess.PIPE,
+        env=at_a_terminal,
+        # A shell's background job ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     watchdog = threading.Timer(90, process.kill)
     watchdog.start()
