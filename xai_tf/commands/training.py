@@ -1,0 +1,104 @@
+"""Train a model on a folder."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+import weights_keras
+from xai_tf.commands import AsJson, app
+from xai_tf.console import answer, progress_bar
+from xai_tf.errors import SettingError, pick
+from xai_tf.models import BACKBONES
+from xai_tf.tasks import TASKS
+
+
+@app.command("train")
+def train_model(
+    folder: Annotated[Path, typer.Argument(help="Holds a folder a class, or train/ and test/.")],
+    name: Annotated[str, typer.Option(help="Of the model.")],
+    task: Annotated[str, typer.Option(help="How files are read (see `tasks`).")],
+    backbone: Annotated[str, typer.Option(help=f"One of {', '.join(BACKBONES)}.")] = "mobilenet_v2",
+    weights: Annotated[
+        str, typer.Option(help="'imagenet', 'none', or a file of the backbone without its top.")
+    ] = "imagenet",
+    unfreeze: Annotated[int, typer.Option(help="Last layers to fine-tune; -1 for all.")] = 30,
+    copies: Annotated[
+        int, typer.Option(min=0, help="Augmented copies of the training set; 0: new every epoch.")
+    ] = 6,
+    epochs: Annotated[int, typer.Option(min=0, help="Of fine-tuning.")] = 12,
+    head_epochs: Annotated[int, typer.Option(min=1, help="For the head alone.")] = 30,
+    rate: Annotated[float, typer.Option(help="Highest learning rate of fine-tuning.")] = 1.5e-4,
+    image_size: Annotated[int, typer.Option(min=32, help="Side of the image, in pixels.")] = 224,
+    also_test: Annotated[
+        list[str] | None, typer.Option(help="A further test set, as NAME=FOLDER.")
+    ] = None,
+    data_license: Annotated[
+        list[str] | None, typer.Option(help="A data set and its terms, for the card.")
+    ] = None,
+    license_: Annotated[str, typer.Option("--license", help="Of the weights.")] = "other",
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the model.")] = weights_keras.FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on a FOLDER of class folders; write the model and its card."""
+    from xai_tf.dataset import read_folder, read_splits
+    from xai_tf.publish import check_folder, publish
+    from xai_tf.training import Recipe, train
+
+    entry = pick(TASKS, task, "task")
+    pick(BACKBONES, backbone, "backbone")
+    if Path(name).name != name or not name:
+        raise SettingError(f"--name {name!r} is no file name. Give a plain one.")
+    if not 0 < rate < 1:
+        raise SettingError(f"--rate {rate} is no learning rate. Take one like 0.0001.")
+    check_folder(out, name)
+    recipe = Recipe(
+        backbone=backbone, weights=None if weights == "none" else weights, unfreeze=unfreeze,
+        copies=copies, head_epochs=head_epochs, epochs=epochs, rate=rate, seed=seed,
+    )  # fmt: skip
+    with progress_bar() as bar:
+        line = bar.add_task("reading", total=None)
+
+        def report(what: str, done: int, total: int) -> None:
+            bar.update(line, description=what, completed=done, total=total)
+
+        def reading(done: int, total: int, file: str) -> None:
+            report(f"reading {file}", done, total)
+
+        size = (image_size, image_size)
+        splits = read_splits(folder, entry, size, seed, reading)
+        further = {
+            label: read_folder(Path(place), entry, size, splits.test.classes, reading)
+            for label, _, place in (text.partition("=") for text in also_test or [])
+        }
+        trained = train(splits, recipe, entry.augment, report)
+        card = publish(
+            trained, splits, recipe, entry, name=name, folder=out, further=further,
+            command=_typed_command(), datasets=tuple(data_license or ()), license_=license_,
+        )  # fmt: skip
+    table = Table("set", "measure", "value and 95% interval", "files")
+    for measure in card.metrics:
+        table.add_row(measure.split, measure.name, str(measure), str(measure.count))
+    written = {"model": str(out / f"{name}.keras"), "sha256": card.sha256, "size": card.size}
+    answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
+
+
+def _typed_command() -> str:
+    """The command as it was typed, with files and folders by name, not by place."""
+    words = [word for before, word in pairwise(sys.argv) if "--out" not in (before, word)]
+    return "xai-tf " + shlex.join(map(_without_place, words))
+
+
+def _without_place(word: str) -> str:
+    label, equals, place = word.rpartition("=")
+    if "/" not in place or " " in place:
+        return word
+    parts = Path(place).parts
+    return label + equals + "/".join(parts[-2:] if parts[-1] in ("train", "test") else parts[-1:])
