@@ -13,7 +13,7 @@ import weights_keras
 from weights_keras import ModelCard, ModelFileError
 from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pick
 from xai_tf.models import BACKBONES, RELATIVES, recognise
-from xai_tf.passes import Passes, compile_feature_pass, compile_passes
+from xai_tf.passes import Passes, compile_feature_pass, compile_maps, compile_passes
 from xai_tf.prediction import Prediction, probabilities
 from xai_tf.preprocessing import PREPROCESSING, SCALINGS, find_preprocessing, with_preprocessing
 from xai_tf.relu import can_change_relu, with_relu
@@ -227,6 +227,12 @@ class Classifier:
         if layers not in self._compiled:
             self._compiled[layers] = compile_feature_pass(self.model, layers)
         return self._compiled[layers]
+
+    def feature_maps(self, layer: str) -> Callable[[Any], Any]:
+        """The compiled pass to the map of a layer."""
+        if layer not in self._compiled:
+            self._compiled[layer] = compile_maps(self.model, layer)
+        return self._compiled[layer]
 
     def passes_with_relu(self, policy: Callable[..., Any]) -> Passes | None:
         """The passes of a copy whose ReLUs go backwards by `policy`; None if there is no ReLU."""

@@ -16,7 +16,6 @@ from xai_tf import corrections
 from xai_tf.classifier import Classifier
 from xai_tf.meter import FORWARD_BATCH, Meter, Progress
 from xai_tf.methods import Method
-from xai_tf.surgery import tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +77,10 @@ def _cam(kind: type, run: Run) -> Any:
 
 def _fem(run: Run) -> Any:
     explainer = xplique.FEM(run.model, k=run.settings["k"], conv_layer=-1)
-    maps = tf.keras.Model(run.model.inputs[0], tensors(run.model)[run.layer])
 
     def counted(images: Any) -> Any:
         run.meter.count("forward", len(images))
-        return maps(images, training=False)
+        return run.classifier.feature_maps(run.layer)(images)
 
     explainer.model = counted
     return explainer

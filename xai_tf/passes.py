@@ -53,6 +53,20 @@ def compile_passes(model: keras.Model) -> Passes:
     return Passes(logits, scores, gradients)
 
 
+def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:
+    """Compile a pass (images) -> the map of a layer, (batch, height, width, channels)."""
+    import keras
+    import tensorflow as tf
+
+    inner = keras.Model(model.inputs[0], tensors(model)[layer])
+
+    @tf.function(input_signature=_signature(model)[:1])
+    def maps(images: Any) -> Any:
+        return inner(images, training=False)
+
+    return maps
+
+
 def compile_feature_pass(model: keras.Model, layers: tuple[str, ...]) -> Callable[[Any, Any], Any]:
     """Compile a pass (images, targets) -> the layers' maps, and the score's gradients there.
 
