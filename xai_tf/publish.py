@@ -95,7 +95,7 @@ def _history(trained: Trained, splits: Splits) -> str:
     _, _, loss, _ = min(trained.history, key=lambda row: row[2])
     return (
         f"Trained on {files['train']} files, the epoch chosen on {files['validation']} others "
-        f"(cross-entropy {loss:.3f}), in {trained.seconds:.0f} s on this machine's processor. "
+        f"(cross-entropy {loss:.3f}), in {trained.seconds:.0f} s. "
         "Validation figures are those of the epoch they chose, so they flatter; test figures do "
         "not."
     )
