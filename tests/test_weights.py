@@ -347,3 +347,10 @@ def test_a_bad_file_is_named_with_its_cause_and_the_next_step(tmp_path, case):
         load_file(path)
 
     assert_told(caught.value, path, cause, next_step)
+
+
+def test_a_named_model_with_a_broken_card_is_refused(tmp_path):
+    (tmp_path / "mine.md").write_text("---\nname: [\n---\n")
+
+    with pytest.raises(ModelFileError, match="no complete model card"):
+        weights_keras.load("mine", tmp_path)

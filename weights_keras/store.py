@@ -46,7 +46,10 @@ def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
     path = folder / f"{name}.keras"
     if not path.with_suffix(".md").is_file():
         raise ModelFileError(f"There is no model {name!r} in {folder}.")
-    card = read_card(path.with_suffix(".md"))
+    try:
+        card = read_card(path.with_suffix(".md"))
+    except ValueError as error:
+        raise ModelFileError(f"{error}. Restore the card.") from error
     if not path.is_file():
         raise ModelFileError(
             f"The weights of {name!r} are not in {folder}. Train them with: {card.command}"

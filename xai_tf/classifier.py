@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pic
 from xai_tf.models import BACKBONES, RELATIVES, recognise
 from xai_tf.passes import Passes, compile_feature_pass, compile_maps, compile_passes
 from xai_tf.prediction import Prediction, probabilities
-from xai_tf.preprocessing import PREPROCESSING, SCALINGS, find_preprocessing, with_preprocessing
+from xai_tf.preprocessing import SCALINGS, find_preprocessing, with_preprocessing
 from xai_tf.relu import can_change_relu, with_relu
 from xai_tf.sample import Sample, file_sha256
 from xai_tf.surgery import (
@@ -170,14 +171,16 @@ class Classifier:
 
     @cached_property
     def feature_layers(self) -> tuple[str, ...]:
-        """The layers that put out a map with more than one place, in the order of the graph."""
-        found = [
-            name
+        """The layers that put out a map with more than one place, in the order of the graph.
+
+        What comes before the first map of more than three channels only changes colours or size.
+        """
+        maps = {
+            name: tensor.shape[-1]
             for name, tensor in tensors(self.model).items()
-            if len(tensor.shape) == 4 and min(tensor.shape[1:3]) > 1 and name != PREPROCESSING
-        ]
-        first = next((i for i, name in enumerate(found) if self._mixes_places(name)), len(found))
-        return tuple(found[first:])
+            if len(tensor.shape) == 4 and min(tensor.shape[1:3]) > 1
+        }
+        return tuple(dropwhile(lambda name: maps[name] <= 3, maps))
 
     @property
     def last_feature_layer(self) -> str:
@@ -263,11 +266,6 @@ class Classifier:
                 f"({', '.join(given)}). Name them all, in the order of the outputs."
             )
         return tuple(given)
-
-    def _mixes_places(self, name: str) -> bool:
-        """Whether a layer is past what is done to the colours and the size of the input."""
-        size = tensors(self.model)[name].shape
-        return size[-1] > 3
 
 
 def load(

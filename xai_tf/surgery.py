@@ -95,6 +95,8 @@ def at_first_convolution(model: keras.Model, images: Any) -> Any:
         if "Conv" in kind or kind in ("Dense", "Flatten"):
             return given
         args, kwargs = node.arguments.fill_in(known)
+        if getattr(node.operation, "_call_has_training_arg", False):
+            kwargs = {**kwargs, "training": False}  # random layers act unless told not to
         results = keras.tree.flatten(node.operation(*args, **kwargs))
         known.update(zip((id(tensor) for tensor in node.outputs), results, strict=True))
     return given
