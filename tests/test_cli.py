@@ -560,10 +560,11 @@ def test_a_page_of_somebody_else_is_left_alone(run, classes, tmp_path):
 
 @pytest.fixture
 def two_classes(tmp_path):
+    rng = np.random.default_rng(0)
     for name in ("normal", "opacity"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for number in range(8):
-            picture = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
+            picture = rng.integers(0, 255, (32, 32), dtype=np.uint8)
             Image.fromarray(picture).save(tmp_path / "data" / name / f"{number}.png")
     return tmp_path / "data"
 
@@ -587,6 +588,28 @@ def test_a_model_is_trained_by_one_command_and_listed_in_its_card(run, two_class
     assert json.loads(out)[0]["prediction"]["class"] in ("normal", "opacity")
 
 
+def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
+    lines = ["Path,Edema,patient"]
+    for finding, name in ((0, "normal"), (1, "opacity")):
+        for number in range(8):
+            lines.append(f"set/{name}/{number}.png,{finding},p{finding}{number // 2}")
+    (two_classes / "train.csv").write_text("\n".join(lines))
+    (two_classes / "normal" / "3.png").write_text("Dear all")
+
+    code, out, err = run(
+        "train", two_classes / "train.csv", *TRAIN, "--name", "tiny", "--out", tmp_path / "out",
+        "--finding", "Edema", "--skip-bad", "--json",
+    )  # fmt: skip
+
+    assert code == 0
+    assert json.loads(out)["metrics"]
+    assert "16 files in 8 groups, parted by group." in err
+    assert "normal/3.png is no picture" in err
+    card = (tmp_path / "out" / "tiny.md").read_text()
+    assert "xai-tf train train.csv --task lung_opacity" in card
+    assert "--finding Edema --skip-bad" in card
+
+
 WASTED = {
     "name": (["--name", "a/b"], "is no file name"),
     "rate": (["--name", "x", "--rate", "nan"], "no learning rate"),
@@ -595,6 +618,10 @@ WASTED = {
     "card": (["--name", "old"], "no complete model card"),
     "task": (["--name", "x", "--task", "xray"], "no task 'xray'"),
     "backbone": (["--name", "x", "--backbone", "vgg"], "no backbone 'vgg'"),
+    "layout": (["--name", "x", "--layout", "foldr"], "Did you mean 'folder'?"),
+    "finding": (["--name", "x", "--finding", "Edema"], "findings and views stand in a CSV file"),
+    "group": (["--name", "x", "--group", "(normal|opacity)"], "8 files in 1 group (normal)"),
+    "share": (["--name", "x", "--validation", "15"], "--validation 15.0 is no share"),
 }
 
 

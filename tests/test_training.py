@@ -12,7 +12,7 @@ from xai_tf.classifier import load
 from xai_tf.dataset import read_splits
 from xai_tf.errors import ModelError
 from xai_tf.models import build_model
-from xai_tf.publish import RESULTS, publish
+from xai_tf.publish import RESULTS, publish, training_story
 from xai_tf.sound import MelRecipe
 from xai_tf.tasks import TASKS
 from xai_tf.training import Recipe, predict_files, train
@@ -59,8 +59,9 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
     trained, splits, folder, tmp_path, monkeypatch
 ):
     card = publish(
-        trained[0], splits, trained[1], TASKS["lung_opacity"], name="tiny", folder=tmp_path,
-        further={"again": splits.train}, command="xai-tf train stripes --name tiny",
+        trained[0].model, splits, TASKS["lung_opacity"], name="tiny", backbone="cnn",
+        folder=tmp_path, story=training_story(trained[0], splits), further={"again": splits.train},
+        command="xai-tf train stripes --name tiny",
     )  # fmt: skip
 
     monkeypatch.setattr(weights_keras, "FOLDER", tmp_path)
@@ -77,12 +78,12 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
 
 
 def test_the_words_of_a_card_outlive_a_new_training(trained, splits, tmp_path):
-    again = {"name": "tiny", "folder": tmp_path}
-    publish(trained[0], splits, trained[1], TASKS["lung_opacity"], **again)
+    again = {"name": "tiny", "folder": tmp_path, "backbone": "cnn", "story": "Trained."}
+    publish(trained[0].model, splits, TASKS["lung_opacity"], **again)
     path = tmp_path / "tiny.md"
     path.write_text(path.read_text().replace("Not described yet.", "Mind the noise."))
 
-    publish(trained[0], splits, trained[1], TASKS["lung_opacity"], **again)
+    publish(trained[0].model, splits, TASKS["lung_opacity"], **again)
 
     assert "Mind the noise." in path.read_text()
     assert path.read_text().count(RESULTS) == 1

@@ -44,6 +44,8 @@ class ModelCard:
         datasets: what it was trained on, with the terms of each.
         metrics: what was measured.
         command: trains it again.
+        tuning: of a tuned model: the space, the winner and its lineage, seeds, a digest of the
+            data, calibration and threshold; empty for others.
         sha256, size: of the `.keras` file; bytes.
         text: the Markdown below the front matter.
     """
@@ -58,6 +60,7 @@ class ModelCard:
     datasets: tuple[str, ...] = ()
     metrics: tuple[Measure, ...] = ()
     command: str = ""
+    tuning: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
     size: int = 0
     text: str = field(default="", repr=False)
@@ -67,7 +70,11 @@ class ModelCard:
         import yaml
 
         front = {"library_name": "keras", "pipeline_tag": "image-classification"}
-        front |= {name: value for name, value in asdict(self).items() if name != "text"}
+        front |= {
+            name: value
+            for name, value in asdict(self).items()
+            if name != "text" and (value or name != "tuning")
+        }
         dumped = yaml.safe_dump(_plain(front), sort_keys=False, allow_unicode=True, width=96)
         return f"---\n{dumped}---\n{self.text.strip()}\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -100,8 +101,16 @@ def load_file(path: Path) -> keras.Model:
         ) from error
 
 
-def save(model: keras.Model, card: ModelCard, folder: Path = FOLDER) -> ModelCard:
+def save(
+    model: keras.Model, card: ModelCard, folder: Path = FOLDER, half: bool = False
+) -> ModelCard:
     """Write `<name>.keras`, then `<name>.md`; each appears whole or not at all.
+
+    Args:
+        model: what is saved.
+        card: what is known of it.
+        folder: where.
+        half: store weights as float16, in half the room. Keras makes float32 of them on loading.
 
     Returns:
         The card as written, with the file's SHA-256 and size.
@@ -110,12 +119,44 @@ def save(model: keras.Model, card: ModelCard, folder: Path = FOLDER) -> ModelCar
     with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as scratch:
         file = Path(scratch, f"{card.name}.keras")
         model.save(file)
+        if half:
+            _halve(file)
         card = replace(card, sha256=_sha256(file), size=file.stat().st_size)
         text = Path(scratch, f"{card.name}.md")
         text.write_text(card.to_markdown(), encoding="utf-8")
         os.replace(file, folder / file.name)
         os.replace(text, folder / text.name)
     return card
+
+
+def _halve(path: Path) -> None:
+    """Rewrite the weights inside a `.keras` file as float16."""
+    import h5py
+    import numpy as np
+
+    whole = path.with_suffix(".whole")
+    os.replace(path, whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith(".weights.h5"):
+                buffer = io.BytesIO()
+                with h5py.File(io.BytesIO(content)) as source, h5py.File(buffer, "w") as target:
+                    target.attrs.update(source.attrs)
+
+                    def copy(place: str, item: Any, target: Any = target) -> None:
+                        if isinstance(item, h5py.Group):
+                            made = target.require_group(place)
+                        else:
+                            single = item.dtype == np.float32
+                            value = item[()].astype(np.float16) if single else item[()]
+                            made = target.create_dataset(place, data=value)
+                        made.attrs.update(item.attrs)
+
+                    source.visititems(copy)
+                content = buffer.getvalue()
+            new.writestr(name, content)
+    whole.unlink()
 
 
 @contextmanager

@@ -1,18 +1,24 @@
-"""A folder of class folders, read into arrays for training and evaluation."""
+"""Labelled files, parted and read into arrays for training and evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
 from xai_tf.errors import InputError
+from xai_tf.layouts import find_listing, folder_listing
+from xai_tf.leaks import check_leaks
+from xai_tf.listing import DataOptions, Listing, some
+from xai_tf.parting import part
 from xai_tf.sample import Sample, Sound
 from xai_tf.task import Task
 
 Progress = Callable[[int, int, str], None]
+Read = Callable[[Path], list[Sample]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,28 +70,16 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What is trained on, what chooses the epoch, and what is only ever measured on."""
+    """What is trained on, what chooses the epoch, and what is only ever measured on.
+
+    Attributes:
+        notes: what a person should know of how they were made, a sentence each.
+    """
 
     train: Dataset
     validation: Dataset
     test: Dataset
-
-
-def class_folders(folder: Path) -> tuple[str, ...]:
-    """The names of the class folders in a folder, in alphabetical order.
-
-    Raises:
-        InputError: there are fewer than two.
-    """
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}. Check the name.")
-    found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if len(found) < 2:
-        raise InputError(
-            f"{folder} holds {len(found)} class folder{'s' * (len(found) != 1)}; a classifier "
-            "needs at least two. Make one folder a class, with its files in it."
-        )
-    return tuple(found)
+    notes: tuple[str, ...] = ()
 
 
 def read_folder(
@@ -108,52 +102,8 @@ def read_folder(
     Raises:
         InputError: a class is missing or empty, or a file cannot be read; the text names it.
     """
-    classes = classes or task.classes or class_folders(folder)
-    labelled = [
-        (path, label)
-        for label, name in enumerate(classes)
-        for path in class_files(folder / name, task.suffixes)
-    ]
-    images, labels, files, sounds = [], [], [], []
-    for number, (path, label) in enumerate(labelled):
-        if progress:
-            progress(number, len(labelled), path.name)
-        for sample in task.windows(path, image_size):
-            images.append(np.rint(sample.image * 255).astype(np.uint8))
-            labels.append(label)
-            files.append(number)
-            sounds.append(sample.sound)
-    paths = tuple(path for path, _ in labelled)
-    return Dataset(
-        np.stack(images), np.array(labels), np.array(files), paths, tuple(classes), tuple(sounds)
-    )
-
-
-def class_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
-    """The readable files of a class folder, in alphabetical order.
-
-    Raises:
-        InputError: there are none.
-    """
-    if not folder.is_dir():
-        raise InputError(f"There is no class folder {folder}. Name the folders as the classes.")
-    found = readable_files(folder, suffixes)
-    if not found:
-        raise InputError(
-            f"{folder} holds no file that can be read ({', '.join(suffixes)}). Add some, or leave "
-            "the class out."
-        )
-    return found
-
-
-def readable_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
-    """The files below a folder with one of the endings, without hidden ones, in order."""
-    endings = tuple(suffixes)
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in endings and not path.name.startswith(".")
-    )
+    listing = folder_listing(folder, task, classes)
+    return _dataset(listing, _reader(task, image_size, progress, len(listing.entries)))
 
 
 def read_splits(
@@ -162,39 +112,89 @@ def read_splits(
     image_size: tuple[int, int] = (224, 224),
     seed: int = 0,
     progress: Progress | None = None,
+    options: DataOptions | None = None,
 ) -> Splits:
     """Read train, validation and test sets.
 
-    Where the folder has a `train` and a `test` folder, the test set is that one and 15% of the
-    files of each class of `train` validate; else 15% validate and 15% test.
+    Sets that the source brings (as folders, or in a column of a CSV file) are those sets. What is
+    missing is drawn by class and by group: at first 15% test, then 15% of the rest validate.
+
+    Args:
+        folder: the source: a folder, or a CSV file.
+        task: how files are read.
+        image_size: (height, width).
+        seed: of the draws.
+        progress: called with (files read, files in all, file name).
+        options: how the source is found, parted and read.
 
     Raises:
-        InputError: as `read_folder`.
+        InputError: as `find_listing`; a class has too few files or groups to be parted; a file
+            cannot be read; a picture or a group is on two sides.
+        SettingError: a share is not between 0 and 1.
     """
-    if (folder / "train").is_dir() and (folder / "test").is_dir():
-        rest = read_folder(folder / "train", task, image_size, progress=progress)
-        test = read_folder(folder / "test", task, image_size, rest.classes, progress)
-    else:
-        rest, test = split(read_folder(folder, task, image_size, progress=progress), 0.15, seed)
-    train, validation = split(rest, 0.15, seed)
-    return Splits(train, validation, test)
+    options = options or DataOptions()
+    listing = find_listing(folder, task, options)
+    sides, said = part(listing, options, seed)
+    notes = [*listing.notes, *said]
+    read = _reader(task, image_size, progress, len(listing.entries))
+    read = _skipping(read, notes) if options.skip_bad else _offering_to_skip(read)
+    splits = Splits(**{side: _dataset(files, read) for side, files in sides.items()})
+    return replace(splits, notes=(*notes, *check_leaks(splits, options.allow_leak)))
 
 
-def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Part a data set in two, by file and by class: (the rest, `share` of each class).
+def _reader(task: Task, image_size: tuple[int, int], progress: Progress | None, total: int) -> Read:
+    """A function that reads one file after the other and tells so."""
+    numbers = count()
 
-    Raises:
-        InputError: a class has fewer than two files.
-    """
-    rng = np.random.default_rng(seed)
-    taken = np.zeros(len(dataset.labels), dtype=bool)
-    for label, name in enumerate(dataset.classes):
-        numbers = np.unique(dataset.files[dataset.labels == label])
-        if len(numbers) < 2:
-            raise InputError(
-                f"Class {name!r} has {len(numbers)} file{'s' * (len(numbers) != 1)}: too few to "
-                "train and to validate. Add some."
-            )
-        count = max(1, round(share * len(numbers)))
-        taken |= np.isin(dataset.files, rng.permutation(numbers)[:count])
-    return dataset.rows(~taken), dataset.rows(taken)
+    def read(path: Path) -> list[Sample]:
+        if progress:
+            progress(next(numbers), total, path.name)
+        return task.windows(path, image_size)
+
+    return read
+
+
+def _skipping(read: Read, notes: list[str]) -> Read:
+    """A reader that leaves out what cannot be read, with a note."""
+
+    def reading(path: Path) -> list[Sample]:
+        try:
+            return read(path)
+        except InputError as error:
+            notes.append(f"Left out: {error}")
+            return []
+
+    return reading
+
+
+def _offering_to_skip(read: Read) -> Read:
+    """A reader whose errors say how to go on without the file."""
+
+    def reading(path: Path) -> list[Sample]:
+        try:
+            return read(path)
+        except InputError as error:
+            raise InputError(f"{error} Or leave out such files with --skip-bad.") from error
+
+    return reading
+
+
+def _dataset(listing: Listing, read: Read) -> Dataset:
+    pixels, shape = bytearray(), ()  # grows in place, where a list would be copied into an array
+    labels, files, sounds = [], [], []
+    for number, entry in enumerate(listing.entries):
+        for sample in read(entry.path):
+            pixels += np.rint(sample.image * 255).astype(np.uint8).tobytes()
+            shape = sample.image.shape
+            labels.append(entry.label)
+            files.append(number)
+            sounds.append(sample.sound)
+    paths = tuple(entry.path for entry in listing.entries)
+    for label in {entry.label for entry in listing.entries} - set(labels):
+        unread = some(entry.path for entry in listing.entries if entry.label == label)
+        raise InputError(
+            f"Class {listing.classes[label]!r} is left without a file in one of the sets: {unread} "
+            "cannot be read. Add good ones."
+        )
+    images = np.frombuffer(pixels, np.uint8).reshape(-1, *shape)
+    return Dataset(images, np.array(labels), np.array(files), paths, listing.classes, tuple(sounds))

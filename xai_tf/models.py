@@ -85,15 +85,32 @@ def build_model(
     """
     import keras
 
-    entry = pick(BACKBONES, backbone, "backbone")
-    inputs = keras.Input((*image_size, 3), name="input")
-    scaled = scaling_layer(entry.scaling)
-    features = _backbone(backbone, image_size, weights)(scaled(inputs))
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    base = build_backbone(backbone, image_size, weights)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
     logits = keras.layers.Dense(num_logits, name="logits")(
         keras.layers.Dropout(dropout, name="dropout")(pooled)
     )
-    return flatten(keras.Model(inputs, logits, name=backbone))
+    return keras.Model(base.input, logits, name=backbone)
+
+
+def build_backbone(
+    backbone: str,
+    image_size: tuple[int, int] = (224, 224),
+    weights: str | Path | None = "imagenet",
+) -> keras.Model:
+    """Build what comes before the head: RGB in [0, 1] to feature maps.
+
+    Arguments and errors as `build_model`.
+
+    Returns:
+        A flat Functional model: `preprocessing` and the layers of the backbone.
+    """
+    import keras
+
+    entry = pick(BACKBONES, backbone, "backbone")
+    inputs = keras.Input((*image_size, 3), name="input")
+    scaled = scaling_layer(entry.scaling)(inputs)
+    return flatten(keras.Model(inputs, _backbone(backbone, image_size, weights)(scaled)))
 
 
 def recognise(layer_names: set[str]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from weights_keras import FOLDER, ModelCard, read_card, save
 from xai_tf.dataset import Dataset, Splits
@@ -11,29 +12,53 @@ from xai_tf.errors import OutputError
 from xai_tf.evaluation import confusion, evaluate
 from xai_tf.models import BACKBONES
 from xai_tf.task import Task
-from xai_tf.training import Recipe, Trained, predict_files
+from xai_tf.training import Trained, predict_files
+
+if TYPE_CHECKING:
+    import keras
 
 RESULTS = "## Results"
+FLATTERY = (
+    "Validation figures are those of the epoch they chose, so they flatter; test figures do not."
+)
 
 
 def publish(
-    trained: Trained,
+    model: keras.Model,
     splits: Splits,
-    recipe: Recipe,
     task: Task,
     *,
     name: str,
+    backbone: str,
+    story: str,
     folder: Path = FOLDER,
     further: dict[str, Dataset] | None = None,
     command: str = "",
     datasets: tuple[str, ...] = (),
     license_: str = "other",
+    tuning: dict[str, Any] | None = None,
+    half: bool = False,
 ) -> ModelCard:
     """Measure a model on its test set and on further ones, and save it with a card.
 
     The words of a card that is there already, up to its results, are kept.
+
+    Args:
+        model: RGB in [0, 1] to logits.
+        splits: what it was trained, chosen and is tested on.
+        task: what it is asked.
+        name: of the model.
+        backbone: a name in `BACKBONES`.
+        story: how it was made, for the card.
+        folder: for the two files.
+        further: more test sets, by name.
+        command: makes it again.
+        datasets: what it was trained on, with the terms of each.
+        license_: of the weights.
+        tuning: what a search adds to the card.
+        half: store the weights as float16.
     """
-    model, test = trained.model, splits.test
+    test = splits.test
     sets = {"validation": splits.validation, "test": test} | (further or {})
     metrics, tables = [], []
     for label, data in sets.items():
@@ -44,16 +69,26 @@ def publish(
         name=name,
         task=task.name,
         classes=test.classes,
-        backbone=recipe.backbone,
+        backbone=backbone,
         image_size=tuple(int(side) for side in test.images.shape[1:3]),
         license=license_,
         datasets=datasets,
         metrics=tuple(metrics),
         command=command,
-        text="\n\n".join([_words(name, task, recipe, folder), RESULTS, *tables,
-                          _history(trained, splits)]),
-    )  # fmt: skip
-    return save(model, card, folder)
+        tuning=tuning or {},
+        text="\n\n".join([_words(name, task, backbone, folder), RESULTS, *tables, story]),
+    )
+    return save(model, card, folder, half)
+
+
+def training_story(trained: Trained, splits: Splits) -> str:
+    """How a model was trained, for its card."""
+    _, _, loss, _ = min(trained.history, key=lambda row: row[2])
+    return (
+        f"Trained on {len(splits.train.file_labels)} files, the epoch chosen on "
+        f"{len(splits.validation.file_labels)} others "
+        f"(cross-entropy {loss:.3f}), in {trained.seconds:.0f} s. {FLATTERY}"
+    )
 
 
 def check_folder(folder: Path, name: str) -> None:
@@ -72,12 +107,12 @@ def check_folder(folder: Path, name: str) -> None:
         raise OutputError(f"{error}. Mend or move it, for its words are kept.") from error
 
 
-def _words(name: str, task: Task, recipe: Recipe, folder: Path) -> str:
+def _words(name: str, task: Task, backbone: str, folder: Path) -> str:
     path = folder / f"{name}.md"
     if path.is_file():
         return read_card(path).text.split(RESULTS)[0].strip()
     return (
-        f"# {name}\n\n{task.question} {BACKBONES[recipe.backbone].title} with a linear head, "
+        f"# {name}\n\n{task.question} {BACKBONES[backbone].title} with a linear head, "
         "by transfer learning.\n\n## Data, use and limits\n\nNot described yet."
     )
 
@@ -88,14 +123,3 @@ def _confusion_table(label: str, counts: object, classes: tuple[str, ...]) -> st
     for name, row in zip(classes, counts, strict=True):
         lines.append(f"| **{name}** | " + " | ".join(map(str, row)) + " |")
     return head + "\n".join(lines)
-
-
-def _history(trained: Trained, splits: Splits) -> str:
-    files = {n: len(d.file_labels) for n, d in vars(splits).items()}
-    _, _, loss, _ = min(trained.history, key=lambda row: row[2])
-    return (
-        f"Trained on {files['train']} files, the epoch chosen on {files['validation']} others "
-        f"(cross-entropy {loss:.3f}), in {trained.seconds:.0f} s. "
-        "Validation figures are those of the epoch they chose, so they flatter; test figures do "
-        "not."
-    )

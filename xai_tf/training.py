@@ -1,7 +1,8 @@
 """Transfer learning on a folder of classes: fit the head, then fine-tune the upper layers.
 
 What lies below the unfrozen layers is run once over a fixed number of augmented copies of the
-training set; only what lies above is trained. Batch normalisation stays as it was pretrained.
+training set; only what lies above is trained. Batch normalisation stays as it was pretrained, and
+is trained where nothing was.
 """
 
 from __future__ import annotations
@@ -215,7 +216,9 @@ def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int
     trained = {*unfrozen, "logits"}
     for layer in upper.layers:
         norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = layer.name in trained and not norm
+        layer.trainable = layer.name in trained and not (norm and recipe.weights)
+        if norm and layer.trainable:
+            quicken(layer)
     rate: Any = 1e-3
     if unfrozen:
         warmup = steps // max(2, recipe.epochs)
@@ -231,6 +234,11 @@ def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int
         loss(from_logits=True, label_smoothing=recipe.smoothing),
         jit_compile=False,  # on a processor XLA takes several times as long, on one core
     )
+
+
+def quicken(norm: keras.layers.BatchNormalization) -> None:
+    """Let the moving statistics follow in tens of steps, not hundreds: small sets have no more."""
+    norm.momentum = min(norm.momentum, 0.9)
 
 
 def _targets(labels: np.ndarray, num_logits: int) -> np.ndarray:

@@ -22,7 +22,6 @@ from xai_tf.commands import (
     tell_doubt,
 )
 from xai_tf.console import answer, note, progress_bar, reported, with_progress
-from xai_tf.dataset import readable_files
 from xai_tf.errors import InputError, SettingError, UnknownNameError, pick
 from xai_tf.explanation import (
     ALL_LAYERS,
@@ -32,6 +31,7 @@ from xai_tf.explanation import (
     explain_layers,
     question,
 )
+from xai_tf.layouts import readable_files
 from xai_tf.methods import METHODS
 from xai_tf.sample import PICTURE_SUFFIXES, Sample
 from xai_tf.sound import SOUND_SUFFIXES

@@ -13,7 +13,20 @@ from rich.table import Table
 
 import weights_keras
 from xai_tf.commands import AsJson, app
-from xai_tf.console import answer, progress_bar
+from xai_tf.commands.data import (
+    AllowLeak,
+    Finding,
+    FrontalOnly,
+    Group,
+    Layout,
+    SkipBad,
+    Source,
+    Test,
+    Uncertain,
+    Validation,
+    data_options,
+)
+from xai_tf.console import answer, note, progress_bar
 from xai_tf.errors import SettingError, pick
 from xai_tf.models import BACKBONES
 from xai_tf.tasks import TASKS
@@ -21,7 +34,7 @@ from xai_tf.tasks import TASKS
 
 @app.command("train")
 def train_model(
-    folder: Annotated[Path, typer.Argument(help="Holds a folder a class, or train/ and test/.")],
+    folder: Source,
     name: Annotated[str, typer.Option(help="Of the model.")],
     task: Annotated[str, typer.Option(help="How files are read (see `tasks`).")],
     backbone: Annotated[str, typer.Option(help=f"One of {', '.join(BACKBONES)}.")] = "mobilenet_v2",
@@ -39,17 +52,27 @@ def train_model(
     also_test: Annotated[
         list[str] | None, typer.Option(help="A further test set, as NAME=FOLDER.")
     ] = None,
+    layout: Layout = "auto",
+    finding: Finding = None,
+    uncertain: Uncertain = "ignore",
+    frontal_only: FrontalOnly = False,
+    group: Group = None,
+    validation: Validation = 0.15,
+    test: Test = 0.15,
+    skip_bad: SkipBad = False,
+    allow_leak: AllowLeak = None,
     data_license: Annotated[
         list[str] | None, typer.Option(help="A data set and its terms, for the card.")
     ] = None,
     license_: Annotated[str, typer.Option("--license", help="Of the weights.")] = "other",
+    half: Annotated[bool, typer.Option("--half", help="Store the weights as float16.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for the model.")] = weights_keras.FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Train a classifier on a FOLDER of class folders; write the model and its card."""
+    """Train a classifier on labelled files; write the model and its card."""
     from xai_tf.dataset import read_folder, read_splits
-    from xai_tf.publish import check_folder, publish
+    from xai_tf.publish import check_folder, publish, training_story
     from xai_tf.training import Recipe, train
 
     entry = pick(TASKS, task, "task")
@@ -59,6 +82,10 @@ def train_model(
     if not 0 < rate < 1:
         raise SettingError(f"--rate {rate} is no learning rate. Take one like 0.0001.")
     check_folder(out, name)
+    options = data_options(
+        layout=layout, finding=finding, uncertain=uncertain, frontal_only=frontal_only, group=group,
+        validation=validation, test=test, skip_bad=skip_bad, allow_leak=allow_leak,
+    )  # fmt: skip
     recipe = Recipe(
         backbone=backbone, weights=None if weights == "none" else weights, unfreeze=unfreeze,
         copies=copies, head_epochs=head_epochs, epochs=epochs, rate=rate, seed=seed,
@@ -73,15 +100,18 @@ def train_model(
             report(f"reading {file}", done, total)
 
         size = (image_size, image_size)
-        splits = read_splits(folder, entry, size, seed, reading)
+        splits = read_splits(folder, entry, size, seed, reading, options)
+        for text in splits.notes:
+            note(text, style="yellow")
         further = {
             label: read_folder(Path(place), entry, size, splits.test.classes, reading)
             for label, _, place in (text.partition("=") for text in also_test or [])
         }
         trained = train(splits, recipe, entry.augment, report)
         card = publish(
-            trained, splits, recipe, entry, name=name, folder=out, further=further,
-            command=_typed_command(), datasets=tuple(data_license or ()), license_=license_,
+            trained.model, splits, entry, name=name, backbone=backbone, folder=out,
+            story=training_story(trained, splits), further=further, command=typed_command(),
+            datasets=tuple(data_license or ()), license_=license_, half=half,
         )  # fmt: skip
     table = Table("set", "measure", "value and 95% interval", "files")
     for measure in card.metrics:
@@ -90,7 +120,7 @@ def train_model(
     answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
 
 
-def _typed_command() -> str:
+def typed_command() -> str:
     """The command as it was typed, with files and folders by name, not by place."""
     words = [word for before, word in pairwise(sys.argv) if "--out" not in (before, word)]
     return "xai-tf " + shlex.join(map(_without_place, words))
@@ -98,7 +128,7 @@ def _typed_command() -> str:
 
 def _without_place(word: str) -> str:
     label, equals, place = word.rpartition("=")
-    if "/" not in place or " " in place:
+    if "/" not in place or not Path(place).exists():
         return word
     parts = Path(place).parts
     return label + equals + "/".join(parts[-2:] if parts[-1] in ("train", "test") else parts[-1:])
