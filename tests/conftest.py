@@ -8,6 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from xai_tf.classifier import Classifier
 from xai_tf.sample import Sample
@@ -74,3 +75,22 @@ def blobs() -> Sample:
     rng = np.random.default_rng(3)
     coarse = rng.random((4, 4, 3))
     return sample_of(np.kron(coarse, np.ones((8, 8, 1))) * 0.8 + 0.2 * rng.random((32, 32, 3)))
+
+
+def draw_stripes(folder: Path, classes: tuple[str, ...], count: int) -> Path:
+    """Noisy pictures of stripes in class folders: lying, standing, falling, rising."""
+    rng, ramp = np.random.default_rng(0), np.arange(32)
+    slopes = [(1, 0), (0, 1), (1, 1), (1, -1)]
+    for name, (down, right) in zip(classes, slopes, strict=False):
+        (folder / name).mkdir(parents=True)
+        stripes = 150 * (np.add.outer(down * ramp, right * ramp) // 3 % 2)
+        for number in range(count):
+            picture = rng.integers(0, 60, (32, 32)) + stripes
+            Image.fromarray(picture.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 pictures of lying ("normal") and 24 of standing ("opacity") stripes."""
+    return draw_stripes(tmp_path_factory.mktemp("stripes"), ("normal", "opacity"), 24)

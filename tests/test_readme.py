@@ -5,8 +5,10 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import SAMPLES
+from PIL import Image
 from typer.testing import CliRunner
 
 from xai_tf.cli import app
@@ -22,15 +24,25 @@ def blocks(language: str) -> list[str]:
 def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(SAMPLES / "dog.jpg", tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("beagle", "basset"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(12):
+            picture = Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+            picture.save(tmp_path / "photos" / name / f"{number}.png")
 
     exec("\n".join(blocks("python")), {})
 
     assert (tmp_path / "why.png").stat().st_size > 10_000
-    assert "beagle rather than basset" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "beagle rather than basset" in said
+    assert "report.html" in said
+    assert (tmp_path / "models" / "my_dogs.keras").is_file()
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in blocks("sh")[1].splitlines() if line.startswith("xai-tf")]
+    "line",
+    [line for block in blocks("sh") for line in block.splitlines() if line.startswith("xai-tf")],
 )
 def test_the_commands_and_their_options_exist(line):
     words = line.split("#")[0].split()[1:]

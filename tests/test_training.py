@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from conftest import SHARED, sample_of
-from PIL import Image
 
 import weights_keras
 from xai_tf import augment
@@ -21,22 +20,8 @@ SMALL = {"backbone": "cnn", "weights": None, "epochs": 20, "head_epochs": 2, "ra
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Pictures of lying or of standing stripes, with noise."""
-    place, rng = tmp_path_factory.mktemp("stripes"), np.random.default_rng(0)
-    for label, name in enumerate(("normal", "opacity")):
-        (place / name).mkdir()
-        for number in range(24):
-            picture = rng.integers(0, 60, (32, 32), dtype=np.uint8)
-            stripes = 150 * (np.add.outer(np.arange(32), np.zeros(32)) // 3 % 2)
-            picture += (stripes.T if label else stripes).astype(np.uint8)
-            Image.fromarray(picture).save(place / name / f"{number:02d}.png")
-    return place
-
-
-@pytest.fixture(scope="module")
-def splits(folder):
-    return read_splits(folder, TASKS["lung_opacity"], (32, 32))
+def splits(stripes):
+    return read_splits(stripes, TASKS["lung_opacity"], (32, 32))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +41,7 @@ def test_a_network_learns_what_tells_the_classes_apart(trained, splits):
 
 
 def test_the_model_is_published_with_a_card_and_loads_by_its_name(
-    trained, splits, folder, tmp_path, monkeypatch
+    trained, splits, stripes, tmp_path, monkeypatch
 ):
     card = publish(
         trained[0].model, splits, TASKS["lung_opacity"], name="tiny", backbone="cnn",
@@ -72,7 +57,7 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
     assert weights_keras.read_card(tmp_path / "tiny.md") == card
     parameters = trained[0].model.count_params()
     assert card.size < 4 * parameters + 100_000  # no optimizer beside the weights
-    sample = classifier.read(folder / "opacity" / "00.png")
+    sample = classifier.read(stripes / "opacity" / "00.png")
     expected = trained[0].model(sample.image[None])[0]
     np.testing.assert_allclose(classifier.predict([sample])[0].logits, expected, atol=1e-5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import entry_points
 
 # Before TensorFlow is loaded anywhere: its start-up chatter is no news to a person.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +14,10 @@ from xai_tf.console import NOTES, complain
 from xai_tf.errors import XaiTfError
 
 __all__ = ["app", "explaining", "listing", "main", "training"]  # imported: their commands
+
+
+for _entry in entry_points(group="xai_tf.commands"):  # those of packages that build on this one
+    _entry.load()
 
 
 def main() -> None:

@@ -1,0 +1,188 @@
+"""From a configuration to a model: a head on a backbone, what of it is trained, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuning.space import Configuration
+from xai_tf.errors import ModelError
+from xai_tf.preprocessing import PREPROCESSING
+from xai_tf.surgery import cut_points, flatten, tensors, upper_part
+from xai_tf.training import quicken
+
+if TYPE_CHECKING:
+    import keras
+
+CE, ACCURACY = "ce", "accuracy"
+
+
+def trial_seed(seed: int, config: Configuration) -> int:
+    """The seed of a trial: the same wherever and whenever the configuration is trained.
+
+    KerasTuner clears Keras' own seed before each build, so one set at the start does not last.
+    """
+    text = json.dumps([seed, config.to_dict()], sort_keys=True)
+    return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16) + 1
+
+
+def head(
+    config: Configuration, shape: tuple[int, ...], num_logits: int, seed: int | None = None
+) -> keras.Model:
+    """Build a head: features of `shape` (without the batch) to logits.
+
+    Args:
+        config: its layers.
+        shape: (height, width, channels) of feature maps, or (channels,) of pooled ones.
+        num_logits: 1 for two classes, else the number of classes.
+        seed: of the weights and of dropout.
+    """
+    import keras
+
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    inputs = x = keras.Input(shape, name="features")
+    if len(shape) > 1:
+        pooling = {"average": layers.GlobalAveragePooling2D, "flatten": layers.Flatten}
+        x = pooling[config.pooling](name="pool")(x)
+    for number, dense in enumerate(config.dense, start=1):
+        penalty = keras.regularizers.L1L2(dense.l1, dense.l2) if dense.l1 or dense.l2 else None
+        x = layers.Dense(
+            dense.units, config.activation, kernel_regularizer=penalty, name=f"dense_{number}"
+        )(x)
+        x = _dropout(config.dropout, number, seed)(x)
+    if not config.dense:
+        x = _dropout(config.dropout, 1, seed)(x)
+    return keras.Model(inputs, layers.Dense(num_logits, name="logits")(x), name="head")
+
+
+def _dropout(rate: float, number: int, seed: int | None) -> keras.layers.Layer:
+    """Each layer draws from a seed of its own, or all would drop alike."""
+    import keras
+
+    return keras.layers.Dropout(
+        rate, seed=None if seed is None else seed + number, name=f"dropout_{number}"
+    )
+
+
+def whole_model(base: keras.Model, top: keras.Model) -> keras.Model:
+    """Put a head for feature maps on a backbone, as one flat model: RGB in [0, 1] to logits."""
+    import keras
+
+    return flatten(keras.Model(base.input, top(base.output), name=base.name))
+
+
+def unfrozen_layers(base: keras.Model, count: int) -> list[str]:
+    """The names of the last `count` layers of a backbone (-1: all of them).
+
+    Raises:
+        ModelError: it has fewer.
+    """
+    names = [layer.name for layer in base.layers]
+    own = names[names.index(PREPROCESSING) + 1 :]
+    if count > len(own):
+        raise ModelError(
+            f"{base.name!r} has {len(own)} layers; {count} cannot be unfrozen. Take -1 for all."
+        )
+    return own if count < 0 else own[len(own) - count :] if count else []
+
+
+def deepest_cut(base: keras.Model, unfrozen: int) -> str | None:
+    """The last layer whose output is the same in every epoch; None where all of it is trained.
+
+    With nothing unfrozen it is the output of the backbone.
+    """
+    names = list(tensors(base))
+    trained = unfrozen_layers(base, unfrozen)
+    first = names.index(trained[0]) if trained else len(names)
+    below = [name for name in cut_points(base) if names.index(name) < first]
+    return below[-1] if below and below[-1] != PREPROCESSING else None
+
+
+def lower_part(base: keras.Model, cut: str) -> keras.Model:
+    """The part of a flat backbone up to a cut."""
+    import keras
+
+    return keras.Model(base.inputs[0], tensors(base)[cut], name=f"{base.name}_to_{cut}")
+
+
+def set_trainable(model: keras.Model, base: keras.Model, count: int, train_norm: bool) -> None:
+    """Freeze all of the backbone in `model` but its last `count` layers.
+
+    Args:
+        model: a whole model or the upper part of one.
+        base: the backbone by itself, for the names of its layers.
+        count: as for `unfrozen_layers`.
+        train_norm: whether batch normalisation is trained too, as in a network without
+            pretrained weights. Else it stays as it was pretrained.
+    """
+    import keras
+
+    own, trained = {layer.name for layer in base.layers}, set(unfrozen_layers(base, count))
+    for layer in model.layers:
+        if layer.name in own:
+            norm = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = layer.name in trained and (train_norm or not norm)
+            if norm and layer.trainable:
+                quicken(layer)
+
+
+def compile_model(model: keras.Model, config: Configuration) -> None:
+    """Compile for training on logits: cross-entropy, with itself and accuracy as metrics.
+
+    The optimizer is built at once, or its state would not be loaded into a trial that continues
+    another. XLA costs more than it saves on a processor.
+    """
+    import keras
+
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "rmsprop": keras.optimizers.RMSprop,
+        "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9),
+    }
+    binary = model.output_shape[-1] == 1
+    losses, metrics = keras.losses, keras.metrics
+    loss = losses.BinaryCrossentropy if binary else losses.CategoricalCrossentropy
+    entropy = metrics.BinaryCrossentropy if binary else metrics.CategoricalCrossentropy
+    # The word "accuracy" would compare a logit with 0.5.
+    right = (
+        metrics.BinaryAccuracy(ACCURACY, threshold=0.0)
+        if binary
+        else metrics.CategoricalAccuracy(ACCURACY)
+    )
+    model.compile(
+        kinds[config.optimizer](config.learning_rate),
+        loss(from_logits=True),
+        metrics=[entropy(CE, from_logits=True), right],
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
+    """What the logits are compared with: float32 of shape (rows, logits)."""
+    if num_logits == 1:
+        return labels[:, None].astype(np.float32)
+    return np.eye(num_logits, dtype=np.float32)[labels]
+
+
+def count_logits(classes: tuple[str, ...]) -> int:
+    """One for two classes, else one a class."""
+    return 1 if len(classes) == 2 else len(classes)
+
+
+def set_dropout_step(model: keras.Model, seed: int, step: int) -> None:
+    """Let dropout draw as it would after `step` batches since the start of the first trial."""
+    for layer in model.layers:
+        if layer.name.startswith("dropout_") and layer.rate:
+            layer.seed_generator.state.assign([seed + int(layer.name.split("_")[1]), step])
+
+
+def upper_model(model: keras.Model, cut: str | None) -> keras.Model:
+    """The part of a whole model that is trained, from a cut to the logits."""
+    return model if cut is None else upper_part(model, cut)

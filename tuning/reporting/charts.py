@@ -1,0 +1,185 @@
+"""What the winner does on the test set: confusion, ROC and calibration. All from arrays.
+
+The arrays are those of `Search.arrays()`: `test_logits` of shape (files, logits), what they say
+before any calibration as `test_probabilities` of shape (files, classes), and `test_labels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tuning.calibration import BINS, Calibration, calibrated, calibration_error
+from tuning.reporting.drawing import COLOURS, GREY, INK, colour, new_figure, plain, say, tidy
+from xai_tf.evaluation import confusion, evaluate
+
+NUM_DRAWS = 300  # for the band; the interval of the area has evaluate's 1,000
+MOST_BANDS = 4  # with more classes the bands would hide each other
+
+
+def confusion_matrix(
+    arrays: Mapping[str, np.ndarray], classes: Sequence[str], threshold: float | None = None
+) -> Figure:
+    """Counts and shares of each true class: rows are the truth, columns the prediction.
+
+    Args:
+        arrays: of the winner.
+        classes: in the order of the outputs.
+        threshold: of the second of two classes; draws a second matrix for it.
+    """
+    probabilities, labels = arrays["test_probabilities"], arrays["test_labels"]
+    shown = [("the most probable class", confusion(probabilities, labels))]
+    if threshold is not None and len(classes) == 2:
+        called = np.eye(2)[(probabilities[:, 1] >= threshold).astype(int)]
+        shown.append((f"{plain(classes[1])} from {threshold:g}", confusion(called, labels)))
+    side = max(3.2, 0.55 * len(classes) + 1.8)
+    plot = new_figure(side + 1.2, side * len(shown))
+    axes = np.atleast_1d(plot.subplots(len(shown), 1))
+    for ax, (title, counts) in zip(axes, shown, strict=True):
+        _draw_counts(ax, counts, [plain(name, 18) for name in classes])
+        ax.set_title(f"Predicted: {title}", fontsize=10)
+    return plot
+
+
+def roc(
+    arrays: Mapping[str, np.ndarray], classes: Sequence[str], threshold: float | None = None
+) -> Figure:
+    """ROC curves: of the second of two classes, or of each class against the rest.
+
+    The area has a 95% interval, the curve a 95% band, both by bootstrap within each class.
+
+    Args:
+        arrays: of the winner.
+        classes: in the order of the outputs.
+        threshold: of the second of two classes; marked on its curve beside 0.5.
+    """
+    probabilities, labels = arrays["test_probabilities"], arrays["test_labels"]
+    tried = [1] if len(classes) == 2 else range(len(classes))
+    drawable = [label for label in tried if 0 < (labels == label).sum() < len(labels)]
+    if not drawable:
+        return say("The test files are all of one class: there is no ROC curve.")
+    plot = new_figure(6, 5.2 + (0.22 * len(drawable) if len(drawable) > MOST_BANDS else 0))
+    ax = plot.subplots()
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    for label in drawable:
+        scores, hit = probabilities[:, label], labels == label
+        area = evaluate(np.stack([1 - scores, scores], axis=1), hit.astype(int), "test")[1]
+        shade = COLOURS[0] if len(classes) == 2 else colour(label)
+        text = f"{plain(classes[label], 24)}: {area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
+        ax.step(*_roc(scores, hit), where="post", color=shade, linewidth=2, label=text,
+                linestyle="-" if label < len(COLOURS) else "--")  # fmt: skip
+        if len(drawable) <= MOST_BANDS:
+            ax.fill_between(_GRID, *_band(scores, hit), color=shade, alpha=0.15, linewidth=0)
+    if len(classes) == 2:
+        _mark_thresholds(ax, probabilities[:, 1], labels == 1, threshold)
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    ax.set_xlabel("share of the others called so (1 - specificity)", fontsize=9)
+    ax.set_ylabel("share of the class found (sensitivity)", fontsize=9)
+    tidy(ax)
+    ax.legend(title="area under the curve (95%)", title_fontsize=8, fontsize=8, loc="lower right")
+    return plot
+
+
+def reliability(arrays: Mapping[str, np.ndarray], calibration: Calibration | None = None) -> Figure:
+    """Whether a confidence of 80% is right four times of five, on the test files.
+
+    Args:
+        arrays: of the winner.
+        calibration: draws the calibrated probabilities beside the others.
+    """
+    probabilities, labels = arrays["test_probabilities"], arrays["test_labels"]
+    shown = [("as trained", probabilities)]
+    if calibration and "test_logits" in arrays:
+        title = f"after {calibration['method']}"
+        shown.append((title, calibrated(arrays["test_logits"], calibration)))
+    plot = new_figure(4.6 * len(shown) + 0.4, 5)
+    grid = plot.subplots(2, len(shown), sharex=True, sharey="row", height_ratios=(4, 1))
+    for (upper, lower), (title, chances) in zip(
+        grid.reshape(2, -1).T, shown, strict=True
+    ):  # fmt: skip
+        _draw_reliability(upper, chances, labels)
+        error = calibration_error(chances, labels)
+        upper.set_title(f"{title}: calibration error {error:.3f}", fontsize=10)
+        lower.hist(chances.max(axis=1), bins=np.linspace(0, 1, BINS + 1), color=GREY)
+        lower.set_xlabel("confidence: probability of the class called", fontsize=9)
+        tidy(lower)
+    first = grid.reshape(2, -1)[:, 0]
+    first[0].set_ylabel("share of these that are right", fontsize=9)
+    first[1].set_ylabel("files", fontsize=9)
+    return plot
+
+
+def _bins(probabilities: np.ndarray, labels: np.ndarray) -> list[tuple[float, int, int]]:
+    """Mean confidence, files right and files, of each bin that has any."""
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    places = np.minimum((sure * BINS).astype(int), BINS - 1)
+    masks = [places == place for place in np.unique(places)]
+    return [(float(sure[m].mean()), int(right[m].sum()), int(m.sum())) for m in masks]
+
+
+def _draw_reliability(ax: Axes, probabilities: np.ndarray, labels: np.ndarray) -> None:
+    from scipy.stats import binomtest
+
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    bins = _bins(probabilities, labels)
+    for mean, right, count in bins:
+        interval = binomtest(right, count).proportion_ci(method="wilson")
+        ax.plot([mean, mean], interval, color=COLOURS[0], alpha=0.5, linewidth=2)
+    ax.plot([mean for mean, _, _ in bins], [right / count for _, right, count in bins], "o-",
+            color=COLOURS[0], markersize=5)  # fmt: skip
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    tidy(ax)
+
+
+def _draw_counts(ax: Axes, counts: np.ndarray, names: list[str]) -> None:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    few = len(names) <= 10
+    for row, column in np.ndindex(*counts.shape):
+        share = f"\n{shares[row, column]:.0%}" if few else ""
+        if counts[row, column] or few:
+            ax.text(column, row, f"{counts[row, column]}{share}", ha="center", va="center",
+                    fontsize=9 if few else 7,
+                    color="white" if shares[row, column] > 0.55 else INK)  # fmt: skip
+    slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(names) > 3 else {}
+    ax.set_xticks(range(len(names)), names, fontsize=9, **slant)
+    ax.set_yticks(range(len(names)), names, fontsize=9)
+    ax.set_xlabel("predicted", fontsize=9)
+    ax.set_ylabel("true", fontsize=9)
+    ax.tick_params(length=0)
+
+
+_GRID = np.linspace(0, 1, 101)
+
+
+def _roc(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.metrics import roc_curve
+
+    false, true, _ = roc_curve(hit, scores)
+    return false, true
+
+
+def _band(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where 95% of the curves of resampled files run: lower and upper edge over `_GRID`."""
+    rng, groups = np.random.default_rng(0), (np.flatnonzero(hit), np.flatnonzero(~hit))
+    curves = []
+    for _ in range(NUM_DRAWS):
+        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        curves.append(np.interp(_GRID, *_roc(scores[rows], hit[rows])))
+    low, high = np.percentile(curves, (2.5, 97.5), axis=0)
+    return low, high
+
+
+def _mark_thresholds(
+    ax: Axes, scores: np.ndarray, hit: np.ndarray, threshold: float | None
+) -> None:
+    chosen = [(0.5, "o")] + ([(threshold, "D")] if threshold not in (None, 0.5) else [])
+    for level, marker in chosen:
+        called = scores >= level
+        ax.plot(called[~hit].mean(), called[hit].mean(), marker, color=INK, markersize=7,
+                fillstyle="none", markeredgewidth=1.6, linestyle="",
+                label=f"called from {level:g}: finds {called[hit].mean():.0%}, "
+                f"{called[~hit].mean():.0%} false alarms")  # fmt: skip

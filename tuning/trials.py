@@ -1,0 +1,236 @@
+"""What a search has done so far, read from its folder. No TensorFlow: a page can follow it live.
+
+A search folder holds `study.json` (what was asked), `oracle.json` and `trial_*/trial.json`
+(KerasTuner's), `curves.jsonl` (a line an epoch), and after the export `winner.json` and
+`winner.npz`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xai_tf.errors import InputError
+
+STUDY, CURVES, WINNER, ARRAYS = "study.json", "curves.jsonl", "winner.json", "winner.npz"
+COMPLETED, FAILED, RUNNING = "COMPLETED", "FAILED", "RUNNING"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of one trial.
+
+    Attributes:
+        epoch: counted from 1 at the start of the trial's oldest ancestor.
+        loss, val_loss: mean cross-entropy plus the L1 and L2 penalties.
+        ce, val_ce: the cross-entropy alone.
+        accuracy, val_accuracy: share of rows whose class is right.
+        seconds: its share of the time that its wave took.
+    """
+
+    epoch: int
+    loss: float
+    val_loss: float
+    ce: float
+    val_ce: float
+    accuracy: float
+    val_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial: a configuration, trained from one epoch to another.
+
+    Attributes:
+        id: four digits.
+        status: "COMPLETED", "FAILED", "RUNNING" or "INVALID" (waiting for another attempt).
+        values: the configuration, by parameter.
+        bracket, round: where it stands in Hyperband's schedule.
+        first_epoch, last_epoch: it trains from the first (not included) to the last.
+        parent: the trial it continues, or None.
+        score: the objective at its best epoch, or None.
+        reason: why it failed, in a line; empty where it did not.
+        curve: its epochs so far.
+    """
+
+    id: str
+    status: str
+    values: dict[str, Any]
+    bracket: int
+    round: int
+    first_epoch: int
+    last_epoch: int
+    parent: str | None
+    score: float | None
+    reason: str
+    curve: tuple[Epoch, ...]
+
+    @property
+    def configuration(self) -> str:
+        """The values as a text: the same for a trial and those that continue it."""
+        return json.dumps(self.values, sort_keys=True)
+
+    def best(self, objective: str, direction: str) -> Epoch | None:
+        """The epoch whose weights were kept."""
+        sign = -1 if direction == "max" else 1
+        sound = [epoch for epoch in self.curve if np.isfinite(getattr(epoch, objective))]
+        return min(sound, key=lambda epoch: sign * getattr(epoch, objective), default=None)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search as its folder shows it.
+
+    Attributes:
+        folder: where it is.
+        study: `study.json`: "name", "task", "classes", "asked" (every setting), "plan", "versions".
+        trials: in the order they were started.
+        winner: `winner.json`, or None before the export.
+    """
+
+    folder: Path
+    study: dict[str, Any]
+    trials: tuple[Trial, ...]
+    winner: dict[str, Any] | None
+
+    @property
+    def objective(self) -> str:
+        return self.study["asked"]["objective"]
+
+    @property
+    def direction(self) -> str:
+        return "max" if self.objective == "val_accuracy" else "min"
+
+    @cached_property
+    def by_id(self) -> dict[str, Trial]:
+        return {trial.id: trial for trial in self.trials}
+
+    def lineage(self, trial: Trial) -> list[Trial]:
+        """A trial and those it continues, the oldest first."""
+        chain = [trial]
+        while chain[0].parent is not None:
+            chain.insert(0, self.by_id[chain[0].parent])
+        return chain
+
+    def ranked(self) -> list[Trial]:
+        """The completed trials, the best first; ties go to the older one."""
+        done = [t for t in self.trials if t.status == COMPLETED and t.score is not None]
+        return sorted(done, key=lambda t: t.score, reverse=self.direction == "max")
+
+    def distinct(self) -> list[Trial]:
+        """The best completed trial of each configuration, the best first."""
+        found: dict[str, Trial] = {}
+        for trial in self.ranked():
+            found.setdefault(trial.configuration, trial)
+        return list(found.values())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Probabilities and labels of the exported model; empty before the export."""
+        path = self.folder / ARRAYS
+        if not path.is_file():
+            return {}
+        with np.load(path) as arrays:
+            return dict(arrays)
+
+
+def read_search(folder: Path) -> Search:
+    """Read a search folder, finished or still running.
+
+    Raises:
+        InputError: it is none, or a file of it is damaged.
+    """
+    study = read_json(folder / STUDY)
+    winner = read_json(folder / WINNER) if (folder / WINNER).is_file() else None
+    curves = read_curves(folder / CURVES)
+    started = _started(folder)
+    files = sorted(folder.glob("trial_*/trial.json"))
+    trials = [_trial(read_json(path), path.parent, curves) for path in files]
+    kept = [t for t in trials if started is None or t.id in started]
+    return Search(folder, study, tuple(kept), winner)
+
+
+def read_curves(path: Path) -> dict[str, tuple[Epoch, ...]]:
+    """The epochs of each trial. A line cut off by a kill is skipped; the last of doubles counts."""
+    if not path.is_file():
+        return {}
+    found: dict[str, dict[int, Epoch]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            values = json.loads(line)
+            trial = values.pop("trial")
+            found.setdefault(trial, {})[values["epoch"]] = Epoch(**values)
+        except (ValueError, KeyError, TypeError):
+            continue
+    return {trial: tuple(epochs[e] for e in sorted(epochs)) for trial, epochs in found.items()}
+
+
+def searches(root: Path) -> list[Path]:
+    """The search folders below a folder, by name."""
+    return sorted(path.parent for path in root.glob(f"*/{STUDY}"))
+
+
+def _started(folder: Path) -> set[str] | None:
+    """Ids the oracle knows; a kill can leave the folder of one that it does not."""
+    path = folder / "oracle.json"
+    return set(read_json(path)["start_order"]) if path.is_file() else None
+
+
+def _trial(state: dict[str, Any], folder: Path, curves: dict[str, tuple[Epoch, ...]]) -> Trial:
+    values = dict(state["hyperparameters"]["values"])
+    place = {key: values.pop(f"tuner/{key}", None) for key in
+             ("bracket", "round", "initial_epoch", "epochs", "trial_id")}  # fmt: skip
+    first = int(place["initial_epoch"] or 0)
+    curve = tuple(e for e in curves.get(state["trial_id"], ()) if e.epoch > first)
+    score = state["score"]
+    return Trial(
+        id=state["trial_id"],
+        status=state["status"],
+        values=values,
+        bracket=int(place["bracket"] or 0),
+        round=int(place["round"] or 0),
+        first_epoch=first,
+        last_epoch=int(place["epochs"] or 0),
+        parent=place["trial_id"],
+        score=score if score is not None and np.isfinite(score) else None,
+        reason=_reason(folder, state),
+        curve=curve,
+    )
+
+
+def _reason(folder: Path, state: dict[str, Any]) -> str:
+    path = folder / "failure.txt"  # KerasTuner's workers do not send their messages
+    text = path.read_text(encoding="utf-8") if path.is_file() else state.get("message") or ""
+    return last_line(text.splitlines()) if state["status"] in (FAILED, "INVALID") else ""
+
+
+def last_line(lines: Iterable[str]) -> str:
+    """The last line that says something: of a traceback, the error."""
+    return next((line.strip() for line in reversed(list(lines)) if line.strip()), "")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of a search folder.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no record")
+        return found
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path.parent} holds no search: {path.name} is missing. Give the folder of a search."
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged ({error}). Restore it, or start the search anew under another name."
+        ) from error

@@ -1,0 +1,401 @@
+"""KerasTuner's tuner over our oracle: trials one by one through Keras, or in waves on features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import keras_tuner as kt
+import numpy as np
+from keras_tuner import errors
+
+from tuning.heads import set_dropout_step, trial_seed
+from tuning.oracle import DONE, HyperbandOracle
+from tuning.project import add_epoch, write_whole
+from tuning.space import Configuration, Space, configuration, draw_values
+from tuning.trials import COMPLETED, FAILED, Epoch
+from tuning.waves import Member, Rows, State, initial_state, together, train_wave
+from xai_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from tuning.material import Material
+
+HEARTBEAT = "heartbeat"
+STATE = "state.npz"
+MEASURED = ("loss", "val_loss", "ce", "val_ce", "accuracy", "val_accuracy")
+MAX_STARTS = 3  # of one trial under the supervisor; after that it is what kills the workers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every tuner needs to know.
+
+    Attributes:
+        folder: of the search.
+        space: what is searched.
+        objective: "val_loss", "val_ce" or "val_accuracy".
+        max_epochs, factor, iterations: of Hyperband.
+        seed: of everything.
+        batch_size: rows a step.
+        num_epochs: of all trials together, as planned.
+        report: called with (what is being done, epochs done, epochs in all).
+        fixed: values that are not searched.
+        strategy: of `tf.distribute`, for networks that are spread over several GPUs.
+    """
+
+    folder: Path
+    space: Space
+    objective: str
+    max_epochs: int
+    factor: int
+    iterations: int
+    seed: int
+    batch_size: int
+    num_epochs: int = 0
+    report: Callable[[str, int, int], None] = lambda *_: None
+    fixed: dict[str, Any] = field(default_factory=dict)
+    strategy: Any = None
+
+    def configuration(self, hp: kt.HyperParameters) -> Configuration:
+        return configuration(self.fixed | draw_values(hp, self.space))
+
+    @property
+    def direction(self) -> str:
+        return "max" if self.objective == "val_accuracy" else "min"
+
+    def better(self, new: float, old: float | None) -> bool:
+        return old is None or (new > old if self.direction == "max" else new < old)
+
+
+class Tuner(kt.Hyperband):
+    """Runs trials one by one through a hypermodel's `build` and `fit`.
+
+    Files are whole or not there, a failure's reason is kept beside its trial, and waiting for other
+    workers costs no processor.
+    """
+
+    def __init__(self, hypermodel: kt.HyperModel | None, settings: Settings) -> None:
+        self.settings = settings
+        hyperparameters = kt.HyperParameters()
+        draw_values(hyperparameters, settings.space)
+        oracle = HyperbandOracle(
+            kt.Objective(settings.objective, settings.direction),
+            max_epochs=settings.max_epochs,
+            factor=settings.factor,
+            hyperband_iterations=settings.iterations,
+            seed=settings.seed,
+            hyperparameters=hyperparameters,
+            allow_new_entries=False,
+        )
+        oracle.verbose = 0
+        folder = settings.folder
+        with redirect_stdout(StringIO()):  # it prints where an answer may be meant for a program
+            kt.Tuner.__init__(
+                self,
+                oracle=oracle,
+                hypermodel=hypermodel,
+                directory=str(folder.parent),
+                project_name=folder.name,
+                distribution_strategy=settings.strategy,
+            )
+
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        """Run trials until the oracle has none left."""
+        while True:
+            trial = self.oracle.create_trial(self.tuner_id)
+            if trial.status == "STOPPED":
+                return
+            if trial.status == "IDLE":
+                self.beat()
+                time.sleep(0.5)
+                continue
+            self.tell(trial)
+            try:
+                self._try_run_and_update_trial(trial, *args, **kwargs)
+            except errors.FatalError as error:  # KerasTuner's wrapping; a full disk is an OSError
+                raise error.__cause__ or error from None
+            self.tell_failure(trial)
+            self.on_trial_end(trial)
+
+    def tell(self, trial: Any, more: int = 0) -> None:
+        """Report where the search stands: with `more` epochs of the trials that run now."""
+        if self.supervised:
+            return
+        trials, values = self.oracle.trials.values(), trial.hyperparameters.values
+        ended = [t for t in trials if t.status in DONE]
+        spent = sum(t.hyperparameters.values["tuner/epochs"]
+                    - t.hyperparameters.values["tuner/initial_epoch"] for t in ended)  # fmt: skip
+        scores = [t.score for t in ended if t.status == COMPLETED]
+        pick = max if self.settings.direction == "max" else min
+        best = pick(scores, default=None)
+        text = (
+            f"bracket {values['tuner/bracket']}, round {values['tuner/round']}, {len(ended)} done"
+        )
+        text += "" if best is None else f", best {self.settings.objective} {best:.4f}"
+        self.settings.report(text, spent + more, max(self.settings.num_epochs, spent + more))
+
+    def tell_failure(self, trial: Any) -> None:
+        """Keep the reason of a failure; a worker's messages do not reach its chief."""
+        path = self.trial_folder(trial) / "failure.txt"
+        if trial.message and trial.status != COMPLETED:
+            write_whole(path, lambda scratch: scratch.write_text(trial.message) and None)
+
+    def beat(self) -> None:
+        """Show that this process lives; the supervisor looks at the file's time."""
+        (self.settings.folder / f"{HEARTBEAT}_{self.tuner_id}").touch()
+
+    def trial_folder(self, trial: Any) -> Path:
+        folder = self.settings.folder / f"trial_{trial.trial_id}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def save(self) -> None:
+        """Only the oracle knows anything, and saves itself."""
+
+    def _get_tuner_fname(self) -> str:
+        """KerasTuner takes this file's presence for a search to go on with.
+
+        Its own name for it has the id of the process, so that a chief would start anew.
+        """
+        return str(self.settings.folder / "oracle.json")
+
+    def _populate_initial_space(self) -> None:
+        """The space is known; KerasTuner would build a model to find it."""
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        starts = self._count_start(trial)
+        values = trial.hyperparameters.values
+        try:
+            return kt.Tuner.run_trial(
+                self, trial, *args, epochs=values["tuner/epochs"],
+                initial_epoch=values["tuner/initial_epoch"], callbacks=[_Watch(trial.trial_id)],
+                **kwargs,
+            )  # fmt: skip
+        finally:
+            starts.unlink(missing_ok=True)  # it stays where the process was killed
+
+    def _deepcopy_callbacks(self, callbacks: list[Any]) -> list[Any]:
+        """`_Watch` belongs to its trial, and looks at this tuner, which no one can copy."""
+        for callback in callbacks:
+            callback.tuner = self
+        return list(callbacks)
+
+    def _count_start(self, trial: Any) -> Path:
+        path = self.trial_folder(trial) / "starts"
+        starts = len(path.read_text()) if path.is_file() else 0
+        if starts >= MAX_STARTS and self.supervised:
+            raise errors.FailedTrialError(
+                f"The process died {starts} times while it trained this. Out of memory?"
+            )
+        with path.open("a") as file:
+            file.write("x")
+        return path
+
+    @property
+    def supervised(self) -> bool:
+        return not isinstance(self.oracle, HyperbandOracle)
+
+
+class _Watch(keras.callbacks.Callback):
+    """Writes the curves, shows that the process lives, and ends a trial that broke down."""
+
+    tuner: Tuner
+
+    def __init__(self, trial_id: str) -> None:
+        super().__init__()
+        self._trial_id = trial_id
+        self._start = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.tuner.beat()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.tuner.beat()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        seconds = round(time.perf_counter() - self._start, 4)
+        found = Epoch(epoch + 1, *(float(logs[name]) for name in MEASURED), seconds)
+        check_finite(found)
+        add_epoch(self.tuner.settings.folder, self._trial_id, found)
+
+
+def check_finite(epoch: Epoch) -> None:
+    """Raise where a trial broke down."""
+    for name in ("loss", "val_loss"):
+        if not np.isfinite(getattr(epoch, name)):
+            raise errors.FailedTrialError(
+                f"{name} became {getattr(epoch, name)} in epoch {epoch.epoch}. The learning rate "
+                "may be too high."
+            )
+
+
+class WaveTuner(Tuner):
+    """Asks the oracle for all the trials that can run now, and trains them together.
+
+    The oracle takes each lane for a worker of its own.
+
+    Args:
+        settings: what every tuner needs.
+        data: by backbone and pooling, the training and the validation rows.
+    """
+
+    def __init__(self, settings: Settings, data: dict[tuple[str, str], tuple[Rows, Rows]]) -> None:
+        super().__init__(_NoModel(), settings)
+        self._data = data
+
+    def search(self) -> None:
+        """Run waves until the oracle has no trial left."""
+        self.oracle.save()  # first, for with `save`'s file there it is looked for
+        self.save()
+        while wave := list(self._wave()):
+            for (key, epochs), trials in _by_rows(wave, self.settings).items():
+                self._train(trials, self._data[key], epochs)
+
+    def _wave(self) -> Iterator[Any]:
+        for lane in range(100_000):
+            trial = self.oracle.create_trial(f"lane{lane}")
+            if trial.status != "RUNNING":
+                return
+            yield trial
+
+    def _train(self, trials: list[Any], data: tuple[Rows, Rows], epochs: range) -> None:
+        num_logits = data[0].targets.shape[1]
+        ready = [(trial, self._member(trial, data[0])) for trial in trials]
+        for group in together([member for _, member in ready], num_logits):
+            self._train_group([ready[position] for position in group], data, epochs)
+
+    def _train_group(
+        self, group: list[tuple[Any, Member]], data: tuple[Rows, Rows], epochs: range
+    ) -> None:
+        import tensorflow as tf
+
+        try:
+            results = self._best_of(group, data, epochs)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            if len(group) > 1:  # too much at once: one by one
+                for single in group:
+                    self._train_group([single], data, epochs)
+            else:
+                self._end(group[0][0], f"out of memory ({type(error).__name__})")
+            return
+        for (trial, _), result in zip(group, results, strict=True):
+            self._end(trial, result)
+
+    def _best_of(
+        self, group: list[tuple[Any, Member]], data: tuple[Rows, Rows], epochs: range
+    ) -> list[tuple[Epoch, State] | str]:
+        """Train a group: of each its best epoch with the weights, or why it broke down."""
+        settings = self.settings
+        results: list[tuple[Epoch, State] | str | None] = [None] * len(group)
+        waves = train_wave(
+            [member for _, member in group], *data, epochs=epochs,
+            batch_size=settings.batch_size, seed=settings.seed,
+        )  # fmt: skip
+        for count, found in enumerate(waves, start=1):
+            for k, ((trial, _), (epoch, fetch)) in enumerate(zip(group, found, strict=True)):
+                best = results[k]
+                if isinstance(best, str):
+                    continue
+                try:
+                    check_finite(epoch)
+                except errors.FailedTrialError as error:
+                    results[k] = str(error)
+                    continue
+                add_epoch(settings.folder, trial.trial_id, epoch)
+                score = getattr(epoch, settings.objective)
+                if best is None or settings.better(score, getattr(best[0], settings.objective)):
+                    results[k] = (epoch, fetch())
+            self.tell(group[0][0], count * len(group))
+        return results
+
+    def _end(self, trial: Any, result: tuple[Epoch, State] | str) -> None:
+        """Complete a trial, or fail it for a reason."""
+        if isinstance(result, str):
+            trial.status, trial.message = FAILED, result
+            self.tell_failure(trial)
+        else:
+            epoch, state = result
+            state.save(self.trial_folder(trial) / STATE)
+            first = trial.hyperparameters.values["tuner/initial_epoch"]
+            metrics = {name: getattr(epoch, name) for name in MEASURED}
+            self.oracle.update_trial(trial.trial_id, metrics, step=epoch.epoch - 1 - first)
+            trial.status = COMPLETED
+        self.on_trial_end(trial)
+        self.tell(trial)
+
+    def _member(self, trial: Any, train: Rows) -> Member:
+        config, seed = self.settings.configuration(trial.hyperparameters), self.settings.seed
+        parent = trial.hyperparameters.values.get("tuner/trial_id")
+        if parent:
+            state = self._state_of(self.oracle.trials[parent], config)
+        else:
+            shape = train.features.shape[1], train.targets.shape[1]
+            state = initial_state(config, *shape, seed)
+        return Member(config, state, trial_seed(seed, config))
+
+    def _state_of(self, trial: Any, config: Configuration) -> State:
+        """The weights a trial ended with; where their file is damaged, it is trained again."""
+        path = self.trial_folder(trial) / STATE
+        try:
+            return State.load(path)
+        except InputError:
+            data, values = self._data[config.backbone, config.pooling], trial.hyperparameters.values
+            epochs = range(values["tuner/initial_epoch"], values["tuner/epochs"])
+            [result] = self._best_of([(trial, self._member(trial, data[0]))], data, epochs)
+            result[1].save(path)
+            return result[1]
+
+
+class _NoModel(kt.HyperModel):
+    """Waves build no model."""
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        raise NotImplementedError
+
+
+def _by_rows(trials: list[Any], settings: Settings) -> dict[Any, list[Any]]:
+    """Trials by the features they train on and the epochs they train for."""
+    found: dict[Any, list[Any]] = {}
+    for trial in trials:
+        values = trial.hyperparameters.values
+        config = settings.configuration(trial.hyperparameters)
+        epochs = range(values["tuner/initial_epoch"], values["tuner/epochs"])
+        found.setdefault(((config.backbone, config.pooling), epochs), []).append(trial)
+    return found
+
+
+class Network(kt.HyperModel):
+    """A network trained by Keras: whole, or its upper part on the features of a cut."""
+
+    def __init__(self, settings: Settings, material: Material) -> None:
+        super().__init__()
+        self._settings, self._material = settings, material
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        return self._material.build(self._settings.configuration(hp))[1]
+
+    def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> Any:
+        config, material = self._settings.configuration(hp), self._material
+        epochs = range(kwargs["initial_epoch"], kwargs["epochs"])
+        seed = trial_seed(self._settings.seed, config)
+        set_dropout_step(model, seed, epochs.start * material.steps)
+        try:
+            return model.fit(
+                material.batches(config, epochs), validation_data=material.validation(config),
+                steps_per_epoch=material.steps, shuffle=False, verbose=0, **kwargs,
+            )  # fmt: skip
+        except OSError as error:  # a full disk is no fault of the trial
+            raise errors.FatalError(str(error)) from error
+
+
+class NetworkTuner(Tuner):
+    """Trains networks one by one; several processes may share the work under a supervisor."""
