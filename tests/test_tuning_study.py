@@ -494,7 +494,7 @@ def test_changes_drawn_anew_in_every_epoch_cannot_be_kept(stripes, tmp_path):
     assert study.mode[0] == "whole"
     assert "nothing can be kept" in study.mode[1]
     assert {t.status for t in study.run().trials} == {COMPLETED}
-    assert not list(tmp_path.rglob("*.npy"))
+    assert not list(tmp_path.rglob("features/*/*.npz"))
 
 
 def test_several_backbones_are_searched_together(stripes, tmp_path):

@@ -1,25 +1,26 @@
 """What the frozen part of a backbone makes of the images: computed once, kept on disk in shards.
 
-A shard is a `.npy` file of the features of `SHARD` rows, whole or not there; its name carries the
-CRC-32 of its content. So a kill loses at most a shard's work, a damaged one is computed again, and
-several processes may fill one cache. The folder's name is a hash of all that decides the features.
+A cache is a folder, named by a hash of the layers and weights; its shards are `.npz` files with
+the features of up to `SHARD` rows and a key for each row: a hash of its pixels and of what changed
+them. So it serves every split, seed and label, and photos that are added cost only themselves. A
+shard is whole or not there, and checked by the CRC of its archive: a kill loses at most one, a
+damaged one is computed again, and several processes may fill one cache.
 """
 
 from __future__ import annotations
 
 import hashlib
 import inspect
-import io
 import json
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuning.project import write_json, write_whole
+from tuning.project import write_whole
 from xai_tf import augment, sound
 from xai_tf.dataset import Dataset
 from xai_tf.sample import Sample
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 SHARD = 64
 BATCH = 16  # larger batches fall out of a processor's cache
 Report = Callable[[str, int, int], None]
+Known = dict[str, tuple[Path, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,19 +64,22 @@ class Copies:
 
     def images(self, first: int, last: int) -> np.ndarray:
         """Rows first to last as uint8 images: all rows as they are, then all of the second copy."""
-        rows = len(self.data.labels)
-        return np.stack([self._image(n % rows, n // rows) for n in range(first, last)])
+        return np.stack([self.image(number) for number in range(first, last)])
 
-    def digest(self) -> str:
-        """A hash of the images and of what changes them."""
-        found = hashlib.sha256(np.ascontiguousarray(self.data.images))
-        for part in (augment, sound) if self.count > 1 else ():
-            found.update(inspect.getsource(part).encode())
-        change = [self.count, self.seed, self.task.name] if self.count > 1 else []
-        found.update(json.dumps([self.data.images.shape, change]).encode())
-        return found.hexdigest()
+    @cached_property
+    def keys(self) -> list[str]:
+        """For each row a hash of its pixels and of what changes them."""
+        code = hashlib.sha256("".join(map(inspect.getsource, (augment, sound))).encode())
+        changes = [
+            json.dumps([copy, self.seed, self.task.name, code.hexdigest()]) if copy else ""
+            for copy in range(self.count)
+        ]
+        pixels = [hashlib.sha256(np.ascontiguousarray(image)) for image in self.data.images]
+        return [_with(found, change) for change in changes for found in pixels]
 
-    def _image(self, row: int, copy: int) -> np.ndarray:
+    def image(self, number: int) -> np.ndarray:
+        """A row as a uint8 image."""
+        copy, row = divmod(number, len(self.data.labels))
         image = self.data.images[row]
         if copy == 0:
             return image
@@ -103,39 +108,30 @@ def cached_features(
     Returns:
         float32 array of shape (rows, ...).
     """
-    folder = root / cache_key(lower, copies, pooled)
+    folder = root / cache_key(lower, pooled)
     folder.mkdir(parents=True, exist_ok=True)
-    about = {"model": lower.name, "rows": len(copies), "pooled": pooled, "files": [
-        path.name for path in copies.data.paths]}  # fmt: skip
-    if not (folder / "about.json").is_file():
-        write_json(folder / "about.json", about)
-    parts, run = [], None
-    for first in range(0, len(copies), SHARD):
-        found = _read_shard(folder, first)
-        if found is None:
-            run = run or _pass(lower, pooled)
-            report(f"features of {lower.name}", first, len(copies))
-            last = min(first + SHARD, len(copies))
-            found = features(run, copies.images(first, last), BATCH)
-            _write_shard(folder, first, found)
-        parts.append(found)
-    report(f"features of {lower.name}", len(copies), len(copies))
-    return np.concatenate(parts)
+    known = _read_keys(folder)
+    missing = _missing(copies, known)
+    run = _pass(lower, pooled) if missing else None
+    for done in range(0, len(missing), SHARD):
+        report(f"features of {lower.name}", done, len(missing))
+        rows = missing[done : done + SHARD]
+        values = features(run, np.stack([copies.image(row) for row in rows]), BATCH)
+        path = _write_shard(folder, [copies.keys[row] for row in rows], values)
+        known |= {copies.keys[row]: (path, place) for place, row in enumerate(rows)}
+    report(f"features of {lower.name}", len(missing), len(missing))
+    return _gather(copies.keys, known)
 
 
 def missing_rows(lower: keras.Model, copies: Copies, pooled: bool, root: Path) -> int:
     """How many rows are not on the disk yet."""
-    folder = root / cache_key(lower, copies, pooled)
-    shards = [f for f in range(0, len(copies), SHARD) if not list(_shards(folder, f))]
-    return sum(min(SHARD, len(copies) - first) for first in shards)
+    return len(_missing(copies, _read_keys(root / cache_key(lower, pooled))))
 
 
-def cache_key(lower: keras.Model, copies: Copies, pooled: bool) -> str:
-    """A hash of all that decides the features: images, changes, layers, weights, pooling."""
-    found = hashlib.sha256(copies.digest().encode())
-    found.update(model_digest(lower).encode())
-    found.update(json.dumps([SHARD, pooled]).encode())
-    return found.hexdigest()[:24]
+def cache_key(lower: keras.Model, pooled: bool) -> str:
+    """The name of a cache: a hash of all that decides the features but the image."""
+    found = hashlib.sha256(json.dumps([model_digest(lower), pooled]).encode())
+    return f"{lower.name}-{found.hexdigest()[:16]}"
 
 
 def model_digest(model: keras.Model) -> str:
@@ -162,22 +158,54 @@ def _pass(lower: keras.Model, pooled: bool) -> Callable[..., object]:
     return lambda images, training: run(images)
 
 
-def _shards(folder: Path, first: int) -> list[Path]:
-    return sorted(folder.glob(f"{first:07d}_*.npy"))
+def _with(found: Any, change: str) -> str:
+    found = found.copy()
+    found.update(change.encode())
+    return found.hexdigest()[:32]
 
 
-def _read_shard(folder: Path, first: int) -> np.ndarray | None:
-    for path in _shards(folder, first):
-        stored = path.read_bytes()
-        if f"{zlib.crc32(stored):08x}" == path.stem.split("_")[1]:
-            return np.load(io.BytesIO(stored), allow_pickle=False)
-        path.unlink(missing_ok=True)  # damaged
-    return None
+def _missing(copies: Copies, known: Known) -> list[int]:
+    """The first row of each key that is not known."""
+    first = {key: row for row, key in reversed(list(enumerate(copies.keys)))}
+    return sorted(row for key, row in first.items() if key not in known)
 
 
-def _write_shard(folder: Path, first: int, values: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
-    stored = buffer.getvalue()
-    path = folder / f"{first:07d}_{zlib.crc32(stored):08x}.npy"
-    write_whole(path, lambda scratch: scratch.write_bytes(stored) and None)
+def _read_keys(folder: Path) -> Known:
+    """Where the features of each key are: shard and place in it. Damaged shards are removed."""
+    known: Known = {}
+    for path in sorted(folder.glob("*.npz")):
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as shard:
+                keys, count = shard["keys"].tolist(), len(shard["features"])
+            known |= {key: (path, place) for place, key in enumerate(keys[:count])}
+        except Exception:  # zip, zlib and numpy raise many things on a damaged file
+            path.unlink(missing_ok=True)
+    return known
+
+
+def _gather(keys: list[str], known: Known) -> np.ndarray:
+    """The features of the keys, in their order."""
+    wanted: dict[Path, list[tuple[int, int]]] = {}
+    for row, key in enumerate(keys):
+        path, place = known[key]
+        wanted.setdefault(path, []).append((row, place))
+    values = None
+    for path, pairs in wanted.items():
+        with np.load(path, allow_pickle=False) as shard:
+            found = shard["features"]
+        if values is None:
+            values = np.empty((len(keys), *found.shape[1:]), np.float32)
+        rows, places = map(list, zip(*pairs, strict=True))
+        values[rows] = found[places]
+    return values
+
+
+def _write_shard(folder: Path, keys: list[str], values: np.ndarray) -> Path:
+    path = folder / f"{hashlib.sha256(''.join(keys).encode()).hexdigest()[:16]}.npz"
+
+    def write(scratch: Path) -> None:
+        with scratch.open("wb") as file:
+            np.savez(file, keys=np.array(keys), features=values)
+
+    write_whole(path, write)
+    return path

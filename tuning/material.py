@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tuning.study import Study
 
+CHANGES = 1  # the seed of the fixed copies: they are data, and serve searches of every seed
 MIN_FILES = 4  # a class with fewer has none to validate and to test with
 
 
@@ -55,8 +56,8 @@ class Material:
             Path(study.data), self.task, size, study.seed, reading, study.options
         )
         _check_enough(self.splits.train, Path(study.data))
-        self.train = Copies(self.splits.train, max(1, study.copies), self.task, study.seed)
-        self._validation = Copies(self.splits.validation, 1, self.task, study.seed)
+        self.train = Copies(self.splits.train, max(1, study.copies), self.task, CHANGES)
+        self._validation = Copies(self.splits.validation, 1, self.task, CHANGES)
         self._bases: dict[str, keras.Model] = {}
         self._features: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -121,7 +122,7 @@ class Material:
         key = (config.backbone, config.pooling, "test")
         if key not in self._features:
             lower = heads.lower_part(self.base(config.backbone), self.cut(config.backbone))
-            copies = Copies(self.splits.test, 1, self.task, self.study.seed)
+            copies = Copies(self.splits.test, 1, self.task, CHANGES)
             pooled = config.pooling == "average"
             self._features[key] = cached_features(lower, copies, pooled, self.cache, self._report)
         return _flat(self._features[key])

@@ -122,7 +122,7 @@ def train_model(
 
 def typed_command() -> str:
     """The command as it was typed, with files and folders by name, not by place."""
-    words = [word for before, word in pairwise(sys.argv) if "--out" not in (before, word)]
+    words = [word for before, word in pairwise(sys.argv) if not {"--out", "--root"} & {before, word}]
     return "xai-tf " + shlex.join(map(_without_place, words))
 
 
