@@ -31,7 +31,7 @@ from tuning.running import make_settings
 from tuning.space import draw_values
 from tuning.study import Study
 from tuning.trials import read_search
-from tuning.tuner import Network, NetworkTuner
+from tuning.tuner import Network, Tuner
 from xai_tf.training import features
 
 TRAIN, VALIDATION = 210, 60
@@ -153,7 +153,7 @@ def same_trials(backbone: str, weights: str, data: Path, root: Path) -> None:
     naive = spent(tuner.search)
     single = replace(study, name=f"{backbone}_32_keras")
     settings = make_settings(single, lambda *_: None)
-    kept = NetworkTuner(Network(settings, single.material()), settings)
+    kept = Tuner(Network(settings, single.material()), settings)
     keras = spent(kept.search)
     theirs = {key(t.hyperparameters.values): t.score for t in tuner.oracle.trials.values()}
     for name, ours in (

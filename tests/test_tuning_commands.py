@@ -11,6 +11,9 @@ from PIL import Image
 
 from tuning.trials import read_search
 from xai_tf.cli import main
+from xai_tf.commands.data import further_sets
+from xai_tf.errors import SettingError
+from xai_tf.tasks import TASKS
 
 # Five trials on a plain CNN with random weights, frozen.
 QUICK = ("--task", "lung_opacity", "--name", "quick", "--backbone", "cnn", "--image-size", "32",
@@ -191,3 +194,9 @@ def test_what_cannot_be_meant_is_told_in_a_line(tune, stripes, words, said):
 
 def test_a_folder_that_is_not_there_is_told(tune, tmp_path):
     assert_refused(tune(tmp_path / "nowhere", "--plan"), str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("given", ["nothere", "test=x", "validation=x", "=x"])
+def test_a_further_test_set_takes_no_name_that_is_taken(given):
+    with pytest.raises(SettingError, match="--also-test"):
+        further_sets([given], TASKS["lung_opacity"], (32, 32), ("normal", "opacity"))

@@ -19,10 +19,10 @@ import weights_keras
 from tuning import project
 from tuning.running import make_settings
 from tuning.schedule import num_trials, schedule
-from tuning.space import choice
+from tuning.space import choice, configuration
 from tuning.study import Study
 from tuning.trials import COMPLETED, FAILED, read_search
-from tuning.tuner import Network, NetworkTuner
+from tuning.tuner import Network, Tuner
 from xai_tf.classifier import load
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError, UnknownNameError
 from xai_tf.explanation import explain
@@ -381,7 +381,7 @@ def test_where_all_break_down_the_search_says_why(stripes, tmp_path):
     with pytest.raises(ModelError, match=r"failed, the last ones in a row: .* became") as caught:
         study.run()
 
-    assert "run the same command again" in str(caught.value)
+    assert "search under another name" in str(caught.value)
     with pytest.raises(ModelError, match=r"no completed trial yet. Run the search first"):
         study.export(tmp_path / "models")
 
@@ -427,6 +427,7 @@ def test_where_no_space_is_left_the_error_says_how_to_go_on(stripes, tmp_path, m
 
     with monkeypatch.context() as patch:
         patch.setattr("tuning.tuner.add_epoch", full_after_two)
+        patch.setattr("tuning.wave_tuner.add_epoch", full_after_two)
         with pytest.raises(OutputError, match="No space is left"):
             study.run()
 
@@ -482,7 +483,7 @@ def test_waves_find_what_keras_finds_one_by_one(stripes, tmp_path, naive):
     settings = make_settings(study, lambda *_: None)
     study.folder.mkdir()
 
-    NetworkTuner(Network(settings, material), settings).search()
+    Tuner(Network(settings, material), settings).search()
 
     project.write_json(study.folder / "study.json", study.describe(material))
     assert_same(waves, read_search(study.folder), tolerance=1e-5)
@@ -523,7 +524,7 @@ def test_several_backbones_are_searched_together(stripes, tmp_path):
         ({"seed": 0}, "seed is 0. Give at least 1"),
         ({"factor": 1}, "factor is 1. Give at least 2"),
         ({"objective": "val_los"}, "There is no objective 'val_los'. Did you mean 'val_loss'?"),
-        ({"name": "a/b"}, "'a/b' is no file name"),
+        ({"name": "a/b"}, "'a/b' cannot be the name"),
         ({"backbones": ("cnn", "cnn")}, "'backbone' has a value twice"),
         ({"space": {"backbone": choice("cnn", "vgg16")}}, "Name them once, as backbones"),
     ],
@@ -626,7 +627,7 @@ def test_weights_that_are_not_those_of_the_search_are_not_exported(own, tmp_path
     rows = material.rows("cnn", "average")
     material.rows = lambda *_: tuple(replace(r, features=r.features + 1) for r in rows)
 
-    with pytest.raises(ModelError, match="stitched model gives other logits than the search"):
+    with pytest.raises(ModelError, match="stitched model is not that of the search"):
         own.export(tmp_path / "models")
 
     assert not (tmp_path / "models" / "s.keras").exists()
@@ -644,3 +645,47 @@ def test_three_classes_are_searched_and_exported(tmp_path):
     assert card.tuning["threshold"] is None
     assert num_trials(study.brackets) == len(search.trials)
     assert os.path.getsize(tmp_path / "models" / "s.keras") == card.size
+
+
+def test_another_seed_is_told_without_every_file_that_it_moves(own):
+    with pytest.raises(SettingError) as caught:
+        replace(own, seed=own.seed + 1).run()
+
+    assert "seed: was" in str(caught.value)
+    assert ".png" not in str(caught.value)
+
+
+def test_a_model_that_is_refused_does_not_replace_the_one_there(own, tmp_path, monkeypatch):
+    own.export(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.glob("s.*")}
+    monkeypatch.setattr("tuning.export.HALF_TOLERANCE", 0.0)
+
+    with pytest.raises(ModelError, match="without --half"):
+        own.export(tmp_path, half=True)
+
+    assert {path: path.read_bytes() for path in tmp_path.glob("s.*")} == before
+
+
+def test_a_random_backbone_is_the_same_for_every_repeat(stripes, tmp_path):
+    study = study_of(stripes, tmp_path, space=SPACE | {"unfreeze": choice(1)}, max_epochs=1)
+    material = study.material()
+    config = configuration(study.fixed | {n: p.values[0] for n, p in study.full_space.items()})
+    cut = material.cut(config.backbone)
+
+    model, upper = material.with_seed(5).build(config)
+
+    stored = material.features(config.backbone, cut, pooled=False)[1]
+    whole = features(model, material.splits.validation.images)
+    np.testing.assert_allclose(features(upper, stored), whole, atol=1e-5)
+
+
+def test_where_all_layers_are_unfrozen_nothing_is_kept(stripes, tmp_path):
+    study = study_of(stripes, tmp_path, space=SPACE | {"unfreeze": choice(6)}, max_epochs=1)
+
+    assert study.plan().seconds[0] == 0
+
+
+@pytest.mark.parametrize("name", ["..", "features", ""])
+def test_a_search_takes_no_name_that_is_taken(stripes, tmp_path, name):
+    with pytest.raises(SettingError, match="cannot be the name"):
+        study_of(stripes, tmp_path, name=name)

@@ -25,6 +25,7 @@ from xai_tf.commands.data import (
     Uncertain,
     Validation,
     data_options,
+    further_sets,
 )
 from xai_tf.commands.training import typed_command
 from xai_tf.console import NOTES, answer, note, progress_bar
@@ -96,7 +97,6 @@ def tune(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from xai_tf.dataset import read_folder
     from xai_tf.publish import check_folder
 
     if calibration not in ("temperature", "platt"):
@@ -125,13 +125,14 @@ def tune(
         if only_plan:
             answer(as_json, _plain(asdict(plan)), _plan_table(plan))
             return
-        study.run(report, workers)
-        classes = study.material().splits.test.classes
+        splits = study.material().splits
+        if calibration == "platt" and len(splits.test.classes) > 2:
+            raise SettingError("platt calibrates two classes. Give --calibration temperature.")
         size = (image_size, image_size)
-        further = {
-            label: read_folder(Path(place), study.material().task, size, classes)
-            for label, _, place in (text.partition("=") for text in also_test or [])
-        }
+        further = further_sets(also_test, study.material().task, size, splits.test.classes)
+        if workers > 1 and plan.mode == "waves":
+            note("--workers is not needed: heads are trained in waves, by this process.")
+        study.run(report, workers)
         card = study.export(
             out, calibration=calibration, repeats=repeats, half=half, further=further,
             report=report, command=typed_command(), datasets=tuple(data_license or ()),
@@ -227,7 +228,8 @@ def _without_unused(space: dict[str, Parameter], given: set[str]) -> dict[str, P
 def _tell_plan(study: Study, plan: Plan) -> None:
     """What will be done, for a person."""
     features, search = plan.seconds
-    seen = f"{plan.started} of {plan.possible:,.0f} configurations"
+    possible = f" of {plan.possible:,.0f}" if plan.possible < 1e15 else ""
+    seen = f"{plan.started}{possible} configurations"
     note(
         f"{study.folder}: {plan.trials} trials, {plan.epochs} epochs, {seen}; {plan.rows[0]} "
         f"training and {plan.rows[1]} validation rows; {plan.why}. About {_duration(features)} for "

@@ -15,12 +15,12 @@ from tuning.calibration import best_threshold, calibrated, calibration_error, fi
 from tuning.project import write_json, write_whole
 from tuning.repeats import repeat
 from tuning.space import configuration
-from tuning.trials import ARRAYS, COMPLETED, WINNER, Search, Trial, read_search
-from tuning.tuner import STATE
+from tuning.trials import ARRAYS, COMPLETED, CURVES, WINNER, Search, Trial, read_search
+from tuning.wave_tuner import STATE
 from tuning.waves import State
-from weights_keras import FOLDER, ModelCard, load
+from weights_keras import FOLDER, ModelCard, load_file
 from xai_tf.dataset import Dataset
-from xai_tf.errors import ModelError
+from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation import evaluate
 from xai_tf.prediction import probabilities
 from xai_tf.publish import FLATTERY, publish
@@ -69,6 +69,8 @@ def export(
     if not ranked:
         raise ModelError(f"{study.folder} has no completed trial yet. Run the search first.")
     winner, splits = ranked[0], material.splits
+    if not winner.curve:
+        raise InputError(f"{study.folder / CURVES} lacks trial {winner.id}. Restore the file.")
     config = configuration(study.fixed | winner.values)
     report("stitching the winner", 0, 1)
     model = winning_model(study, material, winner)
@@ -86,9 +88,10 @@ def export(
     saved = publish(
         model, splits, material.task, name=study.name, backbone=config.backbone, folder=out,
         story=_story(search, winner, fitted, threshold, again), tuning=found, half=half,
-        further=further, **card,
+        further=further,
+        check=lambda file: _check_file(file, model, splits.validation.images, half),
+        **card,
     )  # fmt: skip
-    _check_saved(model, saved, out, splits.validation.images, half)
     _keep(study.folder, saved, winner, logits, labels, found)
     return saved
 
@@ -111,38 +114,51 @@ def winning_model(study: Study, material: Material, trial: Trial) -> keras.Model
         known = material.rows(config.backbone, config.pooling)[1].features
     else:
         model, upper = material.build(config)
-        upper.load_weights(folder / "checkpoint.weights.h5")
+        _load_weights(upper, folder / "checkpoint.weights.h5")
         cut = material.cut(config.backbone)
         if cut is None:
             return flatten(model)
         known = material.features(config.backbone, cut, pooled=False)[1]
     images = material.splits.validation.images
-    _compare(features(model, images), features(upper, known), TOLERANCE, "stitched model")
+    _compare(
+        features(model, images),
+        features(upper, known),
+        TOLERANCE,
+        "The stitched model is not that of the search. Delete the features and search again",
+    )
     # A copy has no optimizer, which would make the file three times as large.
     return flatten(model)
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py and Keras raise what they like on a damaged file
+        raise InputError(
+            f"{path} cannot be read ({' '.join(str(error).split())[:200]}). Restore it, or search "
+            "again under another name."
+        ) from error
 
 
 def _compare(found: np.ndarray, known: np.ndarray, tolerance: float, what: str) -> None:
     gap, scale = np.abs(found - known).max(), max(1.0, float(np.abs(known).max()))
     if not gap <= tolerance * scale:
         raise ModelError(
-            f"The {what} gives other logits than the search: they differ by {gap:.1e}, and "
-            f"{tolerance * scale:.1e} is allowed. Delete the features and search again."
+            f"{what}: logits differ by {gap:.1e}, and {tolerance * scale:.1e} is allowed."
         )
 
 
-def _check_saved(
-    model: keras.Model, card: ModelCard, folder: Path, images: np.ndarray, half: bool
-) -> None:
+def _check_file(file: Path, model: keras.Model, images: np.ndarray, half: bool) -> None:
     """Load what was written, and compare."""
-    loaded, _ = load(card.name, folder)
-    found, known = features(loaded, images), features(model, images)
-    _compare(found, known, HALF_TOLERANCE if half else TOLERANCE, "model as it was written")
+    found, known = features(load_file(file), images), features(model, images)
+    advice = " Export it without --half" if half else ""
+    tolerance = HALF_TOLERANCE if half else TOLERANCE
+    _compare(found, known, tolerance, f"The file is not the model.{advice}")
     flipped = (probabilities(found).argmax(1) != probabilities(known).argmax(1)).sum()
     if flipped:
         raise ModelError(
-            f"Stored as float16, the model calls {flipped} of {len(images)} validation images "
-            "otherwise. Export it without --half."
+            f"As it was written, the model calls {flipped} of {len(images)} validation images "
+            f"otherwise.{advice}."
         )
 
 

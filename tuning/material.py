@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning import heads
-from tuning.features import Copies, cached_features, changed, missing_rows, model_digest
-from tuning.space import Configuration, configuration
-from tuning.waves import Member, Rows, initial_state, train_wave
+from tuning.features import Copies, cached_features, changed, model_digest
+from tuning.space import Configuration
+from tuning.study import CACHE
+from tuning.waves import Rows
 from xai_tf.dataset import Dataset, read_splits
 from xai_tf.errors import InputError
 from xai_tf.models import build_backbone
@@ -46,6 +46,7 @@ class Material:
 
     def __init__(self, study: Study, report: Callable[[str, int, int], None]) -> None:
         self.study, self._report = study, report
+        self._base_seed = study.seed  # of random backbones under stored features
         self.task = TASKS[study.task]
         size = (study.image_size, study.image_size)
 
@@ -57,7 +58,7 @@ class Material:
         )
         _check_enough(self.splits.train, Path(study.data))
         self.train = Copies(self.splits.train, max(1, study.copies), self.task, CHANGES)
-        self._validation = Copies(self.splits.validation, 1, self.task, CHANGES)
+        self.validation_rows = Copies(self.splits.validation, 1, self.task, CHANGES)
         self._bases: dict[str, keras.Model] = {}
         self._features: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -68,11 +69,11 @@ class Material:
     @property
     def num_validation(self) -> int:
         """Validation rows; a recording of several windows has several."""
-        return len(self._validation)
+        return len(self.validation_rows)
 
     @property
     def cache(self) -> Path:
-        return Path(self.study.root) / "features"
+        return Path(self.study.root) / CACHE
 
     def base(self, backbone: str) -> keras.Model:
         """A backbone, the same each time: random weights are drawn from the seed."""
@@ -95,15 +96,15 @@ class Material:
 
     def rows(self, backbone: str, pooling: str) -> tuple[Rows, Rows]:
         """Training and validation features of a frozen backbone, for waves."""
-        pooled = pooling == "average" and not self._needs_maps
+        pooled = pooling == "average" and not self.needs_maps
         train, validation = self.features(
             backbone, heads.deepest_cut(self.base(backbone), 0), pooled
         )
         if pooling == "average" and not pooled:
             train, validation = train.mean((1, 2)), validation.mean((1, 2))
         return (
-            Rows(_flat(train), self._targets(self.train.labels), self.row_weights),
-            Rows(_flat(validation), self._targets(self._validation.labels), self._ones),
+            Rows(_flat(train), self.targets(self.train.labels), self.row_weights),
+            Rows(_flat(validation), self.targets(self.validation_rows.labels), self._ones),
         )
 
     def features(self, backbone: str, cut: str, pooled: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +114,7 @@ class Material:
             lower = heads.lower_part(self.base(backbone), cut)
             self._features[key] = tuple(
                 cached_features(lower, copies, pooled, self.cache, self._report)
-                for copies in (self.train, self._validation)
+                for copies in (self.train, self.validation_rows)
             )
         return self._features[key]
 
@@ -159,7 +160,7 @@ class Material:
         import tensorflow as tf
 
         take = self._inputs(config)
-        labels = self._targets(self.train.labels)
+        labels = self.targets(self.train.labels)
         count, size, seed = len(self.train), self.study.batch_size, self.study.seed
 
         def rows() -> Iterator[tuple[np.ndarray, ...]]:
@@ -181,7 +182,9 @@ class Material:
             inputs = self.splits.validation.images
         else:
             inputs = self.features(config.backbone, cut, pooled=False)[1]
-        rows = tf.data.Dataset.from_tensor_slices((inputs, self._targets(self._validation.labels)))
+        rows = tf.data.Dataset.from_tensor_slices(
+            (inputs, self.targets(self.validation_rows.labels))
+        )
         scale = 255.0 if cut is None else 1.0
         return rows.batch(self.study.batch_size).map(
             lambda x, y: (tf.cast(x, tf.float32) / scale, y)
@@ -201,62 +204,15 @@ class Material:
         counts = np.bincount(labels)
         return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
 
-    def estimate_seconds(self, num_epochs: int) -> tuple[float, float]:
-        """(features, search), from one measured batch of the largest configuration."""
-        config = self.largest()
-        if self.study.mode[0] == "whole":
-            return 0.0, num_epochs * self._epoch_seconds(config)
-        extraction = 0.0
-        for backbone in self.study.backbones:
-            lower = heads.lower_part(self.base(backbone), self.cut(backbone))
-            pooled = self.study.mode[0] == "waves" and not self._needs_maps
-            rows = sum(
-                missing_rows(lower, copies, pooled, self.cache)
-                for copies in (self.train, self._validation)
-            )
-            extraction += rows * _row_seconds(lower, self.train.images(0, 8)) if rows else 0
-        return extraction, num_epochs * self._epoch_seconds(config)
-
-    def estimate_bytes(self, num_trials: int) -> int:
-        """Room for features that are not there yet, and for every trial's weights."""
-        config, total = self.largest(), 0
-        base = self.base(config.backbone)
-        top = heads.head(config, base.output_shape[1:], self.num_logits, 1)
-        trained = top.count_params()
-        for backbone in self.study.backbones:
-            cut = self.cut(backbone)
-            if cut is None:
-                trained = max(trained, self.base(backbone).count_params() + top.count_params())
-                continue
-            lower = heads.lower_part(self.base(backbone), cut)
-            pooled = self.study.mode[0] == "waves" and not self._needs_maps
-            shape = lower.output_shape[-1:] if pooled else lower.output_shape[1:]
-            for copies in (self.train, self._validation):
-                rows = missing_rows(lower, copies, pooled, self.cache)
-                total += rows * int(np.prod(shape)) * 4
-        return total + num_trials * trained * 12
-
-    def largest(self) -> Configuration:
-        """The configuration that costs most: the highest value of every number."""
-        highest = {
-            name: max(p.values) if p.values else p.high
-            for name, p in self.study.full_space.items()
-            if not isinstance((p.values or (0,))[0], str)
-        }
-        names = {name: p.values[0] for name, p in self.study.full_space.items()
-                 if p.values and isinstance(p.values[0], str)}  # fmt: skip
-        if self._needs_maps:
-            names["pooling"] = "flatten"
-        return configuration(self.study.fixed | names | highest)
-
     @property
-    def _needs_maps(self) -> bool:
+    def needs_maps(self) -> bool:
+        """Whether a trial may flatten the feature maps, so that their means are not enough."""
         pooling = self.study.full_space.get("pooling")
         return pooling is not None and "flatten" in pooling.values
 
     @cached_property
     def _ones(self) -> np.ndarray:
-        return np.ones(len(self._validation), np.float32)
+        return np.ones(len(self.validation_rows), np.float32)
 
     @cached_property
     def _fixed_images(self) -> np.ndarray:
@@ -281,41 +237,16 @@ class Material:
 
         return draw
 
-    def _targets(self, labels: np.ndarray) -> np.ndarray:
+    def targets(self, labels: np.ndarray) -> np.ndarray:
         return heads.targets(labels, self.num_logits)
 
     def _new_base(self, backbone: str) -> keras.Model:
         import keras
 
-        keras.utils.set_random_seed(self.study.seed)
+        whole = self.study.mode[0] == "whole"
+        keras.utils.set_random_seed(self.study.seed if whole else self._base_seed)
         size = (self.study.image_size, self.study.image_size)
         return build_backbone(backbone, size, self.study.weights_of(backbone))
-
-    def _epoch_seconds(self, config: Configuration) -> float:
-        if self.study.mode[0] != "waves":
-            return self._network_epoch_seconds(config)
-        shape = self.base(config.backbone).output_shape
-        channels = shape[-1] if config.pooling == "average" else int(np.prod(shape[1:]))
-        rng = np.random.default_rng(0)
-        few = min(len(self.train), 4 * self.study.batch_size)
-        rows = Rows(rng.random((few, channels), np.float32), self._targets(
-            self.train.labels[:few]), np.ones(few, np.float32))  # fmt: skip
-        member = Member(config, initial_state(config, channels, self.num_logits, 1), 1)
-        epochs = train_wave([member], rows, rows, epochs=range(3), seed=1,
-                            batch_size=self.study.batch_size)  # fmt: skip
-        *_, ((last, _),) = epochs
-        return last.seconds * len(self.train) / few
-
-    def _network_epoch_seconds(self, config: Configuration) -> float:
-        _, model = self.build(config)
-        size = self.study.batch_size
-        shape = (size, *model.input_shape[1:])
-        inputs = np.zeros(shape, np.float32)
-        outputs = self._targets(np.zeros(size, int))
-        model.train_on_batch(inputs, outputs)
-        start = time.perf_counter()
-        model.train_on_batch(inputs, outputs)
-        return (time.perf_counter() - start) * (self.steps + len(self._validation) / size / 3)
 
 
 def versions() -> dict[str, str]:
@@ -354,18 +285,6 @@ def _file_hashes(data: Dataset, root: Path) -> dict[str, str]:
 
 def _within(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-
-
-def _row_seconds(lower: keras.Model, images: np.ndarray) -> float:
-    import tensorflow as tf
-
-    from xai_tf.training import features
-
-    run = tf.function(lower, jit_compile=False)
-    features(run, images, len(images))
-    start = time.perf_counter()
-    features(run, images, len(images))
-    return (time.perf_counter() - start) / len(images)
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ from typing import Any
 from tuning.trials import CURVES, STUDY, Epoch
 from xai_tf.errors import InputError, OutputError, SettingError
 
+MAX_TOLD = 8  # differences
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, one's share of it, or a file
 
 
@@ -89,7 +91,7 @@ def remember(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
         return study
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
-        changes = list(differences(old["asked"], json.loads(json.dumps(study["asked"]))))
+        changes = _changes(old["asked"], json.loads(json.dumps(study["asked"])))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is damaged ({error}). Restore it, or give the search another name."
@@ -100,6 +102,14 @@ def remember(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
             "same to go on with it, or give the new one another name."
         )
     return old
+
+
+def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs; of files only where nothing else does, for another seed moves them all."""
+    settings = list(differences(old | {"files": None}, new | {"files": None}))
+    was, now = ({k: v for part in a["files"].values() for k, v in part.items()} for a in (old, new))
+    found = settings or list(differences(was, now)) or list(differences(old["files"], new["files"]))
+    return found[:MAX_TOLD] + [f"and {len(found) - MAX_TOLD} more"] * (len(found) > MAX_TOLD)
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tuning import heads
 from tuning.calibration import cross_entropy
+from tuning.trials import is_better
 from tuning.waves import Member, initial_state, train_wave
 from xai_tf.dataset import Dataset
 from xai_tf.prediction import probabilities
@@ -56,7 +57,7 @@ def _train_head(
     best = None
     for ((epoch, fetch),) in waves:
         score = getattr(epoch, study.objective)
-        if best is None or study.better(score, best[0]):
+        if is_better(study.objective, score, best and best[0]):
             best = (score, fetch())
     top = heads.head(config, (shape[0],), shape[1])
     top.set_weights(best[1].weights(len(config.dense) + 1))
@@ -76,7 +77,7 @@ def _train_network(
     class KeepBest(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             score = logs[material.study.objective]
-            if best[0] is None or material.study.better(score, best[0]):
+            if is_better(material.study.objective, score, best[0]):
                 best[:] = [score, upper.get_weights()]
 
     upper.fit(

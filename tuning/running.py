@@ -36,7 +36,8 @@ def search(
 
 def make_tuner(study: Study, material: Material, report: Report, strategy: Any = None) -> Tuner:
     """The tuner of a study's mode, with the search as it stands in the folder."""
-    from tuning.tuner import Network, NetworkTuner, WaveTuner
+    from tuning.tuner import Network, Tuner
+    from tuning.wave_tuner import WaveTuner
 
     settings = make_settings(study, report, strategy)
     if study.mode[0] == "waves":
@@ -44,7 +45,7 @@ def make_tuner(study: Study, material: Material, report: Report, strategy: Any =
         poolings = pooling.values if pooling else ("average",)
         return WaveTuner(settings, {(b, p): material.rows(b, str(p)) for b in study.backbones
                                     for p in poolings})  # fmt: skip
-    return NetworkTuner(Network(settings, material), settings)
+    return Tuner(Network(settings, material), settings)
 
 
 def make_settings(study: Study, report: Report, strategy: Any = None) -> Settings:
@@ -70,7 +71,8 @@ def tell_failures(study: Study) -> None:
     """Raise with what the last trials failed of."""
     failed = [trial for trial in read_search(study.folder).trials if trial.status == FAILED]
     reason = last_line([failed[-1].reason]) if failed else "no reason was kept"
+    over = not any(trial.status == COMPLETED for trial in read_search(study.folder).trials)
     raise ModelError(
         f"{len(failed)} trials of {study.folder} failed, the last ones in a row: {reason} Mend the "
-        "cause and run the same command again: it goes on with the next ones."
+        f"cause; {'search under another name' if over else 'the same command goes on'}."
     )

@@ -173,6 +173,7 @@ def lint(space: Space) -> None:
             steps past its end.
     """
     depth = space.get("dense_layers", Parameter((DEFAULTS["dense_layers"],)))
+    _check_values("dense_layers", "dense_layers", depth)
     deepest = int(max(depth.values)) if depth.values else 0
     for name, parameter in space.items():
         base, number = _parse(name)
@@ -300,16 +301,21 @@ def _parameter(name: str, value: Any) -> Parameter:
     if unknown or not {"from", "to"} <= set(value):
         raise SettingError(f"{name!r} is no range. Write {{from: 128, to: 512, step: 128}}.")
     low, high = _number(value["from"]), _number(value["to"])
-    if isinstance(low, str) or isinstance(high, str) or not low < high:
+    if not (_is_finite(low) and _is_finite(high) and low < high):
         raise SettingError(f"{name!r} runs from {low} to {high}. Give two rising numbers.")
     if value.get("log"):
         return logs(low, high)
     step = _number(value.get("step", 0))
-    if isinstance(step, str) or step < 0:
+    if not _is_finite(step) or step < 0:
         raise SettingError(f"{name!r} has the step {step}. Give a positive one.")
     if all(isinstance(number, int) for number in (low, high, step)):
         return ints(low, high, step or 1)
     return floats(low, high, step) if step else Parameter(low=low, high=high)
+
+
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 def _number(text: Any) -> Value:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuning import schedule
 from tuning.project import alone, check_space, disk_full_told, remember
 from tuning.space import DEFAULTS, SEEDS, Space, Value, lint, num_configurations
-from tuning.trials import STUDY, Search, read_search
+from tuning.trials import Search, read_search
 from xai_tf.errors import SettingError, nearest, pick
 from xai_tf.listing import DataOptions
 from xai_tf.models import BACKBONES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Report = Callable[[str, int, int], None]
 OBJECTIVES = ("val_loss", "val_ce", "val_accuracy")
 ROOT = Path("searches")
+CACHE = "features"  # the folder of stored features, beside those of the searches
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,15 @@ class Study:
         if self.objective not in OBJECTIVES:
             hint = nearest(self.objective, list(OBJECTIVES))
             raise SettingError(f"There is no objective {self.objective!r}. {hint}")
-        if not self.name or Path(self.name).name != self.name:
-            raise SettingError(f"{self.name!r} is no file name. Give a plain one.")
+        taken = self.name in ("", ".", "..", CACHE)
+        if taken or Path(self.name).name != self.name:
+            raise SettingError(f"{self.name!r} cannot be the name of a search. Give another one.")
         lowest = {"max_epochs": 1, "factor": 2, "iterations": 1, "seed": 1, "batch_size": 1,
                   "image_size": 32, "copies": 0}  # fmt: skip
         for name, low in lowest.items():
             if getattr(self, name) < low:
                 raise SettingError(f"{name} is {getattr(self, name)}. Give at least {low}.")
+        self._check_weights()
         lint(self.full_space)
         searched = self.full_space.get("backbone")
         if searched and set(searched.values) != set(self.backbones):
@@ -117,6 +120,14 @@ class Study:
                 f"The space has the backbones {searched}, the study {', '.join(self.backbones)}. "
                 "Name them once, as backbones."
             )
+
+    def _check_weights(self) -> None:
+        given = self.weights if isinstance(self.weights, dict) else {}
+        for backbone in self.backbones:
+            weights = given.get(backbone, "imagenet") if given else self.weights
+            own = BACKBONES[backbone].application is not None
+            if not own and weights not in (None, "none", "imagenet"):
+                raise SettingError(f"{backbone!r} cannot load {weights}. Leave its weights out.")
 
     @property
     def folder(self) -> Path:
@@ -152,21 +163,15 @@ class Study:
         if self.copies == 0:
             return "whole", "images are changed anew in every epoch, so nothing can be kept"
         if -1 in self.unfreeze:
-            return "whole", "all layers are trained, so there is nothing to keep"
+            random = [b for b in self.backbones if self.weights_of(b) is None]
+            cause = f"{' and '.join(random)} has no pretrained weights: " if random else ""
+            return "whole", f"{cause}all layers are trained, so there is nothing to keep"
         if any(self.unfreeze):
             return "cut", (
                 f"what lies below the last {max(self.unfreeze)} layers is computed once; batch "
                 "normalisation stays as it was pretrained"
             )
         return "waves", "the backbone is frozen: its features are computed once, heads in waves"
-
-    @property
-    def direction(self) -> str:
-        return "max" if self.objective == "val_accuracy" else "min"
-
-    def better(self, new: float, old: float) -> bool:
-        """Whether one value of the objective is better than another."""
-        return new > old if self.direction == "max" else new < old
 
     @property
     def brackets(self) -> tuple[schedule.Bracket, ...]:
@@ -177,7 +182,7 @@ class Study:
         given = self.weights
         if isinstance(given, dict):
             given = given.get(backbone, "imagenet")
-        none = given == "none" or BACKBONES[backbone].application is None
+        none = given in (None, "none") or BACKBONES[backbone].application is None
         return None if none else str(given)
 
     def asked(self, material: Material) -> dict[str, Any]:
@@ -198,9 +203,11 @@ class Study:
         Raises:
             XaiTfError: the data cannot be read, or there is no room.
         """
+        from tuning.estimate import estimate_bytes, estimate_seconds
+
         material = self.material(report)
         brackets, (mode, why) = self.brackets, self.mode
-        size = material.estimate_bytes(schedule.num_trials(brackets))
+        size = estimate_bytes(material, schedule.num_trials(brackets))
         check_space(self.folder, size)
         return Plan(
             mode=mode,
@@ -211,7 +218,7 @@ class Study:
             started=schedule.num_started(brackets),
             possible=num_configurations(self.full_space),
             rows=(len(material.train), material.num_validation),
-            seconds=material.estimate_seconds(schedule.num_epochs(brackets)),
+            seconds=estimate_seconds(material, schedule.num_epochs(brackets)),
             bytes=size,
         )
 
@@ -281,7 +288,3 @@ class Study:
         from tuning.export import export
 
         return export(self, out, **card)
-
-    @property
-    def exists(self) -> bool:
-        return (self.folder / STUDY).is_file()

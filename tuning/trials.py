@@ -106,7 +106,7 @@ class Search:
 
     @property
     def direction(self) -> str:
-        return "max" if self.objective == "val_accuracy" else "min"
+        return direction_of(self.objective)
 
     @cached_property
     def by_id(self) -> dict[str, Trial]:
@@ -140,6 +140,16 @@ class Search:
             return dict(arrays)
 
 
+def direction_of(objective: str) -> str:
+    """Whether an objective is to be "max" or "min"."""
+    return "max" if objective == "val_accuracy" else "min"
+
+
+def is_better(objective: str, new: float, old: float | None) -> bool:
+    """Whether a value of an objective is better than the one before, if there is one."""
+    return old is None or (new > old if direction_of(objective) == "max" else new < old)
+
+
 def read_search(folder: Path) -> Search:
     """Read a search folder, finished or still running.
 
@@ -169,11 +179,6 @@ def read_curves(path: Path) -> dict[str, tuple[Epoch, ...]]:
         except (ValueError, KeyError, TypeError):
             continue
     return {trial: tuple(epochs[e] for e in sorted(epochs)) for trial, epochs in found.items()}
-
-
-def searches(root: Path) -> list[Path]:
-    """The search folders below a folder, by name."""
-    return sorted(path.parent for path in root.glob(f"*/{STUDY}"))
 
 
 def _started(folder: Path) -> set[str] | None:
@@ -207,7 +212,9 @@ def _trial(state: dict[str, Any], folder: Path, curves: dict[str, tuple[Epoch, .
 def _reason(folder: Path, state: dict[str, Any]) -> str:
     path = folder / "failure.txt"  # KerasTuner's workers do not send their messages
     text = path.read_text(encoding="utf-8") if path.is_file() else state.get("message") or ""
-    return last_line(text.splitlines()) if state["status"] in (FAILED, "INVALID") else ""
+    if state["status"] not in (FAILED, "INVALID"):
+        return ""
+    return last_line(text.splitlines()).rpartition("FailedTrialError: ")[2]
 
 
 def last_line(lines: Iterable[str]) -> str:

@@ -1,9 +1,9 @@
-"""KerasTuner's tuner over our oracle: trials one by one through Keras, or in waves on features."""
+"""KerasTuner's tuner over our oracle: trials one by one, through Keras."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
@@ -19,15 +19,12 @@ from tuning.heads import set_dropout_step, trial_seed
 from tuning.oracle import DONE, HyperbandOracle
 from tuning.project import add_epoch, write_whole
 from tuning.space import Configuration, Space, configuration, draw_values
-from tuning.trials import COMPLETED, FAILED, Epoch
-from tuning.waves import Member, Rows, State, initial_state, together, train_wave
-from xai_tf.errors import InputError
+from tuning.trials import COMPLETED, Epoch, direction_of
 
 if TYPE_CHECKING:
     from tuning.material import Material
 
 HEARTBEAT = "heartbeat"
-STATE = "state.npz"
 MEASURED = ("loss", "val_loss", "ce", "val_ce", "accuracy", "val_accuracy")
 MAX_STARTS = 3  # of one trial under the supervisor; after that it is what kills the workers
 
@@ -65,13 +62,6 @@ class Settings:
     def configuration(self, hp: kt.HyperParameters) -> Configuration:
         return configuration(self.fixed | draw_values(hp, self.space))
 
-    @property
-    def direction(self) -> str:
-        return "max" if self.objective == "val_accuracy" else "min"
-
-    def better(self, new: float, old: float | None) -> bool:
-        return old is None or (new > old if self.direction == "max" else new < old)
-
 
 class Tuner(kt.Hyperband):
     """Runs trials one by one through a hypermodel's `build` and `fit`.
@@ -85,7 +75,7 @@ class Tuner(kt.Hyperband):
         hyperparameters = kt.HyperParameters()
         draw_values(hyperparameters, settings.space)
         oracle = HyperbandOracle(
-            kt.Objective(settings.objective, settings.direction),
+            kt.Objective(settings.objective, direction_of(settings.objective)),
             max_epochs=settings.max_epochs,
             factor=settings.factor,
             hyperband_iterations=settings.iterations,
@@ -132,7 +122,7 @@ class Tuner(kt.Hyperband):
         spent = sum(t.hyperparameters.values["tuner/epochs"]
                     - t.hyperparameters.values["tuner/initial_epoch"] for t in ended)  # fmt: skip
         scores = [t.score for t in ended if t.status == COMPLETED]
-        pick = max if self.settings.direction == "max" else min
+        pick = max if direction_of(self.settings.objective) == "max" else min
         best = pick(scores, default=None)
         text = (
             f"bracket {values['tuner/bracket']}, round {values['tuner/round']}, {len(ended)} done"
@@ -238,141 +228,6 @@ def check_finite(epoch: Epoch) -> None:
             )
 
 
-class WaveTuner(Tuner):
-    """Asks the oracle for all the trials that can run now, and trains them together.
-
-    The oracle takes each lane for a worker of its own.
-
-    Args:
-        settings: what every tuner needs.
-        data: by backbone and pooling, the training and the validation rows.
-    """
-
-    def __init__(self, settings: Settings, data: dict[tuple[str, str], tuple[Rows, Rows]]) -> None:
-        super().__init__(_NoModel(), settings)
-        self._data = data
-
-    def search(self) -> None:
-        """Run waves until the oracle has no trial left."""
-        self.oracle.save()  # first, for with `save`'s file there it is looked for
-        self.save()
-        while wave := list(self._wave()):
-            for (key, epochs), trials in _by_rows(wave, self.settings).items():
-                self._train(trials, self._data[key], epochs)
-
-    def _wave(self) -> Iterator[Any]:
-        for lane in range(100_000):
-            trial = self.oracle.create_trial(f"lane{lane}")
-            if trial.status != "RUNNING":
-                return
-            yield trial
-
-    def _train(self, trials: list[Any], data: tuple[Rows, Rows], epochs: range) -> None:
-        num_logits = data[0].targets.shape[1]
-        ready = [(trial, self._member(trial, data[0])) for trial in trials]
-        for group in together([member for _, member in ready], num_logits):
-            self._train_group([ready[position] for position in group], data, epochs)
-
-    def _train_group(
-        self, group: list[tuple[Any, Member]], data: tuple[Rows, Rows], epochs: range
-    ) -> None:
-        import tensorflow as tf
-
-        try:
-            results = self._best_of(group, data, epochs)
-        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            if len(group) > 1:  # too much at once: one by one
-                for single in group:
-                    self._train_group([single], data, epochs)
-            else:
-                self._end(group[0][0], f"out of memory ({type(error).__name__})")
-            return
-        for (trial, _), result in zip(group, results, strict=True):
-            self._end(trial, result)
-
-    def _best_of(
-        self, group: list[tuple[Any, Member]], data: tuple[Rows, Rows], epochs: range
-    ) -> list[tuple[Epoch, State] | str]:
-        """Train a group: of each its best epoch with the weights, or why it broke down."""
-        settings = self.settings
-        results: list[tuple[Epoch, State] | str | None] = [None] * len(group)
-        waves = train_wave(
-            [member for _, member in group], *data, epochs=epochs,
-            batch_size=settings.batch_size, seed=settings.seed,
-        )  # fmt: skip
-        for count, found in enumerate(waves, start=1):
-            for k, ((trial, _), (epoch, fetch)) in enumerate(zip(group, found, strict=True)):
-                best = results[k]
-                if isinstance(best, str):
-                    continue
-                try:
-                    check_finite(epoch)
-                except errors.FailedTrialError as error:
-                    results[k] = str(error)
-                    continue
-                add_epoch(settings.folder, trial.trial_id, epoch)
-                score = getattr(epoch, settings.objective)
-                if best is None or settings.better(score, getattr(best[0], settings.objective)):
-                    results[k] = (epoch, fetch())
-            self.tell(group[0][0], count * len(group))
-        return results
-
-    def _end(self, trial: Any, result: tuple[Epoch, State] | str) -> None:
-        """Complete a trial, or fail it for a reason."""
-        if isinstance(result, str):
-            trial.status, trial.message = FAILED, result
-            self.tell_failure(trial)
-        else:
-            epoch, state = result
-            state.save(self.trial_folder(trial) / STATE)
-            first = trial.hyperparameters.values["tuner/initial_epoch"]
-            metrics = {name: getattr(epoch, name) for name in MEASURED}
-            self.oracle.update_trial(trial.trial_id, metrics, step=epoch.epoch - 1 - first)
-            trial.status = COMPLETED
-        self.on_trial_end(trial)
-        self.tell(trial)
-
-    def _member(self, trial: Any, train: Rows) -> Member:
-        config, seed = self.settings.configuration(trial.hyperparameters), self.settings.seed
-        parent = trial.hyperparameters.values.get("tuner/trial_id")
-        if parent:
-            state = self._state_of(self.oracle.trials[parent], config)
-        else:
-            shape = train.features.shape[1], train.targets.shape[1]
-            state = initial_state(config, *shape, seed)
-        return Member(config, state, trial_seed(seed, config))
-
-    def _state_of(self, trial: Any, config: Configuration) -> State:
-        """The weights a trial ended with; where their file is damaged, it is trained again."""
-        path = self.trial_folder(trial) / STATE
-        try:
-            return State.load(path)
-        except InputError:
-            data, values = self._data[config.backbone, config.pooling], trial.hyperparameters.values
-            epochs = range(values["tuner/initial_epoch"], values["tuner/epochs"])
-            [result] = self._best_of([(trial, self._member(trial, data[0]))], data, epochs)
-            result[1].save(path)
-            return result[1]
-
-
-class _NoModel(kt.HyperModel):
-    """Waves build no model."""
-
-    def build(self, hp: kt.HyperParameters) -> keras.Model:
-        raise NotImplementedError
-
-
-def _by_rows(trials: list[Any], settings: Settings) -> dict[Any, list[Any]]:
-    """Trials by the features they train on and the epochs they train for."""
-    found: dict[Any, list[Any]] = {}
-    for trial in trials:
-        values = trial.hyperparameters.values
-        config = settings.configuration(trial.hyperparameters)
-        epochs = range(values["tuner/initial_epoch"], values["tuner/epochs"])
-        found.setdefault(((config.backbone, config.pooling), epochs), []).append(trial)
-    return found
-
-
 class Network(kt.HyperModel):
     """A network trained by Keras: whole, or its upper part on the features of a cut."""
 
@@ -395,7 +250,3 @@ class Network(kt.HyperModel):
             )  # fmt: skip
         except OSError as error:  # a full disk is no fault of the trial
             raise errors.FatalError(str(error)) from error
-
-
-class NetworkTuner(Tuner):
-    """Trains networks one by one; several processes may share the work under a supervisor."""

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +102,11 @@ def load_file(path: Path) -> keras.Model:
 
 
 def save(
-    model: keras.Model, card: ModelCard, folder: Path = FOLDER, half: bool = False
+    model: keras.Model,
+    card: ModelCard,
+    folder: Path = FOLDER,
+    half: bool = False,
+    check: Callable[[Path], None] = lambda file: None,
 ) -> ModelCard:
     """Write `<name>.keras`, then `<name>.md`; each appears whole or not at all.
 
@@ -111,6 +115,7 @@ def save(
         card: what is known of it.
         folder: where.
         half: store weights as float16, in half the room. Keras makes float32 of them on loading.
+        check: is given the file before it takes its place, and raises where it must not.
 
     Returns:
         The card as written, with the file's SHA-256 and size.
@@ -121,6 +126,7 @@ def save(
         model.save(file)
         if half:
             _halve(file)
+        check(file)
         card = replace(card, sha256=_sha256(file), size=file.stat().st_size)
         text = Path(scratch, f"{card.name}.md")
         text.write_text(card.to_markdown(), encoding="utf-8")

@@ -110,7 +110,8 @@ def build_backbone(
     entry = pick(BACKBONES, backbone, "backbone")
     inputs = keras.Input((*image_size, 3), name="input")
     scaled = scaling_layer(entry.scaling)(inputs)
-    return flatten(keras.Model(inputs, _backbone(backbone, image_size, weights)(scaled)))
+    features = _backbone(backbone, image_size, weights)(scaled)
+    return flatten(keras.Model(inputs, features, name=backbone))
 
 
 def recognise(layer_names: set[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def publish(
     license_: str = "other",
     tuning: dict[str, Any] | None = None,
     half: bool = False,
+    check: Callable[[Path], None] = lambda file: None,
 ) -> ModelCard:
     """Measure a model on its test set and on further ones, and save it with a card.
 
@@ -57,6 +59,7 @@ def publish(
         license_: of the weights.
         tuning: what a search adds to the card.
         half: store the weights as float16.
+        check: is given the file before it takes its place, and raises where it must not.
     """
     test = splits.test
     sets = {"validation": splits.validation, "test": test} | (further or {})
@@ -78,7 +81,7 @@ def publish(
         tuning=tuning or {},
         text="\n\n".join([_words(name, task, backbone, folder), RESULTS, *tables, story]),
     )
-    return save(model, card, folder, half)
+    return save(model, card, folder, half, check)
 
 
 def training_story(trained: Trained, splits: Splits) -> str:
@@ -112,8 +115,8 @@ def _words(name: str, task: Task, backbone: str, folder: Path) -> str:
     if path.is_file():
         return read_card(path).text.split(RESULTS)[0].strip()
     return (
-        f"# {name}\n\n{task.question} {BACKBONES[backbone].title} with a linear head, "
-        "by transfer learning.\n\n## Data, use and limits\n\nNot described yet."
+        f"# {name}\n\n{task.question} Built on {BACKBONES[backbone].title}.\n\n"
+        "## Data, use and limits\n\nNot described yet."
     )
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xai_tf.errors import SettingError
 from xai_tf.label_table import UNCERTAIN
 from xai_tf.layouts import LAYOUTS
 from xai_tf.listing import DataOptions
+from xai_tf.task import Task
+
+if TYPE_CHECKING:
+    from xai_tf.dataset import Dataset
 
 Source = Annotated[
     Path, typer.Argument(help="A folder a class, train/ and test/ of those, or a CSV file.")
@@ -55,3 +60,24 @@ def data_options(
         layout, finding, uncertain, frontal_only, group, validation, test, skip_bad,
         tuple(allow_leak or ()),
     )  # fmt: skip
+
+
+def further_sets(
+    given: list[str] | None, task: Task, image_size: tuple[int, int], classes: tuple[str, ...]
+) -> dict[str, Dataset]:
+    """Read the sets of `--also-test NAME=FOLDER`.
+
+    Raises:
+        SettingError: one is written otherwise, or has a name that is taken.
+    """
+    from xai_tf.dataset import read_folder
+
+    found: dict[str, Dataset] = {}
+    for text in given or []:
+        name, _, place = text.partition("=")
+        if not name or not place:
+            raise SettingError(f"--also-test {text!r} names no set. Write NAME=FOLDER.")
+        if name in ("validation", "test", *found):
+            raise SettingError(f"--also-test {name!r} is taken. Give the set another name.")
+        found[name] = read_folder(Path(place), task, image_size, classes)
+    return found

@@ -25,6 +25,7 @@ from xai_tf.commands.data import (
     Uncertain,
     Validation,
     data_options,
+    further_sets,
 )
 from xai_tf.console import answer, note, progress_bar
 from xai_tf.errors import SettingError, pick
@@ -71,7 +72,7 @@ def train_model(
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on labelled files; write the model and its card."""
-    from xai_tf.dataset import read_folder, read_splits
+    from xai_tf.dataset import read_splits
     from xai_tf.publish import check_folder, publish, training_story
     from xai_tf.training import Recipe, train
 
@@ -103,10 +104,7 @@ def train_model(
         splits = read_splits(folder, entry, size, seed, reading, options)
         for text in splits.notes:
             note(text, style="yellow")
-        further = {
-            label: read_folder(Path(place), entry, size, splits.test.classes, reading)
-            for label, _, place in (text.partition("=") for text in also_test or [])
-        }
+        further = further_sets(also_test, entry, size, splits.test.classes)
         trained = train(splits, recipe, entry.augment, report)
         card = publish(
             trained.model, splits, entry, name=name, backbone=backbone, folder=out,
@@ -122,7 +120,8 @@ def train_model(
 
 def typed_command() -> str:
     """The command as it was typed, with files and folders by name, not by place."""
-    words = [word for before, word in pairwise(sys.argv) if not {"--out", "--root"} & {before, word}]
+    places = {"--out", "--root"}
+    words = [word for before, word in pairwise(sys.argv) if not places & {before, word}]
     return "xai-tf " + shlex.join(map(_without_place, words))
 
 
