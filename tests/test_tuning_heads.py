@@ -48,7 +48,7 @@ def pictures(base, count=2):
     return np.random.default_rng(1).random((count, *base.input_shape[1:]), np.float32)
 
 
-def stitched_and_whole(backbone, cuts):
+def assert_stitched_is_whole(backbone, cuts):
     """Assert that a model cut and put together gives what it gave, at each cut."""
     base, whole = built(backbone)
     images = pictures(base)
@@ -65,7 +65,7 @@ def stitched_and_whole(backbone, cuts):
 def test_stitched_equals_whole_at_the_first_a_middle_and_the_last_cut(backbone):
     cuts = cut_points(built(backbone)[0])
 
-    stitched_and_whole(backbone, [cuts[0], cuts[len(cuts) // 2], cuts[-1]])
+    assert_stitched_is_whole(backbone, [cuts[0], cuts[len(cuts) // 2], cuts[-1]])
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_stitched_equals_whole_at_every_cut(backbone):
 
     assert len(cuts) >= 7
     for first in range(0, len(cuts), 8):
-        stitched_and_whole(backbone, cuts[first : first + 8])
+        assert_stitched_is_whole(backbone, cuts[first : first + 8])
 
 
 @pytest.fixture(scope="module")

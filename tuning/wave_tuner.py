@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import keras
-import keras_tuner as kt
 from keras_tuner import errors
 
 from tuning.heads import trial_seed
@@ -31,7 +29,7 @@ class WaveTuner(Tuner):
     """
 
     def __init__(self, settings: Settings, data: dict[tuple[str, str], tuple[Rows, Rows]]) -> None:
-        super().__init__(_NoModel(), settings)
+        super().__init__(None, settings)  # waves build no model
         self._data = data
 
     def search(self) -> None:
@@ -136,13 +134,6 @@ class WaveTuner(Tuner):
             [result] = self._best_of([(trial, self._member(trial, data[0]))], data, epochs)
             result[1].save(path)
             return result[1]
-
-
-class _NoModel(kt.HyperModel):
-    """Waves build no model."""
-
-    def build(self, hp: kt.HyperParameters) -> keras.Model:
-        raise NotImplementedError
 
 
 def _by_rows(trials: list[Any], settings: Settings) -> dict[Any, list[Any]]:
