@@ -6,10 +6,10 @@ import pytest
 from tuning.calibration import (
     best_threshold,
     calibrated,
-    calibration_error,
     cross_entropy,
     fit_calibration,
 )
+from xai_tf.curves import calibration_error
 from xai_tf.prediction import probabilities
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from xai_tf.prediction import probabilities
 
-BINS = 10
 Calibration = dict[str, float | str]
 
 
@@ -50,20 +49,6 @@ def calibrated(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
     if calibration["method"] == "platt":
         return probabilities(logits * calibration["slope"] + calibration["intercept"])
     return probabilities(logits / calibration["temperature"])
-
-
-def calibration_error(chances: np.ndarray, labels: np.ndarray) -> float:
-    """Expected calibration error: how far confidence is from accuracy, over ten bins, from 0 to 1.
-
-    Naeini et al. 2015; confidence is the highest probability.
-    """
-    confidence, right = chances.max(axis=1), chances.argmax(axis=1) == labels
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean()
-        for b in np.unique(bins)
-    ]
-    return float(sum(gaps))
 
 
 def cross_entropy(chances: np.ndarray, labels: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning import heads
-from tuning.calibration import best_threshold, calibrated, calibration_error, fit_calibration
+from tuning.calibration import best_threshold, calibrated, fit_calibration
 from tuning.project import write_json, write_whole
 from tuning.repeats import repeat
 from tuning.space import configuration
@@ -19,6 +19,7 @@ from tuning.trials import ARRAYS, COMPLETED, CURVES, WINNER, Search, Trial, read
 from tuning.wave_tuner import STATE
 from tuning.waves import State
 from weights_keras import FOLDER, ModelCard, load_file
+from xai_tf.curves import calibration_error
 from xai_tf.dataset import Dataset
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation import evaluate

@@ -138,6 +138,27 @@ def describe_reading(reading: Reading) -> dict[str, Any]:
     return described
 
 
+def describe_explanation(explanation: Explanation) -> dict[str, Any]:
+    """An explanation as plain data: all but its arrays."""
+    return {
+        "method": explanation.method.name,
+        "signed": explanation.method.signed,
+        "target": explanation.prediction.classes[explanation.target],
+        "contrast": None
+        if explanation.contrast is None
+        else explanation.prediction.classes[explanation.contrast],
+        "settings": dict(explanation.settings),
+        "seed": explanation.seed,
+        "layer": explanation.layer,
+        "passes": vars(explanation.cost),
+        "seconds": round(explanation.seconds, 4),
+        "figures": dict(explanation.figures),
+        "warnings": list(explanation.warnings),
+        "findings": [vars(finding) for finding in diagnose(explanation.attribution)],
+        **_span(explanation.sample),
+    }
+
+
 def versions() -> dict[str, str]:
     """What computed it."""
     import tensorflow as tf
@@ -168,7 +189,8 @@ def _write(
         if explanation.segments is not None:
             arrays[f"{name}_segments"] = explanation.segments
             arrays[f"{name}_segment_weights"] = explanation.segment_weights
-        entries.append(_describe_explanation(explanation, name, window))
+        files = {"array": name, "pictures": [f"{name}.png", f"{name}_overlay.png"]}
+        entries.append(files | describe_explanation(explanation) | {"window": window})
     for sample in dict.fromkeys(e.sample for e in explanations):
         suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
         of_sample = [e for e in explanations if e.sample is sample]
@@ -192,29 +214,6 @@ def _write(
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
     return manifest
-
-
-def _describe_explanation(explanation: Explanation, name: str, window: int) -> dict[str, Any]:
-    return {
-        "array": name,
-        "pictures": [f"{name}.png", f"{name}_overlay.png"],
-        "method": explanation.method.name,
-        "signed": explanation.method.signed,
-        "target": explanation.prediction.classes[explanation.target],
-        "contrast": None
-        if explanation.contrast is None
-        else explanation.prediction.classes[explanation.contrast],
-        "settings": dict(explanation.settings),
-        "seed": explanation.seed,
-        "layer": explanation.layer,
-        "passes": vars(explanation.cost),
-        "seconds": round(explanation.seconds, 4),
-        "figures": dict(explanation.figures),
-        "warnings": list(explanation.warnings),
-        "findings": [vars(finding) for finding in diagnose(explanation.attribution)],
-        "window": window,
-        **_span(explanation.sample),
-    }
 
 
 def _name(explanation: Explanation, last_layer: str, window: int | None) -> str:

@@ -293,7 +293,7 @@ def load(
         if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
             loaded = weights_keras.load_file(path)
             digest = file_sha256(path)
-            card = _card_beside(path, digest)
+            card = card_beside(path, digest)
         else:
             pick(dict.fromkeys(weights_keras.names()), str(model), "model")
             loaded, card = weights_keras.load(str(model))
@@ -313,7 +313,7 @@ def load(
         raise ModelError(f"{path}: {error}") from error
 
 
-def _card_beside(path: Path, digest: str) -> ModelCard | None:
+def card_beside(path: Path, digest: str) -> ModelCard | None:
     """The card in the `.md` file beside a model file, if it is about that very file."""
     try:
         card = weights_keras.read_card(path.with_suffix(".md"))

@@ -36,6 +36,10 @@ from xai_tf.meter import FORWARD_BATCH, GRADIENT_BATCH
 from xai_tf.methods import patch_starts
 
 
+def _nobody(_estimate: Callable[..., Any], *_known: Any) -> None:
+    """Nobody looks at the map so far; see `xai_tf.partial.Offers`."""
+
+
 class GradCAM(xplique.GradCAM):
     """Grad-CAM on maps and gradients that come out of one pass of the network."""
 
@@ -70,6 +74,8 @@ class GuidedBackprop(xplique.GuidedBackprop):
 class _SeededStatistic(GradientStatistic):
     """A statistic of gradients over noisy copies, drawn from a seed."""
 
+    offer = staticmethod(_nobody)
+
     def __init__(self, model: Any, seed: int, **settings: Any) -> None:
         super().__init__(model, **settings)
         self._seed = seed
@@ -87,8 +93,12 @@ class _SeededStatistic(GradientStatistic):
                 repeated = tf.repeat(target[None], count, axis=0)
                 gradients = self.batch_gradient(self.model, image[None] + noise, repeated)
                 self._update_online_statistic(gradients[None])
+                self.offer(self._so_far)
             maps.append(self._get_online_statistic_final_value()[0])
         return tf.stack(maps)
+
+    def _so_far(self) -> Any:
+        return self.reduce(self._get_online_statistic_final_value()[0], axis=-1, keepdims=True)
 
 
 class SmoothGrad(_SeededStatistic, xplique.SmoothGrad):
@@ -105,6 +115,8 @@ class VarGrad(_SeededStatistic, xplique.VarGrad):
 
 class Occlusion(xplique.Occlusion):
     """Occlusion as a mean over the squares that cover a pixel, up to the edges of the picture."""
+
+    offer = staticmethod(_nobody)
 
     @sanitize_input_output
     def explain(self, inputs: Any, targets: Any = None) -> Any:
@@ -124,8 +136,13 @@ class Occlusion(xplique.Occlusion):
                 fall = score - self.inference_function(self.model, hidden, repeated)
                 total += np.einsum("n,nhw->hw", fall, masks)
                 covered += masks.sum(axis=0)
-            maps.append(total / covered)
+                self.offer(self._mean, total, covered)
+            maps.append(self._mean(total, covered))
         return tf.stack(maps)[..., None]
+
+    @staticmethod
+    def _mean(total: np.ndarray, covered: np.ndarray) -> np.ndarray:
+        return total / np.maximum(covered, 1)  # in the end, all is covered
 
     def _masks(self, corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Bool (corners, height, width): the square at each corner."""
@@ -137,6 +154,8 @@ class Occlusion(xplique.Occlusion):
 
 class Rise(xplique.Rise):
     """RISE with a seed, a shift of its own for each mask, and zero where there is no effect."""
+
+    offer = staticmethod(_nobody)
 
     def __init__(self, model: Any, seed: int, **settings: Any) -> None:
         super().__init__(model, **settings)
@@ -158,8 +177,12 @@ class Rise(xplique.Rise):
                 weighted += tf.reduce_sum(scores[:, None, None, None] * masks, axis=0)
                 shown += tf.reduce_sum(masks, axis=0)
                 total += tf.reduce_sum(scores)
-            maps.append(weighted / (shown + self.EPSILON) - total / self.nb_samples)
+                self.offer(self._gain, weighted, shown, total / (start + count))
+            maps.append(self._gain(weighted, shown, total / self.nb_samples))
         return tf.stack(maps)
+
+    def _gain(self, weighted: Any, shown: Any, mean: Any) -> Any:
+        return weighted / (shown + self.EPSILON) - mean
 
     def _masks(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> Any:
         """Random grids, enlarged to a cell more than the picture and cut at a random place."""

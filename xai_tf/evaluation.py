@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from weights_keras import Measure
+from xai_tf.curves import wilson
 
 
 def evaluate(probabilities: np.ndarray, labels: np.ndarray, split: str) -> tuple[Measure, Measure]:
@@ -20,18 +21,21 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, split: str) -> tuple
         labels: int array of shape (files,).
         split: the name of the set, for the card.
     """
-    from scipy.stats import binomtest
-
-    correct, count = int((probabilities.argmax(axis=1) == labels).sum()), len(labels)
-    interval = binomtest(correct, count).proportion_ci(method="wilson")
-    accuracy = _measure("accuracy", split, correct / count, interval, count)
+    count = len(labels)
     rng, groups = np.random.default_rng(0), [np.flatnonzero(labels == c) for c in np.unique(labels)]
     draws = []
     for _ in range(1000):
         rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
         draws.append(area_under_curve(probabilities[rows], labels[rows]))
     area = area_under_curve(probabilities, labels)
-    return accuracy, _measure("auc", split, area, np.percentile(draws, (2.5, 97.5)), count)
+    auc = _measure("auc", split, area, np.percentile(draws, (2.5, 97.5)), count)
+    return accuracy(probabilities, labels, split), auc
+
+
+def accuracy(probabilities: np.ndarray, labels: np.ndarray, split: str) -> Measure:
+    """The share of files whose most probable class is the true one, with Wilson's interval."""
+    correct, count = int((probabilities.argmax(axis=1) == labels).sum()), len(labels)
+    return _measure("accuracy", split, correct / count, wilson(correct, count), count)
 
 
 def area_under_curve(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -53,8 +57,12 @@ def area_under_curve(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Counts of shape (classes, classes): rows are the truth, columns the prediction."""
-    num_classes = probabilities.shape[1]
-    flat = labels * num_classes + probabilities.argmax(axis=1)
+    return called_counts(probabilities.argmax(axis=1), labels, probabilities.shape[1])
+
+
+def called_counts(called: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts of shape (classes, classes): rows are the truth, columns what files were called."""
+    flat = labels * num_classes + called
     return np.bincount(flat, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 

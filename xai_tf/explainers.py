@@ -16,6 +16,7 @@ from xai_tf import corrections
 from xai_tf.classifier import Classifier
 from xai_tf.meter import FORWARD_BATCH, Meter, Progress
 from xai_tf.methods import Method
+from xai_tf.partial import ESTIMATES, Offers, watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Run:
         segments: int32 (height, width), for methods that weigh segments.
         features: maps and gradients of the layer, where they are known already.
         meter: runs and counts the passes.
+        image: float32 (height, width, 3), what is explained.
+        offer: takes the map so far, or None where nobody looks at it.
     """
 
     classifier: Classifier
@@ -39,6 +42,8 @@ class Run:
     segments: np.ndarray | None
     features: tuple[Any, Any] | None
     meter: Meter
+    image: np.ndarray
+    offer: Offers | None
 
     @property
     def model(self) -> Any:
@@ -57,8 +62,14 @@ def start_meter(method: Method, classifier: Classifier, progress: Progress | Non
 def build_explainer(method: Method, run: Run) -> Any:
     """Build an explainer, to be called with images and targets, that runs on the run's meter."""
     explainer = BUILDERS[method.explainer](run)
-    explainer.inference_function = explainer.batch_inference_function = run.meter.scores
-    explainer.gradient = explainer.batch_gradient = run.meter.gradients
+    scores, gradients = run.meter.scores, run.meter.gradients
+    if run.offer:
+        explainer.offer = run.offer
+        if estimate := ESTIMATES.get(method.explainer):
+            seen = watch(explainer, run, estimate)
+            scores, gradients = partial(scores, seen=seen), partial(gradients, seen=seen)
+    explainer.inference_function = explainer.batch_inference_function = scores
+    explainer.gradient = explainer.batch_gradient = gradients
     # Xplique keeps every model for good in a table keyed by id(), which Python uses again.
     BlackBoxExplainer._cache_models.clear()
     return explainer

@@ -16,6 +16,7 @@ from xai_tf.prediction import Prediction
 from xai_tf.sample import Sample
 
 Progress = Callable[[int, int], None]
+Partial = Callable[[np.ndarray], None]
 
 ALL_LAYERS = "all"
 MAX_GAP = 0.05  # of Integrated Gradients, as a share of the score's change
@@ -85,6 +86,7 @@ def explain(
     seed: int = 0,
     settings: Mapping[str, float] | None = None,
     progress: Progress | None = None,
+    partial: Partial | None = None,
 ) -> Explanation:
     """Explain a prediction.
 
@@ -99,6 +101,9 @@ def explain(
         seed: of a stochastic method; the same seed gives the same map.
         settings: those that differ from the method's defaults.
         progress: called with (passes done, passes in all); raise in it to stop the work.
+        partial: called with the map so far, float32 (height, width) in the method's own unit, about
+            once a second while a method that samples runs (see `xai_tf.partial`); raise in it to
+            stop the work. The final map is the same with and without.
 
     Raises:
         UnknownNameError: no such method, class, layer or setting.
@@ -111,7 +116,7 @@ def explain(
     if layer and not entry.needs_layer:
         raise SettingError(f"{entry.title} looks at no layer. Leave the layer out.")
     asked = _question(classifier, sample, target, contrast)
-    return _run(classifier, sample, entry, asked, layers, seed, settings, progress)[0]
+    return _run(classifier, sample, entry, asked, layers, seed, settings, progress, partial)[0]
 
 
 def explain_layers(
@@ -195,8 +200,10 @@ def _run(
     seed: int,
     settings: Mapping[str, float] | None,
     progress: Progress | None,
+    partial: Partial | None = None,
 ) -> list[Explanation]:
     from xai_tf.explainers import Run, build_explainer, start_meter
+    from xai_tf.partial import Offers, one_map
     from xai_tf.segmentation import segment
 
     chosen = method.settings(settings or {}, classifier.baseline)
@@ -212,13 +219,12 @@ def _run(
         meter.count("gradient", 1)
         features = list(zip(maps, gradients, strict=True))
     segments = segment(sample, int(chosen["num_segments"])) if method.segments else None
+    offer = Offers(partial, method) if partial else None
     explanations = []
     for layer, known in zip(layers, features, strict=True):
-        run = Run(classifier, chosen, seed, layer, segments, known, meter)
+        run = Run(classifier, chosen, seed, layer, segments, known, meter, sample.image, offer)
         explainer = build_explainer(method, run)
-        attribution = np.asarray(explainer(images, targets), np.float32)[0].squeeze(-1)
-        if not method.signed:
-            attribution = np.maximum(attribution, 0)  # bicubic enlarging undershoots
+        attribution = one_map(explainer(images, targets)[0], method)
         figures, weights = _figures(method, explainer, attribution, sample, asked, chosen, meter)
         explanations.append(
             Explanation(

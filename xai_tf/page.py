@@ -23,6 +23,7 @@ meter { width: 8rem; }
 .note { opacity: 0.75; }
 """
 MEDICAL = "Not a medical device: nothing here may be used to diagnose or treat anyone."
+NOTICE = "Maps show what the network used, which need not be what a person would use. " + MEDICAL
 
 
 def write_page(folder: Path, manifests: dict[str, dict[str, Any]], title: str) -> Path:
@@ -39,8 +40,7 @@ def write_page(folder: Path, manifests: dict[str, dict[str, Any]], title: str) -
         f'{MARK}\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
         f"<h1>{escape(title)}</h1>\n"
-        '<p class="note">Maps show what the network used, which need not be what a person would '
-        f"use. {MEDICAL}</p>\n{sections}\n</html>\n"
+        f'<p class="note">{NOTICE}</p>\n{sections}\n</html>\n'
     )
     try:
         with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:

@@ -16,7 +16,7 @@ from matplotlib import colormaps
 
 from xai_tf.doctor import drawable
 from xai_tf.explanation import Explanation
-from xai_tf.sample import Sample
+from xai_tf.sample import Sample, Sound
 from xai_tf.windows import Reading
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ HERTZ_TICKS = (100, 250, 500, 1000, 2000, 3000, 4000, 8000, 16000)
 
 def limit(explanations: Sequence[Explanation]) -> float:
     """Where the scale of one or several maps ends: 99th percentile of their absolute values."""
-    maps = [e.attribution for e in explanations if drawable(e.attribution)]
+    return limit_of([explanation.attribution for explanation in explanations])
+
+
+def limit_of(attributions: Sequence[np.ndarray]) -> float:
+    """The same of bare attributions, each of shape (height, width)."""
+    maps = [attribution for attribution in attributions if drawable(attribution)]
     if not maps:
         return 1.0
     strength = np.abs(np.stack(maps))
@@ -50,12 +55,21 @@ def heatmap(explanation: Explanation, end: float | None = None) -> np.ndarray:
         end: where the scale ends, in the attribution's unit; the explanation's own `limit` if
             left out. Give the same to maps that are compared.
     """
-    if not drawable(explanation.attribution):
-        return np.full((*explanation.attribution.shape, 3), 128, np.uint8)
-    level = _level(explanation, end)
-    signed = explanation.method.signed
+    return cover(explanation.attribution, explanation.method.signed, end)[..., :3]
+
+
+def cover(attribution: np.ndarray, signed: bool, end: float | None = None) -> np.ndarray:
+    """A bare attribution as colours that cover a picture: uint8 array of shape (height, width, 4).
+
+    The colours are the `heatmap`'s; how much they cover is the strength of the map, from nothing
+    where it is zero to all at the end of the scale. Laid over `grey_bytes` with an opacity, and
+    `outlines` upon it, it is the `overlay`.
+    """
+    if not drawable(attribution):
+        return np.full((*attribution.shape, 4), (128, 128, 128, 0), np.uint8)
+    level = _level(attribution, signed, end)
     colours = colormaps[SIGNED]((level + 1) / 2) if signed else colormaps[UNSIGNED](level)
-    return np.rint(colours[..., :3] * 255).astype(np.uint8)
+    return np.rint(np.dstack([colours[..., :3], np.abs(level)]) * 255).astype(np.uint8)
 
 
 def overlay(explanation: Explanation, opacity: float = 0.7, end: float | None = None) -> np.ndarray:
@@ -70,17 +84,21 @@ def overlay(explanation: Explanation, opacity: float = 0.7, end: float | None = 
     background = grey_bytes(explanation.sample)
     if not drawable(explanation.attribution):
         return background
-    cover = opacity * np.abs(_level(explanation, end))[..., None]
-    mixed = (1 - cover) * background + cover * heatmap(explanation, end)
+    level = _level(explanation.attribution, explanation.method.signed, end)
+    strength = opacity * np.abs(level)[..., None]
+    mixed = (1 - strength) * background + strength * heatmap(explanation, end)
     picture = np.rint(mixed).astype(np.uint8)
     return outlined(picture, explanation.segments) if explanation.segments is not None else picture
 
 
+def outlines(segments: np.ndarray) -> np.ndarray:
+    """The outlines of segments as a layer of their own: uint8 array of shape (height, width, 4)."""
+    return np.where(_edges(segments)[..., None], (*OUTLINE, 128), (0, 0, 0, 0)).astype(np.uint8)
+
+
 def outlined(picture: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """Draw the outlines of segments into a picture: uint8 array of shape (height, width, 3)."""
-    edges = np.zeros(segments.shape, bool)
-    edges[:, 1:] |= segments[:, 1:] != segments[:, :-1]
-    edges[1:] |= segments[1:] != segments[:-1]
+    edges = _edges(segments)
     drawn = picture.copy()
     drawn[edges] = (0.5 * drawn[edges] + 0.5 * np.array(OUTLINE)).astype(np.uint8)
     return drawn
@@ -107,7 +125,7 @@ def figure(explanation: Explanation, opacity: float = 0.7) -> Figure:
     _scale(plot, axes[1], explanation, end)
     over = overlay(explanation, opacity, end)
     _show(axes[2], over, explanation.sample, f"Laid over, opacity {opacity:.0%}")
-    plot.suptitle(headline(explanation), fontsize=11)
+    _headline(plot, headline(explanation))
     return plot
 
 
@@ -137,7 +155,7 @@ def comparison(
         _scale(plot, ax, explanation, end)
     for ax in axes[len(explanations) + 1 :]:
         ax.axis("off")
-    plot.suptitle(headline(explanations[0]), fontsize=11)
+    _headline(plot, headline(explanations[0]))
     return plot
 
 
@@ -155,12 +173,13 @@ def timeline(reading: Reading) -> Figure:
         lower.plot(middles, chances, marker="o", label=name)
     lower.set(ylim=(0, 1), ylabel="probability", xlabel="seconds (middle of the window)")
     lower.axhline(0.5, color="grey", linewidth=0.5)
-    lower.legend(fontsize=8)
+    for text in lower.legend(fontsize=8).get_texts():
+        text.set_parse_math(False)
     whole = reading.prediction
-    plot.suptitle(
+    _headline(
+        plot,
         f"{reading.source.name}: {whole.name} ({whole.probabilities[whole.label]:.1%}), "
         f"the mean of {len(reading.samples)} windows",
-        fontsize=11,
     )
     return plot
 
@@ -174,10 +193,33 @@ def headline(explanation: Explanation) -> str:
     return f"{name}: {prediction.name} ({chance:.1%}) - why {explanation.target_name}?"
 
 
-def _level(explanation: Explanation, end: float | None) -> np.ndarray:
+def hertz_ticks(sound: Sound) -> list[tuple[float, str]]:
+    """Marks along a spectrogram's height: (share of the height from the bottom, Hz)."""
+    inside = [hertz for hertz in HERTZ_TICKS if sound.hertz[0] <= hertz <= sound.hertz[-1]]
+    bands = np.interp(inside, sound.hertz, np.arange(len(sound.hertz)) + 0.5)
+    return [
+        (float(band / len(sound.hertz)), f"{hertz:g}")
+        for hertz, band in zip(inside, bands, strict=True)
+    ]
+
+
+def second_ticks(sound: Sound) -> list[tuple[float, str]]:
+    """Marks along a spectrogram's width: (share of the width from the left, seconds)."""
+    start, end = sound.seconds[0], sound.seconds[-1]
+    return [(share, f"{start + (end - start) * share:.2f}") for share in (0, 0.25, 0.5, 0.75, 1)]
+
+
+def _edges(segments: np.ndarray) -> np.ndarray:
+    """Where a segment begins: boolean array of shape (height, width)."""
+    edges = np.zeros(segments.shape, bool)
+    edges[:, 1:] |= segments[:, 1:] != segments[:, :-1]
+    edges[1:] |= segments[1:] != segments[:-1]
+    return edges
+
+
+def _level(attribution: np.ndarray, signed: bool, end: float | None) -> np.ndarray:
     """The attribution relative to the end of its scale: in [-1, 1], or [0, 1] if unsigned."""
-    low = -1 if explanation.method.signed else 0
-    return np.clip(explanation.attribution / (end or limit([explanation])), low, 1)
+    return np.clip(attribution / (end or limit_of([attribution])), -1 if signed else 0, 1)
 
 
 def _figure(columns: int, rows: int) -> Figure:
@@ -186,27 +228,23 @@ def _figure(columns: int, rows: int) -> Figure:
     return Figure(figsize=(3.6 * columns, 3.3 * rows + 0.4), dpi=100, layout="constrained")
 
 
+def _headline(plot: Figure, text: str) -> None:
+    # Names of files and classes are no formulas, though they may hold dollar signs.
+    plot.suptitle(text, fontsize=11, parse_math=False)
+
+
 def _show(ax: Axes, picture: np.ndarray, sample: Sample, title: str) -> None:
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, parse_math=False)
     height, width = picture.shape[:2]
     ax.imshow(picture, extent=(0, width, height, 0), interpolation="nearest")
     if sample.sound is None:
         ax.set_xticks([])
         ax.set_yticks([])
         return
-    sound = sample.sound
-    heights = np.interp(HERTZ_TICKS, sound.hertz, np.arange(len(sound.hertz)) + 0.5)
-    inside = (np.array(HERTZ_TICKS) >= sound.hertz[0]) & (np.array(HERTZ_TICKS) <= sound.hertz[-1])
-    ax.set_yticks(
-        height * (1 - heights[inside] / len(sound.hertz)),
-        [f"{hertz:g}" for hertz in np.array(HERTZ_TICKS)[inside]],
-        fontsize=7,
-    )
-    span = sound.seconds[-1] - sound.seconds[0]
-    ticks = np.linspace(0, 1, 5)
-    ax.set_xticks(
-        width * ticks, [f"{sound.seconds[0] + span * tick:.2f}" for tick in ticks], fontsize=7
-    )
+    heights, hertz = zip(*hertz_ticks(sample.sound), strict=True)
+    ax.set_yticks([height * (1 - share) for share in heights], hertz, fontsize=7)
+    widths, seconds = zip(*second_ticks(sample.sound), strict=True)
+    ax.set_xticks([width * share for share in widths], seconds, fontsize=7)
     ax.set_xlabel("seconds", fontsize=7)
     ax.set_ylabel("Hz", fontsize=7)
 

@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tuning.calibration import BINS, Calibration, calibrated, calibration_error
+from tuning.calibration import Calibration, calibrated
 from tuning.reporting.drawing import COLOURS, GREY, INK, colour, new_figure, plain, say, tidy
+from xai_tf import curves
 from xai_tf.evaluation import confusion, evaluate
 
 NUM_DRAWS = 300  # for the band; the interval of the area has evaluate's 1,000
@@ -101,9 +102,9 @@ def reliability(arrays: Mapping[str, np.ndarray], calibration: Calibration | Non
         grid.reshape(2, -1).T, shown, strict=True
     ):  # fmt: skip
         _draw_reliability(upper, chances, labels)
-        error = calibration_error(chances, labels)
+        error = curves.calibration_error(chances, labels)
         upper.set_title(f"{title}: calibration error {error:.3f}", fontsize=10)
-        lower.hist(chances.max(axis=1), bins=np.linspace(0, 1, BINS + 1), color=GREY)
+        lower.hist(chances.max(axis=1), bins=np.linspace(0, 1, curves.BINS + 1), color=GREY)
         lower.set_xlabel("confidence: probability of the class called", fontsize=9)
         tidy(lower)
     first = grid.reshape(2, -1)[:, 0]
@@ -112,23 +113,13 @@ def reliability(arrays: Mapping[str, np.ndarray], calibration: Calibration | Non
     return plot
 
 
-def _bins(probabilities: np.ndarray, labels: np.ndarray) -> list[tuple[float, int, int]]:
-    """Mean confidence, files right and files, of each bin that has any."""
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    places = np.minimum((sure * BINS).astype(int), BINS - 1)
-    masks = [places == place for place in np.unique(places)]
-    return [(float(sure[m].mean()), int(right[m].sum()), int(m.sum())) for m in masks]
-
-
 def _draw_reliability(ax: Axes, probabilities: np.ndarray, labels: np.ndarray) -> None:
-    from scipy.stats import binomtest
-
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-    bins = _bins(probabilities, labels)
-    for mean, right, count in bins:
-        interval = binomtest(right, count).proportion_ci(method="wilson")
-        ax.plot([mean, mean], interval, color=COLOURS[0], alpha=0.5, linewidth=2)
-    ax.plot([mean for mean, _, _ in bins], [right / count for _, right, count in bins], "o-",
+    bins = curves.reliability(probabilities, labels)
+    for b in bins:
+        interval = curves.wilson(b.right, b.count)
+        ax.plot([b.confidence] * 2, interval, color=COLOURS[0], alpha=0.5, linewidth=2)
+    ax.plot([b.confidence for b in bins], [b.right / b.count for b in bins], "o-",
             color=COLOURS[0], markersize=5)  # fmt: skip
     ax.set(xlim=(0, 1.02), ylim=(0, 1.02))
     tidy(ax)
@@ -156,20 +147,18 @@ _GRID = np.linspace(0, 1, 101)
 
 
 def _roc(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.metrics import roc_curve
-
-    false, true, _ = roc_curve(hit, scores)
-    return false, true
+    drawn = curves.curve(scores, hit)
+    return drawn.false_alarms, drawn.sensitivity
 
 
 def _band(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where 95% of the curves of resampled files run: lower and upper edge over `_GRID`."""
     rng, groups = np.random.default_rng(0), (np.flatnonzero(hit), np.flatnonzero(~hit))
-    curves = []
+    drawn = []
     for _ in range(NUM_DRAWS):
         rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        curves.append(np.interp(_GRID, *_roc(scores[rows], hit[rows])))
-    low, high = np.percentile(curves, (2.5, 97.5), axis=0)
+        drawn.append(np.interp(_GRID, *_roc(scores[rows], hit[rows])))
+    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
     return low, high
 
 

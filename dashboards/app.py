@@ -1,0 +1,147 @@
+"""The page: a session and its views, put together. `panel serve dashboards/app.py` works too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.components.shortcuts import Shortcuts
+from dashboards.links import TABS
+from dashboards.service.requests import Explain
+from dashboards.service.service import Service
+from dashboards.settings import ServeSettings
+from dashboards.state.errors import ErrorStudy
+from dashboards.state.session import Session
+from dashboards.state.tuning import TuningRuns
+from dashboards.theme import THEMES
+from dashboards.uploads import Uploads, uploads_folder
+from dashboards.views.compare import ComparePage
+from dashboards.views.depth import DepthPage
+from dashboards.views.errors import ErrorsView
+from dashboards.views.explain import ExplainPage
+from dashboards.views.help import HelpView
+from dashboards.views.link import LinkView
+from dashboards.views.narration import NarrationView
+from dashboards.views.side import FilesView, InputView, ModelView, NoticesView
+from dashboards.views.take import TakeView
+from dashboards.views.tuning import TuningView
+from xai_tf.methods import METHODS
+
+TITLES = {
+    "explain": "Explain", "compare": "Compare", "layers": "Layers", "errors": "Errors",
+    "tuning": "Tuning",
+}  # fmt: skip
+
+
+def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
+    """A visitor's page: a session of its own on a service that all share."""
+    pn.extension("filedropper", "tabulator")
+    session = Session(service, Uploads(uploads_folder(settings.cache), settings.limits))
+    pages = _pages(session, settings)
+    shown = {name: pn.Column(sizing_mode="stretch_width") for name in TABS}
+
+    def look(*_: Any) -> None:
+        """Build a page when it is looked at first: most visitors never see most of them."""
+        if not shown[session.tab].objects:
+            shown[session.tab].append(pages[session.tab]())
+        tabs.active = TABS.index(session.tab)
+
+    tabs = pmui.Tabs(
+        *((TITLES[name], shown[name]) for name in TABS), dynamic=True, sizing_mode="stretch_width"
+    )
+    session.param.watch(look, "tab")
+    tabs.param.watch(lambda event: setattr(session, "tab", TABS[event.new]), "active")
+    look()
+    help_view = HelpView()
+    keys = Shortcuts(on_key=_keys(session, help_view))
+    opener = pmui.IconButton(icon="help", description="Help and keys")
+    opener.on_click(lambda _: help_view.show())
+    bench = session.bench
+    page = pmui.Page(
+        title="xai-tf",
+        header=[LinkView(session=session), opener],
+        sidebar=[ModelView(bench=bench), InputView(bench=bench), FilesView(bench=bench)],
+        sidebar_width=340,
+        sidebar_resizable=False,  # its handle is labelled in a way that is not allowed
+        main=[NoticesView(bench=bench), tabs, help_view, keys],
+        theme_config=THEMES,
+        # The page's own busy bar has no name that a screen reader could say; long work has ours.
+        sx={"& header .MuiLinearProgress-root": {"display": "none"}},
+    )
+    if pn.state.curdoc:
+        _on_arrival(session, help_view)
+        pn.state.on_session_destroyed(lambda _: session.close())
+    return page
+
+
+def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], Any]]:
+    """What builds the view of each tab, by name."""
+    visitor = session.bench.visitor
+
+    def explain() -> ExplainPage:
+        extras = [NarrationView(narrator=session.narrator), TakeView(session=session)]
+        return ExplainPage(explorer=session.explorer, bench=session.bench, extras=extras)
+
+    def errors() -> ErrorsView:
+        study = ErrorStudy(visitor, session.service.models, settings.data)
+        study.param.watch(lambda event: _look_at(session, event.new), "opened")
+        return ErrorsView(study=study)
+
+    def tuning() -> TuningView:
+        runs = TuningRuns(visitor, settings.searches)
+        runs.param.watch(lambda _: _try_model(session, runs.model), "open_model")
+        return TuningView(runs=runs)
+
+    return {
+        "explain": explain,
+        "compare": lambda: ComparePage(comparison=session.comparison),
+        "layers": lambda: DepthPage(depth=session.depth),
+        "errors": errors,
+        "tuning": tuning,
+    }
+
+
+def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:
+    methods = list(METHODS)
+
+    def press(key: str) -> None:
+        if key == "?":
+            help_view.show()
+        elif key in ("ArrowLeft", "ArrowRight"):
+            session.bench.step(1 if key == "ArrowRight" else -1)
+        elif key.isdecimal() and 1 <= int(key) <= len(methods):
+            session.explorer.method = methods[int(key) - 1]
+
+    return press
+
+
+def _on_arrival(session: Session, help_view: HelpView) -> None:
+    """Follow the link a visitor came by; without one, show how this works once."""
+    query = pn.state.location.search if pn.state.location else ""
+    if query:
+        pn.state.onload(lambda: session.restore(query))
+    elif not pn.state.cookies.get("xai_tf_seen"):
+        help_view.show()
+
+
+def _try_model(session: Session, name: str) -> None:
+    session.bench.choose_model(name)
+    session.tab = "explain"
+
+
+def _look_at(session: Session, request: Explain | None) -> None:
+    """Open what the visitor found among the errors."""
+    if request is not None:
+        session.bench.show(request.file, request.model.name)
+        session.tab = "explain"
+
+
+if (
+    pn.state.served
+):  # by `panel serve dashboards/app.py`, which has no gate, login or limits of ours
+    from dashboards.server import default_service
+
+    create_app(*default_service()).servable()

@@ -1,0 +1,1 @@
+"""Components for the browser: the stage of a picture, shortcuts, the recorder."""

@@ -1,0 +1,49 @@
+"""What only the browser can do with a link: show it as its address, and copy it."""
+
+from __future__ import annotations
+
+import param
+from panel.custom import JSComponent
+
+
+class Address(JSComponent):
+    """Keeps the browser's address that of the view, copies it, and remembers that one was here."""
+
+    query = param.String(doc="Of the link that restores the view, without the question mark.")
+
+    _esm = """
+export function render({ model, el }) {
+  const button = document.createElement("button");
+  const said = document.createElement("span");
+  const style = document.createElement("style");
+  style.textContent = `
+    button { font: inherit; font-size: 0.875rem; color: var(--panel-on-primary-color, #fff);
+      background: transparent; border: 1px solid currentColor; border-radius: 8px;
+      padding: 6px 12px; cursor: pointer; white-space: nowrap; }
+    button:focus-visible { outline: 3px solid currentColor; outline-offset: 2px; }
+    span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }`;
+  button.type = "button";
+  button.textContent = "Copy link";
+  said.setAttribute("role", "status");
+  el.append(style, button, said);
+  const link = () => {
+    const url = new URL(location.href);
+    url.search = model.query;
+    return url.href;
+  };
+  const tell = (text) => {
+    button.textContent = said.textContent = text;
+    setTimeout(() => { button.textContent = "Copy link"; }, 4000);
+  };
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(link());
+      tell("Copied");
+    } catch {
+      tell("Copy it from the address bar");  // no clipboard without https
+    }
+  });
+  model.on("query", () => history.replaceState(null, "", link()));
+  document.cookie = "xai_tf_seen=1; max-age=31536000; SameSite=Lax; path=/";
+}
+"""

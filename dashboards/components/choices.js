@@ -1,0 +1,80 @@
+// Radio buttons with pictures, bars and notes: one tab stop, arrows move (WAI-ARIA radio group).
+function add(parent, tag, className, text) {
+  const element = document.createElement(tag);
+  element.className = className;
+  if (text !== undefined) element.textContent = text;
+  parent.append(element);
+  return element;
+}
+
+function content(button, item) {
+  if (item.picture) {
+    const picture = add(button, "img", "picture");
+    picture.src = item.picture;
+    picture.alt = "";
+  }
+  const words = add(button, "span", "words");
+  const line = add(words, "span", "line");
+  add(line, "span", "label", item.label);
+  if (item.badge) add(line, "span", "badge", item.badge);
+  if (typeof item.share === "number") {
+    const bar = add(words, "span", "bar");
+    add(bar, "span", "fill").style.width = `${Math.max(0, Math.min(1, item.share)) * 100}%`;
+  }
+  if (item.note) add(words, "span", "note", item.note);
+}
+
+export function render({ model, el }) {
+  const group = add(el, "div", "choices");
+  group.setAttribute("role", "radiogroup");
+  let buttons = [];
+
+  const mark = () => {
+    const chosen = buttons.find((button) => button.dataset.value === model.value);
+    const stop = chosen ?? buttons.find((button) => !button.disabled);
+    for (const button of buttons) {
+      button.setAttribute("aria-checked", button === chosen);
+      button.tabIndex = button === stop ? 0 : -1;
+    }
+  };
+
+  const choose = (button) => {
+    if (!button || button.disabled) return;
+    model.value = button.dataset.value;
+    mark();
+    button.focus();
+  };
+
+  const draw = () => {
+    const focused = buttons.findIndex((button) => button.matches(":focus"));
+    group.className = `choices ${model.layout}`;
+    group.setAttribute("aria-label", model.label);
+    group.replaceChildren();
+    buttons = model.items.map((item) => {
+      const button = add(group, "button", "choice");
+      button.type = "button";
+      button.dataset.value = item.value;
+      button.disabled = Boolean(item.disabled);
+      button.setAttribute("role", "radio");
+      content(button, item);
+      button.addEventListener("click", () => choose(button));
+      return button;
+    });
+    mark();
+    if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)]?.focus();
+  };
+
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const open = buttons.filter((button) => !button.disabled);
+    const at = open.findIndex((button) => button.matches(":focus"));
+    choose(open[(at + step + open.length) % open.length]);
+  });
+
+  for (const name of ["items", "layout", "label"]) model.on(name, draw);
+  model.on("value", mark);
+  draw();
+}

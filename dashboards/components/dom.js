@@ -1,0 +1,30 @@
+// Making elements. Texts are set as text: names of files and classes come from visitors.
+
+export function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    node.setAttribute(name, value)
+  }
+  node.append(...children)
+  return node
+}
+
+const ICONS = {
+  play: "M8 5v14l11-7z",
+  pause: "M6 5h4v14H6zM14 5h4v14h-4z",
+  enlarge: "M5 14H3v7h7v-2H5zM3 10h2V5h5V3H3zM19 19h-5v2h7v-7h-2zM14 3v2h5v5h2V3z",
+  close: "M19 6.4 17.6 5 12 10.6 6.4 5 5 6.4l5.6 5.6L5 17.6 6.4 19l5.6-5.6 5.6 5.6 1.4-1.4-5.6-5.6z",
+}
+
+export function icon(name) {
+  const space = "http://www.w3.org/2000/svg"
+  const drawing = document.createElementNS(space, "svg")
+  drawing.setAttribute("viewBox", "0 0 24 24")
+  drawing.setAttribute("aria-hidden", "true")
+  const path = document.createElementNS(space, "path")
+  path.setAttribute("d", ICONS[name])
+  drawing.append(path)
+  return drawing
+}
+
+export const clamp = (value, low, high) => Math.min(high, Math.max(low, value))

@@ -1,0 +1,199 @@
+"""From the library's records to what a `Stage` shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image
+
+from xai_tf import pictures
+from xai_tf.doctor import drawable
+from xai_tf.explanation import Explanation
+from xai_tf.methods import Method
+from xai_tf.sample import Sample, Sound
+
+COMPRESSION = 1  # of PNG: up to a tenth larger than by default, in a quarter of the time
+STRONGEST = 0.1  # of the places of a map
+ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
+NOTE = "Rebuilt from the picture: pitch and rhythm can be trusted, timbre and loudness cannot."
+
+
+def stage_of_sample(sample: Sample) -> dict[str, Any]:
+    """What a stage shows of a sample that has not been explained."""
+    return {
+        "original": picture_url(pictures.image_bytes(sample)),
+        "grey": picture_url(pictures.grey_bytes(sample)),
+        "alt": f"{_seen(sample)}.",
+        "caption": "What the network saw",
+        **_nothing_over(),
+        **_sound(sample),
+    }
+
+
+def stage_of(explanation: Explanation, end: float | None = None) -> dict[str, Any]:
+    """What a stage shows of an explanation.
+
+    Args:
+        explanation: what to show.
+        end: where the scale ends, as in `pictures.heatmap`; the same for maps that are compared.
+    """
+    prediction, segments = explanation.prediction, explanation.segments
+    chance = prediction.probabilities[prediction.label]
+    where = f" at layer {explanation.layer}" if explanation.layer else ""
+    return {
+        **stage_of_sample(explanation.sample),
+        **_map(explanation.attribution, explanation.method, end),
+        "outlines": "" if segments is None else picture_url(pictures.outlines(segments)),
+        "alt": f"{_seen(explanation.sample)}, called {prediction.name} ({chance:.1%}). "
+        f"{explanation.method.title}{where}, for {explanation.target_name}: "
+        + _said(explanation.attribution, explanation.method, explanation.sample, end),
+        "caption": f"{explanation.method.title}{where}: why {explanation.target_name}?",
+    }
+
+
+def stage_of_partial(sample: Sample, method: Method, attribution: np.ndarray) -> dict[str, Any]:
+    """What a stage shows of a map that is still being sampled.
+
+    Args:
+        sample: what is explained.
+        method: an entry of `METHODS`.
+        attribution: float array of shape (height, width), the map so far.
+    """
+    return {
+        **stage_of_sample(sample),
+        **_map(attribution, method, None),
+        "alt": f"{_seen(sample)}. {method.title}, a partial map: "
+        + _said(attribution, method, sample, None),
+        "caption": f"{method.title}, so far",
+        "busy": True,
+    }
+
+
+def picture_url(picture: np.ndarray) -> str:
+    """A data URL of a PNG.
+
+    Args:
+        picture: uint8 array of shape (height, width, 3) or (height, width, 4).
+    """
+    grey = picture.shape[2] == 3 and (picture == picture[..., :1]).all()
+    file = io.BytesIO()
+    image = Image.fromarray(picture[..., 0] if grey else picture)
+    image.save(file, "PNG", compress_level=COMPRESSION)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def wav_bytes(sound: Sound) -> bytes:
+    """A sound as a 16-bit mono WAV file; what is beyond full scale is clipped, not wrapped."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(sound.rate)
+        target.writeframes(np.rint(np.clip(sound.waveform, -1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def _nothing_over() -> dict[str, Any]:
+    return {"heatmap": "", "cover": "", "outlines": "", "scale": {}, "signal": True, "busy": False}
+
+
+def _map(attribution: np.ndarray, method: Method, end: float | None) -> dict[str, Any]:
+    cover = pictures.cover(attribution, method.signed, end)
+    signal = drawable(attribution)
+    return {
+        "heatmap": picture_url(cover[..., :3]),
+        "cover": picture_url(cover),
+        "signal": signal,
+        "scale": _scale(method.signed, end or pictures.limit_of([attribution])) if signal else {},
+    }
+
+
+def _scale(signed: bool, end: float) -> dict[str, Any]:
+    colours = colormaps[pictures.SIGNED if signed else pictures.UNSIGNED](np.linspace(0, 1, 17))
+    numbers = np.linspace(-end if signed else 0, end, 3)
+    return {
+        "colours": [f"rgb({red} {green} {blue})" for red, green, blue in _bytes(colours)],
+        "ticks": [
+            (place, f"{number:.2g}") for place, number in zip((0, 0.5, 1), numbers, strict=True)
+        ],
+        "title": "against ← → for" if signed else "strength",
+    }
+
+
+def _bytes(colours: np.ndarray) -> list[list[int]]:
+    return np.rint(colours[:, :3] * 255).astype(int).tolist()
+
+
+def _sound(sample: Sample) -> dict[str, Any]:
+    sound = sample.sound
+    if sound is None:
+        return {"sound": "", "sound_note": "", "span": (0.0, 0.0), "axes": {}}
+    return {
+        "sound": f"data:audio/wav;base64,{base64.b64encode(wav_bytes(sound)).decode()}",
+        "sound_note": NOTE if sound.rebuilt else "",
+        "span": (float(sound.seconds[0]), float(sound.seconds[-1])),
+        "axes": {
+            "x": {"title": "seconds", "ticks": pictures.second_ticks(sound)},
+            "y": {"title": "Hz", "ticks": pictures.hertz_ticks(sound)},
+        },
+    }
+
+
+def _seen(sample: Sample) -> str:
+    """What the picture is. No name of a file: where a file lies on the server is nobody's."""
+    if sample.sound is None:
+        height, width = sample.image.shape[:2]
+        return f"Picture of {width} by {height} pixels, as the network saw it"
+    start, end = sample.sound.seconds[0], sample.sound.seconds[-1]
+    low, high = sample.sound.hertz[0], sample.sound.hertz[-1]
+    return f"Spectrogram of {start:.2f} to {end:.2f} s, {low:.0f} to {high:.0f} Hz"
+
+
+def _said(attribution: np.ndarray, method: Method, sample: Sample, end: float | None) -> str:
+    if not drawable(attribution):
+        return "no signal, so there is nothing to see."
+    colours = "red for, blue against" if method.signed else "black weak, yellow strong"
+    where = _time_and_pitch if sample.sound is not None else _parts
+    found = where(*_strongest(attribution), sample)
+    limit = end or pictures.limit_of([attribution])
+    return f"of its strongest tenth {found}. Colours: {colours}; the scale ends at {limit:.2g}."
+
+
+def _strongest(attribution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows and columns of the strongest tenth, as shares of the height and the width."""
+    strength = np.abs(attribution)
+    count = max(1, round(STRONGEST * strength.size))
+    order = np.argsort(-strength, axis=None, kind="stable")[:count]
+    rows, columns = np.unravel_index(order, strength.shape)
+    return (rows + 0.5) / strength.shape[0], (columns + 0.5) / strength.shape[1]
+
+
+def _parts(rows: np.ndarray, columns: np.ndarray, sample: Sample) -> str:
+    """The two ninths of the picture that hold most, and how much."""
+    ninths = 3 * (rows * 3).astype(int) + (columns * 3).astype(int)
+    shares = np.bincount(ninths, minlength=9) / len(ninths)
+    first, second = np.argsort(-shares, kind="stable")[:2]
+    text = f"{shares[first]:.0%} lie in the {_ninth(first)}"
+    return text + (f" and {shares[second]:.0%} in the {_ninth(second)}" if shares[second] else "")
+
+
+def _ninth(number: int) -> str:
+    row, column = divmod(int(number), 3)
+    return "middle" if number == 4 else f"{ROWS[row]} {COLUMNS[column]}"
+
+
+def _time_and_pitch(rows: np.ndarray, columns: np.ndarray, sample: Sample) -> str:
+    """The seconds and the Hz that hold the middle half."""
+    sound = sample.sound
+    start, end = sound.seconds[0], sound.seconds[-1]
+    first, last = start + (end - start) * np.quantile(columns, [0.25, 0.75])
+    bands = (1 - np.quantile(rows, [0.75, 0.25])) * len(sound.hertz) - 0.5
+    low, high = np.interp(bands, np.arange(len(sound.hertz)), sound.hertz)
+    return (
+        f"half lies between {first:.2f} and {last:.2f} s, half between {low:.0f} and {high:.0f} Hz"
+    )

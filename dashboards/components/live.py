@@ -1,0 +1,59 @@
+"""Words that a screen reader says when they change."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+from panel.custom import JSComponent
+
+
+class Live(JSComponent):
+    """Paragraphs that a screen reader says when they change; shown as text, never as markup.
+
+    Attributes:
+        paragraphs: what it says.
+        language: "en" or "fr", of the words.
+        look: "status", "warning", "error" or "said".
+        urgent: whether it interrupts what is being read.
+    """
+
+    paragraphs = param.List(default=[], item_type=str)
+    language = param.String(default="en")
+    look = param.Selector(default="status", objects=["status", "warning", "error", "said"])
+    urgent = param.Boolean(default=False)
+
+    # The region outlives its words: one that comes with its words is not announced.
+    _esm = """
+    export function render({ model }) {
+      const region = document.createElement("div");
+      region.setAttribute("role", model.urgent ? "alert" : "status");
+      region.setAttribute("aria-live", model.urgent ? "assertive" : "polite");
+      const draw = () => {
+        region.lang = model.language;
+        region.className = model.look;
+        const old = [...region.children];
+        model.paragraphs.forEach((text, number) => {
+          const line = old[number] ?? region.appendChild(document.createElement("p"));
+          if (line.textContent !== text) line.textContent = text;
+        });
+        old.slice(model.paragraphs.length).forEach((line) => line.remove());
+      };
+      draw();
+      ["paragraphs", "language", "look"].forEach((name) => model.on(name, draw));
+      return region;
+    }
+    """
+    _stylesheets: ClassVar = [
+        """
+        :host { color: var(--panel-on-background-color, CanvasText); font-size: 0.925rem; }
+        p { margin: 0 0 0.5em; overflow-wrap: anywhere; }
+        .status { font-size: 0.85rem; opacity: 0.9; }
+        .warning { border-left: 4px solid #b26a00; padding-left: 0.6em; font-size: 0.85rem; }
+        .warning:empty { border: 0; }
+        .error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
+        .error:empty { border: 0; }
+        .said { border-left: 4px solid var(--panel-primary-color, Highlight); padding-left: 0.8em; }
+        .said:empty { border: 0; }
+        """
+    ]

@@ -1,0 +1,143 @@
+// The sound behind a spectrogram: player, cursor, axes around the picture, what the mouse is on.
+
+import {clamp, icon, make} from "./dom.js"
+
+const STEP = 0.05 // by an arrow key, as a share of the sound
+const ROUND = 10 // the position is told to a tenth of a second
+
+let playing = null // one sound at a time on a page
+
+export function addSound(model, group, frame, figure) {
+  const audio = new Audio()
+  const play = make("button", {type: "button", class: "play"})
+  const clock = make("span", {class: "clock"})
+  const note = make("p", {class: "note"})
+  const readout = make("span", {class: "readout", "aria-hidden": "true"})
+  const player = make("div", {class: "player"}, play, clock, readout)
+  const position = make("div", {
+    class: "position", role: "slider", tabindex: "0", "aria-label": "Position in the sound",
+  })
+  const cursor = make("div", {class: "cursor"})
+  frame.append(cursor, position)
+  figure.append(player, note)
+  addAxes(model, frame, position, readout)
+
+  const seek = (share) => {
+    if (audio.duration) {
+      audio.currentTime = share * audio.duration
+    }
+    group.set({time: share})
+  }
+  const toggle = () => audio.paused ? audio.play().catch(refused) : audio.pause()
+  const refused = () => { clock.textContent = "This browser cannot play the sound." }
+  const follow = () => {
+    if (!audio.paused) {
+      group.set({time: audio.currentTime / audio.duration})
+      requestAnimationFrame(follow)
+    }
+  }
+  const label = () => {
+    play.replaceChildren(icon(audio.paused ? "play" : "pause"))
+    play.setAttribute("aria-label", audio.paused ? "Play" : "Pause")
+  }
+
+  play.addEventListener("click", toggle)
+  audio.addEventListener("play", () => {
+    if (playing !== audio) {
+      playing?.pause()
+    }
+    playing = audio
+    label()
+    follow()
+  })
+  audio.addEventListener("pause", label)
+  audio.addEventListener("ended", () => group.set({time: 1}))
+  position.addEventListener("pointerdown", (event) => {
+    const box = frame.getBoundingClientRect()
+    seek(clamp((event.clientX - box.left) / box.width, 0, 1))
+  })
+  position.addEventListener("keydown", (event) => {
+    const {time} = group.state
+    const aims = {ArrowLeft: time - STEP, ArrowRight: time + STEP, Home: 0, End: 1}
+    if (event.key === " ") {
+      event.preventDefault()
+      toggle()
+    } else if (event.key in aims) {
+      event.preventDefault()
+      seek(clamp(aims[event.key], 0, 1))
+    }
+  })
+
+  const draw = ({time}) => {
+    const [start, end] = model.span
+    const now = start + time * (end - start)
+    cursor.style.left = `${100 * time}%`
+    const text = `${now.toFixed(2)} s of ${end.toFixed(2)} s`
+    clock.textContent = text
+    for (const [name, value] of [["min", start], ["max", end], ["now", now]]) {
+      position.setAttribute(`aria-value${name}`, Math.round(value * ROUND) / ROUND)
+    }
+    position.setAttribute("aria-valuetext", `${(Math.round(now * ROUND) / ROUND)} seconds`)
+  }
+  const load = () => {
+    audio.pause()
+    if (model.sound) {
+      audio.src = model.sound
+    } else {
+      audio.removeAttribute("src")
+    }
+    for (const part of [player, position, cursor]) {
+      part.hidden = !model.sound
+    }
+    group.set({time: 0})
+  }
+  const warn = () => {
+    note.textContent = model.sound_note
+    note.hidden = !model.sound_note
+  }
+  model.on("sound", load)
+  model.on("sound_note", warn)
+  model.on("span", () => draw(group.state))
+  load()
+  warn()
+  label()
+  return {draw, remove: () => audio.pause()}
+}
+
+function addAxes(model, frame, position, readout) {
+  const plot = frame.parentNode
+  const axes = {x: make("div", {class: "axis x"}), y: make("div", {class: "axis y"})}
+  plot.append(axes.y, axes.x)
+  const draw = () => {
+    plot.classList.toggle("scaled", Boolean(model.axes.x))
+    for (const [name, axis] of Object.entries(axes)) {
+      const {title, ticks} = model.axes[name] ?? {title: "", ticks: []}
+      axis.replaceChildren(make("span", {class: "title"}, title), ...ticks.map(([share, text]) => {
+        const tick = make("span", {class: "tick"}, text)
+        tick.style[name === "x" ? "left" : "bottom"] = `${100 * share}%`
+        return tick
+      }))
+    }
+  }
+  position.addEventListener("pointermove", (event) => {
+    if (!model.axes.x) {
+      return
+    }
+    const box = frame.getBoundingClientRect()
+    const seconds = valueAt(model.axes.x.ticks, (event.clientX - box.left) / box.width)
+    const hertz = valueAt(model.axes.y.ticks, (box.bottom - event.clientY) / box.height)
+    readout.textContent = `${Math.round(hertz)} Hz, ${seconds.toFixed(2)} s`
+  })
+  position.addEventListener("pointerleave", () => { readout.textContent = "" })
+  model.on("axes", draw)
+  draw()
+}
+
+// What an axis reads at a share of its length: a straight line between the ticks around it, which
+// on a mel axis is exact below 1 kHz and within two percent above.
+function valueAt(ticks, share) {
+  const after = ticks.findIndex(([place]) => place > share)
+  const right = after === -1 ? ticks.length - 1 : Math.max(after, 1)
+  const [[from, low], [to, high]] = [ticks[right - 1], ticks[right]]
+  return Math.max(0, Number(low) + (Number(high) - Number(low)) * (share - from) / (to - from))
+}

@@ -1,0 +1,299 @@
+// A picture with what is laid over it. What a visitor does here stays in the browser: the server
+// sends layers, and is not asked for a toggle, a slider, a swipe or a zoom.
+
+import {clamp, icon, make} from "../_resources/js/dom.js"
+import {addSound} from "../_resources/js/sound.js"
+
+const MODES = {original: "Original", overlay: "Overlay", map: "Map", swipe: "Swipe"}
+const ZOOMS = [1, 2, 4]
+const STEP = 0.05 // of the swipe by arrow keys, as a share of the width
+const SMALL = 128 // pictures narrower than this show their pixels
+
+// What the stages of one group share. A stage without a group is alone in one.
+const groups = new Map()
+
+function groupOf(model, view) {
+  const name = model.group ? `group ${model.group}` : `stage ${view.model.id}`
+  if (!groups.has(name)) {
+    const {mode, opacity} = model
+    groups.set(name, {
+      state: {mode, opacity, swipe: 0.5, zoom: 1, x: 0.5, y: 0.5, time: 0},
+      members: new Set(),
+      set(changes) {
+        Object.assign(this.state, changes)
+        this.members.forEach((draw) => draw(this.state))
+      },
+    })
+  }
+  return groups.get(name)
+}
+
+export function render({model, view}) {
+  const group = groupOf(model, view)
+  const figure = make("figure", {role: "group"})
+  const pictures = addPictures(model, figure)
+  const sound = addSound(model, group, pictures.frame, figure)
+  const scale = addScale(model, figure)
+  const controls = addControls(model, group, figure)
+  const handle = addSwipe(model, group, pictures.frame)
+  addZoom(model, group, pictures.frame)
+  const caption = figure.appendChild(make("figcaption"))
+
+  const draw = (state) => {
+    const mode = model.heatmap || !model.original ? state.mode : "original"
+    // Axes fit the whole picture only.
+    const zoom = model.sound ? 1 : state.zoom
+    figure.dataset.mode = mode
+    figure.classList.toggle("zoomed", zoom > 1)
+    for (const [name, value] of Object.entries({...state, zoom})) {
+      figure.style.setProperty(`--${name}`, value)
+    }
+    controls.draw(state, mode)
+    handle.setAttribute("aria-valuenow", Math.round(100 * state.swipe))
+    sound.draw(state)
+  }
+  const describe = () => {
+    caption.textContent = model.caption
+    caption.hidden = !model.caption
+    figure.setAttribute("aria-label", model.caption || "Picture")
+    pictures.layers.setAttribute("aria-label", model.alt)
+    pictures.silence.hidden = model.signal || !model.heatmap
+    pictures.status.textContent = model.busy ? "Partial map: still computing" : ""
+    figure.classList.toggle("bare", !model.original)
+    figure.classList.toggle("mapped", Boolean(model.heatmap) || !model.original)
+    controls.bar.hidden = !model.controls
+    draw(group.state)
+  }
+  const shortcut = ({detail}) => {
+    const mode = detail === "next" ? next(Object.keys(MODES), group.state.mode)
+      : group.state.mode === "overlay" ? "original" : "overlay"
+    // Each stage of a group hears the key; the first one changes the mode for all.
+    if (group.members.values().next().value === draw) {
+      group.set({mode})
+    }
+  }
+
+  model.on(["original", "heatmap", "alt", "caption", "signal", "busy", "controls"], describe)
+  model.on("scale", scale.draw)
+  model.on("mode", () => group.set({mode: model.mode}))
+  model.on("opacity", () => group.set({opacity: model.opacity}))
+  window.addEventListener("xai-tf-mode", shortcut)
+  model.on("remove", () => {
+    group.members.delete(draw)
+    window.removeEventListener("xai-tf-mode", shortcut)
+    sound.remove()
+  })
+  group.members.add(draw)
+  scale.draw()
+  describe()
+  return make("div", {class: "stage"}, figure)
+}
+
+function addPictures(model, figure) {
+  const layer = (name) => {
+    const image = make("img", {class: name, alt: "", draggable: "false"})
+    const load = () => {
+      image.hidden = !model[name]
+      if (model[name]) {
+        image.src = model[name]
+      }
+    }
+    model.on(name, load)
+    load()
+    return image
+  }
+  const original = layer("original")
+  original.addEventListener("load", () => {
+    const {naturalWidth: width, naturalHeight: height} = original
+    figure.closest(".stage").style.setProperty("--aspect", width / height)
+    figure.classList.toggle("pixels", width < SMALL)
+  })
+  const over = make("div", {class: "over"}, layer("grey"), layer("cover"), layer("outlines"))
+  const layers = make("div", {class: "layers", role: "img"}, original, over, layer("heatmap"))
+  const silence = make("p", {class: "silence"}, "no signal")
+  const status = make("p", {class: "status", role: "status"})
+  const frame = make("div", {class: "frame"}, layers, silence, status)
+  figure.append(make("div", {class: "plot"}, frame))
+  return {frame, layers, silence, status}
+}
+
+function addScale(model, figure) {
+  const bar = make("div", {class: "bar"})
+  const ticks = make("div", {class: "ticks", "aria-hidden": "true"})
+  const title = make("div", {class: "title"})
+  const scale = figure.appendChild(make("div", {class: "scale"}, bar, ticks, title))
+  const draw = () => {
+    scale.hidden = !model.scale.colours
+    if (scale.hidden) {
+      return
+    }
+    bar.style.background = `linear-gradient(to right, ${model.scale.colours.join(", ")})`
+    title.textContent = model.scale.title
+    ticks.replaceChildren(...model.scale.ticks.map(([share, text]) => {
+      const tick = make("span", {}, text)
+      tick.style.left = `${100 * share}%`
+      return tick
+    }))
+  }
+  return {draw}
+}
+
+function addControls(model, group, figure) {
+  const button = (label, click) => {
+    const made = make("button", {type: "button"}, label)
+    made.addEventListener("click", click)
+    return made
+  }
+  const modes = Object.entries(MODES).map(([mode, title]) => {
+    const made = button(title, () => group.set({mode}))
+    made.dataset.mode = mode
+    return made
+  })
+  const slider = make("input", {
+    type: "range", min: 0, max: 100, step: 5, "aria-label": "Opacity of the map",
+  })
+  slider.addEventListener("input", () => group.set({opacity: slider.value / 100}))
+  const word = make("span", {"aria-hidden": "true"}, "Opacity of the map")
+  const percent = make("output")
+  const zoom = button("1×", () => {
+    const level = next(ZOOMS, group.state.zoom)
+    group.set(level > 1 ? {zoom: level} : {zoom: 1, x: 0.5, y: 0.5})
+  })
+  zoom.addEventListener("keydown", (event) => {
+    const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}
+    if (group.state.zoom > 1 && event.key in step) {
+      event.preventDefault()
+      const {x, y} = group.state
+      const [right, down] = step[event.key]
+      group.set({x: clamp(x + right / 10, 0, 1), y: clamp(y + down / 10, 0, 1)})
+    }
+  })
+  zoom.classList.add("zoom")
+  const bar = figure.appendChild(make(
+    "div", {class: "controls"},
+    make("div", {class: "modes", role: "group", "aria-label": "What is shown"}, ...modes),
+    make("div", {class: "tools"}, zoom, addEnlarge(figure, button)),
+    make("div", {class: "opacity"}, word, slider, percent),
+  ))
+  const draw = (state, mode) => {
+    modes.forEach((made) => made.setAttribute("aria-pressed", made.dataset.mode === mode))
+    slider.value = 100 * state.opacity
+    slider.disabled = !["overlay", "swipe"].includes(mode)
+    percent.textContent = `${Math.round(100 * state.opacity)} %`
+    zoom.textContent = `${state.zoom}×`
+    zoom.setAttribute("aria-label", `Zoom, now ${state.zoom} times; arrow keys move`)
+  }
+  return {bar, draw}
+}
+
+function addEnlarge(figure, button) {
+  const dialog = make("dialog", {"aria-label": "Enlarged picture"})
+  const label = () => {
+    made.replaceChildren(icon(dialog.open ? "close" : "enlarge"))
+    made.setAttribute("aria-label", dialog.open ? "Close" : "Enlarge")
+  }
+  const made = button("", () => {
+    if (dialog.open) {
+      dialog.close()
+      return
+    }
+    figure.before(dialog)
+    dialog.append(figure)
+    dialog.showModal()
+    label()
+    made.focus()
+  })
+  dialog.addEventListener("close", () => {
+    dialog.replaceWith(figure)
+    label()
+    made.focus()
+  })
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close())
+  made.classList.add("enlarge")
+  label()
+  return made
+}
+
+function addSwipe(model, group, frame) {
+  const handle = frame.appendChild(make("div", {
+    class: "handle", role: "slider", tabindex: "0", "aria-label": "Original left, map right",
+    "aria-valuemin": 0, "aria-valuemax": 100,
+  }))
+  const drag = (event) => group.set({swipe: shareOf(event, frame).x})
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId)
+    handle.addEventListener("pointermove", drag)
+  })
+  handle.addEventListener("lostpointercapture", () => {
+    handle.removeEventListener("pointermove", drag)
+  })
+  handle.addEventListener("keydown", (event) => {
+    const {swipe} = group.state
+    const aims = {ArrowLeft: swipe - STEP, ArrowRight: swipe + STEP, Home: 0, End: 1}
+    if (event.key in aims) {
+      event.preventDefault()
+      group.set({swipe: clamp(aims[event.key], 0, 1)})
+    }
+  })
+  return handle
+}
+
+// A click magnifies at the point clicked, dragging moves what is magnified. Where there is sound, a
+// click seeks instead.
+function addZoom(model, group, frame) {
+  let from = null
+  const layers = frame.firstChild
+  layers.addEventListener("pointerdown", (event) => {
+    if (model.sound || event.button !== 0) {
+      return
+    }
+    layers.setPointerCapture(event.pointerId)
+    from = {...shareOf(event, frame), origin: {...group.state}, moved: false}
+  })
+  layers.addEventListener("pointermove", (event) => {
+    if (from === null) {
+      return
+    }
+    const {x, y} = shareOf(event, frame)
+    from.moved ||= Math.hypot(x - from.x, y - from.y) > 0.02
+    if (from.moved && from.origin.zoom > 1) {
+      const per = 1 - from.origin.zoom
+      group.set({
+        x: clamp(from.origin.x + (x - from.x) / per, 0, 1),
+        y: clamp(from.origin.y + (y - from.y) / per, 0, 1),
+      })
+    }
+  })
+  layers.addEventListener("pointerup", () => {
+    if (from !== null && !from.moved) {
+      group.set(magnified(group.state, from))
+    }
+    from = null
+  })
+  layers.addEventListener("pointercancel", () => { from = null })
+}
+
+// The next zoom, with the point at (x, y) of the frame kept in its place.
+function magnified(state, {x, y}) {
+  const zoom = next(ZOOMS, state.zoom)
+  if (zoom === 1) {
+    return {zoom, x: 0.5, y: 0.5}
+  }
+  const origin = (share, centre) => {
+    const inPicture = centre + (share - centre) / state.zoom
+    return clamp((share - inPicture * zoom) / (1 - zoom), 0, 1)
+  }
+  return {zoom, x: origin(x, state.x), y: origin(y, state.y)}
+}
+
+function shareOf(event, frame) {
+  const box = frame.getBoundingClientRect()
+  return {
+    x: clamp((event.clientX - box.left) / box.width, 0, 1),
+    y: clamp((event.clientY - box.top) / box.height, 0, 1),
+  }
+}
+
+function next(values, value) {
+  return values[(values.indexOf(value) + 1) % values.length]
+}

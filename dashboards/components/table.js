@@ -1,0 +1,132 @@
+// A table whose heads sort and whose rows can be chosen. Rows stay in place when data changes.
+function add(parent, tag, className, text) {
+  const element = document.createElement(tag);
+  element.className = className;
+  if (text !== undefined) element.textContent = text;
+  parent.append(element);
+  return element;
+}
+
+function words(value, column) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value !== "number") return String(value);
+  if (column.percent) return `${(value * 100).toFixed(1)}%`;
+  if (column.digits !== undefined) return value.toFixed(column.digits);
+  return String(Number(value.toPrecision(4)));
+}
+
+function compare(first, second) {
+  if (typeof first === "number" && typeof second === "number") return first - second;
+  return String(first).localeCompare(String(second), undefined, { numeric: true });
+}
+
+export function render({ model, el }) {
+  const box = add(el, "div", "box");
+  box.tabIndex = 0; // so that the arrow keys scroll it
+  box.setAttribute("role", "region");
+  const table = add(box, "table", "");
+  const head = add(add(table, "thead", ""), "tr", "");
+  const body = add(table, "tbody", "");
+  const known = new Map();
+  let sorted = { name: null, up: true };
+
+  const key = (row) => String(row[model.columns[0].name]);
+
+  const sortBy = (name) => {
+    sorted = { name, up: sorted.name === name ? !sorted.up : true };
+    drawHead();
+    drawRows();
+    [...head.querySelectorAll("button")].find((button) => button.dataset.name === name)?.focus();
+  };
+
+  const mark = () => {
+    for (const [name, row] of known) {
+      row.classList.toggle("chosen", name === model.value);
+      row.querySelector("button").setAttribute("aria-pressed", name === model.value);
+    }
+  };
+
+  const drawHead = () => {
+    head.replaceChildren();
+    for (const column of model.columns) {
+      const cell = add(head, "th", column.number ? "number" : "");
+      cell.scope = "col";
+      const button = add(cell, "button", "", column.label);
+      button.type = "button";
+      button.dataset.name = column.name;
+      button.addEventListener("click", () => sortBy(column.name));
+      if (sorted.name === column.name) {
+        cell.setAttribute("aria-sort", sorted.up ? "ascending" : "descending");
+      }
+    }
+  };
+
+  const makeRow = (name) => {
+    const row = document.createElement("tr");
+    const choose = add(add(row, "th", ""), "button", "", name);
+    row.firstChild.scope = "row";
+    choose.type = "button";
+    row.addEventListener("click", () => {
+      model.value = name;
+      mark();
+    });
+    model.columns.slice(1).forEach(() => add(row, "td", ""));
+    return row;
+  };
+
+  const fill = (row, values) => {
+    model.columns.slice(1).forEach((column, place) => {
+      const cell = row.children[place + 1];
+      const text = words(values[column.name], column);
+      if (cell.textContent !== text) cell.textContent = text;
+      cell.className = column.number ? "number" : "";
+      cell.dataset.value = column.name === "status" ? text : "";
+    });
+  };
+
+  const inOrder = () => {
+    if (!model.columns.length) return []; // they come before the rows do
+    if (sorted.name === null) return model.rows;
+    const missing = (row) => row[sorted.name] === null || row[sorted.name] === undefined;
+    const sign = sorted.up ? 1 : -1;
+    return [...model.rows].sort((a, b) => missing(a) - missing(b)
+      || (missing(a) ? 0 : sign * compare(a[sorted.name], b[sorted.name])));
+  };
+
+  const drawRows = () => {
+    const left = new Set(known.keys());
+    inOrder().forEach((values, place) => {
+      const name = key(values);
+      if (!known.has(name)) known.set(name, makeRow(name));
+      const row = known.get(name);
+      left.delete(name);
+      fill(row, values);
+      // A row that stands right is not moved: it keeps its focus.
+      if (body.children[place] !== row) body.insertBefore(row, body.children[place] ?? null);
+    });
+    for (const name of left) {
+      known.get(name).remove();
+      known.delete(name);
+    }
+    mark();
+  };
+
+  const rebuild = () => {
+    known.clear();
+    body.replaceChildren();
+    if (!model.columns.some((column) => column.name === sorted.name)) sorted = { name: null, up: true };
+    drawHead();
+    drawRows();
+  };
+
+  const tell = () => {
+    box.setAttribute("aria-label", model.label);
+  };
+
+  model.on("columns", rebuild);
+  model.on("rows", drawRows);
+  model.on("value", mark);
+  model.on("label", tell);
+  tell();
+  rebuild();
+}

@@ -1,0 +1,158 @@
+"""The login: a page, a signed cookie, and patience with wrong passwords that runs out."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from html import escape
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tornado.httputil import HTTPServerRequest
+from tornado.web import RequestHandler, decode_signed_value
+
+from xai_tf.errors import SettingError
+
+COOKIE = "xai_tf_login"
+DAYS = 1
+FREE_FAILURES = 5
+MOST_ADDRESSES = 10_000
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>xai-tf: log in</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }}
+form {{ max-width: 20rem; margin: 15vh auto 0; padding: 0 1rem; display: grid; gap: .75rem }}
+input, button {{ font: inherit; padding: .5rem; width: 100%; box-sizing: border-box }}
+</style></head>
+<body><main><form method="post" action="login">
+<h1>xai-tf</h1>
+<p role="alert">{problem}</p>
+<input type="hidden" name="next" value="{next}">
+<label>Name <input name="name" autocomplete="username" autocapitalize="off"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password"
+required></label>
+<button>Log in</button>
+</form></main></body></html>"""
+
+
+class Throttle:
+    """How long an address has to wait: 30 s after five wrong passwords, twice as long after each.
+
+    Args:
+        clock: gives seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[str, tuple[int, float]] = {}  # address: how often, and when last
+
+    def wait(self, address: str) -> float:
+        """Seconds until another password is looked at; 0 is now."""
+        count, last = self._failures.get(address, (0, 0.0))
+        if count < FREE_FAILURES:
+            return 0.0
+        pause = min(30.0 * 2 ** (count - FREE_FAILURES), 900.0)
+        return max(0.0, last + pause - self._clock())
+
+    def fail(self, address: str) -> None:
+        """Count a wrong password."""
+        count = self._failures.pop(address, (0, 0.0))[0]
+        self._failures[address] = (count + 1, self._clock())
+        if len(self._failures) > MOST_ADDRESSES:
+            del self._failures[next(iter(self._failures))]
+
+    def succeed(self, address: str) -> None:
+        """Forget the wrong ones."""
+        self._failures.pop(address, None)
+
+
+class LoginHandler(RequestHandler):
+    """Asks for name and password, and gives the cookie that `logged_in` looks for."""
+
+    def initialize(self, passwords: Mapping[str, str], throttle: Throttle) -> None:
+        self._passwords = passwords
+        self._throttle = throttle
+
+    def get(self) -> None:
+        self._ask(self.get_query_argument("next", "/"))
+
+    def post(self) -> None:
+        address = self.request.remote_ip or ""
+        target = self.get_body_argument("next", "/")
+        if wait := self._throttle.wait(address):
+            self.set_status(429)
+            self.set_header("Retry-After", str(int(wait) + 1))
+            self._ask(target, f"Too many wrong passwords. Try again in {wait:.0f} s.")
+            return
+        name = self.get_body_argument("name", "")
+        if not _matches(self._passwords, name, self.get_body_argument("password", "", strip=False)):
+            self._throttle.fail(address)
+            self.set_status(401)
+            self._ask(target, "Name or password is wrong. Try again, or ask who runs this server.")
+            return
+        self._throttle.succeed(address)
+        self.set_signed_cookie(
+            COOKIE, name or "anyone", expires_days=DAYS, httponly=True, samesite="Lax",
+            secure=self.request.protocol == "https",
+        )  # fmt: skip
+        self.redirect(_own_path(target))
+
+    def _ask(self, target: str, problem: str = "") -> None:
+        self.set_header("Cache-Control", "no-store")
+        self.finish(PAGE.format(next=escape(_own_path(target)), problem=escape(problem)))
+
+
+class LogoutHandler(RequestHandler):
+    """Takes the cookie back."""
+
+    def get(self) -> None:
+        self.clear_cookie(COOKIE)
+        self.redirect("login")
+
+
+def logged_in(request: HTTPServerRequest, secret: str) -> bool:
+    """Whether a request carries a cookie that `LoginHandler` signed, a day old at most."""
+    cookie = request.cookies.get(COOKIE)
+    return bool(
+        cookie and decode_signed_value(secret, COOKIE, cookie.value, max_age_days=DAYS) is not None
+    )
+
+
+def read_passwords(text: str) -> dict[str, str]:
+    """What `--basic-auth` says: a JSON file of names and passwords, or the password of all.
+
+    Raises:
+        SettingError: the file holds something else, or the password is empty.
+    """
+    path = Path(text)
+    if not path.is_file():
+        if not text or path.suffix == ".json":
+            raise SettingError(f"--basic-auth {text!r} is no file and no password. Give one.")
+        return {"": text}
+    try:
+        passwords = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{path} is no readable JSON file: {error}. Mend it.") from error
+    if not (isinstance(passwords, dict) and passwords and all(passwords)) or not all(
+        isinstance(password, str) and password for password in passwords.values()
+    ):
+        raise SettingError(f'{path} must hold names and passwords: {{"ann": "secret"}}.')
+    return passwords
+
+
+def _matches(passwords: Mapping[str, str], name: str, password: str) -> bool:
+    """Compare in a time that tells neither name nor password."""
+    right = passwords.get("" if "" in passwords else name)
+    same = hmac.compare_digest((right or "\0").encode(), password.encode())
+    return same and right is not None
+
+
+def _own_path(target: str) -> str:
+    """Where to go after the login: a path of this server, whatever was asked for."""
+    parts = urlsplit(target)
+    own = target.startswith("/") and not (parts.scheme or parts.netloc or "\\" in target)
+    return target if own and target.isprintable() else "/"

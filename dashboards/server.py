@@ -1,0 +1,176 @@
+"""The server: one process for pages, which never computes, and one service that does."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from dashboards.addresses import address_of, check_address, names_of
+from dashboards.service.catalogue import find_models
+from dashboards.service.service import Service
+from dashboards.settings import ServeSettings
+from dashboards.uploads import uploads_folder
+from xai_tf.errors import SettingError
+
+if TYPE_CHECKING:
+    from panel.io.server import Server
+
+Build = Callable[[Service, ServeSettings], Any]
+Ready = Callable[[str, Service], None]
+SOCKET_BYTES = 20 * 1024**2  # of one message; files come in parts of 10 MB
+FORM_BYTES = 64 * 1024  # nothing but the login form is sent any other way
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
+
+def serve(
+    settings: ServeSettings,
+    ready: Ready | None = None,
+    build: Build | None = None,
+) -> None:
+    """Serve the dashboard until the process is told to stop; then nothing of it is left.
+
+    Args:
+        settings: how.
+        ready: called with the address and the service, once visitors can come.
+        build: makes the page of one visitor; `dashboards.app.create_app` unless given.
+
+    Raises:
+        SettingError: the port or the cache is taken, the address is not this machine's or is open
+            to others without a login, a name is none.
+        ModelError: a folder of models is not there.
+    """
+    check_address(settings)
+    models = find_models(settings.models)
+    if build is None:
+        from dashboards.app import create_app as build  # now, not when the first visitor waits
+    with claimed(settings.cache):
+        service = _start_service(settings, models)
+        try:
+            _run(settings, service, ready, build)
+        finally:
+            service.close()
+
+
+def make_server(settings: ServeSettings, service: Service, build: Build) -> Server:
+    """A server that listens, to be started on this thread's loop.
+
+    Args:
+        settings: how.
+        service: what computes.
+        build: makes the page of one visitor from the service and the settings.
+    """
+    from panel.io.resources import COMPONENT_PATH
+    from panel.io.server import get_server
+
+    from dashboards.gate import Gate, Health, LoadedComponents, SecurityHeaders
+    from dashboards.login import LoginHandler, LogoutHandler, Throttle
+
+    handlers = [
+        ("/healthz", Health, {"status": service.status}),
+        (f"/{COMPONENT_PATH}(.*)", LoadedComponents, {}),
+    ]
+    if settings.passwords:
+        login = {"passwords": settings.passwords, "throttle": Throttle()}
+        handlers += [("/login", LoginHandler, login), ("/logout", LogoutHandler, {})]
+    idle = int(1000 * settings.idle_seconds)
+    server = get_server(
+        {"/": lambda: build(service, settings)},  # Panel draws a `partial` instead of calling it
+        address=settings.host,
+        port=settings.port,
+        title="xai-tf",
+        extra_patterns=handlers,
+        transforms=[SecurityHeaders],
+        websocket_origin=["localhost"],  # the gate knows the names; this one is never enough
+        cookie_secret=settings.cookie_secret,
+        # Only this server makes sessions, and their tokens hold nothing that opens doors.
+        secret_key=settings.cookie_secret.encode(),
+        sign_sessions=True,
+        include_cookies=["xai_tf_seen"],
+        include_headers=["Accept-Language", "User-Agent"],
+        websocket_max_message_size=SOCKET_BYTES,
+        http_server_kwargs={
+            "max_body_size": FORM_BYTES,
+            "max_header_size": FORM_BYTES,
+            "idle_connection_timeout": 60,
+            "body_timeout": 30,
+        },
+        unused_session_lifetime_milliseconds=idle,
+        check_unused_sessions_milliseconds=max(100, idle // 4),
+        session_history=0,
+    )
+    hosts = names_of(settings, server.port)
+    server._tornado._websocket_origins = set(hosts)
+    secret = settings.cookie_secret if settings.passwords else None
+    server._http.request_callback = Gate(server._tornado, hosts, secret)
+    return server
+
+
+@lru_cache(maxsize=1)
+def default_service() -> tuple[Service, ServeSettings]:
+    """Of this process, by `XAI_TF_...` variables: for `panel serve dashboards/app.py`."""
+    settings = ServeSettings.from_environment()
+    models = find_models(settings.models)
+    claim = claimed(settings.cache)
+    claim.__enter__()  # until this process ends
+    atexit.register(claim.__exit__, None, None, None)
+    return _start_service(settings, models), settings
+
+
+@contextmanager
+def claimed(cache: Path) -> Iterator[None]:
+    """Keep a cache for one server; uploads are deleted at both ends, the first time of a dead one.
+
+    Raises:
+        SettingError: another server has it, or it cannot be written to.
+    """
+    lock = FileLock(cache / "server.lock")  # the system lets go of it, however we die
+    try:
+        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SettingError(
+            f"Another xai-tf server keeps its answers in {cache}. Stop it, or give --cache FOLDER."
+        ) from error
+    except OSError as error:
+        raise SettingError(
+            f"{cache} cannot be written to ({error.strerror}). Give --cache FOLDER."
+        ) from error
+    try:
+        shutil.rmtree(uploads_folder(cache), ignore_errors=True)
+        yield
+    finally:
+        shutil.rmtree(uploads_folder(cache), ignore_errors=True)
+        lock.release()
+
+
+def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: Build) -> None:
+    server = make_server(settings, service, build)
+    _stop_on_signals(server)
+    server.start()
+    if ready is not None:
+        server.io_loop.add_callback(ready, address_of(settings, server.port), service)
+    server.io_loop.start()
+    server.stop()
+
+
+def _start_service(settings: ServeSettings, models: dict[str, Any]) -> Service:
+    return Service(
+        models, settings.cache, workers=settings.workers, store_bytes=settings.cache_bytes
+    )
+
+
+def _stop_on_signals(server: Server) -> None:
+    def stop(*_: Any) -> None:
+        server.io_loop.add_callback_from_signal(server.io_loop.stop)
+
+    for name in STOPPING:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)

@@ -1,0 +1,81 @@
+"""Which models there are: found by their files, without loading any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import weights_keras
+from dashboards.service.requests import ModelEntry
+from weights_keras import ModelCard
+from weights_keras.store import SUFFIXES
+from xai_tf.classifier import card_beside
+from xai_tf.errors import ModelError
+from xai_tf.models import BACKBONES
+from xai_tf.sample import file_sha256
+from xai_tf.tasks import TASKS
+
+
+def find_models(folders: Sequence[Path] = ()) -> dict[str, ModelEntry]:
+    """The models of `weights_keras` whose weights are here, then those in folders, by name.
+
+    A second of the same name is numbered (`name-2`). Files that are damaged, or that would run
+    code, are listed too: loading them tells.
+
+    Raises:
+        ModelError: there is no such folder.
+    """
+    models: dict[str, ModelEntry] = {}
+    for path in _files(folders):
+        name, number = path.stem, 2
+        while name in models:
+            name, number = f"{path.stem}-{number}", number + 1
+        models[name] = _entry(name, path)
+    return models
+
+
+def _files(folders: Sequence[Path]) -> Iterator[Path]:
+    for name in weights_keras.names():
+        path = weights_keras.FOLDER / f"{name}.keras"
+        if path.is_file():
+            yield path
+    for folder in folders:
+        if not folder.is_dir():
+            raise ModelError(f"There is no folder {folder}. Give --models a folder of models.")
+        found = sorted(folder.absolute().iterdir())
+        yield from (p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _entry(name: str, path: Path) -> ModelEntry:
+    try:
+        digest = file_sha256(path)
+    except OSError:  # not ours to read; loading tells
+        return ModelEntry(name, path, "", None, name, (), "")
+    card = card_beside(path, digest)
+    task = TASKS.get(card.task) if card else None
+    return ModelEntry(
+        name=name,
+        path=path,
+        sha256=digest,
+        task=task.name if task else None,
+        title=_title(name, card),
+        classes=(card.classes or (task.classes if task else ())) if card else (),
+        summary=_summary(card) if card else "",
+    )
+
+
+def _title(name: str, card: ModelCard | None) -> str:
+    if card is None:
+        return name
+    task = TASKS[card.task].title if card.task in TASKS else card.task
+    backbone = BACKBONES[card.backbone].title if card.backbone in BACKBONES else card.backbone
+    return f"{task}, {backbone}"
+
+
+def _summary(card: ModelCard) -> str:
+    """The figures of the test set in a line."""
+    tested = [measure for measure in card.metrics if measure.split == "test"]
+    if not tested:
+        return ""
+    figures = ", ".join(f"{measure.name} {measure}" for measure in tested)
+    return f"{figures} on {tested[0].count} files it was not trained on"

@@ -1,0 +1,189 @@
+"""Labelled files on this server: which folders may be looked at, and what lies in them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+
+from PIL import Image
+
+from dashboards.service.requests import Evaluate, Upload
+from xai_tf.errors import InputError
+from xai_tf.label_table import FILE_COLUMNS
+from xai_tf.layouts import find_listing, readable_files
+from xai_tf.listing import DataOptions, Entry, counted, some
+from xai_tf.pictures import image_bytes
+from xai_tf.sample import PICTURE_SUFFIXES, file_sha256, read_image
+from xai_tf.sound import SOUND_SUFFIXES
+from xai_tf.task import Task
+from xai_tf.tasks import TASKS
+
+MAX_DEPTH = 3
+MAX_LOOK = 500  # entries of a folder that are looked at to tell what it is
+MAX_SETS = 200
+SIDE = 96  # pixels of a thumbnail
+
+# How a model that knows no task has its files found and read: as pictures.
+PICTURES = Task(
+    name="pictures",
+    title="Pictures",
+    question="What does this picture show?",
+    classes=(),
+    reader=read_image,
+    augment=lambda sample, rng: sample.image,
+    suffixes=PICTURE_SUFFIXES,
+)
+
+
+@dataclass(frozen=True)
+class LabelledFiles:
+    """The files of a request.
+
+    Attributes:
+        entries: the files and their labels, indices into the classes asked for.
+        left_out: (file or folder, why) of what lies there too.
+    """
+
+    entries: tuple[Entry, ...]
+    left_out: tuple[tuple[Path, str], ...]
+
+
+def inside(path: str | Path, roots: Sequence[Path]) -> Path:
+    """The place a path leads to, links followed, if it is in or below one of the roots.
+
+    A relative path is looked for below each root, by its name too: `set/test` in the root `set`.
+
+    Raises:
+        InputError: it is elsewhere, or not there at all. Which of the two is not told.
+    """
+    allowed = [root.resolve() for root in roots]
+    # An absolute path stays itself, whatever it is joined to.
+    for base in (base for root in allowed for base in (root, root.parent)):
+        try:
+            place = (base / path).resolve()
+            if any(place.is_relative_to(root) for root in allowed) and place.exists():
+                return place
+        except (OSError, RuntimeError, ValueError):  # too long, a circle of links, a zero byte
+            continue
+    if not allowed:
+        raise InputError("No folder may be looked at. Start the server with --data FOLDER.")
+    raise InputError(
+        f"There is no folder {path} below {some(root.name for root in roots)}. Choose one from the "
+        "list, or start the server with --data FOLDER."
+    )
+
+
+def find_sets(roots: Sequence[Path]) -> dict[str, Path]:
+    """The labelled sets in and below the roots, by what to call them.
+
+    A set is a folder of at least two folders with readable files in them, or a CSV file with a
+    column of files and one of labels. At most 200, no deeper than three folders down.
+    """
+    found: dict[str, Path] = {}
+    for root in roots:
+        for place in islice(_sets(root.resolve(), MAX_DEPTH), MAX_SETS):
+            title = place.relative_to(root.resolve().parent).as_posix()
+            found[title if title not in found else str(place)] = place
+    return dict(sorted(found.items()))
+
+
+def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
+    """The labelled files of a request, by the names of a classifier's classes or their synonyms.
+
+    Raises:
+        InputError: there are none, or the folders or labels are not those of the classes.
+    """
+    task = replace(TASKS.get(request.model.task or "", PICTURES), classes=tuple(classes))
+    try:
+        listing = find_listing(request.folder, task, DataOptions(skip_bad=True))
+    except InputError as error:
+        raise InputError(
+            f"{error} The classes of {request.model.name} are {', '.join(classes)}."
+        ) from error
+    left_out = [*_other_folders(request.folder, listing.entries, task.suffixes)]
+    left_out += [(request.folder, note) for note in listing.notes]
+    splits = sorted({entry.split for entry in listing.entries if entry.split})
+    chosen = [e for e in listing.entries if request.split in ("", e.split)]
+    if not chosen:
+        raise InputError(
+            f"{request.folder} has no files for {request.split}; "
+            f"it has {some(splits) or 'no parts'}. Choose another part, or all files."
+        )
+    return LabelledFiles(tuple(chosen), tuple(left_out))
+
+
+def file_record(path: Path) -> Upload:
+    """A file of a labelled set as a record that can be predicted and explained."""
+    kind = "sound" if path.suffix.lower() in SOUND_SUFFIXES else "picture"
+    return Upload(path.name, path, file_sha256(path), path.stat().st_size, kind)
+
+
+def thumbnail(path: Path, task: str | None) -> bytes:
+    """A JPEG of 96 x 96 pixels of what a model sees of a file; of a sound, its spectrogram.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    sample = TASKS.get(task or "", PICTURES).read(path, (SIDE, SIDE))
+    file = BytesIO()
+    Image.fromarray(image_bytes(sample)).save(file, format="jpeg", quality=80)
+    return file.getvalue()
+
+
+def _sets(folder: Path, depth: int) -> Iterator[Path]:
+    places = _look(folder)
+    folders = [place for place in places if place.is_dir()]
+    if sum(_holds_files(place) for place in folders) >= 2:
+        yield folder
+    yield from (place for place in places if place.suffix == ".csv" and _is_label_table(place))
+    if depth:
+        for place in folders:
+            # A link may lead in a circle, or out of the root.
+            if not place.is_symlink():
+                yield from _sets(place, depth - 1)
+
+
+def _look(folder: Path) -> list[Path]:
+    """The first entries of a folder, without hidden ones; none where it may not be read."""
+    try:
+        return sorted(p for p in islice(folder.iterdir(), MAX_LOOK) if p.name[0] != ".")
+    except OSError:
+        return []
+
+
+def _holds_files(folder: Path) -> bool:
+    suffixes = (*PICTURE_SUFFIXES, *SOUND_SUFFIXES)
+    return any(place.suffix.lower() in suffixes for place in _look(folder))
+
+
+def _is_label_table(path: Path) -> bool:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            head = next(csv.reader([file.readline(10_000)]), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    columns = {column.lower().strip() for column in head}
+    return "label" in columns and not columns.isdisjoint(FILE_COLUMNS)
+
+
+def _other_folders(
+    source: Path, entries: Iterable[Entry], suffixes: Iterable[str]
+) -> Iterator[tuple[Path, str]]:
+    """Folders beside those of the classes that hold files too, but are of no class."""
+    if source.is_file():
+        return
+    within = {place for entry in entries for place in entry.path.parents}
+    levels = {place for place in within if place.is_relative_to(source)}
+    beside = sorted(place for level in levels for place in level.iterdir() if place.is_dir())
+    for place in beside:
+        if place in within or place.name.startswith("."):
+            continue
+        if files := readable_files(place, suffixes):
+            yield (
+                place,
+                f"{place.name} is no class of the model: {counted(len(files), 'file')} left out.",
+            )

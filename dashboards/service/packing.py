@@ -1,0 +1,180 @@
+"""Answers as bytes, for the pipe and the store: arrays and one JSON, nothing that runs."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dashboards.service.requests import Describe, ModelFacts, Predict, Request
+from xai_tf.explanation import Explanation
+from xai_tf.methods import METHODS, Cost
+from xai_tf.prediction import Prediction
+from xai_tf.sample import Sample, Sound
+from xai_tf.windows import Reading
+
+FILE = "\x1afile\x1a"  # stands in texts for the file: each visitor calls it otherwise
+MODEL = "\x1amodel\x1a"
+TREE = "tree"
+
+
+def pack(answer: ModelFacts | Reading | Explanation | list[Explanation]) -> bytes:
+    """An answer as bytes. Neither the name nor the place of the visitor's file is in it."""
+    packer = _Packer()
+    tree = packer.plain(answer)
+    text = json.dumps(tree, default=float).encode()
+    buffer = io.BytesIO()
+    np.savez(buffer, **{TREE: np.frombuffer(text, np.uint8)}, **packer.arrays)
+    return buffer.getvalue()
+
+
+def unpack(data: bytes, request: Request) -> Any:
+    """The answer that was packed, for who asked: the file is called as in the request."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        unpacker = _Unpacker(archive, request)
+        tree = json.loads(archive[TREE].tobytes())
+        if isinstance(request, Describe):
+            return unpacker.facts(tree)
+        if isinstance(request, Predict):
+            return unpacker.reading(tree)
+        if isinstance(tree, list):
+            return [unpacker.explanation(item) for item in tree]
+        return unpacker.explanation(tree)
+
+
+def without_places(text: str, request: Request) -> str:
+    """A text with the places of the request's files on this server taken out."""
+    for part in getattr(request, "explanations", (request,)):
+        if hasattr(part, "file"):
+            text = text.replace(str(part.file.path), FILE)
+        if hasattr(part, "model"):
+            text = text.replace(str(part.model.path), MODEL)
+    return text
+
+
+def with_names(text: str, request: Request) -> str:
+    """A text from `without_places`, with what who asked calls the files."""
+    for part in getattr(request, "explanations", (request,)):
+        if hasattr(part, "file"):
+            text = text.replace(FILE, part.file.name)
+        if hasattr(part, "model"):
+            text = text.replace(MODEL, part.model.name)
+    return text
+
+
+class _Packer:
+    """Records as plain data; arrays stand in it by name, each but once."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self._names: dict[int, str] = {}
+
+    def plain(self, value: Any) -> Any:
+        if isinstance(value, ModelFacts):
+            return asdict(value)
+        if isinstance(value, list):
+            return [self.plain(item) for item in value]
+        if isinstance(value, Reading):
+            return {
+                "samples": [self._sample(sample) for sample in value.samples],
+                "predictions": [self._record(item) for item in value.predictions],
+                "prediction": self._record(value.prediction),
+            }
+        return self._record(value) | {
+            "sample": self._sample(value.sample),
+            "prediction": self._record(value.prediction),
+            "method": value.method.name,
+            "cost": [value.cost.forward, value.cost.gradient],
+            "settings": dict(value.settings),
+            "figures": dict(value.figures),
+        }
+
+    def _sample(self, sample: Sample) -> dict[str, Any]:
+        texts = [text.replace(str(sample.source), FILE) for text in sample.warnings]
+        sound = self._record(sample.sound) if sample.sound else None
+        return self._record(sample) | {"source": FILE, "warnings": texts, "sound": sound}
+
+    def _record(self, record: Any) -> dict[str, Any]:
+        """The fields of a record: arrays by name, the rest as it is."""
+        values = {field.name: getattr(record, field.name) for field in fields(record)}
+        return {name: self._named(value) for name, value in values.items()}
+
+    def _named(self, value: Any) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        if id(value) not in self._names:
+            self._names[id(value)] = name = f"a{len(self.arrays)}"
+            self.arrays[name] = value
+        return self._names[id(value)]
+
+
+class _Unpacker:
+    """The records in plain data, for one request."""
+
+    def __init__(self, archive: Any, request: Request) -> None:
+        self._archive, self._request = archive, request
+        self._known: dict[str, Any] = {}
+
+    def facts(self, tree: dict[str, Any]) -> ModelFacts:
+        name = self._request.model.name
+        tuples = {key: tuple(value) for key, value in tree.items() if isinstance(value, list)}
+        return ModelFacts(
+            **tree | tuples | {"name": name, "description": tree["description"] | {"name": name}}
+        )
+
+    def reading(self, tree: dict[str, Any]) -> Reading:
+        return Reading(
+            Path(self._request.file.name),
+            tuple(self._sample(sample) for sample in tree["samples"]),
+            tuple(self._prediction(prediction) for prediction in tree["predictions"]),
+            self._prediction(tree["prediction"]),
+        )
+
+    def explanation(self, tree: dict[str, Any]) -> Explanation:
+        return Explanation(
+            **tree | {
+                "sample": self._sample(tree["sample"]),
+                "prediction": self._prediction(tree["prediction"]),
+                "method": METHODS[tree["method"]],
+                "cost": Cost(*tree["cost"]),
+                "attribution": self._array(tree["attribution"]),
+                "segments": self._array(tree["segments"]),
+                "segment_weights": self._array(tree["segment_weights"]),
+                "warnings": tuple(tree["warnings"]),
+            }
+        )  # fmt: skip
+
+    def _sample(self, tree: dict[str, Any]) -> Sample:
+        name = tree["image"]
+        if name not in self._known:
+            texts = (text.replace(FILE, self._request.file.name) for text in tree["warnings"])
+            self._known[name] = Sample(
+                **tree | {
+                    "image": self._array(name),
+                    "source": Path(self._request.file.name),
+                    "sound": tree["sound"] and self._sound(tree["sound"]),
+                    "warnings": tuple(texts),
+                }
+            )  # fmt: skip
+        return self._known[name]
+
+    def _sound(self, tree: dict[str, Any]) -> Sound:
+        arrays = ("waveform", "decibels", "hertz", "seconds")
+        return Sound(**tree | {name: self._array(tree[name]) for name in arrays})
+
+    def _prediction(self, tree: dict[str, Any]) -> Prediction:
+        return Prediction(
+            self._array(tree["logits"]), self._array(tree["probabilities"]), tuple(tree["classes"])
+        )
+
+    def _array(self, name: str | None) -> np.ndarray | None:
+        if name is None:
+            return None
+        key = f"array {name}"
+        if key not in self._known:
+            self._known[key] = self._archive[name]
+        return self._known[key]

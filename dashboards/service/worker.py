@@ -1,0 +1,142 @@
+"""The process that computes: it takes one request after the other from a pipe."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PROGRESS_SECONDS = 0.1  # between two reports
+NICENESS = 5
+OUT_OF_MEMORY = (
+    "The server has too little memory for this request. Take fewer samples, a smaller model or a "
+    "shorter recording."
+)
+
+
+class Cancelled(BaseException):
+    """Nobody wants the answer any more. No `except Exception` on the way may keep it."""
+
+
+def main(connection: Connection, store: Path, scratch: Path) -> None:
+    """Answer requests until the pipe closes.
+
+    It is given ("do", number, request), ("cancel", number) and ("end",). It says ("ready",
+    device) once, then for each request any of ("progress", done, total) and ("partial", map), at
+    the end one of ("answer", bytes or object), ("problem", kind, text), ("defect", traceback) and
+    ("cancelled",), and ("models", entries) whenever it has others at hand.
+
+    Args:
+        connection: our end of the pipe.
+        store: the folder of the answers that are stored, to read.
+        scratch: a folder to write in.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # it is shared by all processes
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no remarks on retracing
+    inbox = _Inbox(connection)
+    from dashboards.service.work import Desk, device, warm_up
+
+    desk = Desk(store, scratch, _Teller(connection, inbox))
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)  # the page answers first, then maps are computed
+    connection.send(("ready", device()))
+    for step in warm_up():
+        if not inbox.is_empty:
+            break
+        step()
+    while True:
+        _answer(connection, desk, inbox.next())
+
+
+def _answer(connection: Connection, desk: Any, request: Any) -> None:
+    from dashboards.service.packing import pack, without_places
+    from dashboards.service.requests import is_stored
+    from dashboards.service.work import WORK
+    from xai_tf.errors import XaiTfError
+
+    before = tuple(desk.classifiers)
+    try:
+        answer = WORK[type(request)](desk, request)
+        said = ("answer", pack(answer) if is_stored(request) else answer)
+    except Cancelled:
+        said = ("cancelled",)
+    except XaiTfError as error:
+        said = ("problem", type(error).__name__, without_places(str(error), request))
+    except Exception as error:
+        said = ("defect", traceback.format_exc())
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            said = ("problem", "JobError", OUT_OF_MEMORY)
+    if tuple(desk.classifiers) != before:
+        connection.send(("models", tuple(desk.classifiers)))
+    connection.send(said)
+
+
+class _Inbox:
+    """Listens to the pipe in a thread of its own, so that a busy process can be told to stop."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._requests: queue.SimpleQueue = queue.SimpleQueue()
+        self._at_work, self._cancelled = 0, 0
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the request at work is wanted no more."""
+        return self._at_work == self._cancelled
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no request waits."""
+        return self._requests.empty()
+
+    def next(self) -> Any:
+        """Wait for a request."""
+        self._at_work, request = self._requests.get()
+        return request
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                kind, *content = self._connection.recv()
+            except (EOFError, OSError):  # the server is gone, however it went
+                os._exit(0)
+            if kind == "do":
+                self._requests.put(content)
+            elif kind == "cancel":
+                self._cancelled = content[0]
+            else:
+                os._exit(0)
+
+
+class _Teller:
+    """Tells how far the work is, and stops it where nobody wants it any more."""
+
+    def __init__(self, connection: Connection, inbox: _Inbox) -> None:
+        self._connection, self._inbox = connection, inbox
+        self._last = 0.0
+
+    def progress(self, done: int, total: int) -> None:
+        self._check()
+        if done == total or time.monotonic() - self._last >= PROGRESS_SECONDS:
+            self._connection.send(("progress", done, total))
+            self._last = time.monotonic()
+
+    def partial(self, attribution: np.ndarray) -> None:
+        self._check()
+        self._connection.send(("partial", attribution))
+
+    def _check(self) -> None:
+        if self._inbox.cancelled:
+            raise Cancelled

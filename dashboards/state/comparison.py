@@ -1,0 +1,201 @@
+"""Several explanations side by side: methods against classes, or methods against models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import param
+
+from dashboards.service.requests import Explain, ModelEntry, key
+from dashboards.service.service import Job
+from dashboards.state.bench import Bench, hears
+from dashboards.state.explorer import Explorer, describe_progress
+from xai_tf.agreement import Agreement, agreement, consensus
+from xai_tf.explanation import Explanation
+from xai_tf.methods import METHODS
+from xai_tf.pictures import limit
+
+CLASSES, MODELS = "classes", "models"
+MAX_COLUMNS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One place of the grid.
+
+    Attributes:
+        request: what is asked there.
+        explanation: the answer, or None.
+        status: what is going on or went wrong, in words; empty when the answer is there.
+        busy: whether it is being computed.
+    """
+
+    request: Explain
+    explanation: Explanation | None = None
+    status: str = ""
+    busy: bool = False
+
+
+class Comparison(param.Parameterized):
+    """A grid of explanations of the sample on the bench.
+
+    Attributes:
+        methods: the rows, names in `METHODS`.
+        across: what the columns are, "classes" or "models".
+        classes: indices of the classes compared.
+        models: names of the models compared.
+        cells: by (row, column).
+        running: how many cells are being computed.
+        problem: why there is no grid; empty where there is one.
+    """
+
+    methods = param.ListSelector(
+        default=["grad_cam", "saliency", "gradient_input"], objects=list(METHODS)
+    )
+    across = param.Selector(default=CLASSES, objects=[CLASSES, MODELS])
+    classes = param.List(default=[], item_type=int)
+    models = param.List(default=[], item_type=str)
+    cells = param.Dict(default={})
+    running = param.Integer(default=0)
+    problem = param.String()
+
+    def __init__(self, bench: Bench, explorer: Explorer, **params: Any) -> None:
+        self.bench, self.explorer = bench, explorer
+        super().__init__(**params)
+        bench.param.watch(self._restart, ["reading", "window"])
+        bench.param.watch(self._facts_changed, "facts")
+
+    @property
+    def columns(self) -> list[str]:
+        """The titles of the columns."""
+        if self.across == MODELS:
+            return list(self.models)
+        return [self.bench.reading.prediction.classes[c] for c in self.classes]
+
+    @property
+    def seconds(self) -> float | None:
+        """What is still to compute will take so long; None while the speed is not known."""
+        facts = self.bench.facts
+        if facts is None:
+            return None
+        open_cells = [cell.request for cell in self.cells.values() if not cell.explanation]
+        return sum(facts.seconds(request) for request in open_cells)
+
+    def comparable(self) -> list[ModelEntry]:
+        """The models that can read the file on the bench and answer the same question."""
+        chosen = self.bench.model
+        return [
+            model
+            for model in self.bench.service.models.values()
+            if chosen and model.task == chosen.task and hears(model) == hears(chosen)
+        ]
+
+    def run(self) -> None:
+        """Compute what is missing."""
+        for place, cell in self.cells.items():
+            if not cell.explanation:
+                job = self.bench.visitor.submit(cell.request, f"compare {place[0]} {place[1]}")
+                job.watch(lambda job, place=place: self._heard(place, job))
+
+    def stop(self) -> None:
+        """Stop what is being computed."""
+        for row, column in self.cells:
+            self.bench.visitor.cancel(f"compare {row} {column}")
+
+    def end(self, row: int) -> float:
+        """Where the scale of a row ends: its maps have one unit, so they share it."""
+        return limit(self._of(row=row))
+
+    def agreement(self, column: int) -> Agreement | None:
+        """How far the methods agree on a column; None for fewer than two maps."""
+        found = self._of(column=column)
+        return agreement(found) if len(found) > 1 else None
+
+    def consensus(self, column: int) -> np.ndarray | None:
+        """What the methods of a column agree on: float32 (height, width) in [0, 1]."""
+        found = self._of(column=column)
+        return consensus(found) if len(found) > 1 else None
+
+    def of_column(self, column: int) -> list[Explanation]:
+        """The explanations of a column, in the order of the methods."""
+        return self._of(column=column)
+
+    def _of(self, row: int | None = None, column: int | None = None) -> list[Explanation]:
+        return [
+            cell.explanation
+            for (r, c), cell in sorted(self.cells.items())
+            if cell.explanation and row in (None, r) and column in (None, c)
+        ]
+
+    def _facts_changed(self, *_: Any) -> None:
+        facts = self.bench.facts
+        if facts and not facts.feature_layers:
+            self.methods = [m for m in self.methods if not METHODS[m].needs_layer] or ["saliency"]
+        self.param.trigger("cells")  # the cost is known now
+
+    def _restart(self, *_: Any) -> None:
+        """Another sample or model: what is compared starts from what there is to compare."""
+        reading = self.bench.reading
+        if reading is None:
+            self.cells = {}
+            return
+        order = np.argsort(-reading.prediction.probabilities, kind="stable")
+        names = [model.name for model in self.comparable()]
+        own = self.bench.model.name
+        kept = [name for name in self.models if name in names]
+        others = [own, *(name for name in names if name != own)][:2]
+        self.param.update(
+            classes=[int(label) for label in order[:2]],
+            models=kept if own in kept else others,
+        )
+        self._arrange()
+
+    @param.depends("methods", "across", "classes", "models", watch=True)
+    def _arrange(self) -> None:
+        """Lay the grid out anew; what is known already is in its place at once."""
+        self.stop()
+        reading = self.bench.reading
+        if reading is None:
+            self.cells = {}
+            return
+        columns = self.models if self.across == MODELS else self.classes
+        cells = {}
+        for row, method in enumerate(self.methods):
+            for column, wanted in enumerate(columns[:MAX_COLUMNS]):
+                cells[row, column] = self._cell(method, wanted)
+        self.param.update(cells=cells, running=0)
+
+    def _cell(self, method: str, wanted: int | str) -> Cell:
+        request = replace(
+            self.explorer.request(method), contrast=None, layer=None, target=self._target(wanted)
+        )
+        if isinstance(wanted, str):
+            model = self.bench.service.models[wanted]
+            request = replace(request, model=model)
+        known = self.explorer.made.get(key(request))
+        return Cell(request, known[1] if known else None)
+
+    def _target(self, wanted: int | str) -> int | None:
+        """The class explained: the one wanted, or that of the same name in another model."""
+        if isinstance(wanted, int):
+            return wanted
+        model, prediction = self.bench.service.models[wanted], self.bench.reading.prediction
+        return model.classes.index(prediction.name) if prediction.name in model.classes else None
+
+    def _heard(self, place: tuple[int, int], job: Job) -> None:
+        cell = self.cells.get(place)
+        if cell is None or cell.request != job.request:
+            return
+        if job.state == "done":
+            self.explorer.made[key(job.request)] = (job.request, job.answer)
+            cell = Cell(cell.request, job.answer)
+        elif job.state == "failed":
+            cell = Cell(cell.request, status=str(job.error))
+        elif job.state == "cancelled":
+            cell = Cell(cell.request, status="Stopped.")
+        else:
+            cell = Cell(cell.request, status=describe_progress(job), busy=True)
+        cells = {**self.cells, place: cell}
+        self.param.update(cells=cells, running=sum(cell.busy for cell in cells.values()))

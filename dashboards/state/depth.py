@@ -1,0 +1,89 @@
+"""Through the depth of a network, for two models side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import param
+
+from dashboards.service.requests import ModelEntry, ThroughLayers
+from dashboards.service.service import Job
+from dashboards.state.bench import Bench, hears
+from dashboards.state.explorer import describe_progress
+from xai_tf.explanation import Explanation
+from xai_tf.methods import METHODS
+
+SIDES = ("left", "right")
+FOLLOWED = [m.name for m in METHODS.values() if m.needs_layer and m.class_specific]
+
+
+class Depth(param.Parameterized):
+    """One map a resolution of the backbone, for the sample on the bench.
+
+    Attributes:
+        method: one that can be followed through the layers.
+        left, right: names of the models; right "" for one model only.
+        target: index of the class explained; -1 is what each model predicts.
+        maps: by side, the explanations from the first stage to the last.
+        status: by side, what is going on or went wrong; "" when the maps are there.
+    """
+
+    method = param.Selector(default="grad_cam", objects=FOLLOWED)
+    left = param.String()
+    right = param.String()
+    target = param.Integer(default=-1, bounds=(-1, None))
+    maps = param.Dict(default={})
+    status = param.Dict(default={})
+    active = param.Boolean(default=False, doc="whether the visitor looks; nothing runs before")
+
+    def __init__(self, bench: Bench, **params: Any) -> None:
+        self.bench = bench
+        super().__init__(**params)
+        bench.param.watch(self._restart, ["reading", "window"])
+
+    def choices(self) -> list[ModelEntry]:
+        """The models that can read the file on the bench."""
+        chosen = self.bench.model
+        models = list(self.bench.service.models.values())
+        alike = [m for m in models if chosen and hears(m) == hears(chosen)]
+        return sorted(alike, key=lambda model: model.task != chosen.task)
+
+    def _restart(self, *_: Any) -> None:
+        if self.bench.reading is None:
+            self.param.update(maps={}, status={})
+            return
+        names = [model.name for model in self.choices()]
+        own = self.bench.model.name
+        other = self.right if self.right in names and self.right != own else ""
+        same_task = [m.name for m in self.choices() if m.task == self.bench.model.task]
+        other = other or next((name for name in same_task if name != own), "")
+        self.param.update(left=own, right=other, target=-1)
+        self._ask()
+
+    @param.depends("method", "left", "right", "target", "active", watch=True)
+    def _ask(self) -> None:
+        self.param.update(maps={}, status={})
+        if self.bench.reading is None or not self.active:
+            return
+        for side in SIDES:
+            model = self.bench.service.models.get(getattr(self, side))
+            self.bench.visitor.cancel(f"depth {side}")
+            if model is None:
+                continue
+            target = self.target if 0 <= self.target < (len(model.classes) or 2) else None
+            request = ThroughLayers(
+                model, self.bench.file, self.method,
+                self.bench.window if model is self.bench.model else 0, target,
+            )  # fmt: skip
+            job = self.bench.visitor.submit(request, f"depth {side}")
+            job.watch(lambda job, side=side: self._heard(side, job))
+
+    def _heard(self, side: str, job: Job) -> None:
+        if job.request.model.name != getattr(self, side) or job.request.file != self.bench.file:
+            return
+        if job.state == "done":
+            found: list[Explanation] = job.answer
+            self.param.update(maps={**self.maps, side: found}, status={**self.status, side: ""})
+        elif job.state != "cancelled":
+            text = str(job.error) if job.state == "failed" else describe_progress(job)
+            self.status = {**self.status, side: text}

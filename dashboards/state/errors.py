@@ -1,0 +1,299 @@
+"""The study of errors: a model on a folder of labelled files, and what it got wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import param
+
+from dashboards.service.errors import CancelledJobError
+from dashboards.service.labelled import file_record, find_files, find_sets, inside, thumbnail
+from dashboards.service.requests import (
+    Describe,
+    Evaluate,
+    Explain,
+    ModelEntry,
+    ModelFacts,
+    Upload,
+)
+from dashboards.state.answers import ALL, RIGHT, WRONG, Answers
+from xai_tf.errors import InputError, XaiTfError
+from xai_tf.methods import METHODS
+
+if TYPE_CHECKING:
+    from dashboards.service.service import Job, Visitor
+
+PARTS = {"All files": "", "Test": "test", "Validation": "validation", "Training": "train"}
+PAGE = 24  # thumbnails
+CHUNK = 6  # of them are shown at a time
+QUICK_SECONDS = 3.0  # maps that take no longer start without being asked for
+CALLED, TRUTH = "called", "truth"
+
+
+class ErrorStudy(param.Parameterized):
+    """What one visitor tries on labelled files, and looks at of the outcome.
+
+    Attributes:
+        sets: the labelled sets found, by what to call them.
+        request: what can be run: the folder is allowed, and holds files of the model's classes.
+        num_files: how many those are.
+        seconds: what predicting them will take, without reading them; None while it isn't known.
+        running, done, total, seconds_left: of the run.
+        problem: what went wrong last, for the visitor.
+        answers: of the last run.
+        measures: its figures, with intervals.
+        label: index of the class whose curves are shown, against the rest.
+        threshold: from which probability that class is called.
+        cell: (true, called), the cell of the confusion matrix whose files are shown; None for all.
+        shown: which files are shown: "all", "right" or "wrong".
+        ranking: the numbers of the files shown, the worst mistakes first.
+        page: of the gallery.
+        thumbnails: of the files on that page, by number: JPEG bytes, or why there is none.
+        selected: the number of the file looked at; None while there is none.
+        file: its record, once it is read.
+        maps: explanations of that file, by "called" and "truth".
+        map_problem: why there are none.
+        mapping: whether they are being computed.
+        opened: what the visitor wants to see in Explain; set last, for the page to follow.
+    """
+
+    model = param.ClassSelector(class_=ModelEntry)
+    folder = param.String(default="")
+    part = param.Selector(default="", objects=PARTS)
+    sets = param.Dict(default={})
+    request = param.ClassSelector(class_=Evaluate)
+    num_files = param.Integer(default=0)
+    seconds = param.Number(default=None, allow_None=True)
+    checking = param.Boolean(default=False)
+    running = param.Boolean(default=False)
+    done = param.Integer(default=0)
+    total = param.Integer(default=0)
+    seconds_left = param.Number(default=None, allow_None=True)
+    problem = param.String(default="")
+    answers = param.ClassSelector(class_=Answers)
+    measures = param.List(default=[])
+    label = param.Integer(default=1)
+    threshold = param.Number(default=0.5, bounds=(0, 1))
+    cell = param.NumericTuple(default=None, length=2, allow_None=True)
+    shown = param.Selector(default=WRONG, objects=[ALL, RIGHT, WRONG])
+    ranking = param.List(default=[], item_type=int)
+    page = param.Integer(default=0, bounds=(0, None))
+    thumbnails = param.Dict(default={})
+    selected = param.Integer(default=None, allow_None=True)
+    file = param.ClassSelector(class_=Upload)
+    method = param.Selector(default="grad_cam", objects=list(METHODS))
+    maps = param.Dict(default={})
+    map_problem = param.String(default="")
+    mapping = param.Boolean(default=False)
+    opened = param.ClassSelector(class_=Explain)
+
+    def __init__(
+        self,
+        visitor: Visitor,
+        models: Mapping[str, ModelEntry],
+        roots: Sequence[Path],
+        **params: Any,
+    ) -> None:
+        """Start.
+
+        Args:
+            visitor: computes.
+            models: those that can be tried, by name.
+            roots: the folders that may be looked at.
+            params: as the attributes.
+        """
+        self.visitor, self.models, self.roots = visitor, models, tuple(roots)
+        self.facts: ModelFacts | None = None
+        self._job: Job | None = None
+        params.setdefault("model", next(iter(models.values()), None))
+        super().__init__(**params)
+
+    @property
+    def num_pages(self) -> int:
+        """Of the gallery."""
+        return -(-len(self.ranking) // PAGE)
+
+    @property
+    def on_page(self) -> list[int]:
+        """The numbers of the files on the page of the gallery."""
+        return self.ranking[self.page * PAGE : (self.page + 1) * PAGE]
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """The classes whose maps are shown of the selected file, the rival first."""
+        rival = self.answers.rival(self.selected, self.threshold)
+        return {CALLED: rival, TRUTH: self.answers.evaluation.labels[self.selected]}
+
+    async def look(self) -> None:
+        """Find the sets that may be chosen."""
+        self.sets = await asyncio.to_thread(find_sets, self.roots)
+
+    async def check(self) -> None:
+        """Find out what can be run: the files, and what they will cost."""
+        asked = (self.model, self.folder, self.part)
+        found = {"request": None, "num_files": 0, "seconds": None, "problem": ""}
+        self.param.update(checking=bool(self.folder), **found)
+        if not self.folder or self.model is None:
+            return
+        try:
+            request = Evaluate(self.model, inside(self.folder, self.roots), self.part)
+            facts = await self.visitor.submit(Describe(self.model), "errors facts").result()
+            files = await asyncio.to_thread(find_files, request, facts.classes)
+            found["request"], found["num_files"] = request, len(files.entries)
+            found["seconds"] = len(files.entries) * facts.forward_seconds
+            self.facts = facts
+            if not facts.feature_layers and METHODS[self.method].needs_layer:
+                self.method = "saliency"
+        except CancelledJobError:
+            return  # something else was asked meanwhile
+        except XaiTfError as error:
+            found["problem"] = str(error)
+        if asked == (self.model, self.folder, self.part):
+            self.param.update(checking=False, **found)
+
+    async def run(self) -> None:
+        """Predict all files; what was shown before goes when the new answers are there."""
+        if self.request is None:
+            return
+        self.param.update(running=True, done=0, total=self.num_files, seconds_left=None, problem="")
+        self._job = job = self.visitor.submit(self.request, "errors run")
+        job.watch(self._heard)
+        try:
+            answers = Answers(await job.result())
+            measures = await asyncio.to_thread(answers.measures)
+        except CancelledJobError:
+            return
+        except XaiTfError as error:
+            self.problem = str(error)
+            return
+        finally:
+            if job is self._job:
+                self.running = False
+        if job is self._job:
+            self._show(answers, measures)
+
+    def stop(self) -> None:
+        """Stop the run."""
+        self.visitor.cancel("errors run")
+
+    def choose_cell(self, cell: tuple[int, int] | None) -> None:
+        """Show the files of a cell of the confusion matrix; the same once more shows all again."""
+        self.cell = None if cell == self.cell else cell
+
+    def turn(self, by: int) -> None:
+        """Turn the pages of the gallery."""
+        self.page = min(max(self.page + by, 0), max(self.num_pages - 1, 0))
+
+    async def draw_thumbnails(self) -> None:
+        """Draw the thumbnails of the page, some at a time, as long as it is looked at."""
+        asked, answers = self.on_page, self.answers
+        drawn = {number: self.thumbnails[number] for number in asked if number in self.thumbnails}
+        for number in asked:
+            if number not in drawn:
+                drawn[number] = await asyncio.to_thread(self._thumbnail, answers, number)
+            if self.on_page != asked or self.answers is not answers:
+                return
+            left = len(asked) - len(drawn)
+            if left == 0 or (len(drawn) % CHUNK == 0 and left >= CHUNK):
+                self.thumbnails = dict(drawn)
+
+    async def select(self, number: int | None) -> None:
+        """Look at a file: read it, and explain what it is called and what it is."""
+        self.param.update(selected=number, file=None, maps={}, map_problem="")
+        if number is None:
+            return
+        answers = self.answers
+        try:
+            place = inside(answers.evaluation.files[number], self.roots)
+            file = await asyncio.to_thread(file_record, place)
+        except (XaiTfError, OSError) as error:
+            if self._looks_at(answers, number):
+                self.map_problem = f"{answers.name(number)} cannot be read any more: {error}"
+            return
+        if self._looks_at(answers, number):
+            self.file = file
+            await self.explain_if_quick()
+
+    @property
+    def map_seconds(self) -> float | None:
+        """What both maps will take; None while the speed of the model is not known."""
+        requests = self._map_requests()
+        return sum(map(self.facts.seconds, requests.values())) if requests and self.facts else None
+
+    async def explain_if_quick(self) -> None:
+        """Compute the two maps, unless they take long: then it waits for `explain`."""
+        self.param.update(maps={}, map_problem="")
+        if (self.map_seconds or 0) <= QUICK_SECONDS:
+            await self.explain()
+
+    async def explain(self) -> None:
+        """Compute the maps of what the selected file is called and of what it is."""
+        asked = self._map_requests()
+        if not asked:
+            return
+        self.param.update(maps={}, map_problem="", mapping=True)
+        jobs = [self.visitor.submit(asked[side], f"errors {side}") for side in asked]
+        try:
+            maps = dict(zip(asked, [await job.result() for job in jobs], strict=True))
+        except CancelledJobError:
+            maps = {}
+        except XaiTfError as error:
+            maps = {}
+            if asked == self._map_requests():
+                self.map_problem = str(error)
+        if asked == self._map_requests():
+            self.param.update(maps=maps, mapping=False)
+
+    def open_in_explain(self) -> None:
+        """Ask the page to show the selected file in Explain."""
+        requests = self._map_requests()
+        if requests:
+            self.opened = None
+            self.opened = requests[CALLED]
+
+    @param.depends("answers", "threshold", "cell", "shown", watch=True)
+    def _rank(self) -> None:
+        if self.answers is not None:
+            ranking = self.answers.ranked(self.threshold, self.shown, self.cell)
+            self.param.update(ranking=ranking, page=0)
+
+    def _show(self, answers: Answers, measures: tuple[Any, ...]) -> None:
+        """Show new answers from their beginning."""
+        label = (answers.drawable or (1,))[0]
+        self.param.update(selected=None, file=None, maps={}, thumbnails={})
+        self.param.update(
+            answers=answers,
+            measures=list(measures),
+            label=label,
+            threshold=0.5,
+            cell=None,
+            shown=WRONG,
+        )
+
+    def _heard(self, job: Job) -> None:
+        if job is self._job:
+            self.param.update(
+                done=job.done, total=job.total or self.total, seconds_left=job.seconds_left()
+            )
+
+    def _looks_at(self, answers: Answers, number: int) -> bool:
+        return self.selected == number and self.answers is answers
+
+    def _map_requests(self) -> dict[str, Explain]:
+        if self.file is None or self.selected is None or self.answers is None:
+            return {}
+        model = self.models[self.answers.evaluation.model]
+        return {
+            side: Explain(model, self.file, self.method, target=target)
+            for side, target in self.targets.items()
+        }
+
+    def _thumbnail(self, answers: Answers, number: int) -> bytes | str:
+        try:
+            place = inside(answers.evaluation.files[number], self.roots)
+            return thumbnail(place, self.models[answers.evaluation.model].task)
+        except InputError as error:
+            return str(error)

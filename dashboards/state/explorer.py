@@ -1,0 +1,225 @@
+"""The explorer: one explanation at a time, and those made before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import param
+
+from dashboards.service.requests import Explain, ThroughLayers, key
+from dashboards.service.service import Job
+from dashboards.state.bench import Bench
+from xai_tf.errors import XaiTfError
+from xai_tf.explanation import Explanation
+from xai_tf.methods import METHODS
+
+QUICK_SECONDS = 1.5  # what takes no longer starts without being asked for
+PREDICTED, NOTHING = -1, -1
+
+
+class Explorer(param.Parameterized):
+    """Why a model says what it says of the sample on the bench.
+
+    Attributes:
+        method: a name in `METHODS`.
+        target: index of the class explained; -1 is the predicted one.
+        contrast: index of the class it is held against; -1 is none.
+        layer: the feature layer looked at; "" is the last.
+        seed: of the methods that draw random numbers.
+        settings: by method, the settings that differ from the defaults.
+        explanation: the answer to what is asked; None while there is none.
+        partial: float32 (height, width), the map so far; None when there is none.
+        running: whether it is being computed.
+        progress: share of the passes done, 0 to 1.
+        status: what is going on, in words; empty when nothing is.
+        problem: what went wrong last; stays until something else is asked.
+        stages: explanations through the layers, for the layer picker.
+    """
+
+    method = param.Selector(default="grad_cam", objects=list(METHODS))
+    target = param.Integer(default=PREDICTED, bounds=(-1, None))
+    contrast = param.Integer(default=NOTHING, bounds=(-1, None))
+    layer = param.String(default="")
+    seed = param.Integer(default=0, bounds=(0, 2**31 - 1), label="Seed")
+    settings = param.Dict(default={})
+    explanation = param.ClassSelector(class_=Explanation)
+    partial = param.Array()
+    running = param.Boolean()
+    progress = param.Number(default=0.0, bounds=(0, 1))
+    status = param.String()
+    problem = param.String()
+    stages = param.List(default=[])
+
+    def __init__(self, bench: Bench, **params: Any) -> None:
+        self.bench = bench
+        self._job: Job | None = None
+        self.made: dict[str, tuple[Explain, Explanation]] = {}
+        super().__init__(**params)
+        bench.param.watch(self._sample_changed, ["reading", "window"])
+        bench.param.watch(self._facts_changed, "facts")
+        bench.param.watch(self._question_changed, ["file", "model"])
+
+    def request(self, method: str | None = None) -> Explain | None:
+        """What is asked for, by this or another method; None while there is nothing to explain."""
+        bench = self.bench
+        if bench.reading is None:
+            return None
+        name = method or self.method
+        entry = METHODS[name]
+        target = bench.reading.prediction.label if self.target == PREDICTED else self.target
+        return Explain(
+            bench.model,
+            bench.file,
+            name,
+            window=bench.window,
+            target=target,
+            contrast=None if self.contrast in (NOTHING, target) else self.contrast,
+            layer=self.layer or None if entry.needs_layer else None,
+            seed=self.seed if entry.stochastic else 0,
+            settings=tuple(self.settings.get(name, {}).items()),
+        )
+
+    def seconds(self, method: str | None = None) -> float | None:
+        """What it will take, in seconds; None while the model's speed is not known."""
+        request = self.request(method)
+        if request is None or self.bench.facts is None:
+            return None
+        return self.bench.facts.seconds(request)
+
+    def passes(self, method: str | None = None) -> int | None:
+        """The passes through the network it will take."""
+        request, facts = self.request(method), self.bench.facts
+        if request is None or facts is None:
+            return None
+        entry = METHODS[request.method]
+        settings = entry.settings(dict(request.settings), facts.baseline)
+        return entry.cost(settings, facts.image_size).evaluations
+
+    def known(self, method: str) -> Explanation | None:
+        """The answer by a method, where this visitor has it already."""
+        request = self.request(method)
+        found = request and self.made.get(key(request))
+        return found[1] if found else None
+
+    def set(self, method: str, name: str, value: float) -> None:
+        """Change a setting of a method; the default is not kept.
+
+        Raises:
+            SettingError: the value is out of range.
+        """
+        option = METHODS[method].options[name]
+        METHODS[method].settings({name: value}, 0.0)
+        chosen = {k: v for k, v in self.settings.get(method, {}).items() if k != name}
+        if value != option.default:
+            chosen[name] = option.number(value)
+        self.settings = {**self.settings, method: chosen}
+
+    def run(self) -> None:
+        """Compute what is asked for."""
+        request = self.request()
+        if request is None:
+            return
+        self.param.update(problem="", partial=None, progress=0.0, status="", running=True)
+        self._job = self.bench.visitor.submit(request, "explain")
+        self._job.watch(self._heard)
+
+    def stop(self) -> None:
+        """Stop the work for good."""
+        self.bench.visitor.cancel("explain")
+
+    def run_stages(self) -> None:
+        """Compute the maps of the layer picker: all stages in one pass."""
+        request = self.request()
+        entry = METHODS[self.method]
+        if request is None or not (entry.needs_layer and entry.class_specific):
+            self.stages = []
+            return
+        asked = ThroughLayers(
+            request.model, request.file, request.method, request.window,
+            request.target, request.contrast,
+        )  # fmt: skip
+        self.bench.visitor.submit(asked, "stages").watch(self._heard_stages)
+
+    @param.depends("method", "target", "contrast", "layer", "seed", "settings", watch=True)
+    def _consider(self) -> None:
+        """Show what is known, compute what is quick, and leave the rest to the visitor."""
+        self._job = None
+        self.bench.visitor.cancel("explain")
+        self.param.update(running=False, partial=None, progress=0.0, status="", problem="")
+        request = self.request()
+        if request is None:
+            self.explanation = None
+            return
+        known = self.made.get(key(request))
+        if known:
+            self.explanation = known[1]
+            return
+        self.explanation = None
+        seconds = self.seconds()
+        if self.bench.service.knows(request) or (seconds is not None and seconds <= QUICK_SECONDS):
+            self.run()
+
+    def _question_changed(self, *_: Any) -> None:
+        self.param.update(target=PREDICTED, contrast=NOTHING)
+
+    def _sample_changed(self, *_: Any) -> None:
+        self.stages = []
+        self._consider()
+
+    def _facts_changed(self, *_: Any) -> None:
+        facts = self.bench.facts
+        if facts is None:
+            return
+        if self.layer and self.layer not in facts.feature_layers:
+            self.layer = ""
+        if not facts.feature_layers and METHODS[self.method].needs_layer:
+            self.method = "saliency"
+        elif self.explanation is None and not self.running:
+            self._consider()
+
+    def _heard(self, job: Job) -> None:
+        if job is not self._job:
+            return
+        if job.state == "done":
+            self.made[key(job.request)] = (job.request, job.answer)
+            self.param.update(
+                explanation=job.answer, running=False, partial=None, progress=1.0, status=""
+            )
+        elif job.state == "failed":
+            self.param.update(running=False, partial=None, status="", problem=_words(job.error))
+        elif job.state == "cancelled":
+            self.param.update(running=False, partial=None, progress=0.0, status="Stopped.")
+        else:
+            self.param.update(
+                partial=job.partial,
+                progress=job.done / job.total if job.total else 0.0,
+                status=describe_progress(job),
+            )
+
+    def _heard_stages(self, job: Job) -> None:
+        if job.state == "done":
+            self.stages = job.answer
+
+
+def describe_progress(job: Job) -> str:
+    """What a job that is not done is doing, in words."""
+    again = " The computing process was lost, it is being done again." if job.retries else ""
+    if job.state == "waiting":
+        queue = f"{job.ahead} before you." if job.ahead else "Waiting for a computing process."
+        return queue + again
+    if not job.total:
+        return "Preparing." + again
+    left = job.seconds_left()
+    eta = f", about {duration(left)} left" if left is not None and left >= 1 else ""
+    return f"{job.done} of {job.total} passes{eta}.{again}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as exact as a guess can be."""
+    if seconds < 1:
+        return "under 1 s"
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _words(error: XaiTfError | None) -> str:
+    return str(error) if error else "It failed without saying why. Try again."

@@ -1,0 +1,73 @@
+"""Looks: colours, sizes and CSS, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+THEME: dict[str, Any] = {
+    "palette": {"primary": {"main": "#00639b"}, "secondary": {"main": "#7a5900"}},
+    "shape": {"borderRadius": 8},
+    "typography": {"button": {"textTransform": "none"}},
+}
+DARK_THEME: dict[str, Any] = THEME | {
+    "palette": {"primary": {"main": "#82cfff"}, "secondary": {"main": "#ffba38"}}
+}
+THEMES = {"light": THEME, "dark": DARK_THEME}
+
+# Inside every pane of words; the variables are the page's own, which follow light and dark.
+CSS = """
+:host { color: var(--panel-on-background-color, CanvasText); font-size: 0.925rem; }
+p { margin: 0 0 0.5em; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 0.2em 0 0.4em; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin: 0.6em 0 0.3em; }
+ul { margin: 0 0 0.5em; padding-left: 1.2em; }
+.note { font-size: 0.85rem; opacity: 0.9; }
+.headline { font-size: 1.3rem; font-weight: 600; margin: 0; }
+.warning { border-left: 4px solid #b26a00; padding-left: 0.6em; }
+.error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
+.facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.15em 1em; margin: 0; }
+.facts dt { opacity: 0.85; } .facts dd { margin: 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; font-size: 0.875rem; }
+th, td { padding: 0.2em 0.7em 0.2em 0; text-align: left; font-weight: 400; }
+td { font-variant-numeric: tabular-nums; }
+"""
+
+
+def words(content: Any, **params: Any) -> pn.pane.HTML:
+    """A pane of words: HTML from `views.text`, or a method that returns it."""
+    params.setdefault("sizing_mode", "stretch_width")
+    params.setdefault("margin", (4, 8))
+    return pn.pane.HTML(content, stylesheets=[CSS], **params)
+
+
+def run_button(label: str, icon: str) -> pmui.Button:
+    """What starts work."""
+    return pmui.Button(label=label, icon=icon, color="primary", variant="contained")
+
+
+def stop_button() -> pmui.Button:
+    """What stops it; hidden while there is none."""
+    return pmui.Button(label="Stop", icon="stop", color="error", variant="outlined", visible=False)
+
+
+def side_by_side(*parts: Any, least: int = 340) -> pn.FlexBox:
+    """Parts beside each other where there is room, below each other on a phone.
+
+    Args:
+        parts: what stands there.
+        least: the width in pixels under which a part does not shrink before it wraps.
+    """
+    for part in parts:
+        part.styles = {**part.styles, "flex": f"1 1 min({least}px, 100%)", "min-width": "0"}
+    return pn.FlexBox(*parts, gap="12px", sizing_mode="stretch_width")
+
+
+def card(title: str, *parts: Any, **params: Any) -> pmui.Card:
+    """A titled card."""
+    params.setdefault("sizing_mode", "stretch_width")
+    params.setdefault("collapsible", False)
+    params.setdefault("outlined", True)
+    return pmui.Card(*parts, title=title, **params)

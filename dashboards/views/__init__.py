@@ -1,0 +1,1 @@
+"""What a visitor sees: each view draws one thing of the state."""

@@ -1,0 +1,223 @@
+"""The Compare page: a grid of maps on one scale, and how far the methods agree."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.layers import picture_url, stage_of, stage_of_sample
+from dashboards.components.stage import Stage
+from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
+from dashboards.state.explorer import duration
+from dashboards.theme import card, run_button, side_by_side, stop_button, words
+from dashboards.views.text import paragraph
+from dashboards.views.view import View
+from xai_tf import pictures
+from xai_tf.agreement import Agreement, chance_overlap
+from xai_tf.methods import METHODS
+
+
+class ControlsView(View):
+    """What is compared, what it costs, and the buttons."""
+
+    comparison = param.ClassSelector(class_=Comparison)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        state = self.comparison
+        self._methods = pmui.MultiChoice(
+            label="Methods", options={m.title: m.name for m in METHODS.values()},
+            value=state.methods, sizing_mode="stretch_width",
+        )  # fmt: skip
+        self._across = pmui.RadioButtonGroup(
+            label="Against", options={"classes": CLASSES, "models": MODELS}, value=state.across
+        )
+        self._columns = pmui.MultiChoice(
+            label="Columns", max_items=MAX_COLUMNS, sizing_mode="stretch_width"
+        )
+        self._run, self._stop = run_button("Compare", "grid_view"), stop_button()
+        self._run.on_click(lambda _: state.run())
+        self._stop.on_click(lambda _: state.stop())
+        self._methods.param.watch(lambda e: setattr(state, "methods", list(e.new)), "value")
+        self._across.param.watch(lambda e: setattr(state, "across", e.new), "value")
+        self._columns.param.watch(self._chosen, "value")
+        state.param.watch(
+            self._fill, ["methods", "across", "classes", "models", "cells", "running"]
+        )
+        self._fill()
+
+    def _chosen(self, event: Any) -> None:
+        state = self.comparison
+        setattr(state, state.across, list(event.new))
+
+    def _fill(self, *_: Any) -> None:
+        state, reading = self.comparison, self.comparison.bench.reading
+        self._methods.value, self._across.value = state.methods, state.across
+        if state.across == MODELS:
+            options = {model.name: model.name for model in state.comparable()}
+        else:
+            names = reading.prediction.classes if reading else ()
+            options = {name: label for label, name in enumerate(names)}
+        chosen = [value for value in getattr(state, state.across) if value in options.values()]
+        self._columns.param.update(options=options, value=chosen)
+        seconds = state.seconds
+        self._run.label = f"Compare (about {duration(seconds)})" if seconds else "Compare"
+        self._run.disabled = not state.cells or all(c.explanation for c in state.cells.values())
+        self._stop.visible = state.running > 0
+
+    def layout(self) -> pn.viewable.Viewable:
+        return card(
+            "What to compare", self._methods, self._across, self._columns,
+            pn.Row(self._run, self._stop),
+        )  # fmt: skip
+
+
+class GridView(View):
+    """Methods in rows, classes or models in columns; one colour scale for all."""
+
+    comparison = param.ClassSelector(class_=Comparison)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._stages: dict[tuple[int, int], Stage] = {}
+        self._drawn: dict[tuple[int, int], tuple[Any, float]] = {}
+        self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
+        self._words = words(
+            paragraph(
+                "One scale for all, with zero in the middle. It ends at the 99th percentile of a "
+                "row: methods have units of their own, the maps of one method share theirs. So "
+                "colours compare along a row, and shapes everywhere.",
+                "note",
+            )
+        )
+        self.comparison.param.watch(self._draw, "cells")
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        state = self.comparison
+        places = sorted(state.cells)
+        columns = 1 + max((column for _, column in places), default=0)
+        shown = [self._stage(place) for place in places]
+        if list(self._grid.objects) != shown or self._grid.ncols != columns:
+            self._grid.param.update(ncols=columns, objects=shown)
+        ends = {row: state.end(row) for row in {row for row, _ in places}}
+        titles = state.columns
+        for (row, column), cell in sorted(state.cells.items()):
+            title = f"{METHODS[state.methods[row]].title}: {titles[column]}"
+            self._draw_cell((row, column), cell, ends[row], title)
+
+    def _draw_cell(self, place: tuple[int, int], cell: Cell, end: float, title: str) -> None:
+        stage, state = self._stages[place], self.comparison
+        caption = f"{title}. {cell.status}" if cell.status else title
+        if cell.explanation is None:
+            stage.param.update(**stage_of_sample(state.bench.sample) | {"caption": caption})
+            self._drawn.pop(place, None)
+        elif self._drawn.get(place) != (cell.explanation, end):
+            stage.param.update(**stage_of(cell.explanation, end) | {"caption": caption})
+            self._drawn[place] = (cell.explanation, end)
+
+    def _stage(self, place: tuple[int, int]) -> Stage:
+        if place not in self._stages:
+            self._stages[place] = Stage(group="compare", controls=place == (0, 0))
+        return self._stages[place]
+
+    def layout(self) -> pn.viewable.Viewable:
+        scroll = pn.Column(self._grid, styles={"overflow-x": "auto"}, sizing_mode="stretch_width")
+        return pn.Column(self._words, scroll, sizing_mode="stretch_width")
+
+
+class AgreementView(View):
+    """How far the methods agree on a column, in numbers and as a consensus map."""
+
+    comparison = param.ClassSelector(class_=Comparison)
+    column = param.Integer(default=0)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._pick = pmui.Select(label="Agreement on", size="small", sizing_mode="stretch_width")
+        self._words = words("")
+        self._stage = Stage(controls=False, group="consensus", visible=False)
+        self._pick.param.watch(self._draw, "value")
+        self.comparison.param.watch(self._fill, "cells")
+        self._fill()
+
+    def _fill(self, *_: Any) -> None:
+        names = self.comparison.columns if self.comparison.cells else []
+        options = {name: number for number, name in enumerate(names)}
+        value = self._pick.value if self._pick.value in options.values() else None
+        first = 0 if options else None
+        self._pick.param.update(options=options, value=first if value is None else value)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        column = self._pick.value
+        found = None if column is None else self.comparison.agreement(column)
+        self._stage.visible = found is not None
+        if found is None:
+            self._words.object = paragraph("Needs two maps or more.", "note")
+            return
+        self._words.object = _tables(found)
+        self._stage.param.update(**_consensus(self.comparison, column))
+
+    def layout(self) -> pn.viewable.Viewable:
+        return card("Do the methods agree?", self._pick, self._words, self._stage)
+
+
+class ComparePage(View):
+    """All of a comparison."""
+
+    comparison = param.ClassSelector(class_=Comparison)
+
+    def layout(self) -> pn.viewable.Viewable:
+        aside = pn.Column(
+            ControlsView(comparison=self.comparison), AgreementView(comparison=self.comparison),
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        grid = pn.Column(GridView(comparison=self.comparison), sizing_mode="stretch_width")
+        return side_by_side(grid, aside)
+
+
+def _tables(found: Agreement) -> str:
+    chance = chance_overlap(0.1)
+    return (
+        _table("Rank correlation of strength (1: the same order)", found, found.correlations)
+        + _table(
+            f"Overlap of the strongest tenths (1: the same places; {chance:.2f} is chance)",
+            found, found.overlaps,
+        )
+    )  # fmt: skip
+
+
+def _table(title: str, found: Agreement, values: np.ndarray) -> str:
+    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in found.names)
+    rows = "".join(
+        f"<tr><th scope=row>{escape(name)}</th>"
+        + "".join(f'<td style="{_shade(value)}">{value:.2f}</td>' for value in line)
+        + "</tr>"
+        for name, line in zip(found.names, values, strict=True)
+    )
+    return f"<h3>{escape(title)}</h3><table><thead><tr><td></td>{head}</tr></thead>{rows}</table>"
+
+
+def _shade(value: float) -> str:
+    share = round(45 * max(0.0, float(value)))
+    return f"background: color-mix(in srgb, var(--panel-primary-color) {share}%, transparent)"
+
+
+def _consensus(comparison: Comparison, column: int) -> dict[str, Any]:
+    """The parameters of a stage that shows what the methods of a column agree on."""
+    from matplotlib import colormaps
+
+    level = comparison.consensus(column)
+    count = len(comparison.of_column(column))
+    drawn = np.rint(colormaps[pictures.UNSIGNED](level)[..., :3] * 255).astype(np.uint8)
+    sample = comparison.bench.sample
+    text = f"Consensus of {count} methods: the mean rank of each place; brightest where all agree."
+    return stage_of_sample(sample) | {
+        "heatmap": picture_url(drawn), "mode": "map", "alt": text, "caption": text,
+    }  # fmt: skip

@@ -1,0 +1,215 @@
+"""The Explain page: picture and sound, prediction, methods, and what the map says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.choices import Choices
+from dashboards.components.layers import stage_of, stage_of_partial, stage_of_sample
+from dashboards.components.stage import Stage
+from dashboards.state.bench import Bench
+from dashboards.state.explorer import Explorer
+from dashboards.theme import card, side_by_side, words
+from dashboards.views.method import MethodView
+from dashboards.views.text import bullets, facts, heading, paragraph
+from dashboards.views.view import View
+from xai_tf.doctor import diagnose
+
+MAX_CLASSES = 12
+
+
+class PictureView(View):
+    """What the model saw, with the map over it, and the sound."""
+
+    explorer = param.ClassSelector(class_=Explorer)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._stage = Stage(controls=True, group="explain", visible=False)
+        self._empty = words(paragraph("Drop a file, record a sound, or take a sample to begin."))
+        for state, names in (
+            (self.explorer.bench, ["reading", "window"]),
+            (self.explorer, ["explanation", "partial"]),
+        ):
+            state.param.watch(self._draw, names)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        sample, explorer = self.explorer.bench.sample, self.explorer
+        self._empty.visible = sample is None and self.explorer.bench.file is None
+        if sample is None:
+            self._stage.visible = False
+            return
+        if explorer.explanation is not None:
+            layers = stage_of(explorer.explanation)
+        elif explorer.partial is not None:
+            layers = stage_of_partial(sample, explorer.method, explorer.partial)
+        else:
+            layers = stage_of_sample(sample)
+        self._stage.param.update(visible=True, **layers)
+
+    def layout(self) -> pn.viewable.Viewable:
+        return pn.Column(self._empty, self._stage, sizing_mode="stretch_width")
+
+
+class PredictionView(View):
+    """What the model says; a class is a button that asks why."""
+
+    explorer = param.ClassSelector(class_=Explorer)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        bench = self.explorer.bench
+        self._words = words(pn.bind(self._say, bench.param.reading, bench.param.window))
+        self._classes = Choices(label="Explain the class", layout="bars")
+        self._contrast = pmui.Select(
+            label="rather than",
+            options={"(any other)": -1},
+            size="small",
+            sizing_mode="stretch_width",
+        )
+        self._windows = Choices(label="Window of the recording", layout="tiles", visible=False)
+        bench.param.watch(self._fill, ["reading", "window"])
+        self.explorer.param.watch(self._mark, ["target", "contrast"])
+        self._classes.param.watch(self._chosen, "value")
+        self._contrast.param.watch(self._held_against, "value")
+        self._windows.param.watch(self._looked, "value")
+        self._fill()
+
+    def _say(self, reading: Any, window: int) -> str:
+        if reading is None:
+            return ""
+        prediction = reading.prediction
+        chance = prediction.probabilities[prediction.label]
+        text = paragraph(f"{prediction.name}, {chance:.1%}", "headline")
+        text += paragraph(
+            f"Margin {prediction.margin:.2f}: the first class's logit less the second's. "
+            "0 is undecided.",
+            "note",
+        )
+        if len(reading.samples) > 1:
+            text += paragraph(f"The mean of {len(reading.samples)} windows.", "note")
+        return text + bullets(reading.samples[window].warnings, "warning")
+
+    def _fill(self, *_: Any) -> None:
+        reading = self.explorer.bench.reading
+        if reading is None:
+            self._classes.items, self._windows.visible = [], False
+            return
+        prediction = reading.predictions[self.explorer.bench.window]
+        ranked = sorted(
+            range(len(prediction.classes)), key=lambda label: -prediction.probabilities[label]
+        )[:MAX_CLASSES]
+        self._classes.items = [
+            {
+                "value": str(label),
+                "label": prediction.classes[label],
+                "share": float(prediction.probabilities[label]),
+                "badge": f"{prediction.probabilities[label]:.1%}",
+            }
+            for label in ranked
+        ]
+        self._contrast.options = {"(any other)": -1} | {
+            prediction.classes[label]: label for label in ranked
+        }
+        self._contrast.visible = len(prediction.classes) > 2
+        self._windows.param.update(
+            visible=len(reading.samples) > 1,
+            items=[_window(number, reading) for number in range(len(reading.samples))],
+            value=str(self.explorer.bench.window),
+        )
+        self._mark()
+
+    def _mark(self, *_: Any) -> None:
+        reading = self.explorer.bench.reading
+        if reading is None:
+            return
+        target = self.explorer.target
+        self._classes.value = str(reading.prediction.label if target < 0 else target)
+        self._contrast.value = self.explorer.contrast
+
+    def _chosen(self, event: Any) -> None:
+        reading = self.explorer.bench.reading
+        if event.new and reading is not None:
+            label = int(event.new)
+            predicted = label == reading.prediction.label
+            self.explorer.target = -1 if predicted else label
+
+    def _held_against(self, event: Any) -> None:
+        if event.new is not None:
+            self.explorer.contrast = event.new
+
+    def _looked(self, event: Any) -> None:
+        reading = self.explorer.bench.reading
+        if event.new and reading and int(event.new) < len(reading.samples):
+            self.explorer.bench.window = int(event.new)
+
+    def layout(self) -> pn.viewable.Viewable:
+        return card(
+            "Prediction: choose a class to see what speaks for it",
+            self._words, self._classes, self._contrast, self._windows,
+        )  # fmt: skip
+
+
+class FindingsView(View):
+    """What the method says of itself, what the map doctor finds, and how the map was made."""
+
+    explorer = param.ClassSelector(class_=Explorer)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._words = words(pn.bind(self._say, self.explorer.param.explanation))
+
+    def _say(self, explanation: Any) -> str:
+        if explanation is None:
+            return paragraph("No map yet.", "note")
+        found = [*explanation.warnings, *(f.text for f in diagnose(explanation.attribution))]
+        rows = [
+            ("Class", explanation.target_name),
+            ("Method", explanation.method.title),
+            *([("Layer", explanation.layer)] if explanation.layer else []),
+            *((name, f"{value:g}") for name, value in explanation.settings.items()),
+            *([("Seed", str(explanation.seed))] if explanation.seed is not None else []),
+            ("Passes", f"{explanation.cost.forward} forward, {explanation.cost.gradient} gradient"),
+            ("Took", f"{explanation.seconds:.2f} s"),
+            *(
+                (name.replace("_", " "), f"{value:.3g}")
+                for name, value in explanation.figures.items()
+            ),
+        ]
+        sound = "" if found else paragraph("The map doctor finds nothing wrong with this map.")
+        return bullets(found, "warning") + sound + heading("How it was made", 3) + facts(rows)
+
+    def layout(self) -> pn.viewable.Viewable:
+        return card("Can this map be trusted?", self._words)
+
+
+class ExplainPage(View):
+    """All of one explanation."""
+
+    explorer = param.ClassSelector(class_=Explorer)
+    bench = param.ClassSelector(class_=Bench)
+    extras = param.List(default=[], doc="views that stand below the findings")
+
+    def layout(self) -> pn.viewable.Viewable:
+        left = pn.Column(
+            PictureView(explorer=self.explorer), FindingsView(explorer=self.explorer), *self.extras,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        right = pn.Column(
+            PredictionView(explorer=self.explorer), MethodView(explorer=self.explorer),
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        return side_by_side(left, right)
+
+
+def _window(number: int, reading: Any) -> dict[str, Any]:
+    sound, prediction = reading.samples[number].sound, reading.predictions[number]
+    label = reading.prediction.label
+    span = f"{sound.seconds[0]:.1f} to {sound.seconds[-1]:.1f} s" if sound else str(number + 1)
+    chance = float(prediction.probabilities[label])
+    return {"value": str(number), "label": span, "share": chance, "badge": f"{chance:.0%}"}

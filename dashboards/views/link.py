@@ -1,0 +1,37 @@
+"""The link that restores the view, in the address bar and at a button."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import param
+
+from dashboards.components.address import Address
+from dashboards.state.session import Session
+from dashboards.views.view import View
+
+
+class LinkView(View):
+    """Follows the session."""
+
+    session = param.ClassSelector(class_=Session)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._address = Address(width=110, margin=(0, 8))
+        session = self.session
+        names = ["method", "target", "contrast", "layer", "seed", "settings"]
+        for state, watched in (
+            (session, ["tab", "language"]),
+            (session.bench, ["file", "model", "window"]),
+            (session.explorer, names),
+            (session.comparison, ["methods"]),
+        ):
+            state.param.watch(self._follow, watched)
+
+    def _follow(self, *_: Any) -> None:
+        self._address.query = self.session.link()
+
+    def layout(self) -> pn.viewable.Viewable:
+        return self._address

@@ -1,0 +1,121 @@
+"""In words: the text made from the numbers, and a language model's for those who ask for it."""
+
+from __future__ import annotations
+
+from html import escape
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.live import Live
+from dashboards.state.narrator import Narrator
+from dashboards.theme import card, words
+from dashboards.views.text import paragraph
+
+
+class NarrationView(pn.viewable.Viewer):
+    """Draws a narrator; the widgets are its parameters."""
+
+    narrator = param.ClassSelector(class_=Narrator)
+
+    def __init__(self, **params: object) -> None:
+        super().__init__(**params)
+        narrator = self.narrator
+        self._text = words(self._paragraphs)
+        self._language = pmui.RadioButtonGroup.from_param(
+            narrator.param.language, size="small", align="end", margin=(0, 8)
+        )
+        self._wanted = pmui.Switch.from_param(narrator.param.wanted)
+        self._confirmed = pmui.Checkbox.from_param(
+            narrator.param.confirmed, visible=self._asks_to_confirm
+        )
+        self._model = pmui.Select.from_param(
+            narrator.param.model, size="small", min_width=180, visible=self._has_models
+        )
+        self._start = pmui.Button(
+            label="Write", icon="edit_note", disabled=self._cannot_start, visible=self._has_models,
+            on_click=lambda _: narrator.start(),
+        )  # fmt: skip
+        self._stop = pmui.Button(
+            label="Stop", icon="stop", color="error", variant="outlined",
+            visible=self._speaking, on_click=lambda _: narrator.stop(),
+        )  # fmt: skip
+        self._again = pmui.Button(
+            label="Look again", icon="refresh", variant="outlined", visible=self._may_look,
+            on_click=lambda _: narrator.look(),
+        )  # fmt: skip
+        language, shown = (
+            narrator.param.language,
+            {"sizing_mode": "stretch_width", "margin": (4, 8)},
+        )
+        self._status = Live(paragraphs=self._status_lines, language=language, **shown)
+        self._said = Live(paragraphs=self._said_lines, language=language, look="said", **shown)
+        self._withheld = Live(
+            paragraphs=self._withheld_lines, language=language, look="warning", **shown
+        )
+        self._label = words(self._label_lines)
+
+    @param.depends("narrator.text", "narrator.language")
+    def _paragraphs(self) -> str:
+        *told, last = self.narrator.text or ("",)
+        told_html = "".join(paragraph(text) for text in told)
+        return self._in_language(told_html + paragraph(last, "note"))
+
+    @param.depends("narrator.sentences", "narrator.language", "narrator.medical")
+    def _label_lines(self) -> str:
+        said = (self.narrator.label(), self.narrator.disclaimer())
+        return self._in_language("".join(paragraph(text, "note") for text in said if said[0]))
+
+    @param.depends("narrator.status", "narrator.refused", "narrator.language", "narrator.model")
+    def _status_lines(self) -> list[str]:
+        said = (self.narrator.message(), self.narrator.left_out_message())
+        return [text for text in said if text and self.narrator.wanted]
+
+    @param.depends("narrator.sentences")
+    def _said_lines(self) -> list[str]:
+        return list(self.narrator.sentences)
+
+    @param.depends("narrator.withheld", "narrator.language")
+    def _withheld_lines(self) -> list[str]:
+        return list(filter(None, [self.narrator.withheld_message()]))
+
+    @param.depends("narrator.wanted", "narrator.medical")
+    def _asks_to_confirm(self) -> bool:
+        return self.narrator.wanted and self.narrator.medical
+
+    @param.depends("narrator.wanted", "narrator.status")
+    def _has_models(self) -> bool:
+        return self.narrator.wanted and bool(self.narrator.param.model.objects)
+
+    @param.depends(
+        "narrator.status", "narrator.facts", "narrator.model",
+        "narrator.confirmed", "narrator.medical",
+    )  # fmt: skip
+    def _cannot_start(self) -> bool:
+        return self.narrator.speaking or not self.narrator.may_speak
+
+    @param.depends("narrator.status")
+    def _speaking(self) -> bool:
+        return self.narrator.speaking
+
+    @param.depends("narrator.wanted", "narrator.status")
+    def _may_look(self) -> bool:
+        return self.narrator.wanted and self.narrator.status in (
+            "not_running",
+            "no_model",
+            "not_ollama",
+            "not_pulled",
+        )
+
+    def _in_language(self, html: str) -> str:
+        return html and f'<div lang="{escape(self.narrator.language)}">{html}</div>'
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        buttons = pn.FlexBox(
+            self._model, self._start, self._stop, self._again, gap="8px", align_items="center"
+        )
+        return card(
+            "In words", self._language, self._text, self._wanted, self._confirmed, buttons,
+            self._status, self._said, self._withheld, self._label,
+        )  # fmt: skip

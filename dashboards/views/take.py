@@ -1,0 +1,74 @@
+"""Take it with you: picture, arrays, the command's bundle, a report, and a link."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards import exports
+from dashboards.state.session import Session
+from dashboards.theme import card, words
+from dashboards.views.text import paragraph
+from dashboards.views.view import View
+from xai_tf.errors import XaiTfError
+
+
+class TakeView(View):
+    """Downloads, made when they are asked for."""
+
+    session = param.ClassSelector(class_=Session)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._words = words("")
+        self._buttons = [
+            self._button("PNG", "image", "explanation.png", self._png),
+            self._button("Array", "data_object", "explanation.npz", self._array),
+            self._button("Bundle", "folder_zip", "bundle.zip", self._bundle),
+            self._button("Report", "description", "report.html", self._report),
+        ]
+        self.session.explorer.param.watch(self._enable, "explanation")
+        self._enable()
+
+    def _button(
+        self, label: str, icon: str, name: str, make: Callable[[], Any]
+    ) -> pmui.FileDownload:
+        async def callback() -> BytesIO | None:
+            try:
+                data = await make()
+            except XaiTfError as error:
+                self._words.object = paragraph(str(error), "error")
+                return None
+            self._words.object = ""
+            return BytesIO(data)
+
+        return pmui.FileDownload(
+            callback=callback, filename=name, label=label, icon=icon, size="small"
+        )
+
+    def _enable(self, *_: Any) -> None:
+        made = bool(self.session.explorer.made)
+        shown = self.session.explorer.explanation is not None
+        for button, enabled in zip(self._buttons, (shown, shown, made, made), strict=True):
+            button.disabled = not enabled
+
+    async def _png(self) -> bytes:
+        return await asyncio.to_thread(exports.png, self.session.explorer.explanation)
+
+    async def _array(self) -> bytes:
+        return exports.array([self.session.explorer.explanation])
+
+    async def _bundle(self) -> bytes:
+        return await self.session.bundle()
+
+    async def _report(self) -> bytes:
+        return await self.session.report()
+
+    def layout(self) -> pn.viewable.Viewable:
+        return card("Take it with you", pn.FlexBox(*self._buttons, gap="8px"), self._words)

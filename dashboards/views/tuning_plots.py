@@ -1,0 +1,204 @@
+"""Pictures of a search that the browser draws: they follow it without being built anew.
+
+The page themes axes, titles and legends for light and dark. Colours of our own are ones that can be
+told apart on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from bokeh.models import (
+    ColumnDataSource,
+    FixedTicker,
+    HoverTool,
+    Range1d,
+    TapTool,
+    WheelZoomTool,
+)
+from bokeh.palettes import Viridis256
+from bokeh.plotting import figure
+
+from tuning.reporting.drawing import COLOURS
+from tuning.reporting.parallel import Scale
+from tuning.reporting.standings import leader, standings, varying
+from tuning.trials import Search, Trial
+
+BLUE, RED, GREEN, _, AMBER, _ = COLOURS
+GREY = "#8c8c8c"
+SHADES = Viridis256[90:236]  # the ends of the scale would be lost on dark or on white
+# Solid on validation files, dashed on training files.
+LOSSES = (
+    ("val_loss", RED, "solid"),
+    ("loss", RED, "dashed"),
+    ("val_ce", BLUE, "solid"),
+    ("ce", BLUE, "dashed"),
+)
+SHARES = (("val_accuracy", GREEN, "solid"), ("accuracy", GREEN, "dashed"))
+STATES = (("done", BLUE), ("failed", RED), ("running", AMBER), ("open", "#b8bec5"))
+MOST_DRAWN = 300  # configurations; more would be one blot, and slow
+
+
+class LearningCurves:
+    """The epochs of one trial and of those it goes on from, in two plots."""
+
+    def __init__(self) -> None:
+        self._epochs = ColumnDataSource({"epoch": [], **{n: [] for n, *_ in (*LOSSES, *SHARES)}})
+        self._starts = ColumnDataSource({"epoch": []})
+        self._kept = ColumnDataSource({"epoch": [], "val_loss": [], "val_accuracy": []})
+        self.losses = self._figure("Loss", LOSSES, "val_loss")
+        self.shares = self._figure("Accuracy", SHARES, "val_accuracy")
+        self.shares.x_range = self.losses.x_range
+
+    def show(self, search: Search | None, trial: Trial | None) -> None:
+        """Draw another trial, or what is new of this one."""
+        chain = search.lineage(trial) if search and trial else []
+        epochs = [epoch for step in chain for epoch in step.curve]
+        kept = trial and trial.best(search.objective, search.direction)
+        names = ("epoch", *(name for name, *_ in (*LOSSES, *SHARES)))
+        self._epochs.data = {name: [getattr(e, name) for e in epochs] for name in names}
+        self._starts.data = {"epoch": [step.first_epoch + 0.5 for step in chain[1:]]}
+        names = ("epoch", "val_loss", "val_accuracy")
+        self._kept.data = {name: [getattr(kept, name)] if kept else [] for name in names}
+
+    def _figure(self, title: str, lines: Sequence[tuple[str, ...]], kept: str) -> figure:
+        plot = _plot(title=title, height=270, min_width=260)
+        plot.vspan(x="epoch", source=self._starts, color=GREY, line_width=1.5)
+        for name, colour, dash in lines:
+            plot.line("epoch", name, source=self._epochs, color=colour, line_dash=dash,
+                      line_width=2, legend_label=name)  # fmt: skip
+            plot.scatter("epoch", name, source=self._epochs, color=colour, size=5)
+        plot.scatter("epoch", kept, source=self._kept, marker="star", size=16, color=AMBER,
+                     line_color="#222222", legend_label="kept epoch")  # fmt: skip
+        plot.xaxis.axis_label = "epoch"
+        plot.xaxis.ticker.min_interval = 1
+        plot.xaxis.ticker.num_minor_ticks = 0
+        _legend_below(plot)
+        told = [("epoch", "@epoch"), *((name, f"@{name}{{0.0000}}") for name, *_ in lines)]
+        plot.add_tools(HoverTool(tooltips=told, mode="vline", renderers=plot.renderers[1:2]))
+        return plot
+
+
+class Rounds:
+    """Hyperband's rounds as bars: what was planned, and what became of it."""
+
+    def __init__(self) -> None:
+        columns = ("place", "planned", "epochs", *(name for name, _ in STATES))
+        self._source = ColumnDataSource({name: [] for name in columns})
+        self.plot = _plot(title="", height=200, min_width=280, y_range=[], x_range=Range1d(0, 1))
+        self.plot.hbar_stack(
+            [name for name, _ in STATES], y="place", height=0.7, source=self._source,
+            color=[colour for _, colour in STATES], legend_label=[_state(n) for n, _ in STATES],
+        )  # fmt: skip
+        self.plot.xaxis.axis_label = "trials"
+        self.plot.ygrid.visible = False
+        _legend_below(self.plot)
+        told = [("planned", "@planned trials, @epochs")]
+        told += [(_state(name), f"@{name}") for name, _ in STATES]
+        self.plot.add_tools(HoverTool(tooltips=told))
+
+    def show(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Draw the rows that `search_facts.rounds` gives."""
+        places = [f"bracket {row['bracket']}, round {row['round']}" for row in rows]
+        columns = ("planned", "epochs", *(name for name, _ in STATES))
+        if list(self.plot.y_range.factors) != places[::-1]:
+            self.plot.y_range.factors = places[::-1]
+            self.plot.height = 110 + 26 * len(places)
+        self.plot.x_range.end = 1.02 * max(
+            [1, *(sum(row[name] for name, _ in STATES) for row in rows)]
+        )
+        self._source.data = {"place": places, **{n: [row[n] for row in rows] for n in columns}}
+
+
+class ParallelCoordinates:
+    """Configurations as lines across their values and results; one that is clicked is told."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        names = ("xs", "ys", "colour", "width", "alpha", "trial", "values", "score", "val_ce")
+        self._lines = ColumnDataSource({name: [] for name in names})
+        self._axes = ColumnDataSource({"x": []})
+        self._ticks = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.plot = plot = _plot(title="", height=360, min_width=320)
+        plot.x_range, plot.y_range = Range1d(-0.2, 1), Range1d(-0.06, 1.06)
+        plot.vspan(x="x", source=self._axes, color=GREY, line_width=1)
+        lines = plot.multi_line(
+            "xs", "ys", source=self._lines, line_color="colour", line_width="width",
+            line_alpha="alpha", hover_line_color=AMBER, hover_line_alpha=1,
+            nonselection_line_alpha=0.25,
+        )  # fmt: skip
+        plot.text("x", "y", "text", source=self._ticks, text_font_size="11px", x_offset=4,
+                  text_baseline="middle", padding=2, text_color="#222222",
+                  background_fill_color="#ffffff", background_fill_alpha=0.8)  # fmt: skip
+        told = [(n, f"@{n}") for n in ("trial", "score", "val_ce", "values")]
+        plot.add_tools(HoverTool(tooltips=told, renderers=[lines], line_policy="interp"), TapTool())
+        plot.yaxis.visible = plot.grid.visible = False
+        plot.xaxis.major_tick_line_color = None
+        self._chosen = chosen
+        self._lines.selected.on_change("indices", self._tapped)
+
+    def show(self, search: Search | None) -> None:
+        """Draw the finished configurations, the best by the objective last, on top."""
+        rows = standings(search)[:MOST_DRAWN] if search else []
+        if not rows:
+            for source in (self._lines, self._axes, self._ticks):
+                source.data = {name: [] for name in source.data}
+            return
+        names, best = varying(search), leader(search)
+        results = dict.fromkeys(["val_ce", search.objective])
+        scales = [Scale.of(name, [row.trial.values.get(name) for row in rows]) for name in names]
+        scales.append(Scale.of("epochs", [row.trial.last_epoch for row in rows]))
+        scales += [Scale.of(name, [getattr(row.kept, name) for row in rows]) for name in results]
+        shade = next(scale.places for scale in scales if scale.name == "val_ce")
+        heights = np.stack([scale.spread(np.argsort(shade)) for scale in scales], axis=1)
+        order = range(len(rows) - 1, -1, -1)
+        leads = [best is not None and rows[i].trial.id == best.id for i in order]
+        self._lines.data = {
+            "xs": [list(range(len(scales)))] * len(rows),
+            "ys": [heights[i].tolist() for i in order],
+            "colour": [RED if lead else SHADES[int(shade[i] * (len(SHADES) - 1))]
+                       for i, lead in zip(order, leads, strict=True)],
+            "width": [4.0 if lead else 1.6 for lead in leads],
+            "alpha": [1.0 if lead else 0.8 for lead in leads],
+            "trial": [rows[i].trial.id for i in order],
+            "values": [_told(rows[i].trial, names) for i in order],
+            "score": [f"{rows[i].trial.score:.4g}" for i in order],
+            "val_ce": [f"{rows[i].kept.val_ce:.4g}" for i in order],
+        }  # fmt: skip
+        ticks = [(at, level, text) for at, scale in enumerate(scales)
+                 for level, text in scale.ticks]  # fmt: skip
+        self._axes.data = {"x": list(range(len(scales)))}
+        self._ticks.data = dict(zip(("x", "y", "text"), map(list, zip(*ticks, strict=True)),
+                                    strict=True))  # fmt: skip
+        self.plot.x_range.end = len(scales) - 0.4
+        self.plot.xaxis.ticker = FixedTicker(ticks=list(range(len(scales))))
+        self.plot.xaxis.major_label_overrides = {i: s.name for i, s in enumerate(scales)}
+
+    def _tapped(self, _: str, __: list[int], indices: list[int]) -> None:
+        if indices:
+            self._chosen(self._lines.data["trial"][indices[0]])
+
+
+def _plot(**options: Any) -> figure:
+    """A plot as wide as its place. Its tools never take the page's scrolling away."""
+    plot = figure(sizing_mode="stretch_width", tools="pan,box_zoom,reset", active_drag=None,
+                  toolbar_location=None, **options)  # fmt: skip
+    plot.add_tools(WheelZoomTool(modifiers={"ctrl": True}))
+    return plot
+
+
+def _legend_below(plot: figure) -> None:
+    legend = plot.legend[0]
+    legend.orientation, legend.ncols = "horizontal", 2
+    legend.label_text_font_size, legend.padding, legend.spacing = "11px", 2, 2
+    legend.border_line_color = legend.background_fill_color = None
+    plot.add_layout(legend, "below")
+
+
+def _state(name: str) -> str:
+    return "not run" if name == "open" else name
+
+
+def _told(trial: Trial, names: Sequence[str]) -> str:
+    return ", ".join(f"{name} {trial.values.get(name)}" for name in names)

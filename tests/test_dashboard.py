@@ -1,0 +1,424 @@
+"""The dashboard as a person meets it: a real server, real models, a real browser."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import keras
+import numpy as np
+import pytest
+from browser import axe_faults, chromium, complaints, eventually, frames_sent
+from conftest import SAMPLES
+from PIL import Image
+
+import weights_keras
+from weights_keras import ModelCard
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+EVIL = "<img src=x onerror=alert(1)>"
+WAIT = 120_000  # ms; the first answer of a model on a busy machine
+SERVE = "import dashboards.commands; from xai_tf.cli import main; main()"
+
+
+@contextmanager
+def serving(folder: Path, *options: str):
+    """A server in a process of its own; gives its address and its process."""
+    command = [sys.executable, "-c", SERVE, "serve", "--no-browser", "--port", "0"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--cache", str(folder / "cache"), *options],
+            cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    try:
+        url = process.stdout.readline().strip()
+        assert url.startswith("http"), (folder / "log").read_text()
+        yield url.rstrip("/"), process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def evil_models(tmp_path_factory, small_cnn):
+    """A small model whose classes have hostile names."""
+    folder = tmp_path_factory.mktemp("models")
+    card = ModelCard("small", "dog_breeds", (EVIL, "b", "c"), "cnn", (32, 32))
+    weights_keras.save(small_cnn, card, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, evil_models):
+    with serving(tmp_path_factory.mktemp("site"), "--models", str(evil_models)) as (url, process):
+        yield url, process
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def visit(browser, url: str, query: str = "", **options):
+    """A visitor who has been here before, so that no help stands in the way."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, **options)
+    context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    with complaints(page) as found:
+        page.goto(f"{url}/{query}")
+        page.get_by_role("tab", name="Explain").wait_for()
+        yield page
+    context.close()
+    assert [text for text in found if "WebSocket" not in text] == []
+
+
+@pytest.fixture
+def page(browser, site):
+    with visit(browser, site[0]) as page:
+        yield page
+
+
+def take(page, sample: str) -> None:
+    """Take a sample and wait for its first map."""
+    page.get_by_role("radio", name=sample, exact=True).click()
+    the_map(page, "Grad-CAM").wait_for()
+
+
+def the_map(page, method: str):
+    """The caption of the picture once a method's map is on it."""
+    return page.get_by_text(re.compile(rf"^{re.escape(method)}( at layer \S+)?: why"))
+
+
+def picture(page, name: str) -> None:
+    """A screenshot for people to look at, where they ask for one."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+def status(url: str) -> dict:
+    with urlopen(f"{url}/healthz", timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_a_sample_gets_a_prediction_and_a_map(page):
+    take(page, "Chest X-ray, opacity")
+
+    assert page.get_by_role("radio", name="opacity", exact=False).first.is_visible()
+    said = re.compile("called opacity .* Grad-CAM at layer .* strongest tenth")
+    page.get_by_role("img", name=said).first.wait_for()
+
+
+def test_a_dropped_sound_is_read_by_a_model_that_hears_and_can_be_played(page):
+    take(page, "Dog")
+
+    page.locator("input[type=file]").set_input_files(SAMPLES / "speech_human.wav")
+
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.get_by_text("so audio_mobilenetv2 looks at it").is_visible()
+    page.get_by_role("button", name="Play").click()
+    clock = page.get_by_text(re.compile(r"^\d+\.\d+ s? ?/ ?\d")).first
+    before = clock.text_content()
+    eventually(lambda: clock.text_content() != before)
+    assert page.get_by_text("Hz", exact=True).first.is_visible()
+
+
+def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
+    drawn = SAMPLES.parents[1] / "dashboards/thumbnails/speech_human.jpg"
+    Image.open(drawn).save(tmp_path / "spectrogram.png")
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("menuitem", name=re.compile("audio_mobilenetv2")).click()
+
+    page.locator("input[type=file]").set_input_files(tmp_path / "spectrogram.png")
+
+    the_map(page, "Grad-CAM").wait_for()
+    assert page.get_by_text("timbre and loudness cannot").first.is_visible()
+    assert page.get_by_role("button", name="Play").is_visible()
+
+
+def test_a_class_is_a_button_that_asks_why(page):
+    take(page, "Chest X-ray, normal")
+
+    page.get_by_role("radio", name=re.compile("^opacity")).click()
+
+    page.get_by_text("Grad-CAM at layer out_relu: why opacity?").wait_for()
+
+
+def test_why_this_and_not_that(page):
+    take(page, "Dog")
+
+    page.get_by_role("combobox", name="rather than").click()
+    page.get_by_role("menuitem").nth(2).click()
+
+    page.get_by_text(re.compile(r"^Grad-CAM .*: why .* rather than ")).wait_for()
+
+
+def test_a_slow_method_says_its_cost_waits_shows_what_it_has_and_stops_for_good(page, site):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("radio", name=re.compile("^RISE")).click()
+    page.get_by_label(re.compile("random masks")).fill("16384")
+    page.get_by_label(re.compile("random masks")).press("Enter")
+    run = page.get_by_role("button", name=re.compile(r"Explain \(about \d+ (s|min)\)"))
+
+    run.click()
+
+    page.get_by_text(re.compile(r"^\d+ of 16384 passes")).wait_for()
+    page.get_by_text("RISE, so far").wait_for()
+    page.get_by_role("button", name="Stop").first.click()
+    page.get_by_text("Stopped.").wait_for()
+    eventually(lambda: status(site[0])["running"] == 0, 30)
+    page.get_by_role("radio", name=re.compile("^Saliency")).click()
+    the_map(page, "Saliency").wait_for()
+
+
+def test_a_killed_process_costs_one_retry_and_nothing_else(page, site):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("radio", name=re.compile("^Occlusion")).click()
+    page.get_by_role("button", name=re.compile("^Explain")).click()
+    page.get_by_text(re.compile(r"^\d+ of \d+ passes")).wait_for()
+    busy = [w["pid"] for w in status(site[0])["workers"] if w["state"] == "busy"]
+
+    for pid in busy:
+        os.kill(pid, signal.SIGKILL)
+
+    page.get_by_text("it is being done again").first.wait_for()
+    the_map(page, "Occlusion").wait_for()
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_keys_choose_methods_files_and_help(page):
+    take(page, "Chest X-ray, opacity")
+    take(page, "Chest X-ray, normal")
+    page.locator("body").click(position={"x": 700, "y": 5})
+
+    page.keyboard.press("3")
+    the_map(page, "Saliency").wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("radio", name=re.compile("^opacity99")).or_(
+        page.get_by_text(re.compile("^opacity, 9"))
+    ).first.wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog").get_by_text("Keys").wait_for()
+
+
+def test_overlay_is_toggled_without_asking_the_server(browser, site):
+    with visit(browser, site[0]) as page:
+        sent = frames_sent(page)
+        page.reload()
+        take(page, "Chest X-ray, opacity")
+        time.sleep(1)
+        before = len(sent)
+
+        page.locator("body").click(position={"x": 700, "y": 5})
+        page.keyboard.press("o")
+        page.get_by_role("button", name="Map", exact=True).click()
+        page.get_by_role("slider", name=re.compile("Opacity")).first.fill("0.3")
+
+        assert page.get_by_role("button", name="Map", exact=True).get_attribute(
+            "aria-pressed"
+        ) == "true"
+        assert len(sent) == before
+
+
+def test_methods_are_compared_on_one_scale_with_their_agreement(page):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("tab", name="Compare").click()
+
+    page.get_by_role("button", name=re.compile("^Compare")).click()
+
+    page.get_by_text("Rank correlation").wait_for()
+    page.get_by_text("Consensus of 3 methods").wait_for()
+    assert page.get_by_role("img", name=re.compile("for normal")).count() >= 3
+    assert page.get_by_role("img", name=re.compile("for opacity")).count() >= 3
+    assert axe_faults(page) == []
+    picture(page, "compare")
+
+
+def test_the_layers_of_two_models_stand_side_by_side(page):
+    take(page, "Dog")
+
+    page.get_by_role("tab", name="Layers").click()
+
+    page.get_by_text("out_relu").first.wait_for()
+    assert page.get_by_role("combobox", name="Model on the right").is_visible()
+    assert axe_faults(page) == []
+    picture(page, "layers")
+
+
+def test_a_link_restores_the_view(browser, page, site):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("radio", name=re.compile("^normal")).click()
+    page.get_by_role("radio", name=re.compile("^Saliency")).click()
+    page.get_by_text("Saliency: why normal?").wait_for()
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+
+    assert "xray_opacity" not in link
+    with visit(browser, site[0], "?" + link.split("?")[1]) as other:
+        other.get_by_text("Saliency: why normal?").wait_for()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?method=<script>alert(1)</script>&seed=1e9999&target=-1&sample=../../etc/passwd&tab=admin",
+        "?sample=" + "ab" * 32,
+        "?" + "a" * 5000,
+        "?model=xray_mobilenetv2&window=999999999&layer=%00&settings=%5B&methods=x.y.z",
+    ],
+)
+def test_a_hostile_link_is_told_and_harms_nothing(browser, site, query):
+    with visit(browser, site[0], query) as page:
+        page.get_by_role("status").filter(has_text="ink").first.wait_for()
+        take(page, "Chest X-ray, opacity")
+
+
+def test_names_are_text_never_markup(browser, site, tmp_path):
+    name = f"{EVIL.replace('/', '')}.png"
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "x.png")
+    os.rename(tmp_path / "x.png", tmp_path / name)
+    with visit(browser, site[0]) as page:
+        page.on("dialog", lambda dialog: pytest.fail("a name was run"))
+        page.get_by_role("combobox", name="Model").click()
+        page.get_by_role("menuitem", name=re.compile("^small")).click()
+
+        page.locator("input[type=file]").set_input_files(tmp_path / name)
+
+        page.get_by_text(EVIL).first.wait_for()
+        page.get_by_role("radio", name=re.compile(re.escape(EVIL[:8]))).first.wait_for()
+        assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.png", b"", "empty.png"),
+        ("words.png", b"these are words, not pixels", "words.png"),
+        ("x.exe.png", b"MZ" + bytes(5_000_000), "x.exe.png"),
+        ("cut.wav", (SAMPLES / "speech_human.wav").read_bytes()[:2000], "cut.wav"),
+    ],
+)
+def test_a_bad_file_is_a_lasting_message_and_the_page_lives_on(page, name, content, said):
+    page.locator("input[type=file]").set_input_files(
+        {"name": name, "mimeType": "image/png", "buffer": content}
+    )
+
+    alert = page.get_by_role("alert").filter(has_text=said).first
+    alert.wait_for()
+    time.sleep(4)
+    assert alert.is_visible()
+    assert "/cache/" not in alert.text_content()
+    page.get_by_role("button", name="Close this problem").click()
+    alert.wait_for(state="hidden")
+    take(page, "Chest X-ray, normal")
+
+
+def test_a_file_is_removed_and_brought_back(page):
+    page.locator("input[type=file]").set_input_files(SAMPLES / "cat.jpg")
+    file = page.get_by_role("radio", name=re.compile(r"^cat\.jpg"))
+    file.wait_for()
+
+    page.get_by_role("button", name="Remove").click()
+    file.wait_for(state="hidden")
+    page.get_by_role("button", name="Undo").click()
+
+    file.wait_for()
+
+
+def test_what_was_explained_can_be_taken_home(page, tmp_path):
+    take(page, "Chest X-ray, opacity")
+    got = {}
+    for label in ("PNG", "Array", "Bundle", "Report"):
+        button = page.get_by_role("button", name=label, exact=True)
+        with page.expect_download() as download:
+            button.click()
+        got[label] = Path(download.value.path()).read_bytes()
+
+    assert Image.open(io.BytesIO(got["PNG"])).width > 500
+    with np.load(io.BytesIO(got["Array"])) as arrays:
+        assert arrays["0_grad_cam"].shape == (224, 224)
+    with zipfile.ZipFile(io.BytesIO(got["Bundle"])) as bundle:
+        manifest = next(name for name in bundle.namelist() if name.endswith("manifest.json"))
+        assert json.loads(bundle.read(manifest))["input"]["file"] == "xray_opacity.jpg"
+    assert b"Content-Security-Policy" in got["Report"]
+    assert b"xray_opacity.jpg" in got["Report"]
+
+
+def test_the_answer_is_told_in_words_in_two_languages(page):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_text(re.compile("Not a medical device|not a medical device")).first.wait_for()
+
+    page.get_by_role("button", name="Français").click()
+
+    page.get_by_text(re.compile("dispositif médical")).first.wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_part_of_the_page_is_accessible(browser, site, scheme):
+    with visit(browser, site[0]) as page:
+        take(page, "Human speech")
+        if scheme == "dark":
+            page.get_by_role("button", name=re.compile("theme|dark|light", re.I)).first.click()
+            time.sleep(1)
+        picture(page, f"explain_{scheme}")
+        assert axe_faults(page) == []
+
+
+def test_a_phone_shows_all_of_it_without_sideways_scrolling(browser, site):
+    with visit(browser, site[0], "?model=xray_mobilenetv2", has_touch=True) as page:
+        page.set_viewport_size({"width": 360, "height": 740})
+        page.reload()
+        page.get_by_role("tab", name="Explain").wait_for()
+        menu = page.get_by_role("button", name=re.compile("menu|sidebar", re.I)).first
+        if not page.get_by_role("radio", name="Dog").is_visible():
+            menu.click()
+        page.get_by_role("radio", name="Dog").click()
+        page.keyboard.press("Escape")
+        the_map(page, "Grad-CAM").wait_for()
+        picture(page, "phone")
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_first_visit_is_told_how_this_works(browser, site):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(site[0])
+    page.get_by_role("dialog").get_by_text("How this works").wait_for(timeout=WAIT)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
+
+    page.reload()
+
+    page.get_by_role("tab", name="Explain").wait_for(timeout=WAIT)
+    time.sleep(1)
+    assert page.get_by_role("dialog").count() == 0
+    context.close()
+
+
+def test_a_model_with_code_in_it_is_refused_in_words(browser, tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    outputs = keras.layers.Lambda(lambda x: x * 2)(keras.layers.Flatten()(inputs))
+    (tmp_path / "models").mkdir()
+    keras.Model(inputs, keras.layers.Dense(2)(outputs)).save(tmp_path / "models" / "evil.keras")
+    with (
+        serving(tmp_path, "--models", str(tmp_path / "models"), "--workers", "1") as (url, _),
+        visit(browser, url) as page,
+    ):
+        page.get_by_role("combobox", name="Model").click()
+        page.get_by_role("menuitem", name=re.compile("^evil")).click()
+
+        page.get_by_role("alert").filter(has_text="evil.keras").first.wait_for()
+        take(page, "Chest X-ray, opacity")

@@ -1,0 +1,379 @@
+"""Uploads: what is kept, what is refused and in which words, and what a hostile browser can do."""
+
+import errno
+import io
+import os
+import stat
+import struct
+import wave
+import zipfile
+import zlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from PIL import Image
+
+from dashboards.dropper import BoundedDropper
+from dashboards.uploads import Limits, Uploads, safe_name
+from xai_tf.errors import InputError, OutputError
+
+SMALL = Limits(sound_bytes=40_000, picture_bytes=20_000, total_bytes=60_000, files=3)
+
+
+@pytest.fixture
+def uploads(tmp_path):
+    return Uploads(tmp_path / "uploads")
+
+
+@pytest.fixture
+def few(tmp_path):
+    return Uploads(tmp_path / "uploads", SMALL)
+
+
+def picture(seed=0, side=16, kind="PNG"):
+    noise = np.random.default_rng(seed).integers(0, 255, (side, side, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def sound(seconds=0.5):
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(np.arange(int(8000 * seconds), dtype=np.int16).tobytes())
+    return buffer.getvalue()
+
+
+def png_header(width, height):
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
+
+
+def dicom(rows, syntax="1.2.840.10008.1.2.1"):
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = syntax
+    meta.MediaStorageSOPClassUID = meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    dataset.Rows, dataset.Columns = rows, 16
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset)
+    return buffer.getvalue()
+
+
+def zip_bomb():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("zeros", bytes(10_000_000))
+    return buffer.getvalue()
+
+
+def assert_refused(uploads, name, data, *said):
+    """One line that names the file, the cause and the next step; nothing is kept."""
+    with pytest.raises(InputError) as caught:
+        uploads.add(name, data)
+
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(uploads.folder) not in text
+    for part in (safe_name(name), *said):
+        assert part in text
+    assert uploads.files == ()
+    assert list(uploads.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "suffix"),
+    [
+        (picture(), "picture", ".png"),
+        (picture(kind="JPEG"), "picture", ".jpg"),
+        (picture(kind="BMP"), "picture", ".bmp"),
+        (picture(kind="TIFF"), "picture", ".tif"),
+        (picture(kind="WEBP"), "picture", ".webp"),
+        (dicom(16), "picture", ".dcm"),
+        (sound(), "sound", ".wav"),
+        (b"fLaC" + bytes(100), "sound", ".flac"),
+        (b"OggS" + bytes(100), "sound", ".ogg"),
+        (b"ID3\x04" + bytes(100), "sound", ".mp3"),
+        (b"\xff\xfb\x90\x64" + bytes(100), "sound", ".mp3"),
+    ],
+)
+def test_a_file_is_what_its_content_says(uploads, data, kind, suffix):
+    upload = uploads.add("../../etc/passwd.exe", data)
+
+    assert (upload.name, upload.kind, upload.size) == ("passwd.exe", kind, len(data))
+    assert upload.path == uploads.folder / f"{upload.sha256}{suffix}"
+    assert upload.path.read_bytes() == data
+
+
+def test_only_this_user_may_read_what_is_kept(uploads):
+    upload = uploads.add("a.png", picture())
+
+    assert stat.S_IMODE(uploads.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(upload.path.stat().st_mode) == 0o600
+
+
+def test_the_same_content_twice_is_one_file(uploads):
+    first = uploads.add("a.png", picture())
+    again = uploads.add("b.png", picture())
+
+    assert again == first
+    assert uploads.files == (first,)
+
+
+def test_a_sound_that_panel_hands_over_as_text_is_kept_byte_for_byte(uploads):
+    data = b"BM" + picture(kind="BMP")[2:]
+    text = "OggS and what follows"
+
+    assert uploads.add("a.bmp", data).size == len(data)
+    assert uploads.add("a.ogg", text).path.read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("empty.png", b"", "empty (0 bytes)"),
+        ("../../etc/x.png", b"MZ\x90\0" + os.urandom(5_000_000), "no picture or sound"),
+        ("words.png", b"This is no picture.", "Give PNG, JPEG"),
+        ("page.jpg", b"<html><script>alert(1)</script></html>", "no picture or sound"),
+        ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture or sound"),
+        ("bomb.wav", zip_bomb(), "no picture or sound"),
+        ("film.wav", b"RIFF\0\0\0\0AVI " + bytes(100), "no picture or sound"),
+        ("utf16.mp3", "hello".encode("utf-16"), "no picture or sound"),
+        ("dot.png", picture(side=1), "1x1 pixels"),
+        ("huge.png", png_header(20_000, 20_000), "100 megapixels"),
+        ("long.png", png_header(2**31 - 1, 8), "100 megapixels"),
+        ("cut.jpg", b"\xff\xd8\xff\xe0\0\x10JF", "damaged"),
+        ("cut.png", picture()[:12], "damaged"),
+        ("cut.tif", b"II*\0\xff\xff\xff\xff", "damaged"),
+        ("cut.dcm", bytes(128) + b"DICM" + b"\1\2\3", "without a readable picture"),
+        ("large.dcm", dicom(50_000)[:-2] + b"\xff\xff", "100 megapixels"),
+        ("deflated.dcm", bytes(128) + b"DICM 1.2.840.10008.1.2.1.99", "deflated"),
+    ],
+)
+def test_what_is_no_picture_or_sound_is_refused(uploads, name, data, said):
+    assert_refused(uploads, name, data, said, ".")
+
+
+def test_a_gif_is_refused_even_inside_a_png_name(uploads):
+    assert_refused(uploads, "a.png", picture(kind="GIF"), "no picture or sound")
+
+
+def test_a_cut_off_body_is_left_to_the_reader(uploads):
+    assert uploads.add("cut.jpg", picture(side=64, kind="JPEG")[:1500]).kind == "picture"
+    assert uploads.add("cut.wav", sound()[:1000]).kind == "sound"
+
+
+def test_a_polyglot_is_kept_as_what_it_starts_as(uploads):
+    upload = uploads.add("page.html", picture() + b"<script>alert(1)</script>" + zip_bomb())
+
+    assert upload.path.suffix == ".png"
+
+
+def test_each_kind_has_its_limit(few):
+    few.add("a.wav", sound(2))
+
+    with pytest.raises(InputError, match=r"b\.png has 0\.03 MB; .* a picture is 0\.02 MB"):
+        few.add("b.png", picture(side=100))
+    with pytest.raises(InputError, match=r"c\.wav has .* the limit is 0\.04 MB"):
+        few.add("c.wav", sound(3))
+
+
+def test_the_file_after_the_last_is_refused(tmp_path):
+    uploads = Uploads(tmp_path)
+    for number in range(50):
+        uploads.add(f"{number}.png", picture(number, side=8))
+
+    with pytest.raises(InputError, match=r"51\.png is one too many: 50 files .* Remove one"):
+        uploads.add("51.png", picture(51, side=8))
+    assert len(uploads.files) == 50
+
+
+def test_all_files_together_have_a_limit(few):
+    few.add("a.wav", sound(2))
+
+    with pytest.raises(InputError, match=r"b\.wav does not fit: .* 0\.06 MB is the limit"):
+        few.add("b.wav", sound(2.1))
+
+
+def test_a_removed_file_can_be_brought_back(few):
+    first, second = few.add("a.png", picture(1)), few.add("b.png", picture(2))
+
+    few.remove(first)
+    assert few.files == (second,)
+
+    assert few.restore(first.sha256) == first
+    assert few.files == (second, first)
+    assert few.restore("0" * 64) is None
+
+
+def test_removed_files_make_room_for_new_ones(few):
+    first, second = few.add("a.wav", sound(2)), few.add("b.png", picture(1))
+    few.remove(first)
+    few.remove(second)
+
+    third = few.add("c.wav", sound(2.2))
+
+    assert few.restore(first.sha256) is None
+    assert few.restore(second.sha256) == second
+    assert sorted(few.folder.iterdir()) == sorted([second.path, third.path])
+
+
+def test_adding_and_removing_for_ever_fills_nothing(few):
+    for seed in range(20):
+        few.remove(few.add("a.png", picture(seed)))
+
+    assert len(list(few.folder.iterdir())) <= SMALL.files
+
+
+def test_closing_deletes_everything(uploads):
+    uploads.remove(uploads.add("a.png", picture(1)))
+    uploads.add("b.png", picture(2))
+
+    uploads.close()
+
+    assert not uploads.folder.exists()
+    with pytest.raises(OutputError, match=r"c\.png could not be kept on this server"):
+        uploads.add("c.png", picture(3))
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(uploads, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dashboards.uploads.os.replace", full)
+
+    with pytest.raises(OutputError, match=r"a\.png could not be kept .* disk is full.* later"):
+        uploads.add("a.png", picture())
+    assert uploads.files == ()
+    assert list(uploads.folder.iterdir()) == []
+
+
+def test_visitors_do_not_see_each_other(tmp_path):
+    one, other = Uploads(tmp_path), Uploads(tmp_path)
+    upload = one.add("a.png", picture())
+
+    assert other.restore(upload.sha256) is None
+    other.close()
+    assert upload.path.exists()
+
+
+def test_a_sample_is_not_copied_and_never_deleted(uploads):
+    path = SAMPLES / "cat.jpg"
+
+    upload = uploads.from_path(path)
+    uploads.remove(upload)
+    uploads.close()
+
+    assert (upload.path, upload.kind) == (path, "picture")
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("cat.png", "cat.png"),
+        ("../../etc/x.exe", "x.exe"),
+        (r"C:\Users\ann\cat.png", "cat.png"),
+        ("folder/", "folder"),
+        ("..", "file"),
+        ("", "file"),
+        ("CON", "CON"),
+        ("a\0b\r\nc\t.png", "ab c .png"),
+        ("gnp\u202egpj.exe", "gnpgpj.exe"),
+        ("<script>alert(1)<.png", "<script>alert(1)<.png"),
+        ("Röntgen 胸部.png", "Röntgen 胸部.png"),
+        ("\udcff.png", ".png"),
+    ],
+)
+def test_a_name_becomes_one_harmless_line(name, shown):
+    assert safe_name(name) == shown
+
+
+def test_a_long_name_keeps_its_ends():
+    shown = safe_name("x" * 10_000 + ".png")
+
+    assert len(shown) == 120
+    assert shown.startswith("xxx")
+    assert shown.endswith("….png"[1:])
+
+
+def send(dropper, name, data, chunk=1, total=1, kind="image/png"):
+    message = {"name": name, "data": data, "chunk": chunk, "total_chunks": total, "type": kind}
+    dropper._process_event(SimpleNamespace(event_name="upload_event", data=message))
+
+
+def test_a_file_sent_in_parts_arrives_whole():
+    dropper = BoundedDropper(multiple=True)
+    send(dropper, "a.png", b"one ", 1, 2)
+    send(dropper, "b.png", b"other")
+    send(dropper, "a.png", b"two", 2, 2)
+
+    assert dropper.value == {"a.png": b"one two", "b.png": b"other"}
+    assert dropper._file_buffer == {}
+
+
+def test_files_that_are_never_finished_are_bounded():
+    dropper = BoundedDropper(multiple=True, limits=SMALL)
+    for chunk in range(1, 1000):
+        send(dropper, "a.png", bytes(10_000), chunk, 10_000)
+    for number in range(1000):
+        send(dropper, f"{number}.png", bytes(1), 1, 2)
+
+    held = sum(len(part) for parts in dropper._file_buffer.values() for part in parts)
+    assert held <= SMALL.unfinished_bytes
+    assert len(dropper._file_buffer) <= SMALL.files
+    assert "turned away" in dropper.problem
+    assert "Send fewer or smaller files." in dropper.problem
+
+
+def test_tiny_parts_do_not_become_millions():
+    dropper = BoundedDropper(multiple=True, limits=SMALL)
+    for chunk in range(1, 1000):
+        send(dropper, "a.png", b"x", chunk, 1000)
+
+    assert dropper.value == {}
+    assert len(dropper._file_buffer.get("a.png", [])) <= 8
+
+
+def test_files_that_nobody_takes_are_bounded():
+    dropper = BoundedDropper(multiple=True, limits=SMALL)
+    for number in range(100):
+        send(dropper, f"{number}.png", bytes(1000))
+
+    assert len(dropper.value) == SMALL.files
+    assert dropper.mime_type == {}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {"name": 3},
+        {"name": "x" * 2000, "chunk": 1, "total_chunks": 1, "data": b"", "type": ""},
+        {"name": "a", "chunk": 2, "total_chunks": 2, "data": b"", "type": ""},
+        {"name": "a", "chunk": 1, "total_chunks": "9", "data": b"", "type": ""},
+        {"name": "a", "chunk": 1, "total_chunks": 1, "data": {"a": 1}, "type": ""},
+        {"name": "a", "chunk": 1, "total_chunks": 1, "data": b"", "type": None},
+    ],
+)
+def test_a_made_up_message_changes_nothing(data):
+    dropper = BoundedDropper(multiple=True)
+
+    dropper._process_event(SimpleNamespace(event_name="upload_event", data=data))
+
+    assert dropper.value == {}
+    assert dropper._file_buffer == {}
