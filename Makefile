@@ -10,7 +10,7 @@ else
 INSTALL := --override requirements/cpu-overrides.txt -e ".[cpu,test]"
 endif
 
-.PHONY: setup demo test test-all lint bench clean
+.PHONY: setup demo serve test test-all lint bench clean
 
 setup: $(READY)
 
@@ -22,6 +22,10 @@ $(READY): pyproject.toml requirements/constraints.txt requirements/cpu-overrides
 
 demo: setup
 	$(BIN)/xai-tf demo --out demo
+	@echo "Try your own files in a browser: make serve"
+
+serve: setup
+	$(BIN)/xai-tf serve
 
 test: setup
 	$(BIN)/python -m pytest

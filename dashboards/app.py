@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -120,9 +121,9 @@ def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:
 
 def _on_arrival(session: Session, help_view: HelpView) -> None:
     """Follow the link a visitor came by; without one, show how this works once."""
-    query = pn.state.location.search if pn.state.location else ""
+    query = urlencode(pn.state.session_args, doseq=True)
     if query:
-        pn.state.onload(lambda: session.restore(query))
+        session.restore(query)
     elif not pn.state.cookies.get("xai_tf_seen"):
         help_view.show()
 
@@ -139,9 +140,8 @@ def _look_at(session: Session, request: Explain | None) -> None:
         session.tab = "explain"
 
 
-if (
-    pn.state.served
-):  # by `panel serve dashboards/app.py`, which has no gate, login or limits of ours
+# By `panel serve dashboards/app.py`, which has no gate, login or limits of ours.
+if pn.state.served:
     from dashboards.server import default_service
 
     create_app(*default_service()).servable()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Build = Callable[[Service, ServeSettings], Any]
 Ready = Callable[[str, Service], None]
-SOCKET_BYTES = 20 * 1024**2  # of one message; files come in parts of 10 MB
 FORM_BYTES = 64 * 1024  # nothing but the login form is sent any other way
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
@@ -72,6 +71,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
 
     from dashboards.gate import Gate, Health, LoadedComponents, SecurityHeaders
     from dashboards.login import LoginHandler, LogoutHandler, Throttle
+    from dashboards.messages import BYTES, guard_sockets
 
     handlers = [
         ("/healthz", Health, {"status": service.status}),
@@ -95,7 +95,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
         sign_sessions=True,
         include_cookies=["xai_tf_seen"],
         include_headers=["Accept-Language", "User-Agent"],
-        websocket_max_message_size=SOCKET_BYTES,
+        websocket_max_message_size=BYTES,
         http_server_kwargs={
             "max_body_size": FORM_BYTES,
             "max_header_size": FORM_BYTES,
@@ -106,6 +106,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
         check_unused_sessions_milliseconds=max(100, idle // 4),
         session_history=0,
     )
+    guard_sockets(server._tornado)
     hosts = names_of(settings, server.port)
     server._tornado._websocket_origins = set(hosts)
     secret = settings.cookie_secret if settings.passwords else None

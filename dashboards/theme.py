@@ -17,17 +17,18 @@ DARK_THEME: dict[str, Any] = THEME | {
 }
 THEMES = {"light": THEME, "dark": DARK_THEME}
 
-# Inside every pane of words; the variables are the page's own, which follow light and dark.
+# Inside every pane of words; the variables are the page's own, which follow light and dark. Classes
+# begin with "look-", for Panel has looks of its own for words such as "error".
 CSS = """
 :host { color: var(--panel-on-background-color, CanvasText); font-size: 0.925rem; }
 p { margin: 0 0 0.5em; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 0.2em 0 0.4em; overflow-wrap: anywhere; }
 h3 { font-size: 1rem; margin: 0.6em 0 0.3em; }
 ul { margin: 0 0 0.5em; padding-left: 1.2em; }
-.note { font-size: 0.85rem; opacity: 0.9; }
-.headline { font-size: 1.3rem; font-weight: 600; margin: 0; }
-.warning { border-left: 4px solid #b26a00; padding-left: 0.6em; }
-.error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
+.look-note { font-size: 0.85rem; opacity: 0.9; }
+.look-headline { font-size: 1.3rem; font-weight: 600; margin: 0; }
+.look-warning { border-left: 4px solid #b26a00; padding-left: 0.6em; }
+.look-error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.15em 1em; margin: 0; }
 .facts dt { opacity: 0.85; } .facts dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: 0.875rem; }

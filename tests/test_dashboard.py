@@ -25,7 +25,7 @@ from weights_keras import ModelCard
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 EVIL = "<img src=x onerror=alert(1)>"
-WAIT = 120_000  # ms; the first answer of a model on a busy machine
+WAIT = int(os.environ.get("WAIT", 120_000))  # ms; the first answer of a model on a busy machine
 SERVE = "import dashboards.commands; from xai_tf.cli import main; main()"
 
 
@@ -112,6 +112,17 @@ def status(url: str) -> dict:
         return json.load(answer)
 
 
+def workers_of(pid: int) -> list[int]:
+    """The computing processes of a server."""
+    found = [child for task in Path(f"/proc/{pid}/task").iterdir()
+             for child in (task / "children").read_text().split()]  # fmt: skip
+    return [
+        int(child)
+        for child in found
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
 def test_a_sample_gets_a_prediction_and_a_map(page):
     take(page, "Chest X-ray, opacity")
 
@@ -128,7 +139,7 @@ def test_a_dropped_sound_is_read_by_a_model_that_hears_and_can_be_played(page):
     page.get_by_role("button", name="Play").wait_for()
     assert page.get_by_text("so audio_mobilenetv2 looks at it").is_visible()
     page.get_by_role("button", name="Play").click()
-    clock = page.get_by_text(re.compile(r"^\d+\.\d+ s? ?/ ?\d")).first
+    clock = page.get_by_text(re.compile(r"^\d+\.\d+ s of \d")).first
     before = clock.text_content()
     eventually(lambda: clock.text_content() != before)
     assert page.get_by_text("Hz", exact=True).first.is_visible()
@@ -167,8 +178,10 @@ def test_why_this_and_not_that(page):
 def test_a_slow_method_says_its_cost_waits_shows_what_it_has_and_stops_for_good(page, site):
     take(page, "Chest X-ray, opacity")
     page.get_by_role("radio", name=re.compile("^RISE")).click()
-    page.get_by_label(re.compile("random masks")).fill("16384")
-    page.get_by_label(re.compile("random masks")).press("Enter")
+    masks = page.get_by_label(re.compile("random masks"))
+    masks.press("Control+a")
+    masks.press_sequentially("16384")
+    masks.press("Enter")
     run = page.get_by_role("button", name=re.compile(r"Explain \(about \d+ (s|min)\)"))
 
     run.click()
@@ -177,7 +190,7 @@ def test_a_slow_method_says_its_cost_waits_shows_what_it_has_and_stops_for_good(
     page.get_by_text("RISE, so far").wait_for()
     page.get_by_role("button", name="Stop").first.click()
     page.get_by_text("Stopped.").wait_for()
-    eventually(lambda: status(site[0])["running"] == 0, 30)
+    eventually(lambda: status(site[0])["running"] == 0, 60)
     page.get_by_role("radio", name=re.compile("^Saliency")).click()
     the_map(page, "Saliency").wait_for()
 
@@ -187,14 +200,13 @@ def test_a_killed_process_costs_one_retry_and_nothing_else(page, site):
     page.get_by_role("radio", name=re.compile("^Occlusion")).click()
     page.get_by_role("button", name=re.compile("^Explain")).click()
     page.get_by_text(re.compile(r"^\d+ of \d+ passes")).wait_for()
-    busy = [w["pid"] for w in status(site[0])["workers"] if w["state"] == "busy"]
 
-    for pid in busy:
+    for pid in workers_of(site[1].pid):
         os.kill(pid, signal.SIGKILL)
 
     page.get_by_text("it is being done again").first.wait_for()
     the_map(page, "Occlusion").wait_for()
-    assert page.get_by_role("alert").count() == 0
+    assert "".join(page.get_by_role("alert").all_text_contents()) == ""
 
 
 def test_keys_choose_methods_files_and_help(page):
@@ -222,12 +234,14 @@ def test_overlay_is_toggled_without_asking_the_server(browser, site):
 
         page.locator("body").click(position={"x": 700, "y": 5})
         page.keyboard.press("o")
+        page.keyboard.press("o")
+        page.get_by_role("slider", name=re.compile("Opacity")).first.fill("30")
         page.get_by_role("button", name="Map", exact=True).click()
-        page.get_by_role("slider", name=re.compile("Opacity")).first.fill("0.3")
 
-        assert page.get_by_role("button", name="Map", exact=True).get_attribute(
-            "aria-pressed"
-        ) == "true"
+        assert (
+            page.get_by_role("button", name="Map", exact=True).get_attribute("aria-pressed")
+            == "true"
+        )
         assert len(sent) == before
 
 

@@ -13,14 +13,12 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import soundfile
 from conftest import SAMPLES, assert_told
-from PIL import Image
+from served import LONG, draw, make_models, until
 
-import weights_keras
 from dashboards.service.catalogue import find_models
 from dashboards.service.errors import CancelledJobError, JobError
 from dashboards.service.packing import pack, unpack
@@ -35,7 +33,6 @@ from dashboards.service.requests import (
     key,
 )
 from dashboards.service.service import Service
-from weights_keras import ModelCard
 from xai_tf.classifier import load
 from xai_tf.errors import InputError, ModelError, UnknownNameError
 from xai_tf.explanation import explain
@@ -44,25 +41,12 @@ from xai_tf.sample import file_sha256
 from xai_tf.windows import read_and_predict
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-LONG = (("num_samples", 16384),)  # of RISE on `wide`: many seconds
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory, small_cnn):
     """A small model with a card, one that takes its time, and two that cannot be loaded."""
-    folder = tmp_path_factory.mktemp("models")
-    card = ModelCard("small", "lung_opacity", ("a", "b", "c"), "cnn", (32, 32))
-    weights_keras.save(small_cnn, card, folder)
-    inputs = keras.Input((64, 64, 3))
-    features = keras.layers.Conv2D(32, 5, padding="same", activation="relu")(inputs)
-    pooled = keras.layers.GlobalAveragePooling2D()(features)
-    keras.Model(inputs, keras.layers.Dense(3)(pooled)).save(folder / "wide.keras")
-    (folder / "damaged.keras").write_bytes(b"PK no model")
-    changed = folder / "changed.keras"
-    keras.Model(inputs, keras.layers.Dense(2)(pooled)).save(changed)
-    found = find_models([folder])
-    changed.write_bytes((folder / "wide.keras").read_bytes())
-    return found
+    return make_models(tmp_path_factory.mktemp("models"), small_cnn)
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +62,6 @@ def picture(tmp_path):
     return draw(tmp_path, "my cat <b>.png")
 
 
-def draw(folder: Path, name: str) -> Upload:
-    pixels = np.random.default_rng().integers(0, 256, (40, 40, 3)).astype(np.uint8)
-    path = folder / f"{time.time_ns():x}.png"
-    Image.fromarray(pixels).save(path)
-    return Upload(name, path, file_sha256(path), path.stat().st_size, "picture")
-
-
 def ask(service, *requests):
     """The answers to requests, asked one after the other by one visitor."""
 
@@ -93,13 +70,6 @@ def ask(service, *requests):
         return [await visitor.submit(request).result() for request in requests]
 
     return asyncio.run(all_of_them())
-
-
-async def until(condition, seconds=300.0):  # a busy machine starts no process quickly
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        await asyncio.sleep(0.01)
 
 
 def busy(service):

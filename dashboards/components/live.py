@@ -31,7 +31,7 @@ class Live(JSComponent):
       region.setAttribute("aria-live", model.urgent ? "assertive" : "polite");
       const draw = () => {
         region.lang = model.language;
-        region.className = model.look;
+        region.className = `look-${model.look}`;
         const old = [...region.children];
         model.paragraphs.forEach((text, number) => {
           const line = old[number] ?? region.appendChild(document.createElement("p"));
@@ -48,12 +48,12 @@ class Live(JSComponent):
         """
         :host { color: var(--panel-on-background-color, CanvasText); font-size: 0.925rem; }
         p { margin: 0 0 0.5em; overflow-wrap: anywhere; }
-        .status { font-size: 0.85rem; opacity: 0.9; }
-        .warning { border-left: 4px solid #b26a00; padding-left: 0.6em; font-size: 0.85rem; }
-        .warning:empty { border: 0; }
-        .error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
-        .error:empty { border: 0; }
-        .said { border-left: 4px solid var(--panel-primary-color, Highlight); padding-left: 0.8em; }
-        .said:empty { border: 0; }
+        .look-status { font-size: 0.85rem; opacity: 0.9; }
+        .look-warning { border-left: 4px solid #b26a00; padding-left: 0.6em; font-size: 0.85rem; }
+        .look-warning:empty { border: 0; }
+        .look-error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
+        .look-error:empty { border: 0; }
+        .look-said { border-left: 4px solid var(--panel-primary-color, Highlight); padding-left: 0.8em; }
+        .look-said:empty { border: 0; }
         """
     ]

@@ -239,6 +239,11 @@ class Visitor:
         for slot in tuple(self._slots):
             self.cancel(slot)
 
+    @property
+    def starting(self) -> bool:
+        """Whether there is no computing process yet: TensorFlow takes its time."""
+        return all(worker.state == "starting" for worker in self._service.status().workers)
+
     def leave(self, job: Job) -> None:
         """A job of ours is wanted no more."""
         self._service.leave(job)

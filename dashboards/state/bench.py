@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import param
 
 from dashboards.service.requests import Describe, ModelEntry, ModelFacts, Predict, Upload
 from dashboards.service.service import Job, Service, Visitor
-from dashboards.uploads import Uploads
+from dashboards.state.progress import describe_progress
+from dashboards.uploads import MEGABYTE, Uploads, safe_name
 from xai_tf.errors import XaiTfError
 from xai_tf.sample import Sample
 from xai_tf.tasks import TASKS
 from xai_tf.windows import Reading
+
+LARGE = 5 * MEGABYTE  # bytes that take the event loop too long to check and to write
 
 
 class Bench(param.Parameterized):
@@ -26,7 +31,8 @@ class Bench(param.Parameterized):
         reading: the file as read, and its prediction; None until it is there.
         window: the number of the window looked at, in a long recording.
         working: what is being done right now, in words; empty when nothing is.
-        problem: what went wrong last, for the visitor; stays until closed.
+        problem: what went wrong last, for the visitor; stays until closed, or until what it is
+            about is looked at no more.
         notice: what the visitor should know; stays until closed.
     """
 
@@ -44,6 +50,10 @@ class Bench(param.Parameterized):
         self.service, self.uploads = service, uploads
         self.visitor: Visitor = service.visitor()
         self._removed: list[Upload] = []
+        self._given: list[tuple[str, bytes]] = []  # and not yet taken in
+        self._taking: asyncio.Task[None] | None = None
+        self._described: ModelEntry | None = None
+        self._passing = ""  # the problem that ends with this file and model
         params.setdefault("model", next(iter(service.models.values()), None))
         super().__init__(**params)
 
@@ -57,48 +67,69 @@ class Bench(param.Parameterized):
         """Whether the model answers about a patient."""
         return self.model is not None and is_medical(self.model)
 
-    def add(self, name: str, data: bytes) -> bool:
-        """Take a file in and look at it; what is wrong with it becomes the `problem`."""
-        try:
-            return self.show(self.uploads.add(name, data))
-        except XaiTfError as error:
-            self.problem = str(error)
-            return False
+    def add(self, name: str, data: bytes) -> None:
+        """Take a file in and look at it; what is wrong with it becomes the `problem`.
 
-    def show(self, file: Upload, model: str = "") -> bool:
+        A large file is looked at later, and whatever is given meanwhile comes after it.
+        """
+        if self._taking is None and len(data) <= LARGE:
+            self._take(lambda: self.uploads.add(name, data))
+            return
+        waiting = sum(len(given) for _, given in self._given)
+        if waiting + len(data) > self.uploads.limits.unfinished_bytes:
+            self.problem = f"{safe_name(name)} came while others were being kept. Give it again."
+            return
+        self._given.append((name, data))
+        if self._taking is None:
+            self._taking = asyncio.get_running_loop().create_task(self._take_given())
+
+    def show(self, file: Upload, model: str = "") -> None:
         """Look at a file, with a model of that name or one that can read it."""
-        if file.sha256 not in [known.sha256 for known in self.files]:
+        file = self.find(file.sha256) or file
+        if file not in self.files:
             self.files = [*self.files, file]
         chosen = self.service.models.get(model) or self._model_for(file)
         if chosen is not self.model and not model and chosen is not None:
             self.notice = f"{file.name} is a sound, so {chosen.name} looks at it."
-        self.param.update(file=file, model=chosen)
-        return True
+        looked_at = {"file": file, "model": chosen}
+        # What param cannot compare, such as records, it takes for changed.
+        self.param.update(**{n: new for n, new in looked_at.items() if new is not getattr(self, n)})
 
     def choose_model(self, name: str) -> None:
         """Put the file to another model."""
-        if name in self.service.models:
+        if name in self.service.models and self.service.models[name] is not self.model:
             self.model = self.service.models[name]
 
     def step(self, by: int) -> None:
         """Go to the next or the previous file, round and round."""
         if self.files and self.file:
             at = [file.sha256 for file in self.files].index(self.file.sha256)
-            self.file = self.files[(at + by) % len(self.files)]
+            self.show(self.files[(at + by) % len(self.files)])
 
     def remove(self, file: Upload) -> None:
         """Take a file off the bench; `undo` brings it back."""
-        left = [known for known in self.files if known.sha256 != file.sha256]
+        if self.find(file.sha256) is None:
+            return
+        self.files = [known for known in self.files if known.sha256 != file.sha256]
         self._removed.append(file)
         self.uploads.remove(file)
-        shown = self.file if self.file and self.file.sha256 != file.sha256 else None
-        self.param.update(files=left, file=shown or (left[-1] if left else None))
+        if self.file and self.file.sha256 == file.sha256:
+            if self.files:
+                self.show(self.files[-1])
+            else:
+                self.file = None
 
     def undo(self) -> None:
         """Bring back the file removed last."""
-        if self._removed:
-            file = self._removed.pop()
-            self.show(self.uploads.restore(file.sha256) or file, self.model.name)
+        if not self._removed:
+            return
+        file = self._removed.pop()
+        back = self.uploads.restore(file.sha256) or file
+        if back.path.exists():
+            self.show(back)
+        else:
+            self.problem = f"{file.name} had to make room for others. Give it again."
+            self.param.trigger("files")  # there may be nothing to undo any more
 
     @property
     def can_undo(self) -> bool:
@@ -111,20 +142,47 @@ class Bench(param.Parameterized):
 
     def close(self) -> None:
         """End: stop the visitor's work and delete their files."""
+        self._given.clear()
+        if self._taking:
+            self._taking.cancel()
         self.visitor.close()
         self.uploads.close()
 
-    @param.depends("model", watch=True, on_init=True)
-    def _describe(self) -> None:
-        self.facts = None
-        if self.model is not None:
-            self.visitor.submit(Describe(self.model), "describe").watch(self._heard_facts)
+    async def _take_given(self) -> None:
+        """Take in what was given, one file after the other, in a thread."""
+        try:
+            while self._given:
+                name, data = self._given[0]
+                self.working = f"Keeping {safe_name(name)}"
+                keep = asyncio.ensure_future(asyncio.to_thread(self.uploads.add, name, data))
+                await asyncio.wait([keep])
+                self.working = ""
+                self._given.pop(0)
+                self._take(keep.result)
+        finally:
+            self._taking = None
+
+    def _take(self, keep: Callable[[], Upload]) -> None:
+        try:
+            self.show(keep())
+        except XaiTfError as error:
+            self.problem = str(error)
 
     @param.depends("file", "model", watch=True, on_init=True)
-    def _read(self) -> None:
-        self.param.update(reading=None, window=0, problem="")
+    def _look(self) -> None:
+        """Forget the answers of another file or model, then ask."""
         self.visitor.cancel("read")
-        if self.file is not None and self.model is not None:
+        other = self.model is not self._described
+        forgotten = {"facts": None} if other else {}
+        if self.problem == self._passing:
+            forgotten["problem"] = ""
+        self._described, self._passing = self.model, ""
+        self.param.update(reading=None, window=0, working="", **forgotten)
+        if self.model is None:
+            return
+        if other:
+            self.visitor.submit(Describe(self.model), "describe").watch(self._heard_facts)
+        if self.file is not None:
             self.visitor.submit(Predict(self.model, self.file), "read").watch(self._heard_reading)
 
     def _heard_facts(self, job: Job) -> None:
@@ -133,7 +191,7 @@ class Bench(param.Parameterized):
         if job.state == "done":
             self.facts = job.answer
         elif job.state == "failed":
-            self.problem = str(job.error)
+            self._fail(job)
         self._tell()
 
     def _heard_reading(self, job: Job) -> None:
@@ -143,11 +201,13 @@ class Bench(param.Parameterized):
             self.working = ""
             self.param.update(reading=job.answer, window=_telling_window(job.answer))
         elif job.state == "failed":
-            self.param.update(working="", problem=str(job.error))
-        else:
-            again = ", again after a lost process" if job.retries else ""
-            queue = f", {job.ahead} before you" if job.ahead else ""
-            self.working = f"Reading {job.request.file.name}{queue}{again}"
+            self.working = ""
+            self._fail(job)
+        elif job.state != "cancelled":
+            self.working = f"Reading {job.request.file.name}. {describe_progress(job)}"
+
+    def _fail(self, job: Job) -> None:
+        self.problem = self._passing = str(job.error)
 
     def _tell(self) -> None:
         if self.reading is None and self.file is None:

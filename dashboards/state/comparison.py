@@ -11,7 +11,8 @@ import param
 from dashboards.service.requests import Explain, ModelEntry, key
 from dashboards.service.service import Job
 from dashboards.state.bench import Bench, hears
-from dashboards.state.explorer import Explorer, describe_progress
+from dashboards.state.explorer import Explorer
+from dashboards.state.progress import describe_progress
 from xai_tf.agreement import Agreement, agreement, consensus
 from xai_tf.explanation import Explanation
 from xai_tf.methods import METHODS
@@ -66,13 +67,17 @@ class Comparison(param.Parameterized):
         super().__init__(**params)
         bench.param.watch(self._restart, ["reading", "window"])
         bench.param.watch(self._facts_changed, "facts")
+        explorer.param.watch(lambda *_: self._arrange(), ["seed", "settings"])
+        explorer.param.watch(self._learn, "explanation")
 
     @property
     def columns(self) -> list[str]:
         """The titles of the columns."""
+        if self.bench.reading is None:
+            return []
         if self.across == MODELS:
-            return list(self.models)
-        return [self.bench.reading.prediction.classes[c] for c in self.classes]
+            return self.models[:MAX_COLUMNS]
+        return [self.bench.reading.prediction.classes[c] for c in self.classes[:MAX_COLUMNS]]
 
     @property
     def seconds(self) -> float | None:
@@ -95,7 +100,7 @@ class Comparison(param.Parameterized):
     def run(self) -> None:
         """Compute what is missing."""
         for place, cell in self.cells.items():
-            if not cell.explanation:
+            if not (cell.explanation or cell.busy):
                 job = self.bench.visitor.submit(cell.request, f"compare {place[0]} {place[1]}")
                 job.watch(lambda job, place=place: self._heard(place, job))
 
@@ -135,11 +140,22 @@ class Comparison(param.Parameterized):
             self.methods = [m for m in self.methods if not METHODS[m].needs_layer] or ["saliency"]
         self.param.trigger("cells")  # the cost is known now
 
+    def _learn(self, *_: Any) -> None:
+        """What was explained elsewhere meanwhile is in its place at once."""
+        made = self.explorer.made
+        known = {
+            place: Cell(cell.request, made[key(cell.request)][1])
+            for place, cell in self.cells.items()
+            if not cell.explanation and key(cell.request) in made
+        }
+        if known:
+            self.cells = {**self.cells, **known}
+
     def _restart(self, *_: Any) -> None:
         """Another sample or model: what is compared starts from what there is to compare."""
         reading = self.bench.reading
         if reading is None:
-            self.cells = {}
+            self._arrange()
             return
         order = np.argsort(-reading.prediction.probabilities, kind="stable")
         names = [model.name for model in self.comparable()]
@@ -158,7 +174,7 @@ class Comparison(param.Parameterized):
         self.stop()
         reading = self.bench.reading
         if reading is None:
-            self.cells = {}
+            self.param.update(cells={}, running=0)
             return
         columns = self.models if self.across == MODELS else self.classes
         cells = {}
@@ -182,6 +198,8 @@ class Comparison(param.Parameterized):
         if isinstance(wanted, int):
             return wanted
         model, prediction = self.bench.service.models[wanted], self.bench.reading.prediction
+        if model is self.bench.model:  # before loading it may not tell its classes
+            return prediction.label
         return model.classes.index(prediction.name) if prediction.name in model.classes else None
 
     def _heard(self, place: tuple[int, int], job: Job) -> None:
@@ -189,8 +207,7 @@ class Comparison(param.Parameterized):
         if cell is None or cell.request != job.request:
             return
         if job.state == "done":
-            self.explorer.made[key(job.request)] = (job.request, job.answer)
-            cell = Cell(cell.request, job.answer)
+            cell = Cell(cell.request, self.explorer.keep(job.request, job.answer))
         elif job.state == "failed":
             cell = Cell(cell.request, status=str(job.error))
         elif job.state == "cancelled":

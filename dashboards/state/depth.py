@@ -9,7 +9,7 @@ import param
 from dashboards.service.requests import ModelEntry, ThroughLayers
 from dashboards.service.service import Job
 from dashboards.state.bench import Bench, hears
-from dashboards.state.explorer import describe_progress
+from dashboards.state.progress import describe_progress
 from xai_tf.explanation import Explanation
 from xai_tf.methods import METHODS
 
@@ -38,6 +38,7 @@ class Depth(param.Parameterized):
 
     def __init__(self, bench: Bench, **params: Any) -> None:
         self.bench = bench
+        self._jobs: dict[str, Job] = {}
         super().__init__(**params)
         bench.param.watch(self._restart, ["reading", "window"])
 
@@ -50,7 +51,7 @@ class Depth(param.Parameterized):
 
     def _restart(self, *_: Any) -> None:
         if self.bench.reading is None:
-            self.param.update(maps={}, status={})
+            self._ask()
             return
         names = [model.name for model in self.choices()]
         own = self.bench.model.name
@@ -62,24 +63,26 @@ class Depth(param.Parameterized):
 
     @param.depends("method", "left", "right", "target", "active", watch=True)
     def _ask(self) -> None:
+        self._jobs = {}
+        for side in SIDES:
+            self.bench.visitor.cancel(f"depth {side}")
         self.param.update(maps={}, status={})
         if self.bench.reading is None or not self.active:
             return
         for side in SIDES:
             model = self.bench.service.models.get(getattr(self, side))
-            self.bench.visitor.cancel(f"depth {side}")
             if model is None:
                 continue
             target = self.target if 0 <= self.target < (len(model.classes) or 2) else None
             request = ThroughLayers(
                 model, self.bench.file, self.method,
-                self.bench.window if model is self.bench.model else 0, target,
+                self.bench.window if model.task == self.bench.model.task else 0, target,
             )  # fmt: skip
-            job = self.bench.visitor.submit(request, f"depth {side}")
+            job = self._jobs[side] = self.bench.visitor.submit(request, f"depth {side}")
             job.watch(lambda job, side=side: self._heard(side, job))
 
     def _heard(self, side: str, job: Job) -> None:
-        if job.request.model.name != getattr(self, side) or job.request.file != self.bench.file:
+        if job is not self._jobs.get(side):
             return
         if job.state == "done":
             found: list[Explanation] = job.answer

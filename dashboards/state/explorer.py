@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import param
@@ -9,10 +10,12 @@ import param
 from dashboards.service.requests import Explain, ThroughLayers, key
 from dashboards.service.service import Job
 from dashboards.state.bench import Bench
+from dashboards.state.progress import describe_progress
 from xai_tf.errors import XaiTfError
 from xai_tf.explanation import Explanation
 from xai_tf.methods import METHODS
 
+MAX_MADE = 200  # explanations that are kept for a visitor; of 224 x 224 pixels 0.2 MB each
 QUICK_SECONDS = 1.5  # what takes no longer starts without being asked for
 PREDICTED, NOTHING = -1, -1
 
@@ -53,11 +56,11 @@ class Explorer(param.Parameterized):
     def __init__(self, bench: Bench, **params: Any) -> None:
         self.bench = bench
         self._job: Job | None = None
+        self._stages_of: Job | None = None
         self.made: dict[str, tuple[Explain, Explanation]] = {}
         super().__init__(**params)
         bench.param.watch(self._sample_changed, ["reading", "window"])
         bench.param.watch(self._facts_changed, "facts")
-        bench.param.watch(self._question_changed, ["file", "model"])
 
     def request(self, method: str | None = None) -> Explain | None:
         """What is asked for, by this or another method; None while there is nothing to explain."""
@@ -138,7 +141,19 @@ class Explorer(param.Parameterized):
             request.model, request.file, request.method, request.window,
             request.target, request.contrast,
         )  # fmt: skip
-        self.bench.visitor.submit(asked, "stages").watch(self._heard_stages)
+        self._stages_of = self.bench.visitor.submit(asked, "stages")
+        self._stages_of.watch(self._heard_stages)
+
+    def keep(self, request: Explain, answer: Explanation) -> Explanation:
+        """Remember an answer; the oldest go. Those of one sample share its arrays."""
+        bench = self.bench
+        shown = (bench.model, bench.file, bench.window)
+        if bench.sample and (request.model, request.file, request.window) == shown:
+            answer = replace(answer, sample=bench.sample)
+        self.made[key(request)] = (request, answer)
+        while len(self.made) > MAX_MADE:
+            del self.made[next(iter(self.made))]
+        return answer
 
     @param.depends("method", "target", "contrast", "layer", "seed", "settings", watch=True)
     def _consider(self) -> None:
@@ -159,12 +174,17 @@ class Explorer(param.Parameterized):
         if self.bench.service.knows(request) or (seconds is not None and seconds <= QUICK_SECONDS):
             self.run()
 
-    def _question_changed(self, *_: Any) -> None:
-        self.param.update(target=PREDICTED, contrast=NOTHING)
-
     def _sample_changed(self, *_: Any) -> None:
-        self.stages = []
+        self._forget_stages()
+        if self.bench.reading is None:  # the classes of another file or model
+            self.param.update(target=PREDICTED, contrast=NOTHING)
         self._consider()
+
+    @param.depends("method", "target", "contrast", watch=True)
+    def _forget_stages(self) -> None:
+        self._stages_of = None
+        self.bench.visitor.cancel("stages")
+        self.stages = []
 
     def _facts_changed(self, *_: Any) -> None:
         facts = self.bench.facts
@@ -181,9 +201,9 @@ class Explorer(param.Parameterized):
         if job is not self._job:
             return
         if job.state == "done":
-            self.made[key(job.request)] = (job.request, job.answer)
+            answer = self.keep(job.request, job.answer)
             self.param.update(
-                explanation=job.answer, running=False, partial=None, progress=1.0, status=""
+                explanation=answer, running=False, partial=None, progress=1.0, status=""
             )
         elif job.state == "failed":
             self.param.update(running=False, partial=None, status="", problem=_words(job.error))
@@ -197,28 +217,12 @@ class Explorer(param.Parameterized):
             )
 
     def _heard_stages(self, job: Job) -> None:
+        if job is not self._stages_of:
+            return
         if job.state == "done":
             self.stages = job.answer
-
-
-def describe_progress(job: Job) -> str:
-    """What a job that is not done is doing, in words."""
-    again = " The computing process was lost, it is being done again." if job.retries else ""
-    if job.state == "waiting":
-        queue = f"{job.ahead} before you." if job.ahead else "Waiting for a computing process."
-        return queue + again
-    if not job.total:
-        return "Preparing." + again
-    left = job.seconds_left()
-    eta = f", about {duration(left)} left" if left is not None and left >= 1 else ""
-    return f"{job.done} of {job.total} passes{eta}.{again}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, as exact as a guess can be."""
-    if seconds < 1:
-        return "under 1 s"
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+        elif job.state == "failed":
+            self.problem = _words(job.error)
 
 
 def _words(error: XaiTfError | None) -> str:

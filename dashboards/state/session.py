@@ -15,7 +15,7 @@ from dashboards.service.service import Service
 from dashboards.state.bench import Bench, is_medical
 from dashboards.state.comparison import Comparison
 from dashboards.state.depth import Depth
-from dashboards.state.explorer import Explorer
+from dashboards.state.explorer import NOTHING, Explorer
 from dashboards.state.narrator import Narrator
 from dashboards.uploads import Uploads
 from xai_tf.classifier import card_beside
@@ -41,8 +41,10 @@ class Session(param.Parameterized):
         self.explorer = Explorer(self.bench)
         self.comparison = Comparison(self.bench, self.explorer)
         self.depth = Depth(self.bench)
+        self._wanted: View | None = None  # by a link, as soon as its file has been read
         super().__init__(**params)
         self.narrator = Narrator(self)
+        self.bench.param.watch(self._grant, "reading")
 
     @param.depends("tab", watch=True)
     def _look(self) -> None:
@@ -59,7 +61,7 @@ class Session(param.Parameterized):
             window=bench.window,
             method=explorer.method,
             target=None if explorer.target < 0 else explorer.target,
-            contrast=None if explorer.contrast < 0 else explorer.contrast,
+            contrast=None if explorer.contrast in (NOTHING, explorer.target) else explorer.contrast,
             layer=explorer.layer,
             seed=explorer.seed,
             settings=tuple(sorted(explorer.settings.get(explorer.method, {}).items())),
@@ -81,24 +83,22 @@ class Session(param.Parameterized):
             self.bench.choose_model(view.model)
         if view.methods:
             self.comparison.methods = list(view.methods)
+        self._wanted = view if view.sample else None
         if view.sample in gallery:
             item = gallery[view.sample]
             self.bench.show(Uploads.from_path(item.path), view.model or item.model)
-        if view.sample:
-            self._await(view)
+        elif own := self.bench.find(view.sample):
+            self.bench.show(own, view.model)
+        self._grant()
         if said:
             self.bench.notice = " ".join(said)
 
-    def _await(self, view: View) -> None:
-        """Ask the link's question as soon as its file has been read."""
-
-        def ask(event: Any) -> None:
-            if event.new is None or self.bench.file.sha256 != view.sample:
-                return
-            self.bench.param.unwatch(watcher)
-            _ask(self.explorer, self.bench, view)
-
-        watcher = self.bench.param.watch(ask, "reading")
+    def _grant(self, *_: Any) -> None:
+        """Ask the link's question once its file has been read."""
+        view, bench = self._wanted, self.bench
+        if view and bench.reading is not None and bench.file.sha256 == view.sample:
+            self._wanted = None
+            _ask(self.explorer, bench, view)
 
     def made(self) -> list[tuple[Explain, Explanation]]:
         """The explanations of this session, in the order they were made."""
@@ -121,7 +121,13 @@ class Session(param.Parameterized):
         return await bench.visitor.submit(Bundle(asked), "bundle").result()
 
     async def report(self) -> bytes:
-        """One HTML page of all that was explained in this session."""
+        """One HTML page of all that was explained in this session.
+
+        Raises:
+            InputError: nothing has been explained yet.
+        """
+        if not self.made():
+            raise InputError("Nothing has been explained yet. Explain something first.")
         items = []
         visitor = self.bench.visitor
         groups: dict[Any, list[Explanation]] = {}

@@ -13,7 +13,7 @@ import param
 from dashboards.components.layers import picture_url, stage_of, stage_of_sample
 from dashboards.components.stage import Stage
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
-from dashboards.state.explorer import duration
+from dashboards.state.progress import duration
 from dashboards.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.text import paragraph
 from dashboards.views.view import View
@@ -87,15 +87,23 @@ class GridView(View):
         self._stages: dict[tuple[int, int], Stage] = {}
         self._drawn: dict[tuple[int, int], tuple[Any, float]] = {}
         self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
+        self._together = pmui.Switch(label="All cells change together", value=True)
+        self._controls = Stage(group="compare", visible=self._together)
         self._words = words(
             paragraph(
-                "One scale for all, with zero in the middle. It ends at the 99th percentile of a "
-                "row: methods have units of their own, the maps of one method share theirs. So "
-                "colours compare along a row, and shapes everywhere.",
+                "One scale for all, with zero in the middle; its end, 1, is the 99th percentile of "
+                "a row, in the method's own unit, which stands beside the name. So colours compare "
+                "along a row, and shapes everywhere.",
                 "note",
             )
         )
+        self._together.param.watch(self._part, "value")
         self.comparison.param.watch(self._draw, "cells")
+        self._draw()
+
+    def _part(self, *_: Any) -> None:
+        """Give each cell switches of its own, or take them away again."""
+        self._stages, self._drawn = {}, {}
         self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -112,23 +120,30 @@ class GridView(View):
             self._draw_cell((row, column), cell, ends[row], title)
 
     def _draw_cell(self, place: tuple[int, int], cell: Cell, end: float, title: str) -> None:
-        stage, state = self._stages[place], self.comparison
-        caption = f"{title}. {cell.status}" if cell.status else title
-        if cell.explanation is None:
-            stage.param.update(**stage_of_sample(state.bench.sample) | {"caption": caption})
+        stage, found = self._stages[place], cell.explanation
+        if found is None:
+            caption = f"{title}. {cell.status}" if cell.status else title
+            shown = stage_of_sample(self.comparison.bench.sample) | {"caption": caption}
+            stage.param.update(**shown)
             self._drawn.pop(place, None)
-        elif self._drawn.get(place) != (cell.explanation, end):
-            stage.param.update(**stage_of(cell.explanation, end) | {"caption": caption})
-            self._drawn[place] = (cell.explanation, end)
+        elif self._drawn.get(place) != (found, end):
+            caption = f"{title} (1 is {end:.2g})"
+            stage.param.update(**_on_shared_scale(stage_of(found, end)) | {"caption": caption})
+            self._drawn[place] = (found, end)
 
     def _stage(self, place: tuple[int, int]) -> Stage:
         if place not in self._stages:
-            self._stages[place] = Stage(group="compare", controls=place == (0, 0))
+            together = self._together.value
+            self._stages[place] = Stage(
+                group="compare" if together else "", controls=not together, margin=4
+            )
         return self._stages[place]
 
     def layout(self) -> pn.viewable.Viewable:
         scroll = pn.Column(self._grid, styles={"overflow-x": "auto"}, sizing_mode="stretch_width")
-        return pn.Column(self._words, scroll, sizing_mode="stretch_width")
+        return pn.Column(
+            self._words, self._together, self._controls, scroll, sizing_mode="stretch_width"
+        )
 
 
 class AgreementView(View):
@@ -180,6 +195,16 @@ class ComparePage(View):
         )  # fmt: skip
         grid = pn.Column(GridView(comparison=self.comparison), sizing_mode="stretch_width")
         return side_by_side(grid, aside)
+
+
+def _on_shared_scale(shown: dict[str, Any]) -> dict[str, Any]:
+    """The same with the numbers of the grid's scale in place of the map's own."""
+    if not shown["scale"]:
+        return shown
+    first = -1 if float(shown["scale"]["ticks"][0][1]) < 0 else 0
+    numbers = (first, (first + 1) / 2, 1)
+    ticks = [(place, f"{n:g}") for place, n in zip((0, 0.5, 1), numbers, strict=True)]
+    return shown | {"scale": shown["scale"] | {"ticks": ticks}}
 
 
 def _tables(found: Agreement) -> str:

@@ -10,7 +10,7 @@ import param
 
 from dashboards.components.progress import Progress
 from dashboards.state.errors import PARTS, ErrorStudy
-from dashboards.state.explorer import duration
+from dashboards.state.progress import duration
 from dashboards.theme import card, side_by_side, words
 from dashboards.views.errors_figures import CurvesView, FiguresView, MatrixView
 from dashboards.views.errors_review import GalleryView, MistakeView

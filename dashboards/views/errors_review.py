@@ -15,7 +15,7 @@ from dashboards.components.progress import Progress
 from dashboards.components.stage import Stage
 from dashboards.state.answers import ALL, RIGHT, WRONG
 from dashboards.state.errors import CALLED, TRUTH, ErrorStudy
-from dashboards.state.explorer import duration
+from dashboards.state.progress import duration
 from dashboards.theme import card, side_by_side, words
 from dashboards.views.text import heading, paragraph
 from xai_tf import pictures

@@ -18,6 +18,7 @@ from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
 from dashboards.views.view import View
 from xai_tf.doctor import diagnose
+from xai_tf.methods import METHODS
 
 MAX_CLASSES = 12
 
@@ -47,7 +48,7 @@ class PictureView(View):
         if explorer.explanation is not None:
             layers = stage_of(explorer.explanation)
         elif explorer.partial is not None:
-            layers = stage_of_partial(sample, explorer.method, explorer.partial)
+            layers = stage_of_partial(sample, METHODS[explorer.method], explorer.partial)
         else:
             layers = stage_of_sample(sample)
         self._stage.param.update(visible=True, **layers)

@@ -12,7 +12,8 @@ from dashboards.components.choices import Choices
 from dashboards.components.layers import picture_url
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
-from dashboards.state.explorer import QUICK_SECONDS, Explorer, duration
+from dashboards.state.explorer import QUICK_SECONDS, Explorer
+from dashboards.state.progress import duration
 from dashboards.theme import card, run_button, stop_button, words
 from dashboards.views.text import paragraph
 from dashboards.views.view import View

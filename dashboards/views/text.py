@@ -8,7 +8,7 @@ from html import escape
 
 def paragraph(text: str, look: str = "") -> str:
     """A paragraph, or nothing for no text. `look` is a class of `theme.CSS`."""
-    return f'<p class="{look}">{escape(text)}</p>' if text else ""
+    return f'<p class="look-{look}">{escape(text)}</p>' if text else ""
 
 
 def heading(text: str, level: int = 2) -> str:
@@ -19,7 +19,7 @@ def heading(text: str, level: int = 2) -> str:
 def bullets(texts: Iterable[str], look: str = "") -> str:
     """A list, or nothing for no texts."""
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f'<ul class="{look}">{items}</ul>' if items else ""
+    return f'<ul class="look-{look}">{items}</ul>' if items else ""
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

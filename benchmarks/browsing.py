@@ -1,0 +1,128 @@
+"""How long a real Chromium takes until it shows something, by the clock of the page itself."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import ElementHandle, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+WAIT = 120_000  # milliseconds
+
+# What follows runs in the page: it starts a clock at an event of `source` and stops it when the
+# prediction, and when a map, was gone or another and is there again, its picture decoded.
+WATCH = """
+([source, event, headline, caption]) => {
+  const root = headline.getRootNode();  // now: what is in it is replaced
+  window.spent = new Promise((done) => {
+    const spent = {};
+    let start = null, gone = false, replaced = false;
+    const look = () => {
+      if (start === null) return;
+      const said = root.querySelector(".headline");
+      gone ||= !said;
+      if (said && gone) spent.prediction ??= performance.now() - start;
+      const mapped = caption.textContent.startsWith("Grad-CAM");
+      replaced ||= !mapped;
+      if (!mapped || !replaced || !spent.prediction || spent.over) return;
+      spent.over = true;
+      const images = [...caption.parentNode.querySelectorAll(".over img, .layers > img")];
+      Promise.all(images.filter((i) => i.src && !i.hidden).map((i) => i.decode())).then(() => {
+        spent.picture = performance.now() - start;
+        watcher.disconnect();
+        done(spent);
+      });
+    };
+    const watcher = new MutationObserver(look);
+    const every = {childList: true, subtree: true, characterData: true, attributes: true};
+    watcher.observe(root, every);
+    watcher.observe(caption, every);
+    const begin = () => { start = performance.now(); };
+    source.addEventListener(event, begin, {capture: true, once: true});
+  });
+}
+"""
+# Clicks a button and waits until an element says, or is, something.
+CLICK = """
+([button, element, attribute, wanted]) => new Promise((done) => {
+  const start = performance.now();
+  const value = () => attribute ? element.getAttribute(attribute) : element.textContent;
+  const look = () => {
+    if (value().startsWith(wanted)) done(performance.now() - start);
+    else requestAnimationFrame(look);
+  };
+  button.click();
+  look();
+})
+"""
+
+
+@contextmanager
+def visit(url: str) -> Iterator[Page]:
+    """A page of the dashboard in a browser."""
+    path = next(filter(None, map(shutil.which, NAMES)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1400, "height": 1000})
+        context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.goto(url)
+        yield page
+        browser.close()
+
+
+def take(page: Page, sample: str) -> None:
+    """Take a sample and wait for its map."""
+    page.get_by_role("radio", name=sample, exact=True).click()
+    _caption(page, "Grad-CAM")
+
+
+def drop(page: Page, path: Path) -> tuple[float, float]:
+    """Seconds from a file that is dropped to its prediction and to its Grad-CAM picture.
+
+    Another file has to be on the page.
+    """
+    field = page.locator("input[type=file]").first
+    _watch(page, field.element_handle(), "change")
+    field.set_input_files(path)
+    return _spent(page)
+
+
+def take_again(page: Page, sample: str) -> tuple[float, float]:
+    """Seconds from the click on a sample to its prediction and to its Grad-CAM picture."""
+    button = page.get_by_role("radio", name=sample, exact=True)
+    _watch(page, button.element_handle(), "click")
+    button.click()
+    return _spent(page)
+
+
+def choose_method(page: Page, method: str) -> float:
+    """Seconds from the click on a method to the caption of its map."""
+    button = page.get_by_role("radio", name=re.compile(rf"^{re.escape(method)} ")).element_handle()
+    caption = page.locator("figcaption").first.element_handle()
+    return page.evaluate(CLICK, [button, caption, "", method]) / 1000
+
+
+def choose_mode(page: Page, mode: str) -> float:
+    """Seconds from the click on a button of the picture until it is pressed."""
+    button = page.get_by_role("button", name=mode, exact=True).first.element_handle()
+    return page.evaluate(CLICK, [button, button, "aria-pressed", "true"]) / 1000
+
+
+def _watch(page: Page, source: ElementHandle, event: str) -> None:
+    headline = page.locator(".headline").first.element_handle()
+    page.evaluate(
+        WATCH, [source, event, headline, page.locator("figcaption").first.element_handle()]
+    )
+
+
+def _spent(page: Page) -> tuple[float, float]:
+    spent = page.evaluate("window.spent")
+    return spent["prediction"] / 1000, spent["picture"] / 1000
+
+
+def _caption(page: Page, method: str) -> None:
+    page.get_by_text(re.compile(rf"^{re.escape(method)}( at layer \S+)?: why")).first.wait_for()

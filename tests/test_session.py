@@ -1,0 +1,626 @@
+"""The state of a visit: what is asked by itself, what on request, and what is never mixed up."""
+
+import asyncio
+import gc
+import sys
+import time
+import weakref
+import zipfile
+from contextlib import asynccontextmanager
+from io import BytesIO
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import SAMPLES
+from served import draw, make_models, until
+
+import weights_keras
+from dashboards.gallery import GALLERY
+from dashboards.service.catalogue import find_models
+from dashboards.service.service import Service
+from dashboards.state import bench as bench_module
+from dashboards.state.comparison import MODELS
+from dashboards.state.session import Session
+from dashboards.uploads import Uploads
+from weights_keras import ModelCard
+from xai_tf.errors import InputError
+from xai_tf.methods import METHODS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="small models and /proc")
+SLOW = {"rise": {"num_samples": 16384}}  # on `wide`: many seconds
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, small_cnn):
+    """Two of one task, one of another, one that hears, one that is slow, one that is damaged."""
+    folder = tmp_path_factory.mktemp("models")
+    found = make_models(folder, small_cnn)
+    tasks = {"twin": "lung_opacity", "other": "brain_tumor", "ears": "deepfake_audio"}
+    for name, task in tasks.items():
+        classes = ("c", "a", "b") if name == "twin" else ("a", "b", "c")
+        weights_keras.save(small_cnn, ModelCard(name, task, classes, "cnn", (32, 32)), folder)
+    found = find_models([folder])
+    return {name: found[name] for name in ("small", "twin", "other", "ears", "wide", "damaged")}
+
+
+@pytest.fixture(scope="module")
+def service(models, tmp_path_factory):
+    service = Service(models, tmp_path_factory.mktemp("store"))
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def visit(service, tmp_path):
+    """Let a visitor do something; one event loop for each."""
+
+    @asynccontextmanager
+    async def visiting():
+        session = Session(service, Uploads(tmp_path / "uploads"))
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def run(story):
+        async def tell():
+            async with visiting() as session:
+                return await asyncio.wait_for(story(session), 40)
+
+        return asyncio.run(tell())
+
+    return run
+
+
+def give(session, tmp_path, name="mine.png"):
+    """Drop a picture that nobody gave before."""
+    session.bench.add(name, draw(tmp_path, name).path.read_bytes())
+    return session.bench.file
+
+
+async def explained(session):
+    await until(lambda: session.explorer.explanation or session.explorer.problem)
+    return session.explorer.explanation
+
+
+def fits(session):
+    """Whether the answer shown is one to the question asked."""
+    explorer, bench = session.explorer, session.bench
+    request, shown = explorer.request(), explorer.explanation
+    classes = bench.reading.prediction.classes
+    return (
+        shown.sample.sha256 == bench.file.sha256
+        and shown.method.name == explorer.method
+        and shown.target == request.target
+        and shown.contrast == request.contrast
+        and shown.prediction.classes == classes == (bench.model.classes or classes)
+        and all(shown.settings[name] == value for name, value in request.settings)
+        and (request.layer is None or shown.layer == request.layer)
+        and (not shown.method.stochastic or shown.seed == request.seed)
+    )
+
+
+def test_a_file_is_predicted_and_gets_the_cheapest_map_unasked(visit, tmp_path):
+    async def story(session):
+        give(session, tmp_path)
+        await until(lambda: session.bench.working.startswith("Reading mine.png"))
+        await explained(session)
+        return session
+
+    session = visit(story)
+
+    assert session.bench.working == session.bench.problem == ""
+    assert session.bench.reading.prediction.classes == ("a", "b", "c")
+    assert session.explorer.explanation.method.name == "grad_cam"
+    assert fits(session)
+
+
+def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings=SLOW)
+        assert explorer.seconds() > 1.5
+        assert explorer.passes() == 16384
+        await asyncio.sleep(0.3)
+        assert (explorer.running, explorer.explanation) == (False, None)
+
+        explorer.run()
+        assert explorer.running
+        await until(lambda: explorer.partial is not None and 0 < explorer.progress < 1)
+        assert "of 16384 passes" in explorer.status
+        explorer.stop()
+        assert (explorer.running, explorer.status, explorer.partial) == (False, "Stopped.", None)
+        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+
+        explorer.set("rise", "num_samples", 256)
+        explorer.run()
+        made = await explained(session)
+        explorer.method = "saliency"
+        await explained(session)
+        explorer.method = "rise"
+        assert explorer.explanation is made
+
+    visit(story)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": 0},
+        {"contrast": 1, "target": 2},
+        {"layer": "conv_a"},
+        {"method": "smooth_grad", "seed": 3},
+        {"method": "smooth_grad", "settings": {"smooth_grad": {"noise": 0.3}}},
+    ],
+    ids=str,
+)
+def test_another_question_is_asked_anew(visit, tmp_path, change):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method=change.get("method", "grad_cam"), target=1)
+        await until(lambda: explorer.explanation)
+        before = explorer.explanation
+        explorer.param.update(**change)
+        await until(lambda: explorer.explanation not in (None, before))
+        return fits(session)
+
+    assert visit(story)
+
+
+def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_path):
+    rng = np.random.default_rng(0)
+
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        for number in range(3):
+            give(session, tmp_path, f"{number}.png")
+        for _ in range(20):
+            what = rng.integers(4)
+            if what == 0:
+                bench.show(bench.files[rng.integers(3)])
+            elif what == 1:
+                bench.choose_model(["small", "twin", "other"][rng.integers(3)])
+            elif what == 2:
+                explorer.method = ["grad_cam", "saliency", "fem", "gradient_input"][rng.integers(4)]
+            else:
+                explorer.target = int(rng.integers(3))
+            await asyncio.sleep(rng.choice([0, 0, 0.01, 0.1]))
+        await until(lambda: explorer.explanation and not explorer.running)
+        await asyncio.sleep(0.3)  # for anything that is late
+        assert explorer.problem == bench.problem == ""
+        return fits(session), len(bench.files)
+
+    assert visit(story) == (True, 3)
+
+
+def test_the_class_asked_for_belongs_to_a_file_and_a_model(visit, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        first = give(session, tmp_path)
+        give(session, tmp_path, "second.png")
+        for change in (lambda: bench.show(first), lambda: bench.choose_model("twin")):
+            await explained(session)
+            explorer.param.update(target=1, contrast=2)
+            change()
+            assert (explorer.target, explorer.contrast) == (-1, -1)
+        await explained(session)
+        return fits(session)
+
+    assert visit(story)
+
+
+def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        first = give(session, tmp_path)
+        await explained(session)
+        give(session, tmp_path)
+        await explained(session)
+        explorer.target = 1
+        asked = []
+        submit = bench.visitor.submit
+        bench.visitor.submit = lambda request, slot: asked.append(slot) or submit(request, slot)
+        bench.show(first)
+        return asked, explorer.explanation is not None, fits(session)
+
+    assert visit(story) == (["read"], True, True)
+
+
+def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.run_stages()
+        await until(lambda: explorer.stages)
+        explorer.target = 2
+        assert explorer.stages == []
+        explorer.run_stages()
+        file = give(session, tmp_path)
+        await explained(session)
+        await asyncio.sleep(0.3)
+        assert explorer.stages == []
+        explorer.run_stages()
+        await until(lambda: explorer.stages)
+        return {stage.sample.sha256 for stage in explorer.stages} == {file.sha256}
+
+    assert visit(story)
+
+
+def test_a_model_that_cannot_be_loaded_is_a_problem_until_the_next(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        bench.choose_model("damaged")
+        give(session, tmp_path)
+        await until(lambda: bench.problem)
+        assert "damaged" in bench.problem
+        assert bench.working == ""
+        bench.choose_model("small")
+        await explained(session)
+        return bench.problem
+
+    assert visit(story) == ""
+
+
+def test_a_file_that_is_refused_is_told_although_the_next_is_shown(visit, tmp_path):
+    async def story(session):
+        session.bench.add("a <b>.exe", b"MZ" + bytes(100))
+        give(session, tmp_path)
+        await explained(session)
+        return session.bench.problem, [file.name for file in session.bench.files]
+
+    problem, names = visit(story)
+
+    assert "a <b>.exe" in problem
+    assert names == ["mine.png"]
+
+
+def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_module, "LARGE", 1000)
+
+    async def story(session):
+        bench, add = session.bench, session.bench.uploads.add
+
+        def slowly(name, data):
+            time.sleep(0.2)
+            return add(name, data)
+
+        bench.uploads.add = slowly
+        start = time.monotonic()
+        for name in ("first.png", "second.png"):
+            bench.add(name, draw(tmp_path, name).path.read_bytes())
+        bench.add("bad.png", b"none")
+        assert time.monotonic() - start < 0.15
+        await asyncio.sleep(0)
+        assert bench.working == "Keeping first.png"
+        await until(lambda: bench.problem)
+        await explained(session)
+        return [file.name for file in bench.files], bench.file.name, bench.problem
+
+    names, shown, problem = visit(story)
+
+    assert names == ["first.png", "second.png"]
+    assert shown == "second.png"
+    assert "bad.png" in problem
+
+
+def test_files_that_come_too_fast_are_not_piled_up(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        heap = bytes(bench.uploads.limits.unfinished_bytes - 1)
+        bench.add("heap.png", heap)
+        bench.add("more.png", heap)
+        return bench.problem
+
+    assert "more.png came while others" in visit(story)
+
+
+def test_a_sound_goes_to_a_model_that_hears(visit):
+    async def story(session):
+        bench = session.bench
+        bench.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
+        assert (bench.model.name, bench.notice) == (
+            "ears", "talk.wav is a sound, so ears looks at it.",
+        )  # fmt: skip
+        await explained(session)
+        bench.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
+        bench.choose_model("small")
+        await explained(session)
+        bench.step(1)
+        assert (bench.file.name, bench.model.name) == ("talk.wav", "ears")
+        await explained(session)
+        return bench.problem
+
+    assert visit(story) == ""
+
+
+def test_a_long_recording_has_windows_to_choose_from(visit):
+    rng = np.random.default_rng(0)
+    sound = BytesIO()
+    soundfile.write(
+        sound, rng.normal(0, np.repeat([0.01, 0.3, 0.1, 0.02], 16000)), 16000, format="WAV"
+    )
+
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        bench.add("long.wav", sound.getvalue())
+        await explained(session)
+        reading = bench.reading
+        assert len(reading.samples) > 1
+        chances = [p.probabilities[reading.prediction.label] for p in reading.predictions]
+        assert bench.window == int(np.argmax(chances))
+        bench.window = other = (bench.window + 1) % len(chances)
+        assert explorer.explanation is None
+        made = await explained(session)
+        return np.array_equal(made.sample.image, reading.samples[other].image)
+
+    assert visit(story)
+
+
+def test_files_are_stepped_through_removed_and_brought_back(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        for name in "abc":
+            give(session, tmp_path, name)
+        bench.step(1)
+        assert bench.file.name == "a"
+        bench.step(-1)
+        assert bench.file.name == "c"
+        bench.remove(bench.file)
+        assert [file.name for file in bench.files] == ["a", "b"]
+        assert bench.file.name == "b"
+        bench.undo()
+        assert bench.file.name == "c"
+        for file in list(bench.files):
+            bench.remove(file)
+        assert (bench.file, bench.reading, bench.working) == (None, None, "")
+        assert session.explorer.explanation is None
+        bench.step(1)
+        bench.undo()
+        await explained(session)
+        return bench.file.name, fits(session)
+
+    assert visit(story) == ("c", True)
+
+
+def test_a_removed_file_that_made_room_cannot_come_back(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        give(session, tmp_path, "gone.png")
+        bench.remove(bench.file)
+        bench.uploads._removed.popitem()[1].path.unlink()  # as when room is made
+        bench.undo()
+        return bench.problem, bench.files, bench.can_undo
+
+    problem, files, can_undo = visit(story)
+
+    assert "gone.png had to make room" in problem
+    assert (files, can_undo) == ([], False)
+
+
+def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
+    async def story(session):
+        grid, explorer = session.comparison, session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        assert grid.cells[0, 0].explanation is explorer.explanation
+        assert not grid.cells[1, 0].explanation
+        explorer.method = "saliency"
+        known = await explained(session)
+        assert grid.cells[1, 0].explanation is known
+        grid.run()
+        await until(lambda: all(cell.explanation for cell in grid.cells.values()))
+        assert grid.running == 0
+        assert len(grid.cells) == 6
+        strongest = [abs(grid.cells[2, c].explanation.attribution).max() for c in (0, 1)]
+        assert grid.end(2) <= max(strongest)
+        assert grid.agreement(0).correlations.shape == (3, 3)
+        assert grid.consensus(1).shape == (32, 32)
+        assert [made.method.name for made in grid.of_column(1)] == grid.methods
+        grid.methods = ["gradient_input"]
+        assert grid.cells[0, 1].explanation
+        assert grid.agreement(0) is None
+        explorer.seed = 5
+        grid.methods = ["smooth_grad"]
+        assert grid.cells[0, 0].request.seed == 5
+
+    visit(story)
+
+
+def test_models_are_compared_with_those_of_the_same_task(visit, tmp_path):
+    async def story(session):
+        grid = session.comparison
+        give(session, tmp_path)
+        await explained(session)
+        grid.across = MODELS
+        assert [model.name for model in grid.comparable()] == ["small", "twin"]
+        assert grid.columns == ["small", "twin"]
+        grid.run()
+        await until(lambda: all(cell.explanation for cell in grid.cells.values()))
+        names = {cell.explanation.target_name for cell in grid.cells.values()}
+        return names == {session.bench.reading.prediction.name}
+
+    assert visit(story)
+
+
+@pytest.mark.parametrize("how", ["stop", "leave"])
+def test_a_grid_that_is_left_or_stopped_works_no_more(visit, tmp_path, how):
+    async def story(session):
+        bench, grid = session.bench, session.comparison
+        bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        session.explorer.settings = SLOW
+        grid.methods = ["rise"]
+        grid.run()
+        await until(lambda: grid.running)
+        if how == "stop":
+            grid.stop()
+            assert {cell.status for cell in grid.cells.values()} == {"Stopped."}
+        else:
+            bench.remove(bench.file)
+            assert grid.cells == {}
+        assert grid.running == 0
+        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+        return bench.service.status().waiting
+
+    assert visit(story) == 0
+
+
+def test_two_models_are_followed_through_their_layers_while_looked_at(visit, tmp_path):
+    async def story(session):
+        depth = session.depth
+        file = give(session, tmp_path)
+        await explained(session)
+        assert (depth.left, depth.right, depth.maps) == ("small", "twin", {})
+        session.tab = "layers"
+        await until(lambda: len(depth.maps) == 2)
+        assert {len(maps) for maps in depth.maps.values()} == {2}
+        assert depth.status == {"left": "", "right": ""}
+        depth.right = ""
+        await until(lambda: "left" in depth.maps)
+        assert "right" not in depth.maps
+        session.tab = "explain"
+        assert depth.maps == {}
+        return depth.active, file.name
+
+    assert visit(story) == (False, "mine.png")
+
+
+def test_a_link_restores_the_question_about_a_sample(visit):
+    item = next(item for item in GALLERY if item.name == "cat.jpg")
+
+    async def ask(session):
+        session.bench.show(Uploads.from_path(item.path), "twin")
+        await explained(session)
+        session.explorer.param.update(
+            method="smooth_grad", target=2, contrast=1, seed=7,
+            settings={"smooth_grad": {"noise": 0.3}},
+        )  # fmt: skip
+        session.param.update(tab="compare", language="fr")
+        session.explorer.run()
+        await explained(session)
+        return session.link(), session.view(), session.explorer.explanation.attribution
+
+    link, view, wanted = visit(ask)
+
+    async def follow(session):
+        session.restore(f"?{link}")
+        return session.view(), await explained(session), session.bench.notice, fits(session)
+
+    again, made, notice, fit = visit(follow)
+
+    assert again == view
+    assert fit
+    assert notice == ""
+    np.testing.assert_array_equal(made.attribution, wanted)
+    assert item.name not in link
+
+
+def test_a_link_about_a_missing_file_is_followed_when_it_is_dropped(visit, tmp_path):
+    file = draw(tmp_path, "mine.png")
+    link = f"sample={file.sha256}&model=twin&method=saliency&target=2&layer=no+such&window=7"
+
+    async def story(session):
+        session.restore(link)
+        assert "Drop the same file to go on" in session.bench.notice
+        give(session, tmp_path, "another.png")
+        await explained(session)
+        assert session.explorer.method == "grad_cam"
+        session.bench.add("renamed.png", file.path.read_bytes())
+        await until(lambda: session.explorer.method == "saliency" and session.explorer.explanation)
+        session.explorer.method = "grad_cam"
+        session.bench.step(1)
+        session.bench.step(1)
+        await explained(session)
+        return session.bench.model.name, session.explorer.method, fits(session)
+
+    assert visit(story) == ("twin", "grad_cam", True)
+
+
+def test_a_link_with_bad_values_does_what_it_can_and_says_the_rest(visit):
+    async def story(session):
+        session.restore("model=none&method=<b>&target=9&tab=layers&sample=../etc&language=xx")
+        return session.tab, session.bench.model.name, session.language, session.bench.notice
+
+    tab, model, language, notice = visit(story)
+
+    assert (tab, model, language) == ("layers", "small", "en")
+    assert notice.count("was left out") == 5
+    assert "<b>" not in notice
+
+
+def test_a_link_tells_that_the_model_has_changed(visit):
+    async def story(session):
+        session.restore("model=twin&fingerprint=00000000")
+        return session.bench.model.name, session.bench.notice
+
+    name, notice = visit(story)
+
+    assert name == "twin"
+    assert "has changed since this link was made" in notice
+
+
+def test_a_session_can_be_taken_home(visit, tmp_path):
+    async def story(session):
+        for take in (session.bundle, session.report):
+            with pytest.raises(InputError, match="Explain something first"):
+                await take()
+        give(session, tmp_path, "one <b>.png")
+        await explained(session)
+        session.explorer.method = "saliency"
+        await explained(session)
+        return await session.bundle(), (await session.report()).decode()
+
+    bundle, page = visit(story)
+
+    names = zipfile.ZipFile(BytesIO(bundle)).namelist()
+    assert "manifest.json" in names
+    assert "one &lt;b&gt;.png" in page
+    assert METHODS["saliency"].title in page
+
+
+def test_what_is_kept_of_a_visitor_is_bounded(visit, tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.state.explorer.MAX_MADE", 2)
+
+    async def story(session):
+        give(session, tmp_path)
+        for method in ("grad_cam", "saliency", "gradient_input"):
+            session.explorer.method = method
+            await explained(session)
+        made = session.made()
+        assert all(explanation.sample is session.bench.sample for _, explanation in made)
+        return [explanation.method.name for _, explanation in made]
+
+    assert visit(story) == ["saliency", "gradient_input"]
+
+
+def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):
+    async def story():
+        session = Session(service, Uploads(tmp_path / "uploads"))
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        session.explorer.param.update(method="rise", settings=SLOW)
+        session.explorer.run()
+        while not session.explorer.progress:  # no closure, which would keep the session
+            await asyncio.sleep(0.01)
+        parts = (session, session.bench, session.explorer, session.comparison, session.depth)
+        traces = [weakref.ref(part) for part in (*parts, session.narrator)]
+        session.close()
+        assert not session.explorer.running
+        del session, parts
+        await until(lambda: not any(w.doing for w in service.status().workers))
+        return traces
+
+    traces = asyncio.run(story())
+    gc.collect()
+
+    assert not list((tmp_path / "uploads").iterdir())
+    assert [trace() for trace in traces] == [None] * len(traces)
