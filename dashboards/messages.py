@@ -69,7 +69,7 @@ def guard_sockets(application: Application) -> None:
     """Put the guard before every socket of a server; there is no option for it."""
     for rule in application.wildcard_router.rules:
         if rule.target is WSHandler:
-            pass
+            rule.target = GuardedSocket
 
 
 def check(message: Message[Any]) -> None:

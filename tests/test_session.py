@@ -27,7 +27,7 @@ from weights_keras import ModelCard
 from xai_tf.errors import InputError
 from xai_tf.methods import METHODS
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="small models and /proc")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
 SLOW = {"rise": {"num_samples": 16384}}  # on `wide`: many seconds
 
 

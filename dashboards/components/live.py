@@ -53,7 +53,9 @@ class Live(JSComponent):
         .look-warning:empty { border: 0; }
         .look-error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
         .look-error:empty { border: 0; }
-        .look-said { border-left: 4px solid var(--panel-primary-color, Highlight); padding-left: 0.8em; }
+        .look-said {
+          border-left: 4px solid var(--panel-primary-color, Highlight); padding-left: 0.8em;
+        }
         .look-said:empty { border: 0; }
         """
     ]

@@ -13,7 +13,7 @@ def describe_progress(job: Job) -> str:
     again = " The computing process was lost, it is being done again." if job.retries else ""
     if job.state == "waiting":
         if job.visitor.starting:
-            return "The computing processes are starting: half a minute, once."
+            return "The computing processes are starting: half a minute, once." + again
         queue = f"{job.ahead} before you." if job.ahead else "Waiting for a computing process."
         return queue + again
     if not job.total:

@@ -96,7 +96,7 @@ class FilesView(View):
     def _chosen(self, event: Any) -> None:
         found = self.bench.find(event.new)
         if found is not None:
-            self.bench.file = found
+            self.bench.show(found)
 
     def _fill(self, *_: Any) -> None:
         bench = self.bench

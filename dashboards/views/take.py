@@ -34,6 +34,7 @@ class TakeView(View):
             self._button("Report", "description", "report.html", self._report),
         ]
         self.session.explorer.param.watch(self._enable, "explanation")
+        self.session.comparison.param.watch(self._enable, "cells")
         self._enable()
 
     def _button(
