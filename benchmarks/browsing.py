@@ -12,20 +12,22 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT = 120_000  # milliseconds
 
 # What follows runs in the page: it starts a clock at an event of `source` and stops it when the
-# prediction, and when a map, was gone or another and is there again, its picture decoded.
+# prediction, and when a map, was gone or became another and is there, its picture decoded.
 WATCH = """
 ([source, event, headline, caption]) => {
   const root = headline.getRootNode();  // now: what is in it is replaced
-  window.spent = new Promise((done) => {
+  const words = headline.textContent, title = caption.textContent;
+  window.spent = new Promise((done, fail) => {
+    setTimeout(() => fail("nothing was shown"), 60000);
     const spent = {};
     let start = null, gone = false, replaced = false;
     const look = () => {
       if (start === null) return;
-      const said = root.querySelector(".headline");
-      gone ||= !said;
+      const said = root.querySelector(".look-headline");
+      gone ||= !said || said.textContent !== words;
       if (said && gone) spent.prediction ??= performance.now() - start;
       const mapped = caption.textContent.startsWith("Grad-CAM");
-      replaced ||= !mapped;
+      replaced ||= caption.textContent !== title;
       if (!mapped || !replaced || !spent.prediction || spent.over) return;
       spent.over = true;
       const images = [...caption.parentNode.querySelectorAll(".over img, .layers > img")];
@@ -75,9 +77,15 @@ def visit(url: str) -> Iterator[Page]:
 
 
 def take(page: Page, sample: str) -> None:
-    """Take a sample and wait for its map."""
-    page.get_by_role("radio", name=sample, exact=True).click()
-    _caption(page, "Grad-CAM")
+    """Take a sample, if it is not on the page, and wait for its map."""
+    button = page.get_by_role("radio", name=sample, exact=True)
+    if button.get_attribute("aria-checked") == "true":
+        return
+    if page.locator(".look-headline").count():
+        take_another(page, sample)
+    else:
+        button.click()
+        page.get_by_text(re.compile(r"^Grad-CAM .*: why")).first.wait_for()
 
 
 def drop(page: Page, path: Path) -> tuple[float, float]:
@@ -91,8 +99,11 @@ def drop(page: Page, path: Path) -> tuple[float, float]:
     return _spent(page)
 
 
-def take_again(page: Page, sample: str) -> tuple[float, float]:
-    """Seconds from the click on a sample to its prediction and to its Grad-CAM picture."""
+def take_another(page: Page, sample: str) -> tuple[float, float]:
+    """Seconds from the click on a sample to its prediction and to its Grad-CAM picture.
+
+    Another one has to be on the page.
+    """
     button = page.get_by_role("radio", name=sample, exact=True)
     _watch(page, button.element_handle(), "click")
     button.click()
@@ -113,7 +124,7 @@ def choose_mode(page: Page, mode: str) -> float:
 
 
 def _watch(page: Page, source: ElementHandle, event: str) -> None:
-    headline = page.locator(".headline").first.element_handle()
+    headline = page.locator(".look-headline").first.element_handle()
     page.evaluate(
         WATCH, [source, event, headline, page.locator("figcaption").first.element_handle()]
     )
@@ -122,7 +133,3 @@ def _watch(page: Page, source: ElementHandle, event: str) -> None:
 def _spent(page: Page) -> tuple[float, float]:
     spent = page.evaluate("window.spent")
     return spent["prediction"] / 1000, spent["picture"] / 1000
-
-
-def _caption(page: Page, method: str) -> None:
-    page.get_by_text(re.compile(rf"^{re.escape(method)}( at layer \S+)?: why")).first.wait_for()

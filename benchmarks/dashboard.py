@@ -32,7 +32,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import soundfile
-from browsing import choose_method, choose_mode, drop, take, take_again, visit
+from browsing import choose_method, choose_mode, drop, take, take_another, visit
 from PIL import Image
 from playwright.sync_api import Page
 from processes import megabytes, workers
@@ -142,9 +142,9 @@ def latencies(page: Page, folder: Path) -> list[str]:
         take(page, other)
 
         def again(title: str = title, other: str = other) -> tuple[float, float]:
-            spent = take_again(page, title)
+            spent = take_another(page, title)
             page.wait_for_timeout(500)
-            take_again(page, other)
+            take_another(page, other)
             return spent
 
         rows.append(_row(f"{name}, known", _medians(again, page), forward, gradient))

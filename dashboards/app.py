@@ -60,10 +60,10 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     keys = Shortcuts(on_key=_keys(session, help_view))
     opener = pmui.IconButton(icon="help", description="Help and keys")
     opener.on_click(lambda _: help_view.show())
-    bench = session.bench
+    bench, link = session.bench, LinkView(session=session)
     page = pmui.Page(
         title="xai-tf",
-        header=[LinkView(session=session), opener],
+        header=[link, opener],
         sidebar=[ModelView(bench=bench), InputView(bench=bench), FilesView(bench=bench)],
         sidebar_width=340,
         sidebar_resizable=False,  # its handle is labelled in a way that is not allowed
@@ -72,6 +72,8 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         # The page's own busy bar has no name that a screen reader could say; long work has ours.
         sx={"& header .MuiLinearProgress-root": {"display": "none"}},
     )
+    # On a phone the side lies over the page: it goes once a file was chosen there.
+    bench.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
     if pn.state.curdoc:
         _on_arrival(session, help_view)
         pn.state.on_session_destroyed(lambda _: session.close())

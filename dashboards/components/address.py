@@ -9,6 +9,7 @@ from panel.custom import JSComponent
 class Address(JSComponent):
     """Keeps the browser's address that of the view, copies it, and remembers that one was here."""
 
+    narrow = param.Boolean(doc="Whether the window is so narrow that the side covers the page.")
     query = param.String(doc="Of the link that restores the view, without the question mark.")
 
     _esm = """
@@ -44,6 +45,9 @@ export function render({ model, el }) {
     }
   });
   model.on("query", () => history.replaceState(null, "", link()));
+  const narrow = matchMedia("(max-width: 899px)");
+  narrow.addEventListener("change", () => { model.narrow = narrow.matches; });
+  model.narrow = narrow.matches;
   document.cookie = "xai_tf_seen=1; max-age=31536000; SameSite=Lax; path=/";
 }
 """

@@ -192,7 +192,9 @@ class Bench(param.Parameterized):
             self.facts = job.answer
         elif job.state == "failed":
             self._fail(job)
-        self._tell()
+        if self.file is None:
+            over = job.state in ("done", "failed", "cancelled")
+            self.working = "" if over else f"Loading {self.model.name}. {describe_progress(job)}"
 
     def _heard_reading(self, job: Job) -> None:
         if (job.request.model, job.request.file) != (self.model, self.file):
@@ -208,10 +210,6 @@ class Bench(param.Parameterized):
 
     def _fail(self, job: Job) -> None:
         self.problem = self._passing = str(job.error)
-
-    def _tell(self) -> None:
-        if self.reading is None and self.file is None:
-            self.working = "" if self.facts or self.problem else f"Loading {self.model.name}"
 
     def _model_for(self, file: Upload) -> ModelEntry | None:
         if file.kind != "sound" or (self.model and hears(self.model)):

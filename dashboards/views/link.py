@@ -30,6 +30,11 @@ class LinkView(View):
         ):
             state.param.watch(self._follow, watched)
 
+    @property
+    def narrow(self) -> bool:
+        """Whether the window is so narrow that the side covers the page."""
+        return self._address.narrow
+
     def _follow(self, *_: Any) -> None:
         self._address.query = self.session.link()
 
