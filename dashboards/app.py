@@ -95,7 +95,7 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
 
     def tuning() -> TuningView:
         runs = TuningRuns(visitor, settings.searches)
-        runs.param.watch(lambda _: _try_model(session, runs.model), "open_model")
+        runs.param.watch(lambda _: session.try_model(runs.model), "open_model")
         return TuningView(runs=runs)
 
     return {
@@ -128,11 +128,6 @@ def _on_arrival(session: Session, help_view: HelpView) -> None:
         session.restore(query)
     elif not pn.state.cookies.get("xai_tf_seen"):
         help_view.show()
-
-
-def _try_model(session: Session, name: str) -> None:
-    session.bench.choose_model(name)
-    session.tab = "explain"
 
 
 def _look_at(session: Session, request: Explain | None) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from dashboards.service.requests import ModelEntry
+from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS
+from dashboards.state.depth import FOLLOWED
 from xai_tf.methods import METHODS
 
 TABS = ("explain", "compare", "layers", "errors", "tuning")
-MODES = ("overlay", "map", "original", "swipe")
 LANGUAGES = ("en", "fr")
 MAX_LENGTH = 4000  # of a query, in characters; the longest view has about 1000
 MAX_SEED = 2**31 - 1
@@ -38,8 +39,11 @@ class View:
         settings: (name, value) of the method's settings that differ from the defaults.
         methods: those compared; empty for the page's own choice.
         language: one of `LANGUAGES`.
-        mode: one of `MODES`: how maps are shown.
-        opacity: of the maps, 0 to 1.
+        across: what they are compared across, "classes" or "models".
+        classes, models: the columns of either; empty for the page's own choice.
+        through: the method that is followed through the layers.
+        left, right: the models that are followed; right "" is none, and where nothing is said
+            (left "", right None) the page chooses.
     """
 
     tab: str = "explain"
@@ -55,8 +59,12 @@ class View:
     settings: tuple[tuple[str, float], ...] = ()
     methods: tuple[str, ...] = ()
     language: str = "en"
-    mode: str = "overlay"
-    opacity: float = 0.7
+    across: str = CLASSES
+    classes: tuple[int, ...] = ()
+    models: tuple[str, ...] = ()
+    through: str = FOLLOWED[0]
+    left: str = ""
+    right: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,10 @@ def to_query(view: View) -> str:
         if getattr(view, field.name) != getattr(default, field.name)
     }
     settings = pairs.pop("settings", ())
-    if "methods" in pairs:
-        pairs["methods"] = ".".join(pairs["methods"])
-    return urlencode(pairs | {SETTING + name: value for name, value in settings})
+    for name, mark in _MARKS.items():
+        if name in pairs:
+            pairs[name] = mark.join(map(str, pairs[name]))
+    return urlencode(pairs | {SETTING + name: value for name, value in settings}, safe="/")
 
 
 def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
@@ -213,18 +222,33 @@ def _layer(text: str, *_: Any) -> str:
 
 
 def _methods(text: str, *_: Any) -> tuple[str, ...]:
-    names = text.split(".")
+    names = text.split(_MARKS["methods"])
     if len(set(names)) < len(names) or not set(names) <= set(METHODS):
         raise _Unusable("a method in it is unknown or stands there twice")
     return tuple(names)
 
 
-def _opacity(text: str, *_: Any) -> float:
-    if not _NUMBER.fullmatch(text) or float(text) > 1:
-        raise _Unusable("it is no number from 0 to 1")
-    return float(text)
+def _classes(text: str, view: View, known: Known) -> tuple[int, ...]:
+    labels = tuple(_class(part, view, known) for part in text.split(_MARKS["classes"]))
+    return _columns(labels)
 
 
+def _models(text: str, view: View, known: Known) -> tuple[str, ...]:
+    return _columns(tuple(_model(name, view, known) for name in text.split(_MARKS["models"])))
+
+
+def _columns(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(found) > MAX_COLUMNS or len(set(found)) < len(found):
+        raise _Unusable(f"it is more than {MAX_COLUMNS} or names one twice")
+    return found
+
+
+def _right(text: str, view: View, known: Known) -> str:
+    return text and _model(text, view, known)
+
+
+# What stands between the parts of a list: the name of a model is that of a file.
+_MARKS = {"methods": ".", "classes": ".", "models": "/"}
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?(e-[0-9]{1,2})?")
 # In this order: a class is one of the model's.
@@ -241,8 +265,12 @@ _READERS: dict[str, Callable[[str, View, Known], Any]] = {
     "seed": _whole(MAX_SEED),
     "methods": _methods,
     "language": _one_of(LANGUAGES),
-    "mode": _one_of(MODES),
-    "opacity": _opacity,
+    "across": _one_of((CLASSES, MODELS)),
+    "classes": _classes,
+    "models": _models,
+    "through": _one_of(FOLLOWED),
+    "left": _model,
+    "right": _right,
 }
 _WORDS = {
     "sample": "file",
@@ -250,5 +278,10 @@ _WORDS = {
     "target": "class",
     "contrast": "second class",
     "methods": "list of methods",
-    "mode": "way to show maps",
+    "across": "what is compared",
+    "classes": "list of classes",
+    "models": "list of models",
+    "through": "method for the layers",
+    "left": "model on the left",
+    "right": "model on the right",
 }

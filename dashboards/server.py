@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ from filelock import FileLock, Timeout
 from dashboards.addresses import address_of, check_address, names_of
 from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
+from dashboards.service.store import answers_folder
 from dashboards.settings import ServeSettings
-from dashboards.uploads import uploads_folder
+from dashboards.uploads import clear_uploads
 from xai_tf.errors import SettingError
 
 if TYPE_CHECKING:
@@ -145,10 +145,10 @@ def claimed(cache: Path) -> Iterator[None]:
             f"{cache} cannot be written to ({error.strerror}). Give --cache FOLDER."
         ) from error
     try:
-        shutil.rmtree(uploads_folder(cache), ignore_errors=True)
+        clear_uploads(cache)
         yield
     finally:
-        shutil.rmtree(uploads_folder(cache), ignore_errors=True)
+        clear_uploads(cache)
         lock.release()
 
 
@@ -164,7 +164,10 @@ def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: 
 
 def _start_service(settings: ServeSettings, models: dict[str, Any]) -> Service:
     return Service(
-        models, settings.cache, workers=settings.workers, store_bytes=settings.cache_bytes
+        models,
+        answers_folder(settings.cache),
+        workers=settings.workers,
+        store_bytes=settings.cache_bytes,
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,6 +20,7 @@ from xai_tf.sample import check_file, file_sha256
 
 MEGABYTE = 1_000_000
 LONGEST_NAME = 120
+VISITOR = "visitor-"  # how the folder of each begins
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Uploads:
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder = Path(mkdtemp(dir=folder))  # mode 0700
+        self.folder = Path(mkdtemp(dir=folder, prefix=VISITOR))  # mode 0700
         self._files: dict[str, Upload] = {}
         self._removed: dict[str, Upload] = {}  # oldest first
         self._lock = Lock()
@@ -105,7 +107,8 @@ class Uploads:
             content = content_of(file.read(132))
         if content is None:
             raise InputError(f"{path} is no picture or sound. Give another file.")
-        return Upload(path.name, path, file_sha256(path), path.stat().st_size, content.kind)
+        size = path.stat().st_size
+        return Upload(path.name, path, file_sha256(path), size, content.kind, public=True)
 
     def remove(self, upload: Upload) -> None:
         """Take a file away; `restore` brings it back while there is room for it."""
@@ -182,6 +185,15 @@ def safe_name(name: str) -> str:
 def uploads_folder(cache: Path) -> Path:
     """Where the folders of all visitors of a server are."""
     return cache / "uploads"
+
+
+def clear_uploads(cache: Path) -> None:
+    """Delete the folders of all visitors of a server, and nothing else that lies there."""
+    folder = uploads_folder(cache)
+    for visitors in folder.glob(f"{VISITOR}*"):
+        shutil.rmtree(visitors, ignore_errors=True)
+    with suppress(OSError):  # it is not there, or something else is in it
+        folder.rmdir()
 
 
 def _write(path: Path, name: str, data: bytes) -> None:

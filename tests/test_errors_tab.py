@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from conftest import SHARED, draw_stripes
 from PIL import Image
 
 from dashboards.service.evaluating import evaluate
-from dashboards.service.labelled import find_files, find_sets, inside
+from dashboards.service.labelled import file_record, find_files, find_sets, inside, thumbnail
 from dashboards.service.requests import Evaluate, Evaluation, ModelEntry
 from dashboards.service.service import Service
 from dashboards.state.answers import ALL, RIGHT, WRONG, Answers
@@ -461,6 +462,94 @@ def test_slow_maps_wait_until_they_are_asked_for(service, sides, monkeypatch):
     assert study.map_seconds > 0
     assert waited == {}
     assert set(study.maps) == {CALLED, TRUTH}
+
+
+def test_maps_that_are_no_more_wanted_are_stopped(service, sides, monkeypatch):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.method = "integrated_gradients"
+        study.selected = study.ranking[0]
+        study.file = file_record(sides / "left" / "wrong.png")
+        slow = asyncio.create_task(study.explain())
+        await asyncio.sleep(0)
+        under_way, jobs = study.mapping, list(study._map_jobs)
+        monkeypatch.setattr("dashboards.state.errors.QUICK_SECONDS", 0.0)
+        study.method = "rise"
+        await study.explain_if_quick()
+        waiting = study.mapping
+        await slow
+        later = asyncio.create_task(study.explain())
+        await asyncio.sleep(0)
+        study.stop_maps()
+        await later
+        return study, under_way, waiting, jobs
+
+    study, under_way, waiting, jobs = asyncio.run(visit())
+
+    assert under_way
+    assert not waiting
+    assert [job.state for job in jobs] == ["cancelled"] * 2
+    assert not study.mapping
+    assert study.maps == {}
+
+
+def test_another_model_that_is_picked_leaves_the_maps_of_these_answers_alone(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.method = "gradient_input"
+        await study.select(study.ranking[0])
+        facts, maps, seconds = study._facts, study.maps, study.map_seconds
+        draw_stripes(sides / "stripes", ("a", "b", "c"), 1)
+        study.model = next(m for n, m in service.models.items() if n != "halves")
+        study.folder = "sides/stripes"
+        await study.check()
+        return study, facts, maps, seconds
+
+    study, facts, maps, seconds = asyncio.run(visit())
+
+    assert study.num_files == 3
+    assert study._facts is facts
+    assert (study.map_seconds, study.maps) == (seconds, maps)
+
+
+def test_where_the_folders_lie_is_not_told(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        (sides / "right").rename(sides / "wrong")
+        await study.check()
+        return study.problem
+
+    problem = asyncio.run(visit())
+
+    assert "There is no class folder sides/right" in problem
+    assert str(sides.parent) not in problem
+
+
+def test_a_sound_is_not_read_for_its_thumbnail(tmp_path):
+    (tmp_path / "no_sound.wav").touch()
+
+    drawn = thumbnail(tmp_path / "no_sound.wav", "deepfake_audio")
+
+    assert Image.open(io.BytesIO(drawn)).size == (96, 96)
+
+
+def test_models_of_one_title_can_each_be_picked(service, sides):
+    from dashboards.views.errors import RunView
+
+    models = {name: replace(m, title="One title") for name, m in service.models.items()}
+    study = ErrorStudy(service.visitor(), models, [sides])
+
+    async def offered():
+        return RunView(study=study)._model.options
+
+    assert list(asyncio.run(offered()).values()) == list(models)
 
 
 def test_a_file_that_now_leads_elsewhere_is_neither_drawn_nor_explained(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote
 import numpy as np
 import pytest
 
-from dashboards.links import LANGUAGES, MAX_SEED, MODES, TABS, Known, View, from_query, to_query
+from dashboards.links import LANGUAGES, MAX_SEED, TABS, Known, View, from_query, to_query
 from dashboards.service.requests import ModelEntry
 from xai_tf.methods import METHODS
 
@@ -18,7 +18,8 @@ UNREAD = replace(MODEL, name="unread", classes=())
 KNOWN = Known({"xray": MODEL, "unread": UNREAD}, {SHA256})
 FULL = View(
     "compare", SHA256, "xray", "c9c64322", 3, "occlusion", 2, 0, "", 17,
-    (("baseline", 0.30000000000000004), ("patch", 48)), ("grad_cam", "lime"), "fr", "swipe", 0.25,
+    (("baseline", 0.30000000000000004), ("patch", 48)), ("grad_cam", "lime"), "fr",
+    "models", (2, 1), ("unread", "xray"), "grad_cam_pp", "unread", "",
 )  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def test_a_link_restores_the_whole_view():
     assert from_query(query, KNOWN) == (FULL, ())
     assert from_query("?" + query, KNOWN) == (FULL, ())
     assert len(query) < 400
-    assert set(query) <= set(string.ascii_letters + string.digits + "=&_.-~")
+    assert set(query) <= set(string.ascii_letters + string.digits + "=&_.-~/")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -59,8 +60,8 @@ def test_random_views_are_restored():
             contrast=contrast, window=int(rng.integers(9999)), seed=int(rng.integers(MAX_SEED)),
             method="smooth_grad", settings=(("noise", float(rng.random())),),
             methods=tuple(rng.choice(list(METHODS), 3, replace=False).tolist()),
-            language=str(rng.choice(LANGUAGES)), mode=str(rng.choice(MODES)),
-            opacity=round(float(rng.random()), 2),
+            language=str(rng.choice(LANGUAGES)), classes=tuple(rng.permutation(3).tolist()),
+            left="xray", right=[None, "", "unread"][rng.integers(3)],
         )  # fmt: skip
 
         assert from_query(to_query(view), KNOWN) == (view, ())
@@ -98,10 +99,16 @@ def test_random_views_are_restored():
         ("methods", "grad_cam,lime"),
         ("methods", ""),
         ("language", "de"),
-        ("mode", "OVERLAY"),
-        ("opacity", "1.01"),
-        ("opacity", "nan"),
-        ("opacity", "١"),
+        ("across", "files"),
+        ("classes", "0.3"),
+        ("classes", "0.0"),
+        ("classes", ""),
+        ("models", "xray/none"),
+        ("models", "xray/xray"),
+        ("models", "../xray"),
+        ("through", "lime"),
+        ("left", ""),
+        ("right", "<b>"),
     ],
 )
 def test_a_bad_value_is_left_out_and_told_and_all_others_are_kept(name, value):
@@ -112,7 +119,7 @@ def test_a_bad_value_is_left_out_and_told_and_all_others_are_kept(name, value):
 
     lost = {name: getattr(View(), name)}
     if name == "model":  # the numbers of its classes go with it
-        lost |= {"target": None, "contrast": None}
+        lost |= {"target": None, "contrast": None, "classes": ()}
     assert view == replace(good, **lost)
     assert len(said) == len(lost)
     assert "<" not in "".join(said)

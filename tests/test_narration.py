@@ -4,12 +4,13 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import SAMPLES, sample_of
 
-from dashboards.state.narrator import Narrator
+from dashboards.state.narrator import Narrator, _facts_of
 from xai_tf.agreement import agreement
 from xai_tf.explanation import Explanation, explain
 from xai_tf.methods import METHODS, Cost
@@ -244,6 +245,16 @@ def test_least_and_most_alike_of_many_maps_are_told():
     assert "RISE" in told[1]
 
 
+def test_maps_that_are_called_the_same_are_not_held_together():
+    maps = [explained(corner()), explained(corner()[::-1]), explained(corner(), "rise")]
+
+    found = facts(reading_of(predicted(0.1, 0.9)), maps, agreement(maps))
+
+    told = [fact.english for fact in found if fact.kind == "agreement"]
+    assert len(told) == 2
+    assert all("RISE" in text for text in told)
+
+
 @pytest.mark.parametrize(
     ("name", "clean"),
     [
@@ -381,7 +392,11 @@ NUMBERS = Fact(
     *["The strongest tenth."] * 4,
 )  # fmt: skip
 CERTAIN = Fact("F3", "x", (probability(0.9999), probability(0.2)), (), *["More than."] * 4)
-KNOWN = (ANSWER, NUMBERS, CERTAIN)
+ONE = Fact(
+    "F4", "x", (Value(Decimal(1), "%"), Value(Decimal(1), "s")), (), *["Where one is perfect."] * 4
+)
+SCALE = Fact("F5", "x", (), (), *["Here one is the same, un : même, and zero is none."] * 4)
+KNOWN = (ANSWER, NUMBERS, CERTAIN, ONE, SCALE)
 
 
 @pytest.mark.parametrize(
@@ -407,6 +422,10 @@ KNOWN = (ANSWER, NUMBERS, CERTAIN)
         ("fr", "F1", "L'image, d'après lui, est « opacity »."),
         ("en", "F2", "It is \"class 7\" in 'Grad-CAM'."),
         ("en", "F3", "More than 99.9%, and 20.0%."),
+        ("en", "F3", "It has a probability of more than 99.9%."),
+        ("fr", "F3", "La probabilité est de plus de 99,9 %."),
+        ("en", "F4", "It is one percent, or one second."),
+        ("fr", "F4", "C'est un %, ou une seconde."),
     ],
 )
 def test_sentence_whose_numbers_are_cited_passes(language, cites, text):
@@ -455,6 +474,24 @@ def test_sentence_whose_numbers_are_cited_passes(language, cites, text):
         ("en", "F2", "It is class 7."),
         ("en", "F3", "It is 100% sure."),
         ("en", "F3", "It is 20.00%."),
+        ("en", "F1", "The model is wrong in one percent of cases."),
+        ("en", "F1", "It is wrong by a single percent."),
+        ("en", "F1", "It is one percentage point."),
+        ("en", "F2", "It is one second long."),
+        ("en", "F2", "It is a one-second file."),
+        ("fr", "F1", "Le risque est de un %."),
+        ("fr", "F1", "Le risque est d'un pour cent."),
+        ("fr", "F2", "Elle dure une seconde."),
+        ("en", "F5", "It is one percent."),
+        ("en", "F5", "It is zero percent."),
+        ("en", "F3", "It is 99.9%."),
+        ("en", "F3", "It is below 99.9%."),
+        ("en", "F3", "It is less than 99.9%."),
+        ("en", "F3", "It is no more than 99.9%."),
+        ("en", "F3", "It isn't more than 99.9%."),
+        ("en", "F3", "It is more than 20.0%."),
+        ("fr", "F3", "C'est moins de 99,9 %."),
+        ("fr", "F3", "Ce n'est pas plus de 99,9 %."),
     ],
 )
 def test_sentence_with_another_number_fails(language, cites, text):
@@ -526,6 +563,24 @@ def test_narrator_tells_facts_in_the_language_chosen():
 
     assert english == tell(narrator.facts, "en")
     assert narrator.text == tell(narrator.facts, "fr")
+
+
+def test_of_each_method_one_map_is_told_the_one_shown_before_later_ones():
+    reading = reading_of(predicted(0.1, 0.9))
+    early, shown, late = (explained(corner()) for _ in range(3))
+    rise = [explained(corner(), "rise", figures={"r2": fit}) for fit in (0.1, 0.2)]
+    request = SimpleNamespace(model="m", file="f", window=0)
+    bench = SimpleNamespace(reading=reading, medical=False, **vars(request))
+    made = [(request, each) for each in (early, shown, *rise, late)]
+    session = SimpleNamespace(
+        bench=bench, explorer=SimpleNamespace(explanation=shown), made=lambda: made
+    )
+
+    found = _facts_of(session)
+
+    assert kinds(found).count("agreement") == 1
+    assert sum(kind.startswith("map_") for kind in kinds(found)) == 2
+    assert "0.20" in one(found, "fit").english
 
 
 def test_voice_is_off_until_asked_for():

@@ -37,8 +37,9 @@ from xai_tf.classifier import load
 from xai_tf.errors import InputError, ModelError, UnknownNameError
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
-from xai_tf.sample import file_sha256
-from xai_tf.windows import read_and_predict
+from xai_tf.prediction import Prediction
+from xai_tf.sample import Sample, file_sha256
+from xai_tf.windows import Reading, read_and_predict
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
@@ -127,6 +128,7 @@ def test_facts_reading_and_layers_come_back_whole(service, models, picture):
 
 
 def test_a_second_server_finds_what_the_first_computed(service, models, picture, tmp_path):
+    picture = replace(picture, public=True)
     request = Explain(models["small"], picture, "saliency")
     (answer,) = ask(service, request)
     other = replace(picture, name="other name.png", path=tmp_path / "elsewhere.png")
@@ -135,13 +137,104 @@ def test_a_second_server_finds_what_the_first_computed(service, models, picture,
         job = second.visitor().submit(replace(request, file=other))
         return job.state, job.cached, job.answer
 
-    second = Service(models, service.store.folder, workers=0)
+    second = Service(models, service.answers.store.folder, workers=0)
     state, cached, again = asyncio.run(ask_again())
     second.close()
 
     assert (state, cached) == ("done", True)  # before the event loop went on
     np.testing.assert_array_equal(again.attribution, answer.attribution)
     assert again.sample.source == Path("other name.png")
+
+
+def test_what_was_found_in_a_file_goes_with_the_last_who_asked(service, models, picture):
+    store = service.answers.store
+    request = Predict(models["small"], picture)
+
+    def kept():
+        return [path.name for path in store.folder.glob(f"{picture.sha256}-*")]
+
+    async def come_and_go():
+        first, second = service.visitor(), service.visitor()
+        await first.submit(request).result()
+        await first.submit(Explain(models["small"], picture, "saliency")).result()
+        shared = second.submit(replace(request, file=replace(picture, name="theirs.png")))
+        names = kept()
+        first.close()
+        still_there = kept()
+        again = second.submit(request).cached
+        second.close()
+        return names, still_there, shared.cached and again
+
+    names, still_there, cached = asyncio.run(come_and_go())
+
+    assert len(names) == 2
+    assert sorted(still_there) == sorted(names)
+    assert cached
+    assert kept() == []
+    assert [store.get(name) for name in names] == [None, None]  # nor in memory
+    assert not service.knows(request)
+
+
+def test_an_answer_that_comes_after_its_visitor_left_is_not_kept(service, models, picture):
+    async def ask_when_gone():
+        visitor = service.visitor()
+        visitor.close()
+        await visitor.submit(Predict(models["small"], picture)).result()
+
+    asyncio.run(ask_when_gone())
+
+    assert list(service.answers.store.folder.glob(f"{picture.sha256}-*")) == []
+
+
+def test_what_was_found_in_a_sample_stays(service, models, picture):
+    request = Predict(models["small"], replace(picture, public=True))
+
+    async def come_and_go():
+        visitor = service.visitor()
+        await visitor.submit(request).result()
+        visitor.close()
+        return service.visitor().submit(Predict(models["small"], picture)).cached
+
+    assert asyncio.run(come_and_go())
+    assert key(request) == key(Predict(models["small"], picture))
+
+
+def test_a_dead_servers_answers_about_uploads_are_deleted(tmp_path):
+    ours, theirs = "a" * 64, "b" * 64
+    for name in (ours, f"{theirs}-{ours}"):
+        (tmp_path / name).write_bytes(b"an answer")
+
+    Service({}, tmp_path, workers=0).close()
+
+    assert [path.name for path in tmp_path.iterdir()] == [ours]
+
+
+def test_facts_of_a_model_are_measured_anew_by_each_server(service, models):
+    request = Describe(models["small"])
+    before = set(service.answers.store.folder.iterdir())
+
+    ask(service, request)
+
+    async def asked_again():
+        return service.visitor().submit(request).cached
+
+    assert asyncio.run(asked_again())
+    assert set(service.answers.store.folder.iterdir()) <= before
+    second = Service(models, service.answers.store.folder, workers=0)
+    assert not second.knows(request)
+    second.close()
+
+
+def test_an_answer_that_cannot_be_kept_is_handed_out(service, models, picture, monkeypatch, caplog):
+    def broken(*_):
+        raise RuntimeError("the store is broken")
+
+    monkeypatch.setattr(service.answers.store, "put", broken)
+
+    (reading,) = ask(service, Predict(models["small"], picture))
+
+    assert len(reading.samples) == 1
+    assert "the store is broken" in caplog.text
 
 
 def test_what_two_visitors_ask_is_computed_once(service, models, picture, tmp_path):
@@ -449,6 +542,23 @@ def test_what_is_packed_holds_neither_place_nor_name(halves, left_bright, pictur
     assert unpack(data, request).sample.warnings == (f"{picture.name} is odd.",)
 
 
+def test_an_image_of_few_colours_is_packed_small_and_exactly(models, picture):
+    rng = np.random.default_rng(0)
+    colours = rng.random((256, 3), np.float32)
+    few, many = colours[rng.integers(0, 256, (64, 64))], rng.random((64, 64, 3), np.float32)
+    prediction = Prediction(np.zeros(2, np.float32), np.full(2, 0.5, np.float32), ("a", "b"))
+    samples = tuple(Sample(image, picture.path, picture.sha256) for image in (few, many, few[:9]))
+    reading = Reading(picture.path, samples, (prediction,) * 3, prediction)
+
+    data = pack(reading)
+
+    again = unpack(data, Predict(models["small"], picture)).samples
+    for before, after in zip(samples, again, strict=True):
+        assert after.image.dtype == np.float32
+        np.testing.assert_array_equal(after.image, before.image)
+    assert len(data) < many.nbytes + 0.4 * few.nbytes
+
+
 def test_a_callback_that_fails_disturbs_nobody(service, models, picture, caplog):
     seen = []
 
@@ -463,6 +573,26 @@ def test_a_callback_that_fails_disturbs_nobody(service, models, picture, caplog)
 
     assert seen[-2:] == ["done", "at once"]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(service, models):
+    model = replace(models["wide"], name="deadly")
+
+    def preparing():
+        return [w.pid for w in service.status().workers if w.doing == "Prepare on deadly"]
+
+    async def kill_and_look():
+        await until(lambda: all(w.state == "idle" for w in service.status().workers))
+        service._pool.want(model)
+        (pid,) = preparing()
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not preparing() or preparing() != [pid])
+        for _ in range(100):  # the other process is idle all the time
+            service._pool.want(model)
+            assert preparing() == []
+            await asyncio.sleep(0.01)
+
+    asyncio.run(kill_and_look())
 
 
 def test_a_lost_process_costs_one_retry_and_nothing_else(service, models, picture, tmp_path):

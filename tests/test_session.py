@@ -7,6 +7,8 @@ import time
 import weakref
 import zipfile
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -23,6 +25,10 @@ from dashboards.state import bench as bench_module
 from dashboards.state.comparison import MODELS
 from dashboards.state.session import Session
 from dashboards.uploads import Uploads
+from dashboards.views import compare
+from dashboards.views.depth import DepthPage
+from dashboards.views.explain import PredictionView
+from dashboards.views.take import TakeView
 from weights_keras import ModelCard
 from xai_tf.errors import InputError
 from xai_tf.methods import METHODS
@@ -66,7 +72,7 @@ def visit(service, tmp_path):
     def run(story):
         async def tell():
             async with visiting() as session:
-                return await asyncio.wait_for(story(session), 40)
+                return await asyncio.wait_for(story(session), 120)  # processes may be starting
 
         return asyncio.run(tell())
 
@@ -599,6 +605,224 @@ def test_what_is_kept_of_a_visitor_is_bounded(visit, tmp_path, monkeypatch):
         return [explanation.method.name for _, explanation in made]
 
     assert visit(story) == ["saliency", "gradient_input"]
+
+
+def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings=SLOW)
+        explorer.run()
+        explorer.run()
+        assert (explorer.running, explorer.status) != (False, "Stopped.")
+        await until(lambda: explorer.progress)
+        explorer._job.request = replace(explorer._job.request, seed=9)  # another one runs
+        explorer.run()
+        running = explorer.running
+        explorer.stop()
+        return running, explorer.running
+
+    assert visit(story) == (True, False)
+
+
+def test_a_partial_map_is_drawn_once(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings=SLOW)
+        explorer.run()
+        await until(lambda: explorer.partial is not None)
+        drawn, ticks = [], []
+        explorer.param.watch(drawn.append, "partial")
+        explorer.param.watch(ticks.append, "progress")
+        await until(lambda: len(ticks) > 3)
+        return [event for event in drawn if event.new is event.old]
+
+    assert visit(story) == []
+
+
+def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        bench.choose_model("twin")
+        first = give(session, tmp_path)
+        bench.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
+        assert bench.model.name == "ears"
+        bench.show(first)
+        assert bench.model.name == "twin"
+        assert bench.notice == "mine.png is no sound, so twin looks at it."
+        bench.step(1)
+        assert bench.model.name == "ears"
+        give(session, tmp_path, "fresh.png")
+        return bench.model.name, bench.notice
+
+    model, notice = visit(story)
+
+    assert model == "ears"  # it may be a picture of a spectrogram
+    assert "spectrograms; choose another model for photos" in notice
+
+
+def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
+    async def story(session):
+        session.tab = "tuning"
+        session.try_model("winner")
+        assert session.tab == "tuning"
+        assert "There is no model winner on this server" in session.bench.problem
+        session.try_model("twin")
+        return session.tab, session.bench.model.name
+
+    assert visit(story) == ("explain", "twin")
+
+
+def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        give(session, tmp_path, "gone.png")
+        await explained(session)
+        gone = bench.file
+        give(session, tmp_path, "kept.png")
+        await explained(session)
+        bench.remove(gone)
+        request, explanation = session.made_of_file()[0]
+        explorer.made["bad"] = (replace(request, model=models["damaged"]), explanation)
+        reports = await asyncio.gather(session.report(), session.report())
+        bundles = await asyncio.gather(session.bundle(), session.bundle())
+        explorer.made = {"bad": explorer.made["bad"]}
+        with pytest.raises(InputError, match=r"kept\.png with damaged is left out"):
+            await session.report()
+        return reports, bundles
+
+    reports, bundles = visit(story)
+
+    assert all(bundles)
+    for page in (report.decode() for report in reports):
+        assert "kept.png" in page
+        assert "gone.png" not in page
+        assert "kept.png with damaged is left out" in page
+
+
+def test_downloads_are_named_after_what_they_hold(visit, tmp_path):
+    async def story(session):
+        view = TakeView(session=session)
+        give(session, tmp_path, "mine <1>.png")
+        await explained(session)
+        return [button.filename for button in view._buttons]
+
+    assert visit(story) == [
+        "mine_1_small_grad_cam.png", "mine_1_small_maps.npz", "mine_1_small.zip", "report.html",
+    ]  # fmt: skip
+
+
+def test_any_class_can_be_explained_where_not_all_have_a_bar(visit, tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.views.explain.MAX_CLASSES", 2)
+
+    async def story(session):
+        view = PredictionView(explorer=session.explorer)
+        assert not view._any.visible
+        give(session, tmp_path)
+        await explained(session)
+        barred = {int(item["value"]) for item in view._classes.items}
+        last = ({0, 1, 2} - barred).pop()
+        assert view._any.visible
+        view._any.value = last
+        assert view._contrast.options == {"(any other)": -1, "a": 0, "b": 1, "c": 2}
+        await explained(session)
+        return session.explorer.explanation.target == last
+
+    assert visit(story)
+
+
+def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
+    drawn = []
+    for name in ("stage_of_sample", "stage_of", "_tables"):
+        drawing = getattr(compare, name)
+        monkeypatch.setattr(
+            compare, name, lambda *a, f=drawing, n=name: drawn.append(n) or f(*a)
+        )  # fmt: skip
+
+    async def story(session):
+        grid = session.comparison
+        give(session, tmp_path)
+        await explained(session)
+        session.explorer.method = "saliency"
+        await explained(session)
+        view, _ = compare.GridView(comparison=grid), compare.AgreementView(comparison=grid)
+        assert sorted(set(drawn)) == ["_tables", "stage_of", "stage_of_sample"]
+        assert drawn.count("stage_of_sample") == 2  # of the cells, and of the consensus
+        drawn.clear()
+        grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
+        assert drawn == []
+        assert "1 of 9" in view._stages[2, 0].caption
+        grid.run()
+        await until(lambda: all(cell.explanation for cell in grid.cells.values()))
+        return drawn.count("stage_of") >= 4, view._stages[2, 0].heatmap != ""
+
+    assert visit(story) == (True, True)
+
+
+def test_layers_are_asked_for_once_and_by_the_name_of_the_class(visit, tmp_path):
+    async def story(session):
+        depth, asked = session.depth, []
+        session.tab = "layers"
+        submit = session.bench.visitor.submit
+
+        def count(request, slot):
+            asked.append(slot)
+            return submit(request, slot)
+
+        session.bench.visitor.submit = count
+        page = DepthPage(depth=depth)
+        give(session, tmp_path)
+        await until(lambda: len(depth.maps) == 2)
+        assert [slot for slot in asked if slot.startswith("depth")] == ["depth left", "depth right"]
+        assert page._target.options == {"(what each predicts)": -1, "a": 0, "b": 1, "c": 2}
+        page._target.value = 0
+        await until(lambda: len(depth.maps) == 2)
+        assert {maps[0].target_name for maps in depth.maps.values()} == {"a"}
+        depth.right = ""
+        give(session, tmp_path)
+        await until(lambda: "left" in depth.maps)
+        return depth.right, depth.target
+
+    assert visit(story) == ("", -1)
+
+
+def test_a_link_restores_what_is_compared_and_followed(visit):
+    item = next(item for item in GALLERY if item.name == "cat.jpg")
+
+    async def ask(session, tab):
+        session.bench.show(Uploads.from_path(item.path), "small")
+        await explained(session)
+        session.comparison.param.update(across=MODELS, models=["twin"], classes=[2, 0])
+        session.depth.param.update(method="grad_cam_pp", left="twin", right="")
+        session.tab = tab
+        return session.link()
+
+    async def follow(session, link):
+        session.restore(link)
+        await explained(session)
+        return session.comparison, session.depth, session.bench.notice
+
+    grid, _, said = visit(partial(follow, link=visit(partial(ask, tab="compare"))))
+    assert (grid.across, grid.models, grid.classes, said) == (MODELS, ["twin"], [2, 0], "")
+    _, depth, said = visit(partial(follow, link=visit(partial(ask, tab="layers"))))
+    assert (depth.method, depth.left, depth.right, said) == ("grad_cam_pp", "twin", "", "")
+
+
+def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
+    async def story(session):
+        session.restore("method=smooth_grad&set_noise=0.3&seed=4")
+        give(session, tmp_path)
+        await until(lambda: session.bench.reading)
+        return session.explorer.request()
+
+    request = visit(story)
+
+    assert (request.method, request.seed, request.settings) == ("smooth_grad", 4, (("noise", 0.3),))
 
 
 def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):

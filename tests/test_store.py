@@ -12,6 +12,7 @@ from dashboards.service import store as module
 from dashboards.service.store import Store
 
 ANSWER = b"an answer" * 100
+A, B, C, D = (letter * 64 for letter in "abcd")
 
 
 @pytest.fixture
@@ -25,34 +26,34 @@ def full_disk(*_):
 
 
 def test_answers_are_there_after_a_restart(tmp_path):
-    Store(tmp_path / "new", 10_000).put("key", ANSWER)
+    Store(tmp_path / "new", 10_000).put(A, ANSWER)
 
-    assert Store(tmp_path / "new", 10_000).get("key") == ANSWER
-    assert Store(tmp_path / "new", 10_000).get("other") is None
+    assert Store(tmp_path / "new", 10_000).get(A) == ANSWER
+    assert Store(tmp_path / "new", 10_000).get(B) is None
 
 
 def test_least_recently_used_go_first(tmp_path, no_memory):
     store = Store(tmp_path, 3 * (len(ANSWER) + 32))
-    for key in "abc":
+    for key in (A, B, C):
         store.put(key, ANSWER)
-    store.get("a")
+    store.get(A)
 
-    store.put("d", ANSWER)
+    store.put(D, ANSWER)
 
-    assert [store.get(key) is not None for key in "abcd"] == [True, False, True, True]
+    assert [store.get(key) is not None for key in (A, B, C, D)] == [True, False, True, True]
     assert store.bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
 
 
 def test_the_order_of_use_is_known_after_a_restart(tmp_path, no_memory):
     store = Store(tmp_path, 10_000)
-    for key in "abc":
+    for key in (A, B, C):
         store.put(key, ANSWER)
-        os.utime(tmp_path / key, (1000, 1000 + ord(key)))
-    store.get("a")
+        os.utime(tmp_path / key, (1000, 1000 + ord(key[0])))
+    store.get(A)
 
-    Store(tmp_path, 3 * (len(ANSWER) + 32)).put("d", ANSWER)
+    Store(tmp_path, 3 * (len(ANSWER) + 32)).put(D, ANSWER)
 
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "c", "d"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [A, C, D]
 
 
 DAMAGES = {
@@ -65,11 +66,11 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_files_are_misses_and_go(tmp_path, no_memory, damage):
     store = Store(tmp_path, 10_000)
-    store.put("key", ANSWER)
-    (tmp_path / "key").write_bytes(DAMAGES[damage]((tmp_path / "key").read_bytes()))
+    store.put(A, ANSWER)
+    (tmp_path / A).write_bytes(DAMAGES[damage]((tmp_path / A).read_bytes()))
 
-    assert store.get("key") is None
-    assert not (tmp_path / "key").exists()
+    assert store.get(A) is None
+    assert not (tmp_path / A).exists()
     assert store.bytes == 0
 
 
@@ -78,34 +79,34 @@ def test_full_disk_is_no_error_and_told_once(tmp_path, no_memory, monkeypatch, c
     monkeypatch.setattr(os, "replace", full_disk)
 
     with caplog.at_level(logging.WARNING):
-        store.put("a", ANSWER)
-        store.put("b", ANSWER)
+        store.put(A, ANSWER)
+        store.put(B, ANSWER)
 
-    assert store.get("a") is None
+    assert store.get(A) is None
     assert list(tmp_path.iterdir()) == []
     assert len(caplog.records) == 1
     monkeypatch.undo()
-    store.put("a", ANSWER)
-    assert Store(tmp_path, 10_000).get("a") == ANSWER
+    store.put(A, ANSWER)
+    assert Store(tmp_path, 10_000).get(A) == ANSWER
 
 
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
 
     store = Store(tmp_path / "file" / "store", 10_000)
-    store.put("key", ANSWER)
+    store.put(A, ANSWER)
 
-    assert store.get("key") == ANSWER  # in memory
+    assert store.get(A) == ANSWER  # in memory
 
 
 def test_an_answer_larger_than_the_store_pushes_nothing_out(tmp_path, no_memory):
     store = Store(tmp_path, 2000)
-    store.put("small", ANSWER)
+    store.put(A, ANSWER)
 
-    store.put("large", bytes(5000))
+    store.put(B, bytes(5000))
 
-    assert store.get("small") == ANSWER
-    assert store.get("large") is None
+    assert store.get(A) == ANSWER
+    assert store.get(B) is None
 
 
 def test_unfinished_files_of_a_dead_server_go(tmp_path):
@@ -122,13 +123,73 @@ def test_unfinished_files_of_a_dead_server_go(tmp_path):
 
 def test_several_threads_never_read_half_an_answer(tmp_path, no_memory):
     store = Store(tmp_path, 20 * 50_000)
-    answers = {f"key{number}": bytes([number]) * 50_000 for number in range(30)}
+    answers = {f"{number:064x}": bytes([number]) * 50_000 for number in range(30)}
 
     def use(round_: int) -> bool:
-        key = f"key{round_ * 7 % 30}"
+        key = f"{round_ * 7 % 30:064x}"
         store.put(key, answers[key])
         return all(store.get(name) in (None, data) for name, data in answers.items())
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(use, range(60)))
     assert store.bytes <= 20 * 50_000
+
+
+def test_files_that_are_not_ours_are_left_alone(tmp_path, no_memory):
+    (tmp_path / "thesis.docx").write_bytes(bytes(5000))
+    os.utime(tmp_path / "thesis.docx", (1000, 1000))
+    (tmp_path / B).mkdir()
+    store = Store(tmp_path, 1000)
+
+    store.put(A, ANSWER)
+    store.put(C, ANSWER)
+    store.forget()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["thesis.docx", B, C])
+    assert store.bytes == len(ANSWER) + module.DIGEST_BYTES
+
+
+def test_what_cannot_be_deleted_is_no_error(tmp_path, no_memory, caplog):
+    store = Store(tmp_path, 1000)
+    store.put(A, ANSWER)
+    (tmp_path / A).unlink()
+    (tmp_path / A).mkdir()
+
+    store.put(B, ANSWER)
+
+    assert store.get(B) == ANSWER
+    assert "cannot be deleted" in caplog.text
+
+
+def test_answers_about_a_visitors_file_are_found_by_its_content(tmp_path):
+    store = Store(tmp_path, 10_000)
+    for key in (A, f"{B}-{A}", f"{B}-{C}", f"{D}-{A}"):
+        store.put(key, ANSWER)
+
+    store.forget(B)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [A, f"{D}-{A}"]
+    assert store.get(f"{B}-{C}") is None  # nor is it in memory
+    again = Store(tmp_path, 10_000)
+    again.forget()
+    assert [path.name for path in tmp_path.iterdir()] == [A]
+
+
+def test_a_large_answer_pushes_nothing_out_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MEMORY_BYTES", 4 * len(ANSWER))
+    store = Store(tmp_path, 10_000)
+    store.put(A, ANSWER)
+    store.put(B, bytes(4000))
+    (tmp_path / A).unlink()
+
+    assert store.get(A) == ANSWER
+    assert store.get(B) == bytes(4000)
+
+
+def test_whether_an_answer_is_there_is_told_by_its_name(tmp_path, no_memory, monkeypatch):
+    Store(tmp_path, 10_000).put(A, ANSWER)
+    monkeypatch.setattr(module, "read_answer", lambda *_: pytest.fail("it was read"))
+    store = Store(tmp_path, 10_000)
+
+    assert A in store
+    assert B not in store

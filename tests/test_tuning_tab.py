@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from browser import axe_faults, chromium, complaints, served
@@ -18,6 +19,8 @@ from dashboards.service.searches import find_searches, look_at
 from dashboards.service.service import Service
 from dashboards.state.search_facts import command, failures, progress, rounds, stage, winner_facts
 from dashboards.state.tuning import TuningRuns
+from dashboards.views import tuning_words
+from dashboards.views.tuning import _named
 from tuning.trials import read_search
 
 pytestmark = pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
@@ -214,7 +217,22 @@ def test_the_command_goes_on_with_what_was_asked(root):
     assert "--seed 7" in typed
     assert "--copies 2" in typed
     assert "--objective" not in typed
-    assert typed.endswith(f"--root {root}")
+    assert typed.endswith(f"--root {root.name}")
+
+
+def test_where_searches_lie_on_the_server_is_not_told(root, tmp_path):
+    told = tuning_words.go_on(read_search(root / "going"))
+    told += tuning_words.empty(looking_at(tmp_path / "none"))
+
+    assert f"{root.name}/going" in told
+    assert "--root none" in told
+    assert str(tmp_path) not in told
+
+
+def test_searches_of_one_name_are_told_apart_by_no_more_than_it_takes():
+    one, two = Path("/srv/one/dogs"), Path("/srv/two/dogs")
+
+    assert list(_named([one, two, Path("/srv/one/cats")])) == ["one/dogs", "two/dogs", "cats"]
 
 
 def test_figures_are_drawn_and_those_of_the_winner_where_there_is_one(made):
@@ -268,7 +286,7 @@ def test_without_a_search_the_page_says_how_to_begin(tmp_path):
         page = browser.new_page(viewport={"width": 360, "height": 700})
         page.goto(url)
 
-        page.get_by_text(f"--root {tmp_path}").wait_for()
+        page.get_by_text(f"--root {tmp_path.name}").wait_for()
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 360
 
 

@@ -16,7 +16,8 @@ from conftest import SAMPLES
 from PIL import Image
 
 from dashboards.dropper import BoundedDropper
-from dashboards.uploads import Limits, Uploads, safe_name
+from dashboards.service.labelled import file_record
+from dashboards.uploads import Limits, Uploads, clear_uploads, safe_name, uploads_folder
 from xai_tf.errors import InputError, OutputError
 
 SMALL = Limits(sound_bytes=40_000, picture_bytes=20_000, total_bytes=60_000, files=3)
@@ -279,6 +280,23 @@ def test_a_sample_is_not_copied_and_never_deleted(uploads):
 
     assert (upload.path, upload.kind) == (path, "picture")
     assert path.exists()
+
+
+def test_only_what_lies_on_the_server_anyway_is_public(uploads):
+    assert Uploads.from_path(SAMPLES / "cat.jpg").public
+    assert file_record(SAMPLES / "cat.jpg").public
+    assert not uploads.add("a.png", picture()).public
+
+
+def test_files_beside_the_visitors_folders_are_left_alone(tmp_path):
+    folder = uploads_folder(tmp_path)
+    Uploads(folder).add("a.png", picture())
+    (folder / "thesis").mkdir()
+    (folder / "thesis" / "thesis.docx").write_bytes(b"years of work")
+
+    clear_uploads(tmp_path)
+
+    assert [path.name for path in folder.rglob("*")] == ["thesis", "thesis.docx"]
 
 
 @pytest.mark.parametrize(

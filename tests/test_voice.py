@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from test_narration import corner, explained, predicted, reading_of
 from dashboards.state.narrator import Narrator
 from xai_tf.narration import facts
 from xai_tf.narration.server import look, server_url
-from xai_tf.narration.states import STATES, VoiceError
+from xai_tf.narration.states import STATES, VoiceError, describe_state
 from xai_tf.narration.voice import Deadlines, Spoken, speak
 
 STANDIN = Path(__file__).parents[2] / "shared" / "tools" / "ollama_standin.sh"
@@ -531,3 +532,35 @@ def test_page_shows_what_passed_and_says_what_did_not(standin, monkeypatch):
         page.get_by_text("1 sentence withheld").wait_for()
         page.get_by_text("a language model, from the numbers above").wait_for()
         assert axe_faults(page) == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
+def test_dashboard_lets_the_voice_speak_of_a_photo_and_stops_it(standin, monkeypatch, tmp_path):
+    from browser import chromium
+    from test_dashboard import serving, take, visit
+
+    monkeypatch.setenv("OLLAMA_HOST", standin)
+    with (
+        serving(tmp_path) as (url, _),
+        chromium() as browser,
+        visit(browser, url) as page,
+    ):
+        take(page, "Dog")
+        page.get_by_label("Add a language model's words").click()
+        write, stop = (page.get_by_role("button", name=name, exact=True) for name in
+                       ("Write", "Stop"))  # fmt: skip
+        write.click()
+        stop.wait_for()
+        stop.wait_for(state="hidden")
+        said = page.get_by_text("a language model, from the numbers above")
+        withheld = page.get_by_text(re.compile(r"^\d+ sentences? withheld"))
+        failed = page.get_by_text(describe_state("unusable", model=MODEL))
+        said.or_(withheld).or_(failed).first.wait_for()
+
+        arm(standin, kind="stall", after=0)
+        write.click()
+        stop.click()
+
+        page.get_by_text(STATES["stopped"]["en"]).wait_for()
+        assert not said.is_visible()

@@ -6,6 +6,7 @@ import base64
 import io
 import wave
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib import colormaps
@@ -20,6 +21,7 @@ from xai_tf.sample import Sample, Sound
 COMPRESSION = 1  # of PNG: up to a tenth larger than by default, in a quarter of the time
 STRONGEST = 0.1  # of the places of a map
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
+_shown: WeakKeyDictionary[Explanation, dict[float | None, dict[str, Any]]] = WeakKeyDictionary()
 NOTE = "Rebuilt from the picture: pitch and rhythm can be trusted, timbre and loudness cannot."
 
 
@@ -42,6 +44,13 @@ def stage_of(explanation: Explanation, end: float | None = None) -> dict[str, An
         explanation: what to show.
         end: where the scale ends, as in `pictures.heatmap`; the same for maps that are compared.
     """
+    known = _shown.get(explanation, {})
+    if end not in known:  # a PNG of noise takes 50 ms, and visitors go to and fro
+        known = _shown[explanation] = {end: _stage_of(explanation, end)}
+    return known[end]
+
+
+def _stage_of(explanation: Explanation, end: float | None) -> dict[str, Any]:
     prediction, segments = explanation.prediction, explanation.segments
     chance = prediction.probabilities[prediction.label]
     where = f" at layer {explanation.layer}" if explanation.layer else ""
@@ -72,6 +81,12 @@ def stage_of_partial(sample: Sample, method: Method, attribution: np.ndarray) ->
         "caption": f"{method.title}, so far",
         "busy": True,
     }
+
+
+def tile_url(picture: np.ndarray, side: int = 96) -> str:
+    """A small version of a picture as a data URL, for a tile to choose."""
+    small = Image.fromarray(picture).resize((side, side), Image.Resampling.BOX)
+    return picture_url(np.asarray(small))
 
 
 def picture_url(picture: np.ndarray) -> str:
@@ -168,8 +183,11 @@ def _strongest(attribution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows and columns of the strongest tenth, as shares of the height and the width."""
     strength = np.abs(attribution)
     count = max(1, round(STRONGEST * strength.size))
-    order = np.argsort(-strength, axis=None, kind="stable")[:count]
-    rows, columns = np.unravel_index(order, strength.shape)
+    flat = strength.ravel()
+    least = np.partition(flat, -count)[-count]
+    above, ties = np.flatnonzero(flat > least), np.flatnonzero(flat == least)
+    strongest = np.concatenate([above, ties[: count - len(above)]])
+    rows, columns = np.unravel_index(strongest, strength.shape)
     return (rows + 0.5) / strength.shape[0], (columns + 0.5) / strength.shape[1]
 
 

@@ -65,6 +65,10 @@ export function render({model, view}) {
     draw(group.state)
   }
   const shortcut = ({detail}) => {
+    // A map that covers no picture has one mode.
+    if (model.heatmap && !model.cover) {
+      return
+    }
     const mode = detail === "next" ? next(Object.keys(MODES), group.state.mode)
       : group.state.mode === "overlay" ? "original" : "overlay"
     // Each stage of a group hears the key; the first one changes the mode for all.

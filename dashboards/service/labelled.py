@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from dashboards.service.requests import Evaluate, Upload
 from xai_tf.errors import InputError
@@ -119,18 +120,35 @@ def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
 def file_record(path: Path) -> Upload:
     """A file of a labelled set as a record that can be predicted and explained."""
     kind = "sound" if path.suffix.lower() in SOUND_SUFFIXES else "picture"
-    return Upload(path.name, path, file_sha256(path), path.stat().st_size, kind)
+    return Upload(path.name, path, file_sha256(path), path.stat().st_size, kind, public=True)
 
 
 def thumbnail(path: Path, task: str | None) -> bytes:
-    """A JPEG of 96 x 96 pixels of what a model sees of a file; of a sound, its spectrogram.
+    """A JPEG of 96 x 96 pixels of what a model sees of a file; of a sound, a sign for one.
 
     Raises:
         InputError: the file cannot be read.
     """
+    if path.suffix.lower() in SOUND_SUFFIXES:  # a spectrogram takes the page's process too long
+        return _sound_sign()
     sample = TASKS.get(task or "", PICTURES).read(path, (SIDE, SIDE))
+    return _jpeg(Image.fromarray(image_bytes(sample)))
+
+
+@lru_cache(maxsize=1)
+def _sound_sign() -> bytes:
+    """The bars of a loudness meter, whatever the sound."""
+    picture = Image.new("RGB", (SIDE, SIDE), "#27363f")
+    draw = ImageDraw.Draw(picture)
+    for at, height in enumerate((14, 30, 52, 66, 40, 24, 46, 18)):
+        left, top = 12 + 9 * at, (SIDE - height) // 2
+        draw.rectangle((left, top, left + 5, top + height), "#82cfff")
+    return _jpeg(picture)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
     file = BytesIO()
-    Image.fromarray(image_bytes(sample)).save(file, format="jpeg", quality=80)
+    picture.save(file, format="jpeg", quality=80)
     return file.getvalue()
 
 

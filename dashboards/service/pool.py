@@ -31,7 +31,8 @@ class Pool:
 
     Fair: who was served longest ago comes first. Quick flights come before slow ones, and with
     more than one process there is always one free of slow ones. A flight whose process was lost
-    is put back once. Processes that are idle prepare the models asked for last.
+    is put back once. Processes that are idle prepare the models asked for last, but none that
+    a process was lost on.
 
     Attributes:
         lock: guards all of it, and the flights.
@@ -54,6 +55,7 @@ class Pool:
         self._landed = landed
         self._waiting: list[Flight] = []
         self._wanted: OrderedDict[ModelEntry, None] = OrderedDict()  # last asked for, last
+        self._fatal: set[ModelEntry] = set()  # a process was lost while it prepared them
         with self.lock:
             self._processes = [
                 Process(store, scratch, self._heard, self._lost) for _ in range(count)
@@ -139,6 +141,8 @@ class Pool:
         if self._waiting or any(isinstance(flight.request, Prepare) for flight in flights):
             return
         for model in reversed(self._wanted):
+            if model in self._fatal:
+                continue
             for process in self._processes:
                 known = (*process.models, *process.prepared)
                 if process.state == IDLE and model not in known:
@@ -183,6 +187,8 @@ class Pool:
                 return
             failed = self._hopeless()
             if flight is not None:
+                if isinstance(flight.request, Prepare):
+                    self._fatal.add(flight.request.model)
                 flight.retries += 1
                 if flight.retries > 1:
                     failed.append((flight, _lost_twice()))

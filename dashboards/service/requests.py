@@ -23,6 +23,8 @@ class Upload:
         sha256: of its bytes.
         size: in bytes.
         kind: "sound" or "picture", found in its content.
+        public: whether it lies on this server anyway, as a sample does; what is known of any other
+            file goes with the visitors who gave it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Upload:
     sha256: str
     size: int
     kind: str
+    public: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,12 +215,17 @@ class Evaluation:
 
 
 # Raise it when the same request is answered otherwise, or its answer is packed otherwise.
-ANSWERS = 1
+ANSWERS = 2
+
+
+def is_packed(request: Request) -> bool:
+    """Whether the answer comes as bytes, from `pack`."""
+    return isinstance(request, Describe) or is_stored(request)
 
 
 def is_stored(request: Request) -> bool:
     """Whether the answer is kept on disk: it depends on nothing but the request."""
-    return isinstance(request, Describe | Predict | Explain | ThroughLayers)
+    return isinstance(request, Predict | Explain | ThroughLayers)
 
 
 def key(request: Request) -> str:
@@ -227,6 +235,11 @@ def key(request: Request) -> str:
     """
     asked = json.dumps([ANSWERS, _version(), _plain(request)], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def stored_names(request: Predict | Explain | ThroughLayers) -> tuple[str, str]:
+    """Where its answer may lie in the store: as one for all, and as one about a visitor's file."""
+    return key(request), f"{request.file.sha256}-{key(request)}"
 
 
 @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from dashboards.service.answers import Answers
 from dashboards.service.errors import JobError
 from dashboards.service.jobs import DONE, FAILED, Flight, Job
 from dashboards.service.packing import unpack, with_names
@@ -22,10 +23,9 @@ from dashboards.service.requests import (
     ModelEntry,
     ModelFacts,
     Request,
-    is_stored,
+    is_packed,
     key,
 )
-from dashboards.service.store import Store
 from xai_tf.errors import XaiTfError
 from xai_tf.methods import METHODS
 
@@ -65,11 +65,12 @@ class Service:
     """Answers the requests of all visitors.
 
     What is asked twice is computed once: answers are stored by content, and who asks for what is
-    under way joins in. `submit` and all of a job is for the event loop; nothing here blocks it.
+    under way joins in. An answer about a visitor's file is deleted when the last visitor is gone
+    who asked about it. `submit` and all of a job is for the event loop; nothing here blocks it.
 
     Attributes:
         models: those that can be asked, by name.
-        store: the answers there are.
+        answers: those there are.
     """
 
     def __init__(
@@ -84,12 +85,12 @@ class Service:
 
         Args:
             models: from `find_models`.
-            folder: where answers are kept from one server to the next.
+            folder: where answers are kept from one server to the next; nothing else is in there.
             workers: how many processes.
             store_bytes: that the kept answers may take.
         """
         self.models = models
-        self.store = Store(folder, store_bytes)
+        self.answers = Answers(folder, store_bytes)
         self._facts: dict[str, ModelFacts] = {}  # by the model's SHA-256
         self._flights: dict[str, Flight] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="xai-tf-", ignore_cleanup_errors=True)
@@ -108,7 +109,7 @@ class Service:
             for pid, state, flight in seen
         )
         running = sum(flight is not None for _, _, flight in seen)
-        return Status(workers, waiting, running, self._pool.device, self.store.bytes)
+        return Status(workers, waiting, running, self._pool.device, self.answers.store.bytes)
 
     def close(self) -> None:
         """End all processes; jobs that are not over fail."""
@@ -135,13 +136,13 @@ class Service:
             return False
 
     def knows(self, request: Request) -> bool:
-        """Whether the answer is stored already."""
-        return is_stored(request) and self.store.get(_name(request)) is not None
+        """Whether the answer is there already."""
+        return request in self.answers
 
     def join(self, job: Job) -> None:
         """Find or compute the answer of a job."""
         name = _name(job.request)
-        data = self.store.get(name) if is_stored(job.request) else None
+        data = self.answers.get(job.request)
         if data is not None:
             job.update(cached=True, **self._ending(data, job.request))
         else:
@@ -179,8 +180,13 @@ class Service:
 
     def _landed(self, flight: Flight, answer: Any) -> None:
         """Hand out an answer, or the problem there is instead. In a thread of the pool."""
-        if isinstance(answer, bytes) and is_stored(flight.request):
-            self.store.put(flight.key, answer)
+        with self._pool.lock:
+            jobs = tuple(flight.jobs)
+        if isinstance(answer, bytes):
+            try:
+                self.answers.put([job.request for job in jobs] or [flight.request], answer)
+            except Exception:  # whatever it is, those who asked get their answer
+                _log.exception("the answer of %s is not kept", type(flight.request).__name__)
         with self._pool.lock:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]
@@ -192,7 +198,7 @@ class Service:
         """How a job ends that asked with a request."""
         if isinstance(answer, XaiTfError):
             return {"state": FAILED, "error": type(answer)(with_names(str(answer), request))}
-        if is_stored(request):
+        if is_packed(request):
             try:
                 answer = unpack(answer, request)
             except Exception:  # a defect of ours shall leave no job waiting for good
@@ -214,6 +220,7 @@ class Visitor:
         self.served = 0
         self._service = service
         self._slots: dict[str, Job] = {}
+        self._closed = False
 
     def submit(self, request: Request, slot: str = "main") -> Job:
         """Ask. What the slot held before is cancelled; an answer that is stored is there at once.
@@ -224,6 +231,8 @@ class Visitor:
         """
         job, before = Job(request, self), self._slots.get(slot)
         self._slots[slot] = job
+        if not self._closed:
+            self._service.answers.hold(self, request)
         self._service.join(job)
         if before is not None:
             before.cancel()  # after joining, so that work both want goes on
@@ -235,9 +244,11 @@ class Visitor:
             self._slots.pop(slot).cancel()
 
     def close(self) -> None:
-        """Want nothing any more."""
+        """Want nothing any more; what is known of the visitor's files goes."""
+        self._closed = True
         for slot in tuple(self._slots):
             self.cancel(slot)
+        self._service.answers.release(self)
 
     @property
     def starting(self) -> bool:

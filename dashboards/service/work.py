@@ -34,9 +34,9 @@ from dashboards.service.requests import (
     Prepare,
     ThroughLayers,
     Upload,
-    key,
+    stored_names,
 )
-from dashboards.service.store import Store
+from dashboards.service.store import read_answer
 from xai_tf.bundle import describe_classifier, save_bundle
 from xai_tf.classifier import BATCH, Classifier, load
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError
@@ -47,7 +47,7 @@ from xai_tf.windows import Reading
 
 MODELS_KEPT = 4
 SAMPLES_KEPT = 128
-MAX_WINDOWS = 120  # of a recording; each is 0.7 MB of the answer
+MAX_WINDOWS = 120  # of a recording; each is 0.7 MB at hand, and 0.15 MB of the answer
 MEASURED = 8  # images at once, when a model is timed
 
 
@@ -64,15 +64,14 @@ class Desk:
 
     Attributes:
         classifiers: the last it used, by entry.
-        store: the answers that there are, to read.
+        store: the folder of the answers that there are, to read.
         scratch: a folder to write in.
         progress, partial: tell how far the work is.
     """
 
     def __init__(self, store: Path, scratch: Path, teller: Teller) -> None:
         self.classifiers: OrderedDict[ModelEntry, Classifier] = OrderedDict()
-        self.store = Store(store, 0)
-        self.scratch = scratch
+        self.store, self.scratch = store, scratch
         self.progress, self.partial = teller.progress, teller.partial
         self._samples: OrderedDict[tuple, list[Sample]] = OrderedDict()
 
@@ -262,7 +261,8 @@ def _bundle(desk: Desk, request: Bundle) -> bytes:
     reading = replace(reading, source=name, samples=samples)
     explanations = []
     for wanted in request.explanations:
-        data = desk.store.get(key(wanted))
+        found = (read_answer(desk.store, name) for name in stored_names(wanted))
+        data = next(filter(None, found), None)
         explanation = unpack(data, wanted) if data else _explain(desk, wanted)
         explanations.append(replace(explanation, sample=samples[wanted.window]))
     try:

@@ -61,14 +61,14 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
 
 def _answer(connection: Connection, desk: Any, request: Any) -> None:
     from dashboards.service.packing import pack, without_places
-    from dashboards.service.requests import is_stored
+    from dashboards.service.requests import is_packed
     from dashboards.service.work import WORK
     from xai_tf.errors import XaiTfError
 
     before = tuple(desk.classifiers)
     try:
         answer = WORK[type(request)](desk, request)
-        said = ("answer", pack(answer) if is_stored(request) else answer)
+        said = ("answer", pack(answer) if is_packed(request) else answer)
     except Cancelled:
         said = ("cancelled",)
     except XaiTfError as error:

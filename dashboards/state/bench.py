@@ -53,6 +53,7 @@ class Bench(param.Parameterized):
         self._given: list[tuple[str, bytes]] = []  # and not yet taken in
         self._taking: asyncio.Task[None] | None = None
         self._described: ModelEntry | None = None
+        self._put_to: dict[str, ModelEntry] = {}  # the model that looked last, by the file's hash
         self._passing = ""  # the problem that ends with this file and model
         params.setdefault("model", next(iter(service.models.values()), None))
         super().__init__(**params)
@@ -89,8 +90,8 @@ class Bench(param.Parameterized):
         if file not in self.files:
             self.files = [*self.files, file]
         chosen = self.service.models.get(model) or self._model_for(file)
-        if chosen is not self.model and not model and chosen is not None:
-            self.notice = f"{file.name} is a sound, so {chosen.name} looks at it."
+        if chosen is not None and not model:
+            self.notice = self._on_choice(file, chosen) or self.notice
         looked_at = {"file": file, "model": chosen}
         # What param cannot compare, such as records, it takes for changed.
         self.param.update(**{n: new for n, new in looked_at.items() if new is not getattr(self, n)})
@@ -180,6 +181,8 @@ class Bench(param.Parameterized):
         self.param.update(reading=None, window=0, working="", **forgotten)
         if self.model is None:
             return
+        if self.file is not None:
+            self._put_to[self.file.sha256] = self.model
         if other:
             self.visitor.submit(Describe(self.model), "describe").watch(self._heard_facts)
         if self.file is not None:
@@ -212,9 +215,26 @@ class Bench(param.Parameterized):
         self.problem = self._passing = str(job.error)
 
     def _model_for(self, file: Upload) -> ModelEntry | None:
-        if file.kind != "sound" or (self.model and hears(self.model)):
+        """The model chosen, unless it takes sounds and the file is none, or the other way round."""
+        if self.model is None or hears(self.model) == (file.kind == "sound"):
+            return self.model
+        before = self._put_to.get(file.sha256)
+        if before is not None and (file.kind != "sound" or hears(before)):
+            return before
+        if file.kind != "sound":  # it may be a picture of a spectrogram
             return self.model
         return next((m for m in self.service.models.values() if hears(m)), self.model)
+
+    def _on_choice(self, file: Upload, chosen: ModelEntry) -> str:
+        """What to tell of a model that was chosen for a file; "" if it goes without saying."""
+        if chosen is not self.model:
+            what = "a sound" if file.kind == "sound" else "no sound"
+            return f"{file.name} is {what}, so {chosen.name} looks at it."
+        if file.kind != "sound" and hears(chosen) and file.sha256 not in self._put_to:
+            return (
+                f"{chosen.name} looks at pictures of spectrograms; choose another model for photos."
+            )
+        return ""
 
 
 def hears(model: ModelEntry) -> bool:

@@ -23,7 +23,8 @@ class Depth(param.Parameterized):
     Attributes:
         method: one that can be followed through the layers.
         left, right: names of the models; right "" for one model only.
-        target: index of the class explained; -1 is what each model predicts.
+        target: index of the class explained, of the left model; the right one explains its class
+            of the same name. -1 is what each model predicts.
         maps: by side, the explanations from the first stage to the last.
         status: by side, what is going on or went wrong; "" when the maps are there.
     """
@@ -39,6 +40,7 @@ class Depth(param.Parameterized):
     def __init__(self, bench: Bench, **params: Any) -> None:
         self.bench = bench
         self._jobs: dict[str, Job] = {}
+        self._offered = ""  # on the right, when the sample came
         super().__init__(**params)
         bench.param.watch(self._restart, ["reading", "window"])
 
@@ -49,6 +51,15 @@ class Depth(param.Parameterized):
         alike = [m for m in models if chosen and hears(m) == hears(chosen)]
         return sorted(alike, key=lambda model: model.task != chosen.task)
 
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the left model; empty as long as only loading will tell."""
+        bench, model = self.bench, self.bench.service.models.get(self.left)
+        if model is None:
+            return ()
+        if not model.classes and model is bench.model and bench.reading:
+            return bench.reading.prediction.classes
+        return model.classes
+
     def _restart(self, *_: Any) -> None:
         if self.bench.reading is None:
             self._ask()
@@ -57,9 +68,14 @@ class Depth(param.Parameterized):
         own = self.bench.model.name
         other = self.right if self.right in names and self.right != own else ""
         same_task = [m.name for m in self.choices() if m.task == self.bench.model.task]
-        other = other or next((name for name in same_task if name != own), "")
-        self.param.update(left=own, right=other, target=-1)
-        self._ask()
+        alone = self._offered and not self.right  # the visitor took the offer away
+        if not alone:
+            other = other or next((name for name in same_task if name != own), "")
+            self._offered = other
+        if (self.left, self.right, self.target) == (own, other, -1):
+            self._ask()
+        else:
+            self.param.update(left=own, right=other, target=-1)  # which asks
 
     @param.depends("method", "left", "right", "target", "active", watch=True)
     def _ask(self) -> None:
@@ -73,13 +89,22 @@ class Depth(param.Parameterized):
             model = self.bench.service.models.get(getattr(self, side))
             if model is None:
                 continue
-            target = self.target if 0 <= self.target < (len(model.classes) or 2) else None
             request = ThroughLayers(
                 model, self.bench.file, self.method,
-                self.bench.window if model.task == self.bench.model.task else 0, target,
+                self.bench.window if model.task == self.bench.model.task else 0,
+                self._target(model),
             )  # fmt: skip
             job = self._jobs[side] = self.bench.visitor.submit(request, f"depth {side}")
             job.watch(lambda job, side=side: self._heard(side, job))
+
+    def _target(self, model: ModelEntry) -> int | None:
+        classes = self.classes()
+        if not 0 <= self.target < len(classes):
+            return None
+        if model.name == self.left:
+            return self.target
+        name = classes[self.target]
+        return model.classes.index(name) if name in model.classes else None
 
     def _heard(self, side: str, job: Job) -> None:
         if job is not self._jobs.get(side):

@@ -106,8 +106,10 @@ class ErrorStudy(param.Parameterized):
             params: as the attributes.
         """
         self.visitor, self.models, self.roots = visitor, models, tuple(roots)
-        self.facts: ModelFacts | None = None
+        self._picked: ModelFacts | None = None  # of the model that can be run
+        self._facts: ModelFacts | None = None  # of the one that gave the answers
         self._job: Job | None = None
+        self._map_jobs: list[Job] = []
         params.setdefault("model", next(iter(models.values()), None))
         super().__init__(**params)
 
@@ -134,30 +136,29 @@ class ErrorStudy(param.Parameterized):
     async def check(self) -> None:
         """Find out what can be run: the files, and what they will cost."""
         asked = (self.model, self.folder, self.part)
-        found = {"request": None, "num_files": 0, "seconds": None, "problem": ""}
+        found, picked = {"request": None, "num_files": 0, "seconds": None, "problem": ""}, None
         self.param.update(checking=bool(self.folder), **found)
         if not self.folder or self.model is None:
             return
         try:
             request = Evaluate(self.model, inside(self.folder, self.roots), self.part)
-            facts = await self.visitor.submit(Describe(self.model), "errors facts").result()
-            files = await asyncio.to_thread(find_files, request, facts.classes)
+            picked = await self.visitor.submit(Describe(self.model), "errors facts").result()
+            files = await asyncio.to_thread(find_files, request, picked.classes)
             found["request"], found["num_files"] = request, len(files.entries)
-            found["seconds"] = len(files.entries) * facts.forward_seconds
-            self.facts = facts
-            if not facts.feature_layers and METHODS[self.method].needs_layer:
-                self.method = "saliency"
+            found["seconds"] = len(files.entries) * picked.forward_seconds
         except CancelledJobError:
             return  # something else was asked meanwhile
         except XaiTfError as error:
-            found["problem"] = str(error)
+            found["problem"] = self._told(error)
         if asked == (self.model, self.folder, self.part):
+            self._picked = picked
             self.param.update(checking=False, **found)
 
     async def run(self) -> None:
         """Predict all files; what was shown before goes when the new answers are there."""
         if self.request is None:
             return
+        facts = self._picked
         self.param.update(running=True, done=0, total=self.num_files, seconds_left=None, problem="")
         self._job = job = self.visitor.submit(self.request, "errors run")
         job.watch(self._heard)
@@ -167,12 +168,13 @@ class ErrorStudy(param.Parameterized):
         except CancelledJobError:
             return
         except XaiTfError as error:
-            self.problem = str(error)
+            self.problem = self._told(error)
             return
         finally:
             if job is self._job:
                 self.running = False
         if job is self._job:
+            self._facts = facts
             self._show(answers, measures)
 
     def stop(self) -> None:
@@ -202,7 +204,8 @@ class ErrorStudy(param.Parameterized):
 
     async def select(self, number: int | None) -> None:
         """Look at a file: read it, and explain what it is called and what it is."""
-        self.param.update(selected=number, file=None, maps={}, map_problem="")
+        self.stop_maps()
+        self.param.update(selected=number, file=None)
         if number is None:
             return
         answers = self.answers
@@ -211,7 +214,8 @@ class ErrorStudy(param.Parameterized):
             file = await asyncio.to_thread(file_record, place)
         except (XaiTfError, OSError) as error:
             if self._looks_at(answers, number):
-                self.map_problem = f"{answers.name(number)} cannot be read any more: {error}"
+                name, why = answers.name(number), self._told(error)
+                self.map_problem = f"{name} cannot be read any more: {why}"
             return
         if self._looks_at(answers, number):
             self.file = file
@@ -221,31 +225,42 @@ class ErrorStudy(param.Parameterized):
     def map_seconds(self) -> float | None:
         """What both maps will take; None while the speed of the model is not known."""
         requests = self._map_requests()
-        return sum(map(self.facts.seconds, requests.values())) if requests and self.facts else None
+        return (
+            sum(map(self._facts.seconds, requests.values())) if requests and self._facts else None
+        )
 
     async def explain_if_quick(self) -> None:
         """Compute the two maps, unless they take long: then it waits for `explain`."""
-        self.param.update(maps={}, map_problem="")
+        self.stop_maps()
         if (self.map_seconds or 0) <= QUICK_SECONDS:
             await self.explain()
 
     async def explain(self) -> None:
         """Compute the maps of what the selected file is called and of what it is."""
+        self.stop_maps()
         asked = self._map_requests()
         if not asked:
             return
-        self.param.update(maps={}, map_problem="", mapping=True)
-        jobs = [self.visitor.submit(asked[side], f"errors {side}") for side in asked]
+        self.mapping = True
+        self._map_jobs = jobs = [
+            self.visitor.submit(request, f"errors {side}") for side, request in asked.items()
+        ]
         try:
-            maps = dict(zip(asked, [await job.result() for job in jobs], strict=True))
+            maps, why = dict(zip(asked, [await job.result() for job in jobs], strict=True)), ""
         except CancelledJobError:
-            maps = {}
+            maps, why = {}, ""
         except XaiTfError as error:
-            maps = {}
-            if asked == self._map_requests():
-                self.map_problem = str(error)
-        if asked == self._map_requests():
-            self.param.update(maps=maps, mapping=False)
+            maps, why = {}, self._told(error)
+        if jobs is self._map_jobs:
+            self.stop_maps()  # where one failed, the other is of no use
+            self.param.update(maps=maps, map_problem=why)
+
+    def stop_maps(self) -> None:
+        """Want no maps: those on their way are stopped, those shown go."""
+        for job in self._map_jobs:
+            job.cancel()
+        self._map_jobs = []
+        self.param.update(maps={}, map_problem="", mapping=False)
 
     def open_in_explain(self) -> None:
         """Ask the page to show the selected file in Explain."""
@@ -263,15 +278,14 @@ class ErrorStudy(param.Parameterized):
     def _show(self, answers: Answers, measures: tuple[Any, ...]) -> None:
         """Show new answers from their beginning."""
         label = (answers.drawable or (1,))[0]
-        self.param.update(selected=None, file=None, maps={}, thumbnails={})
+        self.stop_maps()
+        self.param.update(selected=None, file=None, thumbnails={})
+        if self._facts and not self._facts.feature_layers and METHODS[self.method].needs_layer:
+            self.method = "saliency"
         self.param.update(
-            answers=answers,
-            measures=list(measures),
-            label=label,
-            threshold=0.5,
-            cell=None,
+            answers=answers, measures=list(measures), label=label, threshold=0.5, cell=None,
             shown=WRONG,
-        )
+        )  # fmt: skip
 
     def _heard(self, job: Job) -> None:
         if job is self._job:
@@ -296,4 +310,12 @@ class ErrorStudy(param.Parameterized):
             place = inside(answers.evaluation.files[number], self.roots)
             return thumbnail(place, self.models[answers.evaluation.model].task)
         except InputError as error:
-            return str(error)
+            return self._told(error)
+
+    def _told(self, error: Exception) -> str:
+        """An error for a visitor, who need not know where folders lie on this server."""
+        told = str(error)
+        for root in self.roots:
+            for place in (root.resolve(), root):
+                told = told.replace(str(place), place.name)
+        return told

@@ -120,8 +120,9 @@ class Explorer(param.Parameterized):
     def run(self) -> None:
         """Compute what is asked for."""
         request = self.request()
-        if request is None:
+        if request is None or (self.running and self._job and self._job.request == request):
             return
+        self._job = None  # what is stopped by the next one was not stopped by the visitor
         self.param.update(problem="", partial=None, progress=0.0, status="", running=True)
         self._job = self.bench.visitor.submit(request, "explain")
         self._job.watch(self._heard)
@@ -210,11 +211,10 @@ class Explorer(param.Parameterized):
         elif job.state == "cancelled":
             self.param.update(running=False, partial=None, progress=0.0, status="Stopped.")
         else:
-            self.param.update(
-                partial=job.partial,
-                progress=job.done / job.total if job.total else 0.0,
-                status=describe_progress(job),
-            )
+            # param takes every array for a new one, and a new one is drawn.
+            new = {} if job.partial is self.partial else {"partial": job.partial}
+            progress = job.done / job.total if job.total else 0.0
+            self.param.update(progress=progress, status=describe_progress(job), **new)
 
     def _heard_stages(self, job: Job) -> None:
         if job is not self._stages_of:

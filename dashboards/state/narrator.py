@@ -212,19 +212,18 @@ class Narrator(param.Parameterized):
 
 
 def _facts_of(session: Session) -> tuple[Fact, ...]:
-    """What is known of the window on the bench: the latest explanations, the one shown last."""
+    """What is known of the window on the bench: each method's latest map, the one shown last."""
     bench, shown = session.bench, session.explorer.explanation
     if bench.reading is None:
         return ()
     if shown is None:
         return facts(bench.reading, medical=bench.medical)
     asked = (bench.model, bench.file, bench.window, shown.target, shown.contrast)
-    others = [
-        made
-        for request, made in session.made()
-        if (request.model, request.file, request.window, made.target, made.contrast) == asked
-        and made is not shown
-    ]
-    told = [*others[-MAX_MAPS + 1 :], shown]
+    latest = {shown.method.name: shown}  # of each method one map, or two would be called the same
+    for request, made in reversed(session.made()):
+        about = (request.model, request.file, request.window, made.target, made.contrast)
+        if about == asked and len(latest) < MAX_MAPS:
+            latest.setdefault(made.method.name, made)
+    told = [*latest.values()][::-1]
     alike = agreement(told) if len(told) > 1 else None
     return facts(bench.reading, told, alike, bench.medical)

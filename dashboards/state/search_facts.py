@@ -174,7 +174,10 @@ def failures(search: Search) -> list[tuple[str, str]]:
 
 
 def command(search: Search) -> str:
-    """The command that goes on with a search. Where its data lies is not on record: DATA."""
+    """The command that goes on with a search, where the folder that holds it lies.
+
+    Where its data lies is not on record: DATA.
+    """
     study, asked = search.study, search.study["asked"]
     words = ["xai-tf", "tune", "DATA", "--task", str(study["task"]), "--name", search.folder.name]
     for backbone in asked.get("backbones", []):
@@ -183,7 +186,7 @@ def command(search: Search) -> str:
         if name in asked and asked[name] != getattr(Study, name):
             words += [f"--{name.replace('_', '-')}", str(asked[name])]
     words += [] if asked.get("class_weights", True) else ["--no-class-weights"]
-    return shlex.join([*words, "--root", str(search.folder.parent)])
+    return shlex.join([*words, "--root", search.folder.parent.name])
 
 
 def measure(name: str, value: float | None) -> str:

@@ -10,7 +10,7 @@ import param
 from dashboards.gallery import GALLERY
 from dashboards.links import TABS, Known, View, from_query, to_query
 from dashboards.report import ReportItem, session_report
-from dashboards.service.requests import Bundle, Describe, Explain, Predict
+from dashboards.service.requests import Bundle, Describe, Explain, ModelEntry, Predict, Upload
 from dashboards.service.service import Service
 from dashboards.state.bench import Bench, is_medical
 from dashboards.state.comparison import Comparison
@@ -19,7 +19,7 @@ from dashboards.state.explorer import NOTHING, Explorer
 from dashboards.state.narrator import Narrator
 from dashboards.uploads import Uploads
 from xai_tf.classifier import card_beside
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, XaiTfError
 from xai_tf.explanation import Explanation
 from xai_tf.narration import facts, tell
 
@@ -42,6 +42,7 @@ class Session(param.Parameterized):
         self.comparison = Comparison(self.bench, self.explorer)
         self.depth = Depth(self.bench)
         self._wanted: View | None = None  # by a link, as soon as its file has been read
+        self._taking = asyncio.Lock()  # what is taken home: one after the other
         super().__init__(**params)
         self.narrator = Narrator(self)
         self.bench.param.watch(self._grant, "reading")
@@ -67,7 +68,20 @@ class Session(param.Parameterized):
             settings=tuple(sorted(explorer.settings.get(explorer.method, {}).items())),
             methods=tuple(self.comparison.methods),
             language=self.language,
+            **self._view_of_tab(),
         )
+
+    def _view_of_tab(self) -> dict[str, Any]:
+        """What a link says of Compare or Layers, where it leads there."""
+        grid, depth = self.comparison, self.depth
+        if self.bench.reading is None:
+            return {}
+        if self.tab == "compare":
+            classes, models = tuple(grid.classes), tuple(grid.models)
+            return {"across": grid.across, "classes": classes, "models": models}
+        if self.tab == "layers":
+            return {"left": depth.left, "right": depth.right, "through": depth.method}
+        return {}
 
     def link(self) -> str:
         """The query of a link that restores this view."""
@@ -83,7 +97,10 @@ class Session(param.Parameterized):
             self.bench.choose_model(view.model)
         if view.methods:
             self.comparison.methods = list(view.methods)
+        self.comparison.across, self.depth.method = view.across, view.through
         self._wanted = view if view.sample else None
+        if not view.sample:  # the question waits for whatever file comes next
+            self.explorer.param.update(_how(self.explorer, view), layer=view.layer)
         if view.sample in gallery:
             item = gallery[view.sample]
             self.bench.show(Uploads.from_path(item.path), view.model or item.model)
@@ -99,10 +116,29 @@ class Session(param.Parameterized):
         if view and bench.reading is not None and bench.file.sha256 == view.sample:
             self._wanted = None
             _ask(self.explorer, bench, view)
+            _compare(self.comparison, view)
+            _follow(self.depth, view)
+
+    def try_model(self, name: str) -> None:
+        """Explain with a model, say the winner of a search; where it is not here, say so."""
+        if name not in self.service.models:
+            self.bench.problem = (
+                f"There is no model {name} on this server. Start the server again, with "
+                "--models FOLDER if the model is not in a folder it knows."
+            )
+            return
+        self.bench.choose_model(name)
+        self.tab = "explain"
 
     def made(self) -> list[tuple[Explain, Explanation]]:
-        """The explanations of this session, in the order they were made."""
-        return list(self.explorer.made.values())
+        """The explanations of the files on the bench, in the order they were made."""
+        on_bench = {file.sha256 for file in self.bench.files}
+        return [made for made in self.explorer.made.values() if made[0].file.sha256 in on_bench]
+
+    def made_of_file(self) -> list[tuple[Explain, Explanation]]:
+        """Those of the file that is looked at, by the model that looks."""
+        shown = (self.bench.file, self.bench.model)
+        return [made for made in self.made() if (made[0].file, made[0].model) == shown]
 
     async def bundle(self) -> bytes:
         """The command's bundle of the file on the bench, zipped.
@@ -110,41 +146,49 @@ class Session(param.Parameterized):
         Raises:
             InputError: nothing of it has been explained yet.
         """
-        bench = self.bench
-        asked = tuple(
-            request
-            for request, _ in self.made()
-            if (request.file, request.model) == (bench.file, bench.model)
-        )
+        asked = tuple(request for request, _ in self.made_of_file())
         if not asked:
             raise InputError("Nothing has been explained yet. Explain something first.")
-        return await bench.visitor.submit(Bundle(asked), "bundle").result()
+        async with self._taking:
+            return await self.bench.visitor.submit(Bundle(asked), "bundle").result()
 
     async def report(self) -> bytes:
-        """One HTML page of all that was explained in this session.
+        """One HTML page of all that was explained of the files on the bench.
+
+        What cannot be read any more is left out, and said on the page.
 
         Raises:
-            InputError: nothing has been explained yet.
+            InputError: nothing has been explained yet, or nothing of it can be read any more.
         """
-        if not self.made():
-            raise InputError("Nothing has been explained yet. Explain something first.")
-        items = []
-        visitor = self.bench.visitor
-        groups: dict[Any, list[Explanation]] = {}
+        groups: dict[tuple[ModelEntry, Upload], list[Explanation]] = {}
         for request, explanation in self.made():
             groups.setdefault((request.model, request.file), []).append(explanation)
-        for (model, file), explanations in groups.items():
-            described = await visitor.submit(Describe(model), "report model").result()
-            reading = await visitor.submit(Predict(model, file), "report file").result()
-            medical, card = is_medical(model), card_beside(model.path, model.sha256)
-            said = tell(facts(reading, explanations, medical=medical), self.language)
-            items.append(
-                ReportItem(reading, tuple(explanations), described.description, said, card)
-            )
-        page = await asyncio.to_thread(
-            session_report, items, "xai-tf: report of a session", "", language=self.language
-        )
+        if not groups:
+            raise InputError("Nothing has been explained yet. Explain something first.")
+        items, missing = [], []
+        async with self._taking:
+            for (model, file), explanations in groups.items():
+                try:
+                    items.append(await self._report_item(model, file, explanations))
+                except XaiTfError as error:
+                    missing.append(f"{file.name} with {model.name} is left out: {error}")
+            if not items:
+                raise InputError(" ".join(missing))
+            page = await asyncio.to_thread(
+                session_report, items, "xai-tf: report of a session", " ".join(missing),
+                language=self.language,
+            )  # fmt: skip
         return page.encode()
+
+    async def _report_item(
+        self, model: ModelEntry, file: Upload, explanations: list[Explanation]
+    ) -> ReportItem:
+        visitor = self.bench.visitor
+        described = await visitor.submit(Describe(model), "report model").result()
+        reading = await visitor.submit(Predict(model, file), "report file").result()
+        card = card_beside(model.path, model.sha256)
+        said = tell(facts(reading, explanations, medical=is_medical(model)), self.language)
+        return ReportItem(reading, tuple(explanations), described.description, said, card)
 
     def close(self) -> None:
         """End the session."""
@@ -160,7 +204,27 @@ def _ask(explorer: Explorer, bench: Bench, view: View) -> None:
     contrast = view.contrast if view.contrast is not None and view.contrast < classes else -1
     known = bench.facts.feature_layers if bench.facts else None
     layer = view.layer if known is None or view.layer in known else ""
-    explorer.param.update(
-        method=view.method, target=target, contrast=contrast, layer=layer, seed=view.seed,
-        settings={**explorer.settings, view.method: dict(view.settings)},
-    )  # fmt: skip
+    explorer.param.update(_how(explorer, view), target=target, contrast=contrast, layer=layer)
+
+
+def _how(explorer: Explorer, view: View) -> dict[str, Any]:
+    """The part of a question that is about no file and no model."""
+    settings = {**explorer.settings, view.method: dict(view.settings)}
+    return {"method": view.method, "seed": view.seed, "settings": settings}
+
+
+def _compare(grid: Comparison, view: View) -> None:
+    """Compare what a link compares, as far as it can be compared here."""
+    num_classes = len(grid.bench.reading.prediction.classes)
+    alike = [model.name for model in grid.comparable()]
+    classes = [label for label in view.classes if label < num_classes]
+    models = [name for name in view.models if name in alike]
+    grid.param.update(classes=classes or grid.classes, models=models or grid.models)
+
+
+def _follow(depth: Depth, view: View) -> None:
+    """Follow the models that a link follows, as far as they are here."""
+    names = [model.name for model in depth.choices()]
+    left = view.left if view.left in names else depth.left
+    right = view.right if view.right in ("", *names) else depth.right  # None: the page's choice
+    depth.param.update(left=left, right=right)

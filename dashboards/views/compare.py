@@ -85,7 +85,10 @@ class GridView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._stages: dict[tuple[int, int], Stage] = {}
-        self._drawn: dict[tuple[int, int], tuple[Any, float]] = {}
+        self._drawn: dict[tuple[int, int], tuple[Any, ...]] = {}
+        self._found: dict[tuple[int, int], Any] = {}
+        self._ends: dict[int, float] = {}
+        self._sample: tuple[Any, dict[str, Any]] = (None, {})
         self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
         self._together = pmui.Switch(label="All cells change together", value=True)
         self._controls = Stage(group="compare", visible=self._together)
@@ -113,23 +116,34 @@ class GridView(View):
         shown = [self._stage(place) for place in places]
         if list(self._grid.objects) != shown or self._grid.ncols != columns:
             self._grid.param.update(ncols=columns, objects=shown)
-        ends = {row: state.end(row) for row in {row for row, _ in places}}
+        found = {place: cell.explanation for place, cell in state.cells.items()}
+        if found != self._found:
+            self._found = found
+            self._ends = {row: state.end(row) for row in {row for row, _ in places}}
         titles = state.columns
         for (row, column), cell in sorted(state.cells.items()):
             title = f"{METHODS[state.methods[row]].title}: {titles[column]}"
-            self._draw_cell((row, column), cell, ends[row], title)
+            self._draw_cell((row, column), cell, self._ends[row], title)
 
     def _draw_cell(self, place: tuple[int, int], cell: Cell, end: float, title: str) -> None:
+        """Progress comes ten times a second: it changes the caption only."""
         stage, found = self._stages[place], cell.explanation
         if found is None:
+            shown, drawn = self._shown_sample, (self.comparison.bench.sample,)
             caption = f"{title}. {cell.status}" if cell.status else title
-            shown = stage_of_sample(self.comparison.bench.sample) | {"caption": caption}
-            stage.param.update(**shown)
-            self._drawn.pop(place, None)
-        elif self._drawn.get(place) != (found, end):
+        else:
+            shown, drawn = lambda: _on_shared_scale(stage_of(found, end)), (found, end)
             caption = f"{title} (1 is {end:.2g})"
-            stage.param.update(**_on_shared_scale(stage_of(found, end)) | {"caption": caption})
-            self._drawn[place] = (found, end)
+        changed = {} if self._drawn.get(place) == drawn else shown()
+        stage.param.update(**changed | {"caption": caption})
+        self._drawn[place] = drawn
+
+    def _shown_sample(self) -> dict[str, Any]:
+        """The sample without a map, encoded once for all cells."""
+        sample = self.comparison.bench.sample
+        if self._sample[0] is not sample:
+            self._sample = (sample, stage_of_sample(sample))
+        return self._sample[1]
 
     def _stage(self, place: tuple[int, int]) -> Stage:
         if place not in self._stages:
@@ -157,6 +171,7 @@ class AgreementView(View):
         self._pick = pmui.Select(label="Agreement on", size="small", sizing_mode="stretch_width")
         self._words = words("")
         self._stage = Stage(controls=False, group="consensus", visible=False)
+        self._drawn: list[Any] = []
         self._pick.param.watch(self._draw, "value")
         self.comparison.param.watch(self._fill, "cells")
         self._fill()
@@ -171,6 +186,10 @@ class AgreementView(View):
 
     def _draw(self, *_: Any) -> None:
         column = self._pick.value
+        maps = [] if column is None else self.comparison.of_column(column)
+        if maps and maps == self._drawn:  # only the progress of others changed
+            return
+        self._drawn = maps
         found = None if column is None else self.comparison.agreement(column)
         self._stage.visible = found is not None
         if found is None:

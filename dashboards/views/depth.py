@@ -12,6 +12,7 @@ from dashboards.components.layers import stage_of
 from dashboards.components.stage import Stage
 from dashboards.state.depth import SIDES, Depth
 from dashboards.theme import card, side_by_side, words
+from dashboards.views.classes import class_options
 from dashboards.views.text import paragraph
 from dashboards.views.view import View
 from xai_tf.methods import METHODS
@@ -36,8 +37,11 @@ class SideView(View):
         self._draw()
 
     def _chosen(self, event: Any) -> None:
-        if event.new is not None:
-            setattr(self.depth, self.side, event.new)
+        if event.new is None or event.new == getattr(self.depth, self.side):
+            return
+        # A class is one of the left model's.
+        other = {"target": -1} if self.side == SIDES[0] else {}
+        self.depth.param.update(**{self.side: event.new}, **other)
 
     def _draw(self, *_: Any) -> None:
         depth = self.depth
@@ -75,6 +79,12 @@ class DepthPage(View):
             self.depth.param.method, size="small", label="Method",
             options={METHODS[name].title: name for name in self.depth.param.method.objects},
         )  # fmt: skip
+        self._target = pmui.Select(
+            label="Class explained", searchable=True, size="small", sizing_mode="stretch_width"
+        )
+        self._target.param.watch(self._chosen, "value")
+        self.depth.param.watch(self._fill, ["left", "target", "maps"])
+        self._fill()
         self._words = words(
             paragraph(
                 "Each map is that of the last layer of one resolution, from fine to coarse, on a "
@@ -83,8 +93,19 @@ class DepthPage(View):
             )
         )
 
+    def _fill(self, *_: Any) -> None:
+        depth = self.depth
+        options = {"(what each predicts)": -1} | class_options(depth.classes())
+        self._target.param.update(options=options, value=depth.target)
+
+    def _chosen(self, event: Any) -> None:
+        if event.new is not None:
+            self.depth.target = event.new
+
     def layout(self) -> pn.viewable.Viewable:
         sides = side_by_side(
             *(pn.Column(SideView(depth=self.depth, side=s)) for s in SIDES), least=300
         )
-        return pn.Column(self._words, self._method, sides, sizing_mode="stretch_width")
+        return pn.Column(
+            self._words, self._method, self._target, sides, sizing_mode="stretch_width"
+        )

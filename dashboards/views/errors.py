@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.progress import Progress
+from dashboards.service.requests import ModelEntry
 from dashboards.state.errors import PARTS, ErrorStudy
 from dashboards.state.progress import duration
 from dashboards.theme import card, side_by_side, words
@@ -30,7 +31,7 @@ class RunView(pn.viewable.Viewer):
         self._sets = pmui.Select(label="Labelled set", options={"(choose)": ""}, **wide)
         self._folder = pmui.TextInput(label="Or its folder or CSV file", value=study.folder, **wide)
         self._part = pmui.Select(label="Part", options=PARTS, value=study.part, **wide)
-        names = {model.title or name: name for name, model in study.models.items()}
+        names = {_called(name, model): name for name, model in study.models.items()}
         chosen = study.model.name if study.model else None
         self._model = pmui.Select(label="Model", options=names, value=chosen, **wide)
         self._run = pmui.Button(
@@ -121,6 +122,11 @@ class ErrorsView(pn.viewable.Viewer):
 
 def _panel(view: type[pn.viewable.Viewer], study: ErrorStudy) -> pn.viewable.Viewable:
     return view(study=study).__panel__()
+
+
+def _called(name: str, model: ModelEntry) -> str:
+    """How a model is offered: with its name, for models may have one title."""
+    return name if model.title in ("", name) else f"{name}: {model.title}"
 
 
 def _progress(study: ErrorStudy) -> str:

@@ -111,6 +111,10 @@ class MistakeView(pn.viewable.Viewer):
         self._run = pmui.Button(
             label="Compute both maps", icon="play_arrow", color="primary", visible=False
         )
+        self._stop = pmui.Button(
+            label="Stop", icon="stop", color="error", variant="outlined", size="small",
+            visible=False,
+        )  # fmt: skip
         self._busy = Progress(label="Computing the maps", visible=False)
         self._open = pmui.Button(
             label="Open in Explain", icon="open_in_new", variant="outlined", size="small"
@@ -121,6 +125,7 @@ class MistakeView(pn.viewable.Viewer):
         }
         self._method.param.watch(self._other_method, "value")
         self._run.on_click(self._start)
+        self._stop.on_click(lambda _: study.stop_maps())
         self._open.on_click(lambda _: study.open_in_explain())
         study.param.watch(lambda event: setattr(self._method, "value", event.new), "method")
         study.param.watch(
@@ -129,7 +134,9 @@ class MistakeView(pn.viewable.Viewer):
         )
         self._card = card(
             "Why? Two maps on one scale", self._said,
-            pn.FlexBox(self._method, self._run, self._open, gap="8px", align_items="center"),
+            pn.FlexBox(
+                self._method, self._run, self._stop, self._open, gap="8px", align_items="center"
+            ),
             self._busy, side_by_side(*self._stages.values(), least=240), visible=False,
         )  # fmt: skip
         self._draw()
@@ -151,7 +158,7 @@ class MistakeView(pn.viewable.Viewer):
             return
         self._said.object = _told(study)
         self._open.disabled = study.file is None
-        self._busy.visible = study.mapping
+        self._busy.visible = self._stop.visible = study.mapping
         waits = study.file is not None and not study.maps and not study.mapping
         self._run.visible = waits
         if waits and study.map_seconds is not None:

@@ -14,13 +14,14 @@ from dashboards.components.stage import Stage
 from dashboards.state.bench import Bench
 from dashboards.state.explorer import Explorer
 from dashboards.theme import card, side_by_side, words
+from dashboards.views.classes import class_options
 from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
 from dashboards.views.view import View
 from xai_tf.doctor import diagnose
 from xai_tf.methods import METHODS
 
-MAX_CLASSES = 12
+MAX_CLASSES = 12  # that have a bar
 
 
 class PictureView(View):
@@ -67,16 +68,19 @@ class PredictionView(View):
         bench = self.explorer.bench
         self._words = words(pn.bind(self._say, bench.param.reading, bench.param.window))
         self._classes = Choices(label="Explain the class", layout="bars")
+        self._any = pmui.Select(
+            label="Any class", searchable=True, size="small", sizing_mode="stretch_width",
+            visible=False,
+        )  # fmt: skip
         self._contrast = pmui.Select(
-            label="rather than",
-            options={"(any other)": -1},
-            size="small",
+            label="rather than", options={"(any other)": -1}, searchable=True, size="small",
             sizing_mode="stretch_width",
-        )
+        )  # fmt: skip
         self._windows = Choices(label="Window of the recording", layout="tiles", visible=False)
         bench.param.watch(self._fill, ["reading", "window"])
         self.explorer.param.watch(self._mark, ["target", "contrast"])
         self._classes.param.watch(self._chosen, "value")
+        self._any.param.watch(self._chosen, "value")
         self._contrast.param.watch(self._held_against, "value")
         self._windows.param.watch(self._looked, "value")
         self._fill()
@@ -99,7 +103,7 @@ class PredictionView(View):
     def _fill(self, *_: Any) -> None:
         reading = self.explorer.bench.reading
         if reading is None:
-            self._classes.items, self._windows.visible = [], False
+            self._classes.items, self._windows.visible, self._any.visible = [], False, False
             return
         prediction = reading.predictions[self.explorer.bench.window]
         ranked = sorted(
@@ -114,10 +118,14 @@ class PredictionView(View):
             }
             for label in ranked
         ]
-        self._contrast.options = {"(any other)": -1} | {
-            prediction.classes[label]: label for label in ranked
-        }
-        self._contrast.visible = len(prediction.classes) > 2
+        options, num_classes = class_options(prediction.classes), len(prediction.classes)
+        self._any.param.update(
+            options=options, value=self._explained(), visible=num_classes > MAX_CLASSES
+        )
+        self._contrast.param.update(
+            options={"(any other)": -1} | options, value=self.explorer.contrast,
+            visible=num_classes > 2,
+        )  # fmt: skip
         self._windows.param.update(
             visible=len(reading.samples) > 1,
             items=[_window(number, reading) for number in range(len(reading.samples))],
@@ -129,13 +137,16 @@ class PredictionView(View):
         reading = self.explorer.bench.reading
         if reading is None:
             return
-        target = self.explorer.target
-        self._classes.value = str(reading.prediction.label if target < 0 else target)
+        self._classes.value, self._any.value = str(self._explained()), self._explained()
         self._contrast.value = self.explorer.contrast
+
+    def _explained(self) -> int:
+        target = self.explorer.target
+        return self.explorer.bench.reading.prediction.label if target < 0 else target
 
     def _chosen(self, event: Any) -> None:
         reading = self.explorer.bench.reading
-        if event.new and reading is not None:
+        if event.new not in (None, "") and reading is not None:
             label = int(event.new)
             predicted = label == reading.prediction.label
             self.explorer.target = -1 if predicted else label
@@ -152,7 +163,7 @@ class PredictionView(View):
     def layout(self) -> pn.viewable.Viewable:
         return card(
             "Prediction: choose a class to see what speaks for it",
-            self._words, self._classes, self._contrast, self._windows,
+            self._words, self._classes, self._any, self._contrast, self._windows,
         )  # fmt: skip
 
 

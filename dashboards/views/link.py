@@ -26,7 +26,8 @@ class LinkView(View):
             (session, ["tab", "language"]),
             (session.bench, ["file", "model", "window"]),
             (session.explorer, names),
-            (session.comparison, ["methods"]),
+            (session.comparison, ["methods", "across", "classes", "models"]),
+            (session.depth, ["method", "left", "right"]),
         ):
             state.param.watch(self._follow, watched)
 

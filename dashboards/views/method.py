@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
-from dashboards.components.layers import picture_url
+from dashboards.components.layers import tile_url
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
@@ -154,7 +154,7 @@ class MethodView(View):
             {
                 "value": stage.layer,
                 "label": stage.layer,
-                "picture": picture_url(pictures.overlay(stage)),
+                "picture": tile_url(pictures.overlay(stage)),
             }
             for stage in self.explorer.stages
         ]

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards import exports
+from dashboards.service.errors import CancelledJobError
 from dashboards.state.session import Session
 from dashboards.theme import card, words
 from dashboards.views.text import paragraph
@@ -35,6 +36,7 @@ class TakeView(View):
         ]
         self.session.explorer.param.watch(self._enable, "explanation")
         self.session.comparison.param.watch(self._enable, "cells")
+        self.session.bench.param.watch(self._enable, ["files", "file", "model"])
         self._enable()
 
     def _button(
@@ -43,7 +45,7 @@ class TakeView(View):
         async def callback() -> BytesIO | None:
             try:
                 data = await make()
-            except XaiTfError as error:
+            except (XaiTfError, CancelledJobError) as error:
                 self._words.object = paragraph(str(error), "error")
                 return None
             self._words.object = ""
@@ -54,16 +56,26 @@ class TakeView(View):
         )
 
     def _enable(self, *_: Any) -> None:
-        made = bool(self.session.explorer.made)
-        shown = self.session.explorer.explanation is not None
-        for button, enabled in zip(self._buttons, (shown, shown, made, made), strict=True):
+        session, explanation = self.session, self.session.explorer.explanation
+        of_file = bool(session.made_of_file())
+        able = (explanation is not None, of_file, of_file, bool(session.made()))
+        for button, enabled in zip(self._buttons, able, strict=True):
             button.disabled = not enabled
+        if explanation is not None:
+            about = (session.bench.file.name, session.bench.model.name)
+            method = explanation.method.name
+            picture, array, bundle, _ = self._buttons
+            picture.filename = exports.file_name(*about, method, suffix=".png")
+            array.filename = exports.file_name(*about, "maps", suffix=".npz")
+            bundle.filename = exports.file_name(*about, suffix=".zip")
 
     async def _png(self) -> bytes:
         return await asyncio.to_thread(exports.png, self.session.explorer.explanation)
 
     async def _array(self) -> bytes:
-        return exports.array([self.session.explorer.explanation])
+        """All maps of the file, by the model that looks at it."""
+        maps = [explanation for _, explanation in self.session.made_of_file()]
+        return await asyncio.to_thread(exports.array, maps)
 
     async def _bundle(self) -> bytes:
         return await self.session.bundle()

@@ -247,8 +247,12 @@ def _numbers(rows: list[dict[str, Any]], name: str) -> bool:
 
 
 def _named(folders: list[Path]) -> dict[str, Path]:
-    """Folders by a name that tells them apart."""
-    names = [folder.name for folder in folders]
-    return {
-        folder.name if names.count(folder.name) == 1 else str(folder): folder for folder in folders
-    }
+    """Folders by as much of their paths, from the end, as tells them apart."""
+    return {_short(folder, folders): folder for folder in folders}
+
+
+def _short(folder: Path, folders: list[Path]) -> str:
+    tails = (folder.parts[-depth:] for depth in range(1, len(folder.parts) + 1))
+    return "/".join(
+        next(t for t in tails if sum(other.parts[-len(t) :] == t for other in folders) == 1)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from html import escape
@@ -54,7 +55,8 @@ EXAMPLE = "xai-tf tune photos/ --task dog_breeds --name my_dogs"
 GO_ON = (
     "Stopped or killed, the same command goes on where the search was, and ends in a model: no "
     "trial is lost, none is run again. Give the data, and the options for it and for the space, as "
-    "at the start; what differs is named and refused."
+    "at the start; what differs is named and refused. Folders are named as seen from the one that "
+    "holds {root}."
 )
 
 
@@ -63,7 +65,7 @@ def empty(runs: TuningRuns) -> str:
     if runs.searches or runs.search:
         return ""
     root = next(iter(runs.folders), None)
-    places = f" --root {root}" if root is not None else ""
+    places = f" --root {root.name}" if root is not None else ""
     return heading("Tuning") + paragraph(NO_SEARCH) + _typed(EXAMPLE + places)
 
 
@@ -112,10 +114,11 @@ def failed(search: Search) -> str:
 
 def go_on(search: Search) -> str:
     """How to resume a search and how to have its report."""
-    report = f"xai-tf tune-report {search.folder}"
+    root = search.folder.parent.name  # where on this server is nobody's business
+    report = shlex.join(["xai-tf", "tune-report", f"{root}/{search.folder.name}"])
     return (
         heading("Go on with this search")
-        + paragraph(GO_ON)
+        + paragraph(GO_ON.format(root=root))
         + _typed(command(search))
         + paragraph("The report as one page, at any moment:")
         + _typed(report)

@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 from xai_tf.methods import METHODS
 from xai_tf.narration.fact import Fact, one_line
 from xai_tf.narration.values import Value
+from xai_tf.narration.wording import LESS_THAN, MORE_THAN
 
 FAULTS = ("citation", "unfinished", "name", "number")
 MIN_NAME = 3  # shorter names of classes are looked for in quotes only
@@ -25,7 +26,7 @@ _UNITS = {
 _OTHER_UNITS = (
     "khz", "kilohertz", "mhz", "ms", "millisecond", "milliseconds", "milliseconde", "millisecondes",
     "min", "minute", "minutes", "db", "decibel", "decibels", "pixel", "pixels", "px", "mm", "cm",
-    "times", "fold", "fois", "x", "×",
+    "times", "fold", "fois", "x", "×", "percentage",
 )  # fmt: skip
 _WORDS = {
     "en": {
@@ -37,6 +38,13 @@ _WORDS = {
         "neuf": 9, "dix": 10, "onze": 11, "douze": 12,
     },
 }  # fmt: skip
+# Numbers before a unit only: else they are articles, or "one of them".
+_ONES = {"en": ("one", "single"), "fr": ("un", "une", "seul", "seule")}
+# What may stand before "more than": after "no", "not" or "hardly" it says something else.
+_BEFORE_BOUND = {
+    "en": {"of", "is", "at", "by", "with", "has", "and", "gives"},
+    "fr": {"de", "est", "à", "par", "avec", "a", "et", "donne"},
+}
 # Numbers too, but none that could be held against digits.
 _VAGUE = {
     "en": "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty "
@@ -58,7 +66,8 @@ _UNIT = "|".join(sorted(map(re.escape, [*_UNITS, *_OTHER_UNITS]), key=len, rever
 # none that we can read. A minus is one only where no word or number goes before it.
 _NUMBERS = {
     language: re.compile(
-        rf"(?<![\w.,])(?P<sign>[-−])?(?P<number>{digits}|{'|'.join(_WORDS[language])})"
+        rf"(?<![\w.,])(?P<sign>[-−])?(?P<number>{digits}|{'|'.join(_WORDS[language])}"
+        rf"|(?:{'|'.join(_ONES[language])})(?=%|[ -](?:{_UNIT})(?!\w)))"
         rf"(?:(?:{_SPACE}|-)?(?P<unit>{_UNIT}))?(?!\w|[.,][0-9]|{_SPACE}?[%‰°])",
         re.IGNORECASE,
     )
@@ -84,8 +93,9 @@ def fault(claim: Claim, facts: Sequence[Fact], language: str) -> str:
     """What is wrong with a claim: a name in `FAULTS`, or "" where nothing was found.
 
     It must end as a sentence does and cite facts that there are. Every number in it, in digits or
-    in words from two to twelve, must be one of theirs, as precise or rounded further, in the same
-    unit; other words for numbers pass only where a cited fact uses them. Whatever it quotes must be
+    in words up to twelve ("one" where a unit follows), must be one of theirs, as precise or rounded
+    further, in the same unit, and "more than" or "less than" just where they have it; other words
+    for numbers pass only where a cited fact uses them. Whatever it quotes must be
     a class of theirs or a method, and a class of other facts must not appear at all.
     """
     known = {fact.id: fact for fact in facts}
@@ -121,7 +131,8 @@ def _names(text: str, name: str) -> bool:
 
 def _numbers_hold(text: str, values: Sequence[Value], said: set[str], language: str) -> bool:
     def check(match: re.Match[str]) -> str:
-        said_so = match["number"].isalpha() and match["number"].casefold() in said
+        word = match["number"].casefold()
+        said_so = word.isalpha() and word in said and not match["unit"]
         held = said_so or any(_equals(match, value, language) for value in values)
         return " " if held else "0"
 
@@ -133,6 +144,8 @@ def _numbers_hold(text: str, values: Sequence[Value], said: set[str], language: 
 
 def _equals(match: re.Match[str], value: Value, language: str) -> bool:
     """Whether a number in a sentence is a value, or the value rounded to fewer decimals."""
+    if _bound(match, language) != value.bound:
+        return False
     unit = match["unit"] and _UNITS.get(match["unit"].casefold(), "?")
     if unit != value.unit and (unit or value.unit == "%"):
         return False
@@ -154,10 +167,23 @@ def _equals(match: re.Match[str], value: Value, language: str) -> bool:
     return ways == {number}
 
 
+def _bound(match: re.Match[str], language: str) -> str:
+    """ ">" after "more than", "<" after "less than", "?" where that is qualified, else ""."""
+    before = match.string[: match.start()].casefold().rstrip()
+    for bound, words in ((">", MORE_THAN), ("<", LESS_THAN)):
+        phrase = words[language].strip()
+        if re.search(rf"(?<!\w){phrase}$", before):
+            left = re.search(r"([\w'’]+)\s+$", before.removesuffix(phrase))
+            return bound if left is None or left[1] in _BEFORE_BOUND[language] else "?"
+    return ""
+
+
 def _read(match: re.Match[str], language: str) -> Decimal:
     text = match["number"].casefold()
     if text in _WORDS[language]:
         number = Decimal(_WORDS[language][text])
+    elif text in _ONES[language]:
+        number = Decimal(1)
     elif language == "fr":
         number = Decimal(re.sub(_SPACE, "", text).replace(",", "."))
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -234,22 +235,21 @@ def _of_figures(
 
 
 def _of_agreement(agreement: Agreement, explanations: Sequence[Explanation]) -> Iterator[Fact]:
-    """The two maps that agree least, and where there are more, the two that agree most."""
-    rows, columns = np.triu_indices(len(agreement.positions), k=1)
-    if not len(rows):
-        return
-    correlations = agreement.correlations[rows, columns]
-    for pair in dict.fromkeys([int(correlations.argmin()), int(correlations.argmax())]):
-        row, column = rows[pair], columns[pair]
-        first, second = (explanations[agreement.positions[at]] for at in (row, column))
-        words = {
-            "map": _map_among(first, explanations),
-            "other": _map_among(second, explanations),
-        }
+    """The two maps that agree least, and where there are more, the two that agree most.
+
+    Maps that are called the same, of one method at two layers say, are not held together.
+    """
+    maps = [explanations[at] for at in agreement.positions]
+    called = [_map_among(shown, explanations) for shown in maps]
+    pairs = [(r, c) for r, c in combinations(range(len(maps)), 2) if called[r] != called[c]]
+    ranked = sorted(pairs, key=lambda pair: agreement.correlations[pair])
+    for pair in dict.fromkeys([*ranked[:1], *ranked[-1:]]):
+        first, second = (maps[at] for at in pair)
+        words = {"map": called[pair[0]], "other": called[pair[1]]}
         yield _fact(
             "agreement", [*dict.fromkeys(_asked(first) + _asked(second))], words,
-            correlation=rounded(correlations[pair], 2),
-            overlap=percent(agreement.overlaps[row, column]),
+            correlation=rounded(agreement.correlations[pair], 2),
+            overlap=percent(agreement.overlaps[pair]),
         )  # fmt: skip
 
 
