@@ -12,8 +12,10 @@ THEME: dict[str, Any] = {
     "shape": {"borderRadius": 8},
     "typography": {"button": {"textTransform": "none"}},
 }
+BAR = {"backgroundColor": "#00497a", "color": "#ffffff"}  # white on the dark theme's blue is pale
 DARK_THEME: dict[str, Any] = THEME | {
-    "palette": {"primary": {"main": "#82cfff"}, "secondary": {"main": "#ffba38"}}
+    "palette": {"primary": {"main": "#82cfff"}, "secondary": {"main": "#ffba38"}},
+    "components": {"MuiAppBar": {"styleOverrides": {"root": BAR}}},
 }
 THEMES = {"light": THEME, "dark": DARK_THEME}
 

@@ -18,7 +18,7 @@ export function render({ model, el }) {
   const said = document.createElement("span");
   const style = document.createElement("style");
   style.textContent = `
-    button { font: inherit; font-size: 0.875rem; color: var(--panel-on-primary-color, #fff);
+    button { font: inherit; font-size: 0.875rem; color: #fff;
       background: transparent; border: 1px solid currentColor; border-radius: 8px;
       padding: 6px 12px; cursor: pointer; white-space: nowrap; }
     button:focus-visible { outline: 3px solid currentColor; outline-offset: 2px; }
