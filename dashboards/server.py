@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from xai_tf.errors import SettingError
 if TYPE_CHECKING:
     from panel.io.server import Server
 
+_log = logging.getLogger(__name__)
 Build = Callable[[Service, ServeSettings], Any]
 Ready = Callable[[str, Service], None]
 FORM_BYTES = 64 * 1024  # nothing but the login form is sent any other way
@@ -82,7 +84,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
         handlers += [("/login", LoginHandler, login), ("/logout", LogoutHandler, {})]
     idle = int(1000 * settings.idle_seconds)
     server = get_server(
-        {"/": lambda: build(service, settings)},  # Panel draws a `partial` instead of calling it
+        {"/": lambda: page_of(build, service, settings)},  # Panel draws a `partial`: no call
         address=settings.host,
         port=settings.port,
         title="xai-tf",
@@ -160,6 +162,17 @@ def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: 
         server.io_loop.add_callback(ready, address_of(settings, server.port), service)
     server.io_loop.start()
     server.stop()
+
+
+def page_of(build: Build, service: Service, settings: ServeSettings) -> Any:
+    """A visitor's page; where it fails, words instead of a traceback with this server's paths."""
+    try:
+        return build(service, settings)
+    except Exception:
+        from panel.pane import Str
+
+        _log.exception("a page could not be built")
+        return Str("This page could not be built. Open it again without what follows the '?'.")
 
 
 def _start_service(settings: ServeSettings, models: dict[str, Any]) -> Service:

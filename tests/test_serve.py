@@ -24,7 +24,7 @@ import dashboards.commands  # its command, which an entry point mounts where it 
 from dashboards.addresses import address_of, check_address, is_loopback, names_of
 from dashboards.gate import OPEN, STATIC
 from dashboards.login import Throttle, read_passwords
-from dashboards.server import claimed, make_server
+from dashboards.server import claimed, make_server, page_of
 from dashboards.service.service import ProcessStatus, Status
 from dashboards.settings import ServeSettings
 from dashboards.uploads import Uploads, uploads_folder
@@ -115,6 +115,17 @@ def locked(tmp_path_factory):
     site = Site(ServeSettings(port=0, cache=cache, passwords=PASSWORDS))
     yield site
     site.close()
+
+
+def test_a_page_that_cannot_be_built_says_so_without_a_traceback(caplog):
+    def build(service, settings):
+        raise RuntimeError("in /secret/place")
+
+    shown = page_of(build, Still(), None)
+
+    assert "could not be built" in shown.object
+    assert "secret" not in shown.object
+    assert "/secret/place" in caplog.text
 
 
 def paths_of(site):
