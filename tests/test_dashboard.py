@@ -418,6 +418,7 @@ def test_the_first_visit_is_told_how_this_works(browser, site):
     context.close()
 
 
+@pytest.mark.slow  # a server of its own; the refusal itself is tested in test_service.py
 def test_a_model_with_code_in_it_is_refused_in_words(browser, tmp_path):
     inputs = keras.Input((32, 32, 3))
     outputs = keras.layers.Lambda(lambda x: x * 2)(keras.layers.Flatten()(inputs))

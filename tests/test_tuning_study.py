@@ -155,7 +155,8 @@ def in_another_process(study, root, act):
     )
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow  # one kill after any file is tested in test_tuning_oracle.py
+@pytest.mark.parametrize("kills", [2, 10])
 def test_killed_again_and_again_a_search_comes_to_the_same_end(finished, tmp_path, kills):
     """Each kill comes some epochs and some moments after the start, wherever that is."""
     draw, folder, killed, done = random.Random(0), tmp_path / "s", 0, {}
