@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from dashboards.components.shortcuts import Shortcuts
 from dashboards.links import TABS
@@ -69,9 +70,10 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         sidebar_resizable=False,  # its handle is labelled in a way that is not allowed
         main=[NoticesView(bench=bench), tabs, help_view, keys],
         theme_config=THEMES,
-        # The page's own busy bar has no name that a screen reader could say; long work has ours.
-        sx={"& header .MuiLinearProgress-root": {"display": "none"}},
+        busy_indicator=None,  # it has no name that a screen reader could say; long work has ours
     )
+    with edit_readonly(page):  # by default Panel's, for all visitors: it also kept their pages
+        page.busy = pn.rx(False)
     # On a phone the side lies over the page: it goes once a file was chosen there.
     bench.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
     if pn.state.curdoc:
