@@ -1,7 +1,6 @@
 """A visitor of the dashboard without a browser: a websocket that speaks Bokeh's protocol."""
 
 import asyncio
-import base64
 import json
 import re
 import time
@@ -107,12 +106,15 @@ class Visitor:
         await self._send(_event("dom_event", entries))
 
     async def drop(self, path: Path, name: str) -> None:
-        """Drop a file, of one part, on the page."""
-        dropper = next(m for m in self.models.values() if m.kind.endswith("FileDropper"))
-        data = {"type": "bytes", "data": base64.b64encode(path.read_bytes()).decode()}
-        entries = [["name", name], ["chunk", 1], ["total_chunks", 1], ["type", ""], ["data", data]]
-        sent = {"type": "map", "entries": entries}
-        await self._send(_event("upload_event", [["model", {"id": dropper.id}], ["data", sent]]))
+        """Drop a file, of one piece, on the page."""
+        data = path.read_bytes()
+        piece = {"type": "bytes", "data": {"id": "piece"}}
+        entries = [["file", 0], ["name", name], ["size", len(data)], ["at", 0], ["data", piece]]
+        entries = [
+            ["model", {"id": self._drawn(self.find("Dropper")).id}],
+            ["data", {"type": "map", "entries": entries}],
+        ]
+        await self._send(_event("data_event", entries), piece=data)
 
     async def until(self, check: Callable[[], Any], seconds: float) -> float:
         """Wait until something is so; gives the seconds it took.
@@ -130,14 +132,17 @@ class Visitor:
             await asyncio.wait_for(self._news.wait(), left)
         return time.perf_counter() - start
 
-    async def _say(self, kind: str, content: dict) -> None:
-        header = {"msgid": uuid.uuid4().hex, "msgtype": kind}
+    async def _say(self, kind: str, content: dict, **buffers: bytes) -> None:
+        header = {"msgid": uuid.uuid4().hex, "msgtype": kind, "num_buffers": len(buffers)}
         for part in (header, {}, content):
             await self._socket.write_message(json.dumps(part))
+        for name, data in buffers.items():
+            await self._socket.write_message(json.dumps({"id": name}))
+            await self._socket.write_message(data, binary=True)
 
-    async def _send(self, event: dict) -> None:
+    async def _send(self, event: dict, **buffers: bytes) -> None:
         sent = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}
-        await self._say("PATCH-DOC", {"events": [sent]})
+        await self._say("PATCH-DOC", {"events": [sent]}, **buffers)
 
     async def _listen(self) -> None:
         while (header := await self._socket.read_message()) is not None:

@@ -40,7 +40,7 @@ TITLES = {
 
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     """A visitor's page: a session of its own on a service that all share."""
-    pn.extension("filedropper", "tabulator")
+    pn.extension("tabulator")
     session = Session(service, Uploads(uploads_folder(settings.cache), settings.limits))
     pages = _pages(session, settings)
     shown = {name: pn.Column(sizing_mode="stretch_width") for name in TABS}
@@ -70,7 +70,8 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         sidebar_resizable=False,  # its handle is labelled in a way that is not allowed
         main=[NoticesView(bench=bench), tabs, help_view, keys],
         theme_config=THEMES,
-        busy_indicator=None,  # it has no name that a screen reader could say; long work has ours
+        # The page's own busy bar has no name that a screen reader could say; long work has ours.
+        sx={"& header .MuiLinearProgress-root": {"display": "none"}},
     )
     with edit_readonly(page):  # by default Panel's, for all visitors: it also kept their pages
         page.busy = pn.rx(False)

@@ -12,7 +12,7 @@ from panel.io.server import WSHandler
 from tornado.web import Application
 
 TEXT = 2**20  # characters of one part; JSON of empty lists takes twenty times as much in memory
-BYTES = 20 * 2**20  # of all parts of a message; files come in parts of 10 MB
+BYTES = 20 * 2**20  # of all parts of a message; files come in pieces of 4 MB
 NUM_BUFFERS = 16
 NUM_OBJECTS = 100  # new models in one message; a page makes hardly any
 POLICY_VIOLATION = 1008  # among the codes of RFC 6455

@@ -7,6 +7,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.views.text import heading
+
 THEME: dict[str, Any] = {
     "palette": {"primary": {"main": "#00639b"}, "secondary": {"main": "#7a5900"}},
     "shape": {"borderRadius": 8},
@@ -19,6 +21,12 @@ DARK_THEME: dict[str, Any] = THEME | {
 }
 THEMES = {"light": THEME, "dark": DARK_THEME}
 
+CARD = {
+    "background": "var(--panel-surface-color)",
+    "border": "1px solid color-mix(in srgb, var(--panel-on-surface-color) 22%, transparent)",
+    "border-radius": "8px",
+    "padding": "4px 8px 12px",
+}
 # Inside every pane of words; the variables are the page's own, which follow light and dark. Classes
 # begin with "look-", for Panel has looks of its own for words such as "error".
 CSS = """
@@ -68,9 +76,15 @@ def side_by_side(*parts: Any, least: int = 340) -> pn.FlexBox:
     return pn.FlexBox(*parts, gap="12px", sizing_mode="stretch_width")
 
 
-def card(title: str, *parts: Any, **params: Any) -> pmui.Card:
-    """A titled card."""
+def card(title: str, *parts: Any, **params: Any) -> pn.Column:
+    """A titled box. Material's own makes a heading for every part, which is never seen."""
     params.setdefault("sizing_mode", "stretch_width")
-    params.setdefault("collapsible", False)
-    params.setdefault("outlined", True)
-    return pmui.Card(*parts, title=title, **params)
+    params.setdefault("margin", (4, 4, 8, 4))
+    return pn.Column(words(heading(title), margin=(8, 8, 0, 8)), *parts, styles=CARD, **params)
+
+
+def folding_card(title: str, *parts: Any) -> pmui.Card:
+    """A titled box that can be closed."""
+    return pmui.Card(
+        *parts, title=title, outlined=True, margin=(4, 4, 8, 4), sizing_mode="stretch_width"
+    )

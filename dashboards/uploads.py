@@ -39,9 +39,35 @@ class Limits:
     files: int = 50
 
     @property
+    def file_bytes(self) -> int:
+        """Of one file, whatever it is."""
+        return max(self.sound_bytes, self.picture_bytes)
+
+    @property
     def unfinished_bytes(self) -> int:
-        """Of files that are still being sent: a browser sends two at a time."""
-        return 2 * max(self.sound_bytes, self.picture_bytes)
+        """Of files that are still being sent."""
+        return 2 * self.file_bytes
+
+    def check(self, name: str, size: int, kind: str = "") -> None:
+        """See that a file is not too large.
+
+        Args:
+            name: what the visitor calls it.
+            size: its bytes.
+            kind: "sound" or "picture"; empty before it is known.
+
+        Raises:
+            InputError: it is.
+        """
+        limit = {"sound": self.sound_bytes, "picture": self.picture_bytes}.get(
+            kind, self.file_bytes
+        )
+        if size > limit:
+            raise InputError(
+                f"{safe_name(name)} has {size / MEGABYTE:,.2f} MB; the limit"
+                f"{kind and f' for a {kind}'} is {limit / MEGABYTE:g} MB. "
+                "Cut it, or scale it down."
+            )
 
 
 class Uploads:
@@ -65,12 +91,12 @@ class Uploads:
         """Those that are there, in the order in which they came."""
         return tuple(self._files.values())
 
-    def add(self, name: str, data: bytes | str) -> Upload:
+    def add(self, name: str, data: bytes) -> Upload:
         """Check a file and keep it. The same content twice is one file, under its first name.
 
         Args:
             name: what the visitor calls it; shown as text, used for nothing else.
-            data: its bytes. Panel hands over a file declared as text as a string.
+            data: its bytes.
 
         Raises:
             InputError: it is too large, one too many, of no kind we read, damaged at its start, or
@@ -78,12 +104,9 @@ class Uploads:
             OutputError: this server cannot keep it.
         """
         name = safe_name(name)
-        data = data.encode() if isinstance(data, str) else data
-        self._check_bytes(name, len(data), max(self.limits.sound_bytes, self.limits.picture_bytes))
+        self.limits.check(name, len(data))
         content = check_content(name, data)
-        sound = content.kind == "sound"
-        limit = self.limits.sound_bytes if sound else self.limits.picture_bytes
-        self._check_bytes(name, len(data), limit, f" for a {content.kind}")
+        self.limits.check(name, len(data), content.kind)
         digest = hashlib.sha256(data).hexdigest()
         with self._lock:
             if known := self._files.get(digest) or self._bring_back(digest):
@@ -127,13 +150,6 @@ class Uploads:
             self._files.clear()
             self._removed.clear()
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _check_bytes(self, name: str, size: int, limit: int, what: str = "") -> None:
-        if size > limit:
-            raise InputError(
-                f"{name} has {size / MEGABYTE:,.2f} MB; the limit{what} is "
-                f"{limit / MEGABYTE:g} MB. Cut it, or scale it down."
-            )
 
     def _bring_back(self, sha256: str) -> Upload | None:
         if sha256 not in self._removed or len(self._files) >= self.limits.files:

@@ -1,6 +1,5 @@
 """The recorder: with a microphone that beeps, one that is refused, and hostile messages."""
 
-import base64
 import io
 import wave
 
@@ -9,7 +8,9 @@ import panel as pn
 import pytest
 from browser import chromium, eventually, served
 
-from dashboards.components.recorder import CHUNK, MAX_BYTES, Recorder
+from dashboards.components.recorder import MAX_BYTES, Recorder
+
+GOOD = {"file": 0, "name": "recording.wav", "size": 4, "at": 0, "data": b"head"}
 
 
 @pytest.fixture(scope="module")
@@ -24,30 +25,28 @@ def window(browser):
     return browser.new_context(viewport={"width": 900, "height": 900})
 
 
-def piece_of(data, number, last):
-    return {"piece": base64.b64encode(data).decode(), "number": number, "last": last}
-
-
 def test_a_recording_is_taken_whole_or_not_at_all():
     recorder = Recorder()
-    for message in (
-        piece_of(b"later", 1, True), {"piece": "%%", "number": 0, "last": True}, "text", {},
-        piece_of(b"lost", 0, False), piece_of(b"tail", 2, True),
-    ):  # fmt: skip
-        recorder._handle_msg(message)
+
+    recorder._handle_msg(GOOD | {"at": 1})
+    recorder._handle_msg("text")
+    recorder._handle_msg(GOOD | {"data": b"he"})
     assert not recorder.wav
 
-    recorder._handle_msg(piece_of(b"he", 0, False))
-    recorder._handle_msg(piece_of(b"ad", 1, True))
+    recorder._handle_msg(GOOD | {"at": 2, "data": b"ad"})
     assert recorder.wav == b"head"
 
 
 def test_a_recording_cannot_fill_the_memory():
     recorder = Recorder()
 
-    for number in range(MAX_BYTES // CHUNK + 5):
-        recorder._handle_msg(piece_of(bytes(CHUNK), number, False))
-        assert sum(map(len, recorder._pieces)) <= MAX_BYTES
+    for number in range(5):
+        message = {"file": number, "name": "a.wav", "size": MAX_BYTES, "at": 0, "data": b"x"}
+        recorder._handle_msg(message)
+    recorder._handle_msg(message | {"size": MAX_BYTES + 1})
+
+    assert "the limit is" in recorder.problem
+    assert sum(arrival.size for arrival in recorder._arrivals.values()) <= 2 * MAX_BYTES
 
 
 def test_the_microphone_is_recorded(browser):

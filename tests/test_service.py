@@ -1,6 +1,7 @@
 """The service: real processes, really killed."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -540,6 +541,27 @@ def test_what_is_packed_holds_neither_place_nor_name(halves, left_bright, pictur
     assert str(picture.path).encode() not in data
     assert picture.path.stem.encode() not in data
     assert unpack(data, request).sample.warnings == (f"{picture.name} is odd.",)
+
+
+def test_visitors_who_look_at_the_same_share_it(service, models, picture):
+    asked = Explain(models["small"], picture, "saliency")
+    renamed = replace(asked, file=replace(picture, name="other.png"))
+
+    async def look():
+        visitor = service.visitor()
+        requests = (Predict(models["small"], picture), asked, asked, renamed)
+        answers = [await visitor.submit(request).result() for request in requests]
+        visitor.close()
+        return answers
+
+    reading, first, second, other = asyncio.run(look())
+    assert first is second
+    assert first.sample is reading.samples[0]
+    assert not first.attribution.flags.writeable
+    assert other.sample.source.name == "other.png"  # a name is nobody else's
+    del reading, first, second, other
+    gc.collect()
+    assert not service._shared
 
 
 def test_an_image_of_few_colours_is_packed_small_and_exactly(models, picture):

@@ -12,15 +12,19 @@ from functools import partial
 from io import BytesIO
 
 import numpy as np
+import panel as pn
 import pytest
 import soundfile
 from conftest import SAMPLES
+from panel.util import edit_readonly
 from served import draw, make_models, until
 
 import weights_keras
+from dashboards.app import create_app
 from dashboards.gallery import GALLERY
 from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
+from dashboards.settings import ServeSettings
 from dashboards.state import bench as bench_module
 from dashboards.state.comparison import MODELS
 from dashboards.state.session import Session
@@ -750,9 +754,9 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
         await explained(session)
         session.explorer.method = "saliency"
         await explained(session)
+        session.tab = "compare"
         view, _ = compare.GridView(comparison=grid), compare.AgreementView(comparison=grid)
         assert sorted(set(drawn)) == ["_tables", "stage_of", "stage_of_sample"]
-        assert drawn.count("stage_of_sample") == 2  # of the cells, and of the consensus
         drawn.clear()
         grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
         assert drawn == []
@@ -848,3 +852,21 @@ def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path)
 
     assert not list((tmp_path / "uploads").iterdir())
     assert [trace() for trace in traces] == [None] * len(traces)
+
+
+def test_a_page_hears_of_nobody_elses_work_and_goes_with_its_visitor(visit, service, tmp_path):
+    async def story(_):
+        page = create_app(service, ServeSettings(cache=tmp_path))
+        with edit_readonly(pn.state):
+            pn.state.busy = True
+        try:
+            told = page.busy
+        finally:
+            with edit_readonly(pn.state):
+                pn.state.busy = False
+        trace = weakref.ref(page)
+        del page
+        gc.collect()
+        return told, trace()
+
+    assert visit(story) == (False, None)

@@ -1,9 +1,11 @@
 """What a stage is given: the library's pictures, the sound, and a text that states facts."""
 
 import base64
+import gc
 import io
 import re
 import wave
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -34,7 +36,10 @@ def heard():
 
 
 def pixels(url):
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))
+    image = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1])))
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    return np.asarray(image)
 
 
 def test_cover_outlines_and_grey_make_the_overlay(three_classes, blobs):
@@ -93,3 +98,22 @@ def test_the_sound_is_clipped_not_wrapped(heard):
         assert (file.getframerate(), file.getnchannels()) == (8000, 1)
 
     np.testing.assert_array_equal(values, [32767, -32767, 32767, -32767, 16384])
+
+
+def test_what_was_drawn_is_drawn_once_and_goes_with_what_it_shows(explanation):
+    mine = replace(explanation, sample=replace(explanation.sample))
+    first, on_other_scale, tile = (
+        layers.stage_of(mine),
+        layers.stage_of(mine, 0.5),
+        layers.tile_of(mine),
+    )
+
+    assert layers.stage_of(mine) is first
+    assert layers.stage_of(mine, 0.5) is on_other_scale
+    assert layers.tile_of(replace(mine)) is tile
+    assert layers.tile_of(replace(mine, attribution=mine.attribution[:, ::-1])) != tile
+
+    kept = [weakref.ref(mine), weakref.ref(mine.sample)]
+    del mine
+    gc.collect()
+    assert [found() for found in kept] == [None, None]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -50,12 +51,13 @@ def agreement(explanations: Sequence[Explanation]) -> Agreement:
     """Compare explanations of one picture, each with each."""
     sound = [i for i, e in enumerate(explanations) if drawable(e.attribution)]
     kept = [explanations[i] for i in sound]
+    ranks, strongest = cache(_ranks), cache(_strongest)  # of each map once, not of each pair
     return Agreement(
         names=tuple(e.method.title for e in kept),
         positions=tuple(sound),
-        correlations=_table(rank_correlation, kept),
-        overlaps=_table(overlap, kept),
-        left_out=tuple(e.method.title for e in explanations if not drawable(e.attribution)),
+        correlations=_table(lambda *pair: _correlation(*pair, ranks), kept),
+        overlaps=_table(lambda *pair: _overlap(*(strongest(e, SHARE) for e in pair)), kept),
+        left_out=tuple(e.method.title for i, e in enumerate(explanations) if i not in sound),
     )
 
 
@@ -66,13 +68,7 @@ def rank_correlation(first: Explanation, second: Explanation) -> float:
     values) are compared, so that what speaks against the class counts as what matters. It is 0
     where all cells of a map are the same.
     """
-    both_signed = first.method.signed and second.method.signed
-    cells = [
-        _cells(e.attribution if both_signed else np.abs(e.attribution)) for e in (first, second)
-    ]
-    ranks = [_centred_ranks(values) for values in cells]
-    size = np.linalg.norm(ranks[0]) * np.linalg.norm(ranks[1])
-    return float(np.vdot(*ranks) / size) if size else 0.0
+    return _correlation(first, second, _ranks)
 
 
 def overlap(first: Explanation, second: Explanation, share: float = SHARE) -> float:
@@ -84,9 +80,7 @@ def overlap(first: Explanation, second: Explanation, share: float = SHARE) -> fl
             the last of them count too (a segment comes in whole), cells of zero never do. So the
             order of the cells decides nothing.
     """
-    strong, other = (_strongest(e, share) for e in (first, second))
-    either = (strong | other).sum()
-    return float((strong & other).sum() / either) if either else 0.0
+    return _overlap(_strongest(first, share), _strongest(second, share))
 
 
 def chance_overlap(share: float = SHARE) -> float:
@@ -113,6 +107,20 @@ def consensus(explanations: Sequence[Explanation]) -> np.ndarray:
     maps = [_weaker(_strength(e)) for e in explanations if drawable(e.attribution)]
     mean = np.mean(maps, axis=0) if maps else np.zeros((GRID, GRID))
     return _resized(mean, (height, width), Image.Resampling.BILINEAR)
+
+
+def _correlation(
+    first: Explanation, second: Explanation, ranks: Callable[..., np.ndarray]
+) -> float:
+    both_signed = first.method.signed and second.method.signed
+    one, other = ranks(first, both_signed), ranks(second, both_signed)
+    size = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(np.vdot(one, other) / size) if size else 0.0
+
+
+def _overlap(strong: np.ndarray, other: np.ndarray) -> float:
+    either = (strong | other).sum()
+    return float((strong & other).sum() / either) if either else 0.0
 
 
 def _table(
@@ -153,7 +161,10 @@ def _weaker(strength: np.ndarray) -> np.ndarray:
     return (ranks - 1) / (strength.size - 1)
 
 
-def _centred_ranks(values: np.ndarray) -> np.ndarray:
+def _ranks(explanation: Explanation, signed: bool) -> np.ndarray:
+    """The ranks of the cells, less their mean: float64 (GRID, GRID) or flat."""
     from scipy.stats import rankdata
 
-    return rankdata(values) - (values.size + 1) / 2
+    values = explanation.attribution if signed else np.abs(explanation.attribution)
+    cells = _cells(values)
+    return rankdata(cells) - (cells.size + 1) / 2

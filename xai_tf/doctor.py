@@ -32,33 +32,36 @@ def diagnose(attribution: np.ndarray) -> tuple[Finding, ...]:
         What was found, the gravest first; empty for a sound map. With "nan" or "constant" there
         is nothing to draw.
     """
-    finite = np.isfinite(attribution)
-    if not finite.all():
-        share = 1 - finite.mean()
-        return (
-            Finding(
-                "nan",
-                f"{share:.0%} of the map are no numbers (NaN or infinite). The network or the "
-                "method overflowed: try another method, or check the model's weights.",
-            ),
-        )
+    silent = _without_signal(attribution)
+    if silent:
+        return (silent,)
     strength = np.abs(attribution.astype(np.float64))
-    if np.ptp(attribution) <= 1e-6 * max(strength.max(), 1e-12):
-        return (
-            Finding(
-                "constant",
-                "No signal: the map is the same everywhere, so it explains nothing. For Grad-CAM "
-                "nothing speaks for this class at this layer: try another class, an earlier "
-                "layer, or a gradient method.",
-            ),
-        )
     found = [check(strength) for check in (_saturated, _single_spot, _border)]
     return tuple(finding for finding in found if finding)
 
 
 def drawable(attribution: np.ndarray) -> bool:
     """Whether there is something to draw."""
-    return not {finding.name for finding in diagnose(attribution)} & {"nan", "constant"}
+    return _without_signal(attribution) is None
+
+
+def _without_signal(attribution: np.ndarray) -> Finding | None:
+    finite = np.isfinite(attribution)
+    if not finite.all():
+        share = 1 - finite.mean()
+        return Finding(
+            "nan",
+            f"{share:.0%} of the map are no numbers (NaN or infinite). The network or the "
+            "method overflowed: try another method, or check the model's weights.",
+        )
+    if np.ptp(attribution) <= 1e-6 * max(np.abs(attribution).max(), 1e-12):
+        return Finding(
+            "constant",
+            "No signal: the map is the same everywhere, so it explains nothing. For Grad-CAM "
+            "nothing speaks for this class at this layer: try another class, an earlier "
+            "layer, or a gradient method.",
+        )
+    return None
 
 
 def _saturated(strength: np.ndarray) -> Finding | None:
@@ -73,9 +76,9 @@ def _saturated(strength: np.ndarray) -> Finding | None:
 
 
 def _single_spot(strength: np.ndarray) -> Finding | None:
-    top = np.sort(strength.ravel())[::-1]
-    count = max(1, len(top) // 1000)
-    share = float(top[:count].sum() / top.sum())
+    count = max(1, strength.size // 1000)
+    top = np.partition(strength, -count, axis=None)[-count:]
+    share = float(top.sum() / strength.sum())
     if share < 0.5:
         return None
     return Finding(

@@ -9,6 +9,7 @@ carries no signal is drawn as none.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SIGNED, UNSIGNED = "RdBu_r", "inferno"
 PERCENTILE = 99
 OUTLINE = (255, 221, 0)
+NO_SIGNAL = (128, 128, 128, 0)
 HERTZ_TICKS = (100, 250, 500, 1000, 2000, 3000, 4000, 8000, 16000)
 
 
@@ -65,11 +67,34 @@ def cover(attribution: np.ndarray, signed: bool, end: float | None = None) -> np
     where it is zero to all at the end of the scale. Laid over `grey_bytes` with an opacity, and
     `outlines` upon it, it is the `overlay`.
     """
+    shades, colours = shaded(attribution, signed, end)
+    return colours[shades]
+
+
+def shaded(
+    attribution: np.ndarray, signed: bool, end: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `cover` as shades and their colours, which makes a picture a quarter of the size.
+
+    Returns:
+        uint8 array of shape (height, width), the shade of each pixel, and uint8 array of shape
+        (256, 4), the red, green, blue and cover of each shade.
+    """
     if not drawable(attribution):
-        return np.full((*attribution.shape, 4), (128, 128, 128, 0), np.uint8)
-    level = _level(attribution, signed, end)
-    colours = colormaps[SIGNED]((level + 1) / 2) if signed else colormaps[UNSIGNED](level)
-    return np.rint(np.dstack([colours[..., :3], np.abs(level)]) * 255).astype(np.uint8)
+        return np.zeros(attribution.shape, np.uint8), np.full((256, 4), NO_SIGNAL, np.uint8)
+    level = np.clip(attribution / (end or limit_of([attribution])), -1 if signed else 0, 1)
+    shades = np.minimum(256 * ((level + 1) / 2 if signed else level), 255).astype(np.uint8)
+    return shades, _palette(signed)
+
+
+@cache
+def _palette(signed: bool) -> np.ndarray:
+    """uint8 array of shape (256, 4): the colours from one end of a scale to the other."""
+    colours = colormaps[SIGNED if signed else UNSIGNED](np.arange(256))
+    distance = np.arange(256) / 255
+    if signed:  # two shades in the middle, on either side of zero, cover nothing
+        distance = (np.abs(np.arange(256) - 127.5) - 0.5) / 127
+    return np.rint(np.column_stack([colours[:, :3], distance]) * 255).astype(np.uint8)
 
 
 def overlay(explanation: Explanation, opacity: float = 0.7, end: float | None = None) -> np.ndarray:
@@ -82,11 +107,9 @@ def overlay(explanation: Explanation, opacity: float = 0.7, end: float | None = 
         end: as in `heatmap`.
     """
     background = grey_bytes(explanation.sample)
-    if not drawable(explanation.attribution):
-        return background
-    level = _level(explanation.attribution, explanation.method.signed, end)
-    strength = opacity * np.abs(level)[..., None]
-    mixed = (1 - strength) * background + strength * heatmap(explanation, end)
+    colours = cover(explanation.attribution, explanation.method.signed, end)
+    strength = opacity * colours[..., 3:] / 255
+    mixed = (1 - strength) * background + strength * colours[..., :3]
     picture = np.rint(mixed).astype(np.uint8)
     return outlined(picture, explanation.segments) if explanation.segments is not None else picture
 
@@ -215,11 +238,6 @@ def _edges(segments: np.ndarray) -> np.ndarray:
     edges[:, 1:] |= segments[:, 1:] != segments[:, :-1]
     edges[1:] |= segments[1:] != segments[:-1]
     return edges
-
-
-def _level(attribution: np.ndarray, signed: bool, end: float | None) -> np.ndarray:
-    """The attribution relative to the end of its scale: in [-1, 1], or [0, 1] if unsigned."""
-    return np.clip(attribution / (end or limit_of([attribution])), -1 if signed else 0, 1)
 
 
 def _figure(columns: int, rows: int) -> Figure:

@@ -26,6 +26,7 @@ class Choices(JSComponent):
     label = param.String(default="")
     layout = param.Selector(default="list", objects=["list", "bars", "tiles"])
 
+    _priority_changes: ClassVar = ["value"]  # Panel lets other changes wait for 50 ms
     _esm = Path(__file__).with_name("choices.js")
     _stylesheets: ClassVar = [Path(__file__).with_name("choices.css").read_text("utf-8")]
 

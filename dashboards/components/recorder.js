@@ -1,5 +1,7 @@
 // Record from the microphone and write a WAV file: uncompressed, as it was heard.
 
+import {sender} from "../_resources/js/pieces.js"
+
 // Runs in the browser's sound thread: hands over what it hears, 128 samples at a time.
 const LISTENER = `registerProcessor("listener", class extends AudioWorkletProcessor {
   process([[heard]]) {
@@ -18,6 +20,7 @@ const INSECURE = "A browser records only on https or localhost. "
   + "Open the page there, or drop a sound file instead."
 
 export function render({model, el}) {
+  const send = sender(model, () => {})
   const button = document.createElement("button")
   button.type = "button"
   const level = document.createElement("meter")
@@ -43,7 +46,7 @@ export function render({model, el}) {
       show("Nothing was heard. Record again.")
       return
     }
-    send(model, wavOf(pieces, length, context.sampleRate))
+    send(new File([wavOf(pieces, length, context.sampleRate)], "recording.wav"))
     show(`Recorded ${(length / context.sampleRate).toFixed(1)} s.`)
   }
   const start = async () => {
@@ -127,17 +130,5 @@ function wavOf(pieces, length, rate) {
       at += 2
     }
   }
-  return new Uint8Array(bytes)
-}
-
-function send(model, wav) {
-  const size = model.esm_constants.chunk
-  for (let number = 0; number * size < wav.length; number++) {
-    const piece = wav.subarray(number * size, (number + 1) * size)
-    let text = ""
-    for (let i = 0; i < piece.length; i += 8192) {
-      text += String.fromCharCode(...piece.subarray(i, i + 8192))
-    }
-    model.send_msg({piece: btoa(text), number, last: (number + 1) * size >= wav.length})
-  }
+  return bytes
 }

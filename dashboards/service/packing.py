@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from dashboards.service.requests import Describe, ModelFacts, Predict, Request
+from dashboards.service.requests import Describe, ModelFacts, Predict, Request, key
 from xai_tf.explanation import Explanation
 from xai_tf.methods import METHODS, Cost
 from xai_tf.prediction import Prediction
@@ -21,6 +23,8 @@ FILE = "\x1afile\x1a"  # stands in texts for the file: each visitor calls it oth
 MODEL = "\x1amodel\x1a"
 TREE = "tree"
 COLOURS = " colours"  # after the name of an array of their numbers
+# Records by what they are an answer to, and for whom; visitors who look at the same share them.
+Shared = WeakValueDictionary[tuple, Any]
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
@@ -34,17 +38,24 @@ def pack(answer: ModelFacts | Reading | Explanation | list[Explanation]) -> byte
     return buffer.getvalue()
 
 
-def unpack(data: bytes, request: Request) -> Any:
-    """The answer that was packed, for who asked: the file is called as in the request."""
+def unpack(data: bytes, request: Request, shared: Shared | None = None) -> Any:
+    """The answer that was packed, for who asked: the file is called as in the request.
+
+    Args:
+        data: from `pack`.
+        request: what was asked.
+        shared: records that somebody has already; they are taken instead, and new ones added.
+    """
+    shared = WeakValueDictionary() if shared is None else shared
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        unpacker = _Unpacker(archive, request)
+        unpacker = _Unpacker(archive, request, shared)
         tree = json.loads(archive[TREE].tobytes())
         if isinstance(request, Describe):
             return unpacker.facts(tree)
         if isinstance(request, Predict):
             return unpacker.reading(tree)
         if isinstance(tree, list):
-            return [unpacker.explanation(item) for item in tree]
+            return [unpacker.explanation(item, place) for place, item in enumerate(tree)]
         return unpacker.explanation(tree)
 
 
@@ -137,9 +148,9 @@ class _Packer:
 class _Unpacker:
     """The records in plain data, for one request."""
 
-    def __init__(self, archive: Any, request: Request) -> None:
-        self._archive, self._request = archive, request
-        self._known: dict[str, Any] = {}
+    def __init__(self, archive: Any, request: Request, shared: Shared) -> None:
+        self._archive, self._request, self._shared = archive, request, shared
+        self._arrays: dict[str, np.ndarray] = {}
 
     def facts(self, tree: dict[str, Any]) -> ModelFacts:
         name = self._request.model.name
@@ -149,40 +160,46 @@ class _Unpacker:
         )
 
     def reading(self, tree: dict[str, Any]) -> Reading:
-        return Reading(
-            Path(self._request.file.name),
-            tuple(self._sample(sample) for sample in tree["samples"]),
-            tuple(self._prediction(prediction) for prediction in tree["predictions"]),
-            self._prediction(tree["prediction"]),
+        return self._once(
+            (key(self._request),),
+            lambda: Reading(
+                Path(self._request.file.name),
+                tuple(self._sample(item, window) for window, item in enumerate(tree["samples"])),
+                tuple(self._prediction(prediction) for prediction in tree["predictions"]),
+                self._prediction(tree["prediction"]),
+            ),
         )
 
-    def explanation(self, tree: dict[str, Any]) -> Explanation:
-        return Explanation(
-            **tree | {
-                "sample": self._sample(tree["sample"]),
-                "prediction": self._prediction(tree["prediction"]),
-                "method": METHODS[tree["method"]],
-                "cost": Cost(*tree["cost"]),
-                "attribution": self._array(tree["attribution"]),
-                "segments": self._array(tree["segments"]),
-                "segment_weights": self._array(tree["segment_weights"]),
-                "warnings": tuple(tree["warnings"]),
-            }
+    def explanation(self, tree: dict[str, Any], place: int = 0) -> Explanation:
+        return self._once(
+            (key(self._request), place),
+            lambda: Explanation(
+                **tree | {
+                    "sample": self._sample(tree["sample"], self._request.window),
+                    "prediction": self._prediction(tree["prediction"]),
+                    "method": METHODS[tree["method"]],
+                    "cost": Cost(*tree["cost"]),
+                    "attribution": self._array(tree["attribution"]),
+                    "segments": self._array(tree["segments"]),
+                    "segment_weights": self._array(tree["segment_weights"]),
+                    "warnings": tuple(tree["warnings"]),
+                }
+            ),
         )  # fmt: skip
 
-    def _sample(self, tree: dict[str, Any]) -> Sample:
-        name = tree["image"]
-        if name not in self._known:
-            texts = (text.replace(FILE, self._request.file.name) for text in tree["warnings"])
-            self._known[name] = Sample(
+    def _sample(self, tree: dict[str, Any], window: int) -> Sample:
+        texts = (text.replace(FILE, self._request.file.name) for text in tree["warnings"])
+        return self._once(
+            (self._request.file.sha256, self._request.model, window),
+            lambda: Sample(
                 **tree | {
-                    "image": self._array(name),
+                    "image": self._array(tree["image"]),
                     "source": Path(self._request.file.name),
                     "sound": tree["sound"] and self._sound(tree["sound"]),
                     "warnings": tuple(texts),
                 }
-            )  # fmt: skip
-        return self._known[name]
+            ),
+        )  # fmt: skip
 
     def _sound(self, tree: dict[str, Any]) -> Sound:
         arrays = ("waveform", "decibels", "hertz", "seconds")
@@ -196,10 +213,16 @@ class _Unpacker:
     def _array(self, name: str | None) -> np.ndarray | None:
         if name is None:
             return None
-        key = f"array {name}"
-        if key not in self._known:
+        if name not in self._arrays:
             value = self._archive[name]
             if name + COLOURS in self._archive:
                 value = self._archive[name + COLOURS][value]
-            self._known[key] = value
-        return self._known[key]
+            value.flags.writeable = False  # others look at it too
+            self._arrays[name] = value
+        return self._arrays[name]
+
+    def _once(self, about: tuple, make: Callable[[], Any]) -> Any:
+        """The record that somebody has, or a new one."""
+        about = (*about, self._request.file.name)
+        known = self._shared.get(about)
+        return self._shared.setdefault(about, make()) if known is None else known

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from dashboards.service.answers import Answers
 from dashboards.service.errors import JobError
 from dashboards.service.jobs import DONE, FAILED, Flight, Job
-from dashboards.service.packing import unpack, with_names
+from dashboards.service.packing import Shared, unpack, with_names
 from dashboards.service.pool import Pool
 from dashboards.service.requests import (
     Bundle,
@@ -93,6 +94,7 @@ class Service:
         self.answers = Answers(folder, store_bytes)
         self._facts: dict[str, ModelFacts] = {}  # by the model's SHA-256
         self._flights: dict[str, Flight] = {}
+        self._shared: Shared = WeakValueDictionary()
         self._scratch = tempfile.TemporaryDirectory(prefix="xai-tf-", ignore_cleanup_errors=True)
         self._pool = Pool(workers, folder, Path(self._scratch.name), self._landed)
         atexit.register(self.close)
@@ -200,7 +202,7 @@ class Service:
             return {"state": FAILED, "error": type(answer)(with_names(str(answer), request))}
         if is_packed(request):
             try:
-                answer = unpack(answer, request)
+                answer = unpack(answer, request, self._shared)
             except Exception:  # a defect of ours shall leave no job waiting for good
                 _log.exception("the answer of %s cannot be read", type(request).__name__)
                 return {"state": FAILED, "error": _unreadable()}

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 PROGRESS_SECONDS = 0.1  # between two reports
-NICENESS = 5
+NICENESS = 10
 OUT_OF_MEMORY = (
     "The server has too little memory for this request. Take fewer samples, a smaller model or a "
     "shorter recording."

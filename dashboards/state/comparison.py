@@ -50,6 +50,7 @@ class Comparison(param.Parameterized):
         cells: by (row, column).
         running: how many cells are being computed.
         problem: why there is no grid; empty where there is one.
+        active: whether it is looked at.
     """
 
     methods = param.ListSelector(
@@ -61,6 +62,7 @@ class Comparison(param.Parameterized):
     cells = param.Dict(default={})
     running = param.Integer(default=0)
     problem = param.String()
+    active = param.Boolean()
 
     def __init__(self, bench: Bench, explorer: Explorer, **params: Any) -> None:
         self.bench, self.explorer = bench, explorer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import param
 
+from dashboards.service.jobs import OVER
 from dashboards.service.requests import Explain, ThroughLayers, key
 from dashboards.service.service import Job
 from dashboards.state.bench import Bench
@@ -18,6 +18,7 @@ from xai_tf.methods import METHODS
 MAX_MADE = 200  # explanations that are kept for a visitor; of 224 x 224 pixels 0.2 MB each
 QUICK_SECONDS = 1.5  # what takes no longer starts without being asked for
 PREDICTED, NOTHING = -1, -1
+_AT_REST = {"running": False, "partial": None, "progress": 0.0, "status": "", "problem": ""}
 
 
 class Explorer(param.Parameterized):
@@ -122,10 +123,7 @@ class Explorer(param.Parameterized):
         request = self.request()
         if request is None or (self.running and self._job and self._job.request == request):
             return
-        self._job = None  # what is stopped by the next one was not stopped by the visitor
-        self.param.update(problem="", partial=None, progress=0.0, status="", running=True)
-        self._job = self.bench.visitor.submit(request, "explain")
-        self._job.watch(self._heard)
+        self._ask(request)
 
     def stop(self) -> None:
         """Stop the work for good."""
@@ -146,11 +144,7 @@ class Explorer(param.Parameterized):
         self._stages_of.watch(self._heard_stages)
 
     def keep(self, request: Explain, answer: Explanation) -> Explanation:
-        """Remember an answer; the oldest go. Those of one sample share its arrays."""
-        bench = self.bench
-        shown = (bench.model, bench.file, bench.window)
-        if bench.sample and (request.model, request.file, request.window) == shown:
-            answer = replace(answer, sample=bench.sample)
+        """Remember an answer; the oldest go."""
         self.made[key(request)] = (request, answer)
         while len(self.made) > MAX_MADE:
             del self.made[next(iter(self.made))]
@@ -161,19 +155,20 @@ class Explorer(param.Parameterized):
         """Show what is known, compute what is quick, and leave the rest to the visitor."""
         self._job = None
         self.bench.visitor.cancel("explain")
-        self.param.update(running=False, partial=None, progress=0.0, status="", problem="")
-        request = self.request()
-        if request is None:
-            self.explanation = None
-            return
-        known = self.made.get(key(request))
-        if known:
-            self.explanation = known[1]
-            return
-        self.explanation = None
-        seconds = self.seconds()
-        if self.bench.service.knows(request) or (seconds is not None and seconds <= QUICK_SECONDS):
-            self.run()
+        request, known, seconds = self.request(), self.known(self.method), self.seconds()
+        quick = seconds is not None and seconds <= QUICK_SECONDS
+        if request and known is None and (quick or self.bench.service.knows(request)):
+            self._ask(request)
+        else:
+            self.param.update(**_AT_REST, explanation=known)
+
+    def _ask(self, request: Explain) -> None:
+        """Let it be computed; where somebody knows it, it is shown at once, and nothing before."""
+        self._job = None  # what is stopped by the next one was not stopped by the visitor
+        self._job = self.bench.visitor.submit(request, "explain")
+        if self._job.state not in OVER:
+            self.param.update(**_AT_REST | {"running": True}, explanation=None)
+        self._job.watch(self._heard)
 
     def _sample_changed(self, *_: Any) -> None:
         self._forget_stages()
@@ -203,13 +198,11 @@ class Explorer(param.Parameterized):
             return
         if job.state == "done":
             answer = self.keep(job.request, job.answer)
-            self.param.update(
-                explanation=answer, running=False, partial=None, progress=1.0, status=""
-            )
+            self.param.update(**_AT_REST | {"progress": 1.0}, explanation=answer)
         elif job.state == "failed":
-            self.param.update(running=False, partial=None, status="", problem=_words(job.error))
+            self.param.update(**_AT_REST | {"problem": _words(job.error)}, explanation=None)
         elif job.state == "cancelled":
-            self.param.update(running=False, partial=None, progress=0.0, status="Stopped.")
+            self.param.update(**_AT_REST | {"status": "Stopped."})
         else:
             # param takes every array for a new one, and a new one is drawn.
             new = {} if job.partial is self.partial else {"partial": job.partial}

@@ -70,6 +70,7 @@ class Narrator(param.Parameterized):
     ) -> None:
         self._task: asyncio.Task[None] | None = None
         self._deadlines = deadlines
+        self._about: tuple[Any, ...] | None = None
         self._host = ""
         super().__init__(**params)
         if session:
@@ -165,7 +166,10 @@ class Narrator(param.Parameterized):
         """Tell what a session shows, in its language."""
 
         def gather(*_: Any) -> None:
-            self.facts = _facts_of(session)
+            about = (session.bench.reading, session.bench.window, session.explorer.explanation)
+            if about != self._about:  # records are equal to themselves only
+                self._about = about
+                self.facts = _facts_of(session)
 
         session.bench.param.watch(gather, ["reading", "window"])
         session.explorer.param.watch(gather, "explanation")

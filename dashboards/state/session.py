@@ -49,7 +49,7 @@ class Session(param.Parameterized):
 
     @param.depends("tab", watch=True)
     def _look(self) -> None:
-        self.depth.active = self.tab == "layers"
+        self.comparison.active, self.depth.active = self.tab == "compare", self.tab == "layers"
 
     def view(self) -> View:
         """What a link to here says."""

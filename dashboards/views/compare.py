@@ -47,7 +47,7 @@ class ControlsView(View):
         self._across.param.watch(lambda e: setattr(state, "across", e.new), "value")
         self._columns.param.watch(self._chosen, "value")
         state.param.watch(
-            self._fill, ["methods", "across", "classes", "models", "cells", "running"]
+            self._fill, ["methods", "across", "classes", "models", "cells", "running", "active"]
         )
         self._fill()
 
@@ -57,6 +57,8 @@ class ControlsView(View):
 
     def _fill(self, *_: Any) -> None:
         state, reading = self.comparison, self.comparison.bench.reading
+        if not state.active:
+            return
         self._methods.value, self._across.value = state.methods, state.across
         if state.across == MODELS:
             options = {model.name: model.name for model in state.comparable()}
@@ -88,7 +90,6 @@ class GridView(View):
         self._drawn: dict[tuple[int, int], tuple[Any, ...]] = {}
         self._found: dict[tuple[int, int], Any] = {}
         self._ends: dict[int, float] = {}
-        self._sample: tuple[Any, dict[str, Any]] = (None, {})
         self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
         self._together = pmui.Switch(label="All cells change together", value=True)
         self._controls = Stage(group="compare", visible=self._together)
@@ -101,7 +102,7 @@ class GridView(View):
             )
         )
         self._together.param.watch(self._part, "value")
-        self.comparison.param.watch(self._draw, "cells")
+        self.comparison.param.watch(self._draw, ["cells", "active"])
         self._draw()
 
     def _part(self, *_: Any) -> None:
@@ -111,11 +112,12 @@ class GridView(View):
 
     def _draw(self, *_: Any) -> None:
         state = self.comparison
+        if not state.active:  # it is drawn when it is looked at; nothing old is seen before
+            self._grid.objects = []
+            return
         places = sorted(state.cells)
         columns = 1 + max((column for _, column in places), default=0)
         shown = [self._stage(place) for place in places]
-        if list(self._grid.objects) != shown or self._grid.ncols != columns:
-            self._grid.param.update(ncols=columns, objects=shown)
         found = {place: cell.explanation for place, cell in state.cells.items()}
         if found != self._found:
             self._found = found
@@ -124,12 +126,15 @@ class GridView(View):
         for (row, column), cell in sorted(state.cells.items()):
             title = f"{METHODS[state.methods[row]].title}: {titles[column]}"
             self._draw_cell((row, column), cell, self._ends[row], title)
+        if list(self._grid.objects) != shown or self._grid.ncols != columns:
+            self._grid.param.update(ncols=columns, objects=shown)
 
     def _draw_cell(self, place: tuple[int, int], cell: Cell, end: float, title: str) -> None:
         """Progress comes ten times a second: it changes the caption only."""
         stage, found = self._stages[place], cell.explanation
         if found is None:
-            shown, drawn = self._shown_sample, (self.comparison.bench.sample,)
+            sample = self.comparison.bench.sample
+            shown, drawn = lambda: stage_of_sample(sample), (sample,)
             caption = f"{title}. {cell.status}" if cell.status else title
         else:
             shown, drawn = lambda: _on_shared_scale(stage_of(found, end)), (found, end)
@@ -137,13 +142,6 @@ class GridView(View):
         changed = {} if self._drawn.get(place) == drawn else shown()
         stage.param.update(**changed | {"caption": caption})
         self._drawn[place] = drawn
-
-    def _shown_sample(self) -> dict[str, Any]:
-        """The sample without a map, encoded once for all cells."""
-        sample = self.comparison.bench.sample
-        if self._sample[0] is not sample:
-            self._sample = (sample, stage_of_sample(sample))
-        return self._sample[1]
 
     def _stage(self, place: tuple[int, int]) -> Stage:
         if place not in self._stages:
@@ -173,10 +171,13 @@ class AgreementView(View):
         self._stage = Stage(controls=False, group="consensus", visible=False)
         self._drawn: list[Any] = []
         self._pick.param.watch(self._draw, "value")
-        self.comparison.param.watch(self._fill, "cells")
+        self.comparison.param.watch(self._fill, ["cells", "active"])
         self._fill()
 
     def _fill(self, *_: Any) -> None:
+        if not self.comparison.active:
+            self._drawn, self._words.object, self._stage.visible = [], "", False
+            return
         names = self.comparison.columns if self.comparison.cells else []
         options = {name: number for number, name in enumerate(names)}
         value = self._pick.value if self._pick.value in options.values() else None

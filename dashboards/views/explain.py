@@ -31,7 +31,7 @@ class PictureView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._stage = Stage(controls=True, group="explain", visible=False)
+        self._stage = Stage(controls=True, group="explain", visible=False, margin=(4, 8))
         self._empty = words(paragraph("Drop a file, record a sound, or take a sample to begin."))
         for state, names in (
             (self.explorer.bench, ["reading", "window"]),

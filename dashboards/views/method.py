@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
-from dashboards.components.layers import tile_url
+from dashboards.components.layers import tile_of
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
@@ -17,7 +17,6 @@ from dashboards.state.progress import duration
 from dashboards.theme import card, run_button, stop_button, words
 from dashboards.views.text import paragraph
 from dashboards.views.view import View
-from xai_tf import pictures
 from xai_tf.errors import XaiTfError
 from xai_tf.methods import METHODS, Option
 
@@ -47,9 +46,7 @@ class MethodView(View):
         self._methods.param.watch(self._chosen, "value")
         self._layer.param.watch(self._layer_chosen, "value")
         self._layers.param.watch(self._layer_chosen, "value")
-        explorer.param.watch(
-            self._costs, ["method", "settings", "target", "contrast", "explanation"]
-        )
+        explorer.param.watch(self._costs, ["settings", "target", "contrast", "explanation"])
         explorer.bench.param.watch(self._costs, ["facts", "reading"])
         explorer.bench.param.watch(self._fill_layers, "facts")
         explorer.param.watch(self._show_form, "method")
@@ -81,7 +78,11 @@ class MethodView(View):
             badge = "done" if done else ("" if seconds is None else _about(seconds))
             items.append({"value": method.name, "label": method.title, "note": note,
                           "badge": badge, "disabled": refused})  # fmt: skip
-        self._methods.param.update(items=items, value=explorer.method)
+        self._methods.items = items
+        self._show_run()
+
+    def _show_run(self) -> None:
+        explorer = self.explorer
         seconds = explorer.seconds()
         slow = seconds is not None and seconds > QUICK_SECONDS
         self._run.label = f"Explain (about {duration(seconds)})" if slow else "Explain"
@@ -100,12 +101,16 @@ class MethodView(View):
         self._problem.paragraphs = [explorer.problem] if explorer.problem else []
 
     def _show_form(self, *_: Any) -> None:
-        method = self.explorer.method
-        if method not in self._forms:
+        method = self._methods.value = self.explorer.method
+        entry = METHODS[method]
+        if method not in self._forms and (entry.options or entry.stochastic):
             self._forms[method] = self._settings_form(method)
-        self._form[:] = [self._forms[method]]
-        self._layers.visible = self._layer.visible = METHODS[method].needs_layer
+            self._form.append(self._forms[method])
+        for name, form in self._forms.items():
+            form.visible = name == method
+        self._layers.visible = self._layer.visible = entry.needs_layer
         self._layers.items = []
+        self._show_run()
 
     def _settings_form(self, method: str) -> pn.Column:
         entry, explorer = METHODS[method], self.explorer
@@ -142,20 +147,16 @@ class MethodView(View):
         self._layer.value = self.explorer.layer
 
     def _want_stages(self, *_: Any) -> None:
-        """Ask for the pictures of the layers, after the map itself."""
+        """Ask for the pictures of the layers, once the map itself is on its way."""
         if self.explorer.explanation is not None:
-            self.explorer.run_stages()
+            pn.state.execute(self.explorer.run_stages, schedule=True)
 
     def _show_stages(self, *_: Any) -> None:
         facts = self.explorer.bench.facts
         if facts is None:
             return
         self._layers.items = [
-            {
-                "value": stage.layer,
-                "label": stage.layer,
-                "picture": tile_url(pictures.overlay(stage)),
-            }
+            {"value": stage.layer, "label": stage.layer, "picture": tile_of(stage)}
             for stage in self.explorer.stages
         ]
         self._mark_layer()

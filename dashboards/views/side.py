@@ -10,12 +10,12 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
+from dashboards.components.dropper import Dropper
 from dashboards.components.live import Live
 from dashboards.components.recorder import Recorder
-from dashboards.dropper import BoundedDropper
 from dashboards.gallery import GALLERY, GalleryItem
 from dashboards.state.bench import Bench
-from dashboards.theme import card, words
+from dashboards.theme import card, folding_card, words
 from dashboards.uploads import Uploads
 from dashboards.views.text import paragraph
 from dashboards.views.view import View
@@ -28,29 +28,21 @@ class InputView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._drop = BoundedDropper(
-            multiple=True, limits=self.bench.uploads.limits, sizing_mode="stretch_width", height=96
-        )
+        self._drop = Dropper(self.bench.uploads.limits, self.bench.add)
         self._recorder = Recorder()
         self._gallery = Choices(label="Samples", layout="tiles", items=[_tile(i) for i in GALLERY])
-        self._drop.param.watch(self._dropped, "value")
-        self._drop.param.watch(self._turned_away, "problem")
+        for field in (self._drop, self._recorder):
+            field.param.watch(self._turned_away, "problem")
         self._recorder.param.watch(self._recorded, "wav")
         self._gallery.param.watch(self._taken, "value")
         self.bench.param.watch(self._mark, "file")
-
-    def _dropped(self, event: Any) -> None:
-        if not event.new:
-            return
-        for name, data in event.new.items():
-            self.bench.add(name, data.encode() if isinstance(data, str) else data)
-        self._drop.value = {}
 
     def _turned_away(self, event: Any) -> None:
         self.bench.problem = event.new or self.bench.problem
 
     def _recorded(self, event: Any) -> None:
         if event.new:
+            self._recorder.wav = None  # or it would stay in memory
             self.bench.add("recording.wav", event.new)
 
     def _taken(self, event: Any) -> None:
@@ -66,7 +58,7 @@ class InputView(View):
         return pn.Column(
             card("Your file", words(paragraph("Drop a picture, an X-ray, a slice or a sound.")),
                  self._drop, self._recorder),
-            card("Samples", self._gallery, collapsible=True),
+            folding_card("Samples", self._gallery),
             sizing_mode="stretch_width",
         )  # fmt: skip
 

@@ -1,0 +1,41 @@
+// A field for files: dropped, chosen or pasted, they are sent at once.
+
+import {make} from "../_resources/js/dom.js"
+import {sender} from "../_resources/js/pieces.js"
+
+export function render({model, el}) {
+  const input = make("input", {type: "file", multiple: ""})
+  const label = make("label", {}, input, "Choose files, or drop them here")
+  const row = make("div", {class: "sending"})
+  const field = make("div", {class: "field"}, label, row)
+
+  const send = sender(model, (files, share) => {
+    row.replaceChildren()
+    if (files.length > 0) {
+      const more = files.length > 1 ? ` and ${files.length - 1} more` : ""
+      const bar = make("progress", {value: share, "aria-label": `Sending ${files[0].name}`})
+      row.append(make("span", {}, files[0].name + more), bar)
+    }
+  })
+
+  input.addEventListener("change", () => {
+    [...input.files].forEach(send)
+    input.value = "" // the same file can be chosen again
+  })
+  field.addEventListener("paste", (event) => [...event.clipboardData.files].forEach(send))
+  field.addEventListener("dragover", (event) => {
+    if (event.dataTransfer.types.includes("Files")) {
+      event.preventDefault() // or the browser would open what is dropped
+      field.classList.add("over")
+    }
+  })
+  field.addEventListener("dragleave", (event) => {
+    field.classList.toggle("over", field.contains(event.relatedTarget))
+  })
+  field.addEventListener("drop", (event) => {
+    event.preventDefault()
+    field.classList.remove("over");
+    [...event.dataTransfer.files].forEach(send)
+  })
+  el.append(field)
+}
