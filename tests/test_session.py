@@ -857,6 +857,8 @@ def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path)
 def test_a_page_hears_of_nobody_elses_work_and_goes_with_its_visitor(visit, service, tmp_path):
     async def story(_):
         page = create_app(service, ServeSettings(cache=tmp_path))
+        status = service.status
+        await until(lambda: not status().running + status().waiting)  # which would know the page
         with edit_readonly(pn.state):
             pn.state.busy = True
         try:
