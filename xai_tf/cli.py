@@ -9,11 +9,18 @@ from importlib.metadata import entry_points
 # Before TensorFlow is loaded anywhere: its start-up chatter is no news to a person.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from xai_tf.commands import app, explaining, listing, training
+from xai_tf.commands import app, auditing, explaining, listing, training
 from xai_tf.console import NOTES, complain
 from xai_tf.errors import XaiTfError
 
-__all__ = ["app", "explaining", "listing", "main", "training"]  # imported: their commands
+__all__ = [
+    "app",
+    "auditing",
+    "explaining",
+    "listing",
+    "main",
+    "training",
+]  # imported: their commands
 
 
 for _entry in entry_points(group="xai_tf.commands"):  # those of packages that build on this one

@@ -33,6 +33,7 @@ class Task:
         baseline: the level in [0, 1] that means "nothing there"; perturbation methods and
             Integrated Gradients put it in place of what they take away.
         medical: whether the answer is about a patient.
+        regions: how its pictures are parted for an audit, names in `regions.PARTITIONS`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Task:
     suffixes: tuple[str, ...]
     baseline: float = 0.0
     medical: bool = False
+    regions: tuple[str, ...] = ("frame",)
 
     def read(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> Sample:
         """Read a file; of a long recording, its first window."""

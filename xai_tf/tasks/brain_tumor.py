@@ -13,4 +13,5 @@ TASK = Task(
     augment=augment.brain_slice,
     suffixes=PICTURE_SUFFIXES,
     medical=True,
+    regions=("head", "frame"),
 )

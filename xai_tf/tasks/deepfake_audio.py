@@ -15,4 +15,5 @@ TASK = Task(
     reader=sound_reader(RECIPE),
     augment=augment.speech(RECIPE),
     suffixes=SOUND_SUFFIXES + PICTURE_SUFFIXES,
+    regions=("pitch", "speech"),
 )

@@ -13,4 +13,5 @@ TASK = Task(
     augment=augment.radiograph,
     suffixes=PICTURE_SUFFIXES,
     medical=True,
+    regions=("chest", "frame"),
 )

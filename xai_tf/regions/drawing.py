@@ -1,0 +1,51 @@
+"""The regions of a picture as outlines over it, each with its share of the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xai_tf.pictures import headline, outlined, overlay
+from xai_tf.regions.auditing import Audited, Held
+from xai_tf.regions.registry import PARTITIONS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw(audited: Audited) -> Figure:
+    """One panel for each partition: the map over its picture, the regions, and what they hold."""
+    from matplotlib.figure import Figure
+
+    partitions = audited.regions.partitions
+    plot = Figure(figsize=(4 * len(partitions), 4.4), dpi=100, layout="constrained")
+    panels = np.atleast_1d(plot.subplots(1, len(partitions)))
+    picture = overlay(audited.explanation)
+    for panel, (name, masks) in zip(panels, partitions.items(), strict=True):
+        rows = [row for row in audited.audit.rows if row.partition == name]
+        panel.imshow(outlined(picture, np.argmax(list(masks.values()), axis=0)))
+        panel.set(xticks=[], yticks=[])
+        panel.set_title(PARTITIONS[name].title, fontsize=9)
+        for row in rows:
+            _label(panel, masks[row.region], row)
+    plot.suptitle(headline(audited.explanation), fontsize=10, parse_math=False)
+    return plot
+
+
+def _label(panel: Axes, mask: np.ndarray, row: Held) -> None:
+    """Write what a region holds where it is widest; beyond its limit on red."""
+    from scipy import ndimage
+
+    if not mask.any():
+        return
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    wide = np.argwhere(depth > 0.95 * depth.max())
+    middle = np.array(mask.shape) / 2
+    down, right = wide[np.linalg.norm(wide - middle, axis=1).argmin()]
+    held = "no signal" if row.share is None else f"{row.share:.0%}"
+    panel.text(
+        right, down, f"{row.region}\n{held}", color="white", fontsize=7, ha="center", va="center",
+        bbox={"facecolor": "darkred" if row.alarm else "black", "alpha": 0.6, "pad": 1.5},
+    )  # fmt: skip
