@@ -9,5 +9,9 @@ from xai_tf.explanation import explain_layers as explain_layers
 from xai_tf.methods import METHODS as METHODS
 from xai_tf.prediction import Prediction as Prediction
 from xai_tf.sample import Sample as Sample
+from xai_tf.scoring import METRICS as METRICS
+from xai_tf.scoring import Score as Score
+from xai_tf.scoring import compare as compare
+from xai_tf.scoring import score as score
 from xai_tf.tasks import TASKS as TASKS
 from xai_tf.windows import read_and_predict as read_and_predict

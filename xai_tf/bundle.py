@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from xai_tf.errors import OutputError
 from xai_tf.explanation import Explanation
 from xai_tf.prediction import Prediction
 from xai_tf.sample import Sample
+from xai_tf.scoring.scores import Score
 from xai_tf.sound import write_wav
 from xai_tf.windows import Reading
 
@@ -37,12 +39,13 @@ def save_bundle(
     explanations: Sequence[Explanation],
     opacity: float = 0.7,
     shared_scale: bool = False,
+    scores: Sequence[Sequence[Score]] = (),
 ) -> dict[str, Any]:
     """Write the explanations of one file into `folder`, whole or not at all.
 
     Holds `input.png`, a figure and an overlay each explanation, a comparison each window,
     `attributions.npz` (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle
-    that is there already is replaced.
+    that is there already is replaced. `scores`, where given, are those of each explanation.
 
     Returns:
         The manifest.
@@ -56,7 +59,9 @@ def save_bundle(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as scratch:
             new = Path(scratch, "new")
             new.mkdir()
-            manifest = _write(new, classifier, reading, explanations, opacity, shared_scale)
+            manifest = _write(
+                new, classifier, reading, explanations, opacity, shared_scale, scores
+            )  # fmt: skip
             old = Path(scratch, "old")
             if folder.exists():
                 os.replace(folder, old)
@@ -159,6 +164,24 @@ def describe_explanation(explanation: Explanation) -> dict[str, Any]:
     }
 
 
+def describe_score(score: Score) -> dict[str, Any]:
+    """A score as plain data; a value that there is not is None, with the reason in `note`."""
+    return {
+        "metric": score.metric.name,
+        "value": float(score.value) if np.isfinite(score.value) else None,
+        "better": score.metric.direction,
+        "low": score.metric.low,
+        "high": score.metric.high,
+        "quantity": score.quantity,
+        "settings": dict(score.settings),
+        "seed": score.seed,
+        "passes": vars(score.cost),
+        "seconds": round(score.seconds, 4),
+        "random": vars(score.random) if score.random else None,
+        "note": score.note,
+    }
+
+
 def versions() -> dict[str, str]:
     """What computed it."""
     import tensorflow as tf
@@ -174,13 +197,14 @@ def _write(
     explanations: Sequence[Explanation],
     opacity: float,
     shared_scale: bool,
+    scores: Sequence[Sequence[Score]],
 ) -> dict[str, Any]:
     numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
     several = len({id(e.sample) for e in explanations}) > 1
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
     arrays: dict[str, np.ndarray] = {}
     entries = []
-    for explanation in explanations:
+    for explanation, judged in zip_longest(explanations, scores, fillvalue=()):
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
         pictures.figure(explanation, opacity).savefig(folder / f"{name}.png")
@@ -190,7 +214,8 @@ def _write(
             arrays[f"{name}_segments"] = explanation.segments
             arrays[f"{name}_segment_weights"] = explanation.segment_weights
         files = {"array": name, "pictures": [f"{name}.png", f"{name}_overlay.png"]}
-        entries.append(files | describe_explanation(explanation) | {"window": window})
+        told = {"window": window, "scores": [describe_score(one) for one in judged]}
+        entries.append(files | describe_explanation(explanation) | told)
     for sample in dict.fromkeys(e.sample for e in explanations):
         suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
         of_sample = [e for e in explanations if e.sample is sample]

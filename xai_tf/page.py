@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from xai_tf.errors import OutputError
+from xai_tf.scoring.metric import METRICS
 
 MARK = "<!doctype html><!-- written by xai-tf -->"
 STYLE = """
@@ -80,7 +81,8 @@ def _section(name: str, manifest: dict[str, Any]) -> str:
         f"<section><h2>{escape(read['file'])}: {escape(read['prediction']['class'])}</h2>"
         f"<p>{escape(model['name'])}</p><table>{chances}</table>{notes}{sounds}{pictures}"
         "<details><summary>Figures</summary><table><tr><th>Method<th>Class explained<th>Passes"
-        f"<th>Seconds<th>What it says of itself<th>Map doctor{rows}</table></details></section>"
+        f"<th>Seconds<th>What it says of itself<th>Map doctor{rows}</table></details>"
+        f"{_scores(manifest)}</section>"
     )
 
 
@@ -112,5 +114,32 @@ def _row(entry: dict[str, Any]) -> str:
     cells = (
         entry["method"] + layer, entry["target"] + against, sum(entry["passes"].values()),
         f"{entry['seconds']:.1f}", figures, " ".join([*entry["warnings"], findings]),
+    )  # fmt: skip
+    return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells)
+
+
+def _scores(manifest: dict[str, Any]) -> str:
+    """The scores of the explanations, with what each means; nothing where none were asked for."""
+    rows = "".join(
+        _score_row(entry["method"], score)
+        for entry in manifest["explanations"]
+        for score in entry["scores"]
+    )
+    if not rows:
+        return ""
+    return (
+        "<details><summary>Scores</summary><table><tr><th>Method<th>Metric<th>Value<th>Range"
+        f"<th>Random maps, 5 to 95 %<th>Beats<th>Meaning{rows}</table></details>"
+    )
+
+
+def _score_row(method: str, score: dict[str, Any]) -> str:
+    metric, random = METRICS[score["metric"]], score["random"]
+    value = score["note"] if score["value"] is None else f"{score['value']:.3f}"
+    cells = (
+        method, metric.title, value, metric.better,
+        f"{random['low']:.3f} to {random['high']:.3f}" if random else "",
+        f"{random['beaten']:.0%}" if random else "",
+        " ".join([metric.meaning["en"], score["quantity"] and f"Measured: {score['quantity']}."]),
     )  # fmt: skip
     return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells)

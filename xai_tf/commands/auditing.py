@@ -20,7 +20,7 @@ from xai_tf.commands import (
     load_classifier,
     tell_doubt,
 )
-from xai_tf.commands.explaining import _files
+from xai_tf.commands.explaining import files_of
 from xai_tf.console import answer, note, reported, with_progress
 from xai_tf.errors import OutputError, pick
 from xai_tf.methods import METHODS
@@ -60,7 +60,7 @@ def audit_files(
     classifier = load_classifier(model, task, classes, preprocessing)
     if target is not None:
         classifier.label(target)
-    paths = _files(files, classifier)
+    paths = files_of(files, classifier)
     names = dict(zip(paths, bundle_names(paths), strict=True))
     audits, described, failed = [], [], 0
     for path in with_progress(paths, "auditing"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,6 +22,14 @@ from xai_tf.commands import (
     load_classifier,
     tell_doubt,
 )
+from xai_tf.commands.judging import (
+    Metrics,
+    add_scores,
+    asked_metrics,
+    score_table,
+    score_with_bar,
+    tell_costs,
+)
 from xai_tf.console import answer, note, progress_bar, reported, with_progress
 from xai_tf.errors import InputError, SettingError, UnknownNameError, pick
 from xai_tf.explanation import (
@@ -34,6 +43,7 @@ from xai_tf.explanation import (
 from xai_tf.layouts import readable_files
 from xai_tf.methods import METHODS
 from xai_tf.sample import PICTURE_SUFFIXES, Sample
+from xai_tf.scoring.metric import Metric
 from xai_tf.sound import SOUND_SUFFIXES
 from xai_tf.windows import Reading, read_and_predict
 
@@ -54,7 +64,7 @@ def predict_files(
 
     classifier = load_classifier(model, task, classes, preprocessing)
     found, failed, table = [], 0, Table("file", "class", "probability", "margin", "windows")
-    paths = _files(files, classifier)
+    paths = files_of(files, classifier)
     for file in with_progress(paths, "predicting"):
         with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, file)
@@ -84,9 +94,10 @@ def explain_files(
         str | None, typer.Option(help="Feature layer for Grad-CAM and FEM, or 'all'.")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as METHOD.NAME=VALUE.")
+        list[str] | None, typer.Option("--set", help="A setting, as METHOD or METRIC.NAME=VALUE.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the stochastic methods.")] = 0,
+    score: Metrics = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of stochastic methods and metrics.")] = 0,
     windows: Annotated[
         int, typer.Option(min=0, help="Windows of a long recording to explain; 0 for all.")
     ] = 3,
@@ -105,7 +116,10 @@ def explain_files(
     from xai_tf.page import check_page, write_page
 
     methods = list(dict.fromkeys(method or DEFAULT_METHODS))
-    chosen = _settings(settings or [], methods)
+    for name in methods:
+        pick(METHODS, name, "method")
+    metrics = asked_metrics(score, methods) if score else []
+    chosen = parse_settings(settings or [], methods, metrics)
     if layer and not any(METHODS[name].needs_layer for name in methods):
         raise SettingError(f"{', '.join(methods)} looks at no layer. Leave --layer out.")
     classifier = load_classifier(model, task, classes, preprocessing)
@@ -113,12 +127,13 @@ def explain_files(
         classifier.label(name)
     if target is not None and contrast is not None:
         check_contrast(classifier, classifier.label(target), classifier.label(contrast))
-    paths = _files(files, classifier)
+    paths = files_of(files, classifier)
     names = bundle_names(paths)
     check_page(out)
     for name in names:
         check_place(out / name)
-    manifests, failed = {}, 0
+    plans = tell_costs(classifier, methods, metrics, chosen) if metrics else {}
+    manifests, failed, judged = {}, 0, score_table()
     table = Table("file", "class", "probability", "margin", "windows", "written to")
     for path, name in zip(paths, names, strict=True):
         with reported(len(paths)) as outcome:
@@ -133,9 +148,16 @@ def explain_files(
                     {"target": label, "contrast": other}, layer, seed,
                 )
             ]  # fmt: skip
+            scores = [
+                score_with_bar(classifier, explanation, plans[explanation.method.name], seed)
+                for explanation in explanations
+                if plans
+            ]
             manifests[name] = save_bundle(
-                out / name, classifier, reading, explanations, opacity, shared_scale
+                out / name, classifier, reading, explanations, opacity, shared_scale, scores
             )
+            for explanation, found in zip(explanations, scores, strict=False):
+                add_scores(judged, explanation, found)
             table.add_row(*_row(reading), escape(str(out / name)))
             _warn(path, explanations)
         failed += outcome.failed
@@ -144,7 +166,7 @@ def explain_files(
         tell_doubt(classifier)
         note(f"Look at {page}")
     results = [{"folder": str(out / name), **manifest} for name, manifest in manifests.items()]
-    answer(as_json, results, table)
+    answer(as_json, results, Group(table, judged) if judged.row_count else table)
     raise typer.Exit(2 if failed else 0)
 
 
@@ -203,13 +225,13 @@ def _explain_sample(
     return explanations
 
 
-def _files(given: list[Path], classifier: Classifier) -> list[Path]:
+def files_of(given: list[Path], classifier: Classifier) -> list[Path]:
     """The files themselves, with folders replaced by what can be read in them."""
     suffixes = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
     found: list[Path] = []
     for path in given:
         if not path.is_dir():
-            _check_kind(path, classifier)
+            check_kind(path, classifier)
             found.append(path)
             continue
         inside = readable_files(path, suffixes)
@@ -221,7 +243,8 @@ def _files(given: list[Path], classifier: Classifier) -> list[Path]:
     return found
 
 
-def _check_kind(path: Path, classifier: Classifier) -> None:
+def check_kind(path: Path, classifier: Classifier) -> None:
+    """Raise an InputError where a sound is given to a model of pictures."""
     readable = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
     if path.suffix.lower() in SOUND_SUFFIXES and not set(SOUND_SUFFIXES) & set(readable):
         raise InputError(
@@ -230,25 +253,26 @@ def _check_kind(path: Path, classifier: Classifier) -> None:
         )
 
 
-def _settings(given: list[str], methods: list[str]) -> dict[str, dict[str, float]]:
-    """Parse METHOD.NAME=VALUE; check methods, names and ranges before any work."""
-    for name in methods:
-        pick(METHODS, name, "method")
+def parse_settings(
+    given: list[str], methods: list[str], metrics: list[Metric]
+) -> dict[str, dict[str, float]]:
+    """Parse METHOD.NAME=VALUE and METRIC.NAME=VALUE; check names and ranges before any work."""
+    asked = {name: METHODS[name] for name in methods} | {m.name: m for m in metrics}
     parsed: dict[str, dict[str, float]] = {}
     for text in given:
         place, _, value = text.partition("=")
-        method, _, name = place.partition(".")
-        if method not in methods:
+        owner, _, name = place.partition(".")
+        if owner not in asked:
             raise UnknownNameError(
-                f"--set {text}: {method!r} is not among the methods asked for "
-                f"({', '.join(methods)}). Write METHOD.NAME=VALUE."
+                f"--set {text}: {owner!r} is not among what was asked for ({', '.join(asked)}). "
+                "Write METHOD.NAME=VALUE or METRIC.NAME=VALUE."
             )
         try:
-            parsed.setdefault(method, {})[name] = _number(value)
+            parsed.setdefault(owner, {})[name] = _number(value)
         except ValueError as error:
             raise SettingError(f"--set {text}: {value!r} is no number.") from error
-    for method, values in parsed.items():
-        METHODS[method].settings(values, baseline=0)
+    for owner, values in parsed.items():
+        asked[owner].settings(values, baseline=0)
     return parsed
 
 

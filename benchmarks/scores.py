@@ -1,0 +1,183 @@
+"""What do scores cost, against the bare passes and against Xplique's own metrics?
+
+Every figure is taken in one run on one network (MobileNetV2 at 224, two classes, random weights)
+and one photo. The floor of a score is the time of its passes alone, in full batches. Ours are timed
+with their default settings, which hold a map against 20 random ones; against Xplique, both sides
+have the same settings and no random maps. Xplique takes a picture when a metric is built, so each
+of its times is that of a new metric: of the next picture. All are medians of three after a first,
+but for what takes long.
+
+Run: python benchmarks/scores.py [--write] [METHOD ...]; it prints a section for
+`benchmarks/results.md`, and writes it there with --write.
+"""
+
+import argparse
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from xplique import attributions, metrics
+
+from xai_tf.classifier import Classifier
+from xai_tf.demo import SAMPLES
+from xai_tf.explanation import Explanation, explain
+from xai_tf.meter import FORWARD_BATCH, GRADIENT_BATCH
+from xai_tf.methods import METHODS, Cost
+from xai_tf.models import build_model
+from xai_tf.scoring import METRICS, score
+from xai_tf.scoring.rerun import noisy, randomised
+
+RESULTS = Path(__file__).parent / "results.md"
+LONG = 16  # seconds
+RERUN = ("grad_cam", "saliency", "integrated_gradients")
+EXPLAINERS: dict[str, Callable] = {
+    "grad_cam": lambda m: attributions.GradCAM(m, conv_layer="out_relu"),
+    "saliency": attributions.Saliency,
+    "integrated_gradients": lambda m: attributions.IntegratedGradients(m, steps=64, batch_size=16),
+}
+
+
+class OurWeights(metrics.ModelRandomizationStrategy):
+    """Kernels drawn as ours are."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+
+    def randomize(self, model):
+        model.set_weights(randomised(self._classifier, 0.25, 0).model.get_weights())
+        return model
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """The median of three, after a first one; of what takes long, the second alone."""
+    took = [timed(run)]
+    took = [timed(run) for _ in range(3 if took[0] < LONG else 1)]
+    return median(took)
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Processor seconds, which other work on the machine hardly changes."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def floor(classifier: Classifier, cost: Cost, image: np.ndarray) -> float:
+    """Seconds of passes alone, in full batches."""
+    total = 0.0
+    for count, size, run in (
+        (cost.forward, FORWARD_BATCH, classifier.passes.scores),
+        (cost.gradient, GRADIENT_BATCH, classifier.passes.gradients),
+    ):
+        if count:
+            batch = min(size, count)
+            images, targets = tf.constant(np.repeat(image[None], batch, 0)), tf.ones((batch, 2))
+            total += seconds(lambda: run(images, targets)) * count / batch
+    return total
+
+
+def theirs(classifier: Classifier, explanation: Explanation, name: str) -> Callable | None:
+    """Xplique's metric of the next picture at our settings; None where it has none of its own."""
+    image, attribution = explanation.sample.image[None], explanation.attribution[None]
+    targets = np.eye(2, dtype=np.float32)[explanation.target][None]
+    asked = {"model": classifier.model, "inputs": image, "targets": targets}
+    curves = asked | {"activation": "softmax", "batch_size": 32}
+    explainer = EXPLAINERS.get(explanation.method.name)
+    title = "".join(word.capitalize() for word in name.split("_"))
+    if name in ("deletion", "insertion", "mu_fidelity"):
+        return lambda: getattr(metrics, title)(**curves)(attribution)
+    if name.startswith("average_") and name != "average_stability":
+        return lambda: getattr(metrics, f"{title}Metric")(**curves)(attribution)
+    if explainer and name == "average_stability":
+        built = explainer(classifier.model)
+        base = np.asarray(built(image, targets))
+
+        def stability() -> float:
+            metric = metrics.AverageStability(**asked, nb_samples=8)
+            metric.noisy_masks = noisy(image[0], 8, 0.05, 0) - image[0]
+            return metric.evaluate(built, base)
+
+        return stability
+    if explainer and name == "randomisation":
+        metric = metrics.ModelRandomizationMetric(
+            **asked, randomization_strategy=OurWeights(classifier)
+        )
+        return lambda: metric(explainer(classifier.model))
+    return None
+
+
+def row(classifier: Classifier, explanation: Explanation, name: str) -> str:
+    """A line of the table."""
+    (found,) = score(classifier, explanation, [name])
+    took = seconds(lambda: score(classifier, explanation, [name]))
+    least = floor(classifier, found.cost, explanation.sample.image)
+    same = took
+    if METRICS[name].family == "fidelity":
+        alone = {name: {"num_random": 0}}
+        same = seconds(lambda: score(classifier, explanation, [name], settings=alone))
+    rival = theirs(classifier, explanation, name)
+    ratio = f"{seconds(rival) / same:.1f}" if rival else "-"
+    method = explanation.method.name if METRICS[name].family == "rerun" else "any"
+    over = f"{took / least:.2f}" if least else "-"
+    cells = name, method, found.cost.evaluations, f"{took:.2f}", over, ratio
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def section(methods: list[str]) -> str:
+    """The section for `results.md`."""
+    classifier = Classifier(build_model("mobilenet_v2", 2, weights=None))
+    sample = classifier.read(SAMPLES / "dog.jpg")
+    lines = [
+        f"## Scores\n\nBy `benchmarks/scores.py`, {time.strftime('%Y-%m-%d')}, MobileNetV2 at 224, "
+        "processor seconds on two cores shared with other work.\n"
+        "`ours / floor`: against the bare passes. `Xplique / ours`: the same settings without "
+        "random maps, for the next picture.\n\n"
+        "| metric | method | passes | ours, processor s | ours / floor | Xplique / ours |\n"
+        "|---|---|---|---|---|---|"
+    ]
+    first = explain(classifier, sample, "grad_cam", target=1)
+    for name, metric in METRICS.items():
+        if metric.family in ("fidelity", "form"):
+            lines.append(row(classifier, first, name))
+            print(lines[-1], flush=True)
+    built = timed(lambda: score(classifier, first, ["randomisation"]))
+    for method in methods:
+        explanation = explain(classifier, sample, method, target=1)
+        for name, metric in METRICS.items():
+            if metric.family == "rerun" and metric.applies(METHODS[method]):
+                lines.append(row(classifier, explanation, name))
+                print(lines[-1], flush=True)
+    lines.append(
+        f"\nThe first randomisation of a network takes {built:.0f} processor seconds, since it is "
+        "copied and compiled; that is kept for all methods."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def write(text: str) -> None:
+    """Put the section in its place in `results.md`."""
+    parts = re.split(r"(?m)^(?=## )", RESULTS.read_text())
+    kept = [part.rstrip() + "\n" for part in parts if not part.startswith("## Scores")]
+    RESULTS.write_text("\n".join([*kept, text]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("methods", nargs="*", default=RERUN, help="whose reruns are timed")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/results.md")
+    options = parser.parse_args()
+    text = section(list(options.methods))
+    print(text)
+    if options.write:
+        write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The commands that judge explanations as they are typed."""
+
+import json
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import keras
+import pytest
+
+import xai_tf.commands.scoring  # noqa: F401 (its commands)
+from xai_tf.cli import main
+from xai_tf.models import build_model
+from xai_tf.scoring import METRICS
+
+CAT = Path(str(files("xai_tf.samples"))) / "cat.jpg"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Type a command; get its exit code, output and messages."""
+
+    def typed(*words):
+        monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        said = capsys.readouterr()
+        return caught.value.code or 0, said.out, said.err
+
+    return typed
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A small model of pictures with three classes."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("models") / "pets.keras"
+    build_model("cnn", 3, (64, 64), weights=None).save(path)
+    return path
+
+
+@pytest.fixture
+def classes(model):
+    return ["--model", model, "--classes", "cat,dog,bird", "--preprocessing", "unit"]
+
+
+def test_the_metrics_are_listed_with_their_range_and_meaning(run):
+    code, out, _ = run("metrics", "--json")
+
+    found = {entry["name"]: entry for entry in json.loads(out)}
+    assert code == 0
+    assert list(found) == list(METRICS)
+    assert found["deletion"]["better"] == "lower"
+    assert found["deletion"]["settings"]["steps"]["default"] == 10
+    assert set(found["deletion"]["meaning"]) == {"en", "fr"}
+
+
+def test_explanations_are_scored_with_costs_told_before(run, classes, tmp_path):
+    code, out, err = run(
+        "explain", CAT, *classes, "--method", "saliency", "--method", "lime", "--score",
+        "deletion, r2", "--set", "deletion.steps=5", "--set", "lime.num_samples=64", "--seed", "3",
+        "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+
+    saliency, lime = json.loads(out)[0]["explanations"]
+    (deletion,) = saliency["scores"]
+    assert code == 0
+    assert "Saliency, deletion: 86 passes a map, about" in err
+    assert [score["metric"] for score in lime["scores"]] == ["deletion", "r2"]
+    assert deletion["settings"] == {"steps": 5, "baseline": 0.0, "num_random": 20}
+    assert deletion["passes"] == {"forward": 86, "gradient": 0}
+    assert 0 <= deletion["value"] <= 1
+    assert deletion["seed"] == 3
+    assert deletion["quantity"].startswith("probability of ")
+    assert deletion["random"]["count"] == 20
+    assert lime["scores"][1]["random"] is None
+    kept = json.loads((tmp_path / "out" / "cat" / "manifest.json").read_text())
+    assert kept["explanations"] == json.loads(out)[0]["explanations"]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert METRICS["deletion"].meaning["en"] in page
+    assert f"{deletion['value']:.3f}" in page
+
+
+def test_scores_are_a_table_for_people(run, classes, tmp_path):
+    code, out, _ = run(
+        "explain", CAT, *classes, "--method", "saliency", "--score", "sparseness,average_drop",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+
+    assert code == 0
+    assert "Average drop" in out
+    assert "0 to 1, lower is better" in out
+
+
+def test_without_asking_nothing_is_scored(run, classes, tmp_path):
+    _, out, err = run(
+        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out", "--json"
+    )  # fmt: skip
+
+    assert json.loads(out)[0]["explanations"][0]["scores"] == []
+    assert "passes" not in err
+    assert "Scores" not in (tmp_path / "out" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--score", "deletoin"], "Did you mean 'deletion'"),
+        (["--score", "r2"], "for LIME only"),
+        (["--score", "deletion", "--set", "deletion.steps=0"], "steps=0"),
+        (["--score", "deletion", "--set", "insertion.steps=5"], "is not among what was asked"),
+    ],
+)
+@pytest.mark.parametrize("command", ["explain", "compare"])
+def test_what_cannot_be_scored_is_refused_in_one_line(run, classes, tmp_path, command, words, said):
+    out = ["--out", tmp_path / "out"] if command == "explain" else []
+
+    code, printed, err = run(command, CAT, *classes, "--method", "saliency", *words, *out)
+
+    assert code == 2
+    assert printed == ""
+    assert said in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_methods_are_compared_as_a_table_and_as_json(run, classes):
+    words = ["compare", CAT, *classes, "--method", "saliency", "--method", "grad_cam",
+             "--score", "deletion,sparseness", "--target", "dog"]  # fmt: skip
+
+    _, as_table, told = run(*words)
+    code, out, _ = run(*words, "--json")
+
+    found = json.loads(out)
+    assert code == 0
+    assert [entry["method"] for entry in found["methods"]] == ["saliency", "grad_cam"]
+    assert all(entry["target"] == "dog" for entry in found["methods"])
+    assert sorted(entry["ranks"]["deletion"] for entry in found["methods"]) == [1, 2]
+    assert found["agreement"]["methods"] == ["Saliency", "Grad-CAM"]
+    assert len(found["agreement"]["rank_correlation"]) == 2
+    assert "Grad-CAM, deletion: 191 passes a map" in told
+    assert "(lower is better)" in as_table
+    assert " *" in as_table
+    assert "beats" in as_table
+    assert "Agreement" in as_table
+    for entry in found["methods"]:
+        assert f"{entry['scores'][0]['value']:.3f}" in as_table

@@ -1,0 +1,171 @@
+"""Judge explanations: the metrics there are, and methods side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from xai_tf.agreement import Agreement
+from xai_tf.commands import (
+    AsJson,
+    Classes,
+    Model,
+    Preprocessing,
+    TaskName,
+    app,
+    load_classifier,
+    tell_doubt,
+)
+from xai_tf.commands.explaining import DEFAULT_METHODS, check_kind, parse_settings
+from xai_tf.commands.judging import Metrics, asked_metrics, metric_rows, tell_costs
+from xai_tf.console import answer, note, progress_bar
+from xai_tf.errors import pick
+from xai_tf.explanation import question
+from xai_tf.methods import METHODS
+from xai_tf.scoring.comparison import Comparison, compare
+from xai_tf.scoring.metric import METRICS
+from xai_tf.windows import Reading, read_and_predict
+
+DEFAULT_METRICS = "deletion,insertion,mu_fidelity,average_drop,sparseness"
+
+
+@app.command("metrics")
+def list_metrics(as_json: AsJson = False) -> None:
+    """List the metrics that explanations are judged by."""
+    table = Table("name", "range", "what it says", "for", "settings")
+    for metric in METRICS.values():
+        defaults = metric.settings({}, baseline=0)
+        table.add_row(
+            metric.name, metric.better, metric.meaning["en"], metric.only or "all methods",
+            ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
+        )  # fmt: skip
+    answer(as_json, metric_rows(list(METRICS.values())), table)
+
+
+@app.command("compare")
+def compare_methods(
+    file: Annotated[Path, typer.Argument(help="A file; of a long recording, what decides most.")],
+    model: Model,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", help="Once or several times (see `methods`).")
+    ] = None,
+    score: Metrics = DEFAULT_METRICS,
+    target: Annotated[
+        str | None, typer.Option(help="Class to explain; the predicted one if left out.")
+    ] = None,
+    contrast: Annotated[
+        str | None, typer.Option(help="A second class: why the target and not this one?")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as METHOD or METRIC.NAME=VALUE.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of methods and metrics.")] = 0,
+    task: TaskName = None,
+    classes: Classes = None,
+    preprocessing: Preprocessing = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain FILE by several methods, judge each, and say how far they agree."""
+    from xai_tf.bundle import describe_classifier, describe_reading
+
+    methods = list(dict.fromkeys(method or DEFAULT_METHODS))
+    for name in methods:
+        pick(METHODS, name, "method")
+    metrics = asked_metrics(score, methods)
+    given = parse_settings(settings or [], methods, metrics)
+    classifier = load_classifier(model, task, classes, preprocessing)
+    for name in filter(None, (target, contrast)):
+        classifier.label(name)
+    check_kind(file, classifier)
+    reading = read_and_predict(classifier, file)
+    label, other = question(classifier, reading.prediction, target, contrast)
+    number = reading.most_decisive(classifier.target(label, other), 1)[0]
+    tell_costs(classifier, methods, metrics, given)
+    with progress_bar() as bar:
+        line = bar.add_task(f"{file.name}: {len(methods)} methods", total=1)
+
+        def report(done: int, total: int) -> None:
+            bar.update(line, completed=done, total=total)
+
+        found = compare(
+            classifier, reading.samples[number], methods, [metric.name for metric in metrics],
+            target=label, contrast=other, settings=given, seed=seed, progress=report,
+        )  # fmt: skip
+    tell_doubt(classifier)
+    for explanation, row in zip(found.explanations, found.scores, strict=True):
+        for text in dict.fromkeys(one.note for one in row if one and one.note):
+            note(f"{explanation.method.title}: {text}", style="yellow")
+    data = {
+        "model": describe_classifier(classifier), "input": describe_reading(reading),
+        "window": number, **_described(found),
+    }  # fmt: skip
+    answer(as_json, data, Group(_scores(found, reading), _agreement(found.agreement)))
+
+
+def _scores(found: Comparison, reading: Reading) -> Table:
+    """Methods by metrics; the best of each column marked, and how many random maps it beats."""
+    explained = found.explanations[0].target_name
+    title = escape(f"{reading.source.name}: what speaks for {explained}")
+    table = Table("method", title=title)
+    for metric in found.metrics:
+        table.add_column(f"{metric.title}\n({metric.direction} is better)")
+    ranks = found.ranks
+    for explanation, row, places in zip(found.explanations, found.scores, ranks, strict=True):
+        cells = [_cell(one, place) for one, place in zip(row, places, strict=True)]
+        table.add_row(explanation.method.title, *cells)
+    table.caption = "* best of its column; 'beats': the share of random maps that are worse"
+    return table
+
+
+def _cell(one: Any, place: int) -> str:
+    if one is None:
+        return "-"
+    if np.isnan(one.value):
+        return "no value"
+    beats = "" if one.random is None else f"\nbeats {one.random.beaten:.0%}"
+    return f"{one.value:.3f}{' *' if place == 1 else ''}{beats}"
+
+
+def _agreement(found: Agreement) -> Table:
+    """Methods by methods: rank correlation, and the overlap of the strongest tenth."""
+    table = Table("", *found.names, title="Agreement: rank correlation / overlap of the top tenth")
+    for name, correlations, overlaps in zip(
+        found.names, found.correlations, found.overlaps, strict=True
+    ):
+        pairs = zip(correlations, overlaps, strict=True)
+        table.add_row(name, *(f"{one:.2f} / {other:.2f}" for one, other in pairs))
+    if found.left_out:
+        table.caption = f"without a signal: {', '.join(found.left_out)}"
+    return table
+
+
+def _described(found: Comparison) -> dict[str, Any]:
+    """A comparison as plain data."""
+    from xai_tf.bundle import describe_explanation, describe_score
+
+    methods = [
+        describe_explanation(explanation)
+        | {
+            "scores": [describe_score(one) for one in row if one],
+            "ranks": {m.name: int(p) for m, p in zip(found.metrics, places, strict=True) if p},
+        }
+        for explanation, row, places in zip(
+            found.explanations, found.scores, found.ranks, strict=True
+        )
+    ]
+    return {
+        "methods": methods,
+        "metrics": metric_rows(found.metrics),
+        "agreement": {
+            "methods": list(found.agreement.names),
+            "rank_correlation": found.agreement.correlations.tolist(),
+            "overlap": found.agreement.overlaps.tolist(),
+            "left_out": list(found.agreement.left_out),
+        },
+    }
