@@ -215,7 +215,7 @@ class Evaluation:
 
 
 # Raise it when the same request is answered otherwise, or its answer is packed otherwise.
-ANSWERS = 2
+ANSWERS = 3
 
 
 def is_packed(request: Request) -> bool:

@@ -1,0 +1,151 @@
+"""A folder to listen to: what a map is about as sounds, and what the classifier says of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from xai_tf.audible.hearing import Heard, check_hears, hear
+from xai_tf.audible.masking import keep, mute, sound_of
+from xai_tf.audible.regions import TimeFrequencyRegion, evidence_mask, find_regions, region_mask
+from xai_tf.classifier import Classifier
+from xai_tf.doctor import diagnose, drawable
+from xai_tf.errors import OutputError, SettingError
+from xai_tf.explanation import Explanation
+from xai_tf.sample import Sound
+
+SCHEMA_VERSION = 1
+REGIONS = "regions.json"
+
+
+def save_sounds(
+    folder: Path, classifier: Classifier, explanation: Explanation, count: int = 3
+) -> dict[str, Any]:
+    """Write what an explanation is about as sounds into `folder`, whole or not at all.
+
+    Holds `original.wav`, `only_for.wav` and `everything_but.wav` (see `evidence_mask`), for each of
+    the strongest regions `solo_1.wav` and `mute_1.wav`, and `regions.json`, which is written last.
+    A folder of ours that is there already is replaced.
+
+    Args:
+        folder: where to.
+        classifier: the one that was explained; it is asked about each file that was written.
+        explanation: of a sample with a sound.
+        count: of regions, at most.
+
+    Returns:
+        What is in `regions.json`: the map, its regions, and of each sound the share of the
+        original's energy, the logits and the score (the logit of the class explained, less that of
+        the one it is held against), None where only silence is left.
+
+    Raises:
+        ModelError: the classifier reads no sound.
+        InputError: the sample has no sound.
+        SettingError: the map has no signal.
+        OutputError: the folder holds something else, or cannot be written.
+    """
+    check_hears(classifier)
+    sound_of(explanation.sample)
+    if not drawable(explanation.attribution):
+        raise SettingError(
+            f"{explanation.sample.source}: there is nothing to listen to. "
+            f"{explanation.method.title} for {explanation.target_name}: "
+            f"{diagnose(explanation.attribution)[0].text}"
+        )
+    regions = find_regions(explanation, count)
+    with _whole(folder, REGIONS) as new:
+        heard = hear(classifier, _sounds(explanation, regions), new)
+        described = _describe(classifier, explanation, regions, heard)
+        (new / REGIONS).write_text(json.dumps(described, indent=1, allow_nan=False), "utf-8")
+    return described
+
+
+def check_place(folder: Path) -> None:
+    """Raise an OutputError where sounds cannot go because something else is there."""
+    _check_place(folder, REGIONS)
+
+
+def _sounds(explanation: Explanation, regions: list[TimeFrequencyRegion]) -> dict[str, Sound]:
+    sample, speaking = explanation.sample, evidence_mask(explanation)
+    sounds = {
+        "original": sound_of(sample),
+        "only_for": keep(sample, speaking),
+        "everything_but": mute(sample, speaking),
+    }
+    masks = [region_mask(sample, region) for region in regions]
+    sounds |= {f"solo_{n}": keep(sample, mask) for n, mask in enumerate(masks, 1)}
+    sounds |= {f"mute_{n}": mute(sample, mask) for n, mask in enumerate(masks, 1)}
+    return sounds
+
+
+def _describe(
+    classifier: Classifier,
+    explanation: Explanation,
+    regions: list[TimeFrequencyRegion],
+    heard: dict[str, Heard],
+) -> dict[str, Any]:
+    """All that was found, as plain data."""
+    from xai_tf.bundle import describe, describe_classifier, describe_explanation, versions
+
+    weights = classifier.target(explanation.target, explanation.contrast)
+    original = heard["original"]
+    sounds = []
+    for name, one in heard.items():
+        said = one.prediction
+        sounds.append({
+            "name": name,
+            "file": one.path.name,
+            "energy": one.energy / original.energy,
+            "score": float(said.logits @ weights) if said else None,
+            "prediction": describe(said) if said else None,
+        })  # fmt: skip
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "versions": versions(),
+        "model": describe_classifier(classifier),
+        "file": explanation.sample.source.name,
+        "sha256": explanation.sample.sha256,
+        "warnings": list(explanation.sample.warnings),
+        "prediction": describe(explanation.prediction),
+        "explanation": describe_explanation(explanation),
+        "regions": [asdict(region) | {"text": region.text} for region in regions],
+        "sounds": sounds,
+    }
+
+
+@contextmanager
+def _whole(folder: Path, last: str) -> Iterator[Path]:
+    """A folder to write into that takes its place when all is written, or leaves no trace."""
+    _check_place(folder, last)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as scratch:
+            new, old = Path(scratch, "new"), Path(scratch, "old")
+            new.mkdir()
+            yield new
+            if folder.exists():
+                os.replace(folder, old)
+            try:
+                os.replace(new, folder)
+            except OSError:
+                if old.exists():
+                    os.replace(old, folder)
+                raise
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written ({error.strerror or error}). Free some space, or give "
+            "another --out."
+        ) from error
+
+
+def _check_place(folder: Path, last: str) -> None:
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise OutputError(f"{folder.parent} is no folder. Give another --out.")
+    if folder.exists() and not (folder / last).is_file():
+        raise OutputError(f"{folder} is there and holds no sounds of ours. Give another --out.")
