@@ -45,6 +45,22 @@ def test_files_of_one_name_do_not_mix():
     assert taken.field.problem == ""
 
 
+def test_a_file_that_cannot_be_taken_keeps_no_other_from_coming():
+    answers = []
+
+    def fail(name, data):
+        raise RuntimeError("a defect of ours")
+
+    field = Dropper(SMALL, fail)
+    field._send_msg = answers.append
+    message = {"file": 0, "name": "a.png", "size": 3, "at": 0, "data": b"one"}
+    for number in (0, 1):
+        with pytest.raises(RuntimeError):
+            field._handle_msg(message | {"file": number})
+
+    assert answers == [{"file": 0, "next": None}, {"file": 1, "next": None}]
+
+
 def test_an_empty_file_is_a_file():
     taken = Taken()
 
@@ -71,9 +87,12 @@ def test_an_empty_file_is_a_file():
 def test_a_file_that_comes_otherwise_than_it_was_said_is_dropped_and_told(size, pieces):
     taken = Taken()
 
-    answers = [taken.field._next(7, "a.png", size, at, data) for at, data in pieces]
+    answers = []
+    taken.field._send_msg = answers.append
+    for at, data in pieces:
+        taken.say(7, "a.png", size, at, data)
 
-    assert answers[-1] is None
+    assert answers[-1] == {"file": 7, "next": None}
     assert "a.png" in taken.field.problem
     assert taken.field._arrivals == {}
     assert taken.files == []

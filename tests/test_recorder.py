@@ -25,21 +25,29 @@ def window(browser):
     return browser.new_context(viewport={"width": 900, "height": 900})
 
 
-def test_a_recording_is_taken_whole_or_not_at_all():
-    recorder = Recorder()
+@pytest.fixture
+def heard():
+    """Recordings that have come."""
+    return []
+
+
+@pytest.fixture
+def recorder(heard):
+    return Recorder(lambda _, data: heard.append(data))
+
+
+def test_a_recording_is_taken_whole_or_not_at_all(recorder, heard):
 
     recorder._handle_msg(GOOD | {"at": 1})
     recorder._handle_msg("text")
     recorder._handle_msg(GOOD | {"data": b"he"})
-    assert not recorder.wav
+    assert not heard
 
     recorder._handle_msg(GOOD | {"at": 2, "data": b"ad"})
-    assert recorder.wav == b"head"
+    assert heard == [b"head"]
 
 
-def test_a_recording_cannot_fill_the_memory():
-    recorder = Recorder()
-
+def test_a_recording_cannot_fill_the_memory(recorder):
     for number in range(5):
         message = {"file": number, "name": "a.wav", "size": MAX_BYTES, "at": 0, "data": b"x"}
         recorder._handle_msg(message)
@@ -49,31 +57,28 @@ def test_a_recording_cannot_fill_the_memory():
     assert sum(arrival.size for arrival in recorder._arrivals.values()) <= 2 * MAX_BYTES
 
 
-def test_the_microphone_is_recorded(browser):
-    recorders = []
+def test_the_microphone_is_recorded(browser, heard):
+    def take(_, data):
+        heard.append(data)
 
-    def make_page():
-        recorders.append(Recorder(seconds=2))
-        return pn.Column(recorders[-1])
-
-    with served(make_page) as url:
+    with served(lambda: pn.Column(Recorder(take, seconds=2))) as url:
         page = browser.new_context(permissions=["microphone"]).new_page()
         page.goto(url)
         page.get_by_role("button", name="Record from the microphone").click()
         page.get_by_text("Recorded 2.0 s").wait_for()
-        eventually(lambda: recorders[-1].wav)
+        eventually(lambda: heard)
         page.close()
 
-    with wave.open(io.BytesIO(recorders[-1].wav)) as file:
+    with wave.open(io.BytesIO(heard[0])) as file:
         rate, count = file.getframerate(), file.getnframes()
-        heard = np.frombuffer(file.readframes(count), "<i2") / 32768
+        samples = np.frombuffer(file.readframes(count), "<i2") / 32768
     assert rate >= 44100
     assert count / rate == pytest.approx(2, abs=0.05)
-    assert np.abs(heard).max() > 0.1
+    assert np.abs(samples).max() > 0.1
 
 
 def test_a_refused_microphone_is_told_in_words(window):
-    with served(lambda: pn.Column(Recorder())) as url:
+    with served(lambda: pn.Column(Recorder(lambda *_: None))) as url:
         page = window.new_page()
         page.goto(url)
         page.get_by_role("button", name="Record from the microphone").click()
@@ -84,7 +89,7 @@ def test_a_refused_microphone_is_told_in_words(window):
 
 
 def test_a_page_that_may_not_record_says_why(window):
-    with served(lambda: pn.Column(Recorder())) as url:
+    with served(lambda: pn.Column(Recorder(lambda *_: None))) as url:
         page = window.new_page()
         # What a browser leaves a page that came over http from another machine.
         page.add_init_script("delete Navigator.prototype.mediaDevices")

@@ -32,6 +32,7 @@ from dashboards.uploads import Uploads
 from dashboards.views import compare
 from dashboards.views.depth import DepthPage
 from dashboards.views.explain import PredictionView
+from dashboards.views.side import InputView
 from dashboards.views.take import TakeView
 from weights_keras import ModelCard
 from xai_tf.errors import InputError
@@ -852,6 +853,36 @@ def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path)
 
     assert not list((tmp_path / "uploads").iterdir())
     assert [trace() for trace in traces] == [None] * len(traces)
+
+
+def test_what_is_dropped_or_recorded_comes_on_the_bench(visit, tmp_path):
+    picture = draw(tmp_path, "mine.png").path.read_bytes()
+    sound = (SAMPLES / "speech_human.wav").read_bytes()
+
+    async def story(session):
+        view = InputView(bench=session.bench)
+        for field, data in ((view._drop, picture), (view._recorder, sound)):
+            whole = {"file": 0, "name": "given", "size": len(data), "at": 0, "data": data}
+            field._handle_msg(whole)
+        return [file.kind for file in session.bench.files], session.bench.problem
+
+    assert visit(story) == (["picture", "sound"], "")
+
+
+def test_what_is_wrong_with_a_setting_is_said_until_something_else_is_asked(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.method = "occlusion"
+        explorer.run()
+        explorer.problem = "No such number."
+        await explained(session)
+        kept = explorer.problem
+        explorer.method = "saliency"
+        return kept, explorer.problem
+
+    assert visit(story) == ("No such number.", "")
 
 
 def test_a_page_hears_of_nobody_elses_work_and_goes_with_its_visitor(visit, service, tmp_path):

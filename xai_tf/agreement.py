@@ -162,7 +162,7 @@ def _weaker(strength: np.ndarray) -> np.ndarray:
 
 
 def _ranks(explanation: Explanation, signed: bool) -> np.ndarray:
-    """The ranks of the cells, less their mean: float64 (GRID, GRID) or flat."""
+    """The ranks of the cells, less their mean: float64, as many as cells."""
     from scipy.stats import rankdata
 
     values = explanation.attribution if signed else np.abs(explanation.attribution)

@@ -20,6 +20,7 @@ from xai_tf.sample import Sample, Sound
 
 COMPRESSION = 1  # of PNG: up to a tenth larger than by default, in a quarter of the time
 TILE = 96  # pixels
+MAX_TILES = 100  # of a sample, of some 15 kB each
 STRONGEST = 0.1  # of the places of a map
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 # What was drawn, as long as somebody has what it shows: visitors go to and fro, and share answers.
@@ -65,6 +66,8 @@ def tile_of(explanation: Explanation) -> str:
     content = explanation.method.name, hash(explanation.attribution.tobytes())
     if content not in tiles:  # the explanation itself is gone as soon as another is looked at
         tiles[content] = _tile_url(pictures.overlay(explanation))
+        if len(tiles) > MAX_TILES:
+            del tiles[next(iter(tiles))]
     return tiles[content]
 
 

@@ -62,11 +62,16 @@ class FileField(JSComponent):
                 "at": int(at),
                 "data": bytes(piece),
             } if _plausible(number, name, size):
-                following = self._next(number, name, size, at, piece)
+                following, whole = self._take(number, name, size, at, piece)
+                # Before the file is handed over: whatever fails there, the next one can come.
                 self._send_msg({"file": number, "next": following})
+                if whole:
+                    self._on_file(whole.name, whole.data.getvalue())
 
-    def _next(self, number: int, name: str, size: int, at: int, piece: bytes) -> int | None:
-        """Take a piece of a file; gives where the next begins, None if there is to be none."""
+    def _take(
+        self, number: int, name: str, size: int, at: int, piece: bytes
+    ) -> tuple[int | None, Arrival | None]:
+        """Take a piece: where the next begins, None if there is to be none; the file if whole."""
         arrival = self._arrivals.pop(number, Arrival(name, 0))
         try:
             if at == 0:
@@ -75,12 +80,11 @@ class FileField(JSComponent):
         except InputError as error:
             self.problem = ""  # the same words again are news, too
             self.problem = str(error)
-            return None
+            return None, None
         if at + len(piece) < arrival.size:
             self._arrivals[number] = arrival
-            return at + len(piece)
-        self._on_file(arrival.name, arrival.data.getvalue())
-        return None
+            return at + len(piece), None
+        return None, arrival
 
     def _begin(self, name: str, size: int) -> Arrival:
         """A new file, if there is room for all of it."""
@@ -97,8 +101,8 @@ class FileField(JSComponent):
 
 def _plausible(number: int, name: str, size: int) -> bool:
     """Whether a browser can say this of a file."""
-    return (
-        len(name) <= LONGEST_TEXT and 0 <= number <= LARGEST_NUMBER and 0 <= size <= LARGEST_NUMBER
+    return len(name) <= LONGEST_TEXT and all(
+        0 <= value <= LARGEST_NUMBER and not isinstance(value, bool) for value in (number, size)
     )
 
 

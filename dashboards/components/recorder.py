@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable
 
 import param
 
@@ -15,22 +14,19 @@ MAX_BYTES = 44 + SECONDS * 192_000 * 2  # at the highest rate of sound cards
 
 
 class Recorder(FileField):
-    """A button that records; `wav` is set once a recording is whole.
+    """A button that records.
 
     The browser writes the WAV itself (16 bits, mono, at the rate of its sound card), because what
     it would compress would not be what was heard.
+
+    Args:
+        on_file: called with the name and the bytes of each recording that is whole.
     """
 
-    wav = param.Bytes(doc="The latest recording, a WAV file; none if there is none.")
     seconds = param.Number(default=SECONDS, bounds=(1, SECONDS), doc="Recording stops after these.")
 
     _bundle = "recorder.js"
-    # It came from the browser: no need to send it back.
-    _rename: ClassVar[Mapping[str, str | None]] = {"wav": None}
 
-    def __init__(self, **params: object) -> None:
+    def __init__(self, on_file: Callable[[str, bytes], None], **params: object) -> None:
         limits = Limits(sound_bytes=MAX_BYTES, picture_bytes=0, files=2)
-        super().__init__(limits, self._keep, **params)
-
-    def _keep(self, _: str, data: bytes) -> None:
-        self.wav = data
+        super().__init__(limits, on_file, **params)

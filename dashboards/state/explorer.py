@@ -15,10 +15,10 @@ from xai_tf.errors import XaiTfError
 from xai_tf.explanation import Explanation
 from xai_tf.methods import METHODS
 
-MAX_MADE = 200  # explanations that are kept for a visitor; of 224 x 224 pixels 0.2 MB each
+MAX_MADE = 200  # explanations that are kept for a visitor: 0.2 MB each of 224 x 224, and as drawn
 QUICK_SECONDS = 1.5  # what takes no longer starts without being asked for
 PREDICTED, NOTHING = -1, -1
-_AT_REST = {"running": False, "partial": None, "progress": 0.0, "status": "", "problem": ""}
+_AT_REST = {"running": False, "partial": None, "progress": 0.0, "status": ""}
 
 
 class Explorer(param.Parameterized):
@@ -123,6 +123,7 @@ class Explorer(param.Parameterized):
         request = self.request()
         if request is None or (self.running and self._job and self._job.request == request):
             return
+        self.problem = ""
         self._ask(request)
 
     def stop(self) -> None:
@@ -153,7 +154,7 @@ class Explorer(param.Parameterized):
     @param.depends("method", "target", "contrast", "layer", "seed", "settings", watch=True)
     def _consider(self) -> None:
         """Show what is known, compute what is quick, and leave the rest to the visitor."""
-        self._job = None
+        self._job, self.problem = None, ""
         self.bench.visitor.cancel("explain")
         request, known, seconds = self.request(), self.known(self.method), self.seconds()
         quick = seconds is not None and seconds <= QUICK_SECONDS

@@ -114,6 +114,7 @@ class GridView(View):
         state = self.comparison
         if not state.active:  # it is drawn when it is looked at; nothing old is seen before
             self._grid.objects = []
+            self._stages, self._drawn, self._found = {}, {}, {}
             return
         places = sorted(state.cells)
         columns = 1 + max((column for _, column in places), default=0)

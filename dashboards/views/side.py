@@ -29,21 +29,17 @@ class InputView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._drop = Dropper(self.bench.uploads.limits, self.bench.add)
-        self._recorder = Recorder()
+        self._recorder = Recorder(self.bench.add)
         self._gallery = Choices(label="Samples", layout="tiles", items=[_tile(i) for i in GALLERY])
         for field in (self._drop, self._recorder):
             field.param.watch(self._turned_away, "problem")
-        self._recorder.param.watch(self._recorded, "wav")
         self._gallery.param.watch(self._taken, "value")
         self.bench.param.watch(self._mark, "file")
 
     def _turned_away(self, event: Any) -> None:
-        self.bench.problem = event.new or self.bench.problem
-
-    def _recorded(self, event: Any) -> None:
         if event.new:
-            self._recorder.wav = None  # or it would stay in memory
-            self.bench.add("recording.wav", event.new)
+            self.bench.problem = ""  # the same words again are said again
+            self.bench.problem = event.new
 
     def _taken(self, event: Any) -> None:
         item = next((item for item in GALLERY if item.name == event.new), None)
