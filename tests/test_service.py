@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -559,9 +560,10 @@ def test_visitors_who_look_at_the_same_share_it(service, models, picture):
     assert first.sample is reading.samples[0]
     assert not first.attribution.flags.writeable
     assert other.sample.source.name == "other.png"  # a name is nobody else's
+    kept = [weakref.ref(answer) for answer in (reading, first, other)]
     del reading, first, second, other
     gc.collect()
-    assert not service._shared
+    assert [found() for found in kept] == [None] * 3
 
 
 def test_an_image_of_few_colours_is_packed_small_and_exactly(models, picture):

@@ -40,9 +40,14 @@ export function render({ model, el }) {
 
   const choose = (button) => {
     if (!button || button.disabled) return;
-    model.value = button.dataset.value;
-    mark();
     button.focus();
+    const tell = () => {
+      model.value = button.dataset.value;
+      mark();
+    };
+    // Panel loses what is answered before the page is drawn.
+    if (model.document.is_idle) tell();
+    else model.document.idle.connect(tell);
   };
 
   const draw = () => {
