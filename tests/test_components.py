@@ -325,7 +325,8 @@ def test_light_and_dark_wide_and_narrow_are_readable(window, explanation, heard,
 
     def make_page():
         stages = [Stage(**layers.stage_of(explanation), mode="swipe"), Stage(**sounding)]
-        return pmui.Page(title="Stages", main=[*stages, Recorder()], dark_theme=dark, sx=hidden)
+        recorder = Recorder(lambda *_: None)
+        return pmui.Page(title="Stages", main=[*stages, recorder], dark_theme=dark, sx=hidden)
 
     with served(make_page) as url:
         page = window.new_page()
