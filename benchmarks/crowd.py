@@ -26,12 +26,12 @@ from PIL import Image
 from processes import busiest
 from visitor import Model, Visitor
 
-from dashboards.components.layers import picture_url
 from dashboards.gallery import GALLERY
 from weights_keras import FOLDER, read_card
 from xai_tf import pictures
 from xai_tf.demo import SAMPLES
 from xai_tf.methods import METHODS
+from xai_tf.report.stages import picture_url
 from xai_tf.tasks import TASKS
 
 QUICK = ("grad_cam", "grad_cam_pp", "saliency", "gradient_input", "fem")

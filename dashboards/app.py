@@ -26,9 +26,12 @@ from dashboards.views.errors import ErrorsView
 from dashboards.views.explain import ExplainPage
 from dashboards.views.help import HelpView
 from dashboards.views.link import LinkView
+from dashboards.views.listen import ListenView
 from dashboards.views.narration import NarrationView
+from dashboards.views.ranking import RankingView
 from dashboards.views.side import FilesView, InputView, ModelView, NoticesView
 from dashboards.views.take import TakeView
+from dashboards.views.trust import TrustView
 from dashboards.views.tuning import TuningView
 from xai_tf.methods import METHODS
 
@@ -88,7 +91,12 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
     visitor = session.bench.visitor
 
     def explain() -> ExplainPage:
-        extras = [NarrationView(narrator=session.narrator), TakeView(session=session)]
+        extras = [
+            TrustView(trust=session.trust, language=session.param.language),
+            ListenView(listener=session.listener),
+            NarrationView(narrator=session.narrator),
+            TakeView(session=session),
+        ]
         return ExplainPage(explorer=session.explorer, bench=session.bench, extras=extras)
 
     def errors() -> ErrorsView:
@@ -103,7 +111,9 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
 
     return {
         "explain": explain,
-        "compare": lambda: ComparePage(comparison=session.comparison),
+        "compare": lambda: ComparePage(
+            comparison=session.comparison, extras=[RankingView(ranking=session.ranking)]
+        ),
         "layers": lambda: DepthPage(depth=session.depth),
         "errors": errors,
         "tuning": tuning,

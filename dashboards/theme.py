@@ -44,6 +44,13 @@ ul { margin: 0 0 0.5em; padding-left: 1.2em; }
 table { border-collapse: collapse; font-size: 0.875rem; }
 th, td { padding: 0.2em 0.7em 0.2em 0; text-align: left; font-weight: 400; }
 td { font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding-top: 0.4em; }
+meter { width: 4.5em; }
+details { font-size: 0.85rem; } summary { cursor: pointer; }
+.standing { width: 9em; height: 1em; display: block; }
+.standing .line { fill: currentColor; opacity: 0.35; }
+.standing .band { fill: currentColor; opacity: 0.3; }
+.standing .value { fill: var(--panel-primary-color, #00639b); }
 """
 
 

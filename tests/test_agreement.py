@@ -5,11 +5,21 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from conftest import SAMPLES
 from scipy.stats import spearmanr
 
-from xai_tf.agreement import agreement, chance_overlap, consensus, overlap, rank_correlation
+from xai_tf.agreement import (
+    agreement,
+    chance_overlap,
+    consensus,
+    overlap,
+    rank_correlation,
+    sign_agreement,
+)
+from xai_tf.conflicts import conflicts
 from xai_tf.explanation import Explanation, explain
 from xai_tf.methods import METHODS
+from xai_tf.tasks import TASKS
 
 SIDE = 224
 SLOPE = np.linspace(0, 1, SIDE) + np.linspace(0, 2, SIDE)[:, None]
@@ -131,6 +141,105 @@ def test_maps_without_a_signal_are_left_out_and_named(of):
         rank_correlation(of(SLOPE), of(SLOPE.T, "rise"))
     )
     assert agreement([broken]).correlations.shape == (0, 0)
+
+
+def test_signs_agree_where_both_say_for_or_both_say_against(of):
+    """One map, and the same with a quarter of its strongest places turned round."""
+    for_and_against = spot(0, 0) - spot(128, 128)
+    turned = for_and_against - 2 * spot(0, 0, side=32) + 2 * spot(128, 128, side=32)
+    first, second = of(for_and_against, "gradient_input"), of(1e-30 * turned, "occlusion")
+
+    assert sign_agreement(first, first) == 1
+    assert sign_agreement(first, second) == sign_agreement(second, first) == 0.75
+    assert sign_agreement(first, of(-for_and_against, "lime")) == 0
+
+
+def test_a_sign_against_none_does_not_agree(of):
+    first, second = of(spot(0, 0, side=32), "lime"), of(spot(128, 0, side=32), "lime")
+
+    assert sign_agreement(first, second) == 0
+    assert sign_agreement(first, of(spot(0, 0, side=32) + spot(128, 0, side=32), "lime")) == 0.5
+
+
+def test_maps_with_random_signs_agree_by_half(of):
+    rng = np.random.default_rng(0)
+    maps = [of(rng.normal(size=(28, 28)), "lime") for _ in range(20)]
+
+    found = [sign_agreement(a, b) for a, b in combinations(maps, 2)]
+
+    assert np.mean(found) == pytest.approx(0.5, abs=0.02)
+
+
+def test_methods_without_signs_have_no_sign_agreement(of):
+    signed, strength, zero = of(SLOPE, "lime"), of(SLOPE), of(0 * SLOPE, "lime")
+
+    assert np.isnan([sign_agreement(signed, strength), sign_agreement(zero, zero)]).all()
+    found = agreement([signed, strength, of(-SLOPE, "occlusion")]).signs
+    np.testing.assert_array_equal(found, [[1, np.nan, 0], [np.nan] * 3, [0, np.nan, 1]])
+
+
+def test_conflict_is_where_ranks_lie_apart(of):
+    """A spot that one map shows and the other does not; another that both show."""
+    one, other = of(spot(0, 0) + spot(0, 128)), of(7 * spot(0, 0), "rise")
+
+    found = conflicts([one, other, of(np.ones((SIDE, SIDE)), "fem")])
+
+    assert found.level.dtype == np.float32
+    assert found.level.shape == (SIDE, SIDE)
+    assert found.level[32, 160] == pytest.approx(1 - 128 / 784, abs=0.002)
+    assert found.level[32, 32] == pytest.approx(64 / 784, abs=0.002)
+    assert found.level[160, 160] == 0
+    first = found.disputes[0]
+    assert (first.first, first.second, first.opposed) == ("Saliency", "RISE", False)
+    assert first.across > 0.5 > first.down
+    assert first.text == "Saliency ranks it above 84% of the picture, RISE above 0%"
+
+
+def test_conflict_is_where_one_says_for_and_another_against(of):
+    """The ranks by strength are the same, the signs are not."""
+    one, other = of(spot(0, 0), "lime"), of(-spot(0, 0), "occlusion")
+
+    found = conflicts([other, of(spot(0, 0)), one])
+
+    assert found.level[32, 32] == 1
+    assert found.level[160, 160] == 0
+    assert {dispute.text for dispute in found.disputes} == {"LIME says for, Occlusion against"}
+
+
+def test_conflicts_are_named_apart_and_by_their_place(of):
+    rng = np.random.default_rng(0)
+    maps = [of(rng.random((28, 28))), of(rng.random((28, 28)), "rise")]
+
+    found = conflicts(maps, count=5).disputes
+
+    assert len(found) == 5
+    for a, b in combinations(found, 2):
+        assert max(abs(a.across - b.across), abs(a.down - b.down)) >= 4 / 28 - 1e-6
+    assert found[0].place == (
+        f"{found[0].across:.0%} from the left, {found[0].down:.0%} from the top"
+    )
+
+
+def test_a_conflict_in_a_sound_is_named_by_its_time_and_pitch(of):
+    sample = TASKS["deepfake_audio"].read(SAMPLES / "speech_human.wav")
+    one, other = (of(spot(0, x), m) for x, m in ((0, "saliency"), (128, "rise")))
+
+    found = conflicts([replace(one, sample=sample), other]).disputes
+
+    places = [dispute.place.removesuffix(" Hz").split(" s, ") for dispute in found]
+    assert all(0 < float(seconds) < 2 for seconds, _ in places)
+    assert all(1500 < float(hertz) < 4000 for _, hertz in places)  # at the top of the picture
+
+
+@pytest.mark.parametrize("others", [[], ["constant"], ["same"]])
+def test_without_a_second_opinion_there_is_no_conflict(of, others):
+    known = {"constant": of(np.ones((SIDE, SIDE)), "rise"), "same": of(SLOPE, "rise")}
+
+    found = conflicts([of(SLOPE), *(known[name] for name in others)])
+
+    assert found.level.shape == (SIDE, SIDE)
+    assert not found.level.any()
+    assert found.disputes == ()
 
 
 def test_consensus_is_the_mean_share_of_weaker_places(of):

@@ -245,7 +245,7 @@ def test_a_bundle_holds_pictures_arrays_and_a_manifest(explained):
     assert sorted(path.name for path in out.iterdir()) == ["cat", "index.html"]
     assert {path.name for path in (out / "cat").iterdir()} == {
         "attributions.npz", "comparison.png", "input.png", "manifest.json", "rise.png",
-        "rise_overlay.png", "saliency.png", "saliency_overlay.png",
+        "rise_overlay.png", "rise_stability.svg", "saliency.png", "saliency_overlay.png",
     }  # fmt: skip
 
 

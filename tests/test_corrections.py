@@ -13,6 +13,7 @@ from xplique import attributions as xplique
 
 from xai_tf import corrections
 from xai_tf.classifier import Classifier
+from xai_tf.corrections.segments import cosine_weights
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
 from xai_tf.segmentation import segment
@@ -279,16 +280,22 @@ def test_lime_finds_the_weights_of_a_network_that_adds_segments(halves, left_bri
 
 
 def test_limes_kernel_does_not_depend_on_the_picture():
-    present = tf.constant([[1, 1, 1, 1], [1, 1, 0, 0]])
+    present = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
 
-    weights = corrections.cosine_weights(None, present, None).numpy()
+    weights = cosine_weights(present)
 
     distance = 1 - np.sqrt(0.5)
     np.testing.assert_allclose(weights, [1, np.sqrt(np.exp(-(distance**2) / 0.25**2))], rtol=1e-5)
 
 
 def test_coalitions_come_in_pairs_and_with_both_ends():
-    drawn = corrections.coalitions(np.array([30]), 64, seed=0).numpy()
+    shap = corrections.KernelShap(lambda x: x, 0, np.arange(30).reshape(5, 6), 64, 0.0)
+    shap.inference_function = lambda _model, pictures, _targets: np.zeros(len(pictures))
+    shap.begin(np.zeros((5, 6, 3), np.float32), np.zeros(1, np.float32))
+
+    for _ in range(2):
+        shap.take()
+    drawn = shap._present
 
     assert drawn.shape == (64, 30)
     assert drawn[0].all()

@@ -159,6 +159,52 @@ def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
     assert page.get_by_role("button", name="Play").is_visible()
 
 
+def test_what_decides_of_a_sound_can_be_heard_and_muted(page):
+    take(page, "Synthetic speech")
+    parts = page.get_by_role("group", name="What to hear")
+
+    parts.get_by_role("button", name=re.compile("^Only what")).click()
+
+    page.get_by_text("asked about this very file").wait_for()
+    audio = page.locator("audio[aria-label^='Only what']")
+    eventually(lambda: audio.evaluate("sound => sound.duration") == 2)
+    assert audio.evaluate("sound => sound.error") is None
+    eventually(lambda: audio.evaluate("sound => sound.currentTime") > 0)
+    kept = page.get_by_role("definition").filter(has_text=re.compile("^[0-9.]+%$"))
+    assert 0 < float(kept.first.text_content().rstrip("%")) < 100
+
+    mute = page.get_by_role("button", name=re.compile("^Mute: .* s, .* k?Hz$")).first
+    mute.click()
+
+    page.locator("audio[aria-label^='Without']").wait_for()
+    eventually(lambda: mute.get_attribute("aria-pressed") == "true")
+    page.get_by_text(re.compile(r"of the original [+-]\d")).wait_for()
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: page.locator("audio[aria-label]").evaluate("sound => sound.paused"))
+    assert axe_faults(page) == []
+    page.get_by_text("Listen to the evidence").scroll_into_view_if_needed()
+    picture(page, "listen")
+
+
+def test_a_map_says_where_its_evidence_lies_and_is_judged_on_request(page):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_text("Where the evidence lies").wait_for()
+    assert page.get_by_role("rowheader", name="lungs (expected here)").is_visible()
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("menuitem", name=re.compile("^small")).click()
+    page.get_by_role("rowheader", name="corners").wait_for()
+
+    judge = page.get_by_role("button", name=re.compile(r"Judge this map \(\d+ passes, .*s\)"))
+    judge.click()
+
+    page.get_by_text(re.compile("of random maps by")).wait_for()
+    row = page.get_by_role("row").filter(has_text="Deletion")
+    drawn = row.get_by_role("img", name=re.compile("random maps from"))
+    eventually(drawn.is_visible)
+    assert not judge.is_visible()
+    assert axe_faults(page) == []
+
+
 def test_a_class_is_a_button_that_asks_why(page):
     take(page, "Chest X-ray, normal")
 
@@ -254,6 +300,8 @@ def test_methods_are_compared_on_one_scale_with_their_agreement(page):
 
     page.get_by_text("Rank correlation").wait_for()
     page.get_by_text("Consensus of 3 methods").wait_for()
+    page.get_by_role("img", name=re.compile("^Conflict: ")).wait_for()
+    page.get_by_text("Where they are furthest apart").wait_for()
     for label in ("normal", "opacity"):
         page.get_by_role("img", name=re.compile(f"for {label}")).nth(2).wait_for()
     assert axe_faults(page) == []

@@ -12,14 +12,23 @@ from conftest import SHARED, draw_stripes
 from PIL import Image
 
 from dashboards.service.evaluating import evaluate
-from dashboards.service.labelled import file_record, find_files, find_sets, inside, thumbnail
-from dashboards.service.requests import Evaluate, Evaluation, ModelEntry
+from dashboards.service.labelled import (
+    TrainingFiles,
+    file_record,
+    find_files,
+    find_sets,
+    find_training,
+    inside,
+    thumbnail,
+)
+from dashboards.service.requests import Evaluate, ModelEntry
 from dashboards.service.service import Service
-from dashboards.state.answers import ALL, RIGHT, WRONG, Answers
-from dashboards.state.errors import CALLED, PAGE, TRUTH, ErrorStudy
+from dashboards.state.errors import CALLED, CONTRAST, PAGE, TRUTH, ErrorStudy
 from weights_keras import ModelCard, save
+from xai_tf.answers import ALL, RIGHT, WRONG, Answers
 from xai_tf.classifier import load
 from xai_tf.errors import InputError
+from xai_tf.labelled import Evaluation
 from xai_tf.windows import read_and_predict
 
 XRAYS = SHARED / "chest_xray" / "test"
@@ -518,6 +527,91 @@ def test_another_model_that_is_picked_leaves_the_maps_of_these_answers_alone(ser
     assert (study.map_seconds, study.maps) == (seconds, maps)
 
 
+def test_of_several_logits_a_mistake_has_a_contrast_besides(service, tmp_path):
+    root = draw_stripes(tmp_path / "stripes", ("a", "b", "c"), 2)
+
+    async def visit():
+        study = study_of(service, root, "three_classes")
+        study.folder = "stripes"
+        await study.check()
+        await study.run()
+        study.method = "gradient_input"
+        await study.select(study.ranking[0])
+        return study
+
+    study = asyncio.run(visit())
+
+    called, truth, contrast = (study.maps[side] for side in (CALLED, TRUTH, CONTRAST))
+    assert contrast.target_name == f"{called.target_name} rather than {truth.target_name}"
+    np.testing.assert_allclose(
+        contrast.attribution, called.attribution - truth.attribution, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("place", ["set", "set/test"])
+def test_the_most_similar_training_samples_of_a_mistake_are_found(service, tmp_path, place):
+    root = tmp_path / "set"
+    draw(root / "train" / "left" / "near.png", 5, 250)
+    draw(root / "train" / "right" / "nearer.png", 2, 252)
+    draw(root / "train" / "right" / "far.png", 90, 120)
+    draw(root / "test" / "left" / "wrong.png", 0, 255)
+    draw(root / "test" / "right" / "c.png", 0, 200)
+
+    async def visit():
+        study = study_of(service, root)
+        study.param.update(folder=place, part="test" if place == "set" else "")
+        await study.check()
+        await study.run()
+        study.method = "saliency"
+        await study.select(study.ranking[0])
+        nothing_yet = list(study.similar.found)
+        await study.similar.seek()
+        found, seeking = list(study.similar.found), study.similar.seeking
+        await study.select(None)
+        return study, nothing_yet, found, seeking
+
+    study, nothing_yet, found, seeking = asyncio.run(visit())
+
+    assert study.similar.problem == ""
+    assert study.similar.training.count == 3
+    assert nothing_yet == []
+    assert not seeking
+    assert [one.similar.sample.path.name for one in found] == ["nearer.png", "near.png", "far.png"]
+    assert [one.class_name for one in found] == ["right", "left", "right"]
+    assert all(one.picture.startswith(b"\xff\xd8") for one in found)
+    assert study.similar.found == []
+
+
+def test_without_training_files_nothing_similar_is_offered(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        await study.select(study.ranking[0])
+        await study.similar.seek()
+        return study.similar
+
+    similar = asyncio.run(visit())
+
+    assert similar.training is None
+    assert (similar.found, similar.problem, similar.seeking) == ([], "", False)
+
+
+def test_training_files_outside_the_roots_are_not_looked_at(service, tmp_path):
+    root = tmp_path / "set"
+    for part in ("train", "test"):
+        draw(root / part / "left" / "a.png", 9, 0)
+        draw(root / part / "right" / "b.png", 0, 9)
+    entry = service.models["halves"]
+
+    inside_roots = find_training(root / "test", entry, ("left", "right"), [root])
+    outside = find_training(root / "test", entry, ("left", "right"), [root / "test"])
+
+    assert inside_roots == TrainingFiles(root / "train", 2)
+    assert outside is None
+
+
 def test_where_the_folders_lie_is_not_told(service, sides):
     async def visit():
         study = study_of(service, sides)
@@ -674,9 +768,11 @@ def page(service, opened, tmp_path_factory):
         draw(root / "right" / f"{number:02d}.png", 0, 100 + number)
     draw(root / "left" / "<img src=x onerror=document.title='hit'>.png", 0, 255)
     (root / "left" / "<b>torn.png").write_bytes(b"torn")
+    for name, level in (("left", 250), ("right", 130)):
+        draw(root.parent / "train" / name / "x.png", 0, level)
 
     def make():
-        study = study_of(service, root)
+        study = study_of(service, root.parent)
         study.param.watch(lambda event: event.new and opened.append(event.new), "opened")
         main = [ErrorsView(study=study)]
         return pmui.Page(title="Errors", main=main, theme_config=THEMES, busy_indicator=None)
@@ -760,6 +856,18 @@ def test_a_mistake_opens_two_maps_and_explain(fresh, opened):
     fresh.wait_for_timeout(500)
     assert opened[-1].file.name.startswith("<img")
     assert opened[-1].target == 1
+
+
+def test_beside_a_mistake_stand_the_most_similar_training_samples(fresh):
+    from browser import axe_faults
+    from playwright.sync_api import expect
+
+    tiles(fresh).first.click()
+    fresh.get_by_role("button", name="Find similar training samples (2 files:").click()
+
+    expect(fresh.locator("img[alt^='A training sample of']")).to_have_count(2)
+    fresh.get_by_text("left: x.png, distance").wait_for()
+    assert [fault for fault in axe_faults(fresh) if PAGES_OWN not in fault] == []
 
 
 def test_the_point_on_the_curve_follows_the_slider(fresh):

@@ -6,29 +6,27 @@ import json
 import re
 import wave
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from browser import axe_faults, chromium
 from conftest import SAMPLES
+from pages import HOSTILE, Page, png_of
 from PIL import Image
 
 from dashboards import exports
 from dashboards.gallery import GALLERY, SIDE, thumbnail
-from dashboards.report import ReportItem, session_report
 from weights_keras import FOLDER, read_card
 from xai_tf import pictures
 from xai_tf.bundle import describe_classifier
 from xai_tf.demo import DEMOS
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
+from xai_tf.report import ReportItem, session_report
 from xai_tf.sample import Sound, file_sha256
 from xai_tf.tasks import TASKS
 from xai_tf.windows import Reading
-
-HOSTILE = '<img src=x onerror="document.title=1">$\\frac$ $x^$.png'
 
 
 @pytest.fixture(scope="module")
@@ -70,37 +68,6 @@ def hummed(explained):
     prediction = explained[0].prediction
     reading = Reading(Path("hum.wav"), samples, (prediction, prediction), prediction)
     return reading, tuple(replace(explained[0], sample=sample) for sample in samples)
-
-
-class Page(HTMLParser):
-    """Tags and text of a page, and what is nested wrongly."""
-
-    VOID = frozenset({"meta", "img", "br", "!doctype"})
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.open, self.wrong, self.text = [], [], [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(tag)
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, name):
-        return [attrs for tag, attrs in self.tags if tag == name]
-
-
-def png_of(attrs):
-    data = base64.b64decode(attrs["src"].split(",")[1])
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def test_the_overlay_is_the_pictures_own(explained):
@@ -170,7 +137,7 @@ def test_a_report_holds_every_map_as_it_is_drawn(item, explained):
     page = Page(session_report([item], opacity=0.3))
 
     drawn = [png_of(image) for image in page.all("img")]
-    assert len(drawn) == 9
+    assert len(drawn) == 9 + 2  # and what they have in common, and where they conflict
     for number, explanation in enumerate(explained):
         seen, over, alone = drawn[3 * number : 3 * number + 3]
         np.testing.assert_array_equal(seen, pictures.image_bytes(explanation.sample))
@@ -185,7 +152,7 @@ def test_a_report_tells_the_facts(item, explained):
     for wanted in (
         "My session", "A note of mine.", "made.png: left", "It is bright on the left.",
         "Not a medical device", "Do the maps agree?", "How good xray_mobilenetv2 is",
-        "num_samples: 512", "completeness_gap", "0" * 64, "numpy",
+        "Conflict of 2 maps: why left?", "num_samples: 512", "completeness_gap", "0" * 64, "numpy",
         *(METHODS[e.method.name].paper for e in explained),
     ):  # fmt: skip
         assert wanted in page.text, wanted

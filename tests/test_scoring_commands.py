@@ -139,6 +139,13 @@ def test_methods_are_compared_as_a_table_and_as_json(run, classes):
     assert sorted(entry["ranks"]["deletion"] for entry in found["methods"]) == [1, 2]
     assert found["agreement"]["methods"] == ["Saliency", "Grad-CAM"]
     assert len(found["agreement"]["rank_correlation"]) == 2
+    assert found["agreement"]["sign_agreement"] == [[None, None], [None, None]]
+    assert found["conflicts"][0]["text"] in {
+        f"{first} ranks it above {ranks[0]:.0%} of the picture, {second} above {ranks[1]:.0%}"
+        for first, second in (("Saliency", "Grad-CAM"), ("Grad-CAM", "Saliency"))
+        for ranks in [found["conflicts"][0]["ranks"]]
+    }
+    assert "The gravest conflicts" in as_table
     assert "Grad-CAM, deletion: 191 passes a map" in told
     assert "(lower is better)" in as_table
     assert " *" in as_table

@@ -31,7 +31,8 @@ from dashboards.state.session import Session
 from dashboards.uploads import Uploads
 from dashboards.views import compare
 from dashboards.views.depth import DepthPage
-from dashboards.views.explain import PredictionView
+from dashboards.views.explain import FindingsView, PredictionView
+from dashboards.views.method import MethodView
 from dashboards.views.side import InputView
 from dashboards.views.take import TakeView
 from weights_keras import ModelCard
@@ -240,7 +241,7 @@ def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
         bench.show(first)
         return asked, explorer.explanation is not None, fits(session)
 
-    assert visit(story) == (["read"], True, True)
+    assert visit(story) == (["read", "regions"], True, True)  # no map
 
 
 def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
@@ -432,11 +433,11 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         strongest = [abs(grid.cells[2, c].explanation.attribution).max() for c in (0, 1)]
         assert grid.end(2) <= max(strongest)
         assert grid.agreement(0).correlations.shape == (3, 3)
-        assert grid.consensus(1).shape == (32, 32)
+        assert grid.consensus(1).shape == grid.conflicts(1).level.shape == (32, 32)
         assert [made.method.name for made in grid.of_column(1)] == grid.methods
         grid.methods = ["gradient_input"]
         assert grid.cells[0, 1].explanation
-        assert grid.agreement(0) is None
+        assert grid.agreement(0) is grid.conflicts(0) is None
         explorer.seed = 5
         grid.methods = ["smooth_grad"]
         assert grid.cells[0, 0].request.seed == 5
@@ -630,6 +631,69 @@ def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
         return running, explorer.running
 
     assert visit(story) == (True, False)
+
+
+async def sampled(session, count):
+    """A map of so many samples by the method chosen."""
+    explorer = session.explorer
+    if explorer.explanation is None and not explorer.running:
+        explorer.run()
+    await until(lambda: explorer.problem or ((shown := explorer.explanation) and (
+        shown.convergence and shown.settings["num_samples"] == count)))  # fmt: skip
+    assert explorer.problem == ""
+    return explorer.explanation
+
+
+def test_run_more_goes_on_from_the_samples_there_are(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 64}})
+        some = await sampled(session, 64)
+        view = MethodView(explorer=explorer)
+        labels = [button.label for button in view._sampling]
+        explorer.run_more()
+        more = await sampled(session, 128)
+        return some, more, explorer._job.total, labels, view._inputs["rise", "num_samples"].value
+
+    some, more, passes, labels, shown = visit(story)
+
+    assert passes == 64  # and not 128
+    assert more.cost.forward == 128
+    assert more.convergence.samples.tolist()[: len(some.convergence.samples)] == [32, 64]
+    assert labels[0].startswith("Run more (64 passes")
+    assert labels[1].startswith("Until stable (up to 8128 passes")
+    assert shown == 128
+
+
+def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())  # noise may not settle
+        await explained(session)
+        explorer.param.update(method="lime", settings={"lime": {"num_samples": 64}})
+        await sampled(session, 64)
+        explorer.run_until_stable()
+        await until(lambda: explorer.explanation and explorer.explanation.convergence.wanted)
+        settled = explorer.explanation
+        explorer.method = "saliency"
+        await explained(session)
+        explorer.method = "lime"
+        stored = session.bench.service.knows(explorer.request())
+        return settled, explorer, FindingsView(explorer=explorer)._words.object, stored
+
+    settled, explorer, said, stored = visit(story)
+
+    taken = settled.settings["num_samples"]
+    assert 64 < taken < settled.convergence.limit == 4096
+    assert settled.cost.forward == taken
+    assert explorer.settings["lime"]["num_samples"] == taken
+    assert explorer.explanation is settled
+    assert explorer.until_stable() is None
+    assert stored  # under the question of so many samples, which others may ask about
+    assert "Stability 0.9" in said
+    assert "<svg class=" in said
 
 
 def test_a_partial_map_is_drawn_once(visit, tmp_path):
@@ -885,19 +949,22 @@ def test_what_is_wrong_with_a_setting_is_said_until_something_else_is_asked(visi
     assert visit(story) == ("No such number.", "")
 
 
-def test_a_page_hears_of_nobody_elses_work_and_goes_with_its_visitor(visit, service, tmp_path):
+def test_a_page_hears_of_nobody_elses_work_and_is_known_to_nobody_else(visit, service, tmp_path):
     async def story(_):
+        def followers():  # of what all pages share: who is listed there is kept for good
+            return {name: len(f["value"]) for name, f in pn.state.param.watchers.items()}
+
+        before = followers()
         page = create_app(service, ServeSettings(cache=tmp_path))
         with edit_readonly(pn.state):
             pn.state.busy = True
         try:
-            told = page.busy
+            return page.busy, before, followers()
         finally:
             with edit_readonly(pn.state):
                 pn.state.busy = False
-        trace = weakref.ref(page)
-        del page
-        await until(lambda: gc.collect() >= 0 and trace() is None)  # a job under way knows it
-        return told
 
-    assert visit(story) is False
+    busy, before, after = visit(story)
+
+    assert busy is False
+    assert before == after

@@ -13,10 +13,10 @@ import pytest
 from conftest import sample_of
 from PIL import Image
 
-from dashboards.components import layers
 from xai_tf import pictures
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
+from xai_tf.report import stages
 from xai_tf.sample import Sound
 
 
@@ -59,20 +59,20 @@ def test_cover_outlines_and_grey_make_the_overlay(three_classes, blobs):
 
 
 def test_layers_are_the_pictures_of_the_library(explanation):
-    shown = layers.stage_of(explanation, end=0.5)
+    shown = stages.stage_of(explanation, end=0.5)
 
     np.testing.assert_array_equal(pixels(shown["heatmap"]), pictures.heatmap(explanation, 0.5))
     np.testing.assert_array_equal(
         pixels(shown["original"]), pictures.image_bytes(explanation.sample)[..., 0]
     )
     assert [text for _, text in shown["scale"]["ticks"]] == ["-0.5", "0", "0.5"]
-    assert set(shown) == set(layers.stage_of_sample(explanation.sample))
+    assert set(shown) == set(stages.stage_of_sample(explanation.sample))
 
 
 def test_the_text_states_where_the_strongest_tenth_lies(halves, left_bright, explanation):
     corner = np.zeros((32, 32), np.float32)
     corner[:8, 24:] = np.arange(64).reshape(8, 8) + 1
-    text = layers.stage_of(replace(explanation, attribution=corner))["alt"]
+    text = stages.stage_of(replace(explanation, attribution=corner))["alt"]
 
     assert "for left" in text
     assert re.search(r"6\d% lie in the upper right", text)
@@ -82,7 +82,7 @@ def test_the_text_states_where_the_strongest_tenth_lies(halves, left_bright, exp
 def test_the_text_of_a_sound_states_seconds_and_hertz(heard):
     spot = np.zeros((64, 64), np.float32)
     spot[20:44, 4:28] = 1  # 576 of 4096 places: more than a tenth
-    text = layers.stage_of_partial(heard, METHODS["grad_cam"], spot)["alt"]
+    text = stages.stage_of_partial(heard, METHODS["grad_cam"], spot)["alt"]
 
     assert text.startswith("Spectrogram of 1.00 to 3.00 s, 53 to 3690 Hz")
     low, high, *hertz = map(float, re.findall(r"[\d.]+\d", text.split("half lies")[1])[:4])
@@ -93,7 +93,7 @@ def test_the_text_of_a_sound_states_seconds_and_hertz(heard):
 def test_the_sound_is_clipped_not_wrapped(heard):
     loud = replace(heard.sound, waveform=np.array([1, -1, 1.5, -3, 0.5], np.float32))
 
-    with wave.open(io.BytesIO(layers.wav_bytes(loud))) as file:
+    with wave.open(io.BytesIO(stages.wav_bytes(loud))) as file:
         values = np.frombuffer(file.readframes(5), "<i2")
         assert (file.getframerate(), file.getnchannels()) == (8000, 1)
 
@@ -103,15 +103,15 @@ def test_the_sound_is_clipped_not_wrapped(heard):
 def test_what_was_drawn_is_drawn_once_and_goes_with_what_it_shows(explanation):
     mine = replace(explanation, sample=replace(explanation.sample))
     first, on_other_scale, tile = (
-        layers.stage_of(mine),
-        layers.stage_of(mine, 0.5),
-        layers.tile_of(mine),
+        stages.stage_of(mine),
+        stages.stage_of(mine, 0.5),
+        stages.tile_of(mine),
     )
 
-    assert layers.stage_of(mine) is first
-    assert layers.stage_of(mine, 0.5) is on_other_scale
-    assert layers.tile_of(replace(mine)) is tile
-    assert layers.tile_of(replace(mine, attribution=mine.attribution[:, ::-1])) != tile
+    assert stages.stage_of(mine) is first
+    assert stages.stage_of(mine, 0.5) is on_other_scale
+    assert stages.tile_of(replace(mine)) is tile
+    assert stages.tile_of(replace(mine, attribution=mine.attribution[:, ::-1])) != tile
 
     kept = [weakref.ref(mine), weakref.ref(mine.sample)]
     del mine

@@ -12,7 +12,7 @@ class Measure:
     """One number about a model on one named set, with its 95% interval.
 
     Attributes:
-        name: "accuracy" or "auc".
+        name: "accuracy", "auc", or "unfamiliar": the share that the input gate warns of.
         split: the set it was measured on.
         value, low, high: the number and its interval.
         count: how many files it was measured on.
@@ -47,6 +47,8 @@ class ModelCard:
         tuning: of a tuned model: the space, the winner and its lineage, seeds, a digest of the
             data, calibration and threshold; empty for others.
         sha256, size: of the `.keras` file; bytes.
+        gate_sha256: of the `.gate.npz` file, which tells whether an input is one for the model;
+            empty where there is none.
         text: the Markdown below the front matter.
     """
 
@@ -63,6 +65,7 @@ class ModelCard:
     tuning: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
     size: int = 0
+    gate_sha256: str = ""
     text: str = field(default="", repr=False)
 
     def to_markdown(self) -> str:
@@ -73,7 +76,7 @@ class ModelCard:
         front |= {
             name: value
             for name, value in asdict(self).items()
-            if name != "text" and (value or name != "tuning")
+            if name != "text" and (value or name not in ("tuning", "gate_sha256"))
         }
         dumped = yaml.safe_dump(_plain(front), sort_keys=False, allow_unicode=True, width=96)
         return f"---\n{dumped}---\n{self.text.strip()}\n"

@@ -20,9 +20,14 @@ from weights_keras.legacy import UnknownOperation, modernise
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 FOLDER = Path(__file__).parent
 SUFFIXES = (".keras", ".h5", ".hdf5")
+GATE = ".gate.npz"
+MODEL = "model"  # the array of a gate that names the model file it belongs to
+
+Arrays = dict[str, "np.ndarray"]
 
 
 class ModelFileError(Exception):
@@ -101,14 +106,72 @@ def load_file(path: Path) -> keras.Model:
         ) from error
 
 
+def gate_file(path: Path) -> Path:
+    """Where the side file of a model file lies, which tells whether an input is one for it."""
+    return path.with_name(f"{path.stem}{GATE}")
+
+
+def load_gate(path: Path, sha256: str, card: ModelCard | None = None) -> Arrays | None:
+    """The arrays in the side file of a model file; None where the model has none.
+
+    Args:
+        path: the model file.
+        sha256: of it.
+        card: of the model, which may name the side file's hash.
+
+    Raises:
+        ModelFileError: the side file is damaged, or belongs to another model, or is not the file
+            of the card.
+    """
+    import numpy as np
+
+    file, named = gate_file(path), card.gate_sha256 if card else ""
+    if not file.is_file():
+        if named:
+            raise ModelFileError(f"{file} is missing, which the card of the model names.")
+        return None
+    if named and _sha256(file) != named:
+        raise ModelFileError(f"{file} is not the file its card describes: the SHA-256 differs.")
+    try:
+        # Opened here, for NumPy leaves a damaged file open.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        owner = str(arrays.pop(MODEL))
+    except Exception as error:  # zip, zlib and NumPy raise many things on a damaged file
+        raise ModelFileError(f"{file} is damaged or cut off ({_reason(error)}).") from error
+    if owner != sha256:
+        raise ModelFileError(f"{file} belongs to another model file.")
+    return arrays
+
+
+def save_gate(arrays: Arrays, path: Path, card: ModelCard | None = None) -> ModelCard | None:
+    """Write the side file of a model file, then its card; each appears whole or not at all.
+
+    Returns:
+        The card as written, with the side file's SHA-256; None where none was given.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as scratch:
+        file = Path(scratch, gate_file(path).name)
+        _write_gate(file, arrays, _sha256(path))
+        if card:
+            card = replace(card, gate_sha256=_sha256(file))
+            text = Path(scratch, path.with_suffix(".md").name)
+            text.write_text(card.to_markdown(), encoding="utf-8")
+        os.replace(file, gate_file(path))
+        if card:
+            os.replace(text, path.with_suffix(".md"))
+    return card
+
+
 def save(
     model: keras.Model,
     card: ModelCard,
     folder: Path = FOLDER,
     half: bool = False,
     check: Callable[[Path], None] = lambda file: None,
+    gate: Arrays | None = None,
 ) -> ModelCard:
-    """Write `<name>.keras`, then `<name>.md`; each appears whole or not at all.
+    """Write `<name>.keras`, its side file, then `<name>.md`; each appears whole or not at all.
 
     Args:
         model: what is saved.
@@ -116,9 +179,11 @@ def save(
         folder: where.
         half: store weights as float16, in half the room. Keras makes float32 of them on loading.
         check: is given the file before it takes its place, and raises where it must not.
+        gate: what tells whether an input is one for the model, from `Gate.arrays`; without it a
+            side file that is there goes, for it belongs to the older model.
 
     Returns:
-        The card as written, with the file's SHA-256 and size.
+        The card as written, with the files' SHA-256 and the model's size.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as scratch:
@@ -127,12 +192,26 @@ def save(
         if half:
             _halve(file)
         check(file)
-        card = replace(card, sha256=_sha256(file), size=file.stat().st_size)
+        card = replace(card, sha256=_sha256(file), size=file.stat().st_size, gate_sha256="")
+        side = Path(scratch, gate_file(file).name)
+        if gate is not None:
+            _write_gate(side, gate, card.sha256)
+            card = replace(card, gate_sha256=_sha256(side))
         text = Path(scratch, f"{card.name}.md")
         text.write_text(card.to_markdown(), encoding="utf-8")
         os.replace(file, folder / file.name)
+        if gate is None:
+            (folder / side.name).unlink(missing_ok=True)
+        else:
+            os.replace(side, folder / side.name)
         os.replace(text, folder / text.name)
     return card
+
+
+def _write_gate(file: Path, arrays: Arrays, sha256: str) -> None:
+    import numpy as np
+
+    np.savez(file, **{MODEL: np.array(sha256)}, **arrays)
 
 
 def _halve(path: Path) -> None:

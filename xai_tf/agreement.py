@@ -1,8 +1,10 @@
 """How far several explanations agree, in numbers, and what they have in common as a map.
 
-Two measures of Krishna et al. 2022, The Disagreement Problem in Explainable Machine Learning,
-arXiv:2202.01602: rank correlation (Spearman 1904, doi:10.2307/1412159), and the overlap of the
-strongest places, taken as intersection over union.
+Three measures of Krishna et al. 2022, The Disagreement Problem in Explainable Machine Learning,
+arXiv:2202.01602: rank correlation (Spearman 1904, doi:10.2307/1412159), the overlap of the
+strongest places, taken as intersection over union, and sign agreement, taken on the strongest
+places of either map. (The paper counts places that are strong in both, so that its sign agreement
+falls with the overlap; here the two say different things.)
 
 Maps are compared by the means of 28x28 cells, not by pixels, since those of gradient methods are
 speckled. Measured on the X-ray and the audio MobileNetV2 with two samples each: two SmoothGrad maps
@@ -37,6 +39,8 @@ class Agreement:
         positions: where each stood in what was given.
         correlations: float array of shape (n, n), -1 to 1: rank correlations, 0 for no relation.
         overlaps: float array of shape (n, n), 0 to 1: of the strongest tenth; see `chance_overlap`.
+        signs: float array of shape (n, n), 0 to 1: the share of the strongest places with the same
+            sign; NaN where one of the two has no signs.
         left_out: titles of those without a signal (NaN or the same everywhere).
     """
 
@@ -44,6 +48,7 @@ class Agreement:
     positions: tuple[int, ...]
     correlations: np.ndarray
     overlaps: np.ndarray
+    signs: np.ndarray
     left_out: tuple[str, ...]
 
 
@@ -51,12 +56,13 @@ def agreement(explanations: Sequence[Explanation]) -> Agreement:
     """Compare explanations of one picture, each with each."""
     sound = [i for i, e in enumerate(explanations) if drawable(e.attribution)]
     kept = [explanations[i] for i in sound]
-    ranks, strongest = cache(_ranks), cache(_strongest)  # of each map once, not of each pair
+    ranks, strongest = cache(_ranks), cache(strongest_cells)  # of each map once, not of each pair
     return Agreement(
         names=tuple(e.method.title for e in kept),
         positions=tuple(sound),
         correlations=_table(lambda *pair: _correlation(*pair, ranks), kept),
         overlaps=_table(lambda *pair: _overlap(*(strongest(e, SHARE) for e in pair)), kept),
+        signs=_table(lambda *pair: _same_signs(*pair, strongest), kept),
         left_out=tuple(e.method.title for i, e in enumerate(explanations) if i not in sound),
     )
 
@@ -71,6 +77,11 @@ def rank_correlation(first: Explanation, second: Explanation) -> float:
     return _correlation(first, second, _ranks)
 
 
+def map_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """The same of two bare maps of one method, float32 (height, width), with their signs."""
+    return _cosine(_ranked(first), _ranked(second))
+
+
 def overlap(first: Explanation, second: Explanation, share: float = SHARE) -> float:
     """Intersection over union of the strongest cells of two maps: 0 to 1.
 
@@ -80,7 +91,18 @@ def overlap(first: Explanation, second: Explanation, share: float = SHARE) -> fl
             the last of them count too (a segment comes in whole), cells of zero never do. So the
             order of the cells decides nothing.
     """
-    return _overlap(_strongest(first, share), _strongest(second, share))
+    return _overlap(strongest_cells(first, share), strongest_cells(second, share))
+
+
+def sign_agreement(first: Explanation, second: Explanation) -> float:
+    """The share of the strongest places on which two signed maps have the same sign: 0 to 1.
+
+    Of the cells that are among the strongest tenth of either map. A cell of zero has no sign, and
+    so not the same. Maps that have nothing to do with each other have 0.5 where each speaks for and
+    against the class as often. NaN where one of the two methods tells no signs, or both maps are
+    zero everywhere.
+    """
+    return _same_signs(first, second, strongest_cells)
 
 
 def chance_overlap(share: float = SHARE) -> float:
@@ -104,16 +126,50 @@ def consensus(explanations: Sequence[Explanation]) -> np.ndarray:
     The size is that of the first.
     """
     height, width = explanations[0].attribution.shape
-    maps = [_weaker(_strength(e)) for e in explanations if drawable(e.attribution)]
+    maps = [weaker_share(cell_strength(e)) for e in explanations if drawable(e.attribution)]
     mean = np.mean(maps, axis=0) if maps else np.zeros((GRID, GRID))
-    return _resized(mean, (height, width), Image.Resampling.BILINEAR)
+    return resized(mean, (height, width), Image.Resampling.BILINEAR)
+
+
+def cell_strength(explanation: Explanation) -> np.ndarray:
+    """How strong each cell is, whatever the sign: float32 (GRID, GRID)."""
+    return cell_means(np.abs(explanation.attribution))
+
+
+def cell_means(values: np.ndarray) -> np.ndarray:
+    """The mean of each cell: float32 (GRID, GRID)."""
+    return resized(values, (GRID, GRID), Image.Resampling.BOX)
+
+
+def resized(values: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
+    """A float32 array resized to (height, width)."""
+    height, width = size
+    return np.asarray(Image.fromarray(values.astype(np.float32)).resize((width, height), how))
+
+
+def strongest_cells(explanation: Explanation, share: float) -> np.ndarray:
+    """Bool (GRID, GRID): which cells are among the strongest share."""
+    strength = cell_strength(explanation)
+    count = max(1, round(share * strength.size))
+    return (strength >= np.sort(strength, axis=None)[-count]) & (strength > 0)
+
+
+def weaker_share(strength: np.ndarray) -> np.ndarray:
+    """For each cell the share of the others that are weaker, 0 to 1."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(strength, method="min").reshape(strength.shape)
+    return (ranks - 1) / (strength.size - 1)
 
 
 def _correlation(
     first: Explanation, second: Explanation, ranks: Callable[..., np.ndarray]
 ) -> float:
     both_signed = first.method.signed and second.method.signed
-    one, other = ranks(first, both_signed), ranks(second, both_signed)
+    return _cosine(ranks(first, both_signed), ranks(second, both_signed))
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
     size = np.linalg.norm(one) * np.linalg.norm(other)
     return float(np.vdot(one, other) / size) if size else 0.0
 
@@ -121,6 +177,16 @@ def _correlation(
 def _overlap(strong: np.ndarray, other: np.ndarray) -> float:
     either = (strong | other).sum()
     return float((strong & other).sum() / either) if either else 0.0
+
+
+def _same_signs(
+    first: Explanation, second: Explanation, strongest: Callable[..., np.ndarray]
+) -> float:
+    if not (first.method.signed and second.method.signed):
+        return float("nan")
+    either = strongest(first, SHARE) | strongest(second, SHARE)
+    sign, other = (np.sign(cell_means(e.attribution)) for e in (first, second))
+    return float((sign * other > 0)[either].mean()) if either.any() else float("nan")
 
 
 def _table(
@@ -132,39 +198,14 @@ def _table(
     ).reshape(count, count)
 
 
-def _strength(explanation: Explanation) -> np.ndarray:
-    return _cells(np.abs(explanation.attribution))
-
-
-def _cells(values: np.ndarray) -> np.ndarray:
-    """The mean of each cell: float32 (GRID, GRID)."""
-    return _resized(values, (GRID, GRID), Image.Resampling.BOX)
-
-
-def _resized(values: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
-    height, width = size
-    return np.asarray(Image.fromarray(values.astype(np.float32)).resize((width, height), how))
-
-
-def _strongest(explanation: Explanation, share: float) -> np.ndarray:
-    """Bool (GRID, GRID): which cells are among the strongest share."""
-    strength = _strength(explanation)
-    count = max(1, round(share * strength.size))
-    return (strength >= np.sort(strength, axis=None)[-count]) & (strength > 0)
-
-
-def _weaker(strength: np.ndarray) -> np.ndarray:
-    """For each cell the share of the others that are weaker, 0 to 1."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(strength, method="min").reshape(strength.shape)
-    return (ranks - 1) / (strength.size - 1)
-
-
 def _ranks(explanation: Explanation, signed: bool) -> np.ndarray:
     """The ranks of the cells, less their mean: float64, as many as cells."""
+    values = explanation.attribution if signed else np.abs(explanation.attribution)
+    return _ranked(values)
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
-    values = explanation.attribution if signed else np.abs(explanation.attribution)
-    cells = _cells(values)
+    cells = cell_means(values)
     return rankdata(cells) - (cells.size + 1) / 2

@@ -6,7 +6,10 @@ Each takes a sample and a random generator and returns an image (float32, (heigh
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from xai_tf.sample import Sample
@@ -45,6 +48,30 @@ def speech(recipe: MelRecipe) -> Augment:
         return _blank(image, rng)
 
     return change
+
+
+def stored_otherwise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture as another scanner or program might have stored it; nothing in it moves.
+
+    Shrunk to half its size at most and enlarged again, up to 15% brighter or darker, noise of up
+    to 2%, JPEG of a quality from 30 to 95.
+
+    Args:
+        image: uint8 array of shape (height, width, 3).
+        rng: draws how much of each; shrinking and noise every other time.
+    """
+    height, width = image.shape[:2]
+    picture, share = Image.fromarray(image), rng.uniform(0.5, 1)
+    if rng.random() < 0.5:
+        small = (max(1, round(width * share)), max(1, round(height * share)))
+        picture = picture.resize(small, Image.BILINEAR).resize((width, height), Image.BILINEAR)
+    pixels = np.asarray(picture) * rng.uniform(0.85, 1.15)
+    if rng.random() < 0.5:
+        pixels = pixels + rng.normal(0, rng.uniform(0, 6), (height, width, 1))
+    stored = Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
+    file = io.BytesIO()
+    stored.save(file, "JPEG", quality=int(rng.integers(30, 96)))
+    return np.asarray(Image.open(file).convert("RGB"))
 
 
 def _distort(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import zip_longest
@@ -18,10 +19,13 @@ from PIL import Image
 
 from xai_tf import pictures
 from xai_tf.classifier import Classifier
+from xai_tf.convergence import Convergence, curve
 from xai_tf.doctor import diagnose
 from xai_tf.errors import OutputError
 from xai_tf.explanation import Explanation
+from xai_tf.familiarity import Familiarity
 from xai_tf.prediction import Prediction
+from xai_tf.regions.auditing import Audit
 from xai_tf.sample import Sample
 from xai_tf.scoring.scores import Score
 from xai_tf.sound import write_wav
@@ -29,6 +33,8 @@ from xai_tf.windows import Reading
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+SVG = "http://www.w3.org/2000/svg"
+SCRATCH = ".writing-"  # how a bundle is named while it is written
 PACKAGES = ("keras", "xplique", "librosa", "numpy")
 
 
@@ -40,12 +46,16 @@ def save_bundle(
     opacity: float = 0.7,
     shared_scale: bool = False,
     scores: Sequence[Sequence[Score]] = (),
+    audits: Sequence[Mapping[str, Any]] = (),
+    question: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the explanations of one file into `folder`, whole or not at all.
 
-    Holds `input.png`, a figure and an overlay each explanation, a comparison each window,
-    `attributions.npz` (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle
-    that is there already is replaced. `scores`, where given, are those of each explanation.
+    Holds `input.png`, a figure and an overlay each explanation, how it settled where it samples
+    (`..._stability.svg`), a comparison each window, `attributions.npz` (float32 arrays, unscaled),
+    the sound heard, and `manifest.json`. A bundle that is there already is replaced. `scores` and
+    `audits` (of `describe_audit`), where given, are those of each explanation; `question` is what
+    was asked, as plain data, by which a later run knows the answer.
 
     Returns:
         The manifest.
@@ -56,12 +66,16 @@ def save_bundle(
     check_place(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as scratch:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=SCRATCH) as scratch:
             new = Path(scratch, "new")
             new.mkdir()
             manifest = _write(
-                new, classifier, reading, explanations, opacity, shared_scale, scores
+                new, classifier, reading, explanations, opacity, shared_scale, scores, audits
             )  # fmt: skip
+            if question is not None:
+                manifest["question"] = json.loads(json.dumps(question))
+            text = json.dumps(manifest, indent=1, allow_nan=False)
+            (new / MANIFEST).write_text(text, "utf-8")
             old = Path(scratch, "old")
             if folder.exists():
                 os.replace(folder, old)
@@ -89,13 +103,13 @@ def check_place(folder: Path) -> None:
 
 def bundle_names(files: Sequence[Path]) -> list[str]:
     """A folder name for each file: its stem, numbered where two share one."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for file in files:
         name, number = file.stem, 2
         while name in names:
             name, number = f"{file.stem}-{number}", number + 1
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def describe(prediction: Prediction) -> dict[str, Any]:
@@ -123,24 +137,42 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "head": vars(classifier.head),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,
+        "gate": classifier.gate.layer if classifier.gate else classifier.gate_problem or None,
     }
 
 
-def describe_reading(reading: Reading) -> dict[str, Any]:
-    """A file and what was said of it, as plain data."""
+def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any]:
+    """A file and what was said of it, as plain data; with `explained`, beside explanations."""
     first = reading.samples[0]
     described: dict[str, Any] = {
         "file": reading.source.name,
         "sha256": first.sha256,
-        "warnings": list(first.warnings),
+        "warnings": list(reading.warnings_explained if explained else reading.warnings),
+        "familiarity": _describe_familiarity(reading.familiarity),
         "prediction": describe(reading.prediction),
     }
+    if first.label is not None:
+        described["truth"] = reading.prediction.classes[first.label]
+    if first.sound is not None:
+        described["sound"] = {"rate": first.sound.rate, "rebuilt": first.sound.rebuilt}
     if len(reading.samples) > 1:
         described["windows"] = [
             {**_span(sample), **describe(prediction)}
             for sample, prediction in zip(reading.samples, reading.predictions, strict=True)
         ]
     return described
+
+
+def _describe_familiarity(found: Familiarity | None) -> dict[str, Any] | None:
+    """How far the file lies from what the model was trained on; None where it was not checked."""
+    if found is None:
+        return None
+    return {
+        "distance": found.distance,
+        "threshold": found.threshold,
+        "unfamiliar": found.unfamiliar,
+        "reason": found.reason,
+    }
 
 
 def describe_explanation(explanation: Explanation) -> dict[str, Any]:
@@ -158,9 +190,22 @@ def describe_explanation(explanation: Explanation) -> dict[str, Any]:
         "passes": vars(explanation.cost),
         "seconds": round(explanation.seconds, 4),
         "figures": dict(explanation.figures),
+        "convergence": explanation.convergence and _describe_convergence(explanation.convergence),
         "warnings": list(explanation.warnings),
         "findings": [vars(finding) for finding in diagnose(explanation.attribution)],
         **_span(explanation.sample),
+    }
+
+
+def _describe_convergence(found: Convergence) -> dict[str, Any]:
+    """How a map settled, as plain data: how stable it was after how many samples."""
+    return {
+        "samples": found.samples.tolist(),
+        "stability": [round(float(value), 4) for value in found.stability],
+        "wanted": found.wanted,
+        "reached": found.reached,
+        "limit": found.limit,
+        "exact": found.exact,
     }
 
 
@@ -182,6 +227,15 @@ def describe_score(score: Score) -> dict[str, Any]:
     }
 
 
+def describe_audit(audit: Audit) -> dict[str, Any]:
+    """Where the evidence of an explanation lies, as plain data."""
+    return {
+        "regions": [asdict(row) for row in audit.rows],
+        "alarms": list(audit.alarms),
+        "warnings": list(audit.warnings),
+    }
+
+
 def versions() -> dict[str, str]:
     """What computed it."""
     import tensorflow as tf
@@ -198,13 +252,16 @@ def _write(
     opacity: float,
     shared_scale: bool,
     scores: Sequence[Sequence[Score]],
+    audits: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
+    """Write all but the manifest, and return that."""
     numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
     several = len({id(e.sample) for e in explanations}) > 1
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
     arrays: dict[str, np.ndarray] = {}
     entries = []
-    for explanation, judged in zip_longest(explanations, scores, fillvalue=()):
+    parts = zip_longest(explanations, scores, audits, fillvalue=())
+    for explanation, judged, audited in parts:
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
         pictures.figure(explanation, opacity).savefig(folder / f"{name}.png")
@@ -214,7 +271,15 @@ def _write(
             arrays[f"{name}_segments"] = explanation.segments
             arrays[f"{name}_segment_weights"] = explanation.segment_weights
         files = {"array": name, "pictures": [f"{name}.png", f"{name}_overlay.png"]}
+        settled = explanation.convergence
+        if settled and len(settled.samples):
+            files["pictures"].append(f"{name}_stability.svg")
+            drawn = curve(settled.samples, settled.stability, settled.wanted)
+            drawn = drawn.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
+            (folder / files["pictures"][-1]).write_text(drawn, "utf-8")
         told = {"window": window, "scores": [describe_score(one) for one in judged]}
+        if audited:
+            told["audit"] = audited
         entries.append(files | describe_explanation(explanation) | told)
     for sample in dict.fromkeys(e.sample for e in explanations):
         suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
@@ -229,16 +294,14 @@ def _write(
     if len(reading.samples) > 1:
         pictures.timeline(reading).savefig(folder / "timeline.png")
     np.savez_compressed(folder / "attributions.npz", **arrays)
-    manifest = {
+    return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "model": describe_classifier(classifier),
-        "input": describe_reading(reading),
+        "input": describe_reading(reading, explained=True),
         "explanations": entries,
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
-    return manifest
 
 
 def _name(explanation: Explanation, last_layer: str, window: int | None) -> str:

@@ -13,8 +13,15 @@ import numpy as np
 import weights_keras
 from weights_keras import ModelCard, ModelFileError
 from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pick
+from xai_tf.gate import Gate
 from xai_tf.models import BACKBONES, RELATIVES, recognise
-from xai_tf.passes import Passes, compile_feature_pass, compile_maps, compile_passes
+from xai_tf.passes import (
+    Passes,
+    compile_feature_pass,
+    compile_logits_and_means,
+    compile_maps,
+    compile_passes,
+)
 from xai_tf.prediction import Prediction, probabilities
 from xai_tf.preprocessing import SCALINGS, find_preprocessing, with_preprocessing
 from xai_tf.relu import can_change_relu, with_relu
@@ -53,7 +60,12 @@ class Classifier:
         preprocessing: the name in `preprocessing.SCALINGS` of what is done to the colours.
         preprocessing_reason: why that was chosen, in words.
         sha256: of the model file.
+        gate: tells whether an input is like those it was trained on; None where it brings none.
+        gate_problem: what is wrong with the gate it brings, a sentence; then there is none.
     """
+
+    gate: Gate | None = None
+    gate_problem: str = ""
 
     def __init__(
         self,
@@ -124,17 +136,38 @@ class Classifier:
         Raises:
             InputError: a sample has not the size the classifier takes.
         """
+        (logits,) = self._batched(lambda images: (self.passes.logits(images),), samples)
+        return [self.prediction(row) for row in logits]
+
+    def predict_with_means(
+        self, samples: Sequence[Sample], layer: str
+    ) -> tuple[list[Prediction], np.ndarray]:
+        """Predict samples, and in the same pass average a layer's map over its places.
+
+        Returns:
+            The predictions, and a float32 array of shape (samples, channels).
+
+        Raises:
+            InputError: a sample has not the size the classifier takes.
+        """
+        logits, means = self._batched(self.logits_and_means(layer), samples)
+        return [self.prediction(row) for row in logits], means
+
+    def _batched(
+        self, run: Callable[[Any], Sequence[Any]], samples: Sequence[Sample]
+    ) -> list[np.ndarray]:
+        """What a pass puts out for samples, in batches."""
         for sample in samples:
             if sample.image.shape != (*self.image_size, 3):
                 raise InputError(
                     f"{sample.source} was read at {sample.image.shape[:2]}; {self.name!r} takes "
                     f"{self.image_size}. Read it with classifier.read()."
                 )
-        logits = [
-            self.passes.logits(np.stack([s.image for s in samples[start : start + BATCH]])).numpy()
-            for start in range(0, len(samples), BATCH)
+        found = [
+            [part.numpy() for part in run(np.stack([s.image for s in samples[at : at + BATCH]]))]
+            for at in range(0, len(samples), BATCH)
         ]
-        return [self.prediction(row) for row in np.concatenate(logits)]
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
     def prediction(self, logits: np.ndarray) -> Prediction:
         """A Prediction of the logits of one sample, or of the mean logits of several windows."""
@@ -231,6 +264,12 @@ class Classifier:
             self._compiled[layers] = compile_feature_pass(self.model, layers)
         return self._compiled[layers]
 
+    def logits_and_means(self, layer: str) -> Callable[[Any], Any]:
+        """The compiled pass to the logits, and to the mean of a layer's map over its places."""
+        if ("means", layer) not in self._compiled:
+            self._compiled["means", layer] = compile_logits_and_means(self.model, layer)
+        return self._compiled["means", layer]
+
     def feature_maps(self, layer: str) -> Callable[[Any], Any]:
         """The compiled pass to the map of a layer."""
         if layer not in self._compiled:
@@ -288,16 +327,16 @@ def load(
         ModelError: the model is missing, damaged, holds code, or is no image classifier.
         UnknownNameError: no such model or task.
     """
-    path = Path(model)
+    path = model_path(model)
     try:
-        if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
+        if path == Path(model):
             loaded = weights_keras.load_file(path)
             digest = file_sha256(path)
             card = card_beside(path, digest)
         else:
             pick(dict.fromkeys(weights_keras.names()), str(model), "model")
             loaded, card = weights_keras.load(str(model))
-            path, digest = weights_keras.FOLDER / f"{model}.keras", card.sha256
+            digest = card.sha256
     except ModelFileError as error:
         raise ModelError(str(error)) from error
     if isinstance(task, str):
@@ -305,12 +344,22 @@ def load(
     if task is None and card and card.task in TASKS:
         task = TASKS[card.task]
     try:
-        return Classifier(
+        classifier = Classifier(
             loaded, classes, name=path.stem, task=task, card=card,
             preprocessing=preprocessing, sha256=digest,
         )  # fmt: skip
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    _add_gate(classifier, path)
+    return classifier
+
+
+def model_path(model: str | Path) -> Path:
+    """The file of a model, given itself or by its name in `weights_keras`."""
+    path = Path(model)
+    if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
+        return path
+    return weights_keras.FOLDER / f"{model}.keras"
 
 
 def card_beside(path: Path, digest: str) -> ModelCard | None:
@@ -320,6 +369,26 @@ def card_beside(path: Path, digest: str) -> ModelCard | None:
     except (OSError, ValueError):
         return None
     return card if card.sha256 in ("", digest) else None
+
+
+def _add_gate(classifier: Classifier, path: Path) -> None:
+    """Load the gate beside a model file; the model works without it, too."""
+    try:
+        arrays = weights_keras.load_gate(path, classifier.sha256, classifier.card)
+        if arrays is None:
+            return
+        gate = Gate.from_arrays(arrays)
+        tensor = tensors(classifier.model).get(gate.layer)
+        if tensor is None or tensor.shape[1:] != (*tensor.shape[1:3], len(gate.center)):
+            raise ValueError(f"it is about a layer {gate.layer!r} of another model")
+        classifier.gate = gate
+    except (ModelFileError, ValueError, TypeError) as error:
+        file = weights_keras.gate_file(path)
+        cause = str(error).rstrip(".").replace(str(file), file.name)
+        classifier.gate_problem = (
+            f"Whether an input is one for {classifier.name!r} is not checked: {cause}. Fetch "
+            f"{file.name} again, or make it with `xai-tf gate`."
+        )
 
 
 def _check_input(model: keras.Model) -> None:

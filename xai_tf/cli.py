@@ -9,7 +9,19 @@ from importlib.metadata import entry_points
 # Before TensorFlow is loaded anywhere: its start-up chatter is no news to a person.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from xai_tf.commands import app, auditing, explaining, listening, listing, scoring, training
+from xai_tf.commands import (
+    app,
+    auditing,
+    explaining,
+    familiarity,
+    listening,
+    listing,
+    mistakes,
+    predicting,
+    reporting,
+    scoring,
+    training,
+)
 from xai_tf.console import NOTES, complain
 from xai_tf.errors import XaiTfError
 
@@ -17,9 +29,13 @@ __all__ = [
     "app",
     "auditing",
     "explaining",
+    "familiarity",
     "listening",
     "listing",
     "main",
+    "mistakes",
+    "predicting",
+    "reporting",
     "scoring",
     "training",
 ]  # imported: their commands

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from xplique import attributions as xplique
 from xplique.attributions.base import BlackBoxExplainer
 
@@ -110,32 +109,9 @@ def _statistic(kind: type, run: Run) -> Any:
     return kind(run.model, run.seed, nb_samples=count, noise=noise)
 
 
-def _lime(run: Run) -> Any:
-    explainer = _segmented(xplique.Lime, run)
-    explainer.interpretable_model = corrections.LocalModel()
-    explainer.pertub_func = partial(corrections.local_pictures, seed=run.seed)
-    explainer.similarity_kernel = corrections.cosine_weights
-    return explainer
-
-
-def _kernel_shap(run: Run) -> Any:
-    explainer = _segmented(xplique.KernelShap, run)
-    explainer.interpretable_model = corrections.ShapleyModel()
-    explainer.pertub_func = partial(corrections.coalitions, seed=run.seed)
-    explainer.similarity_kernel = partial(
-        corrections.shapley_weights, num_samples=run.settings["num_samples"]
-    )
-    return explainer
-
-
-def _segmented(kind: type, run: Run) -> Any:
-    return kind(
-        run.model,
-        batch_size=FORWARD_BATCH,
-        nb_samples=run.settings["num_samples"],
-        ref_value=np.full(3, run.settings["baseline"], np.float32),
-        map_to_interpret_space=lambda _image: tf.constant(run.segments, tf.int32),
-    )
+def _surrogate(kind: type, run: Run) -> Any:
+    count, baseline = run.settings["num_samples"], run.settings["baseline"]
+    return kind(run.model, run.seed, run.segments, count, baseline)
 
 
 def _occlusion(run: Run) -> Any:
@@ -195,8 +171,8 @@ BUILDERS: dict[str, Callable[[Run], Any]] = {
     "SmoothGrad": partial(_statistic, corrections.SmoothGrad),
     "SquareGrad": partial(_statistic, corrections.SquareGrad),
     "VarGrad": partial(_statistic, corrections.VarGrad),
-    "Lime": _lime,
-    "KernelShap": _kernel_shap,
+    "Lime": partial(_surrogate, corrections.Lime),
+    "KernelShap": partial(_surrogate, corrections.KernelShap),
     "Occlusion": _occlusion,
     "Rise": _rise,
     "SobolAttributionMethod": _sobol,

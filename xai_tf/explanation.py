@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from xai_tf.classifier import Classifier
+from xai_tf.convergence import TIMES, WANTED, Convergence
 from xai_tf.errors import SettingError, pick
 from xai_tf.methods import METHODS, Cost, Method
 from xai_tf.prediction import Prediction
@@ -19,8 +18,6 @@ Progress = Callable[[int, int], None]
 Partial = Callable[[np.ndarray], None]
 
 ALL_LAYERS = "all"
-MAX_GAP = 0.05  # of Integrated Gradients, as a share of the score's change
-MIN_R2 = 0.3  # of LIME
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +43,10 @@ class Explanation:
         figures: what the method says of itself. `completeness_gap` (Integrated Gradients, the
             share of the score's change that the map misses), `r2` (LIME), `score_all` and
             `score_none` (Kernel SHAP, whose weights add up to their difference) and
-            `undetermined` (its weights that the samples say nothing of).
+            `undetermined` (its weights that the samples say nothing of); of all that sample,
+            `samples` and `stability` (see `xai_tf.convergence`; left out where it cannot be told).
         warnings: what a person should know before trusting the map, a sentence each.
+        convergence: how the map settled, for a method that samples; else None.
     """
 
     sample: Sample
@@ -65,6 +64,7 @@ class Explanation:
     segment_weights: np.ndarray | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    convergence: Convergence | None = None
 
     @property
     def target_name(self) -> str:
@@ -85,6 +85,7 @@ def explain(
     layer: str | None = None,
     seed: int = 0,
     settings: Mapping[str, float] | None = None,
+    until_stable: float | None = None,
     progress: Progress | None = None,
     partial: Partial | None = None,
 ) -> Explanation:
@@ -100,14 +101,18 @@ def explain(
         layer: the feature layer that Grad-CAM, Grad-CAM++ and FEM look at; the last if left out.
         seed: of a stochastic method; the same seed gives the same map.
         settings: those that differ from the method's defaults.
-        progress: called with (passes done, passes in all); raise in it to stop the work.
+        until_stable: for a method that samples, the stability (0 to 1, see `xai_tf.convergence`) at
+            which it stops; `num_samples` is the limit then, and 8 times the default if left out.
+            The map is that of a run of as many samples as it took, which its settings tell.
+        progress: called with (passes done, passes at most); raise in it to stop the work.
         partial: called with the map so far, float32 (height, width) in the method's own unit, about
             once a second while a method that samples runs (see `xai_tf.partial`); raise in it to
             stop the work. The final map is the same with and without.
 
     Raises:
         UnknownNameError: no such method, class, layer or setting.
-        SettingError: a setting out of its range, or a layer for a method that looks at none.
+        SettingError: a setting out of its range, a layer for a method that looks at none, or
+            until_stable for one that does not sample.
         ModelError: the network has no feature layer that the method needs.
         InputError: the sample has the wrong size.
     """
@@ -115,8 +120,70 @@ def explain(
     layers = (classifier.feature_layer(layer),) if entry.needs_layer else (None,)
     if layer and not entry.needs_layer:
         raise SettingError(f"{entry.title} looks at no layer. Leave the layer out.")
-    asked = _question(classifier, sample, target, contrast)
-    return _run(classifier, sample, entry, asked, layers, seed, settings, progress, partial)[0]
+    if until_stable is not None:
+        settings = {"num_samples": sample_limit(entry, until_stable)} | dict(settings or {})
+    order = _order(classifier, sample, entry, target, contrast)
+    order = replace(
+        order, layers=layers, seed=seed, settings=settings or {}, until_stable=until_stable
+    )
+    return _run(order, progress, partial)[0]
+
+
+def continue_explaining(
+    classifier: Classifier,
+    explanation: Explanation,
+    more: int,
+    *,
+    until_stable: float | None = None,
+    progress: Progress | None = None,
+    partial: Partial | None = None,
+) -> Explanation:
+    """Take more samples for a map, without starting over.
+
+    The map is that of all samples in one run; equal to it but for rounding, and to the last bit
+    where the samples so far fill their batches (32, or 16 gradients). What is stochastic is
+    continued from its `convergence.state`; without it, and where Kernel SHAP takes all coalitions
+    now, it starts over.
+
+    Args:
+        classifier: that was explained.
+        explanation: by a method that samples.
+        more: samples to add, or at most to add where it is to stop before.
+        until_stable, progress, partial: as in `explain`; the passes are those to come.
+
+    Raises:
+        SettingError: the method does not sample, or so many samples are out of its range.
+    """
+    method = explanation.method
+    sample_limit(method, WANTED if until_stable is None else until_stable)
+    count = explanation.settings["num_samples"] + more
+    order = _order(classifier, explanation.sample, method, explanation.target, explanation.contrast)
+    order = replace(
+        order, layers=(explanation.layer,), seed=explanation.seed, begun=explanation,
+        settings={**explanation.settings, "num_samples": count}, until_stable=until_stable,
+    )  # fmt: skip
+    return _run(order, progress, partial)[0]
+
+
+def sample_limit(method: Method, until_stable: float) -> int:
+    """How many samples a run until stable takes at most, unless told otherwise.
+
+    Raises:
+        SettingError: the method does not sample, or there is no such stability.
+    """
+    if not method.stochastic:
+        able = ", ".join(name for name, one in METHODS.items() if one.stochastic)
+        raise SettingError(
+            f"{method.title} draws no samples, so it is as stable as it gets. Leave 'until stable' "
+            f"out, or take one of {able}."
+        )
+    if not 0 < until_stable < 1:
+        raise SettingError(
+            f"A map cannot be stable to {until_stable:g}. Give a number between 0 and 1, such as "
+            f"{WANTED:g}."
+        )
+    option = method.options["num_samples"]
+    return int(min(option.high, TIMES * option.default))
 
 
 def explain_layers(
@@ -136,8 +203,8 @@ def explain_layers(
     entry = pick(METHODS, method, "method")
     if not (entry.needs_layer and entry.class_specific):
         raise SettingError(f"{entry.title} cannot be followed through the layers. Take grad_cam.")
-    asked = _question(classifier, sample, target, contrast)
-    return _run(classifier, sample, entry, asked, classifier.stages, 0, None, progress)
+    order = _order(classifier, sample, entry, target, contrast)
+    return _run(replace(order, layers=classifier.stages), progress)
 
 
 def question(
@@ -173,118 +240,46 @@ def check_contrast(classifier: Classifier, label: int, other: int | None) -> Non
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class Order:
+    """What is to be run.
+
+    Attributes:
+        weights: of the logits; float32 of shape (logits,).
+        begun: what is gone on from, or None.
+
+    The others are those of an `Explanation` and of `explain`.
+    """
+
+    classifier: Classifier
+    sample: Sample
     prediction: Prediction
+    method: Method
     target: int
     contrast: int | None
     weights: np.ndarray
+    layers: tuple[str | None, ...] = (None,)
+    seed: int = 0
+    settings: Mapping[str, float] = field(default_factory=dict)
+    until_stable: float | None = None
+    begun: Explanation | None = None
 
 
-def _question(
+def _order(
     classifier: Classifier,
     sample: Sample,
+    method: Method,
     target: str | int | None,
     contrast: str | int | None,
-) -> _Question:
+) -> Order:
     prediction = classifier.predict([sample])[0]
     label, other = question(classifier, prediction, target, contrast)
-    return _Question(prediction, label, other, classifier.target(label, other))
+    weights = classifier.target(label, other)
+    return Order(classifier, sample, prediction, method, label, other, weights)
 
 
 def _run(
-    classifier: Classifier,
-    sample: Sample,
-    method: Method,
-    asked: _Question,
-    layers: tuple[str | None, ...],
-    seed: int,
-    settings: Mapping[str, float] | None,
-    progress: Progress | None,
-    partial: Partial | None = None,
+    order: Order, progress: Progress | None = None, partial: Partial | None = None
 ) -> list[Explanation]:
-    from xai_tf.explainers import Run, build_explainer, start_meter
-    from xai_tf.partial import Offers, one_map
-    from xai_tf.segmentation import segment
+    from xai_tf.running import run
 
-    chosen = method.settings(settings or {}, classifier.baseline)
-    total = method.cost(chosen, classifier.image_size).evaluations
-    start = time.perf_counter()
-    meter = start_meter(
-        method, classifier, progress and (lambda done: progress(min(done, total), total))
-    )
-    images, targets = sample.image[None], asked.weights[None]
-    features: list[Any] = [None] * len(layers)
-    if len(layers) > 1:
-        maps, gradients = classifier.feature_pass(layers)(images, targets)
-        meter.count("gradient", 1)
-        features = list(zip(maps, gradients, strict=True))
-    segments = segment(sample, int(chosen["num_segments"])) if method.segments else None
-    offer = Offers(partial, method) if partial else None
-    explanations = []
-    for layer, known in zip(layers, features, strict=True):
-        run = Run(classifier, chosen, seed, layer, segments, known, meter, sample.image, offer)
-        explainer = build_explainer(method, run)
-        attribution = one_map(explainer(images, targets)[0], method)
-        figures, weights = _figures(method, explainer, attribution, sample, asked, chosen, meter)
-        explanations.append(
-            Explanation(
-                sample, asked.prediction, method, attribution, asked.target,
-                asked.contrast, chosen, seed if method.stochastic else None, layer,
-                meter.cost, time.perf_counter() - start, segments, weights, figures,
-                _warnings(classifier, method, figures),
-            )
-        )  # fmt: skip
-    return explanations
-
-
-def _figures(
-    method: Method,
-    explainer: Any,
-    attribution: np.ndarray,
-    sample: Sample,
-    asked: _Question,
-    settings: Mapping[str, float],
-    meter: Any,
-) -> tuple[dict[str, float], np.ndarray | None]:
-    """What a method says of itself, and the weights of the segments."""
-    if method.complete:
-        ends = np.stack([sample.image, np.full_like(sample.image, settings["baseline"])])
-        score, nothing = meter.scores(None, ends, np.stack([asked.weights] * 2)).numpy()
-        change = float(score - nothing)
-        gap = abs(float(attribution.sum()) - change) / max(abs(change), 1e-6)
-        return {
-            "completeness_gap": gap,
-            "score": float(score),
-            "score_baseline": float(nothing),
-        }, None
-    surrogate = getattr(explainer, "interpretable_model", None)
-    if surrogate is None:
-        return {}, None
-    return surrogate.figures, surrogate.coef_.astype(np.float32)
-
-
-def _warnings(
-    classifier: Classifier, method: Method, figures: Mapping[str, float]
-) -> tuple[str, ...]:
-    found = []
-    if method.relu_only and not classifier.has_relu:
-        found.append(
-            f"{classifier.name} has no ReLU that {method.title} can change (none, or leaking "
-            "ones), so it is nothing but the plain gradient."
-        )
-    if figures.get("completeness_gap", 0) > MAX_GAP:
-        found.append(
-            f"The shares miss {figures['completeness_gap']:.0%} of the change in the score. "
-            "Take more steps."
-        )
-    if figures.get("undetermined", 0):
-        found.append(
-            f"The samples are too few for so many segments: {figures['undetermined']:.0f} weights "
-            "are undetermined. Take at least twice as many samples as segments, better ten times."
-        )
-    if figures.get("r2", 1) < MIN_R2:
-        found.append(
-            f"LIME's linear model fits badly here (R2 {figures['r2']:.2f}). Take more samples, or "
-            "Kernel SHAP."
-        )
-    return tuple(found)
+    return run(order, progress, partial)

@@ -111,6 +111,19 @@ def readable_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     )
 
 
+def label_in_path(path: Path, folder: Path, classes: Iterable[str]) -> int | None:
+    """The label that the nearest folder above a file and below `folder` is named as, or None."""
+    known = tuple(classes)
+    labels = (label_of(name, known) for name in path.relative_to(folder).parts[-2::-1])
+    return next((label for label in labels if label is not None), None)
+
+
+def split_in_path(path: Path, folder: Path) -> str:
+    """The split that a folder above a file and below `folder` is named as; empty if none is."""
+    names = {name.lower() for name in path.relative_to(folder).parts[:-1]}
+    return next((split for split, known in SPLIT_FOLDERS.items() if names & set(known)), "")
+
+
 def _folder_layout(source: Path, task: Task, options: DataOptions) -> Listing:
     """A folder a class, or such folders within folders for training, validation and test."""
     sides = {

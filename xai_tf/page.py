@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from xai_tf.convergence import curve
 from xai_tf.errors import OutputError
-from xai_tf.scoring.metric import METRICS
+from xai_tf.scoring.told import score_cells
 
 MARK = "<!doctype html><!-- written by xai-tf -->"
 STYLE = """
@@ -115,7 +116,9 @@ def _row(entry: dict[str, Any]) -> str:
         entry["method"] + layer, entry["target"] + against, sum(entry["passes"].values()),
         f"{entry['seconds']:.1f}", figures, " ".join([*entry["warnings"], findings]),
     )  # fmt: skip
-    return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells)
+    settled = entry.get("convergence") or {"samples": [], "stability": [], "wanted": None}
+    drawn = curve(settled["samples"], settled["stability"], settled["wanted"])
+    return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells) + drawn
 
 
 def _scores(manifest: dict[str, Any]) -> str:
@@ -134,12 +137,4 @@ def _scores(manifest: dict[str, Any]) -> str:
 
 
 def _score_row(method: str, score: dict[str, Any]) -> str:
-    metric, random = METRICS[score["metric"]], score["random"]
-    value = score["note"] if score["value"] is None else f"{score['value']:.3f}"
-    cells = (
-        method, metric.title, value, metric.better,
-        f"{random['low']:.3f} to {random['high']:.3f}" if random else "",
-        f"{random['beaten']:.0%}" if random else "",
-        " ".join([metric.meaning["en"], score["quantity"] and f"Measured: {score['quantity']}."]),
-    )  # fmt: skip
-    return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells)
+    return "<tr>" + "".join(f"<td>{escape(cell)}" for cell in (method, *score_cells(score)))

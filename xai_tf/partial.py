@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 SECONDS = 1.0  # at least, from one partial map to the next
 SHARE = 0.05  # at most, of the time, goes into estimating them
-SAMPLES_A_SEGMENT = 4  # at least, before a linear model of segments is shown
 
 Estimate = Callable[[Any, "Run", list[Any]], Any]
 
@@ -80,21 +78,6 @@ def _path(_explainer: Any, run: Run, gradients: list[Any]) -> Any:
     return tf.reduce_sum((run.image - run.settings["baseline"]) * mean, axis=-1)
 
 
-def _surrogate(explainer: Any, run: Run, scores: list[Any]) -> Any:
-    """LIME and Kernel SHAP: the linear model of the samples so far, once they settle it."""
-    count = int(run.segments.max()) + 1
-    present = explainer.pertub_func(np.array([count]), explainer.nb_samples)
-    weights = explainer.similarity_kernel(None, present, None)
-    known = np.concatenate(scores)
-    if len(known) < SAMPLES_A_SEGMENT * count:
-        return None
-    model = copy(explainer.interpretable_model)
-    model.fit(present.numpy()[: len(known)], known, weights.numpy()[: len(known)])
-    if model.figures.get("undetermined"):
-        return None
-    return model.coef_[run.segments]
-
-
 def _sobol(explainer: Any, run: Run, scores: list[Any]) -> Any:
     """Sobol: the designs come first, then cell after cell; a cell not seen has no effect yet."""
     known, design = np.concatenate(scores), explainer.nb_design
@@ -120,8 +103,6 @@ def _enlarged(cells: Any, run: Run) -> Any:
 
 ESTIMATES: dict[str, Estimate] = {
     "IntegratedGradients": _path,
-    "Lime": _surrogate,
-    "KernelShap": _surrogate,
     "SobolAttributionMethod": _sobol,
     "HsicAttributionMethod": _hsic,
 }

@@ -67,6 +67,24 @@ def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:
     return maps
 
 
+def compile_logits_and_means(model: keras.Model, layer: str) -> Callable[[Any], Any]:
+    """Compile a pass (images) -> the logits, and a layer's map averaged over its places.
+
+    Shapes (batch, logits) and (batch, channels). Both come from one forward pass.
+    """
+    import keras
+    import tensorflow as tf
+
+    inner = keras.Model(model.inputs[0], [model.outputs[0], tensors(model)[layer]])
+
+    @tf.function(input_signature=_signature(model)[:1])
+    def logits_and_means(images: Any) -> Any:
+        logits, maps = inner(images, training=False)
+        return tf.cast(logits, tf.float32), tf.reduce_mean(tf.cast(maps, tf.float32), axis=(1, 2))
+
+    return logits_and_means
+
+
 def compile_feature_pass(model: keras.Model, layers: tuple[str, ...]) -> Callable[[Any, Any], Any]:
     """Compile a pass (images, targets) -> the layers' maps, and the score's gradients there.
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weights_keras import FOLDER, ModelCard, read_card, save
+from xai_tf.classifier import Classifier
 from xai_tf.dataset import Dataset, Splits
 from xai_tf.errors import OutputError
 from xai_tf.evaluation import confusion, evaluate
+from xai_tf.familiarity import make_gate, measure_gate
+from xai_tf.gate import Gate
 from xai_tf.models import BACKBONES
 from xai_tf.task import Task
 from xai_tf.training import Trained, predict_files
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     import keras
 
 RESULTS = "## Results"
+GATE = "## Input gate"
 FLATTERY = (
     "Validation figures are those of the epoch they chose, so they flatter; test figures do not."
 )
@@ -41,9 +46,10 @@ def publish(
     half: bool = False,
     check: Callable[[Path], None] = lambda file: None,
 ) -> ModelCard:
-    """Measure a model on its test set and on further ones, and save it with a card.
+    """Measure a model on its test set and on further ones, and save it with a card and a gate.
 
-    The words of a card that is there already, up to its results, are kept.
+    The gate tells later whether an input is one for the model. The words of a card that is there
+    already, up to its results, are kept.
 
     Args:
         model: RGB in [0, 1] to logits.
@@ -52,7 +58,7 @@ def publish(
         name: of the model.
         backbone: a name in `BACKBONES`.
         story: how it was made, for the card.
-        folder: for the two files.
+        folder: for the three files.
         further: more test sets, by name.
         command: makes it again.
         datasets: what it was trained on, with the terms of each.
@@ -63,10 +69,14 @@ def publish(
     """
     test = splits.test
     sets = {"validation": splits.validation, "test": test} | (further or {})
+    classifier = Classifier(model, test.classes, name=name, task=task, preprocessing="unit")
+    gate = _gate(classifier, splits)
     metrics, tables = [], []
     for label, data in sets.items():
         chances = predict_files(model, data)
         metrics += evaluate(chances, data.file_labels, label)
+        if gate and label != "validation":
+            metrics.append(measure_gate(classifier, gate, data, label))
         tables.append(_confusion_table(label, confusion(chances, data.file_labels), data.classes))
     card = ModelCard(
         name=name,
@@ -81,7 +91,26 @@ def publish(
         tuning=tuning or {},
         text="\n\n".join([_words(name, task, backbone, folder), RESULTS, *tables, story]),
     )
-    return save(model, card, folder, half, check)
+    if gate:
+        card = with_gate(card, gate)
+    return save(model, card, folder, half, check, gate and gate.arrays())
+
+
+def with_gate(card: ModelCard, gate: Gate) -> ModelCard:
+    """A card that says what its gate is; what it said of an older one goes."""
+    before, _, after = card.text.partition(GATE)
+    _, following, rest = after.partition("\n## ")
+    words = (
+        f"{GATE}\n\n`{card.name}.gate.npz` tells whether a file is one for this model at all. It "
+        f"holds the mean of the features of `{gate.layer}` over {gate.trained} pictures (those of "
+        "the training, each once more as another program might have stored it) "
+        f"and the {len(gate.axes)} directions in which they differ most, and no picture or "
+        f"features of one. Its threshold was set on {gate.validated} validation files, so that "
+        f"at most {gate.share:.0%} of them are warned about; `unfamiliar` above is the share of "
+        "other files that are. A file that is not warned about may still be none for the model."
+    )
+    text = f"{before.rstrip()}\n\n{words}\n\n{following.strip()} {rest}".strip()
+    return replace(card, text=text)
 
 
 def training_story(trained: Trained, splits: Splits) -> str:
@@ -108,6 +137,13 @@ def check_folder(folder: Path, name: str) -> None:
         ) from error
     except ValueError as error:
         raise OutputError(f"{error}. Mend or move it, for its words are kept.") from error
+
+
+def _gate(classifier: Classifier, splits: Splits) -> Gate | None:
+    """What tells whether an input is one for the model; None for one without feature maps."""
+    if not classifier.feature_layers:
+        return None
+    return make_gate(classifier, splits.train, splits.validation)
 
 
 def _words(name: str, task: Task, backbone: str, folder: Path) -> str:

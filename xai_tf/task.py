@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class Task:
         baseline: the level in [0, 1] that means "nothing there"; perturbation methods and
             Integrated Gradients put it in place of what they take away.
         medical: whether the answer is about a patient.
+        subject: what its files are, in words, by language: "a chest X-ray".
         regions: how its pictures are parted for an audit, names in `regions.PARTITIONS`.
     """
 
@@ -45,6 +46,7 @@ class Task:
     suffixes: tuple[str, ...]
     baseline: float = 0.0
     medical: bool = False
+    subject: Mapping[str, str] = field(default_factory=dict)
     regions: tuple[str, ...] = ("frame",)
 
     def read(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> Sample:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from xai_tf.classifier import Classifier
+from xai_tf.familiarity import ANYWAY, Familiarity, of_file, predict_and_check
 from xai_tf.prediction import Prediction
 from xai_tf.sample import Sample
 
@@ -21,12 +22,41 @@ class Reading:
         samples: its windows; one, unless it is a long recording.
         predictions: what the classifier says of each.
         prediction: of the whole: the mean of the windows' logits.
+        familiarity: how far the file lies from what the model was trained on, the median of its
+            windows; None where that is not checked.
+        unchecked: why it could not be checked, where the model brings what it takes; else empty.
     """
 
     source: Path
     samples: tuple[Sample, ...]
     predictions: tuple[Prediction, ...]
     prediction: Prediction
+    familiarity: Familiarity | None = None
+    unchecked: str = ""
+
+    @property
+    def doubt(self) -> str:
+        """Why it may be no file for the model, or is not known to be one; empty where it is."""
+        return self.familiarity.reason if self.familiarity else self.unchecked
+
+    @property
+    def doubt_explained(self) -> str:
+        """The doubt beside an explanation that was made in spite of it."""
+        unfamiliar = self.familiarity is not None and self.familiarity.unfamiliar
+        return f"{self.doubt} {ANYWAY['en']}" if unfamiliar else self.doubt
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of the file, a sentence each."""
+        return (*self._of_samples(), *filter(None, [self.doubt]))
+
+    @property
+    def warnings_explained(self) -> tuple[str, ...]:
+        """The same beside an explanation."""
+        return (*self._of_samples(), *filter(None, [self.doubt_explained]))
+
+    def _of_samples(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for one in self.samples for text in one.warnings))
 
     def most_decisive(self, target: np.ndarray, count: int) -> list[int]:
         """The numbers of the windows that speak most for a target, in the order of time.
@@ -39,14 +69,19 @@ class Reading:
         return sorted(np.argsort(-scores, kind="stable")[: count or len(scores)].tolist())
 
 
-def read_and_predict(classifier: Classifier, path: str | Path) -> Reading:
-    """Read a file, predict every window, and average.
+def read_and_predict(classifier: Classifier, path: str | Path, label: int | None = None) -> Reading:
+    """Read a file, predict every window, and average; `label` is its true class, where known.
 
     Raises:
         InputError: the file cannot be read.
     """
     samples = classifier.windows(path)
-    predictions = classifier.predict(samples)
+    if label is not None:
+        samples = [replace(sample, label=label) for sample in samples]
+    predictions, found = predict_and_check(classifier, samples)
     mean = np.mean([prediction.logits for prediction in predictions], axis=0)
     whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
-    return Reading(Path(path), tuple(samples), tuple(predictions), whole)
+    return Reading(
+        Path(path), tuple(samples), tuple(predictions), whole, of_file(found),
+        classifier.gate_problem,
+    )  # fmt: skip

@@ -5,7 +5,10 @@ import {clamp, icon, make} from "./dom.js"
 const STEP = 0.05 // by an arrow key, as a share of the sound
 const ROUND = 10 // the position is told to a tenth of a second
 
+const PLAYS = "xai-tf-plays" // is told to the page, for players of other components
+
 let playing = null // one sound at a time on a page
+document.addEventListener(PLAYS, ({detail}) => detail !== playing && playing?.pause())
 
 export function addSound(model, group, frame, figure) {
   const audio = new Audio()
@@ -47,6 +50,7 @@ export function addSound(model, group, frame, figure) {
       playing?.pause()
     }
     playing = audio
+    document.dispatchEvent(new CustomEvent(PLAYS, {detail: audio}))
     label()
     follow()
   })

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from itertools import islice
@@ -12,45 +12,21 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from dashboards.service.requests import Evaluate, Upload
+from dashboards.service.requests import Evaluate, ModelEntry, Upload
 from xai_tf.errors import InputError
 from xai_tf.label_table import FILE_COLUMNS
-from xai_tf.layouts import find_listing, readable_files
-from xai_tf.listing import DataOptions, Entry, counted, some
+from xai_tf.labelled import PICTURES, LabelledFiles, find_labelled, training_files
+from xai_tf.layouts import SPLIT_FOLDERS
+from xai_tf.listing import some
 from xai_tf.pictures import image_bytes
-from xai_tf.sample import PICTURE_SUFFIXES, file_sha256, read_image
+from xai_tf.sample import PICTURE_SUFFIXES, file_sha256
 from xai_tf.sound import SOUND_SUFFIXES
-from xai_tf.task import Task
 from xai_tf.tasks import TASKS
 
 MAX_DEPTH = 3
 MAX_LOOK = 500  # entries of a folder that are looked at to tell what it is
 MAX_SETS = 200
 SIDE = 96  # pixels of a thumbnail
-
-# How a model that knows no task has its files found and read: as pictures.
-PICTURES = Task(
-    name="pictures",
-    title="Pictures",
-    question="What does this picture show?",
-    classes=(),
-    reader=read_image,
-    augment=lambda sample, rng: sample.image,
-    suffixes=PICTURE_SUFFIXES,
-)
-
-
-@dataclass(frozen=True)
-class LabelledFiles:
-    """The files of a request.
-
-    Attributes:
-        entries: the files and their labels, indices into the classes asked for.
-        left_out: (file or folder, why) of what lies there too.
-    """
-
-    entries: tuple[Entry, ...]
-    left_out: tuple[tuple[Path, str], ...]
 
 
 def inside(path: str | Path, roots: Sequence[Path]) -> Path:
@@ -98,23 +74,41 @@ def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
     Raises:
         InputError: there are none, or the folders or labels are not those of the classes.
     """
-    task = replace(TASKS.get(request.model.task or "", PICTURES), classes=tuple(classes))
-    try:
-        listing = find_listing(request.folder, task, DataOptions(skip_bad=True))
-    except InputError as error:
-        raise InputError(
-            f"{error} The classes of {request.model.name} are {', '.join(classes)}."
-        ) from error
-    left_out = [*_other_folders(request.folder, listing.entries, task.suffixes)]
-    left_out += [(request.folder, note) for note in listing.notes]
-    splits = sorted({entry.split for entry in listing.entries if entry.split})
-    chosen = [e for e in listing.entries if request.split in ("", e.split)]
-    if not chosen:
-        raise InputError(
-            f"{request.folder} has no files for {request.split}; "
-            f"it has {some(splits) or 'no parts'}. Choose another part, or all files."
-        )
-    return LabelledFiles(tuple(chosen), tuple(left_out))
+    model = request.model
+    return find_labelled(
+        request.folder, model.name, classes, TASKS.get(model.task or ""), request.split
+    )
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Where training files lie, and how many."""
+
+    source: Path
+    count: int
+
+
+def find_training(
+    folder: Path, model: ModelEntry, classes: Sequence[str], roots: Sequence[Path]
+) -> TrainingFiles | None:
+    """The training files of a labelled set: its own, or those in the folder beside it.
+
+    Args:
+        folder: of the set, or its CSV file.
+        model, classes: whose files they are.
+        roots: the folders that may be looked at.
+    """
+    task = TASKS.get(model.task or "")
+    for place in (folder, *(folder.parent / name for name in SPLIT_FOLDERS["train"])):
+        try:
+            source = inside(place, roots)
+            found = find_labelled(source, model.name, classes, task)
+        except InputError:
+            continue
+        training = training_files(found)
+        if place != folder or any(entry.split == "train" for entry in found.entries):
+            return TrainingFiles(source, len(training.entries))
+    return None
 
 
 def file_record(path: Path) -> Upload:
@@ -186,22 +180,3 @@ def _is_label_table(path: Path) -> bool:
         return False
     columns = {column.lower().strip() for column in head}
     return "label" in columns and not columns.isdisjoint(FILE_COLUMNS)
-
-
-def _other_folders(
-    source: Path, entries: Iterable[Entry], suffixes: Iterable[str]
-) -> Iterator[tuple[Path, str]]:
-    """Folders beside those of the classes that hold files too, but are of no class."""
-    if source.is_file():
-        return
-    within = {place for entry in entries for place in entry.path.parents}
-    levels = {place for place in within if place.is_relative_to(source)}
-    beside = sorted(place for level in levels for place in level.iterdir() if place.is_dir())
-    for place in beside:
-        if place in within or place.name.startswith("."):
-            continue
-        if files := readable_files(place, suffixes):
-            yield (
-                place,
-                f"{place.name} is no class of the model: {counted(len(files), 'file')} left out.",
-            )

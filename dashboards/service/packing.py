@@ -5,18 +5,34 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from dashboards.service.requests import Describe, ModelFacts, Predict, Request, key
+from dashboards.service.facts import ModelFacts
+from dashboards.service.listening import Clip
+from dashboards.service.requests import (
+    Describe,
+    Judge,
+    Listen,
+    Part,
+    Predict,
+    Request,
+    key,
+)
+from xai_tf.audible import TimeFrequencyRegion
+from xai_tf.convergence import MAX_STATE, Convergence
 from xai_tf.explanation import Explanation
+from xai_tf.familiarity import Familiarity
 from xai_tf.methods import METHODS, Cost
 from xai_tf.prediction import Prediction
+from xai_tf.regions import Regions
 from xai_tf.sample import Sample, Sound
+from xai_tf.scoring.metric import METRICS
+from xai_tf.scoring.scores import Score, Standing
 from xai_tf.windows import Reading
 
 FILE = "\x1afile\x1a"  # stands in texts for the file: each visitor calls it otherwise
@@ -28,7 +44,7 @@ Shared = WeakValueDictionary[tuple, Any]
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
-def pack(answer: ModelFacts | Reading | Explanation | list[Explanation]) -> bytes:
+def pack(answer: Any) -> bytes:
     """An answer as bytes. Neither the name nor the place of the visitor's file is in it."""
     packer = _Packer()
     tree = packer.plain(answer)
@@ -38,22 +54,31 @@ def pack(answer: ModelFacts | Reading | Explanation | list[Explanation]) -> byte
     return buffer.getvalue()
 
 
-def unpack(data: bytes, request: Request, shared: Shared | None = None) -> Any:
+def unpack(
+    data: bytes, request: Request, shared: Shared | None = None, to_go_on: bool = False
+) -> Any:
     """The answer that was packed, for who asked: the file is called as in the request.
 
     Args:
         data: from `pack`.
         request: what was asked.
         shared: records that somebody has already; they are taken instead, and new ones added.
+        to_go_on: whether the state of an explanation is wanted too, to take more samples.
     """
     shared = WeakValueDictionary() if shared is None else shared
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        unpacker = _Unpacker(archive, request, shared)
+        unpacker = _Unpacker(archive, request, shared, to_go_on)
         tree = json.loads(archive[TREE].tobytes())
         if isinstance(request, Describe):
             return unpacker.facts(tree)
         if isinstance(request, Predict):
             return unpacker.reading(tree)
+        if isinstance(request, Part):
+            return unpacker.regions(tree)
+        if isinstance(request, Listen):
+            return unpacker.clip(tree)
+        if isinstance(request, Judge):
+            return tuple(map(_score, tree))
         if isinstance(tree, list):
             return [unpacker.explanation(item, place) for place, item in enumerate(tree)]
         return unpacker.explanation(tree)
@@ -96,6 +121,15 @@ def _palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return (colours, numbers) if np.array_equal(colours[numbers], image) else None
 
 
+def _plain_score(score: Score) -> dict[str, Any]:
+    return asdict(replace(score, metric=None)) | {"metric": score.metric.name}
+
+
+def _score(tree: dict[str, Any]) -> Score:
+    metric, cost, random = METRICS[tree["metric"]], Cost(**tree["cost"]), tree["random"]
+    return Score(**tree | {"metric": metric, "cost": cost, "random": random and Standing(**random)})
+
+
 class _Packer:
     """Records as plain data; arrays stand in it by name, each but once."""
 
@@ -108,11 +142,20 @@ class _Packer:
             return asdict(value)
         if isinstance(value, list):
             return [self.plain(item) for item in value]
+        if isinstance(value, tuple):
+            return [_plain_score(item) for item in value]
+        if isinstance(value, Clip):
+            wav = np.frombuffer(value.wav, np.uint8)
+            return asdict(replace(value, wav=b"")) | {"wav": self._named(wav)}
+        if isinstance(value, Regions):
+            return self._regions(value)
         if isinstance(value, Reading):
             return {
                 "samples": [self._sample(sample) for sample in value.samples],
                 "predictions": [self._record(item) for item in value.predictions],
                 "prediction": self._record(value.prediction),
+                "familiarity": value.familiarity and asdict(value.familiarity),
+                "unchecked": value.unchecked,
             }
         return self._record(value) | {
             "sample": self._sample(value.sample),
@@ -121,6 +164,28 @@ class _Packer:
             "cost": [value.cost.forward, value.cost.gradient],
             "settings": dict(value.settings),
             "figures": dict(value.figures),
+            "convergence": value.convergence and self._convergence(value.convergence),
+        }
+
+    def _convergence(self, found: Convergence) -> dict[str, Any]:
+        """A state that is large is left out: starting over is cheaper than keeping it."""
+        state = found.state or {}
+        small = sum(array.nbytes for array in state.values()) <= MAX_STATE
+        kept = {name: self._named(array) for name, array in state.items()} if small else {}
+        return self._record(found) | {"state": kept or None}
+
+    def _regions(self, regions: Regions) -> dict[str, Any]:
+        """Every pixel is in one region of a partition, so its number says all."""
+        numbers = {
+            name: np.argmax(list(masks.values()), axis=0).astype(np.uint8)
+            for name, masks in regions.partitions.items()
+        }
+        return {
+            "warnings": list(regions.warnings),
+            "partitions": {
+                name: [self._named(numbers[name]), list(masks)]
+                for name, masks in regions.partitions.items()
+            },
         }
 
     def _sample(self, sample: Sample) -> dict[str, Any]:
@@ -148,8 +213,9 @@ class _Packer:
 class _Unpacker:
     """The records in plain data, for one request."""
 
-    def __init__(self, archive: Any, request: Request, shared: Shared) -> None:
+    def __init__(self, archive: Any, request: Request, shared: Shared, to_go_on: bool) -> None:
         self._archive, self._request, self._shared = archive, request, shared
+        self._to_go_on = to_go_on
         self._arrays: dict[str, np.ndarray] = {}
 
     def facts(self, tree: dict[str, Any]) -> ModelFacts:
@@ -167,6 +233,28 @@ class _Unpacker:
                 tuple(self._sample(item, window) for window, item in enumerate(tree["samples"])),
                 tuple(self._prediction(prediction) for prediction in tree["predictions"]),
                 self._prediction(tree["prediction"]),
+                tree["familiarity"] and Familiarity(**tree["familiarity"]),
+                tree["unchecked"],
+            ),
+        )
+
+    def clip(self, tree: dict[str, Any]) -> Clip:
+        regions = tuple(TimeFrequencyRegion(**region) for region in tree["regions"])
+        return Clip(**tree | {"wav": self._array(tree["wav"]).tobytes(), "regions": regions})
+
+    def regions(self, tree: dict[str, Any]) -> Regions:
+        name = self._request.file.name
+        return self._once(
+            (key(self._request),),
+            lambda: Regions(
+                {
+                    partition: {
+                        region: self._array(numbers) == number
+                        for number, region in enumerate(regions)
+                    }
+                    for partition, (numbers, regions) in tree["partitions"].items()
+                },
+                tuple(text.replace(FILE, name) for text in tree["warnings"]),
             ),
         )
 
@@ -183,9 +271,16 @@ class _Unpacker:
                     "segments": self._array(tree["segments"]),
                     "segment_weights": self._array(tree["segment_weights"]),
                     "warnings": tuple(tree["warnings"]),
+                    "convergence": tree["convergence"] and self._convergence(tree["convergence"]),
                 }
             ),
         )  # fmt: skip
+
+    def _convergence(self, tree: dict[str, Any]) -> Convergence:
+        state = tree["state"] if self._to_go_on and tree["state"] else {}
+        arrays = {name: self._array(tree[name]) for name in ("samples", "stability")}
+        kept = {name: self._array(array) for name, array in state.items()}
+        return Convergence(**tree | arrays | {"state": kept or None})
 
     def _sample(self, tree: dict[str, Any], window: int) -> Sample:
         texts = (text.replace(FILE, self._request.file.name) for text in tree["warnings"])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from xai_tf.methods import METHODS
+
+SAMPLES = "num_samples"  # the setting of all methods that sample
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class ModelEntry:
         title: for people: task, backbone.
         classes: their names; empty where only loading will tell.
         summary: its test figures in a line, from the card; empty without a card.
+        gate_sha256: of the file that tells whether an input is one for it; empty without one.
     """
 
     name: str
@@ -56,6 +59,7 @@ class ModelEntry:
     title: str
     classes: tuple[str, ...]
     summary: str
+    gate_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,9 @@ class Explain:
         layer: a feature layer, or None for the last.
         seed: of a stochastic method.
         settings: (name, value) pairs that differ from the defaults, sorted by name.
+        until_stable: of a method that samples, as in `explain`.
+        since: the same question of fewer samples, to go on from where its answer is stored. What
+            comes of it is the same, so it makes no other request.
     """
 
     model: ModelEntry
@@ -103,9 +110,29 @@ class Explain:
     layer: str | None = None
     seed: int = 0
     settings: tuple[tuple[str, float], ...] = ()
+    until_stable: float | None = None
+    since: Explain | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", tuple(sorted(self.settings)))
+
+    @property
+    def unsampled(self) -> Explain:
+        """The question without how many samples it is to be answered from."""
+        settings = tuple(pair for pair in self.settings if pair[0] != SAMPLES)
+        return replace(self, settings=settings, until_stable=None, since=None)
+
+    @property
+    def samples(self) -> int:
+        """How many samples are taken, at most, by a method that samples."""
+        default = METHODS[self.method].options[SAMPLES].default
+        return int(dict(self.settings).get(SAMPLES, default))
+
+    def of_samples(self, count: int) -> Explain:
+        """The same question, answered from so many samples."""
+        option = METHODS[self.method].options[SAMPLES]
+        given = () if count == option.default else ((SAMPLES, count),)
+        return replace(self.unsampled, settings=(*self.unsampled.settings, *given))
 
 
 @dataclass(frozen=True)
@@ -121,20 +148,111 @@ class ThroughLayers:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Part one window of a file into named regions. Answer: `xai_tf.regions.Regions`."""
+
+    model: ModelEntry
+    file: Upload
+    window: int = 0
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judge an explanation by metrics. Answer: `tuple[xai_tf.scoring.Score, ...]`.
+
+    Attributes:
+        explanation: what is judged; it is made first where it is not stored.
+        metrics: names in `METRICS` that say something of its method.
+    """
+
+    explanation: Explain
+    metrics: tuple[str, ...]
+
+    @property
+    def model(self) -> ModelEntry:
+        """What is asked."""
+        return self.explanation.model
+
+    @property
+    def file(self) -> Upload:
+        """What it is asked about."""
+        return self.explanation.file
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Hear a part of what was explained. Answer: `dashboards.service.listening.Clip`.
+
+    Attributes:
+        explanation: whose evidence is heard; it is made first where it is not stored.
+        part: a name in `listening.PARTS`.
+        regions: numbers of the regions that are heard alone or muted, from 1 for the strongest;
+            of "solo" and "mute" only.
+        share: of all that speaks for the class; "only_for" keeps it, "everything_but" leaves it
+            out.
+    """
+
+    explanation: Explain
+    part: str = "original"
+    regions: tuple[int, ...] = ()
+    share: float = 0.8
+
+    @property
+    def model(self) -> ModelEntry:
+        """What is asked."""
+        return self.explanation.model
+
+    @property
+    def file(self) -> Upload:
+        """What it is asked about."""
+        return self.explanation.file
+
+
+@dataclass(frozen=True)
 class Bundle:
-    """The bundle that the command writes, zipped. Answer: `bytes`."""
+    """The bundle that the command writes, zipped. Answer: `bytes`.
+
+    Attributes:
+        explanations: what it holds.
+        judged: the scores that go with them; those of no explanation in it are left out.
+        opacity: of the maps.
+    """
 
     explanations: tuple[Explain, ...]
+    judged: tuple[Judge, ...] = ()
     opacity: float = 0.7
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Predict every labelled file of a folder. Answer: `Evaluation`. Never kept on disk."""
+    """Predict every labelled file of a folder. Answer: `xai_tf.labelled.Evaluation`.
+
+    Never kept on disk.
+    """
 
     model: ModelEntry
     folder: Path
     split: str = ""
+
+
+@dataclass(frozen=True)
+class FindSimilar:
+    """The training samples most similar to a file. Answer: `list[xai_tf.similar.Similar]`.
+
+    Never kept on disk. What a process keeps are the features of the training files.
+
+    Attributes:
+        model, file: what sees what.
+        source: the folder or CSV file of the training files.
+        window: the number of the window.
+        count: how many samples.
+    """
+
+    model: ModelEntry
+    file: Upload
+    source: Path
+    window: int = 0
+    count: int = 6
 
 
 @dataclass(frozen=True)
@@ -150,72 +268,12 @@ class DrawSearch:
     stamp: str
 
 
-Request = Describe | Predict | Explain | ThroughLayers | Bundle | Evaluate | DrawSearch
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What loading a model tells.
-
-    Attributes:
-        name: of the model.
-        classes: their names.
-        image_size: (height, width).
-        backbone: its name in `BACKBONES`, or None.
-        feature_layers: names of the layers Grad-CAM can look at, in the order of the graph.
-        stages: those at the end of each resolution.
-        forward_seconds, gradient_seconds: of one image within a batch, measured here when warm.
-        baseline: the level that means "nothing there".
-        has_relu: whether Guided backprop and DeconvNet are methods of their own on it.
-        description: `xai_tf.bundle.describe_classifier`'s.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    image_size: tuple[int, int]
-    backbone: str | None
-    feature_layers: tuple[str, ...]
-    stages: tuple[str, ...]
-    forward_seconds: float
-    gradient_seconds: float
-    baseline: float
-    has_relu: bool
-    description: dict[str, Any]
-
-    def seconds(self, request: Explain) -> float:
-        """What an explanation will take, when nobody else is asking."""
-        method = METHODS[request.method]
-        cost = method.cost(method.settings(dict(request.settings), self.baseline), self.image_size)
-        return cost.forward * self.forward_seconds + cost.gradient * self.gradient_seconds
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A classifier on labelled files.
-
-    Attributes:
-        model: its name.
-        folder: where the files are.
-        classes: of the classifier.
-        files: the files that could be read.
-        labels: index of the true class of each.
-        logits: of each, a tuple of floats.
-        probabilities: of each, a tuple of floats.
-        skipped: (file, why) of those that could not be read.
-    """
-
-    model: str
-    folder: Path
-    classes: tuple[str, ...]
-    files: tuple[Path, ...]
-    labels: tuple[int, ...]
-    logits: tuple[tuple[float, ...], ...]
-    probabilities: tuple[tuple[float, ...], ...]
-    skipped: tuple[tuple[Path, str], ...]
+Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
+Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Raise it when the same request is answered otherwise, or its answer is packed otherwise.
-ANSWERS = 3
+ANSWERS = 5
 
 
 def is_packed(request: Request) -> bool:
@@ -225,7 +283,7 @@ def is_packed(request: Request) -> bool:
 
 def is_stored(request: Request) -> bool:
     """Whether the answer is kept on disk: it depends on nothing but the request."""
-    return isinstance(request, Predict | Explain | ThroughLayers)
+    return isinstance(request, Stored)
 
 
 def key(request: Request) -> str:
@@ -237,7 +295,7 @@ def key(request: Request) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()
 
 
-def stored_names(request: Predict | Explain | ThroughLayers) -> tuple[str, str]:
+def stored_names(request: Stored) -> tuple[str, str]:
     """Where its answer may lie in the store: as one for all, and as one about a visitor's file."""
     return key(request), f"{request.file.sha256}-{key(request)}"
 
@@ -251,12 +309,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Upload):
         return value.sha256
     if isinstance(value, ModelEntry):
-        return [value.sha256, value.task, list(value.classes)]
+        return [value.sha256, value.task, list(value.classes), value.gate_sha256]
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
-        fields = {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-        return {"kind": type(value).__name__, **fields}
+        plain = {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.compare}
+        return {"kind": type(value).__name__, **plain}
     return value

@@ -13,16 +13,19 @@ from weakref import WeakValueDictionary
 
 from dashboards.service.answers import Answers
 from dashboards.service.errors import JobError
+from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import DONE, FAILED, Flight, Job
 from dashboards.service.packing import Shared, unpack, with_names
 from dashboards.service.pool import Pool
 from dashboards.service.requests import (
+    SAMPLES,
     Bundle,
     DrawSearch,
     Evaluate,
     Explain,
+    FindSimilar,
+    Judge,
     ModelEntry,
-    ModelFacts,
     Request,
     is_packed,
     key,
@@ -125,12 +128,14 @@ class Service:
 
     def is_slow(self, request: Request) -> bool:
         """Whether a request keeps a process busy for long."""
-        if not isinstance(request, Explain):
-            return isinstance(request, Bundle | Evaluate | DrawSearch)
+        if not isinstance(request, Explain | Judge):
+            return isinstance(request, Bundle | Evaluate | FindSimilar | DrawSearch)
         try:
             facts = self._facts.get(request.model.sha256)
             if facts is not None:
                 return facts.seconds(request) > SLOW_SECONDS
+            if isinstance(request, Judge):
+                return True
             method = METHODS[request.method]
             settings = method.settings(dict(request.settings), 0.0)
             return method.cost(settings, (224, 224)).evaluations > SLOW_PASSES
@@ -186,7 +191,7 @@ class Service:
             jobs = tuple(flight.jobs)
         if isinstance(answer, bytes):
             try:
-                self.answers.put([job.request for job in jobs] or [flight.request], answer)
+                self._keep([job.request for job in jobs] or [flight.request], answer)
             except Exception:  # whatever it is, those who asked get their answer
                 _log.exception("the answer of %s is not kept", type(flight.request).__name__)
         with self._pool.lock:
@@ -195,6 +200,14 @@ class Service:
             jobs, flight.jobs = flight.jobs, []
         for job in jobs:
             job.post(**self._ending(answer, job.request))
+
+    def _keep(self, requests: list[Request], answer: bytes) -> None:
+        """Keep an answer; that of a run until stable is the one of so many samples, too."""
+        self.answers.put(requests, answer)
+        first = requests[0]
+        if isinstance(first, Explain) and first.until_stable is not None:
+            taken = unpack(answer, first).settings[SAMPLES]
+            self.answers.put([request.of_samples(taken) for request in requests], answer)
 
     def _ending(self, answer: Any, request: Request) -> dict[str, Any]:
         """How a job ends that asked with a request."""

@@ -8,120 +8,50 @@ import os
 import tempfile
 import time
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-import weights_keras
-from dashboards.service.packing import unpack
+from dashboards.service.desk import Desk
+from dashboards.service.facts import ModelFacts
+from dashboards.service.listening import Clip, listen
+from dashboards.service.packing import FILE
 from dashboards.service.requests import (
+    SAMPLES,
     Bundle,
     Describe,
     DrawSearch,
     Evaluate,
-    Evaluation,
     Explain,
-    ModelEntry,
-    ModelFacts,
+    FindSimilar,
+    Judge,
+    Listen,
+    Part,
     Predict,
     Prepare,
     ThroughLayers,
     Upload,
-    stored_names,
 )
-from dashboards.service.store import read_answer
 from xai_tf.bundle import describe_classifier, save_bundle
-from xai_tf.classifier import BATCH, Classifier, load
-from xai_tf.errors import InputError, ModelError, OutputError, SettingError
-from xai_tf.explanation import Explanation, explain, explain_layers
-from xai_tf.sample import Sample, file_sha256
+from xai_tf.classifier import BATCH, Classifier
+from xai_tf.errors import OutputError, SettingError
+from xai_tf.explanation import Explanation, continue_explaining, explain, explain_layers
+from xai_tf.familiarity import check, of_file, predict_and_check
+from xai_tf.labelled import Evaluation
+from xai_tf.regions import Regions, regions_of
+from xai_tf.sample import Sample
+from xai_tf.scoring import Score, score
+from xai_tf.similar import Similar
 from xai_tf.sound import MelRecipe, mel_spectrogram
 from xai_tf.windows import Reading
 
-MODELS_KEPT = 4
-SAMPLES_KEPT = 128
-MAX_WINDOWS = 120  # of a recording; each is 0.7 MB at hand, and 0.15 MB of the answer
 MEASURED = 8  # images at once, when a model is timed
-
-
-class Teller(Protocol):
-    """Takes reports of how far the work is; raises where it shall stop."""
-
-    def progress(self, done: int, total: int) -> None: ...
-
-    def partial(self, attribution: np.ndarray) -> None: ...
-
-
-class Desk:
-    """What a worker has at hand.
-
-    Attributes:
-        classifiers: the last it used, by entry.
-        store: the folder of the answers that there are, to read.
-        scratch: a folder to write in.
-        progress, partial: tell how far the work is.
-    """
-
-    def __init__(self, store: Path, scratch: Path, teller: Teller) -> None:
-        self.classifiers: OrderedDict[ModelEntry, Classifier] = OrderedDict()
-        self.store, self.scratch = store, scratch
-        self.progress, self.partial = teller.progress, teller.partial
-        self._samples: OrderedDict[tuple, list[Sample]] = OrderedDict()
-
-    def classifier(self, entry: ModelEntry) -> Classifier:
-        """The classifier of an entry, loaded if it is not at hand.
-
-        Raises:
-            ModelError: it cannot be loaded, or its file is another than the server found.
-        """
-        if entry not in self.classifiers:
-            while len(self.classifiers) >= MODELS_KEPT:
-                self.classifiers.popitem(last=False)
-            self.classifiers[entry] = _load(entry)
-        self.classifiers.move_to_end(entry)
-        return self.classifiers[entry]
-
-    def samples(self, classifier: Classifier, file: Upload) -> list[Sample]:
-        """The windows of a file, read if they are not at hand.
-
-        Raises:
-            InputError: it cannot be read, holds something else by now, or lasts too long.
-        """
-        asked = (classifier.task and classifier.task.name, classifier.image_size, file.sha256)
-        if asked not in self._samples:
-            found = classifier.windows(file.path)
-            if found[0].sha256 != file.sha256:
-                raise InputError(f"{file.path} has changed since it was given. Give it again.")
-            if len(found) > MAX_WINDOWS:
-                raise InputError(
-                    f"{file.path} has {len(found)} windows; this page takes {MAX_WINDOWS} (about "
-                    "two minutes). Give a shorter piece, or use `xai-tf explain`: it takes an hour."
-                )
-            self._samples[asked] = found
-        self._samples.move_to_end(asked)
-        while len(self._samples) > 1 and sum(map(len, self._samples.values())) > SAMPLES_KEPT:
-            self._samples.popitem(last=False)
-        return self._samples[asked]
-
-    def sample(self, classifier: Classifier, file: Upload, window: int) -> Sample:
-        """One window of a file.
-
-        Raises:
-            SettingError: it has no such window.
-        """
-        samples = self.samples(classifier, file)
-        if not 0 <= window < len(samples):
-            raise SettingError(
-                f"{file.path} has no window {window}. Take one from 0 to {len(samples) - 1}."
-            )
-        return samples[window]
 
 
 def device() -> str:
@@ -141,24 +71,6 @@ def warm_up() -> Iterator[Callable[[], Any]]:
     recipe = MelRecipe()
     noise = np.random.default_rng(0).normal(0, 0.1, recipe.rate).astype(np.float32)
     yield partial(mel_spectrogram, noise, recipe)  # librosa
-
-
-def _load(entry: ModelEntry) -> Classifier:
-    ours = entry.path.parent == weights_keras.FOLDER  # then the card's hash is checked, too
-    try:
-        changed = file_sha256(entry.path) != entry.sha256
-    except OSError as error:
-        raise ModelError(
-            f"{entry.path} cannot be read ({error.strerror}). Put it back, or start the server "
-            "again without it."
-        ) from error
-    if changed:
-        raise ModelError(
-            f"{entry.path} has changed since the server started. Start the server again."
-        )
-    classifier = load(entry.path.stem if ours else entry.path)
-    classifier.name = entry.name
-    return classifier
 
 
 def _describe(desk: Desk, request: Describe) -> ModelFacts:
@@ -186,6 +98,7 @@ def _prepare(desk: Desk, request: Describe | Prepare) -> None:
     classifier = desk.classifier(request.model)
     images, targets = _noise(classifier, 1)
     classifier.passes.gradients(images, targets)
+    check(classifier, [Sample(images[0], request.model.path, "")])
     if classifier.feature_layers:
         explain(classifier, Sample(images[0], request.model.path, ""))
 
@@ -212,29 +125,60 @@ def _predict(desk: Desk, request: Predict) -> Reading:
 def _reading(desk: Desk, classifier: Classifier, file: Upload) -> Reading:
     """As `read_and_predict`, but it can be stopped, and what was read is kept."""
     samples = desk.samples(classifier, file)
-    predictions = []
+    predictions, found = [], []
     for start in range(0, len(samples), BATCH):
-        predictions += classifier.predict(samples[start : start + BATCH])
+        said, familiar = predict_and_check(classifier, samples[start : start + BATCH])
+        predictions, found = predictions + said, found + (familiar or [])
         desk.progress(len(predictions), len(samples))
     mean = np.mean([prediction.logits for prediction in predictions], axis=0)
     whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
-    return Reading(file.path, tuple(samples), tuple(predictions), whole)
+    return Reading(
+        file.path, tuple(samples), tuple(predictions), whole, of_file(found),
+        classifier.gate_problem,
+    )  # fmt: skip
 
 
 def _explain(desk: Desk, request: Explain) -> Explanation:
     classifier = desk.classifier(request.model)
+    sample = desk.sample(classifier, request.file, request.window)
+    begun = _begun(desk, request)
+    if begun is not None:
+        return continue_explaining(
+            classifier,
+            replace(begun, sample=sample),
+            request.samples - begun.settings[SAMPLES],
+            until_stable=request.until_stable,
+            progress=desk.progress,
+            partial=desk.partial,
+        )
     return explain(
         classifier,
-        desk.sample(classifier, request.file, request.window),
+        sample,
         request.method,
         target=request.target,
         contrast=request.contrast,
         layer=request.layer,
         seed=request.seed,
         settings=dict(request.settings),
+        until_stable=request.until_stable,
         progress=desk.progress,
         partial=desk.partial,
     )
+
+
+def _begun(desk: Desk, request: Explain) -> Explanation | None:
+    """What the answer can go on from, so that it is the one of a run from the start."""
+    if request.since is None or request.since.unsampled != request.unsampled:
+        return None
+    known = desk.known(request.since, to_go_on=True)
+    if known is None or known.convergence is None or known.convergence.state is None:
+        return None
+    wanted = request.until_stable
+    if known.settings[SAMPLES] > request.samples or (
+        wanted is not None and known.convergence.stops_before(wanted)
+    ):
+        return None
+    return known
 
 
 def _through_layers(desk: Desk, request: ThroughLayers) -> list[Explanation]:
@@ -249,6 +193,25 @@ def _through_layers(desk: Desk, request: ThroughLayers) -> list[Explanation]:
     )
 
 
+def _part(desk: Desk, request: Part) -> Regions:
+    classifier = desk.classifier(request.model)
+    sample = desk.sample(classifier, request.file, request.window)
+    return regions_of(replace(sample, source=Path(FILE)), classifier.task)
+
+
+def _judge(desk: Desk, request: Judge) -> tuple[Score, ...]:
+    wanted = request.explanation
+    explanation = desk.known(wanted) or _explain(desk, wanted)
+    classifier = desk.classifier(request.model)
+    return tuple(score(classifier, explanation, request.metrics, progress=desk.progress))
+
+
+def _listen(desk: Desk, request: Listen) -> Clip:
+    wanted = request.explanation
+    explanation = desk.known(wanted) or _explain(desk, wanted)
+    return listen(desk.classifier(request.model), explanation, request, desk.scratch)
+
+
 def _bundle(desk: Desk, request: Bundle) -> bytes:
     """What the command writes, as a zip file. Explanations that are stored are not run again."""
     first = request.explanations[0]
@@ -260,15 +223,16 @@ def _bundle(desk: Desk, request: Bundle) -> bytes:
     samples = tuple(replace(sample, source=name) for sample in reading.samples)
     reading = replace(reading, source=name, samples=samples)
     explanations = []
+    scores: list[list[Score]] = []
     for wanted in request.explanations:
-        found = (read_answer(desk.store, name) for name in stored_names(wanted))
-        data = next(filter(None, found), None)
-        explanation = unpack(data, wanted) if data else _explain(desk, wanted)
+        explanation = desk.known(wanted) or _explain(desk, wanted)
         explanations.append(replace(explanation, sample=samples[wanted.window]))
+        judged = [judge for judge in request.judged if judge.explanation == wanted]
+        scores.append([one for judge in judged for one in desk.known(judge) or _judge(desk, judge)])
     try:
         with tempfile.TemporaryDirectory(dir=desk.scratch) as scratch:
             folder = Path(scratch, "bundle")
-            save_bundle(folder, classifier, reading, explanations, request.opacity)
+            save_bundle(folder, classifier, reading, explanations, request.opacity, scores=scores)
             return _zipped(folder)
     except (OSError, OutputError) as error:
         logging.getLogger(__name__).warning("a bundle could not be written: %s", error)
@@ -292,6 +256,12 @@ def _evaluate(desk: Desk, request: Evaluate) -> Evaluation:
     return evaluate(desk.classifier(request.model), request, desk.progress)
 
 
+def _find_similar(desk: Desk, request: FindSimilar) -> list[Similar]:
+    from dashboards.service.similar import find_similar
+
+    return find_similar(desk, request)
+
+
 def _draw_search(_: Desk, request: DrawSearch) -> dict[str, bytes]:
     from dashboards.service.drawing import draw_search
 
@@ -304,7 +274,11 @@ WORK: dict[type, Callable[[Desk, Any], Any]] = {
     Predict: _predict,
     Explain: _explain,
     ThroughLayers: _through_layers,
+    Part: _part,
+    Judge: _judge,
+    Listen: _listen,
     Bundle: _bundle,
     Evaluate: _evaluate,
+    FindSimilar: _find_similar,
     DrawSearch: _draw_search,
 }

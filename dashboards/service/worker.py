@@ -45,7 +45,8 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # it is shared by all processes
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no remarks on retracing
     inbox = _Inbox(connection)
-    from dashboards.service.work import Desk, device, warm_up
+    from dashboards.service.desk import Desk
+    from dashboards.service.work import device, warm_up
 
     desk = Desk(store, scratch, _Teller(connection, inbox))
     if hasattr(os, "nice"):

@@ -8,7 +8,8 @@ from typing import Any
 
 import param
 
-from dashboards.service.requests import Describe, ModelEntry, ModelFacts, Predict, Upload
+from dashboards.service.facts import ModelFacts
+from dashboards.service.requests import Describe, ModelEntry, Predict, Upload
 from dashboards.service.service import Job, Service, Visitor
 from dashboards.state.progress import describe_progress
 from dashboards.uploads import MEGABYTE, Uploads, safe_name

@@ -14,6 +14,7 @@ from dashboards.state.bench import Bench, hears
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import describe_progress
 from xai_tf.agreement import Agreement, agreement, consensus
+from xai_tf.conflicts import Conflicts, conflicts
 from xai_tf.explanation import Explanation
 from xai_tf.methods import METHODS
 from xai_tf.pictures import limit
@@ -124,6 +125,11 @@ class Comparison(param.Parameterized):
         """What the methods of a column agree on: float32 (height, width) in [0, 1]."""
         found = self._of(column=column)
         return consensus(found) if len(found) > 1 else None
+
+    def conflicts(self, column: int) -> Conflicts | None:
+        """Where the methods of a column conflict."""
+        found = self._of(column=column)
+        return conflicts(found) if len(found) > 1 else None
 
     def of_column(self, column: int) -> list[Explanation]:
         """The explanations of a column, in the order of the methods."""

@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import param
 
 from dashboards.service.errors import CancelledJobError
-from dashboards.service.labelled import file_record, find_files, find_sets, inside, thumbnail
-from dashboards.service.requests import (
-    Describe,
-    Evaluate,
-    Explain,
-    ModelEntry,
-    ModelFacts,
-    Upload,
-)
-from dashboards.state.answers import ALL, RIGHT, WRONG, Answers
+from dashboards.service.labelled import file_record, inside, thumbnail
+from dashboards.service.requests import Explain, Upload
+from dashboards.state.labelled_run import LabelledRun
+from dashboards.state.similar import SimilarSamples
+from xai_tf.answers import ALL, RIGHT, WRONG, Answers
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.methods import METHODS
 
 if TYPE_CHECKING:
-    from dashboards.service.service import Job, Visitor
+    from dashboards.service.service import Job
 
-PARTS = {"All files": "", "Test": "test", "Validation": "validation", "Training": "train"}
 PAGE = 24  # thumbnails
 CHUNK = 6  # of them are shown at a time
 QUICK_SECONDS = 3.0  # maps that take no longer start without being asked for
-CALLED, TRUTH = "called", "truth"
+CALLED, TRUTH, CONTRAST = "called", "truth", "contrast"
 
 
-class ErrorStudy(param.Parameterized):
+class ErrorStudy(LabelledRun):
     """What one visitor tries on labelled files, and looks at of the outcome.
 
     Attributes:
-        sets: the labelled sets found, by what to call them.
-        request: what can be run: the folder is allowed, and holds files of the model's classes.
-        num_files: how many those are.
-        seconds: what predicting them will take, without reading them; None while it isn't known.
-        running, done, total, seconds_left: of the run.
-        problem: what went wrong last, for the visitor.
-        answers: of the last run.
-        measures: its figures, with intervals.
         label: index of the class whose curves are shown, against the rest.
         threshold: from which probability that class is called.
         cell: (true, called), the cell of the confusion matrix whose files are shown; None for all.
@@ -54,27 +39,13 @@ class ErrorStudy(param.Parameterized):
         thumbnails: of the files on that page, by number: JPEG bytes, or why there is none.
         selected: the number of the file looked at; None while there is none.
         file: its record, once it is read.
-        maps: explanations of that file, by "called" and "truth".
+        maps: explanations of that file, by "called" and "truth"; where several logits make that
+            another map, also by "contrast": why the one and not the other.
         map_problem: why there are none.
         mapping: whether they are being computed.
         opened: what the visitor wants to see in Explain; set last, for the page to follow.
     """
 
-    model = param.ClassSelector(class_=ModelEntry)
-    folder = param.String(default="")
-    part = param.Selector(default="", objects=PARTS)
-    sets = param.Dict(default={})
-    request = param.ClassSelector(class_=Evaluate)
-    num_files = param.Integer(default=0)
-    seconds = param.Number(default=None, allow_None=True)
-    checking = param.Boolean(default=False)
-    running = param.Boolean(default=False)
-    done = param.Integer(default=0)
-    total = param.Integer(default=0)
-    seconds_left = param.Number(default=None, allow_None=True)
-    problem = param.String(default="")
-    answers = param.ClassSelector(class_=Answers)
-    measures = param.List(default=[])
     label = param.Integer(default=1)
     threshold = param.Number(default=0.5, bounds=(0, 1))
     cell = param.NumericTuple(default=None, length=2, allow_None=True)
@@ -90,28 +61,16 @@ class ErrorStudy(param.Parameterized):
     mapping = param.Boolean(default=False)
     opened = param.ClassSelector(class_=Explain)
 
-    def __init__(
-        self,
-        visitor: Visitor,
-        models: Mapping[str, ModelEntry],
-        roots: Sequence[Path],
-        **params: Any,
-    ) -> None:
-        """Start.
-
-        Args:
-            visitor: computes.
-            models: those that can be tried, by name.
-            roots: the folders that may be looked at.
-            params: as the attributes.
-        """
-        self.visitor, self.models, self.roots = visitor, models, tuple(roots)
-        self._picked: ModelFacts | None = None  # of the model that can be run
-        self._facts: ModelFacts | None = None  # of the one that gave the answers
-        self._job: Job | None = None
+    def __init__(self, *args: Any, **params: Any) -> None:
+        """Start, as a `LabelledRun`."""
         self._map_jobs: list[Job] = []
-        params.setdefault("model", next(iter(models.values()), None))
-        super().__init__(**params)
+        super().__init__(*args, **params)
+        self.similar = SimilarSamples(self)
+
+    @property
+    def speed(self) -> float:
+        """Seconds of computing for a file, by the model that gave the answers."""
+        return self._facts.forward_seconds if self._facts else 0.0
 
     @property
     def num_pages(self) -> int:
@@ -129,57 +88,10 @@ class ErrorStudy(param.Parameterized):
         rival = self.answers.rival(self.selected, self.threshold)
         return {CALLED: rival, TRUTH: self.answers.evaluation.labels[self.selected]}
 
-    async def look(self) -> None:
-        """Find the sets that may be chosen."""
-        self.sets = await asyncio.to_thread(find_sets, self.roots)
-
-    async def check(self) -> None:
-        """Find out what can be run: the files, and what they will cost."""
-        asked = (self.model, self.folder, self.part)
-        found, picked = {"request": None, "num_files": 0, "seconds": None, "problem": ""}, None
-        self.param.update(checking=bool(self.folder), **found)
-        if not self.folder or self.model is None:
-            return
-        try:
-            request = Evaluate(self.model, inside(self.folder, self.roots), self.part)
-            picked = await self.visitor.submit(Describe(self.model), "errors facts").result()
-            files = await asyncio.to_thread(find_files, request, picked.classes)
-            found["request"], found["num_files"] = request, len(files.entries)
-            found["seconds"] = len(files.entries) * picked.forward_seconds
-        except CancelledJobError:
-            return  # something else was asked meanwhile
-        except XaiTfError as error:
-            found["problem"] = self._told(error)
-        if asked == (self.model, self.folder, self.part):
-            self._picked = picked
-            self.param.update(checking=False, **found)
-
     async def run(self) -> None:
-        """Predict all files; what was shown before goes when the new answers are there."""
-        if self.request is None:
-            return
-        facts = self._picked
-        self.param.update(running=True, done=0, total=self.num_files, seconds_left=None, problem="")
-        self._job = job = self.visitor.submit(self.request, "errors run")
-        job.watch(self._heard)
-        try:
-            answers = Answers(await job.result())
-            measures = await asyncio.to_thread(answers.measures)
-        except CancelledJobError:
-            return
-        except XaiTfError as error:
-            self.problem = self._told(error)
-            return
-        finally:
-            if job is self._job:
-                self.running = False
-        if job is self._job:
-            self._facts = facts
-            self._show(answers, measures)
-
-    def stop(self) -> None:
-        """Stop the run."""
-        self.visitor.cancel("errors run")
+        """Predict all files, then see whether there are training files to find similar ones in."""
+        await super().run()
+        await self.similar.look()
 
     def choose_cell(self, cell: tuple[int, int] | None) -> None:
         """Show the files of a cell of the confusion matrix; the same once more shows all again."""
@@ -214,7 +126,7 @@ class ErrorStudy(param.Parameterized):
             file = await asyncio.to_thread(file_record, place)
         except (XaiTfError, OSError) as error:
             if self._looks_at(answers, number):
-                name, why = answers.name(number), self._told(error)
+                name, why = answers.name(number), self.told(error)
                 self.map_problem = f"{name} cannot be read any more: {why}"
             return
         if self._looks_at(answers, number):
@@ -223,20 +135,20 @@ class ErrorStudy(param.Parameterized):
 
     @property
     def map_seconds(self) -> float | None:
-        """What both maps will take; None while the speed of the model is not known."""
+        """What the maps will take; None while the speed of the model is not known."""
         requests = self._map_requests()
         return (
             sum(map(self._facts.seconds, requests.values())) if requests and self._facts else None
         )
 
     async def explain_if_quick(self) -> None:
-        """Compute the two maps, unless they take long: then it waits for `explain`."""
+        """Compute the maps, unless they take long: then it waits for `explain`."""
         self.stop_maps()
         if (self.map_seconds or 0) <= QUICK_SECONDS:
             await self.explain()
 
     async def explain(self) -> None:
-        """Compute the maps of what the selected file is called and of what it is."""
+        """Compute the maps of what the selected file is called, of what it is, and why not."""
         self.stop_maps()
         asked = self._map_requests()
         if not asked:
@@ -250,7 +162,7 @@ class ErrorStudy(param.Parameterized):
         except CancelledJobError:
             maps, why = {}, ""
         except XaiTfError as error:
-            maps, why = {}, self._told(error)
+            maps, why = {}, self.told(error)
         if jobs is self._map_jobs:
             self.stop_maps()  # where one failed, the other is of no use
             self.param.update(maps=maps, map_problem=why)
@@ -287,35 +199,26 @@ class ErrorStudy(param.Parameterized):
             shown=WRONG,
         )  # fmt: skip
 
-    def _heard(self, job: Job) -> None:
-        if job is self._job:
-            self.param.update(
-                done=job.done, total=job.total or self.total, seconds_left=job.seconds_left()
-            )
-
     def _looks_at(self, answers: Answers, number: int) -> bool:
         return self.selected == number and self.answers is answers
 
     def _map_requests(self) -> dict[str, Explain]:
         if self.file is None or self.selected is None or self.answers is None:
             return {}
-        model = self.models[self.answers.evaluation.model]
-        return {
+        evaluation = self.answers.evaluation
+        model = self.models[evaluation.model]
+        wanted = {
             side: Explain(model, self.file, self.method, target=target)
             for side, target in self.targets.items()
         }
+        # One logit is the difference of the classes: the contrast is the called class's own map.
+        if len(evaluation.logits[0]) > 1 and METHODS[self.method].class_specific:
+            wanted[CONTRAST] = replace(wanted[CALLED], contrast=self.targets[TRUTH])
+        return wanted
 
     def _thumbnail(self, answers: Answers, number: int) -> bytes | str:
         try:
             place = inside(answers.evaluation.files[number], self.roots)
             return thumbnail(place, self.models[answers.evaluation.model].task)
         except InputError as error:
-            return self._told(error)
-
-    def _told(self, error: Exception) -> str:
-        """An error for a visitor, who need not know where folders lie on this server."""
-        told = str(error)
-        for root in self.roots:
-            for place in (root.resolve(), root):
-                told = told.replace(str(place), place.name)
-        return told
+            return self.told(error)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import param
 
 from dashboards.service.jobs import OVER
-from dashboards.service.requests import Explain, ThroughLayers, key
+from dashboards.service.requests import SAMPLES, Explain, ThroughLayers, key
 from dashboards.service.service import Job
 from dashboards.state.bench import Bench
 from dashboards.state.progress import describe_progress
+from xai_tf.convergence import WANTED, settled
 from xai_tf.errors import XaiTfError
-from xai_tf.explanation import Explanation
+from xai_tf.explanation import Explanation, sample_limit
 from xai_tf.methods import METHODS
 
 MAX_MADE = 200  # explanations that are kept for a visitor: 0.2 MB each of 224 x 224, and as drawn
@@ -70,6 +72,12 @@ class Explorer(param.Parameterized):
             return None
         name = method or self.method
         entry = METHODS[name]
+        if entry.stochastic:
+            return self._going_on(self._question(name))
+        return self._question(name)
+
+    def _question(self, name: str) -> Explain:
+        bench, entry = self.bench, METHODS[name]
         target = bench.reading.prediction.label if self.target == PREDICTED else self.target
         return Explain(
             bench.model,
@@ -93,11 +101,7 @@ class Explorer(param.Parameterized):
     def passes(self, method: str | None = None) -> int | None:
         """The passes through the network it will take."""
         request, facts = self.request(method), self.bench.facts
-        if request is None or facts is None:
-            return None
-        entry = METHODS[request.method]
-        settings = entry.settings(dict(request.settings), facts.baseline)
-        return entry.cost(settings, facts.image_size).evaluations
+        return None if request is None or facts is None else facts.cost(request).evaluations
 
     def known(self, method: str) -> Explanation | None:
         """The answer by a method, where this visitor has it already."""
@@ -117,6 +121,42 @@ class Explorer(param.Parameterized):
         if value != option.default:
             chosen[name] = option.number(value)
         self.settings = {**self.settings, method: chosen}
+
+    def more(self) -> int | None:
+        """How many samples a map has that has twice as many as this one; None for no such map."""
+        shown = self.explanation
+        if shown is None or shown.convergence is None or shown.convergence.exact:
+            return None
+        taken = shown.settings[SAMPLES]
+        count = int(min(2 * taken, shown.method.options[SAMPLES].high))
+        return count if count > taken else None
+
+    def run_more(self) -> None:
+        """Take as many samples again; what there are is gone on from."""
+        count = self.more()
+        if count is not None:
+            self.set(self.method, SAMPLES, count)
+            if self.explanation is None:
+                self.run()
+
+    def until_stable(self) -> Explain | None:
+        """The request to go on until the map is stable; None where it is, or cannot be sampled."""
+        request, shown = self.request(), self.explanation
+        if request is None or not METHODS[self.method].stochastic:
+            return None
+        found = shown and shown.convergence
+        if found and (found.exact or settled(found.stability, WANTED)):
+            return None
+        limit = max(sample_limit(METHODS[self.method], WANTED), request.samples)
+        asked = replace(request.of_samples(limit), until_stable=WANTED)
+        return self._going_on(asked)
+
+    def run_until_stable(self) -> None:
+        """Take samples until the map is stable; then the settings tell how many it took."""
+        request = self.until_stable()
+        if request is not None:
+            self.problem = ""
+            self._ask(request)
 
     def run(self) -> None:
         """Compute what is asked for."""
@@ -145,7 +185,12 @@ class Explorer(param.Parameterized):
         self._stages_of.watch(self._heard_stages)
 
     def keep(self, request: Explain, answer: Explanation) -> Explanation:
-        """Remember an answer; the oldest go."""
+        """Remember an answer; the oldest go.
+
+        That of a run until stable is the answer to the question of so many samples.
+        """
+        if request.until_stable is not None:
+            request = request.of_samples(answer.settings[SAMPLES])
         self.made[key(request)] = (request, answer)
         while len(self.made) > MAX_MADE:
             del self.made[next(iter(self.made))]
@@ -170,6 +215,18 @@ class Explorer(param.Parameterized):
         if self._job.state not in OVER:
             self.param.update(**_AT_REST | {"running": True}, explanation=None)
         self._job.watch(self._heard)
+
+    def _going_on(self, request: Explain) -> Explain:
+        """A request that goes on from the longest run there is of the same question."""
+        asked = request.unsampled
+        begun = {
+            answer.settings[SAMPLES]: known
+            for known, answer in self.made.values()
+            if known.method == asked.method and known.unsampled == asked
+            and answer.settings[SAMPLES] <= request.samples
+        }  # fmt: skip
+        longest = replace(begun[max(begun)], since=None) if begun else None
+        return replace(request, since=longest)
 
     def _sample_changed(self, *_: Any) -> None:
         self._forget_stages()
@@ -199,6 +256,8 @@ class Explorer(param.Parameterized):
             return
         if job.state == "done":
             answer = self.keep(job.request, job.answer)
+            if job.request.until_stable is not None:
+                self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])  # finds it
             self.param.update(**_AT_REST | {"progress": 1.0}, explanation=answer)
         elif job.state == "failed":
             self.param.update(**_AT_REST | {"problem": _words(job.error)}, explanation=None)

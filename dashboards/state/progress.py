@@ -23,6 +23,11 @@ def describe_progress(job: Job) -> str:
     return f"{job.done} of {job.total} passes{eta}.{again}"
 
 
+def about(seconds: float) -> str:
+    """What something will take, in words."""
+    return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in words, as exact as a guess can be."""
     if seconds < 1:

@@ -9,19 +9,32 @@ import param
 
 from dashboards.gallery import GALLERY
 from dashboards.links import TABS, Known, View, from_query, to_query
-from dashboards.report import ReportItem, session_report
-from dashboards.service.requests import Bundle, Describe, Explain, ModelEntry, Predict, Upload
+from dashboards.service.requests import (
+    Bundle,
+    Describe,
+    Explain,
+    ModelEntry,
+    Part,
+    Predict,
+    Upload,
+)
 from dashboards.service.service import Service
 from dashboards.state.bench import Bench, is_medical
 from dashboards.state.comparison import Comparison
 from dashboards.state.depth import Depth
 from dashboards.state.explorer import NOTHING, Explorer
+from dashboards.state.listener import Listener
 from dashboards.state.narrator import Narrator
+from dashboards.state.ranking import Ranking
+from dashboards.state.trust import Trust
 from dashboards.uploads import Uploads
+from xai_tf.bundle import describe_audit, describe_score
 from xai_tf.classifier import card_beside
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.explanation import Explanation
 from xai_tf.narration import facts, tell
+from xai_tf.regions import audit
+from xai_tf.report import ReportItem, session_report
 
 
 class Session(param.Parameterized):
@@ -41,6 +54,9 @@ class Session(param.Parameterized):
         self.explorer = Explorer(self.bench)
         self.comparison = Comparison(self.bench, self.explorer)
         self.depth = Depth(self.bench)
+        self.trust = Trust(self.explorer)
+        self.ranking = Ranking(self.comparison, self.trust)
+        self.listener = Listener(self.explorer)
         self._wanted: View | None = None  # by a link, as soon as its file has been read
         self._taking = asyncio.Lock()  # what is taken home: one after the other
         super().__init__(**params)
@@ -150,7 +166,8 @@ class Session(param.Parameterized):
         if not asked:
             raise InputError("Nothing has been explained yet. Explain something first.")
         async with self._taking:
-            return await self.bench.visitor.submit(Bundle(asked), "bundle").result()
+            wanted = Bundle(asked, self.trust.judges_of(asked))
+            return await self.bench.visitor.submit(wanted, "bundle").result()
 
     async def report(self) -> bytes:
         """One HTML page of all that was explained of the files on the bench.
@@ -160,16 +177,16 @@ class Session(param.Parameterized):
         Raises:
             InputError: nothing has been explained yet, or nothing of it can be read any more.
         """
-        groups: dict[tuple[ModelEntry, Upload], list[Explanation]] = {}
+        groups: dict[tuple[ModelEntry, Upload], list[tuple[Explain, Explanation]]] = {}
         for request, explanation in self.made():
-            groups.setdefault((request.model, request.file), []).append(explanation)
+            groups.setdefault((request.model, request.file), []).append((request, explanation))
         if not groups:
             raise InputError("Nothing has been explained yet. Explain something first.")
         items, missing = [], []
         async with self._taking:
-            for (model, file), explanations in groups.items():
+            for (model, file), made in groups.items():
                 try:
-                    items.append(await self._report_item(model, file, explanations))
+                    items.append(await self._report_item(model, file, made))
                 except XaiTfError as error:
                     missing.append(f"{file.name} with {model.name} is left out: {error}")
             if not items:
@@ -181,14 +198,22 @@ class Session(param.Parameterized):
         return page.encode()
 
     async def _report_item(
-        self, model: ModelEntry, file: Upload, explanations: list[Explanation]
+        self, model: ModelEntry, file: Upload, made: list[tuple[Explain, Explanation]]
     ) -> ReportItem:
-        visitor = self.bench.visitor
+        visitor, explanations, audits = self.bench.visitor, [found for _, found in made], []
+        for request, explanation in made:
+            part = Part(model, file, request.window)
+            regions = await visitor.submit(part, "report regions").result()
+            audits.append(describe_audit(audit(explanation, regions)))
+        scores = [map(describe_score, self.trust.scores_of(request)) for request, _ in made]
         described = await visitor.submit(Describe(model), "report model").result()
         reading = await visitor.submit(Predict(model, file), "report file").result()
         card = card_beside(model.path, model.sha256)
         said = tell(facts(reading, explanations, medical=is_medical(model)), self.language)
-        return ReportItem(reading, tuple(explanations), described.description, said, card)
+        return ReportItem(
+            reading, tuple(explanations), described.description, said, card,
+            scores=tuple(map(tuple, scores)), audits=tuple(audits),
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the session."""

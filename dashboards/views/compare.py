@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -10,16 +11,17 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboards.components.layers import picture_url, stage_of, stage_of_sample
 from dashboards.components.stage import Stage
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
-from dashboards.state.progress import duration
+from dashboards.state.progress import about
 from dashboards.theme import card, run_button, side_by_side, stop_button, words
-from dashboards.views.text import paragraph
+from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.view import View
 from xai_tf import pictures
 from xai_tf.agreement import Agreement, chance_overlap
+from xai_tf.conflicts import Conflicts
 from xai_tf.methods import METHODS
+from xai_tf.report.stages import picture_url, stage_of, stage_of_sample
 
 
 class ControlsView(View):
@@ -68,7 +70,7 @@ class ControlsView(View):
         chosen = [value for value in getattr(state, state.across) if value in options.values()]
         self._columns.param.update(options=options, value=chosen)
         seconds = state.seconds
-        self._run.label = f"Compare (about {duration(seconds)})" if seconds else "Compare"
+        self._run.label = f"Compare ({about(seconds)})" if seconds else "Compare"
         self._run.disabled = not state.cells or all(c.explanation for c in state.cells.values())
         self._stop.visible = state.running > 0
 
@@ -160,7 +162,7 @@ class GridView(View):
 
 
 class AgreementView(View):
-    """How far the methods agree on a column, in numbers and as a consensus map."""
+    """How far the methods agree on a column, in numbers and as maps of consensus and conflict."""
 
     comparison = param.ClassSelector(class_=Comparison)
     column = param.Integer(default=0)
@@ -170,6 +172,8 @@ class AgreementView(View):
         self._pick = pmui.Select(label="Agreement on", size="small", sizing_mode="stretch_width")
         self._words = words("")
         self._stage = Stage(controls=False, group="consensus", visible=False)
+        self._apart = Stage(controls=False, group="consensus", visible=False)
+        self._disputes = words("")
         self._drawn: list[Any] = []
         self._pick.param.watch(self._draw, "value")
         self.comparison.param.watch(self._fill, ["cells", "active"])
@@ -177,7 +181,8 @@ class AgreementView(View):
 
     def _fill(self, *_: Any) -> None:
         if not self.comparison.active:
-            self._drawn, self._words.object, self._stage.visible = [], "", False
+            self._drawn, self._words.object, self._disputes.object = [], "", ""
+            self._stage.visible = self._apart.visible = False
             return
         names = self.comparison.columns if self.comparison.cells else []
         options = {name: number for number, name in enumerate(names)}
@@ -193,26 +198,32 @@ class AgreementView(View):
             return
         self._drawn = maps
         found = None if column is None else self.comparison.agreement(column)
-        self._stage.visible = found is not None
+        self._stage.visible = self._apart.visible = found is not None
         if found is None:
             self._words.object = paragraph("Needs two maps or more.", "note")
+            self._disputes.object = ""
             return
         self._words.object = _tables(found)
         self._stage.param.update(**_consensus(self.comparison, column))
+        apart = self.comparison.conflicts(column)
+        self._apart.param.update(**_conflicts(self.comparison, apart))
+        self._disputes.object = _said_apart(apart)
 
     def layout(self) -> pn.viewable.Viewable:
-        return card("Do the methods agree?", self._pick, self._words, self._stage)
+        maps = side_by_side(self._stage, self._apart, least=240)
+        return card("Do the methods agree?", self._pick, self._words, maps, self._disputes)
 
 
 class ComparePage(View):
     """All of a comparison."""
 
     comparison = param.ClassSelector(class_=Comparison)
+    extras = param.List(default=[], doc="views that stand below the agreement")
 
     def layout(self) -> pn.viewable.Viewable:
         aside = pn.Column(
             ControlsView(comparison=self.comparison), AgreementView(comparison=self.comparison),
-            sizing_mode="stretch_width",
+            *self.extras, sizing_mode="stretch_width",
         )  # fmt: skip
         grid = pn.Column(GridView(comparison=self.comparison), sizing_mode="stretch_width")
         return side_by_side(grid, aside)
@@ -236,7 +247,19 @@ def _tables(found: Agreement) -> str:
             f"Overlap of the strongest tenths (1: the same places; {chance:.2f} is chance)",
             found, found.overlaps,
         )
+        + _signs(found)
     )  # fmt: skip
+
+
+def _signs(found: Agreement) -> str:
+    told = ~np.isnan(np.diag(found.signs))
+    if told.sum() < 2:
+        return paragraph(
+            "Signs cannot be compared: fewer than two of the methods tell any.", "note"
+        )
+    names = tuple(name for name, kept in zip(found.names, told, strict=True) if kept)
+    title = "Same sign at the strongest tenths of either (1: always; 0.50 is chance)"
+    return _table(title, replace(found, names=names), found.signs[np.ix_(told, told)])
 
 
 def _table(title: str, found: Agreement, values: np.ndarray) -> str:
@@ -257,13 +280,28 @@ def _shade(value: float) -> str:
 
 def _consensus(comparison: Comparison, column: int) -> dict[str, Any]:
     """The parameters of a stage that shows what the methods of a column agree on."""
+    count = len(comparison.of_column(column))
+    text = f"Consensus of {count} methods: the mean rank of each place; brightest where all agree."
+    return _map(comparison, comparison.consensus(column), text)
+
+
+def _conflicts(comparison: Comparison, found: Conflicts) -> dict[str, Any]:
+    """The parameters of a stage that shows where the methods of a column conflict."""
+    text = "Conflict: how far the ranks of each place lie apart; brightest also where signs oppose."
+    return _map(comparison, found.level, text)
+
+
+def _said_apart(found: Conflicts) -> str:
+    if not found.disputes:
+        return paragraph("There is no place on which the methods are far apart.", "note")
+    said = [f"{dispute.place}: {dispute.text}." for dispute in found.disputes]
+    return heading("Where they are furthest apart", 3) + bullets(said)
+
+
+def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]:
     from matplotlib import colormaps
 
-    level = comparison.consensus(column)
-    count = len(comparison.of_column(column))
     drawn = np.rint(colormaps[pictures.UNSIGNED](level)[..., :3] * 255).astype(np.uint8)
-    sample = comparison.bench.sample
-    text = f"Consensus of {count} methods: the mean rank of each place; brightest where all agree."
-    return stage_of_sample(sample) | {
+    return stage_of_sample(comparison.bench.sample) | {
         "heatmap": picture_url(drawn), "mode": "map", "alt": text, "caption": text,
     }  # fmt: skip

@@ -8,7 +8,6 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboards.components.layers import stage_of
 from dashboards.components.stage import Stage
 from dashboards.state.depth import SIDES, Depth
 from dashboards.theme import card, side_by_side, words
@@ -16,6 +15,7 @@ from dashboards.views.classes import class_options
 from dashboards.views.text import paragraph
 from dashboards.views.view import View
 from xai_tf.methods import METHODS
+from xai_tf.report.stages import stage_of
 
 
 class SideView(View):

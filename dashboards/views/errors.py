@@ -10,7 +10,8 @@ import param
 
 from dashboards.components.progress import Progress
 from dashboards.service.requests import ModelEntry
-from dashboards.state.errors import PARTS, ErrorStudy
+from dashboards.state.errors import ErrorStudy
+from dashboards.state.labelled_run import PARTS
 from dashboards.state.progress import duration
 from dashboards.theme import card, side_by_side, words
 from dashboards.views.errors_figures import CurvesView, FiguresView, MatrixView

@@ -1,4 +1,4 @@
-"""Looking through mistakes: a gallery, the worst first, and two maps of the one chosen."""
+"""Looking through mistakes: a gallery, the worst first, and the maps of the one chosen."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
-from dashboards.components.layers import stage_of
 from dashboards.components.progress import Progress
 from dashboards.components.stage import Stage
-from dashboards.state.answers import ALL, RIGHT, WRONG
-from dashboards.state.errors import CALLED, TRUTH, ErrorStudy
+from dashboards.state.errors import CALLED, CONTRAST, TRUTH, ErrorStudy
 from dashboards.state.progress import duration
 from dashboards.theme import card, side_by_side, words
+from dashboards.views.similar import SimilarView
 from dashboards.views.text import heading, paragraph
 from xai_tf import pictures
+from xai_tf.answers import ALL, RIGHT, WRONG
 from xai_tf.methods import METHODS
+from xai_tf.report.stages import stage_of
 
 WIDER = ".choices.tiles { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }"
 FILTERS = {"Wrong": WRONG, "Right": RIGHT, "All": ALL}
@@ -96,7 +97,7 @@ class GalleryView(pn.viewable.Viewer):
 
 
 class MistakeView(pn.viewable.Viewer):
-    """The file chosen: what speaks for the class it is called, and what for the class it is."""
+    """The file chosen: what speaks for what it is called, and for what it is; what was similar."""
 
     study = param.ClassSelector(class_=ErrorStudy)
 
@@ -109,7 +110,7 @@ class MistakeView(pn.viewable.Viewer):
             size="small", width=240,
         )  # fmt: skip
         self._run = pmui.Button(
-            label="Compute both maps", icon="play_arrow", color="primary", visible=False
+            label="Compute the maps", icon="play_arrow", color="primary", visible=False
         )
         self._stop = pmui.Button(
             label="Stop", icon="stop", color="error", variant="outlined", size="small",
@@ -121,7 +122,7 @@ class MistakeView(pn.viewable.Viewer):
         )
         self._stages = {
             side: Stage(group="errors", controls=side == CALLED, visible=False)
-            for side in (CALLED, TRUTH)
+            for side in (CALLED, TRUTH, CONTRAST)
         }
         self._method.param.watch(self._other_method, "value")
         self._run.on_click(self._start)
@@ -133,11 +134,12 @@ class MistakeView(pn.viewable.Viewer):
             ["selected", "file", "maps", "map_problem", "mapping", "threshold", "answers"],
         )
         self._card = card(
-            "Why? Two maps on one scale", self._said,
+            "Why? What it is called, and what it is", self._said,
             pn.FlexBox(
                 self._method, self._run, self._stop, self._open, gap="8px", align_items="center"
             ),
-            self._busy, side_by_side(*self._stages.values(), least=240), visible=False,
+            self._busy, side_by_side(*self._stages.values(), least=240),
+            SimilarView(similar=study.similar), visible=False,
         )  # fmt: skip
         self._draw()
 
@@ -162,17 +164,15 @@ class MistakeView(pn.viewable.Viewer):
         waits = study.file is not None and not study.maps and not study.mapping
         self._run.visible = waits
         if waits and study.map_seconds is not None:
-            self._run.label = f"Compute both maps ({duration(study.map_seconds)})"
+            self._run.label = f"Compute the maps ({duration(study.map_seconds)})"
         for side, stage in self._stages.items():
             stage.visible = side in study.maps
         if study.maps:
-            end = pictures.limit(list(study.maps.values()))
+            end = pictures.limit([study.maps[CALLED], study.maps[TRUTH]])
             for side, explanation in study.maps.items():
-                role = "called" if side == CALLED else "true class"
-                if side == CALLED and not _is_wrong(study):
-                    role = "next most probable"
-                caption = f"What speaks for {explanation.target_name} ({role})"
-                self._stages[side].param.update(**stage_of(explanation, end) | {"caption": caption})
+                stage = stage_of(explanation, None if side == CONTRAST else end)
+                caption = f"What speaks for {explanation.target_name} ({_role(study, side)})"
+                self._stages[side].param.update(**stage | {"caption": caption})
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._card
@@ -225,6 +225,15 @@ def _classes(study: ErrorStudy, number: int) -> tuple[str, str]:
     """The names of the true class of a file and of the one it is called."""
     classes, called = study.answers.evaluation.classes, study.answers.called(study.threshold)
     return classes[study.answers.labels[number]], classes[called[number]]
+
+
+def _role(study: ErrorStudy, side: str) -> str:
+    """What a map is about, and on which scale it is drawn."""
+    if side == CONTRAST:
+        return "on its own scale"
+    if side == TRUTH:
+        return "true class"
+    return "called" if _is_wrong(study) else "next most probable"
 
 
 def _is_wrong(study: ErrorStudy) -> bool:

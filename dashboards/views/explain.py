@@ -9,7 +9,6 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
-from dashboards.components.layers import stage_of, stage_of_partial, stage_of_sample
 from dashboards.components.stage import Stage
 from dashboards.state.bench import Bench
 from dashboards.state.explorer import Explorer
@@ -18,8 +17,10 @@ from dashboards.views.classes import class_options
 from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
 from dashboards.views.view import View
+from xai_tf.convergence import Convergence, curve
 from xai_tf.doctor import diagnose
 from xai_tf.methods import METHODS
+from xai_tf.report.stages import stage_of, stage_of_partial, stage_of_sample
 
 MAX_CLASSES = 12  # that have a bar
 
@@ -194,7 +195,15 @@ class FindingsView(View):
             ),
         ]
         sound = "" if found else paragraph("The map doctor finds nothing wrong with this map.")
-        return bullets(found, "warning") + sound + heading("How it was made", 3) + facts(rows)
+        reading = self.explorer.bench.reading
+        doubt = [reading.doubt_explained] if reading and reading.doubt else []
+        return (
+            bullets([*doubt, *found], "warning")
+            + sound
+            + _settling(explanation.convergence)
+            + heading("How it was made", 3)
+            + facts(rows)
+        )
 
     def layout(self) -> pn.viewable.Viewable:
         return card("Can this map be trusted?", self._words)
@@ -217,6 +226,23 @@ class ExplainPage(View):
             sizing_mode="stretch_width",
         )  # fmt: skip
         return side_by_side(left, right)
+
+
+def _settling(found: Convergence | None) -> str:
+    """How a map that is sampled settled, in words and drawn."""
+    if found is None:
+        return ""
+    if found.latest is None:
+        text = "Whether the samples suffice cannot be told: they are too few, or all alike."
+    elif found.exact:
+        text = "All combinations of segments were taken, so more samples change nothing."
+    else:
+        text = (
+            f"Stability {found.latest:.2f}: so far would the map of another seed agree with this "
+            "one (rank correlation, 1 for the same), as told from the halves of its samples."
+        )
+    drawn = curve(found.samples, found.stability, found.wanted) if not found.exact else ""
+    return heading("Enough samples?", 3) + paragraph(text) + drawn
 
 
 def _window(number: int, reading: Any) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
-from dashboards.components.layers import tile_of
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
+from dashboards.service.requests import SAMPLES, Explain
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
 from dashboards.state.progress import duration
 from dashboards.theme import card, run_button, stop_button, words
@@ -19,6 +19,7 @@ from dashboards.views.text import paragraph
 from dashboards.views.view import View
 from xai_tf.errors import XaiTfError
 from xai_tf.methods import METHODS, Option
+from xai_tf.report.stages import tile_of
 
 
 class MethodView(View):
@@ -38,6 +39,8 @@ class MethodView(View):
             label="Any layer", searchable=True, size="small", sizing_mode="stretch_width"
         )
         self._run, self._stop = run_button("Explain", "play_arrow"), stop_button()
+        self._sampling = pn.Row()  # is filled for the first method that samples
+        self._inputs: dict[tuple[str, str], pn.widgets.Widget] = {}
         self._bar = Progress(label="Progress of the explanation", visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
@@ -51,6 +54,7 @@ class MethodView(View):
         explorer.bench.param.watch(self._fill_layers, "facts")
         explorer.param.watch(self._show_form, "method")
         explorer.param.watch(self._show_progress, ["running", "progress"])
+        explorer.param.watch(self._show_settings, "settings")
         explorer.param.watch(self._say, ["status", "problem"])
         explorer.param.watch(self._show_stages, "stages")
         explorer.param.watch(self._mark_layer, "layer")
@@ -88,11 +92,41 @@ class MethodView(View):
         self._run.label = f"Explain (about {duration(seconds)})" if slow else "Explain"
         self._run.disabled = explorer.request() is None
         self._run.visible = explorer.explanation is None and not explorer.running
+        self._show_sampling()
+
+    def _show_sampling(self) -> None:
+        """What goes on with the samples, and what it costs at most."""
+        explorer = self.explorer
+        self._sampling.visible = METHODS[explorer.method].stochastic and not explorer.running
+        if not self._sampling.visible:
+            return
+        if not len(self._sampling):
+            more = pmui.Button(icon="add", variant="outlined")
+            settle = pmui.Button(icon="all_inclusive", variant="outlined")
+            more.on_click(lambda _: explorer.run_more())
+            settle.on_click(lambda _: explorer.run_until_stable())
+            self._sampling.extend([more, settle])
+        more, settle = self._sampling
+        request, count, asked = explorer.request(), explorer.more(), explorer.until_stable()
+        more.visible, settle.visible = count is not None, asked is not None
+        if count is not None:
+            more.label = f"Run more ({self._further(request.of_samples(count))})"
+        if asked is not None:
+            settle.label = f"Until stable (up to {self._further(asked)})"
+
+    def _further(self, request: Explain) -> str:
+        """What taking samples up to those of a request costs."""
+        shown, facts = self.explorer.explanation, self.explorer.bench.facts
+        taken = shown.settings[SAMPLES] if shown else 0
+        count = request.samples - taken
+        took = facts.seconds(request) * count / request.samples if facts else None
+        return f"{count} passes" + ("" if took is None else f", about {duration(took)}")
 
     def _show_progress(self, *_: Any) -> None:
         explorer = self.explorer
         self._stop.visible = self._bar.visible = explorer.running
         self._run.visible = explorer.explanation is None and not explorer.running
+        self._show_sampling()
         self._bar.value = explorer.progress or -1.0
 
     def _say(self, *_: Any) -> None:
@@ -118,6 +152,7 @@ class MethodView(View):
         for name, option in entry.options.items():
             widget = _widget(name, option, explorer.settings.get(method, {}).get(name))
             widget.param.watch(lambda event, name=name: self._set(method, name, event), "value")
+            self._inputs[method, name] = widget
             form.append(widget)
         if entry.stochastic:
             form.append(
@@ -127,6 +162,14 @@ class MethodView(View):
                 )
             )  # fmt: skip
         return form
+
+    def _show_settings(self, *_: Any) -> None:
+        """A run until stable says how many samples it took."""
+        for (method, name), widget in self._inputs.items():
+            default = METHODS[method].options[name].default
+            chosen = self.explorer.settings.get(method, {}).get(name, default)
+            if chosen is not None and chosen != widget.value:
+                widget.value = chosen
 
     def _set(self, method: str, name: str, event: Any) -> None:
         if event.new is None:
@@ -175,7 +218,7 @@ class MethodView(View):
     def layout(self) -> pn.viewable.Viewable:
         settings = card(
             "Settings", self._summary, self._form, self._layers, self._layer,
-            pn.Row(self._run, self._stop), self._bar, self._status, self._problem,
+            pn.Row(self._run, self._stop), self._sampling, self._bar, self._status, self._problem,
         )  # fmt: skip
         return pn.Column(settings, card("Methods", self._methods), sizing_mode="stretch_width")
 

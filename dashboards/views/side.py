@@ -138,14 +138,22 @@ class ModelView(View):
 
 
 class NoticesView(View):
-    """What is going on, what went wrong and what to know: the last two stay until closed."""
+    """What is going on, what went wrong and what to know: the last two stay until closed.
+
+    That a file may be none for the model is said as long as it is looked at, on every page.
+    """
 
     bench = param.ClassSelector(class_=Bench)
 
     def layout(self) -> pn.viewable.Viewable:
         working = Live(paragraphs=self._said("working"), sizing_mode="stretch_width")
+        doubt = pn.bind(lambda reading: reading.doubt if reading else "", self.bench.param.reading)
+        unfamiliar = Live(
+            paragraphs=pn.bind(lambda text: [text] if text else [], doubt), look="warning",
+            urgent=True, visible=pn.bind(bool, doubt), sizing_mode="stretch_width", margin=(8, 8),
+        )  # fmt: skip
         return pn.Column(
-            working, self._row("problem", "error"), self._row("notice", "warning"),
+            working, self._row("problem", "error"), self._row("notice", "warning"), unfamiliar,
             sizing_mode="stretch_width",
         )  # fmt: skip
 

@@ -11,16 +11,6 @@ from typing import Any
 
 from tuning.project import write_whole
 from tuning.reporting import figures
-from tuning.reporting.elements import (
-    document,
-    duration,
-    facts,
-    paragraph,
-    picture,
-    section,
-    table,
-    text,
-)
 from tuning.reporting.importance import why_not
 from tuning.reporting.standings import (
     Standing,
@@ -34,6 +24,16 @@ from tuning.reporting.standings import (
 from tuning.reporting.verdict import cards, verdict
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial, read_search
 from xai_tf.errors import OutputError
+from xai_tf.report.elements import (
+    document,
+    duration,
+    facts,
+    paragraph,
+    picture,
+    section,
+    table,
+    text,
+)
 
 PAGE, TRIALS = "report.html", "trials.csv"
 

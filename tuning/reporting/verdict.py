@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tuning.reporting import charts
-from tuning.reporting.elements import duration, facts, paragraph, picture, table, text
 from tuning.reporting.standings import leader, standings
 from tuning.trials import RUNNING, Search, Trial
+from xai_tf.report.elements import duration, facts, paragraph, picture, table, text
 
 
 def cards(search: Search) -> str:

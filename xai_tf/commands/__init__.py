@@ -9,6 +9,7 @@ import typer
 
 from xai_tf.classifier import ASSUMED, Classifier, load
 from xai_tf.console import NOTES, note
+from xai_tf.windows import Reading
 
 app = typer.Typer(
     help="Explain what Keras image classifiers decide.",
@@ -37,6 +38,12 @@ def load_classifier(
     names = [name.strip() for name in classes.split(",")] if classes else None
     with NOTES.status("loading the model"):
         return load(model, task=task, classes=names, preprocessing=preprocessing)
+
+
+def tell_warnings(reading: Reading, explained: bool = False) -> None:
+    """Say what a person should know of a file; with `explained`, beside explanations."""
+    for text in reading.warnings_explained if explained else reading.warnings:
+        note(f"{reading.source.name}: {text}", style="yellow")
 
 
 def tell_doubt(classifier: Classifier) -> None:

@@ -20,7 +20,7 @@ from xai_tf.commands import (
     load_classifier,
     tell_doubt,
 )
-from xai_tf.commands.explaining import files_of
+from xai_tf.commands.inputs import files_of
 from xai_tf.console import answer, note, reported, with_progress
 from xai_tf.errors import OutputError, pick
 from xai_tf.methods import METHODS
@@ -71,7 +71,7 @@ def audit_files(
             if out:
                 _save(audited, out / f"{names[path]}.png")
             explanation = audited.explanation
-            for text in explanation.sample.warnings + explanation.warnings:
+            for text in explanation.warnings:
                 note(f"{path.name}: {text}", style="yellow")
             for text in audited.audit.warnings:
                 note(text, style="yellow")

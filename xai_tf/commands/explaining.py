@@ -1,7 +1,9 @@
-"""Predict and explain files."""
+"""Explain files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,17 +23,20 @@ from xai_tf.commands import (
     app,
     load_classifier,
     tell_doubt,
+    tell_warnings,
 )
+from xai_tf.commands.inputs import files_of, kept_answers, truths
 from xai_tf.commands.judging import (
     Metrics,
-    add_scores,
     asked_metrics,
     score_table,
     score_with_bar,
     tell_costs,
 )
-from xai_tf.console import answer, note, progress_bar, reported, with_progress
-from xai_tf.errors import InputError, SettingError, UnknownNameError, pick
+from xai_tf.commands.predicting import table_row
+from xai_tf.commands.settings import parse_settings
+from xai_tf.console import answer, note, progress_bar, reported
+from xai_tf.errors import SettingError, pick
 from xai_tf.explanation import (
     ALL_LAYERS,
     Explanation,
@@ -39,42 +44,13 @@ from xai_tf.explanation import (
     explain,
     explain_layers,
     question,
+    sample_limit,
 )
-from xai_tf.layouts import readable_files
 from xai_tf.methods import METHODS
-from xai_tf.sample import PICTURE_SUFFIXES, Sample
-from xai_tf.scoring.metric import Metric
-from xai_tf.sound import SOUND_SUFFIXES
-from xai_tf.windows import Reading, read_and_predict
+from xai_tf.sample import Sample
+from xai_tf.windows import read_and_predict
 
 DEFAULT_METHODS = ("grad_cam", "integrated_gradients")
-
-
-@app.command("predict")
-def predict_files(
-    files: Files,
-    model: Model,
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what a model makes of each of FILES."""
-    from xai_tf.bundle import describe_reading
-
-    classifier = load_classifier(model, task, classes, preprocessing)
-    found, failed, table = [], 0, Table("file", "class", "probability", "margin", "windows")
-    paths = files_of(files, classifier)
-    for file in with_progress(paths, "predicting"):
-        with reported(len(paths)) as outcome:
-            reading = read_and_predict(classifier, file)
-            found.append(describe_reading(reading))
-            table.add_row(*_row(reading))
-        failed += outcome.failed
-    if found:
-        tell_doubt(classifier)
-    answer(as_json, found, table)
-    raise typer.Exit(2 if failed else 0)
 
 
 @app.command("explain")
@@ -96,6 +72,13 @@ def explain_files(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as METHOD or METRIC.NAME=VALUE.")
     ] = None,
+    until_stable: Annotated[
+        float | None,
+        typer.Option(
+            help="For methods that sample: stop where another seed would give a map that agrees so "
+            "far (such as 0.9, a rank correlation); METHOD.num_samples is the limit then."
+        ),
+    ] = None,
     score: Metrics = None,
     seed: Annotated[int, typer.Option(min=0, help="Of stochastic methods and metrics.")] = 0,
     windows: Annotated[
@@ -105,21 +88,36 @@ def explain_files(
     shared_scale: Annotated[
         bool, typer.Option("--shared-scale", help="One scale for the maps of a method.")
     ] = False,
+    regions: Annotated[
+        bool, typer.Option("--regions", help="Say how much evidence lies in which region.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("explanations"),
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Explain again what is in --out already.")
+    ] = False,
     task: TaskName = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain what a model makes of each of FILES: pictures, raw arrays and a manifest in --out."""
-    from xai_tf.bundle import bundle_names, check_place, save_bundle
+    """Explain what a model makes of each of FILES: pictures, raw arrays and a manifest in --out.
+
+    Folders are gone through with all folders in them, in the order of the paths; of a file in a
+    folder named as a class, the truth is told too. Interrupted, the same command goes on where it
+    was: what is in --out and answers the same question is kept. See `report` for one page of all.
+    """
+    from xai_tf.bundle import bundle_names, check_place, describe_audit, save_bundle
+    from xai_tf.kept import clear_leftovers
     from xai_tf.page import check_page, write_page
+    from xai_tf.regions import audit, regions_of
 
     methods = list(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
         pick(METHODS, name, "method")
     metrics = asked_metrics(score, methods) if score else []
     chosen = parse_settings(settings or [], methods, metrics)
+    if until_stable is not None:
+        _tell_limits(methods, until_stable, chosen)
     if layer and not any(METHODS[name].needs_layer for name in methods):
         raise SettingError(f"{', '.join(methods)} looks at no layer. Leave --layer out.")
     classifier = load_classifier(model, task, classes, preprocessing)
@@ -127,17 +125,33 @@ def explain_files(
         classifier.label(name)
     if target is not None and contrast is not None:
         check_contrast(classifier, classifier.label(target), classifier.label(contrast))
-    paths = files_of(files, classifier)
+    paths = files_of(files, classifier, out)
+    labels = truths(files, paths, classifier.classes)
     names = bundle_names(paths)
     check_page(out)
     for name in names:
         check_place(out / name)
-    plans = tell_costs(classifier, methods, metrics, chosen) if metrics else {}
-    manifests, failed, judged = {}, 0, score_table()
-    table = Table("file", "class", "probability", "margin", "windows", "written to")
+    asked = {
+        "model": classifier.sha256, "task": classifier.task.name if classifier.task else None,
+        "classes": list(classifier.classes), "preprocessing": classifier.preprocessing,
+        "methods": methods, "settings": chosen, "target": target, "contrast": contrast,
+        "layer": layer, "seed": seed, "windows": windows, "scores": [m.name for m in metrics],
+        "regions": regions, "opacity": opacity, "until stable": until_stable,
+        "shared scale": shared_scale,
+        "version": version("xai-tf"), "gate": classifier.gate and classifier.gate.threshold,
+    }  # fmt: skip
+    clear_leftovers(out)
+    questions = {path: asked | {"truth": labels.get(path)} for path in paths}
+    kept = {} if anew else kept_answers(out, dict(zip(paths, names, strict=True)), questions)
+    to_do = [path for path in paths if path not in kept]
+    plans = tell_costs(classifier, methods, metrics, chosen) if metrics and to_do else {}
+    manifests, failed = {}, 0
     for path, name in zip(paths, names, strict=True):
+        if path in kept:
+            manifests[name] = kept[path]
+            continue
         with reported(len(paths)) as outcome:
-            reading = read_and_predict(classifier, path)
+            reading = read_and_predict(classifier, path, labels.get(path))
             label, other = question(classifier, reading.prediction, target, contrast)
             numbers = reading.most_decisive(classifier.target(label, other), windows)
             explanations = [
@@ -145,7 +159,7 @@ def explain_files(
                 for number in numbers
                 for explanation in _explain_sample(
                     classifier, reading.samples[number], methods, chosen,
-                    {"target": label, "contrast": other}, layer, seed,
+                    {"target": label, "contrast": other}, layer, seed, until_stable,
                 )
             ]  # fmt: skip
             scores = [
@@ -153,20 +167,29 @@ def explain_files(
                 for explanation in explanations
                 if plans
             ]
+            audits = [
+                describe_audit(audit(e, regions_of(e.sample, classifier.task)))
+                for e in explanations
+                if regions
+            ]
             manifests[name] = save_bundle(
-                out / name, classifier, reading, explanations, opacity, shared_scale, scores
-            )
-            for explanation, found in zip(explanations, scores, strict=False):
-                add_scores(judged, explanation, found)
-            table.add_row(*_row(reading), escape(str(out / name)))
+                out / name, classifier, reading, explanations, opacity, shared_scale, scores,
+                audits, questions[path],
+            )  # fmt: skip
+            tell_warnings(reading, explained=True)
             _warn(path, explanations)
+            for text in dict.fromkeys(text for found in audits for text in found["alarms"]):
+                note(f"{path.name}: {text}", style="red")
         failed += outcome.failed
+    table = Table("file", "class", "probability", "margin", "windows", "written to")
+    for name, manifest in manifests.items():
+        table.add_row(*table_row(manifest["input"]), escape(str(out / name)))
     if manifests:
         page = write_page(out, manifests, f"Explanations by {classifier.name}")
         tell_doubt(classifier)
         note(f"Look at {page}")
     results = [{"folder": str(out / name), **manifest} for name, manifest in manifests.items()]
-    answer(as_json, results, Group(table, judged) if judged.row_count else table)
+    answer(as_json, results, Group(table, score_table(manifests)) if metrics else table)
     raise typer.Exit(2 if failed else 0)
 
 
@@ -199,6 +222,7 @@ def run_demo(
 def _explain_sample(
     classifier: Classifier, sample: Sample, methods: list[str] | tuple[str, ...],
     settings: dict[str, dict[str, float]], question: dict[str, Any], layer: str | None, seed: int,
+    until_stable: float | None = None,
 ) -> list[Explanation]:  # fmt: skip
     """Explain one sample by several methods, with a bar."""
     explanations = []
@@ -219,79 +243,26 @@ def _explain_sample(
                 explain(
                     classifier, sample, method, **question, seed=seed, settings=chosen,
                     layer=layer if entry.needs_layer and layer != ALL_LAYERS else None,
-                    progress=report,
+                    until_stable=until_stable if entry.stochastic else None, progress=report,
                 )
             )  # fmt: skip
     return explanations
 
 
-def files_of(given: list[Path], classifier: Classifier) -> list[Path]:
-    """The files themselves, with folders replaced by what can be read in them."""
-    suffixes = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
-    found: list[Path] = []
-    for path in given:
-        if not path.is_dir():
-            check_kind(path, classifier)
-            found.append(path)
-            continue
-        inside = readable_files(path, suffixes)
-        if not inside:
-            raise InputError(
-                f"{path} holds no file that {classifier.name!r} reads ({', '.join(suffixes)})."
-            )
-        found += inside
-    return found
-
-
-def check_kind(path: Path, classifier: Classifier) -> None:
-    """Raise an InputError where a sound is given to a model of pictures."""
-    readable = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
-    if path.suffix.lower() in SOUND_SUFFIXES and not set(SOUND_SUFFIXES) & set(readable):
-        raise InputError(
-            f"{path} is a sound, and {classifier.name!r} looks at pictures. Take a model for "
-            "sound, or add --task deepfake_audio if it was trained on spectrograms."
-        )
-
-
-def parse_settings(
-    given: list[str], methods: list[str], metrics: list[Metric]
-) -> dict[str, dict[str, float]]:
-    """Parse METHOD.NAME=VALUE and METRIC.NAME=VALUE; check names and ranges before any work."""
-    asked = {name: METHODS[name] for name in methods} | {m.name: m for m in metrics}
-    parsed: dict[str, dict[str, float]] = {}
-    for text in given:
-        place, _, value = text.partition("=")
-        owner, _, name = place.partition(".")
-        if owner not in asked:
-            raise UnknownNameError(
-                f"--set {text}: {owner!r} is not among what was asked for ({', '.join(asked)}). "
-                "Write METHOD.NAME=VALUE or METRIC.NAME=VALUE."
-            )
-        try:
-            parsed.setdefault(owner, {})[name] = _number(value)
-        except ValueError as error:
-            raise SettingError(f"--set {text}: {value!r} is no number.") from error
-    for owner, values in parsed.items():
-        asked[owner].settings(values, baseline=0)
-    return parsed
-
-
-def _number(text: str) -> float:
-    return int(text) if text.lstrip("-").isdigit() else float(text)
-
-
-def _row(reading: Reading) -> list[str]:
-    said = reading.prediction
-    return [
-        escape(reading.source.name), escape(said.name), f"{said.probabilities[said.label]:.1%}",
-        f"{said.margin:.2f}", str(len(reading.samples)),
-    ]  # fmt: skip
+def _tell_limits(
+    methods: list[str], until_stable: float, settings: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Say what runs until stable cost at most; raise where no method samples."""
+    sampled = [METHODS[name] for name in methods if METHODS[name].stochastic]
+    for method in sampled or [METHODS[methods[0]]]:
+        limit = settings.get(method.name, {}).get("num_samples", sample_limit(method, until_stable))
+        note(f"{method.title}: up to {limit:.0f} passes a map, until it is stable")
 
 
 def _warn(path: Path, explanations: list[Explanation]) -> None:
     from xai_tf.doctor import diagnose
 
-    told = [text for e in explanations for text in e.sample.warnings + e.warnings]
+    told = [text for e in explanations for text in e.warnings]
     told += [
         f"{e.method.title}: {finding.text}"
         for e in explanations

@@ -15,6 +15,7 @@ from xai_tf.explanation import Explanation
 from xai_tf.methods import METHODS, Settings
 from xai_tf.scoring.metric import Metric, choose
 from xai_tf.scoring.scores import Planned, Score, plan, score, seconds, seconds_a_pass
+from xai_tf.scoring.told import score_cells
 
 Metrics = Annotated[
     str | None,
@@ -72,33 +73,19 @@ def score_with_bar(
         )
 
 
-def score_table() -> Table:
-    """A table of scores, to be filled by `add_scores`."""
-    return Table(
+def score_table(manifests: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The scores in manifests of bundles, a row each."""
+    table = Table(
         "file", "method", "metric", "value", "range", "random maps, 5 to 95 %", "beats",
         title="Scores",
     )  # fmt: skip
-
-
-def add_scores(table: Table, explanation: Explanation, scores: Sequence[Score]) -> None:
-    """Add the scores of an explanation, a row each."""
-    for one in scores:
-        table.add_row(
-            escape(explanation.sample.source.name), explanation.method.title, one.metric.title,
-            *told(one),
-        )  # fmt: skip
-
-
-def told(one: Score) -> list[str]:
-    """A score in words: its value, range, where random maps stand, and how many it beats."""
-    if one.note:
-        return [one.note, one.metric.better, "", ""]
-    where = one.random
-    return [
-        f"{one.value:.3f}", one.metric.better,
-        f"{where.low:.3f} to {where.high:.3f}" if where else "",
-        f"{where.beaten:.0%}" if where else "",
-    ]  # fmt: skip
+    for manifest in manifests.values():
+        for entry in manifest["explanations"]:
+            for described in entry["scores"]:
+                *cells, _meaning = score_cells(described)
+                method = METHODS[entry["method"]].title
+                table.add_row(escape(manifest["input"]["file"]), method, *cells)
+    return table
 
 
 def metric_rows(metrics: Sequence[Metric]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,7 @@ from xai_tf.commands import (
     app,
     load_classifier,
     tell_doubt,
+    tell_warnings,
 )
 from xai_tf.console import answer, note, progress_bar, reported, with_progress
 from xai_tf.errors import InputError, OutputError, pick
@@ -115,10 +117,11 @@ def _most_decisive(
     reading = read_and_predict(classifier, file)
     label, _ = question(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
+    sample = replace(reading.samples[number], warnings=reading.warnings_explained)
     with progress_bar() as bar:
         line = bar.add_task(f"{file.name}: {METHODS[method].title}", total=1)
         return explain(
-            classifier, reading.samples[number], method, target=label,
+            classifier, sample, method, target=label,
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )  # fmt: skip
 
@@ -168,6 +171,7 @@ def _explained(
             label = reading.prediction.label
             number = reading.most_decisive(classifier.target(label), 1)[0]
             explanation = explain(classifier, reading.samples[number], method, target=label)
+            tell_warnings(reading, explained=True)
         if outcome.failed:
             failed.append(path)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +22,13 @@ from xai_tf.commands import (
     app,
     load_classifier,
     tell_doubt,
+    tell_warnings,
 )
-from xai_tf.commands.explaining import DEFAULT_METHODS, check_kind, parse_settings
+from xai_tf.commands.explaining import DEFAULT_METHODS
+from xai_tf.commands.inputs import check_kind
 from xai_tf.commands.judging import Metrics, asked_metrics, metric_rows, tell_costs
+from xai_tf.commands.settings import parse_settings
+from xai_tf.conflicts import Conflicts, conflicts
 from xai_tf.console import answer, note, progress_bar
 from xai_tf.errors import pick
 from xai_tf.explanation import question
@@ -98,14 +103,18 @@ def compare_methods(
             target=label, contrast=other, settings=given, seed=seed, progress=report,
         )  # fmt: skip
     tell_doubt(classifier)
+    tell_warnings(reading, explained=True)
     for explanation, row in zip(found.explanations, found.scores, strict=True):
         for text in dict.fromkeys(one.note for one in row if one and one.note):
             note(f"{explanation.method.title}: {text}", style="yellow")
+    apart = conflicts(found.explanations)
     data = {
-        "model": describe_classifier(classifier), "input": describe_reading(reading),
-        "window": number, **_described(found),
+        "model": describe_classifier(classifier),
+        "input": describe_reading(reading, explained=True),
+        "window": number, **_described(found, apart),
     }  # fmt: skip
-    answer(as_json, data, Group(_scores(found, reading), _agreement(found.agreement)))
+    tables = [_scores(found, reading), _agreement(found.agreement)]
+    answer(as_json, data, Group(*tables, *([_disputes(apart)] if apart.disputes else [])))
 
 
 def _scores(found: Comparison, reading: Reading) -> Table:
@@ -133,19 +142,32 @@ def _cell(one: Any, place: int) -> str:
 
 
 def _agreement(found: Agreement) -> Table:
-    """Methods by methods: rank correlation, and the overlap of the strongest tenth."""
-    table = Table("", *found.names, title="Agreement: rank correlation / overlap of the top tenth")
-    for name, correlations, overlaps in zip(
-        found.names, found.correlations, found.overlaps, strict=True
-    ):
-        pairs = zip(correlations, overlaps, strict=True)
-        table.add_row(name, *(f"{one:.2f} / {other:.2f}" for one, other in pairs))
+    """Methods by methods: rank correlation, overlap of the strongest tenth, and same signs."""
+    title = "Agreement: rank correlation / overlap of the top tenth / same signs there"
+    table = Table("", *found.names, title=title)
+    rows = zip(found.names, found.correlations, found.overlaps, found.signs, strict=True)
+    for name, *measures in rows:
+        table.add_row(
+            name, *(" / ".join(map(_number, pair)) for pair in zip(*measures, strict=True))
+        )
     if found.left_out:
         table.caption = f"without a signal: {', '.join(found.left_out)}"
     return table
 
 
-def _described(found: Comparison) -> dict[str, Any]:
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"
+
+
+def _disputes(found: Conflicts) -> Table:
+    """Where the methods conflict most, and who says what."""
+    table = Table("where", "what they say", title="The gravest conflicts")
+    for dispute in found.disputes:
+        table.add_row(dispute.place, dispute.text)
+    return table
+
+
+def _described(found: Comparison, apart: Conflicts) -> dict[str, Any]:
     """A comparison as plain data."""
     from xai_tf.bundle import describe_explanation, describe_score
 
@@ -166,6 +188,11 @@ def _described(found: Comparison) -> dict[str, Any]:
             "methods": list(found.agreement.names),
             "rank_correlation": found.agreement.correlations.tolist(),
             "overlap": found.agreement.overlaps.tolist(),
+            "sign_agreement": [
+                [None if np.isnan(value) else value for value in row]
+                for row in found.agreement.signs.tolist()
+            ],
             "left_out": list(found.agreement.left_out),
         },
+        "conflicts": [asdict(dispute) | {"text": dispute.text} for dispute in apart.disputes],
     }

@@ -15,6 +15,7 @@ import numpy as np
 
 from xai_tf.doctor import diagnose
 from xai_tf.explanation import Explanation
+from xai_tf.familiarity import Familiarity
 from xai_tf.narration import places
 from xai_tf.narration.values import Value, percent, probability, rounded
 from xai_tf.narration.wording import (
@@ -157,6 +158,19 @@ def _of_prediction(reading: Reading) -> Iterator[Fact]:
     sound = reading.samples[0].sound
     if sound and sound.rebuilt:
         yield _fact("rebuilt")
+    if reading.familiarity and reading.familiarity.unfamiliar:
+        yield _unfamiliar(reading.familiarity)
+
+
+def _unfamiliar(found: Familiarity) -> Fact:
+    words = {
+        name: {language: found.words(language)[name] for language in LANGUAGES}
+        for name in ("This", "kind", "subject")
+    }
+    return _fact(
+        "unfamiliar", (), words,
+        ratio=rounded(found.times, found.decimals), share=percent(1 - found.share),
+    )  # fmt: skip
 
 
 def _of_map(

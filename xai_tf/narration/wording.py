@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xai_tf.familiarity import REASON
+
 LANGUAGES = {"en": "English", "fr": "Français"}
 
 QUOTES = {"en": "“{}”", "fr": "« {} »"}
@@ -27,6 +29,7 @@ MAP_AGAIN = {"en": "this map", "fr": "cette carte"}
 RATHER_THAN = {"en": "{name} rather than {other}", "fr": "{name} plutôt que {other}"}
 
 SENTENCES = {
+    "unfamiliar": REASON,
     "answer": {
         "en": "The model's answer is {name}, with a probability of {share}.",
         "fr": "La réponse du modèle est {name}, avec une probabilité de {share}.",

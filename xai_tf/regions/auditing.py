@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,10 @@ def audit_file(
     number = reading.most_decisive(classifier.target(label), 1)[0]
     explanation = explain(classifier, reading.samples[number], method, target=label)
     regions = regions_of(explanation.sample, classifier.task)
-    return Audited(explanation, regions, audit(explanation, regions))
+    found = audit(explanation, regions)
+    told = [f"{reading.source.name}: {text}" for text in reading.warnings_explained]
+    found = replace(found, warnings=(*told, *found.warnings))
+    return Audited(explanation, regions, found)
 
 
 def _shares(

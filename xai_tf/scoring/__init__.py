@@ -6,3 +6,4 @@ from xai_tf.scoring.metric import METRICS as METRICS
 from xai_tf.scoring.metric import Metric as Metric
 from xai_tf.scoring.scores import Score as Score
 from xai_tf.scoring.scores import score as score
+from xai_tf.scoring.verdict import verdict as verdict

@@ -35,14 +35,25 @@ class Comparison:
 
     @property
     def ranks(self) -> np.ndarray:
-        """Int array of shape (methods, metrics): 1 is best, even ones share it, 0 is no value."""
-        values = np.array(
-            [[np.nan if s is None else s.value for s in row] for row in self.scores], float
-        )
-        signs = np.array([1 if metric.direction == "higher" else -1 for metric in self.metrics])
-        goodness = values * signs
-        ahead = (goodness[None] > goodness[:, None]).sum(axis=1)
-        return np.where(np.isnan(values), 0, 1 + ahead)
+        """Places by metric, as `ranks` gives them."""
+        return ranks(self.scores, self.metrics)
+
+
+def ranks(scores: Sequence[Sequence[Score | None]], metrics: Sequence[Metric]) -> np.ndarray:
+    """Who is best by each metric: int array of shape (methods, metrics).
+
+    Args:
+        scores: a row a method, an entry a metric; None where there is none.
+        metrics: of the entries.
+
+    Returns:
+        1 for the best; even ones share a place; 0 where there is no value.
+    """
+    values = np.array([[np.nan if s is None else s.value for s in row] for row in scores], float)
+    signs = np.array([1 if metric.direction == "higher" else -1 for metric in metrics])
+    goodness = values * signs
+    ahead = (goodness[None] > goodness[:, None]).sum(axis=1)
+    return np.where(np.isnan(values), 0, 1 + ahead)
 
 
 def compare(

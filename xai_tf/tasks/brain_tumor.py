@@ -13,5 +13,6 @@ TASK = Task(
     augment=augment.brain_slice,
     suffixes=PICTURE_SUFFIXES,
     medical=True,
+    subject={"en": "a brain MRI slice", "fr": "une coupe d'IRM du cerveau"},
     regions=("head", "frame"),
 )

@@ -15,5 +15,6 @@ TASK = Task(
     reader=sound_reader(RECIPE),
     augment=augment.speech(RECIPE),
     suffixes=SOUND_SUFFIXES + PICTURE_SUFFIXES,
+    subject={"en": "recorded speech", "fr": "de la parole enregistrée"},
     regions=("pitch", "speech"),
 )

@@ -13,4 +13,5 @@ TASK = Task(
     augment=augment.photo,
     suffixes=PICTURE_SUFFIXES,
     baseline=0.5,
+    subject={"en": "a photo of a dog", "fr": "une photo de chien"},
 )

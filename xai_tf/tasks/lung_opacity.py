@@ -13,5 +13,6 @@ TASK = Task(
     augment=augment.radiograph,
     suffixes=PICTURE_SUFFIXES,
     medical=True,
+    subject={"en": "a chest X-ray", "fr": "une radiographie du thorax"},
     regions=("chest", "frame"),
 )

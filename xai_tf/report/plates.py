@@ -1,20 +1,20 @@
-"""Pictures and maps in an HTML report: with axes, scale, and words for those who see none."""
+"""Pictures and maps on a page: with axes, scale, and words for those who see none."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import Any
 
-from dashboards.components.layers import picture_url, stage_of, stage_of_sample
+import numpy as np
+
 from xai_tf import pictures
+from xai_tf.agreement import consensus
 from xai_tf.explanation import Explanation
+from xai_tf.report.stages import picture_url, stage_of, stage_of_sample
 from xai_tf.sample import Sample
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STYLE = """
 h4 { font-size: 1.02rem; margin: 1.6rem 0 .3rem; }
@@ -32,6 +32,9 @@ nav a, .chances { max-width: 100%; }
   grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); }
 .plate { margin: 0; max-width: 24rem; }
 .plate figcaption { margin: 0 0 .3rem; }
+.smalls { display: flex; flex-wrap: wrap; gap: .8rem 1rem; }
+.small { margin: 0; width: 9rem; }
+.small img { width: 100%; image-rendering: auto; }
 .framed { display: grid; grid-template-columns: auto 1fr; }
 .framed img { display: block; width: 100%; height: auto; grid-column: 2; }
 .upright, .level { position: relative; font-size: .75rem; color: var(--soft); }
@@ -52,9 +55,9 @@ nav a, .chances { max-width: 100%; }
 .chart img { background: white; width: 100%; max-width: 66rem; }
 audio { width: 100%; max-width: 26rem; display: block; margin: .6rem 0; }
 @media screen and (prefers-color-scheme: dark) {
-  :root { color-scheme: dark; --ink: #e6eaef; --soft: #a9b4c0; --line: #3a434e; --blue: #7cc0f0; }
+  :root { color-scheme: dark; --ink: #e6eaef; --soft: #a9b4c0; --line: #3a434e; --blue: #7cc0f0;
+    --paper: #1b2128; }
   body { background: #12161b; }
-  section, .cards li { background: #1b2128; }
   .warning { background: #33270f; border-color: #d9902f; }
   tbody tr:hover { background: #232c36; }
 }
@@ -85,6 +88,57 @@ def plates(explanation: Explanation, opacity: float) -> str:
     )
 
 
+def agreement_plates(maps: Sequence[Explanation], conflict: np.ndarray) -> str:
+    """What maps of one question have in common, and where they conflict.
+
+    Args:
+        maps: explanations of one sample, at least two.
+        conflict: float array of shape (height, width) in [0, 1].
+    """
+    stage, asked = stage_of_sample(maps[0].sample), maps[0].target_name
+    levels = {
+        f"In common of {len(maps)} maps: why {asked}?": consensus(maps),
+        f"Conflict of {len(maps)} maps: why {asked}?": conflict,
+    }
+    drawn = []
+    for text, level in levels.items():
+        url = picture_url(pictures.cover(level, signed=False, end=1.0)[..., :3])
+        drawn.append(_plate(url, {**stage, "alt": text}, text))
+    return f'<div class="plates">{"".join(drawn)}</div>'
+
+
+def small_picture(sample: Sample, alt: str, caption: str) -> str:
+    """What the network saw, small, to be laid beside others."""
+    url = picture_url(pictures.image_bytes(sample))
+    return (
+        f'<figure class="small"><img alt="{escape(alt)}" src="{url}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def row_of_plates(
+    maps: Sequence[Explanation],
+    opacity: float,
+    captions: Sequence[str] | None = None,
+    ends: Sequence[float | None] | None = None,
+) -> str:
+    """Several explanations of one sample side by side: the picture once, then each laid over it.
+
+    Args:
+        maps: explanations of one sample.
+        opacity: of the maps.
+        captions: one a map; the method and the class if left out.
+        ends: where the scale of each ends, the same for maps on one scale; its own if left out.
+    """
+    bare = stage_of_sample(maps[0].sample)
+    drawn = ""
+    for explanation, caption, end in zip_longest(maps, captions or (), ends or ()):
+        stage = stage_of(explanation, end)
+        over = picture_url(pictures.overlay(explanation, opacity, end))
+        drawn += _plate(over, stage, caption or stage["caption"], _scale(stage["scale"]))
+    return f'<div class="plates">{_plate(bare["original"], bare, bare["caption"])}{drawn}</div>'
+
+
 def player(sample: Sample) -> str:
     """The sound of a window, to listen to; empty where there is none."""
     stage = stage_of_sample(sample)
@@ -98,11 +152,9 @@ def player(sample: Sample) -> str:
     )
 
 
-def chart(plot: Figure, alt: str, caption: str) -> str:
+def chart(png: bytes, alt: str, caption: str) -> str:
     """A figure of matplotlib, which scrolls by itself on a narrow screen."""
-    file = BytesIO()
-    plot.savefig(file, format="png")
-    data = base64.b64encode(file.getvalue()).decode()
+    data = base64.b64encode(png).decode()
     return (
         '<figure class="chart"><div class="scroll wide" tabindex="0" role="region" '
         f'aria-label="{escape(caption)}"><img alt="{escape(alt)}" '

@@ -1,18 +1,26 @@
-"""What a report is made of: tables, pictures, its style and the script that sorts. All escaped."""
+"""What a page is made of: tables, pictures, its style and the script that sorts. All escaped."""
 
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from io import BytesIO
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
+from xai_tf.errors import OutputError
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MARK = '<meta name="generator" content="xai-tf">'
 STYLE = """
-:root { color-scheme: light; --ink: #1c2530; --soft: #56616e; --line: #d9dee4; --blue: #00568a; }
+:root { color-scheme: light; --ink: #1c2530; --soft: #56616e; --line: #d9dee4; --blue: #00568a;
+  --paper: white; }
 * { box-sizing: border-box; }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #f4f6f8; margin: 0; }
 main, header { max-width: 76rem; margin: 0 auto; padding: 0 1rem; }
@@ -23,12 +31,12 @@ h3 { font-size: 1.02rem; margin: 1.2rem 0 .3rem; }
 p { margin: .4rem 0; max-width: 48rem; overflow-wrap: anywhere; }
 a { color: var(--blue); }
 nav { margin: .6rem 0 0; display: flex; flex-wrap: wrap; gap: .1rem 1rem; }
-section { background: white; border: 1px solid var(--line); border-radius: .6rem;
+section { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem;
   padding: 1.1rem 1.2rem; margin: 1rem 0; }
 .soft, figcaption, caption { color: var(--soft); }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0 0; padding: 0;
   list-style: none; }
-.cards li { background: white; border: 1px solid var(--line); border-radius: .6rem;
+.cards li { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem;
   padding: .6rem 1rem; min-width: 9rem; flex: 0 1 auto; }
 .cards b { display: block; font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; }
 .cards span { font-size: .86rem; color: var(--soft); display: block; }
@@ -61,7 +69,7 @@ summary { cursor: pointer; font-weight: 600; }
   .wide img { max-width: none; width: 44rem; }
 }
 .tall { max-height: 40rem; overflow: auto; border-bottom: 1px solid var(--line); }
-.tall thead th { position: sticky; top: 0; background: white; }
+.tall thead th { position: sticky; top: 0; background: var(--paper); }
 @media print { body { background: white; } .tall { max-height: none; } }
 """
 SCRIPT = """
@@ -84,20 +92,68 @@ for (const table of document.querySelectorAll("table.sortable")) {
 """
 
 
-def document(title: str, body: str) -> str:
-    """A whole page. Its policy lets it load nothing and run nothing but `SCRIPT`."""
+def document(title: str, body: str, style: str = "", sortable: bool = True) -> str:
+    """A whole page. Its policy lets it load nothing and run nothing but `SCRIPT`, whatever a name
+    in it holds.
+
+    Args:
+        title: of the page.
+        body: HTML, escaped.
+        style: CSS after `STYLE`.
+        sortable: whether it holds tables that sort; else nothing may run at all.
+    """
     digest = base64.b64encode(sha256(SCRIPT.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
-    )
+    policy = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+    script = ""
+    if sortable:
+        policy, script = f"{policy}; script-src 'sha256-{digest}'", f"<script>{SCRIPT}</script>\n"
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{MARK}\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style></head>\n"
-        f"<body>\n{body}\n<script>{SCRIPT}</script>\n</body></html>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style></head>\n"
+        f"<body>\n{body}\n{script}</body></html>\n"
     )
+
+
+def check_page(path: Path) -> None:
+    """Raise an OutputError where a page would take the place of something that is none of ours."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Give the name of a file.")
+    if path.is_file() and MARK not in path.read_text("utf-8", errors="replace")[:500]:
+        raise OutputError(f"{path} is there and is not ours. Give another --out.")
+
+
+def write_page(path: Path, html: str) -> None:
+    """Write a page whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(f".writing-{os.getpid()}-{path.name}")
+        try:
+            scratch.write_text(html, "utf-8")
+            os.replace(scratch, path)
+        finally:
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}). Free some space, or give "
+            "another --out."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Link:
+    """A text in a table that leads to a part of the page."""
+
+    text: str
+    part: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def section(name: str, title: str, *parts: str) -> str:
@@ -124,7 +180,7 @@ def table(
 
     Args:
         head: the columns.
-        rows: numbers are rounded to four digits; None is drawn as a dash.
+        rows: numbers are rounded to four digits; None is drawn as a dash; a `Link` is one.
         caption: what it shows.
         sortable: whether the heads are buttons that sort.
         winner: the row with this among its cells is marked.
@@ -221,4 +277,7 @@ def _is_number(value: Any) -> bool:
 def _cell(value: Any, number: bool) -> str:
     look = _NUMBER if number else ' class="long"' if len(text(value)) > 40 else ""
     sort = f' data-value="{"" if value is None else repr(value)}"' if number else ""
-    return f"<td{look}{sort}>{escape(text(value))}</td>"
+    told = escape(text(value))
+    if isinstance(value, Link):
+        told = f'<a href="#{value.part}">{told}</a>'
+    return f"<td{look}{sort}>{told}</td>"

@@ -9,10 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
-from dashboards.service.requests import Evaluation
 from weights_keras import Measure
 from xai_tf.curves import Bin, Curve, Outcome, curve, outcome, reliability
 from xai_tf.evaluation import accuracy, called_counts, evaluate
+from xai_tf.labelled import Evaluation
 
 ALL, RIGHT, WRONG = "all", "right", "wrong"
 

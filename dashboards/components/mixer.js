@@ -1,0 +1,79 @@
+// What to hear: the parts of a sound, and its regions alone ("solo") or muted. Buttons that toggle.
+function add(parent, tag, className, text) {
+  const element = document.createElement(tag);
+  element.className = className;
+  if (text !== undefined) element.textContent = text;
+  parent.append(element);
+  return element;
+}
+
+const WAYS = [["solo", "Solo"], ["mute", "Mute"]];
+
+export function render({ model, el }) {
+  const box = add(el, "div", "mixer");
+  const parts = add(box, "div", "parts");
+  parts.setAttribute("role", "group");
+  parts.setAttribute("aria-label", "What to hear");
+  const scroll = add(box, "div", "scroll");
+  let buttons = [];
+
+  const press = (part, number) => {
+    const tell = () => model.send_msg({ part, number });
+    // Panel loses what is answered before the page is drawn.
+    if (model.document.is_idle) tell();
+    else model.document.idle.connect(tell);
+  };
+
+  const addButton = (parent, part, number, label, name) => {
+    const button = add(parent, "button", "", label);
+    button.type = "button";
+    if (name) button.setAttribute("aria-label", name);
+    button.addEventListener("click", () => press(part, number));
+    buttons.push({ button, part, number });
+  };
+
+  const mark = () => {
+    for (const { button, part, number } of buttons) {
+      const pressed = part === model.part && (number === 0 || model.chosen.includes(number));
+      button.setAttribute("aria-pressed", pressed);
+      button.disabled = model.disabled;
+    }
+  };
+
+  const drawParts = () => {
+    buttons = buttons.filter(({ number }) => number > 0);
+    parts.replaceChildren();
+    for (const { value, label } of model.parts) addButton(parts, value, 0, label);
+    mark();
+  };
+
+  const drawRegions = () => {
+    buttons = buttons.filter(({ number }) => number === 0);
+    scroll.replaceChildren();
+    if (model.regions.length) {
+      const table = add(scroll, "table", "");
+      add(table, "caption", "", "The strongest regions of the map");
+      const head = add(add(table, "thead", ""), "tr", "");
+      for (const text of ["Where", "Of the evidence", "Hear it alone, or all but it"]) {
+        add(head, "th", "", text).scope = "col";
+      }
+      const body = add(table, "tbody", "");
+      model.regions.forEach(({ where, share }, place) => {
+        const row = add(body, "tr", "");
+        add(row, "th", "", where).scope = "row";
+        add(row, "td", "", share);
+        const cell = add(row, "td", "");
+        for (const [part, label] of WAYS) {
+          addButton(cell, part, place + 1, label, `${label}: ${where}`);
+        }
+      });
+    }
+    mark();
+  };
+
+  model.on("parts", drawParts);
+  model.on("regions", drawRegions);
+  for (const name of ["part", "chosen", "disabled"]) model.on(name, mark);
+  drawParts();
+  drawRegions();
+}

@@ -1,0 +1,45 @@
+"""What to hear: buttons for the parts of a sound, and for its regions alone or muted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import param
+from panel.custom import JSComponent
+
+MAX_NUMBER = 99  # of a region
+
+
+class Mixer(JSComponent):
+    """Toggle buttons, and a table of regions with two each; everything is shown as text.
+
+    Args:
+        on_press: called with what was pressed, (part, 0) or (part, number of the region).
+
+    Attributes:
+        parts: one dict a button: `value` and `label`.
+        regions: one dict a row: `where` and `share`; the first has number 1.
+        part: the value that is pressed, or "solo" or "mute".
+        chosen: the numbers of the regions that are heard alone or muted.
+        disabled: whether there is nothing to hear yet.
+    """
+
+    parts = param.List(default=[], item_type=dict)
+    regions = param.List(default=[], item_type=dict)
+    part = param.String()
+    chosen = param.List(default=[], item_type=int)
+    disabled = param.Boolean()
+
+    _esm = Path(__file__).with_name("mixer.js")
+    _stylesheets: ClassVar[list[str]] = [Path(__file__).with_name("mixer.css").read_text("utf-8")]
+
+    def __init__(self, on_press: Callable[[str, int], None], **params: Any) -> None:
+        super().__init__(**{"sizing_mode": "stretch_width", "margin": (4, 8), **params})
+        self._on_press = on_press
+
+    def _handle_msg(self, data: object) -> None:
+        match data:
+            case {"part": str(part), "number": int(number)} if 0 <= number <= MAX_NUMBER:
+                self._on_press(part, number)

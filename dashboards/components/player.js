@@ -1,0 +1,40 @@
+// A sound with the browser's own controls. It tells the page when it plays, so that others stop.
+const PLAYS = "xai-tf-plays";
+
+export function render({ model, el }) {
+  const audio = document.createElement("audio");
+  audio.controls = true;
+  audio.style.width = "100%";
+  el.append(audio);
+
+  const load = () => {
+    audio.pause();
+    audio.hidden = !model.sound;
+    if (!model.sound) {
+      audio.removeAttribute("src");
+      return;
+    }
+    audio.src = model.sound;
+  };
+  const start = () => {
+    load();
+    if (model.sound) audio.play().catch(() => {}); // some browsers want a click on the player
+  };
+  const name = () => audio.setAttribute("aria-label", model.label);
+  const yieldTo = (event) => {
+    if (event.detail !== audio) audio.pause();
+  };
+
+  audio.addEventListener("play", () => {
+    document.dispatchEvent(new CustomEvent(PLAYS, { detail: audio }));
+  });
+  document.addEventListener(PLAYS, yieldTo);
+  model.on("sound", start);
+  model.on("label", name);
+  name();
+  load(); // drawn again, in a tab one comes back to say, it stays silent
+  return () => {
+    audio.pause();
+    document.removeEventListener(PLAYS, yieldTo);
+  };
+}

@@ -1,0 +1,113 @@
+"""Which method is best here? The maps of a column, judged by the same metrics."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.live import Live
+from dashboards.state.progress import about
+from dashboards.state.ranking import Ranking, Table
+from dashboards.theme import card, run_button, stop_button, words
+from dashboards.views.text import paragraph
+from dashboards.views.view import View
+from xai_tf.scoring.scores import Score
+
+
+class RankingView(View):
+    """Scores of methods side by side, the best of each metric marked; asked for, never unasked."""
+
+    ranking = param.ClassSelector(class_=Ranking)
+
+    def __init__(self, **params: object) -> None:
+        super().__init__(**params)
+        ranking = self.ranking
+        self._pick = pmui.Select(label="Scores for", size="small", sizing_mode="stretch_width")
+        self._run, self._stop = run_button("Judge these maps", "leaderboard"), stop_button()
+        self._words = words(pn.bind(ranking_words, ranking.param.table))
+        self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
+        self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
+        self._run.on_click(lambda _: ranking.run())
+        self._stop.on_click(lambda _: ranking.stop())
+        self._pick.param.watch(self._picked, "value")
+        ranking.param.watch(self._offer, ["table", "running", "status", "problem"])
+        ranking.comparison.param.watch(self._offer, ["cells", "active"])
+        self._offer()
+
+    def _picked(self, event: object) -> None:
+        if event.new is not None:
+            self.ranking.column = event.new
+
+    def _offer(self, *_: object) -> None:
+        """Say what it costs before it runs."""
+        ranking, grid = self.ranking, self.ranking.comparison
+        if not grid.active:
+            return
+        names = grid.columns if grid.cells else []
+        column = min(ranking.column, max(len(names) - 1, 0))
+        self._pick.param.update(
+            options={name: number for number, name in enumerate(names)},
+            value=column if names else None,
+        )
+        cost = ranking.cost()
+        told = f" ({cost[0]} passes, {about(cost[1])})" if cost and cost[0] else ""
+        self._run.param.update(
+            label=f"Judge these maps{told}",
+            disabled=len(ranking.requests()) < 2 or bool(ranking.running) or (cost or (1,))[0] == 0,
+        )
+        self._stop.visible = ranking.running > 0
+        self._status.paragraphs = [ranking.status] if ranking.status else []
+        self._problem.paragraphs = [ranking.problem] if ranking.problem else []
+
+    def layout(self) -> pn.viewable.Viewable:
+        return card(
+            "Which method is best here?", self._pick, pn.Row(self._run, self._stop),
+            self._status, self._problem, self._words,
+        )  # fmt: skip
+
+
+def ranking_words(table: Table | None) -> str:
+    """A table of scores as HTML: methods by metrics, the best of each metric in bold."""
+    if table is None:
+        return paragraph(
+            "Needs two maps that are judged. Each is held against random maps of its own strength.",
+            "note",
+        )
+    heads = "".join(
+        f'<th scope=col title="{escape(metric.meaning["en"])}">{escape(metric.title)} '
+        f"{'↑' if metric.direction == 'higher' else '↓'}</th>"
+        for metric in table.metrics
+    )
+    rows = "".join(
+        f"<tr><th scope=row>{escape(method)}</th>"
+        + "".join(_cell(one, int(place)) for one, place in zip(scores, places, strict=True))
+        + f"<td>{_mean(places)}</td></tr>"
+        for method, scores, places in zip(table.methods, table.scores, table.places, strict=True)
+    )
+    return (
+        '<div style="overflow-x: auto" tabindex=0 role=region aria-label="Scores by method">'
+        f"<table><thead><tr><td></td>{heads}<th scope=col>Mean place</th></tr></thead>{rows}"
+        "</table></div>"
+        + paragraph(
+            "Bold: the best of the metric. In brackets: the share of random maps it beats. The "
+            "mean place weighs all metrics alike; which of them matters is yours to say.",
+            "note",
+        )
+    )
+
+
+def _cell(one: Score, place: int) -> str:
+    if not place:
+        return f'<td title="{escape(one.note)}">no value</td>'
+    beats = f" ({one.random.beaten:.0%})" if one.random else ""
+    value = f"<b>{one.value:.2f}</b>" if place == 1 else f"{one.value:.2f}"
+    return f"<td>{value}{beats}</td>"
+
+
+def _mean(places: np.ndarray) -> str:
+    ranked = places[places > 0]
+    return f"{ranked.mean():.1f}" if len(ranked) else ""

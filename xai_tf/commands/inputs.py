@@ -1,0 +1,101 @@
+"""The files that a command is given: found in folders, in a stated order; what is done of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xai_tf.classifier import Classifier
+from xai_tf.console import note
+from xai_tf.errors import InputError
+from xai_tf.layouts import label_in_path, readable_files
+from xai_tf.listing import some
+from xai_tf.sample import PICTURE_SUFFIXES
+from xai_tf.sound import SOUND_SUFFIXES
+
+
+def files_of(given: list[Path], classifier: Classifier, out: Path | None = None) -> list[Path]:
+    """The files themselves, with folders replaced by what can be read in and below them.
+
+    Files of a folder come in the order of their paths; hidden ones are left out, and so is what
+    lies in `out`, where an earlier run may have left its pictures. No file comes twice.
+
+    Raises:
+        InputError: a folder holds no such file, or a sound is given to a model of pictures.
+    """
+    suffixes = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
+    found: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            check_kind(path, classifier)
+            found.append(path)
+            continue
+        inside = [file for file in readable_files(path, suffixes) if not _within(file, out)]
+        if not inside:
+            raise InputError(
+                f"{path} holds no file that {classifier.name!r} reads ({', '.join(suffixes)})."
+            )
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def check_kind(path: Path, classifier: Classifier) -> None:
+    """Raise an InputError where a sound is given to a model of pictures."""
+    readable = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
+    if path.suffix.lower() in SOUND_SUFFIXES and not set(SOUND_SUFFIXES) & set(readable):
+        raise InputError(
+            f"{path} is a sound, and {classifier.name!r} looks at pictures. Take a model for "
+            "sound, or add --task deepfake_audio if it was trained on spectrograms."
+        )
+
+
+def truths(given: list[Path], paths: list[Path], classes: tuple[str, ...]) -> dict[Path, int]:
+    """The labels of files that lie in folders named as classes, within the folders given."""
+    return {
+        path: label
+        for folder in filter(Path.is_dir, given)
+        for path in paths
+        if path.is_relative_to(folder)
+        and (label := label_in_path(path, folder, classes)) is not None
+    }
+
+
+def kept_answers(
+    out: Path, names: Mapping[Path, str], questions: Mapping[Path, Mapping[str, Any]]
+) -> dict[Path, dict[str, Any]]:
+    """The manifests of the bundles in `out` that answer the same question already.
+
+    Says so, and what is made anew because it answers another.
+
+    Args:
+        out: the folder of bundles.
+        names: of the bundle of each file.
+        questions: about each file, as `save_bundle` takes them.
+    """
+    from xai_tf.kept import differences, kept_answer
+
+    kept: dict[Path, dict[str, Any]] = {}
+    others: dict[str, list[str]] = {}
+    for path, name in names.items():
+        if manifest := kept_answer(out / name, questions[path], path):
+            kept[path] = manifest
+        elif different := differences(out / name, questions[path]):
+            others[name] = different
+    if kept:
+        note(
+            f"{len(kept)} of {len(names)} files are explained in {out} already, by the same "
+            "question, and are kept. To explain them again add --anew."
+        )
+    if others:
+        what = ", ".join(sorted(set().union(*others.values())))
+        note(
+            f"{out} holds answers to another question ({what}) about {some(others)}; these are "
+            "replaced. To keep such answers stop now, and give another --out.",
+            style="yellow",
+        )
+    return kept
+
+
+def _within(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.resolve().is_relative_to(folder.resolve())

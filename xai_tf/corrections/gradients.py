@@ -1,0 +1,67 @@
+"""Corrections of methods that look at gradients and feature maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from xplique import attributions as xplique
+from xplique.attributions.base import WhiteBoxExplainer
+
+
+class GradCAM(xplique.GradCAM):
+    """Grad-CAM on maps and gradients that come out of one pass of the network."""
+
+    def __init__(self, model: Any, features: Callable[[Any, Any], tuple[Any, Any]]) -> None:
+        WhiteBoxExplainer.__init__(self, model)
+        self._features = features
+
+    def _gradient(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
+        return self._features(inputs, targets)
+
+
+class GradCAMPP(GradCAM):
+    """Grad-CAM++ with the weights of the paper (its equation 19)."""
+
+    @staticmethod
+    def _compute_weights(gradients: Any, maps: Any) -> Any:
+        square, cube = gradients**2, gradients**3
+        # The paper's maps come after a ReLU; others could make the denominator vanish.
+        total = tf.reduce_sum(tf.nn.relu(maps), axis=(1, 2), keepdims=True)
+        positive = gradients > 0  # the others have no weight
+        share = tf.math.divide_no_nan(square, 2 * square + total * cube)
+        return tf.reduce_sum(tf.where(positive, share * gradients, 0), axis=(1, 2), keepdims=True)
+
+
+class GuidedBackprop(xplique.GuidedBackprop):
+    """The gradient of a network whose ReLUs were changed before (see `guided_relu`)."""
+
+    def __init__(self, model: Any) -> None:
+        WhiteBoxExplainer.__init__(self, model)
+
+
+def guided_relu(max_value: float | None = None, threshold: float = 0.0) -> Callable[[Any], Any]:
+    """A ReLU that goes backwards where both the input and the gradient are positive."""
+    return _relu(max_value, threshold, needs_active=True)
+
+
+def deconv_relu(max_value: float | None = None, threshold: float = 0.0) -> Callable[[Any], Any]:
+    """A ReLU that goes backwards where the gradient is positive."""
+    return _relu(max_value, threshold, needs_active=False)
+
+
+def _relu(max_value: float | None, threshold: float, needs_active: bool) -> Callable[[Any], Any]:
+    relu = tf.keras.layers.ReLU(max_value=max_value, threshold=threshold)
+
+    @tf.custom_gradient
+    def forward(inputs: Any) -> Any:
+        def backward(gradient: Any) -> Any:
+            passing = tf.ones_like(inputs, bool) if max_value is None else inputs < max_value
+            if needs_active:
+                passing &= inputs > threshold
+            return tf.nn.relu(gradient) * tf.cast(passing, gradient.dtype)
+
+        return relu(inputs), backward
+
+    return forward
