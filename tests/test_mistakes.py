@@ -247,6 +247,21 @@ def test_both_classes_are_drawn_on_one_scale(three_classes, tmp_path):
     assert page.wrong == page.open == []
 
 
+def test_a_method_that_knows_no_class_is_drawn_once_even_of_one_logit(small_cnn, sides):
+    pooled = keras.layers.GlobalAveragePooling2D()(small_cnn.get_layer("relu_b").output)
+    model = keras.Model(small_cnn.input, keras.layers.Dense(1)(pooled))
+    classifier = Classifier(model, ["left", "right"], name="one", preprocessing="unit")
+    answers = answers_of(classifier, sides)
+    mistakes, _ = study_mistakes(classifier, answers, "fem", 1)
+
+    page = Page(mistakes_page(classifier, answers, mistakes))
+
+    assert len(mistakes) == 1
+    assert len(page.all("img")) == 2  # the picture and one map
+    assert "shows the same whatever class is asked about" in page.text
+    assert "The network has one logit" not in page.text
+
+
 def test_the_page_opens_without_a_network_and_names_are_text(halves, sides, tmp_path):
     hostile = sides / "left" / "<img src=x onerror=a()>.png"
     draw(hostile, 10, 90)
@@ -299,6 +314,29 @@ def test_the_command_writes_the_page_and_the_same_as_json(run, asking, sides, tm
     assert [m["name"] for m in told["measures"]] == ["accuracy", "auc"]
     assert "errors.html" in err
     assert "wrong.png" in (tmp_path / "out" / "errors.html").read_text()
+
+
+def test_what_lies_beside_the_classes_is_told_of_the_training_files_too(
+    run, asking, sides, tmp_path
+):
+    draw(sides / "loose.png", 1, 2)
+    train = tmp_path / "train"
+    for place in ("left/x.png", "right/y.png", "middle/z.png"):
+        draw(train / place, 3, 9)
+
+    code, out, err = run(
+        "errors", sides, *asking("halves"), "--method", "saliency", "--train", train,
+        "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+
+    wanted = [
+        [str(sides), "1 file in no folder of a class left out."],
+        [str(train / "middle"), "middle is no class of the model: 1 file left out."],
+    ]
+    assert code == 0
+    assert json.loads(out)["left_out"] == wanted
+    for path, why in wanted:
+        assert err.count(f"{path}: {why}") == 1
 
 
 def test_a_table_is_printed_for_people(run, asking, sides, tmp_path):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,13 @@ def test_a_bundled_model_is_the_file_of_its_card_and_small(name):
     assert classifier.task.name == classifier.card.task
     assert "Not described yet" not in classifier.card.text
     assert classifier.card.command.startswith("xai-tf train ")
+
+
+def test_a_bundled_model_whose_card_has_no_hash_is_known_by_its_file(monkeypatch):
+    model, card = weights_keras.load("xray_mobilenetv2")
+    monkeypatch.setattr(weights_keras, "load", lambda name: (model, replace(card, sha256="")))
+
+    assert load("xray_mobilenetv2").sha256 == card.sha256
 
 
 @pytest.mark.parametrize("name", DATA)

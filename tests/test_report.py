@@ -106,6 +106,54 @@ def test_pictures_that_a_run_left_in_the_folder_are_not_explained(run, asking, f
     assert len(json.loads(out)) == 4
 
 
+@pytest.mark.parametrize("out", ["in", "."])
+def test_a_folder_is_explained_into_itself_or_above_itself(
+    run, asking, folder, tmp_path, monkeypatch, out
+):
+    monkeypatch.chdir(tmp_path)
+    words = ["explain", "in", folder, *asking, "--method", "saliency", "--out", out, "--json"]
+    for name in ("cat", "dog"):  # a bundle of this name would be in the way of the other files
+        (folder / name).rename(folder / f"{name}s")
+
+    first = run(*words)
+    second = run(*words)
+
+    for code, told, _ in (first, second):
+        assert code == 0
+        assert explained(json.loads(told)) == ["b.png", "a.png", "z.png", "a.png"]
+    assert "4 of 4 files are explained" in second[2]
+    code, told, err = run("explain", Path(out, "b"), *words[3:])
+    assert (code, told) == (2, "")
+    assert f"beside what lies in {Path(out)} already" in err
+
+
+def test_a_file_named_twice_is_explained_once_with_its_truth(
+    run, asking, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    code, out, _ = run(
+        "explain", "in/cat/a.png", folder, "in", *asking, "--method", "saliency", "--json"
+    )
+
+    found = json.loads(out)
+    assert code == 0
+    assert explained(found) == ["a.png", "b.png", "z.png", "a.png"]
+    assert found[0]["input"]["truth"] == "cat"
+
+
+def test_an_answer_about_another_file_is_not_replaced_without_a_word(run, asking, folder, tmp_path):
+    words = [*asking, "--method", "saliency", "--out", tmp_path / "out"]
+    run("explain", folder / "cat" / "a.png", *words)
+
+    _, _, err = run("explain", folder / "dog" / "a.png", *words)
+    (tmp_path / "out" / "a" / "manifest.json").write_text("{")
+    _, _, after = run("explain", folder / "dog" / "a.png", *words)
+
+    assert "answers to another question (another file) about a; these are replaced" in err
+    assert "(not readable) about a" in after
+
+
 def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
     Image.new("L", (1, 1)).save(folder / "cat" / "dot.png")
     (folder / "dog" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
@@ -265,7 +313,8 @@ def test_a_recording_comes_back_with_its_sound_and_all_its_windows(judged, halve
     assert "3 of 3 windows are called left" in page.text
 
 
-@pytest.mark.parametrize("harm", ["no manifest", "cut", "arrays", "list", "method", "missing map"])
+@pytest.mark.parametrize("harm", ["no manifest", "cut", "arrays", "list", "method", "missing map",
+                                  "version", "input", "metric", "passes", "model"])  # fmt: skip
 def test_a_damaged_bundle_is_refused_with_the_next_step(bundle, tmp_path, harm):
     place = tmp_path / "made"
     shutil.copytree(bundle, place)
@@ -280,8 +329,18 @@ def test_a_damaged_bundle_is_refused_with_the_next_step(bundle, tmp_path, harm):
         manifest.write_text("[]")
     elif harm == "method":
         manifest.write_text(manifest.read_text().replace('"saliency"', '"salience"'))
-    else:
+    elif harm == "missing map":
         manifest.write_text(manifest.read_text().replace('"array": "s', '"array": "x'))
+    elif harm == "metric":
+        manifest.write_text(manifest.read_text().replace('"sparseness"', '"spareness"'))
+    else:
+        told = json.loads(manifest.read_text())
+        told |= {"version": {"schema_version": 2}, "input": {"input": "made.png"}}.get(harm, {})
+        if harm == "passes":  # TypeError
+            told["explanations"][0]["passes"] = {"unknown": 1}
+        elif harm == "model":
+            told["model"] = "halves"
+        manifest.write_text(json.dumps(told))
 
     with pytest.raises(InputError, match="made") as caught:
         read_bundle(place)
@@ -381,6 +440,22 @@ def test_the_command_writes_one_page_and_leaves_out_what_is_damaged(run, bundle,
     assert told["left_out"] == [str(tmp_path / "all" / "bad")]
     assert "bad is damaged" in err
     assert Page((tmp_path / "r.html").read_text()).text.count("made.png: left") == 4
+
+
+def test_a_good_page_is_not_replaced_by_one_of_nothing(run, bundle, tmp_path):
+    for name in ("one", "two"):
+        shutil.copytree(bundle, tmp_path / "all" / name)
+    page = tmp_path / "r.html"
+    run("report", tmp_path / "all", "--out", page)
+    before = page.read_bytes()
+    for name in ("one", "two"):
+        (tmp_path / "all" / name / "attributions.npz").unlink()
+
+    code, out, err = run("report", tmp_path / "all", "--out", page)
+
+    assert (code, out) == (2, "")
+    assert "None of the 2 bundles can be read" in err
+    assert page.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ import weights_keras
 from dashboards.app import create_app
 from dashboards.gallery import GALLERY
 from dashboards.service.catalogue import find_models
+from dashboards.service.jobs import DONE, Job
 from dashboards.service.service import Service
 from dashboards.settings import ServeSettings
 from dashboards.state import bench as bench_module
@@ -485,6 +486,34 @@ def test_a_grid_that_is_left_or_stopped_works_no_more(visit, tmp_path, how):
     assert visit(story) == 0
 
 
+def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_path):
+    async def story(session):
+        bench, grid, explorer = session.bench, session.comparison, session.explorer
+        bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.settings = SLOW
+        grid.methods = ["rise", "smooth_grad"]
+        grid.classes = grid.classes[:1]
+        grid.run()
+        await until(lambda: grid.cells[0, 0].busy)
+        waiting = grid.cells[0, 0].request
+        explorer.settings = {**SLOW, "smooth_grad": {"num_samples": 16}}
+        assert grid.cells[0, 0].busy
+        assert grid.cells[0, 0].request is waiting
+        assert "compare 0 0" in bench.visitor._slots
+        assert "compare 1 0" not in bench.visitor._slots
+        assert dict(grid.cells[1, 0].request.settings) == {"num_samples": 16}
+        assert not grid.cells[1, 0].busy
+        assert grid.running == 1
+        explorer.settings = {}
+        assert not grid.cells[0, 0].busy
+        assert grid.running == 0
+        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+
+    visit(story)
+
+
 def test_two_models_are_followed_through_their_layers_while_looked_at(visit, tmp_path):
     async def story(session):
         depth = session.depth
@@ -694,6 +723,67 @@ def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
     assert stored  # under the question of so many samples, which others may ask about
     assert "Stability 0.9" in said
     assert "<svg class=" in said
+
+
+def test_stopping_what_goes_on_leaves_the_map_there_was(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
+        some = await sampled(session, 32)
+        explorer.run_until_stable()
+        assert explorer.running
+        assert explorer.explanation is None
+        explorer.stop()
+        return some, explorer.explanation, explorer.status
+
+    some, shown, status = visit(story)
+
+    assert shown is some
+    assert status == "Stopped."
+
+
+def test_an_answer_of_fewer_samples_than_may_be_asked_for_is_shown(visit, tmp_path):
+    """As stores of before have it."""
+
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
+        some = await sampled(session, 32)
+        request = replace(explorer.request(), until_stable=0.9)
+        few = replace(some, settings={**some.settings, "num_samples": 8})
+        job = Job(request, session.bench.visitor)
+        explorer._job = job
+        explorer.param.update(running=True, explanation=None)
+        job.watch(explorer._heard)
+        job.update(state=DONE, answer=few)
+        return few, explorer.explanation, explorer.running
+
+    few, shown, running = visit(story)
+
+    assert shown is few
+    assert not running
+
+
+def test_run_more_tells_all_passes_where_the_state_was_too_large(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 64}})
+        some = await sampled(session, 64)
+        convergence = replace(some.convergence, kept=False)
+        explorer.explanation = replace(some, convergence=convergence)
+        return [button.label for button in MethodView(explorer=explorer)._sampling]
+
+    more, settle = visit(story)
+
+    assert more.startswith("Run more (128 passes")
+    assert settle.startswith("Until stable (up to 8192 passes")
 
 
 def test_a_partial_map_is_drawn_once(visit, tmp_path):

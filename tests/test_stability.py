@@ -114,6 +114,19 @@ def test_without_its_state_a_run_starts_over(three_classes, blobs):
     assert more.cost.forward == 64 + 128
 
 
+def test_the_progress_of_a_run_that_starts_over_is_out_of_all_it_takes(three_classes, blobs):
+    some = explain(three_classes, blobs, "rise", settings={"num_samples": 64})
+    told = []
+
+    for _ in range(3):  # each time it has cost more than the samples it has
+        object.__setattr__(some.convergence, "state", None)
+        some = continue_explaining(three_classes, some, 32, progress=lambda *now: told.append(now))
+
+    assert {total for _, total in told} == {96, 128, 160}
+    assert [done for done, total in told if total == 96] == [32, 64, 96]
+    assert told[-1] == (160, 160)
+
+
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_run_until_stable_stops_before_its_limit_with_the_map_of_its_samples(
     three_classes, blobs, name
@@ -284,6 +297,47 @@ def test_few_segments_are_taken_in_all_coalitions_and_leave_nothing_to_chance(ha
     np.testing.assert_array_equal(ours.attribution, fixed.attribution)
 
 
+def test_so_few_segments_that_their_coalitions_are_fewer_than_samples_may_be(
+    halves, left_bright, monkeypatch
+):
+    from xai_tf import running
+
+    parts = np.arange(left_bright.image.shape[1]) * 3 // left_bright.image.shape[1]
+    parts = np.broadcast_to(parts, left_bright.image.shape[:2]).astype(np.int32)
+    monkeypatch.setattr(running, "segment", lambda *_: parts)
+    told = []
+
+    ours = explain(
+        halves, left_bright, "kernel_shap", until_stable=0.9,
+        progress=lambda *now: told.append(now),
+    )  # fmt: skip
+
+    assert len(ours.segment_weights) == 3
+    assert ours.settings["num_samples"] == 16  # and not 8, which nobody may ask for
+    assert ours.convergence.exact
+    assert told[-1] == (16, 16)
+    again = explain(halves, left_bright, "kernel_shap", settings=ours.settings)
+    np.testing.assert_array_equal(ours.attribution, again.attribution)
+    more = continue_explaining(halves, ours, 16)
+    np.testing.assert_allclose(ours.segment_weights, more.segment_weights, atol=1e-6)
+
+
+def test_a_map_that_was_stable_in_one_look_alone_is_told_so():
+    from xai_tf.running import _doubts
+
+    values = np.eye(4, dtype=np.float32)
+    one = convergence.Convergence(
+        np.array([32, 64], np.int32), np.array([0.5, 0.95], np.float32), 0.9, 64
+    )
+    none = replace(one, stability=np.array([0.5, 0.6], np.float32))
+    both = replace(one, stability=np.array([0.91, 0.95], np.float32))
+
+    assert "at the last look alone, after 64" in _doubts(one, values)[0]
+    assert "2 in a row count" in _doubts(one, values)[0]
+    assert "0.60, and 0.90 was asked for" in _doubts(none, values)[0]
+    assert _doubts(both, values) == ()
+
+
 def test_draws_that_go_on_until_all_coalitions_fit_are_drawn_anew(halves, left_bright):
     some = explain(
         halves, left_bright, "kernel_shap", settings={"num_segments": 9, "num_samples": 32}
@@ -363,6 +417,8 @@ def test_a_large_state_is_not_kept(three_classes, blobs):
 
     assert len(data) < 2**20
     assert unpack(data, ASKED, to_go_on=True).convergence.state is None
+    assert not unpack(data, ASKED).convergence.kept
+    assert unpack(pack(some), ASKED).convergence.kept
 
 
 def test_what_is_gone_on_from_makes_no_other_question():
@@ -403,11 +459,15 @@ def model_file(small_cnn, tmp_path):
 def test_the_command_runs_until_stable_and_keeps_the_curve(model_file, picture_file, tmp_path):
     asked = ["explain", str(picture_file), "--model", str(model_file), "--out", str(tmp_path / "o")]
     asked += ["--method", "lime", "--method", "saliency", "--json"]
+    asked += ["--score", "randomisation,repeat_correlation"]
 
     answer = CliRunner().invoke(app, [*asked, "--until-stable", "0.8"])
 
     assert answer.exit_code == 0, answer.output
     assert "LIME: up to 4096 passes a map" in answer.stderr
+    assert "LIME, randomisation: up to 4096 passes a map, about" in answer.stderr
+    assert "LIME, repeat_correlation: up to 8192 passes a map, about" in answer.stderr
+    assert "Saliency, randomisation: 1 pass" in answer.stderr
     lime, saliency = json.loads(answer.stdout)[0]["explanations"]
     assert lime["convergence"]["wanted"] == 0.8
     assert lime["convergence"]["samples"][-1] == lime["settings"]["num_samples"] < 4096

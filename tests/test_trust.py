@@ -262,3 +262,36 @@ def test_a_report_tells_where_the_evidence_lies_and_how_it_was_judged(visit):
 
     assert "MuFidelity" in page
     assert all(row.region in page for row in rows)
+
+
+def test_what_was_judged_in_a_comparison_stands_under_the_map(visit):
+    async def story(session):
+        grid, ranking, trust = session.comparison, session.ranking, session.trust
+        view = TrustView(trust=trust)
+        session.tab = "compare"
+        grid.run()
+        await until(lambda: len([c for c in grid.cells.values() if c.explanation]) == 6)
+        ranking.run()
+        await until(lambda: not ranking.running and trust.done(ONCE))
+        return trust.scores, view._buttons[ONCE].visible
+
+    scores, offered = visit(story)
+
+    assert scores != ()
+    assert not offered
+
+
+def test_another_map_is_offered_at_its_own_cost_even_where_no_region_is_known(visit):
+    async def story(session):
+        view = TrustView(trust=session.trust)
+        await until(lambda: session.trust.passes(AGAIN))
+        session.trust._parted = lambda job: None  # whatever becomes of the regions
+        session.explorer.set("smooth_grad", "num_samples", 8)
+        session.explorer.method = "smooth_grad"
+        await until(lambda: session.explorer.explanation)
+        return session.trust.passes(AGAIN), view._buttons[AGAIN]
+
+    passes, button = visit(story)
+
+    assert button.visible
+    assert button.label.startswith(f"Run SmoothGrad again ({passes} passes")

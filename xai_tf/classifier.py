@@ -336,7 +336,7 @@ def load(
         else:
             pick(dict.fromkeys(weights_keras.names()), str(model), "model")
             loaded, card = weights_keras.load(str(model))
-            digest = card.sha256
+            digest = card.sha256 or file_sha256(path)  # a resumed run knows a model by it
     except ModelFileError as error:
         raise ModelError(str(error)) from error
     if isinstance(task, str):

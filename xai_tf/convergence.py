@@ -24,7 +24,8 @@ class Convergence:
         wanted: the stability at which the run was to stop; None where the number was given.
         limit: of the samples.
         exact: whether nothing is left to chance, so that more samples change nothing.
-        state: what it takes to go on, arrays by name; None where it was not kept.
+        state: what it takes to go on, arrays by name; None where it was not kept, or not asked for.
+        kept: whether the state was kept; without it, more samples start over.
     """
 
     samples: np.ndarray
@@ -33,6 +34,7 @@ class Convergence:
     limit: int
     exact: bool = False
     state: Mapping[str, np.ndarray] | None = None
+    kept: bool = True
 
     def stops_before(self, wanted: float) -> bool:
         """Whether a run until stable would have stopped before the latest look."""

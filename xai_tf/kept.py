@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xai_tf.bundle import MANIFEST, SCRATCH
+from xai_tf.bundle import MANIFEST, SCHEMA_VERSION, SCRATCH
 from xai_tf.errors import InputError
 from xai_tf.sample import file_sha256
 
@@ -41,18 +41,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a bundle.
 
     Raises:
-        InputError: there is none, or it is no manifest of ours.
+        InputError: there is none, or it is no manifest of ours, or of another version.
     """
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text("utf-8"))
-        if {"model", "input", "explanations"} <= set(manifest):
-            return manifest
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}). Explain again.") from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is damaged ({error}). Explain again.") from error
-    raise InputError(f"{path} is no manifest of a bundle. Give what `xai-tf explain` wrote.")
+    if not isinstance(manifest, dict) or not {"model", "input", "explanations"} <= set(manifest):
+        raise InputError(f"{path} is no manifest of a bundle. Give what `xai-tf explain` wrote.")
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has the version {manifest.get('schema_version')}; known here is "
+            f"{SCHEMA_VERSION}. Explain again."
+        )
+    if not isinstance(manifest["input"], dict):
+        raise InputError(f"{path} is damaged (its input is no object). Explain again.")
+    return manifest
 
 
 def kept_answer(folder: Path, question: Mapping[str, Any], file: Path) -> dict[str, Any] | None:
@@ -65,21 +72,31 @@ def kept_answer(folder: Path, question: Mapping[str, Any], file: Path) -> dict[s
     """
     try:
         manifest = read_manifest(folder)
-        same = manifest["input"]["sha256"] == file_sha256(file)
-    except (InputError, OSError, KeyError):
+        same = manifest["input"].get("sha256") == file_sha256(file)
+    except (InputError, OSError):
         return None
     return manifest if same and manifest.get("question") == question else None
 
 
-def differences(folder: Path, question: Mapping[str, Any]) -> list[str]:
-    """What else was asked when a bundle was made, in words; empty where there is none."""
-    try:
-        asked = read_manifest(folder).get("question")
-    except InputError:
+def differences(folder: Path, question: Mapping[str, Any], file: Path) -> list[str]:
+    """What else was asked when a bundle was made, in words; empty where there is none.
+
+    Args:
+        folder: of the bundle, which need not be there.
+        question: as it was given to `save_bundle`.
+        file: what is asked about now; one that cannot be read is not compared.
+    """
+    if not (folder / MANIFEST).is_file():
         return []
-    if asked is None:
-        return ["not recorded"]
-    return [name for name in question if asked.get(name) != question[name]]
+    try:
+        manifest = read_manifest(folder)
+    except InputError:
+        return ["not readable"]
+    other = ["another file"] if _is_another(file, manifest["input"].get("sha256")) else []
+    asked = manifest.get("question")
+    if not isinstance(asked, dict):
+        return [*other, "not recorded"]
+    return [*other, *(name for name in question if asked.get(name) != question[name])]
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -88,6 +105,13 @@ def clear_leftovers(folder: Path) -> None:
         places = [scratch, *scratch.glob("*")]
         if scratch.is_dir() and time.time() - max(map(_changed, places)) > LEFT_SECONDS:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_another(file: Path, sha256: Any) -> bool:
+    try:
+        return file_sha256(file) != sha256
+    except OSError:
+        return False
 
 
 def _hidden(path: Path) -> bool:

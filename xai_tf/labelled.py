@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def find_labelled(
     """
     task = replace(task or PICTURES, classes=tuple(classes))
     listing = _listing(source, model, task)
-    left_out = [*_other_folders(source, listing.entries, task.suffixes)]
+    left_out = [*_other_files(source, listing.entries, task.suffixes)]
     left_out += [(source, note) for note in listing.notes]
     splits = sorted({entry.split for entry in listing.entries if entry.split})
     chosen = [entry for entry in listing.entries if split in ("", entry.split)]
@@ -194,14 +194,20 @@ def _file_logits(classifier: Classifier, files: Sequence[list[Sample]]) -> list[
     return [np.mean([next(predictions).logits for _ in samples], axis=0) for samples in files]
 
 
-def _other_folders(
-    source: Path, entries: Iterable[Entry], suffixes: Iterable[str]
+def _other_files(
+    source: Path, entries: Sequence[Entry], suffixes: Sequence[str]
 ) -> Iterator[tuple[Path, str]]:
-    """Folders beside those of the classes that hold files too, but are of no class."""
+    """Folders beside those of the classes that hold files too, and loose files, of no class."""
     if source.is_file():
         return
-    within = {place for entry in entries for place in entry.path.parents}
+    listed = {entry.path for entry in entries}
+    within = {place for path in listed for place in path.parents}
     levels = {place for place in within if place.is_relative_to(source)}
+    for level in sorted(levels):
+        readable = (path for path in level.iterdir() if path.suffix.lower() in suffixes)
+        loose = [p for p in readable if p.is_file() and p.name[0] != "." and p not in listed]
+        if loose:
+            yield level, f"{counted(len(loose), 'file')} in no folder of a class left out."
     beside = sorted(place for level in levels for place in level.iterdir() if place.is_dir())
     for place in beside:
         if place in within or place.name.startswith("."):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from xai_tf.convergence import Convergence
+from xai_tf.convergence import LOOKS, Convergence
 from xai_tf.doctor import drawable
 from xai_tf.explainers import Run, build_explainer, start_meter
 from xai_tf.explanation import Explanation, Order, Partial, Progress
@@ -29,10 +29,9 @@ def run(
     """Run a method, once for each layer of the order; progress and partial as in `explain`."""
     method, classifier = order.method, order.classifier
     chosen = method.settings(order.settings, classifier.baseline)
-    before = order.begun.cost if order.begun else Cost()
-    total = method.cost(chosen, classifier.image_size).evaluations - before.evaluations
+    told = _Told(progress, method.cost(chosen, classifier.image_size).evaluations)
     start = time.perf_counter()
-    meter = start_meter(method, classifier, _told(progress, total))
+    meter = start_meter(method, classifier, told)
     features: list[Any] = [None] * len(order.layers)
     if len(order.layers) > 1:
         features = _features(order, meter)
@@ -44,7 +43,7 @@ def run(
             classifier, chosen, order.seed, layer, parts, known, meter, order.sample.image, offer
         )
         explainer = build_explainer(method, setup)
-        values, convergence = _values(order, explainer)
+        values, convergence = _values(order, explainer, told)
         attribution = one_map(values, method)
         figures, weights = _figures(order, explainer, attribution, chosen, meter)
         if convergence:
@@ -58,13 +57,20 @@ def run(
                 _doubts(convergence, attribution) + _warnings(order, figures), convergence,
             )
         )  # fmt: skip
-    if progress and (order.until_stable or order.begun):
-        progress(total, total)  # it stopped before, or had less to do
+    if order.until_stable:
+        told(told.total)  # it may have stopped before
     return [_with_begun(explanation, order.begun) for explanation in explanations]
 
 
-def _told(progress: Progress | None, total: int) -> Callable[[int], None] | None:
-    return progress and (lambda done: progress(min(done, total), total))
+class _Told:
+    """Tells how many of the passes to come are done."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self.total = progress, total
+
+    def __call__(self, done: int) -> None:
+        if self._progress:
+            self._progress(min(done, self.total), self.total)
 
 
 def _features(order: Order, meter: Any) -> list[Any]:
@@ -75,15 +81,17 @@ def _features(order: Order, meter: Any) -> list[Any]:
     return list(zip(maps, gradients, strict=True))
 
 
-def _values(order: Order, explainer: Any) -> tuple[Any, Convergence | None]:
+def _values(order: Order, explainer: Any, told: _Told) -> tuple[Any, Convergence | None]:
     """What the explainer says of the picture, and how it settled if it samples."""
     image, weights = order.sample.image, order.weights
     if not order.method.stochastic:
         return explainer(image[None], weights[None])[0], None
     if order.until_stable:
-        explainer.nb_samples = explainer.at_most(explainer.nb_samples)
+        low = int(order.method.options["num_samples"].low)  # so that it can be asked for again
+        explainer.nb_samples = max(explainer.at_most(explainer.nb_samples), low)
     begun = order.begun and order.begun.convergence
     explainer.begin(image, weights, begun and begun.state)
+    told.total = explainer.nb_samples - explainer.taken  # it may have started over
     convergence = sample(explainer, order.method, order.until_stable, begun)
     return explainer.value(), convergence
 
@@ -145,6 +153,11 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
         return (
             "There was nothing to wait for: the map is the same everywhere, or the network "
             "answers every sample alike, so no two halves can agree.",
+        )
+    if latest >= convergence.wanted:
+        return (
+            f"Stable at the last look alone, after {convergence.limit} samples, the limit: one may "
+            f"be luck, so {LOOKS} in a row count. Run more, or take a method that draws nothing.",
         )
     return (
         f"Not stable after {convergence.limit} samples, the limit: another seed would give a map "

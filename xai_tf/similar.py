@@ -83,7 +83,7 @@ def last_features(classifier: Classifier, samples: Sequence[Sample]) -> np.ndarr
     if len(cuts) < 2:
         raise ModelError(
             f"{classifier.name!r} has no layer below its logits, so there are no features to "
-            "compare by. Leave --train out."
+            "compare by. Leave the training samples out."
         )
     features = classifier.feature_maps(cuts[-2])
     rows = [

@@ -172,7 +172,7 @@ class _Packer:
         state = found.state or {}
         small = sum(array.nbytes for array in state.values()) <= MAX_STATE
         kept = {name: self._named(array) for name, array in state.items()} if small else {}
-        return self._record(found) | {"state": kept or None}
+        return self._record(found) | {"state": kept or None, "kept": bool(kept)}
 
     def _regions(self, regions: Regions) -> dict[str, Any]:
         """Every pixel is in one region of a partition, so its number says all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from dashboards.service import worker
 from dashboards.service.requests import ModelEntry
@@ -46,11 +48,13 @@ class Process:
         """Start a process, and a thread that listens to it.
 
         Args:
-            store, scratch: the folders of `worker.main`.
+            store: the folder of `worker.main`.
+            scratch: holds a folder of this process's own, which is emptied at each start.
             heard: called with whatever the process says, in that thread.
             lost: called when it has ended, in that thread.
         """
-        self._folders, self._heard, self._lost = (store, scratch), heard, lost
+        self._store, self._scratch = store, scratch / uuid4().hex
+        self._heard, self._lost = heard, lost
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._closing = threading.Event()
@@ -116,8 +120,11 @@ class Process:
 
     def _start(self) -> Connection:
         ours, theirs = _spawn.Pipe()
+        shutil.rmtree(self._scratch, ignore_errors=True)  # a killed one leaves a visitor's sound
+        self._scratch.mkdir(parents=True)
+        folders = self._store, self._scratch
         self._process = _spawn.Process(
-            target=worker.main, args=(theirs, *self._folders), daemon=True, name="xai-tf worker"
+            target=worker.main, args=(theirs, *folders), daemon=True, name="xai-tf worker"
         )
         self._process.start()
         theirs.close()

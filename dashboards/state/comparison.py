@@ -104,13 +104,13 @@ class Comparison(param.Parameterized):
         """Compute what is missing."""
         for place, cell in self.cells.items():
             if not (cell.explanation or cell.busy):
-                job = self.bench.visitor.submit(cell.request, f"compare {place[0]} {place[1]}")
+                job = self.bench.visitor.submit(cell.request, _slot(place))
                 job.watch(lambda job, place=place: self._heard(place, job))
 
     def stop(self) -> None:
         """Stop what is being computed."""
-        for row, column in self.cells:
-            self.bench.visitor.cancel(f"compare {row} {column}")
+        for place in self.cells:
+            self.bench.visitor.cancel(_slot(place))
 
     def end(self, row: int) -> float:
         """Where the scale of a row ends: its maps have one unit, so they share it."""
@@ -178,20 +178,26 @@ class Comparison(param.Parameterized):
 
     @param.depends("methods", "across", "classes", "models", watch=True)
     def _arrange(self) -> None:
-        """Lay the grid out anew; what is known already is in its place at once."""
-        self.stop()
-        reading = self.bench.reading
-        if reading is None:
+        """Lay the grid out anew; what is known already is in its place at once.
+
+        A place that asks the same as before stays as it is, and is computed on.
+        """
+        before = self.cells
+        if self.bench.reading is None:
+            self.stop()
             self.param.update(cells={}, running=0)
             return
         columns = self.models if self.across == MODELS else self.classes
         cells = {}
         for row, method in enumerate(self.methods):
             for column, wanted in enumerate(columns[:MAX_COLUMNS]):
-                cells[row, column] = self._cell(method, wanted)
-        self.param.update(cells=cells, running=0)
+                cells[row, column] = self._cell(method, wanted, before.get((row, column)))
+        for place in before:
+            if cells.get(place) is not before[place]:
+                self.bench.visitor.cancel(_slot(place))
+        self.param.update(cells=cells, running=sum(cell.busy for cell in cells.values()))
 
-    def _cell(self, method: str, wanted: int | str) -> Cell:
+    def _cell(self, method: str, wanted: int | str, before: Cell | None) -> Cell:
         request = replace(
             self.explorer.request(method), contrast=None, layer=None, target=self._target(wanted)
         )
@@ -199,6 +205,8 @@ class Comparison(param.Parameterized):
             model = self.bench.service.models[wanted]
             request = replace(request, model=model)
         known = self.explorer.made.get(key(request))
+        if known is None and before is not None and before.request == request:
+            return before
         return Cell(request, known[1] if known else None)
 
     def _target(self, wanted: int | str) -> int | None:
@@ -224,3 +232,7 @@ class Comparison(param.Parameterized):
             cell = Cell(cell.request, status=describe_progress(job), busy=True)
         cells = {**self.cells, place: cell}
         self.param.update(cells=cells, running=sum(cell.busy for cell in cells.values()))
+
+
+def _slot(place: tuple[int, int]) -> str:
+    return f"compare {place[0]} {place[1]}"

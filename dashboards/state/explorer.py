@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from dashboards.service.service import Job
 from dashboards.state.bench import Bench
 from dashboards.state.progress import describe_progress
 from xai_tf.convergence import WANTED, settled
-from xai_tf.errors import XaiTfError
+from xai_tf.errors import SettingError, XaiTfError
 from xai_tf.explanation import Explanation, sample_limit
 from xai_tf.methods import METHODS
 
@@ -257,12 +258,14 @@ class Explorer(param.Parameterized):
         if job.state == "done":
             answer = self.keep(job.request, job.answer)
             if job.request.until_stable is not None:
-                self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])  # finds it
+                with suppress(SettingError):  # an older store knows runs of fewer than allowed now
+                    self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])  # finds it
             self.param.update(**_AT_REST | {"progress": 1.0}, explanation=answer)
         elif job.state == "failed":
             self.param.update(**_AT_REST | {"problem": _words(job.error)}, explanation=None)
         elif job.state == "cancelled":
-            self.param.update(**_AT_REST | {"status": "Stopped."})
+            known = self.known(self.method)  # what there was, before it was gone on with
+            self.param.update(**_AT_REST | {"status": "Stopped."}, explanation=known)
         else:
             # param takes every array for a new one, and a new one is drawn.
             new = {} if job.partial is self.partial else {"partial": job.partial}

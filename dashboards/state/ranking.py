@@ -59,6 +59,7 @@ class Ranking(param.Parameterized):
     def __init__(self, comparison: Comparison, trust: Trust, **params: Any) -> None:
         self.comparison, self.trust = comparison, trust
         self._jobs: dict[str, Job] = {}
+        self._asked: set[str] = set()
         super().__init__(**params)
         comparison.param.watch(self._look, ["cells", "active"])
         trust.param.watch(self._look, "scores")
@@ -73,9 +74,12 @@ class Ranking(param.Parameterized):
         )
 
     def cost(self) -> tuple[int, float] | None:
-        """Passes and seconds of what is still to judge; None while the speed is not known."""
-        facts = self.comparison.bench.facts
-        if facts is None:
+        """Passes and seconds of what is still to judge; None while the speed is not known.
+
+        Nor is it of other models than that on the bench.
+        """
+        facts, model = self.comparison.bench.facts, self.comparison.bench.model
+        if facts is None or any(request.model != model for request in self.requests()):
             return None
         left = [request for request in self.requests() if key(request) not in self.trust.judged]
         return sum(facts.cost(r).evaluations for r in left), sum(map(facts.seconds, left))
@@ -97,13 +101,14 @@ class Ranking(param.Parameterized):
     @param.depends("column", watch=True)
     def _look(self, *_: Any) -> None:
         """Another grid or column: what is judged already stands there, the rest is stopped."""
-        if not self.comparison.active:
-            return
         asked = {key(request) for request in self.requests()}
+        if asked != self._asked:
+            self._asked, self.problem = asked, ""
         for name, job in list(self._jobs.items()):
             if name not in asked and job.state not in OVER:
                 job.cancel()
-        self.table = self._table()
+        if self.comparison.active:
+            self.table = self._table()
 
     def _table(self) -> Table | None:
         judged = self.trust.judged

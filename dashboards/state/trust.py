@@ -111,6 +111,8 @@ class Trust(param.Parameterized):
         self.judged[key(request)] = (request, answer)
         while len(self.judged) > MAX_JUDGED:
             del self.judged[next(iter(self.judged))]
+        if request.explanation == self._about:  # it may have been judged in a comparison
+            self.scores = self._known()
 
     def _look(self, *_: Any) -> None:
         """Another map: what is known of it is there at once, the rest waits to be asked for."""

@@ -46,6 +46,8 @@ class ListenView(View):
         self._place.visible = sounds
         if self._parts and sounds:
             self._parts.draw()
+        elif self._parts:
+            self._parts.silence()
 
     def _say(self, *_: Any) -> None:
         if self._parts:
@@ -82,6 +84,10 @@ class _Parts:
         sound = f"data:audio/wav;base64,{base64.b64encode(clip.wav).decode()}" if clip else ""
         self._player.param.update(label=heard, sound=sound)
         self._numbers.object = _measured(clip, heard, explanation) if clip and explanation else ""
+
+    def silence(self) -> None:
+        """Stop what plays: its sound is not looked at any more."""
+        self._player.sound = ""
 
     def say(self) -> None:
         status, problem = self._listener.status, self._listener.problem

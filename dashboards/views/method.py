@@ -117,7 +117,8 @@ class MethodView(View):
     def _further(self, request: Explain) -> str:
         """What taking samples up to those of a request costs."""
         shown, facts = self.explorer.explanation, self.explorer.bench.facts
-        taken = shown.settings[SAMPLES] if shown else 0
+        found = shown and shown.convergence
+        taken = shown.settings[SAMPLES] if found and found.kept else 0
         count = request.samples - taken
         took = facts.seconds(request) * count / request.samples if facts else None
         return f"{count} passes" + ("" if took is None else f", about {duration(took)}")

@@ -34,7 +34,7 @@ class RankingView(View):
         self._run.on_click(lambda _: ranking.run())
         self._stop.on_click(lambda _: ranking.stop())
         self._pick.param.watch(self._picked, "value")
-        ranking.param.watch(self._offer, ["table", "running", "status", "problem"])
+        ranking.param.watch(self._offer, ["column", "table", "running", "status", "problem"])
         ranking.comparison.param.watch(self._offer, ["cells", "active"])
         self._offer()
 

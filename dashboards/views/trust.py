@@ -55,7 +55,8 @@ class TrustView(View):
         self._bar = Progress(label="Progress of the scores", visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
-        trust.param.watch(self._offer, ["scores", "running", "audit"])
+        trust.param.watch(self._offer, ["scores", "running"])
+        trust.explorer.param.watch(self._offer, "explanation")
         trust.explorer.bench.param.watch(self._offer, "facts")
         trust.param.watch(self._say, ["status", "problem", "progress"])
         self._offer()
@@ -96,7 +97,7 @@ def score_words(scores: Sequence[Score], language: str) -> str:
         return paragraph(f"Not judged yet. {ABOUT[ONCE]} {ABOUT[AGAIN]}", "note")
     rows = "".join(_score_row(one, language) for one in scores)
     return (
-        paragraph(verdict(scores, language))
+        f'<div lang="{language}">{paragraph(verdict(scores, language))}</div>'
         + "<table class=scores><thead><tr><th scope=col>Metric<th scope=col>Value"
         "<th scope=col>Against random maps<th scope=col>Beats</tr></thead>" + rows + "</table>"
         + paragraph("Grey: where nine of ten random maps of the same strength lie.", "note")

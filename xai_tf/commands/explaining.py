@@ -144,7 +144,9 @@ def explain_files(
     questions = {path: asked | {"truth": labels.get(path)} for path in paths}
     kept = {} if anew else kept_answers(out, dict(zip(paths, names, strict=True)), questions)
     to_do = [path for path in paths if path not in kept]
-    plans = tell_costs(classifier, methods, metrics, chosen) if metrics and to_do else {}
+    plans = {}
+    if metrics and to_do:
+        plans = tell_costs(classifier, methods, metrics, chosen, until_stable)
     manifests, failed = {}, 0
     for path, name in zip(paths, names, strict=True):
         if path in kept:

@@ -75,6 +75,7 @@ def make_gate_file(
     classifier = load_classifier(model, task, None, preprocessing)
     if classifier.task is None:
         raise SettingError(f"How files are read for {classifier.name!r} is not known. Give --task.")
+    files = {name: _files(place, classifier) for name, place in others.items()}
     with progress_bar() as bar:
         line = bar.add_task("reading", total=None)
 
@@ -92,7 +93,8 @@ def make_gate_file(
             )
         gate = make_gate(classifier, splits.train, splits.validation, report)
         measured = [measure_gate(classifier, gate, splits.test, "test")]
-    measured += [_measured(classifier, gate, name, place) for name, place in others.items()]
+    further = [_measured(classifier, gate, name, paths) for name, paths in files.items()]
+    measured += [measure for measure in further if measure]
     path = model_path(model)
     card = card_beside(path, classifier.sha256)
     if card:
@@ -127,16 +129,28 @@ def _folders(given: list[str]) -> dict[str, Path]:
     return found
 
 
-def _measured(classifier: Classifier, gate: Gate, name: str, folder: Path) -> Measure:
-    """The share of a folder's files that the gate warns of."""
-    from xai_tf.familiarity import unfamiliar_share
-
+def _files(folder: Path, classifier: Classifier) -> list[Path]:
+    """The files of a folder of `--other`; found before the work, which is not to end in vain."""
     paths = readable_files(folder, classifier.task.suffixes)
     if not paths:
         raise InputError(f"{folder} holds no file that {classifier.name!r} reads. Give another.")
+    return paths
+
+
+def _measured(classifier: Classifier, gate: Gate, name: str, paths: list[Path]) -> Measure | None:
+    """The share of files that the gate warns of; None where none of them can be read."""
+    from xai_tf.familiarity import unfamiliar_share
+
     distances = []
     for path in with_progress(paths, name):
-        samples = classifier.windows(path)
+        try:
+            samples = classifier.windows(path)
+        except InputError as error:
+            note(f"Left out of {name}: {error}", style="yellow")
+            continue
         means = classifier.predict_with_means(samples, gate.layer)[1]
         distances.append(np.median(gate.distances(means)))
+    if not distances:
+        note(f"No file of {name} can be read: it is not measured.", style="yellow")
+        return None
     return unfamiliar_share(np.array(distances), gate, name)

@@ -18,8 +18,9 @@ from xai_tf.sound import SOUND_SUFFIXES
 def files_of(given: list[Path], classifier: Classifier, out: Path | None = None) -> list[Path]:
     """The files themselves, with folders replaced by what can be read in and below them.
 
-    Files of a folder come in the order of their paths; hidden ones are left out, and so is what
-    lies in `out`, where an earlier run may have left its pictures. No file comes twice.
+    Files of a folder come in the order of their paths; hidden ones are left out, and so is what an
+    earlier run may have left: all that lies in `out` below a folder given, or the bundles in `out`
+    where that is the folder itself or above it. No file comes twice, however it is named.
 
     Raises:
         InputError: a folder holds no such file, or a sound is given to a model of pictures.
@@ -31,13 +32,19 @@ def files_of(given: list[Path], classifier: Classifier, out: Path | None = None)
             check_kind(path, classifier)
             found.append(path)
             continue
-        inside = [file for file in readable_files(path, suffixes) if not _within(file, out)]
+        readable = readable_files(path, suffixes)
+        inside = [file for file in readable if out is None or not _left_by_a_run(file, path, out)]
         if not inside:
+            beside = f" beside what lies in {out} already" if readable else ""
             raise InputError(
-                f"{path} holds no file that {classifier.name!r} reads ({', '.join(suffixes)})."
+                f"{path} holds no file that {classifier.name!r} reads ({', '.join(suffixes)})"
+                f"{beside}."
             )
         found += inside
-    return list(dict.fromkeys(found))
+    named: dict[Path, Path] = {}
+    for path in found:
+        named.setdefault(path.resolve(), path)
+    return list(named.values())
 
 
 def check_kind(path: Path, classifier: Classifier) -> None:
@@ -54,10 +61,10 @@ def truths(given: list[Path], paths: list[Path], classes: tuple[str, ...]) -> di
     """The labels of files that lie in folders named as classes, within the folders given."""
     return {
         path: label
-        for folder in filter(Path.is_dir, given)
+        for folder in (place.absolute() for place in given if place.is_dir())
         for path in paths
-        if path.is_relative_to(folder)
-        and (label := label_in_path(path, folder, classes)) is not None
+        if path.absolute().is_relative_to(folder)
+        and (label := label_in_path(path.absolute(), folder, classes)) is not None
     }
 
 
@@ -80,7 +87,7 @@ def kept_answers(
     for path, name in names.items():
         if manifest := kept_answer(out / name, questions[path], path):
             kept[path] = manifest
-        elif different := differences(out / name, questions[path]):
+        elif different := differences(out / name, questions[path], path):
             others[name] = different
     if kept:
         note(
@@ -97,5 +104,14 @@ def kept_answers(
     return kept
 
 
-def _within(path: Path, folder: Path | None) -> bool:
-    return folder is not None and path.resolve().is_relative_to(folder.resolve())
+def _left_by_a_run(file: Path, folder: Path, out: Path) -> bool:
+    """Whether a file of a folder that is given may be what an earlier run wrote in `out`."""
+    from xai_tf.bundle import MANIFEST, SCRATCH
+
+    file, folder, out = file.resolve(), folder.resolve(), out.resolve()
+    if not file.is_relative_to(out):
+        return False
+    if folder in out.parents:
+        return True
+    top = out / file.relative_to(out).parts[0]  # a bundle, an input, or a folder of inputs
+    return (top / MANIFEST).is_file() or top.name.startswith(SCRATCH)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from xai_tf.classifier import Classifier
 from xai_tf.console import note, progress_bar
-from xai_tf.explanation import Explanation
+from xai_tf.explanation import Explanation, sample_limit
 from xai_tf.methods import METHODS, Settings
 from xai_tf.scoring.metric import Metric, choose
 from xai_tf.scoring.scores import Planned, Score, plan, score, seconds, seconds_a_pass
@@ -39,11 +39,23 @@ def tell_costs(
     methods: Sequence[str],
     metrics: Sequence[Metric],
     settings: Mapping[str, Settings],
+    until_stable: float | None = None,
 ) -> dict[str, list[Planned]]:
-    """Plan the scores of each method, and say what each costs before it is run."""
+    """Plan the scores of each method, and say what each costs before it is run.
+
+    A run again takes as many samples as the map did: of one until stable, up to its limit.
+    """
     names = [metric.name for metric in metrics]
     entries = [METHODS[name] for name in methods]
-    complete = [(m, m.settings(settings.get(m.name, {}), classifier.baseline)) for m in entries]
+    limits = {
+        m.name: {"num_samples": sample_limit(m, until_stable)}
+        for m in entries
+        if until_stable is not None and m.stochastic
+    }
+    complete = [
+        (m, m.settings({**limits.get(m.name, {}), **settings.get(m.name, {})}, classifier.baseline))
+        for m in entries
+    ]
     given = {name: values for name, values in settings.items() if name in names}
     plans = plan(classifier, complete, names, given)
     a_pass = seconds_a_pass(classifier)
@@ -52,7 +64,8 @@ def tell_costs(
             passes, took = planned.cost.evaluations, seconds(planned.cost, a_pass)
             name = f"{method.title}, {planned.metric.name}"
             if passes:
-                note(f"{name}: {passes} passes a map, about {took:.1f} s")
+                most = "up to " * (method.name in limits and planned.metric.family == "rerun")
+                note(f"{name}: {most}{passes} passes a map, about {took:.1f} s")
     return plans
 
 

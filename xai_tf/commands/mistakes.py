@@ -91,12 +91,14 @@ def study_errors(
         mistakes, lost = study_mistakes(
             classifier, answers, method, top, bank, _line(bar, "explaining")
         )
+    skipped = answers.evaluation.skipped
     given = {entry.path for entry in found.entries}
-    unread = [(path, why) for path, why in answers.evaluation.skipped if path in given] + lost
+    unread = [(path, why) for path, why in skipped if path in given] + lost
     for path, why in unread:
         complain(InputError(f"{path.parent}: {why}"))
-    left_out = [*lost, *(bank.left_out if bank else ())]
-    for path, why in answers.evaluation.skipped:
+    beside = [one for one in known.left_out if one not in skipped] if known else []
+    left_out = [*lost, *beside, *(bank.left_out if bank else ())]
+    for path, why in (*skipped, *beside):
         if path not in given:
             note(f"{path}: {why}", style="yellow")
     for _, why in bank.left_out if bank else ():

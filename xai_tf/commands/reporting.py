@@ -12,6 +12,7 @@ from rich.table import Table
 
 from xai_tf.commands import AsJson, app
 from xai_tf.console import answer, note, reported, with_progress
+from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
     from xai_tf.report import ReportItem
@@ -58,6 +59,11 @@ def report_bundles(
                 failed.append(str(folder))
 
     html = folder_report(items(), title, opacity=opacity)
+    if not told:
+        raise InputError(
+            f"None of the {len(folders)} bundles can be read; {out} is left as it is. Explain "
+            "again."
+        )
     write_page(out, html)
     note(f"Look at {out} ({out.stat().st_size / 1e6:.1f} MB)")
     answer(as_json, {"page": str(out), "files": told, "left_out": failed}, table)

@@ -18,6 +18,7 @@ from xai_tf.methods import METHODS, Cost
 from xai_tf.prediction import Prediction
 from xai_tf.report.item import Recording, ReportItem
 from xai_tf.sample import Sample, Sound
+from xai_tf.scoring.metric import METRICS
 from xai_tf.windows import Reading
 
 
@@ -32,7 +33,9 @@ def read_bundle(folder: Path) -> ReportItem:
         with (folder / "attributions.npz").open("rb") as file:
             arrays = dict(np.load(file, allow_pickle=False))
         return _item(folder, manifest, arrays)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
+    except (
+        OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, BadZipFile,
+    ) as error:  # fmt: skip
         raise InputError(
             f"{folder} is damaged, or the bundle of another version "
             f"({type(error).__name__}: {error}). Explain again."
@@ -61,7 +64,7 @@ def _item(
         explanations,
         model,
         card=card,
-        scores=tuple(tuple(entry.get("scores", ())) for entry in entries),
+        scores=tuple(tuple(map(_score, entry.get("scores", ()))) for entry in entries),
         audits=tuple(entry["audit"] for entry in entries if "audit" in entry),
         timeline=_recording(folder, read, windows) if "windows" in read else None,
     )
@@ -71,6 +74,13 @@ def _prediction(said: Mapping[str, Any]) -> Prediction:
     chances = said["probabilities"]
     logits = np.array(said["logits"], np.float32)
     return Prediction(logits, np.array(list(chances.values()), float), tuple(chances))
+
+
+def _score(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A score as it was saved, by a metric that is known here."""
+    if said["metric"] not in METRICS:
+        raise ValueError(f"no metric {said['metric']!r}")
+    return said
 
 
 def _recording(folder: Path, read: Mapping[str, Any], windows: list[Prediction]) -> Recording:

@@ -137,15 +137,15 @@ def _maps(classifier: Classifier, mistake: Mistake, opacity: float) -> str:
     pair = [mistake.called_map, mistake.true_map]
     end = pictures.limit(pair)
     captions = [f"For {called} (called)", f"For {truth} (true), same scale"]
+    if not mistake.called_map.method.class_specific:
+        said = f"{mistake.called_map.method.title} shows the same whatever class is asked about."
+        return row_of_plates(pair[:1], opacity) + paragraph(said, "warning")
     if one_logit(classifier):
         said = (
             f"The network has one logit: what speaks for {called} rather than {truth} is the map "
             f"of {called}."
         )
         return row_of_plates(pair, opacity, captions, [end, end]) + paragraph(said, "soft")
-    if not mistake.called_map.method.class_specific:
-        said = f"{mistake.called_map.method.title} shows the same whatever class is asked about."
-        return row_of_plates(pair[:1], opacity) + paragraph(said, "warning")
     captions.append(f"{called} rather than {truth}, its own scale")
     maps = [*pair, mistake.contrast_map]
     return row_of_plates(maps, opacity, captions, [end, end, None])
