@@ -18,7 +18,7 @@ from dashboards.components.stage import Stage
 from xai_tf import pictures
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
-from xai_tf.report import stages
+from xai_tf.report.stages import stage_of, stage_of_partial, stage_of_sample
 from xai_tf.sample import Sound
 
 NAME = "<img src=x onerror=alert(1)>"
@@ -43,9 +43,9 @@ def heard():
 def site(explanation, heard):
     """The address of a page with stages, and the list of what each visit built."""
     visits = []
-    shown = stages.stage_of(explanation)
+    shown = stage_of(explanation)
     ramp = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
-    sounding = stages.stage_of_partial(heard, METHODS["grad_cam"], ramp)
+    sounding = stage_of_partial(heard, METHODS["grad_cam"], ramp)
 
     def make_page():
         stages = {
@@ -206,7 +206,7 @@ def test_a_new_layer_leaves_mode_and_opacity_as_the_visitor_set_them(page, site,
     before = stage(page, NAME).locator(".heatmap").get_attribute("src")
     original = stage(page, NAME).locator("img.original").get_attribute("src")
 
-    other = stages.stage_of_partial(
+    other = stage_of_partial(
         explanation.sample, METHODS["occlusion"], explanation.attribution[::-1, ::-1].copy()
     )
     stages["alone"].param.update(**{**other, "caption": NAME})
@@ -230,7 +230,7 @@ def test_a_map_without_signal_says_so(page, site, explanation):
     stages, _ = site[1][-1]
     empty = replace(explanation, attribution=np.zeros((32, 32), np.float32))
 
-    stages["alone"].param.update(**{**stages.stage_of(empty), "caption": NAME})
+    stages["alone"].param.update(**{**stage_of(empty), "caption": NAME})
 
     stage(page, NAME).get_by_text("no signal", exact=True).wait_for()
     assert "nothing to see" in stage(page, NAME).get_by_role("img").get_attribute("aria-label")
@@ -319,14 +319,14 @@ def test_keys_typed_into_a_field_or_moving_a_slider_are_no_shortcuts(page, site)
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_light_and_dark_wide_and_narrow_are_readable(window, explanation, heard, dark):
-    sounding = {**stages.stage_of_sample(heard), "caption": "Sound"}
+    sounding = {**stage_of_sample(heard), "caption": "Sound"}
     # The page's own progress bar has no name.
     hidden = {"& .MuiLinearProgress-root": {"display": "none"}}
 
     def make_page():
-        drawn = [Stage(**stages.stage_of(explanation), mode="swipe"), Stage(**sounding)]
+        stages = [Stage(**stage_of(explanation), mode="swipe"), Stage(**sounding)]
         recorder = Recorder(lambda *_: None)
-        return pmui.Page(title="Stages", main=[*drawn, recorder], dark_theme=dark, sx=hidden)
+        return pmui.Page(title="Stages", main=[*stages, recorder], dark_theme=dark, sx=hidden)
 
     with served(make_page) as url:
         page = window.new_page()

@@ -165,8 +165,9 @@ class Pool:
             if kind in ("models", "progress", "partial"):
                 return
             process.flight, process.state = None, IDLE
-            # Who asked first may have left, and taken the file along.
-            again = kind == "problem" and flight.jobs and flight.sent != flight.request
+            # Who asked first may have left, and taken the file along, even while it was read.
+            failed = kind in ("problem", "defect")
+            again = failed and flight.jobs and flight.sent != flight.request
             if again:
                 self._put_back(flight)
             self._dispatch()
@@ -174,7 +175,7 @@ class Pool:
             self._landed(flight, content[0])
         elif kind == "problem" and not again:
             self._landed(flight, _problem(*content))
-        elif kind == "defect":
+        elif kind == "defect" and not again:
             _log.error("%s failed: %s", type(flight.request).__name__, content[0])
             self._landed(flight, _defect())
 
