@@ -50,7 +50,8 @@ from xai_tf.methods import METHODS
 from xai_tf.sample import Sample
 from xai_tf.windows import read_and_predict
 
-DEFAULT_METHODS = ("grad_cam", "integrated_gradients")
+# A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
+DEFAULT_METHODS = ("grad_cam", "square_grad")
 
 
 @app.command("explain")

@@ -1,0 +1,165 @@
+"""Real files to plant in: photos, X-rays with their lungs, MRI slices with their brain, speech."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from benchmarks.ground_truth.puzzle import Carriers
+from xai_tf.errors import InputError
+from xai_tf.layouts import readable_files
+from xai_tf.regions.chest import lungs
+from xai_tf.regions.head import brain
+from xai_tf.regions.partition import NotFoundError
+from xai_tf.sample import Sample, read_image
+from xai_tf.tasks import TASKS
+
+SIZE = (224, 224)  # what is planted in; resized for a network afterwards
+DIM = 0.45  # brightness
+SYNTHETIC_ENGINE = "espeak"  # formants by rule: the synthetic voice that is furthest from a human
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture to plant in.
+
+    Attributes:
+        sample: read at 224x224.
+        depth: float32 array of shape (224, 224): how far inside where the plant may be, in pixels;
+            0 outside, infinite where it may be anywhere.
+    """
+
+    sample: Sample
+    depth: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Two seconds of speech to plant in.
+
+    Attributes:
+        sample: its first window; `sound.waveform` is what is planted in.
+        human, synthetic: float32 waveforms of two seconds to take a piece from, of other speakers.
+    """
+
+    sample: Sample
+    human: Sequence[np.ndarray]
+    synthetic: Sequence[np.ndarray]
+
+
+def photos(data: Path, counts: tuple[int, int, int]) -> Carriers:
+    """Assorted photos; the plant may be anywhere."""
+    paths = _shuffled(readable_files(data / "samples", TASKS["dog_breeds"].suffixes))
+    train, validation, test = counts
+    sides = (paths[:train], paths[train : train + validation], paths[-test:])
+    if len(paths) < sum(counts):
+        raise InputError(
+            f"{data / 'samples'} has {len(paths)} photos; {sum(counts)} are needed. Take fewer."
+        )
+    return Carriers(*(list(_pictures(side, _anywhere)) for side in sides))
+
+
+def chests(data: Path, counts: tuple[int, int, int]) -> Carriers:
+    """X-rays without a finding; the plant belongs into the lungs."""
+    return _of_class(data / "chest_xray", ("normal",), counts, lungs)
+
+
+def any_chests(data: Path, counts: tuple[int, int, int]) -> Carriers:
+    """X-rays of both classes; a mark may be anywhere."""
+    return _of_class(data / "chest_xray", ("normal", "opacity"), counts, _anywhere)
+
+
+def heads(data: Path, counts: tuple[int, int, int]) -> Carriers:
+    """MRI slices without a tumour; the plant belongs into the brain, where it is not bright."""
+    return _of_class(data / "brain_mri", ("notumor",), counts, _dim_brain)
+
+
+def clips(data: Path, counts: tuple[int, int, int]) -> Carriers:
+    """Human recordings of two seconds and more, with pieces of other voices to splice in."""
+    train, validation, test = counts
+    known = list(_clips(data / "speech", "train", train + validation))
+    return Carriers(known[:train], known[train:], list(_clips(data / "speech", "test", test)))
+
+
+def depth(inside: np.ndarray) -> np.ndarray:
+    """How far inside a region each pixel is, as a `Picture` wants it."""
+    if inside.all():
+        return np.full(inside.shape, np.inf, np.float32)
+    return ndimage.distance_transform_edt(inside).astype(np.float32)
+
+
+def _of_class(
+    folder: Path,
+    classes: Sequence[str],
+    counts: tuple[int, int, int],
+    find: Callable[[np.ndarray], np.ndarray],
+) -> Carriers:
+    train, validation, test = counts
+
+    def some(side: str, count: int) -> list[Picture]:
+        paths = [p for name in classes for p in readable_files(folder / side / name, (".jpg",))]
+        found = list(islice(_pictures(_shuffled(paths), find), count))
+        if len(found) < count:
+            raise InputError(
+                f"{folder / side} has {len(found)} pictures to plant in; {count} are needed. "
+                "Take fewer."
+            )
+        return found
+
+    known = some("train", train + validation)
+    return Carriers(known[:train], known[train:], some("test", test))
+
+
+def _pictures(paths: Iterable[Path], find: Callable[[np.ndarray], np.ndarray]) -> Iterable[Picture]:
+    """Read pictures; those in which nothing is found are left out."""
+    for path in paths:
+        sample = read_image(path, SIZE)[0]
+        try:
+            yield Picture(sample, depth(find(sample.image)))
+        except NotFoundError:
+            continue
+
+
+def _dim_brain(image: np.ndarray) -> np.ndarray:
+    """Where in the brain a bright blob would be seen.
+
+    Raises:
+        NotFoundError: there is no brain, or all of it is bright.
+    """
+    dim = brain(image)[0] & (ndimage.gaussian_filter(image.mean(axis=-1), 8) < DIM)
+    if not dim.any():
+        raise NotFoundError("the whole brain is bright")
+    return dim
+
+
+def _anywhere(image: np.ndarray) -> np.ndarray:
+    return np.ones(image.shape[:2], bool)
+
+
+def _clips(folder: Path, side: str, count: int) -> Iterable[Clip]:
+    with (folder / "sources.csv").open(newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["file"].startswith(f"{side}/")]
+    long = [r for r in rows if float(r["seconds"]) >= 2]
+    human = _shuffled([folder / r["file"] for r in long if r["label"] == "human"])
+    made = _shuffled([folder / r["file"] for r in long if r["source"] == SYNTHETIC_ENGINE])
+    if len(human) < count or not made:
+        raise InputError(f"{folder / side} has {len(human)} human clips; {count} are needed.")
+    read = partial(TASKS["deepfake_audio"].read, image_size=SIZE)
+    spoken = [read(path) for path in human[:count]]
+    waves = [sample.sound.waveform for sample in spoken]
+    synthetic = [read(path).sound.waveform for path in made[: 2 * count]]
+    for number, sample in enumerate(spoken):
+        yield Clip(sample, waves[:number] + waves[number + 1 :], synthetic)
+
+
+def _shuffled(things: Sequence[Any]) -> list[Any]:
+    order = np.random.default_rng(0).permutation(len(things))
+    return [things[index] for index in order]

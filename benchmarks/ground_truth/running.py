@@ -1,0 +1,225 @@
+"""One puzzle on one backbone: carriers, training, check, and the scores of every method."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.ground_truth.baselines import BASELINES
+from benchmarks.ground_truth.learning import LEARNERS, check, learn, plant_all
+from benchmarks.ground_truth.puzzle import Carriers, Planted, Puzzle
+from benchmarks.ground_truth.puzzles import PUZZLES
+from benchmarks.ground_truth.scoring import SCORES, scores
+from xai_tf.classifier import Classifier
+from xai_tf.doctor import drawable
+from xai_tf.explanation import explain
+from xai_tf.methods import METHODS
+from xai_tf.regions import audit, audit_folder, regions_of
+
+DEFAULT_SIDE = 224  # the defaults of settings in pixels are for pictures of this size
+LENGTHS = {"occlusion": ("patch", "stride")}  # settings in pixels
+# One method of each class on a network that has forgotten everything.
+UNDONE = ("grad_cam", "saliency", "integrated_gradients", "occlusion")
+MARKS = ("corners", "marks")  # regions where marks are
+AUDITED = ("grad_cam", "integrated_gradients")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is done; what a result on disk must have been made with to be kept.
+
+    Attributes:
+        carriers: real files for training, validation and the check.
+        files: those of the check that are explained.
+        undone: those explained on a network undone as well.
+        methods: names in `METHODS`.
+    """
+
+    carriers: tuple[int, int, int] = (100, 24, 32)
+    files: int = 6
+    undone: int = 4
+    methods: tuple[str, ...] = tuple(METHODS)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As it is written beside a result."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+def result_path(out: Path, puzzle: str, backbone: str) -> Path:
+    return out / f"{puzzle}.{backbone}.json"
+
+
+def read_result(out: Path, puzzle: str, backbone: str, plan: Plan) -> dict[str, Any] | None:
+    """A result that was made by this plan, or None."""
+    path = result_path(out, puzzle, backbone)
+    if not path.is_file():
+        return None
+    result = json.loads(path.read_text())
+    return result if result["plan"] == plan.record else None
+
+
+def run(
+    puzzle: Puzzle,
+    backbone: str,
+    carriers: Carriers,
+    data: Path,
+    plan: Plan,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Train, check, score: what is written to the result's file.
+
+    Returns:
+        `plan`, `check` (accuracy, flipped, ...), `seconds`, and where the check was passed:
+        `areas` of the masks; `scores`, lists over the files by method and score; `silent`, how
+        many maps of a method had no signal; `undone`, scores of trained and undone networks.
+        For X-rays `audit`: of the shortcut, and of what is no shortcut.
+    """
+    learner, start = LEARNERS[backbone], time.perf_counter()
+    classifier = learn(puzzle, backbone, carriers, data)
+    planted = plant_all(puzzle, carriers.test, learner.image_size, 1, seed=3)
+    checked, trained = check(classifier, planted), time.perf_counter()
+    say(
+        f"{puzzle.name}, {backbone}: trained in {trained - start:.0f} s, accuracy "
+        f"{checked.accuracy:.3f}, flipped {checked.flipped:.3f}"
+    )
+    result: dict[str, Any] = {
+        "puzzle": puzzle.name,
+        "backbone": backbone,
+        "plan": plan.record,
+        "check": {**asdict(checked), "passed": checked.passed},
+    }
+    # Explained is what the network finds: a map of what it does not see cannot be right.
+    found = [p for p in planted if classifier.predict([p.sample])[0].label == 1][: plan.files]
+    if puzzle.kind == "X-ray":
+        result["audit"] = audits(classifier, found)
+    if puzzle.leaderboard and checked.passed:
+        result["areas"] = [round(float(p.mask.mean()), 4) for p in found]
+        result |= score_all(classifier, found, plan.methods)
+        result["undone"] = undo(classifier, found[: plan.undone], result["scores"])
+    done = time.perf_counter()
+    result["seconds"] = {"training": round(trained - start, 1), "scoring": round(done - trained, 1)}
+    return result
+
+
+def attribution_of(classifier: Classifier, planted: Planted, method: str) -> np.ndarray:
+    """The map of a method, of the plant's class, with its default settings.
+
+    What is measured in pixels covers as much of the picture as it does at 224x224.
+    """
+    side = classifier.image_size[0]
+    settings = {
+        name: max(1, round(METHODS[method].options[name].default * side / DEFAULT_SIDE))
+        for name in LENGTHS.get(method, ())
+    }
+    return explain(classifier, planted.sample, method, target=1, settings=settings).attribution
+
+
+def score_all(
+    classifier: Classifier, planted: Sequence[Planted], methods: Sequence[str]
+) -> dict[str, Any]:
+    """The scores of methods and baselines on each file, and what had no signal."""
+    found, silent = {}, {}
+    for name in methods:
+        maps = [attribution_of(classifier, p, name) for p in planted]
+        found[name] = _scores(maps, planted)
+        silent[name] = sum(not drawable(one) for one in maps)
+    rng = np.random.default_rng(0)
+    for name, baseline in BASELINES.items():
+        found[name] = _scores([baseline(p.sample.image, rng) for p in planted], planted)
+    return {"scores": found, "silent": {name: n for name, n in silent.items() if n}}
+
+
+def undo(
+    classifier: Classifier, planted: Sequence[Planted], trained: dict[str, dict[str, list[float]]]
+) -> dict[str, Any]:
+    """Mean scores by one method a class, of the network and of one with random weights.
+
+    Args:
+        classifier: the network.
+        planted: the first of the files that were scored.
+        trained: those scores, by method and score.
+    """
+    from xai_tf.scoring.rerun import randomised
+
+    undone, count, means = randomised(classifier, 1.0, 0), len(planted), {}
+    for method in (name for name in UNDONE if name in trained):
+        maps = [attribution_of(undone, p, method) for p in planted]
+        means[method] = {
+            "trained": _means({name: values[:count] for name, values in trained[method].items()}),
+            "undone": _means(_scores(maps, planted)),
+        }
+    return means
+
+
+def audits(classifier: Classifier, planted: Sequence[Planted]) -> dict[str, Any]:
+    """What the region audit says of maps of the plant's class.
+
+    Returns:
+        By method: `files`, in how many there was an `alarm`, the regions with an alarm over the
+        `folder`, and the mean `shares` of the evidence where marks are.
+    """
+    parted = [regions_of(p.sample, classifier.task) for p in planted]
+    said = {}
+    for method in AUDITED:
+        maps = [explain(classifier, p.sample, method, target=1) for p in planted]
+        found = [audit(one, regions) for one, regions in zip(maps, parted, strict=True)]
+        rows = audit_folder(found)
+        said[method] = {
+            "files": len(found),
+            "alarm": sum(bool(one.alarms) for one in found),
+            "folder": {row.region: row.alarm for row in rows if row.alarm},
+            "shares": {
+                row.region: round(row.share, 3)
+                for row in rows
+                if row.region in ("corners", "marks")
+            },
+        }
+    return said
+
+
+def keep_to_one_core() -> None:
+    """Begin a process: one a core is faster than one on all."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.get_logger().setLevel("ERROR")  # Sobol and HSIC are traced anew for every file, and told so
+
+
+def run_puzzle(
+    name: str,
+    backbones: Sequence[str],
+    data: Path,
+    out: Path,
+    plan: Plan,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Run an entry of `PUZZLES` on the backbones that have no result yet."""
+    puzzle = PUZZLES[name]
+    missing = [b for b in backbones if read_result(out, name, b, plan) is None]
+    if not missing:
+        return
+    carriers = puzzle.carriers(data, plan.carriers)
+    for backbone in missing:
+        result = run(puzzle, backbone, carriers, data, plan, say)
+        path = result_path(out, name, backbone)
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(result, separators=(",", ":")) + "\n")
+        draft.replace(path)
+        say(f"{name}, {backbone}: scored in {result['seconds']['scoring']:.0f} s")
+
+
+def _scores(maps: Sequence[np.ndarray], planted: Sequence[Planted]) -> dict[str, list[float]]:
+    rows = [scores(one, p.mask) for one, p in zip(maps, planted, strict=True)]
+    return {name: [round(row[name], 4) for row in rows] for name in SCORES}
+
+
+def _means(found: dict[str, list[float]]) -> dict[str, float]:
+    return {name: round(float(np.mean(values)), 4) for name, values in found.items()}
