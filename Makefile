@@ -27,11 +27,14 @@ demo: setup
 serve: setup
 	$(BIN)/xai-tf serve
 
+# Two at once, a file each: pages, servers and workers leave a single process waiting.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: setup
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,6 +1,9 @@
 """Classifiers whose reasons are known, and inputs that show them."""
 
+import asyncio
 import os
+import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,10 +14,15 @@ import pytest
 from PIL import Image
 
 from xai_tf.classifier import Classifier
+from xai_tf.cli import main
+from xai_tf.models import build_model
 from xai_tf.sample import Sample
+from xai_tf.tasks import TASKS
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SAMPLES = Path(__file__).parents[1] / "xai_tf" / "samples"
+EAR_SIZE = (64, 64)
+HIGH, MIDDLE = slice(10, 20), slice(24, 40)  # rows and columns of what `ear` hears
 
 
 def sample_of(image: np.ndarray) -> Sample:
@@ -94,3 +102,78 @@ def draw_stripes(folder: Path, classes: tuple[str, ...], count: int) -> Path:
 def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 pictures of lying ("normal") and 24 of standing ("opacity") stripes."""
     return draw_stripes(tmp_path_factory.mktemp("stripes"), ("normal", "opacity"), 24)
+
+
+@pytest.fixture(scope="session")
+def ear() -> Classifier:
+    """One logit: how bright one place is, less how bright its surroundings are."""
+    inputs = keras.Input((*EAR_SIZE, 3))
+    brightness = keras.layers.Conv2D(1, 1, use_bias=False, name="brightness")
+    decision = keras.layers.Dense(1, use_bias=False, name="decision")
+    model = keras.Model(inputs, decision(keras.layers.Flatten()(brightness(inputs))))
+    brightness.set_weights([np.full((1, 1, 3, 1), 1 / 3)])
+    inside = np.zeros(EAR_SIZE)
+    inside[HIGH, MIDDLE] = 1
+    weights = 20 * (inside / inside.sum() - 0.5 * (1 - inside) / (1 - inside).sum())
+    decision.set_weights([weights.reshape(-1, 1)])
+    return Classifier(model, name="ear", task=TASKS["deepfake_audio"])
+
+
+# Commands
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Type a command; get its exit code, output and messages."""
+
+    def typed(*words):
+        monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        said = capsys.readouterr()
+        return caught.value.code or 0, said.out, said.err
+
+    return typed
+
+
+@pytest.fixture(scope="session")
+def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of pictures with three classes, that has learnt nothing."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("models") / "pets.keras"
+    build_model("cnn", 3, (64, 64), weights=None).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def asking(pets: Path) -> list:
+    """How that model is named on the command line."""
+    return ["--model", pets, "--classes", "cat,dog,bird", "--preprocessing", "unit"]
+
+
+# Pages
+
+
+@pytest.fixture
+def visit(service, tmp_path):
+    """Let a visitor of the module's `service` do something; one event loop for each."""
+    from dashboards.state.session import Session
+    from dashboards.uploads import Uploads
+
+    @asynccontextmanager
+    async def visiting():
+        session = Session(service, Uploads(tmp_path / "uploads"))
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def run(story):
+        async def tell():
+            async with visiting() as session:
+                return await asyncio.wait_for(story(session), 120)  # processes may be starting
+
+        return asyncio.run(tell())
+
+    return run

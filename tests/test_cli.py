@@ -22,36 +22,11 @@ import soundfile
 from PIL import Image
 
 from xai_tf import METHODS, TASKS
-from xai_tf.cli import main
 from xai_tf.models import build_model
 
 SAMPLES = Path(str(files("xai_tf.samples")))
 CAT, DOG = SAMPLES / "cat.jpg", SAMPLES / "dog.jpg"
 COMMAND = [sys.executable, "-c", "from xai_tf.cli import main; main()"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Type a command; get its exit code, output and messages."""
-
-    def typed(*words):
-        monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        said = capsys.readouterr()
-        return caught.value.code, said.out, said.err
-
-    return typed
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A small model of pictures with three classes."""
-    keras.utils.set_random_seed(0)
-    path = tmp_path_factory.mktemp("models") / "pets.keras"
-    build_model("cnn", 3, (64, 64), weights=None).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +36,6 @@ def listener(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "ears.keras"
     build_model("cnn", 1, (64, 64), weights=None).save(path)
     return path
-
-
-@pytest.fixture
-def classes(model):
-    return ["--model", model, "--classes", "cat,dog,bird", "--preprocessing", "unit"]
 
 
 @pytest.fixture
@@ -137,8 +107,8 @@ def test_the_models_are_listed_as_json(run):
 # Predictions
 
 
-def test_a_picture_is_predicted(run, classes):
-    code, out, err = run("predict", CAT, *classes, "--json")
+def test_a_picture_is_predicted(run, asking):
+    code, out, err = run("predict", CAT, *asking, "--json")
 
     (answer,) = json.loads(out)
     chances = answer["prediction"]["probabilities"]
@@ -151,8 +121,8 @@ def test_a_picture_is_predicted(run, classes):
     assert answer["prediction"]["class"] == max(chances, key=chances.get)
 
 
-def test_a_prediction_is_a_table_for_people(run, classes):
-    code, out, _ = run("predict", CAT, DOG, *classes)
+def test_a_prediction_is_a_table_for_people(run, asking):
+    code, out, _ = run("predict", CAT, DOG, *asking)
 
     assert code == 0
     assert "cat.jpg" in out
@@ -160,13 +130,13 @@ def test_a_prediction_is_a_table_for_people(run, classes):
     assert "%" in out
 
 
-def test_a_folder_is_predicted_file_by_file(run, classes, tmp_path):
+def test_a_folder_is_predicted_file_by_file(run, asking, tmp_path):
     for name in ("b.png", "a.jpg", "deep/c.bmp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.open(CAT).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("Dear all,")
 
-    code, out, _ = run("predict", tmp_path, *classes, "--json")
+    code, out, _ = run("predict", tmp_path, *asking, "--json")
 
     assert code == 0
     assert [entry["file"] for entry in json.loads(out)] == ["a.jpg", "b.png", "c.bmp"]
@@ -190,7 +160,7 @@ def test_a_long_recording_is_predicted_window_by_window(run, listener):
 @pytest.mark.parametrize("command", ["predict", "explain"])
 @pytest.mark.parametrize("given", ["files", "folder"])
 def test_one_bad_file_among_good_ones_is_told_and_the_rest_is_done(
-    run, classes, bad_picture, tmp_path, command, given
+    run, asking, bad_picture, tmp_path, command, given
 ):
     folder = bad_picture.parent
     Image.open(CAT).save(folder / "a.png")
@@ -198,7 +168,7 @@ def test_one_bad_file_among_good_ones_is_told_and_the_rest_is_done(
     inputs = [folder] if given == "folder" else sorted(folder.glob("*.png"))
     further = ["--method", "saliency", "--out", tmp_path / "out"] if command == "explain" else []
 
-    code, out, err = run(command, *inputs, *classes, *further, "--json")
+    code, out, err = run(command, *inputs, *asking, *further, "--json")
 
     done = [entry.get("file") or entry["input"]["file"] for entry in json.loads(out)]
     complaints = [line for line in err.splitlines() if line.startswith("xai-tf:")]
@@ -212,11 +182,11 @@ def test_one_bad_file_among_good_ones_is_told_and_the_rest_is_done(
 
 
 @pytest.fixture(scope="module")
-def explained(model, tmp_path_factory):
+def explained(pets, tmp_path_factory):
     """One full run as a process of its own: (the process, the folder of results)."""
     out = tmp_path_factory.mktemp("results") / "out"
     words = [
-        "explain", CAT, "--model", model, "--classes", "cat,dog,bird", "--target", "dog",
+        "explain", CAT, "--model", pets, "--classes", "cat,dog,bird", "--target", "dog",
         "--contrast", "bird", "--method", "saliency", "--method", "rise", "--set",
         "rise.num_samples=64", "--seed", "7", "--out", out, "--json",
     ]  # fmt: skip
@@ -270,14 +240,14 @@ def test_the_arrays_are_unscaled_and_float32(explained, manifest):
             assert np.abs(attribution).max() > 0
 
 
-def test_the_manifest_tells_what_was_asked_of_what(manifest, model):
+def test_the_manifest_tells_what_was_asked_of_what(manifest, pets):
     saliency, rise = manifest["explanations"]
 
     assert manifest["schema_version"] == 1
     assert manifest["input"]["file"] == "cat.jpg"
     assert manifest["input"]["sha256"] == sha256(CAT)
     assert manifest["model"]["name"] == "pets"
-    assert manifest["model"]["sha256"] == sha256(model)
+    assert manifest["model"]["sha256"] == sha256(pets)
     assert manifest["model"]["classes"] == ["cat", "dog", "bird"]
     assert manifest["model"]["image_size"] == [64, 64]
     assert (saliency["method"], rise["method"]) == ("saliency", "rise")
@@ -298,8 +268,8 @@ def test_the_page_shows_the_pictures_of_the_bundle(explained):
     assert "http" not in page
 
 
-def test_a_second_run_replaces_the_bundle(run, classes, tmp_path):
-    words = ["explain", CAT, *classes, "--out", tmp_path / "out", "--method"]
+def test_a_second_run_replaces_the_bundle(run, asking, tmp_path):
+    words = ["explain", CAT, *asking, "--out", tmp_path / "out", "--method"]
     run(*words, "saliency")
 
     code, _, _ = run(*words, "gradient_input")
@@ -311,13 +281,13 @@ def test_a_second_run_replaces_the_bundle(run, classes, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cat", "index.html"]
 
 
-def test_a_folder_of_others_is_not_touched(run, classes, tmp_path):
+def test_a_folder_of_others_is_not_touched(run, asking, tmp_path):
     mine = tmp_path / "out" / "cat" / "thesis.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("years of work")
 
     code, _, err = run(
-        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out"
+        "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out"
     )  # fmt: skip
 
     assert code == 2
@@ -327,11 +297,11 @@ def test_a_folder_of_others_is_not_touched(run, classes, tmp_path):
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["cat", "thesis.txt"]
 
 
-def test_an_out_that_is_a_file_is_refused(run, classes, tmp_path):
+def test_an_out_that_is_a_file_is_refused(run, asking, tmp_path):
     (tmp_path / "out").write_text("a file")
 
     code, _, err = run(
-        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out"
+        "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out"
     )  # fmt: skip
 
     assert code == 2
@@ -340,22 +310,22 @@ def test_an_out_that_is_a_file_is_refused(run, classes, tmp_path):
     assert (tmp_path / "out").read_text() == "a file"
 
 
-def test_files_of_one_name_get_a_bundle_each(run, classes, tmp_path):
+def test_files_of_one_name_get_a_bundle_each(run, asking, tmp_path):
     for name in ("one/a.png", "two/a.png"):
         (tmp_path / name).parent.mkdir()
         Image.open(CAT).save(tmp_path / name)
 
     run(
-        "explain", tmp_path / "one", tmp_path / "two", *classes, "--method", "saliency",
+        "explain", tmp_path / "one", tmp_path / "two", *asking, "--method", "saliency",
         "--out", tmp_path / "out",
     )  # fmt: skip
 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "a-2", "index.html"}
 
 
-def test_the_predicted_class_is_explained_unless_told_otherwise(run, classes, tmp_path):
+def test_the_predicted_class_is_explained_unless_told_otherwise(run, asking, tmp_path):
     _, out, _ = run(
-        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out", "--json"
+        "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
     )  # fmt: skip
 
     (manifest,) = json.loads(out)
@@ -399,9 +369,9 @@ def test_a_picture_of_a_spectrogram_is_explained_and_made_audible(run, listener,
     assert "The sound was rebuilt from the picture" in err
 
 
-def test_grad_cam_follows_the_layers_through_the_depth(run, classes, tmp_path):
+def test_grad_cam_follows_the_layers_through_the_depth(run, asking, tmp_path):
     _, out, _ = run(
-        "explain", CAT, *classes, "--method", "grad_cam", "--method", "saliency", "--layer",
+        "explain", CAT, *asking, "--method", "grad_cam", "--method", "saliency", "--layer",
         "all", "--out", tmp_path / "out", "--json",
     )  # fmt: skip
 
@@ -413,13 +383,13 @@ def test_grad_cam_follows_the_layers_through_the_depth(run, classes, tmp_path):
     assert [entry["layer"] for entry in entries if entry["method"] == "saliency"] == [None]
 
 
-def test_brackets_in_a_file_name_are_shown(run, classes, tmp_path):
+def test_brackets_in_a_file_name_are_shown(run, asking, tmp_path):
     picture = tmp_path / "cat [copy].png"
     Image.open(CAT).save(picture)
 
-    _, predicted, _ = run("predict", picture, *classes)
+    _, predicted, _ = run("predict", picture, *asking)
     code, explained, _ = run(
-        "explain", picture, *classes, "--method", "saliency", "--out", tmp_path / "o"
+        "explain", picture, *asking, "--method", "saliency", "--out", tmp_path / "o"
     )  # fmt: skip
 
     assert code == 0
@@ -428,11 +398,11 @@ def test_brackets_in_a_file_name_are_shown(run, classes, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a b.png", "a#1.png", "what?.png", "50%25.png", "<b>&.png"])
-def test_the_page_finds_its_pictures_whatever_the_file_is_called(run, classes, tmp_path, name):
+def test_the_page_finds_its_pictures_whatever_the_file_is_called(run, asking, tmp_path, name):
     Image.open(CAT).save(tmp_path / name)
 
     run(
-        "explain", tmp_path / name, *classes, "--method", "saliency", "--out", tmp_path / "out"
+        "explain", tmp_path / name, *asking, "--method", "saliency", "--out", tmp_path / "out"
     )  # fmt: skip
 
     page = tmp_path / "out" / "index.html"
@@ -446,7 +416,7 @@ def test_the_page_finds_its_pictures_whatever_the_file_is_called(run, classes, t
 
 
 @pytest.fixture(scope="module")
-def odd_models(model, tmp_path_factory):
+def odd_models(pets, tmp_path_factory):
     """Models that cannot be explained, by name."""
     folder = tmp_path_factory.mktemp("odd")
     inputs = keras.Input((8, 8, 8, 3))
@@ -456,7 +426,7 @@ def odd_models(model, tmp_path_factory):
     keras.Sequential(
         [keras.Input((8, 8, 3)), keras.layers.Lambda(abs), keras.layers.Flatten()]
     ).save(folder / "lambda.keras")
-    (folder / "cut.keras").write_bytes(model.read_bytes()[:5000])
+    (folder / "cut.keras").write_bytes(pets.read_bytes()[:5000])
     return folder
 
 
@@ -492,7 +462,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_mistake_is_one_line_and_nothing_is_written(
-    run, classes, odd_models, bad_picture, tmp_path, case
+    run, asking, odd_models, bad_picture, tmp_path, case
 ):
     further, cause = REFUSED[case]
     (tmp_path / "empty").mkdir()
@@ -503,7 +473,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     words = [word.format(**places) for word in further]
     given = [] if case in ("text", "missing file", "sound", "empty folder") else [CAT]
 
-    code, out, err = run("explain", *given, *classes, *words, "--out", tmp_path / "out")
+    code, out, err = run("explain", *given, *asking, *words, "--out", tmp_path / "out")
 
     assert code == 2
     assert out == ""
@@ -514,9 +484,9 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("option", ["--windows", "--seed"])
-def test_a_number_below_zero_is_refused_at_once(run, classes, tmp_path, option):
+def test_a_number_below_zero_is_refused_at_once(run, asking, tmp_path, option):
     code, out, err = run(
-        "explain", CAT, *classes, "--method", "rise", option, "-1", "--out", tmp_path / "out"
+        "explain", CAT, *asking, "--method", "rise", option, "-1", "--out", tmp_path / "out"
     )  # fmt: skip
 
     assert code == 2
@@ -525,21 +495,21 @@ def test_a_number_below_zero_is_refused_at_once(run, classes, tmp_path, option):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_guessed_preprocessing_is_told(run, model):
-    code, _, err = run("predict", CAT, "--model", model)
+def test_a_guessed_preprocessing_is_told(run, pets):
+    code, _, err = run("predict", CAT, "--model", pets)
 
     assert code == 0
     assert "assumed" in err
     assert "--preprocessing" in err
 
 
-def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, classes, tmp_path):
-    _, out, _ = run("predict", CAT, *classes, "--json")
+def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, asking, tmp_path):
+    _, out, _ = run("predict", CAT, *asking, "--json")
     chances = json.loads(out)[0]["prediction"]["probabilities"]
     first, second, _ = sorted(chances, key=chances.get, reverse=True)
 
     code, out, _ = run(
-        "explain", CAT, *classes, "--contrast", first, "--out", tmp_path / "out", "--json"
+        "explain", CAT, *asking, "--contrast", first, "--out", tmp_path / "out", "--json"
     )  # fmt: skip
 
     assert code == 0
@@ -547,10 +517,10 @@ def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, classes
     assert (entry["target"], entry["contrast"]) == (second, first)
 
 
-def test_a_page_of_somebody_else_is_left_alone(run, classes, tmp_path):
+def test_a_page_of_somebody_else_is_left_alone(run, asking, tmp_path):
     (tmp_path / "index.html").write_text("<h1>My site</h1>")
 
-    code, _, err = run("explain", CAT, *classes, "--out", tmp_path)
+    code, _, err = run("explain", CAT, *asking, "--out", tmp_path)
 
     assert code == 2
     assert "is not ours" in err
@@ -646,9 +616,9 @@ def test_what_would_waste_a_training_is_found_before_it(
     assert err.count("\n") == 1
 
 
-def test_a_name_among_several_files_does_not_hide_a_wrong_class(run, classes, tmp_path):
+def test_a_name_among_several_files_does_not_hide_a_wrong_class(run, asking, tmp_path):
     code, _, err = run(
-        "explain", CAT, DOG, *classes, "--target", "dgo", "--out", tmp_path / "out"
+        "explain", CAT, DOG, *asking, "--target", "dgo", "--out", tmp_path / "out"
     )  # fmt: skip
 
     assert code == 2
@@ -656,9 +626,9 @@ def test_a_name_among_several_files_does_not_hide_a_wrong_class(run, classes, tm
     assert not (tmp_path / "out").exists()
 
 
-def test_a_strange_card_beside_a_model_does_not_stop_it(run, model, tmp_path):
+def test_a_strange_card_beside_a_model_does_not_stop_it(run, pets, tmp_path):
     path = tmp_path / "mine.keras"
-    path.write_bytes(model.read_bytes())
+    path.write_bytes(pets.read_bytes())
     path.with_suffix(".md").write_text("---\ntitle: [notes: to self\n---\nBuy milk.\n")
 
     code, out, _ = run("predict", CAT, "--model", path, "--json")
@@ -668,9 +638,9 @@ def test_a_strange_card_beside_a_model_does_not_stop_it(run, model, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
-def test_an_interruption_leaves_nothing_half_written(model, tmp_path):
+def test_an_interruption_leaves_nothing_half_written(pets, tmp_path):
     words = [
-        "explain", CAT, "--model", model, "--method", "rise", "--set", "rise.num_samples=16384",
+        "explain", CAT, "--model", pets, "--method", "rise", "--set", "rise.num_samples=16384",
         "--out", tmp_path / "out",
     ]  # fmt: skip
     at_a_terminal = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "120"}

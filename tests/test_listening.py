@@ -4,17 +4,16 @@ import asyncio
 import base64
 import io
 import sys
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import panel as pn
 import pytest
 import soundfile
 from browser import axe_faults, chromium, complaints, eventually, served
-from conftest import SAMPLES
+from conftest import EAR_SIZE as SIZE
+from conftest import HIGH, MIDDLE, SAMPLES
 from served import draw, until
 
 import weights_keras
@@ -25,36 +24,17 @@ from dashboards.service.listening import BUT, MUTE, ONLY, ORIGINAL, SILENCE, SOL
 from dashboards.service.packing import pack, unpack
 from dashboards.service.requests import Explain, Listen, ModelEntry, Upload, key
 from dashboards.service.service import Service
-from dashboards.state.session import Session
-from dashboards.uploads import Uploads
 from dashboards.views.listen import ListenView
 from weights_keras import ModelCard
-from xai_tf.classifier import Classifier
 from xai_tf.errors import OutputError, SettingError, UnknownNameError
 from xai_tf.explanation import explain
 from xai_tf.tasks import TASKS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
-AUDIO, SIZE, RATE = TASKS["deepfake_audio"], (64, 64), 8000
-HIGH, MIDDLE = slice(10, 20), slice(24, 40)  # rows and columns in which the burst is
+AUDIO, RATE = TASKS["deepfake_audio"], 8000
 MODEL = ModelEntry("ear", Path("ear.keras"), "ab" * 32, "deepfake_audio", "", (), "")
 FILE = Upload("mine.wav", Path("cd.wav"), "cd" * 32, 1, "sound")
 ASKED = Explain(MODEL, FILE, "gradient_input")
-
-
-@pytest.fixture(scope="module")
-def ear():
-    """One logit: how bright the place of the burst is, less how bright its surroundings are."""
-    inputs = keras.Input((*SIZE, 3))
-    brightness = keras.layers.Conv2D(1, 1, use_bias=False, name="brightness")
-    decision = keras.layers.Dense(1, use_bias=False, name="decision")
-    model = keras.Model(inputs, decision(keras.layers.Flatten()(brightness(inputs))))
-    brightness.set_weights([np.full((1, 1, 3, 1), 1 / 3)])
-    inside = np.zeros(SIZE)
-    inside[HIGH, MIDDLE] = 1
-    weights = 20 * (inside / inside.sum() - 0.5 * (1 - inside) / (1 - inside).sum())
-    decision.set_weights([weights.reshape(-1, 1)])
-    return Classifier(model, name="ear", task=AUDIO)
 
 
 @pytest.fixture(scope="module")
@@ -210,28 +190,6 @@ def service(tmp_path_factory, small_cnn):
     service = Service(models, tmp_path_factory.mktemp("store"), workers=1)
     yield service
     service.close()
-
-
-@pytest.fixture
-def visit(service, tmp_path):
-    """Let a visitor do something."""
-
-    @asynccontextmanager
-    async def visiting():
-        session = Session(service, Uploads(tmp_path / "uploads"))
-        try:
-            yield session
-        finally:
-            session.close()
-
-    def run(story):
-        async def tell():
-            async with visiting() as session:
-                return await asyncio.wait_for(story(session), 120)
-
-        return asyncio.run(tell())
-
-    return run
 
 
 async def map_of(session, data, name="talk.wav"):

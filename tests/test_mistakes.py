@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from weights_keras import ModelCard, save
 from xai_tf import pictures
 from xai_tf.answers import Answers
 from xai_tf.classifier import Classifier, load
-from xai_tf.cli import main
 from xai_tf.errors import InputError, ModelError
 from xai_tf.labelled import find_labelled, predict_labelled, training_files
 from xai_tf.listing import Entry
@@ -56,21 +54,6 @@ def sides(tmp_path):
 def answers_of(classifier, folder):
     found = find_labelled(folder, classifier.name, classifier.classes, None)
     return Answers(predict_labelled(classifier, found, nothing))
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Type a command; get its exit code, output and messages."""
-
-    def typed(*words):
-        monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        said = capsys.readouterr()
-        return caught.value.code, said.out, said.err
-
-    return typed
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Regions of pictures, found as by hand; and evidence where none should be."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from skimage.draw import polygon2mask
 
 import xai_tf.commands.auditing  # noqa: F401 (its command)
 from xai_tf.classifier import Classifier, load
-from xai_tf.cli import main
 from xai_tf.errors import InputError
 from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
@@ -87,21 +85,6 @@ def sample_for(partition: str, spoken_sample):
     """A picture in which a partition finds what it looks for."""
     file = {"chest": "xray_normal.jpg", "head": "brain_head_notumor.png"}.get(partition)
     return read_image(SAMPLES / file, (224, 200))[0] if file else spoken_sample
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Type a command; get its exit code, output and messages."""
-
-    def typed(*words):
-        monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        said = capsys.readouterr()
-        return caught.value.code or 0, said.out, said.err
-
-    return typed
 
 
 @pytest.fixture(scope="module")

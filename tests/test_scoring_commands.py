@@ -1,48 +1,15 @@
 """The commands that judge explanations as they are typed."""
 
 import json
-import sys
 from importlib.resources import files
 from pathlib import Path
 
-import keras
 import pytest
 
 import xai_tf.commands.scoring  # noqa: F401 (its commands)
-from xai_tf.cli import main
-from xai_tf.models import build_model
 from xai_tf.scoring import METRICS
 
 CAT = Path(str(files("xai_tf.samples"))) / "cat.jpg"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Type a command; get its exit code, output and messages."""
-
-    def typed(*words):
-        monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        said = capsys.readouterr()
-        return caught.value.code or 0, said.out, said.err
-
-    return typed
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A small model of pictures with three classes."""
-    keras.utils.set_random_seed(0)
-    path = tmp_path_factory.mktemp("models") / "pets.keras"
-    build_model("cnn", 3, (64, 64), weights=None).save(path)
-    return path
-
-
-@pytest.fixture
-def classes(model):
-    return ["--model", model, "--classes", "cat,dog,bird", "--preprocessing", "unit"]
 
 
 def test_the_metrics_are_listed_with_their_range_and_meaning(run):
@@ -56,9 +23,9 @@ def test_the_metrics_are_listed_with_their_range_and_meaning(run):
     assert set(found["deletion"]["meaning"]) == {"en", "fr"}
 
 
-def test_explanations_are_scored_with_costs_told_before(run, classes, tmp_path):
+def test_explanations_are_scored_with_costs_told_before(run, asking, tmp_path):
     code, out, err = run(
-        "explain", CAT, *classes, "--method", "saliency", "--method", "lime", "--score",
+        "explain", CAT, *asking, "--method", "saliency", "--method", "lime", "--score",
         "deletion, r2", "--set", "deletion.steps=5", "--set", "lime.num_samples=64", "--seed", "3",
         "--out", tmp_path / "out", "--json",
     )  # fmt: skip
@@ -82,9 +49,9 @@ def test_explanations_are_scored_with_costs_told_before(run, classes, tmp_path):
     assert f"{deletion['value']:.3f}" in page
 
 
-def test_scores_are_a_table_for_people(run, classes, tmp_path):
+def test_scores_are_a_table_for_people(run, asking, tmp_path):
     code, out, _ = run(
-        "explain", CAT, *classes, "--method", "saliency", "--score", "sparseness,average_drop",
+        "explain", CAT, *asking, "--method", "saliency", "--score", "sparseness,average_drop",
         "--out", tmp_path / "out",
     )  # fmt: skip
 
@@ -93,9 +60,9 @@ def test_scores_are_a_table_for_people(run, classes, tmp_path):
     assert "0 to 1, lower is better" in out
 
 
-def test_without_asking_nothing_is_scored(run, classes, tmp_path):
+def test_without_asking_nothing_is_scored(run, asking, tmp_path):
     _, out, err = run(
-        "explain", CAT, *classes, "--method", "saliency", "--out", tmp_path / "out", "--json"
+        "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
     )  # fmt: skip
 
     assert json.loads(out)[0]["explanations"][0]["scores"] == []
@@ -113,10 +80,10 @@ def test_without_asking_nothing_is_scored(run, classes, tmp_path):
     ],
 )
 @pytest.mark.parametrize("command", ["explain", "compare"])
-def test_what_cannot_be_scored_is_refused_in_one_line(run, classes, tmp_path, command, words, said):
+def test_what_cannot_be_scored_is_refused_in_one_line(run, asking, tmp_path, command, words, said):
     out = ["--out", tmp_path / "out"] if command == "explain" else []
 
-    code, printed, err = run(command, CAT, *classes, "--method", "saliency", *words, *out)
+    code, printed, err = run(command, CAT, *asking, "--method", "saliency", *words, *out)
 
     assert code == 2
     assert printed == ""
@@ -125,8 +92,8 @@ def test_what_cannot_be_scored_is_refused_in_one_line(run, classes, tmp_path, co
     assert not (tmp_path / "out").exists()
 
 
-def test_methods_are_compared_as_a_table_and_as_json(run, classes):
-    words = ["compare", CAT, *classes, "--method", "saliency", "--method", "grad_cam",
+def test_methods_are_compared_as_a_table_and_as_json(run, asking):
+    words = ["compare", CAT, *asking, "--method", "saliency", "--method", "grad_cam",
              "--score", "deletion,sparseness", "--target", "dog"]  # fmt: skip
 
     _, as_table, told = run(*words)

@@ -6,7 +6,6 @@ import sys
 import time
 import weakref
 import zipfile
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -62,28 +61,6 @@ def service(models, tmp_path_factory):
     service = Service(models, tmp_path_factory.mktemp("store"))
     yield service
     service.close()
-
-
-@pytest.fixture
-def visit(service, tmp_path):
-    """Let a visitor do something; one event loop for each."""
-
-    @asynccontextmanager
-    async def visiting():
-        session = Session(service, Uploads(tmp_path / "uploads"))
-        try:
-            yield session
-        finally:
-            session.close()
-
-    def run(story):
-        async def tell():
-            async with visiting() as session:
-                return await asyncio.wait_for(story(session), 120)  # processes may be starting
-
-        return asyncio.run(tell())
-
-    return run
 
 
 def give(session, tmp_path, name="mine.png"):

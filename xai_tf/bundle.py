@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,7 +19,6 @@ from xai_tf import pictures
 from xai_tf.classifier import Classifier
 from xai_tf.convergence import Convergence, curve
 from xai_tf.doctor import diagnose
-from xai_tf.errors import OutputError
 from xai_tf.explanation import Explanation
 from xai_tf.familiarity import Familiarity
 from xai_tf.prediction import Prediction
@@ -29,12 +26,12 @@ from xai_tf.regions.auditing import Audit
 from xai_tf.sample import Sample
 from xai_tf.scoring.scores import Score
 from xai_tf.sound import write_wav
+from xai_tf.whole import whole_folder
 from xai_tf.windows import Reading
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 SVG = "http://www.w3.org/2000/svg"
-SCRATCH = ".writing-"  # how a bundle is named while it is written
 PACKAGES = ("keras", "xplique", "librosa", "numpy")
 
 
@@ -63,42 +60,14 @@ def save_bundle(
     Raises:
         OutputError: the folder holds something else, or cannot be written.
     """
-    check_place(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=SCRATCH) as scratch:
-            new = Path(scratch, "new")
-            new.mkdir()
-            manifest = _write(
-                new, classifier, reading, explanations, opacity, shared_scale, scores, audits
-            )  # fmt: skip
-            if question is not None:
-                manifest["question"] = json.loads(json.dumps(question))
-            text = json.dumps(manifest, indent=1, allow_nan=False)
-            (new / MANIFEST).write_text(text, "utf-8")
-            old = Path(scratch, "old")
-            if folder.exists():
-                os.replace(folder, old)
-            try:
-                os.replace(new, folder)
-            except OSError:
-                if old.exists():
-                    os.replace(old, folder)
-                raise
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror or error}). Free some space, or give "
-            "another --out."
-        ) from error
+    with whole_folder(folder, MANIFEST) as new:
+        manifest = _write(
+            new, classifier, reading, explanations, opacity, shared_scale, scores, audits
+        )  # fmt: skip
+        if question is not None:
+            manifest["question"] = json.loads(json.dumps(question))
+        (new / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
     return manifest
-
-
-def check_place(folder: Path) -> None:
-    """Raise an OutputError where a bundle cannot go because something else is there."""
-    if folder.parent.exists() and not folder.parent.is_dir():
-        raise OutputError(f"{folder.parent} is no folder. Give another --out.")
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise OutputError(f"{folder} is there and is no bundle of ours. Give another --out.")
 
 
 def bundle_names(files: Sequence[Path]) -> list[str]:

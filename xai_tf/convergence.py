@@ -84,6 +84,18 @@ def looks(block: int) -> Iterator[int]:
         samples = block * max(samples // block + 1, int(samples * STEP) // block)
 
 
+def settling_text(found: Convergence) -> str:
+    """Whether the samples suffice, in a sentence."""
+    if found.latest is None:
+        return "Whether the samples suffice cannot be told: they are too few, or all alike."
+    if found.exact:
+        return "All combinations of segments were taken, so more samples change nothing."
+    return (
+        f"Stability {found.latest:.2f}: so far would the map of another seed agree with this "
+        "one (rank correlation, 1 for the same), as told from the halves of its samples."
+    )
+
+
 def curve(samples: Sequence[int], found: Sequence[float], wanted: float | None = None) -> str:
     """Stability over samples as a small SVG picture in the colour of the text; "" for no looks.
 

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xai_tf.bundle import MANIFEST, SCHEMA_VERSION, SCRATCH
+from xai_tf.bundle import MANIFEST, SCHEMA_VERSION
 from xai_tf.errors import InputError
 from xai_tf.sample import file_sha256
+from xai_tf.whole import SCRATCH
 
 LEFT_SECONDS = 3600  # writing a bundle takes seconds: what is older was left by a kill
 

@@ -17,7 +17,7 @@ from dashboards.views.classes import class_options
 from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
 from dashboards.views.view import View
-from xai_tf.convergence import Convergence, curve
+from xai_tf.convergence import Convergence, curve, settling_text
 from xai_tf.doctor import diagnose
 from xai_tf.methods import METHODS
 from xai_tf.report.stages import stage_of, stage_of_partial, stage_of_sample
@@ -232,17 +232,8 @@ def _settling(found: Convergence | None) -> str:
     """How a map that is sampled settled, in words and drawn."""
     if found is None:
         return ""
-    if found.latest is None:
-        text = "Whether the samples suffice cannot be told: they are too few, or all alike."
-    elif found.exact:
-        text = "All combinations of segments were taken, so more samples change nothing."
-    else:
-        text = (
-            f"Stability {found.latest:.2f}: so far would the map of another seed agree with this "
-            "one (rank correlation, 1 for the same), as told from the halves of its samples."
-        )
     drawn = curve(found.samples, found.stability, found.wanted) if not found.exact else ""
-    return heading("Enough samples?", 3) + paragraph(text) + drawn
+    return heading("Enough samples?", 3) + paragraph(settling_text(found)) + drawn
 
 
 def _window(number: int, reading: Any) -> dict[str, Any]:

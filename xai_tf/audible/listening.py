@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,9 +12,10 @@ from xai_tf.audible.masking import keep, mute, sound_of
 from xai_tf.audible.regions import TimeFrequencyRegion, evidence_mask, find_regions, region_mask
 from xai_tf.classifier import Classifier
 from xai_tf.doctor import diagnose, drawable
-from xai_tf.errors import OutputError, SettingError
+from xai_tf.errors import SettingError
 from xai_tf.explanation import Explanation
 from xai_tf.sample import Sound
+from xai_tf.whole import whole_folder
 
 SCHEMA_VERSION = 1
 REGIONS = "regions.json"
@@ -59,16 +56,11 @@ def save_sounds(
             f"{diagnose(explanation.attribution)[0].text}"
         )
     regions = find_regions(explanation, count)
-    with _whole(folder, REGIONS) as new:
+    with whole_folder(folder, REGIONS) as new:
         heard = hear(classifier, _sounds(explanation, regions), new)
         described = _describe(classifier, explanation, regions, heard)
         (new / REGIONS).write_text(json.dumps(described, indent=1, allow_nan=False), "utf-8")
     return described
-
-
-def check_place(folder: Path) -> None:
-    """Raise an OutputError where sounds cannot go because something else is there."""
-    _check_place(folder, REGIONS)
 
 
 def _sounds(explanation: Explanation, regions: list[TimeFrequencyRegion]) -> dict[str, Sound]:
@@ -117,35 +109,3 @@ def _describe(
         "regions": [asdict(region) | {"text": region.text} for region in regions],
         "sounds": sounds,
     }
-
-
-@contextmanager
-def _whole(folder: Path, last: str) -> Iterator[Path]:
-    """A folder to write into that takes its place when all is written, or leaves no trace."""
-    _check_place(folder, last)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as scratch:
-            new, old = Path(scratch, "new"), Path(scratch, "old")
-            new.mkdir()
-            yield new
-            if folder.exists():
-                os.replace(folder, old)
-            try:
-                os.replace(new, folder)
-            except OSError:
-                if old.exists():
-                    os.replace(old, folder)
-                raise
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror or error}). Free some space, or give "
-            "another --out."
-        ) from error
-
-
-def _check_place(folder: Path, last: str) -> None:
-    if folder.parent.exists() and not folder.parent.is_dir():
-        raise OutputError(f"{folder.parent} is no folder. Give another --out.")
-    if folder.exists() and not (folder / last).is_file():
-        raise OutputError(f"{folder} is there and holds no sounds of ours. Give another --out.")

@@ -48,6 +48,7 @@ from xai_tf.explanation import (
 )
 from xai_tf.methods import METHODS
 from xai_tf.sample import Sample
+from xai_tf.whole import check_place
 from xai_tf.windows import read_and_predict
 
 # A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
@@ -107,7 +108,7 @@ def explain_files(
     folder named as a class, the truth is told too. Interrupted, the same command goes on where it
     was: what is in --out and answers the same question is kept. See `report` for one page of all.
     """
-    from xai_tf.bundle import bundle_names, check_place, describe_audit, save_bundle
+    from xai_tf.bundle import MANIFEST, bundle_names, describe_audit, save_bundle
     from xai_tf.kept import clear_leftovers
     from xai_tf.page import check_page, write_page
     from xai_tf.regions import audit, regions_of
@@ -131,7 +132,7 @@ def explain_files(
     names = bundle_names(paths)
     check_page(out)
     for name in names:
-        check_place(out / name)
+        check_place(out / name, MANIFEST)
     asked = {
         "model": classifier.sha256, "task": classifier.task.name if classifier.task else None,
         "classes": list(classifier.classes), "preprocessing": classifier.preprocessing,

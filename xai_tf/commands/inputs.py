@@ -13,6 +13,7 @@ from xai_tf.layouts import label_in_path, readable_files
 from xai_tf.listing import some
 from xai_tf.sample import PICTURE_SUFFIXES
 from xai_tf.sound import SOUND_SUFFIXES
+from xai_tf.whole import SCRATCH
 
 
 def files_of(given: list[Path], classifier: Classifier, out: Path | None = None) -> list[Path]:
@@ -106,7 +107,7 @@ def kept_answers(
 
 def _left_by_a_run(file: Path, folder: Path, out: Path) -> bool:
     """Whether a file of a folder that is given may be what an earlier run wrote in `out`."""
-    from xai_tf.bundle import MANIFEST, SCRATCH
+    from xai_tf.bundle import MANIFEST
 
     file, folder, out = file.resolve(), folder.resolve(), out.resolve()
     if not file.is_relative_to(out):

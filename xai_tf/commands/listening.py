@@ -33,6 +33,7 @@ from xai_tf.errors import InputError, OutputError, pick
 from xai_tf.explanation import Explanation, explain, question
 from xai_tf.layouts import readable_files
 from xai_tf.methods import METHODS
+from xai_tf.whole import SCRATCH, check_place
 from xai_tf.windows import read_and_predict
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def listen_to_file(
     Of a long recording it is the window that speaks most for the class. What the model says of each
     sound is asked anew, of the file one listens to.
     """
-    from xai_tf.audible.listening import check_place, save_sounds
+    from xai_tf.audible.listening import REGIONS, save_sounds
 
     pick(METHODS, method, "method")
-    check_place(out)
+    check_place(out, REGIONS)
     classifier = load_classifier(model, task, classes, preprocessing)
     check_hears(classifier)
     explanation = _most_decisive(classifier, file, method, target)
@@ -182,7 +183,7 @@ def _save(plot: Figure, path: Path) -> None:
     """Write a picture whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as scratch:
             plot.savefig(Path(scratch, "new.png"))
             os.replace(Path(scratch, "new.png"), path)
     except OSError as error:

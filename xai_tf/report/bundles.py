@@ -11,6 +11,7 @@ import numpy as np
 
 import weights_keras
 from xai_tf.classifier import card_beside
+from xai_tf.convergence import Convergence
 from xai_tf.errors import InputError
 from xai_tf.explanation import Explanation
 from xai_tf.kept import read_manifest
@@ -127,4 +128,12 @@ def _explanation(
         arrays.get(f"{name}_segment_weights"),
         entry["figures"],
         tuple(entry["warnings"]),
+        entry["convergence"] and _convergence(entry["convergence"]),
     )
+
+
+def _convergence(said: Mapping[str, Any]) -> Convergence:
+    """How a map settled; what it takes to go on is in no bundle."""
+    samples = np.array(said["samples"], np.int32)
+    stability = np.array(said["stability"], np.float32)
+    return Convergence(samples, stability, said["wanted"], said["limit"], said["exact"], kept=False)

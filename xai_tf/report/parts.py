@@ -14,6 +14,7 @@ from weights_keras import ModelCard
 from xai_tf.agreement import Agreement, agreement, chance_overlap
 from xai_tf.bundle import describe_explanation
 from xai_tf.conflicts import conflicts
+from xai_tf.convergence import curve, settling_text
 from xai_tf.doctor import diagnose, drawable
 from xai_tf.explanation import Explanation
 from xai_tf.prediction import Prediction
@@ -126,8 +127,17 @@ def details(explanation: Explanation) -> str:
     }
     return (
         f"<details><summary>Settings and figures of {escape(name)}</summary>"
-        f"{facts(found, f'{name}: settings and figures')}</details>"
+        f"{facts(found, f'{name}: settings and figures')}{_settling(explanation)}</details>"
     )
+
+
+def _settling(explanation: Explanation) -> str:
+    """How a map that is sampled settled, in words and drawn."""
+    found = explanation.convergence
+    if found is None:
+        return ""
+    drawn = "" if found.exact else curve(found.samples, found.stability, found.wanted)
+    return paragraph(settling_text(found)) + drawn
 
 
 def agreement_table(maps: Sequence[Explanation]) -> str:
