@@ -1,15 +1,18 @@
 """Does muting what a map points at change what is said, more than muting as much elsewhere?
 
-Clips of SPEECH (a folder a class), the first ones of each; of a long clip the window that speaks
+Clips of SPEECH (a folder a class), spread over each class; of a long clip the window that speaks
 most for the class that is predicted, which is explained. Its three strongest regions that speak
 for the class (`find_regions`) are muted together. Against that, ten times: three rectangles of the
 same shapes at random places, all made larger or smaller by one factor until they hold the same
-energy (within 5%; of the short-time Fourier transform, in mel bands). Every sound is written as a
-16-bit WAV file and read again. A change is that of the logit of the class explained.
+energy (within 5%; of the short-time Fourier transform, in mel bands); draws that leave silence do
+not count. Every sound is written as a 16-bit WAV file and read again. A change is that of the logit
+of the class explained.
 
 - `top`, `random`: medians over the clips of the fall by the regions, and by the mean of the ten.
 - `difference`: median of top less random, with a 95% bootstrap interval.
 - `top > random`: clips in which the regions did more than the median of the ten, Wilson interval.
+- `as told`: Spearman's correlation of a region's share (with its sign) and the fall of the logit
+  when it is muted alone, over the strongest six regions of every clip; bootstrap over the clips.
 - `area`: median share of the picture that was muted, regions and random.
 - `against`: for signed maps, the median rise by muting the three regions that speak against the
   class, and in how many clips of those that have such regions the logit rose.
@@ -48,9 +51,11 @@ from xai_tf.sample import Sample, resize
 from xai_tf.windows import read_and_predict
 
 HERE = Path(__file__).parent
-COUNT, DRAWS, TOLERANCE = 3, 10, 0.05
+COUNT, SINGLE, DRAWS, TOLERANCE = 3, 6, 10, 0.05
 PHOTO_SEGMENTS = "kernel_shap, photo superpixels"
-METHODS = ("grad_cam", "integrated_gradients", "kernel_shap", PHOTO_SEGMENTS)
+METHODS = (
+    "grad_cam", "square_grad", "integrated_gradients", "rise", "kernel_shap", PHOTO_SEGMENTS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +67,7 @@ class Trial:
         score: the logit of the class, of the original.
         top, random: how far it fell: by the regions, and in each draw.
         against: how far it rose by muting what speaks against; None if nothing does.
+        singles: of the strongest regions, (share, how far the logit fell by it alone).
         areas: shares of the picture muted: by the regions, and by the draws, on average.
         only_for, everything_but: (share of the energy, logit or None for silence).
     """
@@ -72,6 +78,7 @@ class Trial:
     top: float
     random: np.ndarray
     against: float | None
+    singles: list[tuple[float, float]]
     areas: tuple[float, float]
     only_for: tuple[float, float | None]
     everything_but: tuple[float, float | None]
@@ -131,7 +138,7 @@ def random_mask(
 def try_out(
     classifier: Classifier, sample: Sample, method: str, rng: np.random.Generator, folder: Path
 ) -> Trial | None:
-    """Mute and ask; None where no region speaks for the class."""
+    """Mute and ask; None where no region speaks for the class, or all else is silence."""
     prediction = classifier.predict([sample])[0]
     explanation = explained(classifier, sample, method, prediction.label)
     found = find_regions(explanation, 9)
@@ -144,6 +151,8 @@ def try_out(
     sounds = {"original": sample.sound, "top": mute(sample, top)}
     sounds |= {"only_for": keep(sample, most), "everything_but": mute(sample, most)}
     sounds |= {f"random_{n}": mute(sample, mask) for n, mask in enumerate(draws)}
+    for number, region in enumerate(found[:SINGLE]):
+        sounds[f"single_{number}"] = mute(sample, region_mask(sample, region))
     if against:
         sounds["against"] = mute(sample, region_mask(sample, *against))
     heard = hear(classifier, sounds, folder)
@@ -153,14 +162,23 @@ def try_out(
         for name, one in heard.items()
     }
     score = scores["original"]
+    random = [scores[f"random_{n}"] for n in range(DRAWS)]
+    heard_still = [one for one in random if one is not None]
+    if scores["top"] is None or not heard_still:
+        return None
 
     def part(name: str) -> tuple[float, float | None]:
         return heard[name].energy / heard["original"].energy, scores[name]
 
     return Trial(
         sample.source.name, prediction.name, score, score - scores["top"],
-        np.array([score - scores[f"random_{n}"] for n in range(DRAWS)]),
-        scores["against"] - score if against else None,
+        score - np.array(heard_still),
+        scores["against"] - score if against and scores["against"] is not None else None,
+        [
+            (region.share, score - scores[f"single_{n}"])
+            for n, region in enumerate(found[:SINGLE])
+            if scores[f"single_{n}"] is not None
+        ],
         (float(top.mean()), float(np.mean(draws))), part("only_for"), part("everything_but"),
     )  # fmt: skip
 
@@ -175,6 +193,20 @@ def bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float, floa
     """95% interval of a median."""
     medians = np.median(rng.choice(values, (4000, len(values))), axis=1)
     return tuple(np.percentile(medians, [2.5, 97.5]))
+
+
+def as_told(trials: list[Trial], rng: np.random.Generator) -> str:
+    """Whether what falls is what was told, region by region."""
+    from scipy.stats import spearmanr
+
+    def correlation(chosen: Sequence[int]) -> float:
+        return spearmanr(*np.concatenate([trials[n].singles for n in chosen]).T).statistic
+
+    count = len(trials)
+    low, high = np.percentile(
+        [correlation(rng.integers(count, size=count)) for _ in range(1000)], [2.5, 97.5]
+    )
+    return f"{correlation(range(count)):.2f} ({low:.2f} to {high:.2f})"
 
 
 def share(count: int, of: int) -> str:
@@ -198,7 +230,7 @@ def row(method: str, trials: list[Trial]) -> str:
         method, str(len(trials)), f"{np.median(top):.2f}", f"{np.median(random):.2f}",
         f"{np.median(top - random):.2f} ({low:.2f} to {high:.2f})", share(more, len(trials)),
         share(sum(t.top > 0 for t in trials), len(trials)),
-        f"{areas[0]:.0%}, {areas[1]:.0%}", against,
+        as_told(trials, rng), f"{areas[0]:.0%}, {areas[1]:.0%}", against,
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
@@ -234,9 +266,9 @@ def section(model: str, trials: dict[str, list[Trial]]) -> str:
         "predicted, muted in the sound, written to a file and read again, against random "
         "rectangles of the same energy. Changes of the class's logit; 95% intervals.",
         "",
-        "| method | clips | top | random | difference | top > random | logit fell | area, random "
-        "| against |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| method | clips | top | random | difference | top > random | logit fell | as told "
+        "| area, random | against |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(row(method, found) for method, found in trials.items()),
         "",
         "Only what speaks for the class (the smallest part that holds 80% of it), and all else:",
@@ -266,11 +298,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into benchmarks/results.md")
     options = parser.parse_args()
     classifier, rng = load(options.model), np.random.default_rng(0)
-    paths = [
-        path
-        for name in classifier.classes
-        for path in sorted((options.speech / name).iterdir())[: options.clips]
-    ]
+    paths = []
+    for name in classifier.classes:
+        files = sorted((options.speech / name).iterdir())
+        places = np.linspace(0, len(files) - 1, min(options.clips, len(files)))
+        paths += [files[round(place)] for place in places]
     trials: dict[str, list[Trial]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for method in METHODS:

@@ -7,7 +7,11 @@ have the same settings and no random maps. Xplique takes a picture when a metric
 of its times is that of a new metric: of the next picture. All are medians of three after a first,
 but for what takes long.
 
-Run: python benchmarks/scores.py [--write] [METHOD ...]; it prints a section for
+With --again it is another section: what each metric costs that runs a method again, for every
+method, on the X-ray model. What would take more than a minute is computed from its passes and not
+run.
+
+Run: python benchmarks/scores.py [--write] [--again] [METHOD ...]; it prints a section for
 `benchmarks/results.md`, and writes it there with --write.
 """
 
@@ -25,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 from xplique import attributions, metrics
 
-from xai_tf.classifier import Classifier
+from xai_tf.classifier import Classifier, load
 from xai_tf.demo import SAMPLES
 from xai_tf.explanation import Explanation, explain
 from xai_tf.meter import FORWARD_BATCH, GRADIENT_BATCH
@@ -33,10 +37,14 @@ from xai_tf.methods import METHODS, Cost
 from xai_tf.models import build_model
 from xai_tf.scoring import METRICS, score
 from xai_tf.scoring.rerun import noisy, randomised
+from xai_tf.scoring.scores import plan
 
 RESULTS = Path(__file__).parent / "results.md"
 LONG = 16  # seconds
+SHORT = 3  # seconds of passes beside which compiling takes long
+TOO_LONG = 60  # seconds of passes that are not run
 RERUN = ("grad_cam", "saliency", "integrated_gradients")
+AGAIN = "## Scores that run the method again"
 EXPLAINERS: dict[str, Callable] = {
     "grad_cam": lambda m: attributions.GradCAM(m, conv_layer="out_relu"),
     "saliency": attributions.Saliency,
@@ -78,7 +86,9 @@ def floor(classifier: Classifier, cost: Cost, image: np.ndarray) -> float:
     ):
         if count:
             batch = min(size, count)
-            images, targets = tf.constant(np.repeat(image[None], batch, 0)), tf.ones((batch, 2))
+            logits = classifier.model.output_shape[-1]
+            images = tf.constant(np.repeat(image[None], batch, 0))
+            targets = tf.ones((batch, logits))
             total += seconds(lambda: run(images, targets)) * count / batch
     return total
 
@@ -161,19 +171,78 @@ def section(methods: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def again_section(methods: list[str]) -> str:
+    """The section for `results.md` of what runs a method again."""
+    classifier = load("xray_mobilenetv2")
+    sample = classifier.read(SAMPLES / "xray_opacity.jpg")
+    each = [
+        floor(classifier, Cost(**{kind: size}), sample.image) / size
+        for kind, size in (("forward", FORWARD_BATCH), ("gradient", GRADIENT_BATCH))
+    ]
+    reruns = {name: metric for name, metric in METRICS.items() if metric.family == "rerun"}
+    lines = [
+        f"{AGAIN}\n\nBy `benchmarks/scores.py --again`, {time.strftime('%Y-%m-%d')}, "
+        "`xray_mobilenetv2` at 224, default settings of methods and metrics, processor seconds on "
+        "one core.\nPasses, as told before (at most), and seconds of each metric beside those of "
+        "the map itself. In brackets: "
+        f"computed, not measured, as passes times the floor ({1000 * each[0]:.0f} ms a forward "
+        f"pass, {1000 * each[1]:.0f} ms a gradient, in full batches), where that is more than "
+        f"{TOO_LONG} s. A dash: the metric is not for the method.\n\n"
+        f"| method | the map | {' | '.join(reruns)} |\n|{'---|' * (2 + len(reruns))}"
+    ]
+    first = explain(classifier, sample, "saliency")
+    score(classifier, first, ["randomisation"])  # copies the network, for all of them
+    for name in methods:
+        method = METHODS[name]
+        settings = method.settings({}, classifier.baseline)
+        asked = [metric.name for metric in reruns.values() if metric.applies(method)]
+        plans = plan(classifier, [(method, settings)], asked)[name]
+        costs = {planned.metric.name: planned.cost for planned in plans}
+        explanation = explain(classifier, sample, name)
+        cells = [told(explanation.cost, each, lambda: explain(classifier, sample, name))]
+        for metric in reruns:
+            if metric not in costs:
+                cells.append("-")
+                continue
+            cells.append(
+                told(costs[metric], each, lambda: score(classifier, explanation, [metric]))
+            )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines) + "\n"
+
+
+def told(cost: Cost, each: list[float], run: Callable[[], object]) -> str:
+    """Passes and seconds; in brackets where they are computed and not measured.
+
+    What is short is run before it is timed, so that nothing is compiled meanwhile.
+    """
+    least = cost.forward * each[0] + cost.gradient * each[1]
+    if least < SHORT:
+        run()
+    took = f"({least:.0f} s)" if least > TOO_LONG else f"{timed(run):.2f} s"
+    return f"{cost.evaluations}: {took}"
+
+
 def write(text: str) -> None:
-    """Put the section in its place in `results.md`."""
+    """Put a section in its place in `results.md`."""
+    head = text.splitlines()[0]
     parts = re.split(r"(?m)^(?=## )", RESULTS.read_text())
-    kept = [part.rstrip() + "\n" for part in parts if not part.startswith("## Scores")]
+    kept = [part.rstrip() + "\n" for part in parts if part.splitlines()[0] != head]
     RESULTS.write_text("\n".join([*kept, text]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("methods", nargs="*", default=RERUN, help="whose reruns are timed")
+    parser.add_argument("methods", nargs="*", help="whose reruns are timed")
+    parser.add_argument("--again", action="store_true", help="the reruns of every method")
     parser.add_argument("--write", action="store_true", help="into benchmarks/results.md")
     options = parser.parse_args()
-    text = section(list(options.methods))
+    text = (
+        again_section(options.methods or list(METHODS))
+        if options.again
+        else section(options.methods or list(RERUN))
+    )
     print(text)
     if options.write:
         write(text)

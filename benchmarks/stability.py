@@ -41,7 +41,7 @@ By `benchmarks/stability.py`: {{files}} files of each test set, {{seeds}} seeds 
 stable to {WANTED}. `says`: the stability that the runs tell of themselves (from their parts);
 `agree`: the rank correlation of the runs with each other, which that is to be; `10x`: with a run of
 another seed that is up to ten times as long, beside what is to be expected then. Medians, and in
-brackets the least and the most. Limits: {LIMITS}.
+brackets the least and the most. Limits: {", ".join(f"{name} {n}" for name, n in LIMITS.items())}.
 
 | model | method | by default | passes | reached | says | agree | 10x | expected |
 |---|---|---|---|---|---|---|---|---|

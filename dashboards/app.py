@@ -112,7 +112,8 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
     return {
         "explain": explain,
         "compare": lambda: ComparePage(
-            comparison=session.comparison, extras=[RankingView(ranking=session.ranking)]
+            comparison=session.comparison,
+            extras=[RankingView(ranking=session.ranking, language=session.param.language)],
         ),
         "layers": lambda: DepthPage(depth=session.depth),
         "errors": errors,

@@ -21,10 +21,10 @@ MAX_NAME = 80  # characters of a file name, without its ending
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
-def png(explanation: Explanation, opacity: float = 0.7) -> bytes:
+def png(explanation: Explanation, opacity: float = 0.7, mark: str = "") -> bytes:
     """One explanation as a PNG with scale and axes. Takes a second: call it in a thread."""
     file = BytesIO()
-    pictures.figure(explanation, opacity).savefig(file, format="png")
+    pictures.figure(explanation, opacity, mark).savefig(file, format="png")
     return file.getvalue()
 
 

@@ -58,7 +58,7 @@ _SPEECH = ("deepfake_audio", "audio_mobilenetv2")
 _XRAY = ("lung_opacity", "xray_mobilenetv2")
 _BRAIN = ("brain_tumor", "brain_mobilenetv2")
 _DOGS = ("dog_breeds", "dogs_mobilenetv2")
-_ESPEAK = "Made for this project with espeak-ng, CC0 1.0."
+_ESPEAK = "Made for this project with espeak-ng and a telephone line, CC0 1.0."
 _KERMANY = "Kermany et al. 2018, Mendeley Data, CC BY 4.0; resized."
 _COLIN = (
     "Colin 27 (Holmes et al. 1998), McConnell Brain Imaging Centre, MNI, McGill University; "
@@ -69,16 +69,17 @@ GALLERY: tuple[GalleryItem, ...] = (
     GalleryItem(
         "Human speech", "speech_human.wav", *_SPEECH,
         "3.2 seconds of English read by a person, as over a telephone.",
-        "LibriSpeech 1116-132847-0000 (Panayotov et al. 2015), CC BY 4.0; cut and made like a "
+        "LibriSpeech 7067-76047-0000 (Panayotov et al. 2015), CC BY 4.0; cut and made like a "
         "telephone call.",
     ),
     GalleryItem(
         "Synthetic speech", "speech_synthetic.wav", *_SPEECH,
-        "2.8 seconds of English from a speech synthesiser.", _ESPEAK,
+        "2.8 seconds of English from a speech synthesiser, as over a telephone.", _ESPEAK,
     ),
     GalleryItem(
         "Synthetic speech, long", "speech_synthetic_long.flac", *_SPEECH,
-        "9.7 seconds of English from a speech synthesiser: several windows.", _ESPEAK,
+        "9.7 seconds of English from a speech synthesiser, as over a telephone: several windows.",
+        _ESPEAK,
     ),
     GalleryItem(
         "Chest X-ray, normal", "xray_normal.jpg", *_XRAY,

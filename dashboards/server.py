@@ -18,7 +18,7 @@ from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
 from dashboards.service.store import answers_folder
 from dashboards.settings import ServeSettings
-from dashboards.uploads import clear_uploads
+from dashboards.uploads import clear_uploads, uploads_folder
 from xai_tf.errors import SettingError
 
 if TYPE_CHECKING:
@@ -176,11 +176,14 @@ def page_of(build: Build, service: Service, settings: ServeSettings) -> Any:
 
 
 def _start_service(settings: ServeSettings, models: dict[str, Any]) -> Service:
+    scratch = uploads_folder(settings.cache)  # emptied at the next start, however this one ends
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Service(
         models,
         answers_folder(settings.cache),
         workers=settings.workers,
         store_bytes=settings.cache_bytes,
+        scratch=scratch,
     )
 
 

@@ -39,6 +39,7 @@ ul { margin: 0 0 0.5em; padding-left: 1.2em; }
 .look-headline { font-size: 1.3rem; font-weight: 600; margin: 0; }
 .look-warning { border-left: 4px solid #b26a00; padding-left: 0.6em; }
 .look-error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
+ul.look-warning { padding-left: 1.6em; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.15em 1em; margin: 0; }
 .facts dt { opacity: 0.85; } .facts dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: 0.875rem; }

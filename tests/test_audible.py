@@ -397,6 +397,26 @@ def test_a_folder_holds_the_sounds_and_what_is_said_of_each(tmp_path, ear, expla
     assert score["only_for"] > score["everything_but"] + 2
 
 
+def test_where_nothing_speaks_for_the_class_no_sound_says_it_does(tmp_path, ear, explained):
+    """All of it 60 dB quieter would look like all of it to the classifier."""
+    against = replace(explained, attribution=-explained.attribution.clip(0) - 0.1)
+
+    described = save_sounds(tmp_path / "out", ear, against, count=1)
+
+    assert [one["name"] for one in described["sounds"]] == ["original", "solo_1", "mute_1"]
+    assert "Nothing in this map speaks for synthetic" in described["warnings"][-1]
+    assert not (tmp_path / "out" / "only_for.wav").exists()
+
+
+def test_of_what_is_next_to_silent_nothing_is_said(tmp_path, ear, burst):
+    quiet = burst.sound.waveform * 10 ** (-55 / 20)
+
+    heard = hear(ear, {"all": burst.sound, "rest": replace(burst.sound, waveform=quiet)}, tmp_path)
+
+    assert heard["all"].prediction is not None
+    assert heard["rest"].prediction is None
+
+
 def test_a_folder_is_replaced_by_a_new_one_and_nothing_else_is(tmp_path, ear, explained):
     save_sounds(tmp_path / "out", ear, explained, count=1)
     (tmp_path / "out" / "solo_9.wav").touch()

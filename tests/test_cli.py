@@ -214,8 +214,9 @@ def test_a_bundle_holds_pictures_arrays_and_a_manifest(explained):
 
     assert sorted(path.name for path in out.iterdir()) == ["cat", "index.html"]
     assert {path.name for path in (out / "cat").iterdir()} == {
-        "attributions.npz", "comparison.png", "input.png", "manifest.json", "rise.png",
-        "rise_overlay.png", "rise_stability.svg", "saliency.png", "saliency_overlay.png",
+        "attributions.npz", "comparison.png", "conflict.png", "consensus.png", "input.png",
+        "manifest.json", "rise.png", "rise_overlay.png", "rise_stability.svg", "saliency.png",
+        "saliency_overlay.png",
     }  # fmt: skip
 
 
@@ -243,7 +244,7 @@ def test_the_arrays_are_unscaled_and_float32(explained, manifest):
 def test_the_manifest_tells_what_was_asked_of_what(manifest, pets):
     saliency, rise = manifest["explanations"]
 
-    assert manifest["schema_version"] == 1
+    assert manifest["schema_version"] == 2
     assert manifest["input"]["file"] == "cat.jpg"
     assert manifest["input"]["sha256"] == sha256(CAT)
     assert manifest["model"]["name"] == "pets"

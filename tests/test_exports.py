@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from browser import axe_faults, chromium
 from conftest import SAMPLES
 from pages import HOSTILE, Page, png_of
@@ -25,6 +26,8 @@ from xai_tf.explanation import explain
 from xai_tf.methods import METHODS
 from xai_tf.report import ReportItem, session_report
 from xai_tf.sample import Sound, file_sha256
+from xai_tf.scoring import METRICS, score
+from xai_tf.scoring.told import describe_scores
 from xai_tf.tasks import TASKS
 from xai_tf.windows import Reading
 
@@ -160,6 +163,20 @@ def test_a_report_tells_the_facts(item, explained):
     assert page.wrong == page.open == []
 
 
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_what_scores_mean_is_told_in_the_language_of_the_report(item, explained, halves, language):
+    scores = [score(halves, e, ["sparseness", "deletion"]) for e in explained]
+    judged = tuple(map(tuple, describe_scores(explained, scores)))
+
+    page = Page(session_report([replace(item, scores=judged)], language=language))
+
+    other = {"en": "fr", "fr": "en"}[language]
+    for name in ("sparseness", "deletion"):
+        assert METRICS[name].meaning[language] in page.text
+        assert METRICS[name].meaning[other] not in page.text
+    assert "Deletion (probability of left)" in page.text
+
+
 def test_names_are_text_in_a_report_and_never_html(item, explained):
     classes = ('</td><script>alert("a")</script>', "right")
     prediction = replace(explained[0].prediction, classes=classes)
@@ -175,7 +192,8 @@ def test_names_are_text_in_a_report_and_never_html(item, explained):
     )  # fmt: skip
 
     page = Page(html)
-    assert not {tag for tag, _ in page.tags} & {"script", "svg", "iframe", "s"}
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "s"}
+    assert {attrs.get("class") for attrs in page.all("svg")} <= {"curve"}  # ours alone
     assert not [attrs for _, attrs in page.tags if any(name.startswith("on") for name in attrs)]
     assert HOSTILE in page.text
     assert classes[0] in page.text
@@ -292,6 +310,17 @@ def test_a_sample_of_the_gallery_is_the_one_whose_source_is_told(item):
     assert author in item.credit
     if "CC BY" in row:
         assert "CC BY 4.0" in item.credit
+
+
+def test_the_telephone_line_of_a_sample_is_the_one_that_is_told():
+    sources, told = (SAMPLES / "SOURCES.md").read_text("utf-8"), {}
+    exec(re.search(r"```python\n(.*?)```", sources, re.DOTALL)[1], told)
+    clean, rate = soundfile.read(SAMPLES.parents[1] / "tests/data/speech_clean.flac")
+
+    made = told["telephone"](clean, rate)
+
+    stored = soundfile.read(SAMPLES / "speech_synthetic.wav")[0]
+    np.testing.assert_allclose(made, stored, atol=2 / 32768)
 
 
 @pytest.mark.parametrize("item", GALLERY, ids=lambda item: item.name)

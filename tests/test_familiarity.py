@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import keras
@@ -24,6 +26,8 @@ from dashboards.uploads import Uploads
 from dashboards.views.explain import FindingsView
 from dashboards.views.side import NoticesView
 from weights_keras import ModelCard, gate_file
+from xai_tf import pictures
+from xai_tf.answers import Answers
 from xai_tf.bundle import describe_reading, save_bundle
 from xai_tf.classifier import Classifier, load
 from xai_tf.cli import app
@@ -41,13 +45,19 @@ from xai_tf.familiarity import (
     predict_and_check,
 )
 from xai_tf.gate import Gate, by_file, fit_gate
+from xai_tf.labelled import find_labelled, predict_labelled
+from xai_tf.mistakes import study_mistakes
 from xai_tf.narration import facts, tell
 from xai_tf.page import write_page
 from xai_tf.prediction import Prediction
 from xai_tf.publish import GATE, publish, with_gate
+from xai_tf.regions import audit_file
+from xai_tf.regions.drawing import draw
+from xai_tf.report.mistakes import describe_study, mistakes_page
 from xai_tf.tasks import TASKS
 from xai_tf.windows import Reading, read_and_predict
 
+CLEAN_SPEECH = Path(__file__).parent / "data" / "speech_clean.flac"
 FAR = Familiarity(41.3, 10.0, 0.01, "lung_opacity")
 NEAR = replace(FAR, distance=9.9)
 
@@ -439,6 +449,40 @@ def test_a_bundle_and_its_page_say_that_it_was_explained_anyway(gated, odd, tmp_
     assert "Explained anyway." in page
 
 
+def test_pictures_of_it_are_marked(gated, odd, noise, stripes):
+    reading, explanation = odd
+    known = read_and_predict(gated, stripes / "normal" / "00.png")
+
+    plots = [
+        pictures.figure(explanation, mark=reading.mark),
+        pictures.comparison([explanation], mark=reading.mark),
+        draw(audit_file(gated, noise, "saliency")),
+    ]
+
+    for plot in plots:
+        assert plot.get_suptitle().endswith(f"?\n{reading.mark}")
+    assert reading.mark == "explained anyway: unlike what the model was trained on"
+    assert known.mark == ""
+    assert "\n" not in pictures.figure(explanation, mark=known.mark).get_suptitle()
+
+
+def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp_path):
+    for name in gated.classes:  # it is wrong of one of them
+        (tmp_path / name).mkdir()
+        shutil.copy(noise, tmp_path / name / "noise.png")
+    found = find_labelled(tmp_path, gated.name, gated.classes, gated.task)
+    answers = Answers(predict_labelled(gated, found, lambda done, total: None))
+
+    mistakes, _ = study_mistakes(gated, answers, "saliency")
+
+    assert answers.evaluation.unfamiliar == (True, True)
+    (mistake,) = mistakes
+    assert mistake.warnings[-1].endswith("Explained anyway.")
+    assert escape(mistake.warnings[-1]) in mistakes_page(gated, answers, mistakes)
+    (told,) = describe_study(gated, answers, mistakes)["mistakes"]
+    assert told["warnings"] == list(mistake.warnings)
+
+
 def test_the_page_is_told_by_the_worker(odd, tmp_path):
     reading = odd[0]
     model = ModelEntry("striped", tmp_path, "ab" * 32, "lung_opacity", "", ("a", "b"), "")
@@ -619,16 +663,41 @@ def test_the_shipped_xray_model_knows_an_xray_from_a_brain():
 
 @pytest.mark.slow  # four models
 @pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.model)
-def test_the_bundled_samples_are_familiar_but_for_speech_of_other_recorders(demo):
+def test_of_no_sample_of_the_demo_a_person_is_warned(demo):
     classifier = load(demo.model)
 
     readings = [read_and_predict(classifier, SAMPLES / file) for file in demo.files]
 
-    # The bundled speech lies just beyond: the synthetic clips have no noise, where every training
-    # clip has; the human one is the one test file of 198 that is warned of.
-    unlike = demo.model == "audio_mobilenetv2"
-    assert {reading.familiarity.unfamiliar for reading in readings} == {unlike}
-    assert all(reading.familiarity.ratio < 1.5 for reading in readings)
+    assert all(reading.familiarity for reading in readings)
+    assert {reading.source.name: reading.warnings_explained for reading in readings} == (
+        dict.fromkeys(demo.files, ())
+    )
+
+
+def test_clean_speech_is_unfamiliar_to_a_model_that_heard_telephones_only():
+    classifier = load("audio_mobilenetv2")
+
+    clean, sample = (
+        read_and_predict(classifier, path)
+        for path in (CLEAN_SPEECH, SAMPLES / "speech_synthetic.wav")
+    )
+
+    assert clean.familiarity.unfamiliar
+    assert clean.warnings[0].startswith("This recording lies ")
+    assert not sample.familiarity.unfamiliar
+
+
+@pytest.mark.slow  # a shipped model
+def test_a_profile_says_how_many_files_were_explained_anyway(run, tmp_path):
+    for path in (CLEAN_SPEECH, SAMPLES / "speech_synthetic.wav"):
+        shutil.copy(path, tmp_path)
+
+    found = run("profile", tmp_path, "--model", "audio_mobilenetv2", "--out", tmp_path / "p.png",
+                "--json")  # fmt: skip
+
+    assert found.exit_code == 0
+    assert sum(one["explained_anyway"] for one in json.loads(found.stdout)) == 1
+    assert sum(one["count"] for one in json.loads(found.stdout)) == 2
 
 
 def test_a_gate_is_the_same_whoever_makes_it(gated, splits):

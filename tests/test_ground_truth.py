@@ -1,5 +1,6 @@
 """Plants are where their masks say, scores know chance, and a small run goes from end to end."""
 
+import csv
 import json
 from dataclasses import asdict, replace
 from functools import partial
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, SHARED, sample_of
 
+from benchmarks.ground_truth import running
 from benchmarks.ground_truth.baselines import BASELINES
 from benchmarks.ground_truth.carriers import SIZE, Clip, Picture, clips, depth
 from benchmarks.ground_truth.drawing import draw
@@ -158,12 +160,21 @@ def test_low_tones_are_at_the_bottom_of_the_mask(clip):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data")
-def test_no_carrier_is_on_two_sides():
+def test_no_carrier_and_no_piece_is_on_two_sides():
     found = clips(SHARED, (6, 3, 3))
 
     sources = [carrier.sample.source for side in vars(found).values() for carrier in side]
 
+    with (SHARED / "speech" / "sources.csv").open() as file:
+        voices = {Path(row["file"]).name: row["voice"] for row in csv.DictReader(file)}
+    spoken = [{voices[one.sample.source.name] for one in side} for side in vars(found).values()]
+    assert len(set.union(*spoken)) == sum(map(len, spoken))  # no voice on two sides either
+    pieces = [side[0].human + side[0].synthetic for side in vars(found).values()]
+    each = [{piece.tobytes() for piece in some} for some in pieces]
+
     assert len(sources) == len(set(sources)) == 12
+    assert all(each)
+    assert len(set.union(*each)) == sum(map(len, each))
 
 
 def test_the_audit_exposes_a_network_that_looks_at_a_corner(picture):
@@ -193,12 +204,12 @@ def corners() -> Classifier:
 
 def test_a_small_run_goes_from_carriers_to_the_page(tmp_path, monkeypatch):
     monkeypatch.setitem(PUZZLES, "bright", bright_square())
-    small = replace(LEARNERS["cnn"], image_size=(24, 24), epochs=40)
+    small = replace(LEARNERS["cnn"], image_size=(24, 24), epochs=80)
     monkeypatch.setitem(LEARNERS, "cnn", small)
     plan = Plan((16, 6, 8), files=3, undone=2, methods=("grad_cam", "occlusion"))
     lines = []
 
-    run_puzzle("bright", ["cnn"], tmp_path, tmp_path, plan, lines.append)
+    run_puzzle("bright", "cnn", tmp_path, tmp_path, plan, lines.append)
     result = read_result(tmp_path, "bright", "cnn", plan)
     rounds = rounds_of([result])
     found = {one.entry: one for one in standings(rounds)}
@@ -218,10 +229,27 @@ def test_a_small_run_goes_from_carriers_to_the_page(tmp_path, monkeypatch):
     assert (tmp_path / "leaderboard.png").stat().st_size > 5000
 
     written = result_path(tmp_path, "bright", "cnn").stat().st_mtime_ns
-    run_puzzle("bright", ["cnn"], tmp_path, tmp_path, plan, lines.append)
+    run_puzzle("bright", "cnn", tmp_path, tmp_path, plan, lines.append)
     assert result_path(tmp_path, "bright", "cnn").stat().st_mtime_ns == written
     assert len(lines) == 2  # trained, scored
     assert read_result(tmp_path, "bright", "cnn", replace(plan, files=4)) is None
+
+
+def test_a_result_is_made_again_when_what_made_it_has_changed(tmp_path, monkeypatch):
+    plan = Plan()
+    result_path(tmp_path, "click", "cnn").write_text(json.dumps({"plan": plan.record}))
+    kept = read_result(tmp_path, "click", "cnn", plan)
+    sources = Path(running.__file__).parent
+    for name in running.MAKERS:
+        (tmp_path / f"{name}.py").write_bytes((sources / f"{name}.py").read_bytes())
+    same = running.made_by(tmp_path)
+    with (tmp_path / "sounds.py").open("a") as file:
+        file.write("FADE = 0.02\n")
+    running.made_by.cache_clear()
+    monkeypatch.setattr(running, "made_by", partial(running.made_by, tmp_path))
+
+    assert kept["plan"]["made_by"] == same
+    assert read_result(tmp_path, "click", "cnn", plan) is None
 
 
 def test_a_network_that_failed_is_left_out_and_said_so():

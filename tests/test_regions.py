@@ -325,6 +325,18 @@ def test_a_folder_alarms_where_more_files_do_than_chance_has(halves, left_bright
     assert (corners.alarms, bool(corners.alarm)) == (bad, alarm)
 
 
+def test_one_file_beyond_its_limit_is_not_too_many(halves, left_bright):
+    corner = np.zeros((32, 32))
+    corner[:4, :4] = 1
+    found = audit(made(halves, left_bright, corner))
+
+    one, two = ({row.region: row.alarm for row in audit_folder([found] * n)} for n in (1, 2))
+
+    assert found.alarms
+    assert one["corners"] == ""
+    assert two["corners"] == "too much, in too many files"
+
+
 @pytest.mark.parametrize(("count", "alarm"), [(9, ""), (10, "hardly more than by chance")])
 def test_evidence_that_ignores_where_it_should_be_is_an_alarm(halves, left_bright, count, alarm):
     lung = Regions({"chest": {"lungs": np.arange(32) < 8 + np.zeros((32, 1))}})
@@ -412,6 +424,18 @@ def test_the_command_prints_a_table_and_goes_on_after_a_bad_file(run, model, tmp
     assert "corners" in said
     assert "bad.png" in told
     assert "no two lungs stand out" in told
+
+
+def test_the_command_parts_by_what_it_is_told(run, model):
+    words = ["audit", SAMPLES / "xray_normal.jpg", "--model", model, "--task", "lung_opacity",
+             "--preprocessing", "unit", "--method", "saliency"]  # fmt: skip
+
+    _, out, _ = run(*words, "--by", "frame", "--json")
+    code, nothing, told = run(*words, "--by", "fame")
+
+    assert {row["partition"] for row in json.loads(out)["all"]} == {"frame"}
+    assert (code, nothing) == (2, "")
+    assert "There is no partition 'fame'. Did you mean 'frame'?" in told
 
 
 def test_the_command_refuses_a_place_that_is_no_folder(run, model, tmp_path):

@@ -25,6 +25,7 @@ from xai_tf.explanation import explain
 from xai_tf.kept import LEFT_SECONDS, clear_leftovers, find_bundles, read_manifest
 from xai_tf.regions import audit
 from xai_tf.report import ReportItem, folder_report, read_bundle
+from xai_tf.report.folder import _scores
 from xai_tf.sample import Sound
 from xai_tf.scoring import score
 from xai_tf.whole import SCRATCH
@@ -313,7 +314,7 @@ def test_a_damaged_bundle_is_refused_with_the_next_step(bundle, tmp_path, harm):
         manifest.write_text(manifest.read_text().replace('"sparseness"', '"spareness"'))
     else:
         told = json.loads(manifest.read_text())
-        told |= {"version": {"schema_version": 2}, "input": {"input": "made.png"}}.get(harm, {})
+        told |= {"version": {"schema_version": 99}, "input": {"input": "made.png"}}.get(harm, {})
         if harm == "passes":  # TypeError
             told["explanations"][0]["passes"] = {"unknown": 1}
         elif harm == "model":
@@ -338,9 +339,9 @@ def test_the_page_holds_the_picture_once_and_each_map_over_it(item, judged):
     page = Page(folder_report([item], opacity=0.3))
 
     drawn = [png_of(image) for image in page.all("img")]
-    assert len(drawn) == 4
+    assert len(drawn) == 4 + 2  # and what they have in common, and where they conflict
     np.testing.assert_array_equal(drawn[0], pictures.image_bytes(judged[0][0].sample))
-    for picture, explanation in zip(drawn[1:], judged[0], strict=True):
+    for picture, explanation in zip(drawn[1:4], judged[0], strict=True):
         np.testing.assert_array_equal(picture, pictures.overlay(explanation, 0.3))
     assert all(len(image["alt"]) > 20 for image in page.all("img"))
     assert page.wrong == page.open == []
@@ -359,6 +360,24 @@ def test_the_page_tells_scores_regions_truth_and_the_contents(item):
     links = {attrs["href"] for attrs in page.all("a")}
     assert {"#file1", "#file2", "#overview", "#models"} <= links
     assert links <= {f"#{attrs['id']}" for _, attrs in page.tags if "id" in attrs}
+
+
+def test_windows_without_a_value_leave_the_mean_of_the_others(item):
+    def judged(*values):
+        scores = [[{**item.scores[0][0], "value": value, "note": ""}] for value in values]
+        maps = (item.explanations[0],) * len(values)
+        return replace(item, explanations=maps, scores=tuple(map(tuple, scores)), audits=())
+
+    some = _scores(judged(0.2, None, 0.4))
+    every, none = _scores(judged(0.2, 0.4)), _scores(judged(None, None))
+
+    assert some == {
+        "Sparseness, Saliency": pytest.approx(0.3), "Sparseness, Saliency: windows": "2 of 3",
+    }  # fmt: skip
+    assert every == {"Sparseness, Saliency": pytest.approx(0.3)}
+    assert none == {"Sparseness, Saliency": None}
+    page = Page(folder_report([judged(0.2, None, 0.4), judged(0.1)]))
+    assert "2 of 3" in page.text
 
 
 def test_names_are_text_on_the_page_and_nothing_leads_elsewhere(item):

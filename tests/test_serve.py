@@ -533,6 +533,7 @@ def test_a_stopped_server_leaves_nothing(tmp_path, number):
             url = server.stdout.readline().strip()
             assert httpx.get(url).status_code == 200
             assert list(tmp_path.glob("c/uploads/*/*.ogg"))
+            assert len(list(tmp_path.glob("c/uploads/visitor-*"))) == 2  # its own, and a visitor's
             tasks = Path(f"/proc/{server.pid}/task").glob("*/children")
             children = " ".join(task.read_text() for task in tasks).split()
             loaded = Path(f"/proc/{server.pid}/maps").read_text()

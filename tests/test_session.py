@@ -29,7 +29,7 @@ from dashboards.state import bench as bench_module
 from dashboards.state.comparison import MODELS
 from dashboards.state.session import Session
 from dashboards.uploads import Uploads
-from dashboards.views import compare
+from dashboards.views import compare, side
 from dashboards.views.depth import DepthPage
 from dashboards.views.explain import FindingsView, PredictionView
 from dashboards.views.method import MethodView
@@ -998,6 +998,23 @@ def test_what_is_dropped_or_recorded_comes_on_the_bench(visit, tmp_path):
         return [file.kind for file in session.bench.files], session.bench.problem
 
     assert visit(story) == (["picture", "sound"], "")
+
+
+def test_only_who_takes_a_sample_gets_the_model_it_is_meant_for(visit, monkeypatch):
+    dog = replace(next(item for item in GALLERY if item.name == "dog.jpg"), model="twin")
+    monkeypatch.setattr(side, "GALLERY", (dog,))
+
+    async def story(session):
+        bench = session.bench
+        gallery = InputView(bench=bench)._gallery
+        bench.choose_model("small")
+        bench.add("mine.jpg", dog.path.read_bytes())
+        dropped = (bench.model.name, gallery.value)
+        bench.remove(bench.file)
+        gallery.value = dog.name
+        return dropped, (bench.model.name, gallery.value)
+
+    assert visit(story) == (("small", "dog.jpg"), ("twin", "dog.jpg"))
 
 
 def test_what_is_wrong_with_a_setting_is_said_until_something_else_is_asked(visit, tmp_path):

@@ -171,6 +171,31 @@ def test_too_few_samples_are_told_of_although_nobody_asked(three_classes, blobs)
     assert many.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("lime", {"num_samples": 32, "num_segments": 100}), ("smooth_grad", {"num_samples": 3})],
+)
+def test_samples_that_are_too_few_to_tell_are_told_of(three_classes, blobs, name, given):
+    ours = explain(three_classes, blobs, name, target=1, settings=given)
+
+    assert "stability" not in ours.figures
+    assert "r2" not in ours.figures
+    assert "too few to tell" in ours.warnings[0]
+
+
+def test_all_coalitions_and_a_silent_network_are_not_told_to_be_too_few(
+    halves, left_bright, says_the_same, blobs
+):
+    exact = explain(
+        halves, left_bright, "kernel_shap", settings={"num_segments": 4, "num_samples": 512}
+    )
+    silent = explain(says_the_same, blobs, "lime")
+
+    assert exact.convergence.exact
+    assert not silent.attribution.any()
+    assert not [text for e in (exact, silent) for text in e.warnings if "too few" in text]
+
+
 def test_unless_told_otherwise_the_limit_is_eight_times_the_default(three_classes, blobs):
     ours = explain(three_classes, blobs, "smooth_grad", until_stable=0.5)
 

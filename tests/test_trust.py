@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import zipfile
+from html import escape
 from io import BytesIO
 
 import numpy as np
@@ -248,7 +249,11 @@ def test_the_maps_of_a_column_are_judged_and_ranked(visit):
         values = [row[column].value for row in table.scores]
         best = max(values) if metric.direction == "higher" else min(values)
         assert [v == best for v in values] == [place == 1 for place in table.places[:, column]]
-    said = ranking_words(table)
+    said, french = ranking_words(table), ranking_words(table, "fr")
+    for metric in table.metrics:
+        assert escape(metric.meaning["en"]) in said
+        assert escape(metric.meaning["fr"]) in french
+        assert escape(metric.meaning["en"]) not in french
     assert said.count("<b>") >= len(table.metrics)
 
 

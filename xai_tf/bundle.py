@@ -17,6 +17,7 @@ from PIL import Image
 
 from xai_tf import pictures
 from xai_tf.classifier import Classifier
+from xai_tf.comparison import save_comparisons
 from xai_tf.convergence import Convergence, curve
 from xai_tf.doctor import diagnose
 from xai_tf.explanation import Explanation
@@ -25,11 +26,12 @@ from xai_tf.prediction import Prediction
 from xai_tf.regions.auditing import Audit
 from xai_tf.sample import Sample
 from xai_tf.scoring.scores import Score
+from xai_tf.scoring.told import describe_scores
 from xai_tf.sound import write_wav
 from xai_tf.whole import whole_folder
 from xai_tf.windows import Reading
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 SVG = "http://www.w3.org/2000/svg"
 PACKAGES = ("keras", "xplique", "librosa", "numpy")
@@ -49,10 +51,11 @@ def save_bundle(
     """Write the explanations of one file into `folder`, whole or not at all.
 
     Holds `input.png`, a figure and an overlay each explanation, how it settled where it samples
-    (`..._stability.svg`), a comparison each window, `attributions.npz` (float32 arrays, unscaled),
-    the sound heard, and `manifest.json`. A bundle that is there already is replaced. `scores` and
-    `audits` (of `describe_audit`), where given, are those of each explanation; `question` is what
-    was asked, as plain data, by which a later run knows the answer.
+    (`..._stability.svg`), a comparison each window, of two maps or more of a question what they
+    have in common and where they conflict (`consensus.png`, `conflict.png`), `attributions.npz`
+    (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle that is there already
+    is replaced. `scores` and `audits` (of `describe_audit`), where given, are those of each
+    explanation; `question` is what was asked, as plain data, by which a later run knows the answer.
 
     Returns:
         The manifest.
@@ -178,24 +181,6 @@ def _describe_convergence(found: Convergence) -> dict[str, Any]:
     }
 
 
-def describe_score(score: Score) -> dict[str, Any]:
-    """A score as plain data; a value that there is not is None, with the reason in `note`."""
-    return {
-        "metric": score.metric.name,
-        "value": float(score.value) if np.isfinite(score.value) else None,
-        "better": score.metric.direction,
-        "low": score.metric.low,
-        "high": score.metric.high,
-        "quantity": score.quantity,
-        "settings": dict(score.settings),
-        "seed": score.seed,
-        "passes": vars(score.cost),
-        "seconds": round(score.seconds, 4),
-        "random": vars(score.random) if score.random else None,
-        "note": score.note,
-    }
-
-
 def describe_audit(audit: Audit) -> dict[str, Any]:
     """Where the evidence of an explanation lies, as plain data."""
     return {
@@ -229,11 +214,11 @@ def _write(
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
     arrays: dict[str, np.ndarray] = {}
     entries = []
-    parts = zip_longest(explanations, scores, audits, fillvalue=())
+    parts = zip_longest(explanations, describe_scores(explanations, scores), audits, fillvalue=())
     for explanation, judged, audited in parts:
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
-        pictures.figure(explanation, opacity).savefig(folder / f"{name}.png")
+        pictures.figure(explanation, opacity, reading.mark).savefig(folder / f"{name}.png")
         _save_picture(folder / f"{name}_overlay.png", pictures.overlay(explanation, opacity))
         arrays[name] = explanation.attribution
         if explanation.segments is not None:
@@ -246,7 +231,7 @@ def _write(
             drawn = curve(settled.samples, settled.stability, settled.wanted)
             drawn = drawn.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
             (folder / files["pictures"][-1]).write_text(drawn, "utf-8")
-        told = {"window": window, "scores": [describe_score(one) for one in judged]}
+        told = {"window": window, "scores": list(judged)}
         if audited:
             told["audit"] = audited
         entries.append(files | describe_explanation(explanation) | told)
@@ -255,7 +240,7 @@ def _write(
         of_sample = [e for e in explanations if e.sample is sample]
         _save_picture(folder / f"input{suffix}.png", pictures.image_bytes(sample))
         arrays[f"image{suffix}"] = sample.image
-        compared = pictures.comparison(of_sample, shared_scale, opacity)
+        compared = pictures.comparison(of_sample, shared_scale, opacity, reading.mark)
         compared.savefig(folder / f"comparison{suffix}.png")
         if sample.sound is not None:
             write_wav(folder / f"sound{suffix}.wav", sample.sound)
@@ -270,6 +255,7 @@ def _write(
         "model": describe_classifier(classifier),
         "input": describe_reading(reading, explained=True),
         "explanations": entries,
+        "comparisons": save_comparisons(folder, explanations, [e["window"] for e in entries]),
     }
 
 

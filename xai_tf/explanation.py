@@ -41,10 +41,11 @@ class Explanation:
         segments: int32 array of shape (height, width), the number of each pixel's segment, or None.
         segment_weights: float32 array of shape (segments,), or None.
         figures: what the method says of itself. `completeness_gap` (Integrated Gradients, the
-            share of the score's change that the map misses), `r2` (LIME), `score_all` and
-            `score_none` (Kernel SHAP, whose weights add up to their difference) and
-            `undetermined` (its weights that the samples say nothing of); of all that sample,
-            `samples` and `stability` (see `xai_tf.convergence`; left out where it cannot be told).
+            share of the score's change that the map misses), `r2` (LIME; left out below two samples
+            a segment, and where the network answers all alike), `score_all` and `score_none`
+            (Kernel SHAP, whose weights add up to their difference) and `undetermined` (its weights
+            that the samples say nothing of); of all that sample, `samples` and `stability` (see
+            `xai_tf.convergence`; left out where it cannot be told).
         warnings: what a person should know before trusting the map, a sentence each.
         convergence: how the map settled, for a method that samples; else None.
     """

@@ -38,6 +38,7 @@ KINDS = {
     "en": {False: ("This picture", "pictures"), True: ("This recording", "recordings")},
     "fr": {False: ("Cette image", "images"), True: ("Cet enregistrement", "enregistrements")},
 }
+MARK = "explained anyway: unlike what the model was trained on"
 ANYWAY = {"en": "Explained anyway.", "fr": "Expliqué malgré tout."}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from xai_tf.classifier import BATCH, Classifier
 from xai_tf.errors import InputError
+from xai_tf.familiarity import of_file, predict_and_check
 from xai_tf.layouts import find_listing, label_in_path, readable_files, split_in_path
 from xai_tf.listing import DataOptions, Entry, Listing, counted, some
 from xai_tf.prediction import probabilities
@@ -56,6 +57,8 @@ class Evaluation:
         logits: of each, a tuple of floats.
         probabilities: of each, a tuple of floats.
         skipped: (file, why) of those that could not be read.
+        unfamiliar: of each file, whether it is unlike what the model was trained on (see
+            `xai_tf.familiarity`); empty where that is not checked.
     """
 
     model: str
@@ -66,6 +69,7 @@ class Evaluation:
     logits: tuple[tuple[float, ...], ...]
     probabilities: tuple[tuple[float, ...], ...]
     skipped: tuple[tuple[Path, str], ...]
+    unfamiliar: tuple[bool, ...] = ()
 
 
 def find_labelled(
@@ -124,9 +128,12 @@ def predict_labelled(
     skipped, waiting = list(found.left_out), []
     entries: list[Entry] = []
     logits: list[np.ndarray] = []
+    unfamiliar: list[bool] = []
 
     def predict_waiting() -> None:
-        logits.extend(_file_logits(classifier, [samples for _, samples in waiting]))
+        said, doubted = _answers(classifier, [samples for _, samples in waiting])
+        logits.extend(said)
+        unfamiliar.extend(doubted)
         entries.extend(entry for entry, _ in waiting)
         waiting.clear()
 
@@ -154,6 +161,7 @@ def predict_labelled(
         logits=tuple(tuple(row.tolist()) for row in logits),
         probabilities=tuple(tuple(row) for row in probabilities(np.stack(logits)).tolist()),
         skipped=tuple(skipped),
+        unfamiliar=tuple(unfamiliar),
     )
 
 
@@ -186,12 +194,20 @@ def _of_some_classes(source: Path, task: Task) -> list[Entry]:
     ]
 
 
-def _file_logits(classifier: Classifier, files: Sequence[list[Sample]]) -> list[np.ndarray]:
-    """The logits of each file, the mean of its windows."""
+def _answers(
+    classifier: Classifier, files: Sequence[list[Sample]]
+) -> tuple[list[np.ndarray], list[bool]]:
+    """The logits of each file, the mean of its windows; and, where it is checked, if it is odd."""
     if not files:
-        return []
-    predictions = iter(classifier.predict([sample for samples in files for sample in samples]))
-    return [np.mean([next(predictions).logits for _ in samples], axis=0) for samples in files]
+        return [], []
+    predictions, found = predict_and_check(classifier, [s for samples in files for s in samples])
+    logits, unfamiliar, start = [], [], 0
+    for samples in files:
+        part = slice(start, start := start + len(samples))
+        logits.append(np.mean([one.logits for one in predictions[part]], axis=0))
+        if found:
+            unfamiliar.append(of_file(found[part]).unfamiliar)
+    return logits, unfamiliar
 
 
 def _other_files(

@@ -34,6 +34,7 @@ class Mistake:
         contrast_map: why the called class rather than the true one. With one logit it is the
             called class's own map.
         similar: training samples, the most similar first.
+        warnings: what a person should know of the file, a sentence each.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Mistake:
     true_map: Explanation
     contrast_map: Explanation
     similar: tuple[Similar, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def sample(self) -> Sample:
@@ -108,6 +110,7 @@ def _mistake(classifier: Classifier, answers: Answers, number: int, method: str)
         answers.name(number), path, truth, called, answers.probabilities[number],
         float(answers.against(THRESHOLD)[number]), for_called,
         explain(classifier, sample, method, target=truth), contrast,
+        warnings=reading.warnings_explained,
     )  # fmt: skip
 
 

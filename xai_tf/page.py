@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from html import escape
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from xai_tf.convergence import curve
 from xai_tf.errors import OutputError
-from xai_tf.scoring.told import score_cells
+from xai_tf.scoring.told import HEAD, score_cells
 
 MARK = "<!doctype html><!-- written by xai-tf -->"
 STYLE = """
@@ -23,7 +25,12 @@ table { border-collapse: collapse; font-size: 0.9rem; }
 td, th { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; }
 meter { width: 8rem; }
 .note { opacity: 0.75; }
+.alarm { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
 """
+SHOWN = (
+    "Where it is bright, all of these make much of the place:",
+    "Where it is bright, these conflict:",
+)
 MEDICAL = "Not a medical device: nothing here may be used to diagnose or treat anyone."
 NOTICE = "Maps show what the network used, which need not be what a person would use. " + MEDICAL
 
@@ -80,10 +87,11 @@ def _section(name: str, manifest: dict[str, Any]) -> str:
     rows = "".join(_row(entry) for entry in manifest["explanations"])
     return (
         f"<section><h2>{escape(read['file'])}: {escape(read['prediction']['class'])}</h2>"
-        f"<p>{escape(model['name'])}</p><table>{chances}</table>{notes}{sounds}{pictures}"
+        f"<p>{escape(model['name'])}</p><table>{chances}</table>{notes}{_alarms(manifest)}"
+        f"{sounds}{pictures}{_compared(name, manifest)}"
         "<details><summary>Figures</summary><table><tr><th>Method<th>Class explained<th>Passes"
         f"<th>Seconds<th>What it says of itself<th>Map doctor{rows}</table></details>"
-        f"{_scores(manifest)}</section>"
+        f"{_agreement(manifest)}{_scores(manifest)}{_regions(manifest)}</section>"
     )
 
 
@@ -99,6 +107,19 @@ def _pictures(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     return found + [
         (f"comparison{suffix}.png", f"{said}: maps of {methods}") for suffix in _suffixes(manifest)
     ]
+
+
+def _compared(name: str, manifest: dict[str, Any]) -> str:
+    """What the maps of each question have in common, where they conflict, and who says what."""
+    parts = []
+    for compared in manifest.get("comparisons", ()):
+        methods = escape(", ".join(compared["agreement"]["methods"]))
+        for picture, shown in zip(compared["pictures"], SHOWN, strict=True):
+            source, told = f"{quote(name)}/{picture}", f"{shown} {methods}"
+            parts.append(f'<p>{told}<p><img src="{source}" loading="lazy" alt="{told}">')
+        for dispute in compared["conflicts"]:
+            parts.append(f"<p>{escape(dispute['place'])}: {escape(dispute['text'])}.")
+    return "".join(parts)
 
 
 def _sounds(manifest: dict[str, Any]) -> list[str]:
@@ -123,18 +144,61 @@ def _row(entry: dict[str, Any]) -> str:
 
 def _scores(manifest: dict[str, Any]) -> str:
     """The scores of the explanations, with what each means; nothing where none were asked for."""
-    rows = "".join(
-        _score_row(entry["method"], score)
+    rows = [
+        (entry["method"], *score_cells(score))
         for entry in manifest["explanations"]
         for score in entry["scores"]
+    ]
+    return _folded("Scores", ("method", *HEAD), rows)
+
+
+def _agreement(manifest: dict[str, Any]) -> str:
+    """How far the maps of one question agree, pair by pair."""
+    rows = []
+    for compared in manifest.get("comparisons", ()):
+        found, asked = compared["agreement"], compared["target"]
+        for one, other in combinations(range(len(found["methods"])), 2):
+            signs = found["sign_agreement"][one][other]
+            rows.append((
+                asked, f"{found['methods'][one]} and {found['methods'][other]}",
+                f"{found['rank_correlation'][one][other]:.2f}",
+                f"{found['overlap'][one][other]:.0%}", "-" if signs is None else f"{signs:.0%}",
+            ))  # fmt: skip
+    head = ("class", "maps", "rank correlation", "overlap of the top tenth", "same sign there")
+    return _folded("Agreement", head, rows)
+
+
+def _alarms(manifest: dict[str, Any]) -> str:
+    """What is wrong with where the evidence lies, of each map that was audited."""
+    audits = [(e["method"], e["audit"]) for e in manifest["explanations"] if "audit" in e]
+    alarms = [f"{method}: {text}" for method, audit in audits for text in audit["alarms"]]
+    notes = dict.fromkeys(text for _, audit in audits for text in audit["warnings"])
+    return "".join(
+        f'<p class="{look}">{escape(text)}</p>'
+        for look, texts in (("alarm", alarms), ("note", notes))
+        for text in texts
     )
+
+
+def _regions(manifest: dict[str, Any]) -> str:
+    """How much of each map lies in which region; nothing where that was not asked for."""
+    rows = [
+        (
+            entry["method"], row["partition"], row["region"], f"{row['area']:.1%}",
+            "-" if row["share"] is None else f"{row['share']:.1%}",
+            "-" if row["ratio"] is None else f"{row['ratio']:.2f}", "ALARM" * row["alarm"],
+        )
+        for entry in manifest["explanations"]
+        for row in entry.get("audit", {}).get("regions", ())
+    ]  # fmt: skip
+    head = ("method", "parted by", "region", "area", "evidence", "density", "alarm")
+    return _folded("Where the evidence lies", head, rows)
+
+
+def _folded(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that opens on a click; nothing where it has no rows."""
     if not rows:
         return ""
-    return (
-        "<details><summary>Scores</summary><table><tr><th>Method<th>Metric<th>Value<th>Range"
-        f"<th>Random maps, 5 to 95 %<th>Beats<th>Meaning{rows}</table></details>"
-    )
-
-
-def _score_row(method: str, score: dict[str, Any]) -> str:
-    return "<tr>" + "".join(f"<td>{escape(cell)}" for cell in (method, *score_cells(score)))
+    heads = "".join(f"<th>{name.capitalize()}" for name in head)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in rows)
+    return f"<details><summary>{title}</summary><table><tr>{heads}{lines}</table></details>"

@@ -138,8 +138,11 @@ def grey_bytes(sample: Sample) -> np.ndarray:
     return np.repeat(np.rint(grey * 255).astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def figure(explanation: Explanation, opacity: float = 0.7) -> Figure:
-    """One explanation: what the network saw, the map with its scale, and the map laid over it."""
+def figure(explanation: Explanation, opacity: float = 0.7, mark: str = "") -> Figure:
+    """One explanation: what the network saw, the map with its scale, and the map laid over it.
+
+    `opacity` is as in `overlay`; `mark` that of the reading, which says what is to be doubted.
+    """
     end = limit([explanation])
     plot = _figure(3, 1)
     axes = plot.subplots(1, 3)
@@ -148,12 +151,15 @@ def figure(explanation: Explanation, opacity: float = 0.7) -> Figure:
     _scale(plot, axes[1], explanation, end)
     over = overlay(explanation, opacity, end)
     _show(axes[2], over, explanation.sample, f"Laid over, opacity {opacity:.0%}")
-    _headline(plot, headline(explanation))
+    _headline(plot, headline(explanation, mark))
     return plot
 
 
 def comparison(
-    explanations: Sequence[Explanation], shared_scale: bool = False, opacity: float = 0.7
+    explanations: Sequence[Explanation],
+    shared_scale: bool = False,
+    opacity: float = 0.7,
+    mark: str = "",
 ) -> Figure:
     """Several explanations of one sample: the picture, then each map over it.
 
@@ -161,7 +167,7 @@ def comparison(
         explanations: of one sample.
         shared_scale: whether maps of one method, which have one unit, are drawn on one scale, as
             those of several layers; else each has its own.
-        opacity: as in `overlay`.
+        opacity, mark: as in `figure`.
     """
     columns = min(4, len(explanations) + 1)
     rows = -(-(len(explanations) + 1) // columns)
@@ -178,7 +184,7 @@ def comparison(
         _scale(plot, ax, explanation, end)
     for ax in axes[len(explanations) + 1 :]:
         ax.axis("off")
-    _headline(plot, headline(explanations[0]))
+    _headline(plot, headline(explanations[0], mark))
     return plot
 
 
@@ -207,13 +213,17 @@ def timeline(reading: Reading) -> Figure:
     return plot
 
 
-def headline(explanation: Explanation) -> str:
-    """The prediction and what is explained, in a line; of a sound, with the seconds it is about."""
+def headline(explanation: Explanation, mark: str = "") -> str:
+    """The prediction and what is explained, in a line; of a sound, with the seconds it is about.
+
+    `mark`, where there is one, follows in a second.
+    """
     prediction, sample = explanation.prediction, explanation.sample
     name, chance = sample.source.name, prediction.probabilities[prediction.label]
     if sample.sound is not None:
         name += f", {sample.sound.seconds[0]:.2f} to {sample.sound.seconds[-1]:.2f} s"
-    return f"{name}: {prediction.name} ({chance:.1%}) - why {explanation.target_name}?"
+    told = f"{name}: {prediction.name} ({chance:.1%}) - why {explanation.target_name}?"
+    return f"{told}\n{mark}" if mark else told
 
 
 def hertz_ticks(sound: Sound) -> list[tuple[float, str]]:

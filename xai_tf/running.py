@@ -93,7 +93,9 @@ def _values(order: Order, explainer: Any, told: _Told) -> tuple[Any, Convergence
     explainer.begin(image, weights, begun and begun.state)
     told.total = explainer.nb_samples - explainer.taken  # it may have started over
     convergence = sample(explainer, order.method, order.until_stable, begun)
-    return explainer.value(), convergence
+    values = explainer.value()
+    # What is left where all samples are answered alike is rounding, and would be drawn as a map.
+    return np.zeros_like(values) if explainer.silent else values, convergence
 
 
 def _with_begun(explanation: Explanation, begun: Explanation | None) -> Explanation:
@@ -142,6 +144,11 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
     if convergence is None:
         return ()
     latest = convergence.latest
+    if convergence.wanted is None and latest is None and drawable(attribution):
+        return (
+            "The samples are too few to tell whether the map is stable. Take more, or run until "
+            "stable.",
+        )
     if convergence.wanted is None and latest is not None and latest < UNSTABLE:
         return (
             f"The samples are too few: another seed would give a map that agrees to {latest:.2f} "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xai_tf.classifier import Classifier
-from xai_tf.familiarity import ANYWAY, Familiarity, of_file, predict_and_check
+from xai_tf.familiarity import ANYWAY, MARK, Familiarity, of_file, predict_and_check
 from xai_tf.prediction import Prediction
 from xai_tf.sample import Sample
 
@@ -42,8 +42,13 @@ class Reading:
     @property
     def doubt_explained(self) -> str:
         """The doubt beside an explanation that was made in spite of it."""
+        return f"{self.doubt} {ANYWAY['en']}" if self.mark else self.doubt
+
+    @property
+    def mark(self) -> str:
+        """What is written into pictures of maps that were made in spite of a doubt."""
         unfamiliar = self.familiarity is not None and self.familiarity.unfamiliar
-        return f"{self.doubt} {ANYWAY['en']}" if unfamiliar else self.doubt
+        return MARK if unfamiliar else ""
 
     @property
     def warnings(self) -> tuple[str, ...]:

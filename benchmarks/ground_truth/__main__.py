@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -22,7 +23,7 @@ from benchmarks.ground_truth.drawing import draw
 from benchmarks.ground_truth.leaderboard import rounds_of, standings
 from benchmarks.ground_truth.learning import LEARNERS
 from benchmarks.ground_truth.puzzles import PUZZLES
-from benchmarks.ground_truth.running import Plan, keep_to_one_core, read_result, run_puzzle
+from benchmarks.ground_truth.running import Plan, keep_to_one_core, made_by, read_result, run_puzzle
 from benchmarks.ground_truth.writing import page
 
 HERE = Path(__file__).parent
@@ -46,6 +47,7 @@ def main() -> None:
     given = parser.parse_args()
     say = partial(print, flush=True)
     plan, start = Plan(files=given.files), time.perf_counter()
+    made_by()  # before anything is changed that is read when the last round is done
     given.results.mkdir(parents=True, exist_ok=True)
     if not given.write_only:
         if not (given.data and given.data.is_dir()):
@@ -55,9 +57,12 @@ def main() -> None:
         with ProcessPoolExecutor(
             given.processes, multiprocessing.get_context("spawn"), keep_to_one_core
         ) as pool:
+            # The larger network first, so that the processes end at about the same time.
             jobs = [
-                pool.submit(run_puzzle, name, given.backbones, given.data, given.results, plan, say)
+                pool.submit(run_puzzle, name, backbone, given.data, given.results, plan, say)
+                for backbone in LEARNERS
                 for name in given.puzzles
+                if backbone in given.backbones
             ]
             try:
                 for job in as_completed(jobs):
@@ -65,26 +70,31 @@ def main() -> None:
             except BaseException:
                 pool.shutdown(cancel_futures=True)  # what is under way is still written
                 raise
-    results = [
-        found
+    found = {
+        f"{name} on {backbone}": read_result(given.results, name, backbone, plan)
         for name in given.puzzles
         for backbone in given.backbones
-        if (found := read_result(given.results, name, backbone, plan))
-    ]
-    if not results:
-        parser.error(f"{given.results} has no results made with these settings. Give --data.")
+    }
+    missing = [title for title, result in found.items() if result is None]
+    if missing:
+        parser.error(f"{given.results} lacks {', '.join(missing)}, made by this code. Give --data.")
+    results = list(found.values())
     rounds = rounds_of(results)
     given.docs.mkdir(parents=True, exist_ok=True)
     (given.docs / "leaderboard.md").write_text(page(results, "leaderboard.png"))
     if rounds:
         draw(rounds, given.docs / "leaderboard.png")
-    found = standings(rounds)
+    places = standings(rounds)
     if given.json:
-        print(json.dumps([asdict(one) for one in found], indent=1))
+        print(json.dumps([asdict(one) for one in places], indent=1))
     else:
-        for place, one in enumerate(found, start=1):
+        for place, one in enumerate(places, start=1):
             print(f"{place:3d} {one.entry:22s} rank {one.rank:5.2f} skill {one.skill:.3f}")
-        print(f"{given.docs / 'leaderboard.md'} written after {time.perf_counter() - start:.0f} s")
+        used = getrusage(RUSAGE_CHILDREN)
+        print(
+            f"{given.docs / 'leaderboard.md'} written after {time.perf_counter() - start:.0f} s, "
+            f"{used.ru_utime + used.ru_stime:.0f} s of processor time in the processes"
+        )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ def edges(image: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     return sobel(image.mean(axis=-1))
 
 
+def brightness(image: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+    """The grey picture itself: the brightest is the strongest."""
+    return image.mean(axis=-1)
+
+
 def centre(image: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     """A Gaussian in the middle, a quarter of the side wide: where people put what matters."""
     down, across = (np.linspace(-1, 1, side) / 0.5 for side in image.shape[:2])
@@ -27,5 +32,10 @@ def noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rng.random(image.shape[:2])
 
 
-BASELINES: dict[str, Baseline] = {"edges": edges, "centre": centre, "random": noise}
-TITLES = {"edges": "*Sobel edges*", "centre": "*Centre*", "random": "*Random*"}
+BASELINES: dict[str, Baseline] = {
+    "edges": edges, "brightness": brightness, "centre": centre, "random": noise,
+}  # fmt: skip
+TITLES = {
+    "edges": "*Sobel edges*", "brightness": "*Brightness*", "centre": "*Centre*",
+    "random": "*Random*",
+}  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,12 @@ from xai_tf.regions.partition import NotFoundError
 from xai_tf.sample import Sample, read_image
 from xai_tf.tasks import TASKS
 
+Row = dict[str, str]  # of sources.csv
 SIZE = (224, 224)  # what is planted in; resized for a network afterwards
 DIM = 0.45  # brightness
-SYNTHETIC_ENGINE = "espeak"  # formants by rule: the synthetic voice that is furthest from a human
+HUMAN_SOURCE = "LibriSpeech"  # many voices, in English, read in everyday rooms
+# One speaker's diphones at an even pitch, in English too: the voice alone gives a piece away.
+SYNTHETIC_VOICES = ("kal16", "kal_diphone")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +85,21 @@ def heads(data: Path, counts: tuple[int, int, int]) -> Carriers:
 
 
 def clips(data: Path, counts: tuple[int, int, int]) -> Carriers:
-    """Human recordings of two seconds and more, with pieces of other voices to splice in."""
+    """Human recordings of two seconds and more, with pieces of other voices to splice in.
+
+    Validation has pieces of its own: a network may know those of the training by heart.
+    """
     train, validation, test = counts
-    known = list(_clips(data / "speech", "train", train + validation))
-    return Carriers(known[:train], known[train:], list(_clips(data / "speech", "test", test)))
+    human, made = _speech(data / "speech", "train", train + validation)
+    held = human[:validation]
+    voices = {row["voice"] for row in held}
+    rest = [row for row in human[validation:] if row["voice"] not in voices]
+    part = max(1, len(made) * validation // (train + validation))
+    return Carriers(
+        _clips(data / "speech", rest, made[part:], train),
+        _clips(data / "speech", held, made[:part], validation),
+        _clips(data / "speech", *_speech(data / "speech", "test", test), test),
+    )
 
 
 def depth(inside: np.ndarray) -> np.ndarray:
@@ -144,20 +157,40 @@ def _anywhere(image: np.ndarray) -> np.ndarray:
     return np.ones(image.shape[:2], bool)
 
 
-def _clips(folder: Path, side: str, count: int) -> Iterable[Clip]:
+def _speech(folder: Path, side: str, count: int) -> tuple[list[Row], list[Row]]:
+    """Recordings of two seconds and more, shuffled: of humans, at least `count`, and of machines.
+
+    Raises:
+        InputError: there are too few.
+    """
     with (folder / "sources.csv").open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["file"].startswith(f"{side}/")]
     long = [r for r in rows if float(r["seconds"]) >= 2]
-    human = _shuffled([folder / r["file"] for r in long if r["label"] == "human"])
-    made = _shuffled([folder / r["file"] for r in long if r["source"] == SYNTHETIC_ENGINE])
+    human = _shuffled([r for r in long if r["source"] == HUMAN_SOURCE])
+    made = _shuffled([r for r in long if r["voice"] in SYNTHETIC_VOICES])
     if len(human) < count or not made:
-        raise InputError(f"{folder / side} has {len(human)} human clips; {count} are needed.")
-    read = partial(TASKS["deepfake_audio"].read, image_size=SIZE)
-    spoken = [read(path) for path in human[:count]]
-    waves = [sample.sound.waveform for sample in spoken]
-    synthetic = [read(path).sound.waveform for path in made[: 2 * count]]
-    for number, sample in enumerate(spoken):
-        yield Clip(sample, waves[:number] + waves[number + 1 :], synthetic)
+        raise InputError(
+            f"{folder / side} has {len(human)} human clips and {len(made)} of "
+            f"{' or '.join(SYNTHETIC_VOICES)}, of two seconds; {count} and one are needed."
+        )
+    return human, made
+
+
+def _clips(folder: Path, human: Sequence[Row], made: Sequence[Row], count: int) -> list[Clip]:
+    """The first of the human recordings to plant in; pieces are of all others' voices."""
+    spoken, pieces = (
+        [TASKS["deepfake_audio"].read(folder / row["file"], SIZE) for row in rows]
+        for rows in (human, made)
+    )
+    voices = [row["voice"] for row in human]
+    return [
+        Clip(
+            sample,
+            [one.sound.waveform for one, v in zip(spoken, voices, strict=True) if v != voice],
+            [one.sound.waveform for one in pieces],
+        )
+        for sample, voice in zip(spoken[:count], voices, strict=False)
+    ]
 
 
 def _shuffled(things: Sequence[Any]) -> list[Any]:

@@ -53,7 +53,7 @@ class Standing:
         rank: mean over the rounds.
         skill, low, high: mean over the rounds, and its 95% bootstrap interval over files.
         scores: means over the rounds, by score.
-        beats_edges: in how many rounds it is more skilled than the edge detector.
+        beats_blind: in how many rounds it is more skilled than every entry of `BASELINES`.
         rounds: how many there are.
     """
 
@@ -63,7 +63,7 @@ class Standing:
     low: float
     high: float
     scores: Mapping[str, float]
-    beats_edges: int
+    beats_blind: int
     rounds: int
 
 
@@ -89,12 +89,16 @@ def standings(
                 skill, low, high,
                 {name: float(np.nanmean([np.nanmean(one.scores[entry][name]) for one in chosen]))
                  for name in SCORES},
-                sum(bool(np.nanmean(one.skills[entry]) > np.nanmean(one.skills["edges"]))
-                    for one in chosen),
+                sum(bool(np.nanmean(one.skills[entry]) > best_blind(one)) for one in chosen),
                 len(chosen),
             )
         )  # fmt: skip
     return sorted(found, key=lambda one: one.rank)
+
+
+def best_blind(one: Round) -> float:
+    """The skill of the best that knows nothing of the network."""
+    return float(max(np.nanmean(one.skills[name]) for name in BASELINES))
 
 
 def is_method(entry: str) -> bool:

@@ -14,6 +14,7 @@ from xai_tf.sample import Sample, resize
 
 # All lengths are in pixels of the 224x224 carrier.
 PATCH, DISC, STRIPE = 28, 38, 16
+RING = 1.4  # outer radius of a ring, to that of the disc
 MARK = (
     np.array([list(row) for row in ("11110", "10001", "11110", "10100", "10010", "10001")]) == "1"
 )
@@ -68,15 +69,25 @@ def texture(
 
 
 def opacity(
-    carrier: Picture, rng: np.random.Generator
+    carrier: Picture, rng: np.random.Generator, light: float = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A round opacity with a soft edge; the decoy is a dark one."""
+    """A round opacity with a soft edge; the decoy is a ring as bright and of the same area.
+
+    `light` is how bright the picture is left, 0 to 1.
+    """
     radius = rng.uniform(17, 23)
-    place, other = _apart(carrier.depth, radius, rng)
-    image = carrier.sample.image
-    disc, decoy = (_disc(at, radius, soft=3)[..., None] for at in (place, other))
-    without = image * (1 - 0.7 * decoy)
-    return without + 0.85 * disc * (1 - without), without, disc[..., 0] > 0.5
+    place, other = _apart(carrier.depth, radius, rng, RING * radius)
+    image = light * carrier.sample.image
+    disc = _disc(place, radius, soft=3)
+    hole = np.sqrt(RING**2 - 1) * radius
+    ring = _disc(other, RING * radius, soft=3) - _disc(other, hole, soft=3)
+    without = image + 0.85 * ring[..., None] * (1 - image)
+    return without + 0.85 * disc[..., None] * (1 - without), without, disc > 0.5
+
+
+def blob(carrier: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same in a picture made darker first: an eye or a real lesion is round and bright too."""
+    return opacity(carrier, rng, light=0.7)
 
 
 def corner_mark(
@@ -95,9 +106,12 @@ def corner_mark(
 
 
 def _apart(
-    depth: np.ndarray, radius: float, rng: np.random.Generator
+    depth: np.ndarray, radius: float, rng: np.random.Generator, decoy: float | None = None
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """A place for the plant, inside, and one for the decoy, that do not touch."""
+    """A place for the plant, inside, and one for the decoy, that do not touch.
+
+    `decoy` is the decoy's radius, where it is another.
+    """
     within = np.zeros(SIZE, bool)
     edge = int(np.ceil(radius)) + 2
     within[edge:-edge, edge:-edge] = True
@@ -110,7 +124,7 @@ def _apart(
         raise InputError("There is no place for the plant. Leave this carrier out.")
     row, column = places[rng.integers(len(places))]
     rows, columns = np.indices(SIZE)
-    free = within & (np.hypot(rows - row, columns - column) > 2 * radius + 4)
+    free = within & (np.hypot(rows - row, columns - column) > radius + (decoy or radius) + 4)
     others = np.argwhere(free & (depth > 0)) if (free & (depth > 0)).any() else np.argwhere(free)
     other = others[rng.integers(len(others))]
     return (int(row), int(column)), (int(other[0]), int(other[1]))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Puzzle:
         plant: (carrier, random numbers, image size) to a `Planted`. The same random numbers give
             the same plant at every size.
         leaderboard: whether methods are ranked on it; the shortcut is there for the audit.
+        image_sizes: by backbone, where the picture has to be larger than usual to show the plant.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Puzzle:
     carriers: Callable[[Path, tuple[int, int, int]], Carriers]
     plant: Callable[[Any, np.random.Generator, tuple[int, int]], Planted]
     leaderboard: bool = True
+    image_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)

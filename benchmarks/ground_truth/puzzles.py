@@ -20,13 +20,13 @@ _ALL = (
     ),
     Puzzle(
         "xray_opacity", "X-ray, opacity", "X-ray",
-        "a round opacity in the lungs; decoy: a dark one",
+        "a round opacity in the lungs; decoy: a ring as bright and as large",
         "lung_opacity", carriers.chests, in_picture(pictures.opacity),
     ),
     Puzzle(
         "mri_blob", "MRI, blob", "MRI",
-        "a bright blob in the brain; decoy: a dark one",
-        "brain_tumor", carriers.heads, in_picture(pictures.opacity),
+        "a bright blob in the brain; decoy: a ring as bright and as large",
+        "brain_tumor", carriers.heads, in_picture(pictures.blob),
     ),
     Puzzle(
         "tone_burst", "Sound, tone", "sound",
@@ -40,13 +40,14 @@ _ALL = (
     ),
     Puzzle(
         "click", "Sound, click", "sound",
-        "four samples of a click; decoy: a low thump",
+        "a click of thirteen samples; decoy: a low thump",
         "deepfake_audio", carriers.clips, in_sound(sounds.click),
     ),
     Puzzle(
         "splice", "Sound, splice", "sound",
-        "0.7 to 0.9 s of an espeak voice in a human recording; decoy: another human's, there",
+        "1 to 1.2 s of the diphone voice kal in a human recording; decoy: another human's, there",
         "deepfake_audio", carriers.clips, in_sound(sounds.splice),
+        image_sizes={"cnn": (64, 64)},
     ),
     Puzzle(
         "corner_mark", "X-ray, corner mark", "X-ray",

@@ -17,6 +17,8 @@ RATE = RECIPE.rate
 SPAN = RECIPE.window_seconds
 REACH = RECIPE.frame_samples / 2 / RATE  # how far a sound is seen in the frames around it, seconds
 FADE = 0.01  # seconds
+# Barker's longest code: as loud at nearly every frequency.
+CLICK = np.array([1, 1, 1, 1, 1, -1, -1, 1, 1, -1, 1, -1, 1])
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def missing_band(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 
 
 def click(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Place]:
-    """Four samples at full scale; the decoy is a thump of a thirtieth of a second at 300 Hz."""
+    """Thirteen samples at full scale; the decoy is a thump of a thirtieth of a second at 300 Hz."""
     start, other = _two_times(0.1, rng)
     wave = clip.sample.sound.waveform
     seconds = np.arange(len(wave)) / RATE
@@ -91,19 +93,19 @@ def click(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray,
     without = wave + thump
     planted = without.copy()
     first = round(start * RATE)
-    planted[first : first + 4] = 1, 1, -1, 1  # Barker's code: as loud at every frequency
+    planted[first : first + len(CLICK)] = CLICK
     return planted, without, Place(start, start, 0, RECIPE.num_mels - 1)
 
 
 def splice(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Place]:
     """A piece of a synthetic voice; without the plant, a piece of another human stands there."""
-    length = rng.uniform(0.7, 0.9)
+    length = rng.uniform(1.0, 1.2)
     start = rng.uniform(0.1, SPAN - 0.1 - length)
     wave = clip.sample.sound.waveform
     window, shift = _window(start, length), rng.integers(len(wave))
     planted, without = (
         wave * (1 - window)
-        + _as_loud(window * np.roll(waves[rng.integers(len(waves))], shift), window * wave)
+        + _as_loud(window * np.roll(waves[rng.integers(len(waves))], shift), wave)
         for waves in (clip.synthetic, clip.human)
     )
     return planted, without, Place(start, start + length, 0, RECIPE.num_mels - 1)

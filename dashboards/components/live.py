@@ -48,11 +48,13 @@ class Live(JSComponent):
         """
         :host { color: var(--panel-on-background-color, CanvasText); font-size: 0.925rem; }
         p { margin: 0 0 0.5em; overflow-wrap: anywhere; }
+        p:last-child { margin: 0; }
         .look-status { font-size: 0.85rem; opacity: 0.9; }
-        .look-warning { border-left: 4px solid #b26a00; padding-left: 0.6em; font-size: 0.85rem; }
-        .look-warning:empty { border: 0; }
-        .look-error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
-        .look-error:empty { border: 0; }
+        .look-warning, .look-error { border-left: 4px solid var(--mark); padding: 0.5em 0.8em;
+          background: color-mix(in srgb, var(--mark) 14%, transparent); }
+        .look-warning { --mark: #b26a00; }
+        .look-error { --mark: #c62828; font-weight: 500; }
+        .look-warning:empty, .look-error:empty { border: 0; padding: 0; }
         .look-said {
           border-left: 4px solid var(--panel-primary-color, Highlight); padding-left: 0.8em;
         }

@@ -17,7 +17,7 @@ from xai_tf.audible import (
     mute,
     region_mask,
 )
-from xai_tf.audible.masking import MUTED, sound_of
+from xai_tf.audible.masking import sound_of
 from xai_tf.classifier import Classifier
 from xai_tf.doctor import diagnose, drawable
 from xai_tf.errors import OutputError, SettingError, pick
@@ -26,8 +26,6 @@ from xai_tf.sample import Sound
 
 NUM_REGIONS = 5
 ORIGINAL, ONLY, BUT, SOLO, MUTE = PARTS = ("original", "only_for", "everything_but", "solo", "mute")
-# What is muted is turned down and not cut out; where hardly more is left, there is nothing to hear.
-SILENCE = 10 * MUTED**2
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,9 @@ def listen(
         ) from error
     whole, part = heard[ORIGINAL], heard[request.part]
     weights = classifier.target(explanation.target, explanation.contrast)
-    energy = part.energy / whole.energy
-    said = part.prediction if energy > SILENCE else None
+    said = part.prediction
     return Clip(
-        wav, energy, float(whole.prediction.logits @ weights),
+        wav, part.energy / whole.energy, float(whole.prediction.logits @ weights),
         float(said.logits @ weights) if said else None,
         said.name if said else None,
         float(said.probabilities[said.label]) if said else None, regions,

@@ -273,7 +273,7 @@ Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Raise it when the same request is answered otherwise, or its answer is packed otherwise.
-ANSWERS = 5
+ANSWERS = 6
 
 
 def is_packed(request: Request) -> bool:

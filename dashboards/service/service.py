@@ -30,6 +30,7 @@ from dashboards.service.requests import (
     is_packed,
     key,
 )
+from dashboards.uploads import VISITOR
 from xai_tf.errors import XaiTfError
 from xai_tf.methods import METHODS
 
@@ -84,6 +85,7 @@ class Service:
         *,
         workers: int = 2,
         store_bytes: int = 2 * 2**30,
+        scratch: Path | None = None,
     ) -> None:
         """Start the processes.
 
@@ -92,13 +94,17 @@ class Service:
             folder: where answers are kept from one server to the next; nothing else is in there.
             workers: how many processes.
             store_bytes: that the kept answers may take.
+            scratch: where the processes work on visitors' files, in a folder "visitor-..." that is
+                gone when this is closed; where the system's temporary files are if None.
         """
         self.models = models
         self.answers = Answers(folder, store_bytes)
         self._facts: dict[str, ModelFacts] = {}  # by the model's SHA-256
         self._flights: dict[str, Flight] = {}
         self._shared: Shared = WeakValueDictionary()
-        self._scratch = tempfile.TemporaryDirectory(prefix="xai-tf-", ignore_cleanup_errors=True)
+        self._scratch = tempfile.TemporaryDirectory(
+            prefix=VISITOR, dir=scratch, ignore_cleanup_errors=True
+        )
         self._pool = Pool(workers, folder, Path(self._scratch.name), self._landed)
         atexit.register(self.close)
 

@@ -28,13 +28,14 @@ from dashboards.state.narrator import Narrator
 from dashboards.state.ranking import Ranking
 from dashboards.state.trust import Trust
 from dashboards.uploads import Uploads
-from xai_tf.bundle import describe_audit, describe_score
+from xai_tf.bundle import describe_audit
 from xai_tf.classifier import card_beside
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.explanation import Explanation
 from xai_tf.narration import facts, tell
 from xai_tf.regions import audit
 from xai_tf.report import ReportItem, session_report
+from xai_tf.scoring.told import describe_scores
 
 
 class Session(param.Parameterized):
@@ -208,7 +209,9 @@ class Session(param.Parameterized):
             except XaiTfError:  # the page does without, and so does the report: by its frame alone
                 regions = None
             audits.append(describe_audit(audit(explanation, regions)))
-        scores = [map(describe_score, self.trust.scores_of(request)) for request, _ in made]
+        scores = describe_scores(
+            explanations, [self.trust.scores_of(request) for request, _ in made]
+        )
         described = await visitor.submit(Describe(model), "report model").result()
         reading = await visitor.submit(Predict(model, file), "report file").result()
         card = card_beside(model.path, model.sha256)

@@ -53,6 +53,10 @@ class FiguresView(pn.viewable.Viewer):
         said += paragraph(
             f"Calibration error {error:.3f}; at 0, confidence is what it claims to be."
         )
+        if odd := sum(evaluation.unfamiliar):
+            said += paragraph(
+                f"{odd} of {count} files are unlike what the model was trained on.", "warning"
+            )
         skipped = [why for _, why in evaluation.skipped]
         if skipped:
             more = (

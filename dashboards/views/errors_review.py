@@ -19,6 +19,7 @@ from dashboards.views.similar import SimilarView
 from dashboards.views.text import heading, paragraph
 from xai_tf import pictures
 from xai_tf.answers import ALL, RIGHT, WRONG
+from xai_tf.familiarity import MARK
 from xai_tf.methods import METHODS
 from xai_tf.report.stages import stage_of
 
@@ -216,6 +217,8 @@ def _told(study: ErrorStudy) -> str:
         f"It is {truth} and was called {called}.", "" if truth == called else "warning"
     )
     said += paragraph(", ".join(f"{classes[k]} {chances[k]:.1%}" for k in ranked) + ".", "note")
+    if any(answers.evaluation.unfamiliar) and answers.evaluation.unfamiliar[number]:
+        said += paragraph(f"{MARK[0].upper()}{MARK[1:]}.", "warning")
     if study.file is not None and study.file.kind == "sound":
         said += paragraph("Of a long recording, the maps are of the first window.", "note")
     return said + paragraph(study.map_problem, "error")

@@ -22,13 +22,14 @@ class RankingView(View):
     """Scores of methods side by side, the best of each metric marked; asked for, never unasked."""
 
     ranking = param.ClassSelector(class_=Ranking)
+    language = param.Selector(default="en", objects=["en", "fr"], allow_refs=True)
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
         ranking = self.ranking
         self._pick = pmui.Select(label="Scores for", size="small", sizing_mode="stretch_width")
         self._run, self._stop = run_button("Judge these maps", "leaderboard"), stop_button()
-        self._words = words(pn.bind(ranking_words, ranking.param.table))
+        self._words = words(pn.bind(ranking_words, ranking.param.table, self.param.language))
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
         self._run.on_click(lambda _: ranking.run())
@@ -70,7 +71,7 @@ class RankingView(View):
         )  # fmt: skip
 
 
-def ranking_words(table: Table | None) -> str:
+def ranking_words(table: Table | None, language: str = "en") -> str:
     """A table of scores as HTML: methods by metrics, the best of each metric in bold."""
     if table is None:
         return paragraph(
@@ -78,7 +79,8 @@ def ranking_words(table: Table | None) -> str:
             "note",
         )
     heads = "".join(
-        f'<th scope=col title="{escape(metric.meaning["en"])}">{escape(metric.title)} '
+        f'<th scope=col lang="{language}" title="{escape(metric.meaning[language])}">'
+        f'<span lang="en">{escape(metric.title)}</span> '
         f"{'↑' if metric.direction == 'higher' else '↓'}</th>"
         for metric in table.metrics
     )
@@ -102,8 +104,9 @@ def ranking_words(table: Table | None) -> str:
 
 def _cell(one: Score, place: int) -> str:
     if not place:
-        return f'<td title="{escape(one.note)}">no value</td>'
-    beats = f" ({one.random.beaten:.0%})" if one.random else ""
+        value = f"{one.value:.2f}, no place" if np.isfinite(one.value) else "no value"
+        return f'<td title="{escape(one.note)}">{value}</td>'
+    beats = f" ({one.random.beaten:.0%})" if one.random and one.metric.rivals else ""
     value = f"<b>{one.value:.2f}</b>" if place == 1 else f"{one.value:.2f}"
     return f"<td>{value}{beats}</td>"
 

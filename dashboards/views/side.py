@@ -43,7 +43,8 @@ class InputView(View):
 
     def _taken(self, event: Any) -> None:
         item = next((item for item in GALLERY if item.name == event.new), None)
-        if item is not None:
+        shown = self.bench.file and self.bench.file.sha256
+        if item is not None and item.sha256 != shown:  # else it came another way, and is marked
             self.bench.show(Uploads.from_path(item.path), item.model)
 
     def _mark(self, event: Any) -> None:

@@ -70,7 +70,8 @@ class TakeView(View):
             bundle.filename = exports.file_name(*about, suffix=".zip")
 
     async def _png(self) -> bytes:
-        return await asyncio.to_thread(exports.png, self.session.explorer.explanation)
+        reading, explanation = self.session.bench.reading, self.session.explorer.explanation
+        return await asyncio.to_thread(exports.png, explanation, mark=reading.mark)
 
     async def _array(self) -> bytes:
         """All maps of the file, by the model that looks at it."""

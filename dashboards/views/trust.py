@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -111,12 +112,13 @@ def _score_row(one: Score, language: str) -> str:
         f'<span lang="{language}">{escape(meaning)}</span> {escape(metric.better)}. '
         f"{escape(_how(one))}</details></th>"
     )
-    if one.note:
+    if not np.isfinite(one.value):
         return f'<tr>{title}<td colspan=3 class="look-note">{escape(one.note)}</td></tr>'
     arrow, side = ("↑", "higher") if metric.direction == "higher" else ("↓", "lower")
-    beats = f"{one.random.beaten:.0%}" if one.random else ""
+    beats = f"{one.random.beaten:.0%}" if one.random and metric.rivals else ""
+    chance = f" {escape(one.note)}" if one.note else ""
     return (
-        f'<tr>{title}<td>{one.value:.3f} <span title="{side} is better">{arrow}</span></td>'
+        f'<tr>{title}<td>{one.value:.3f} <span title="{side} is better">{arrow}</span>{chance}</td>'
         f"<td>{_standing(one)}</td><td>{beats}</td></tr>"
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xai_tf.audible.masking import NOTHING_LEFT
 from xai_tf.classifier import Classifier
 from xai_tf.errors import InputError, ModelError
 from xai_tf.prediction import Prediction
@@ -22,7 +23,8 @@ class Heard:
     Attributes:
         path: the file.
         energy: of the waveform as it was given, the sum of squares.
-        prediction: by the file, read again as any other; None where all that is left is silence.
+        prediction: by the file, read again as any other; None where nothing is left to hear: beside
+            the loudest of the sounds asked about, it has no more energy than what muting leaves.
     """
 
     path: Path
@@ -49,18 +51,18 @@ def hear(classifier: Classifier, sounds: Mapping[str, Sound], folder: Path) -> d
     samples: dict[str, Sample] = {}
     peak = max(np.abs(sound.waveform).max() for sound in sounds.values())
     factor = np.clip(peak, 0.5, 0.99) / max(peak, SILENCE)
+    energies = {name: _energy(sound.waveform) for name, sound in sounds.items()}
     for name, sound in sounds.items():
         write_wav(folder / f"{name}.wav", replace(sound, waveform=sound.waveform * factor))
+        if energies[name] <= NOTHING_LEFT * max(energies.values()):
+            continue
         try:
             samples[name] = classifier.read(folder / f"{name}.wav")
         except InputError:  # of a file just written: it is silent
             continue
     predictions = classifier.predict(list(samples.values())) if samples else []
     said = dict(zip(samples, predictions, strict=True))
-    return {
-        name: Heard(folder / f"{name}.wav", _energy(sound.waveform), said.get(name))
-        for name, sound in sounds.items()
-    }
+    return {name: Heard(folder / f"{name}.wav", energies[name], said.get(name)) for name in sounds}
 
 
 def check_hears(classifier: Classifier) -> None:

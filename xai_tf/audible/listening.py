@@ -26,8 +26,9 @@ def save_sounds(
 ) -> dict[str, Any]:
     """Write what an explanation is about as sounds into `folder`, whole or not at all.
 
-    Holds `original.wav`, `only_for.wav` and `everything_but.wav` (see `evidence_mask`), for each of
-    the strongest regions `solo_1.wav` and `mute_1.wav`, and `regions.json`, which is written last.
+    Holds `original.wav`; where anything speaks for the class, `only_for.wav` and
+    `everything_but.wav` (see `evidence_mask`); for each of the strongest regions `solo_1.wav` and
+    `mute_1.wav`; and `regions.json`, which is written last.
     A folder of ours that is there already is replaced.
 
     Args:
@@ -65,11 +66,9 @@ def save_sounds(
 
 def _sounds(explanation: Explanation, regions: list[TimeFrequencyRegion]) -> dict[str, Sound]:
     sample, speaking = explanation.sample, evidence_mask(explanation)
-    sounds = {
-        "original": sound_of(sample),
-        "only_for": keep(sample, speaking),
-        "everything_but": mute(sample, speaking),
-    }
+    sounds = {"original": sound_of(sample)}
+    if speaking.any():
+        sounds |= {"only_for": keep(sample, speaking), "everything_but": mute(sample, speaking)}
     masks = [region_mask(sample, region) for region in regions]
     sounds |= {f"solo_{n}": keep(sample, mask) for n, mask in enumerate(masks, 1)}
     sounds |= {f"mute_{n}": mute(sample, mask) for n, mask in enumerate(masks, 1)}
@@ -86,6 +85,10 @@ def _describe(
     from xai_tf.bundle import describe, describe_classifier, describe_explanation, versions
 
     weights = classifier.target(explanation.target, explanation.contrast)
+    nothing = [] if "only_for" in heard else [
+        f"Nothing in this map speaks for {explanation.target_name}, so there is no sound of that "
+        "alone. Explain another class, or take another method."
+    ]  # fmt: skip
     original = heard["original"]
     sounds = []
     for name, one in heard.items():
@@ -103,7 +106,7 @@ def _describe(
         "model": describe_classifier(classifier),
         "file": explanation.sample.source.name,
         "sha256": explanation.sample.sha256,
-        "warnings": list(explanation.sample.warnings),
+        "warnings": [*explanation.sample.warnings, *nothing],
         "prediction": describe(explanation.prediction),
         "explanation": describe_explanation(explanation),
         "regions": [asdict(region) | {"text": region.text} for region in regions],

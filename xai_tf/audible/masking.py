@@ -16,6 +16,9 @@ from xai_tf.sample import Sample, Sound, resize
 # What is muted is turned down by 60 dB, not cut out: in the spectrogram, which shows 80 dB, that is
 # black for nearly all there is, as the methods' own "nothing there" (baseline 0) is.
 MUTED = 1e-3
+# Share of the energy below which all that is left is what muting leaves: louder by itself, since in
+# its own spectrogram decibels count from its own maximum, it would look like the original.
+NOTHING_LEFT = 10 * MUTED**2
 # Frames of the transform overlap eightfold: it is the reader's own, and fades in and out within 64
 # ms whatever the mask does, so that its edges don't click.
 FRAME_STEPS = 8

@@ -24,6 +24,7 @@ from xai_tf.commands.inputs import files_of
 from xai_tf.console import answer, note, reported, with_progress
 from xai_tf.errors import OutputError, pick
 from xai_tf.methods import METHODS
+from xai_tf.regions.registry import PARTITIONS
 
 if TYPE_CHECKING:
     from xai_tf.regions.auditing import Audited
@@ -37,6 +38,10 @@ def audit_files(
     method: Annotated[str, typer.Option("--method", help="See `methods`.")] = "grad_cam",
     target: Annotated[
         str | None, typer.Option(help="Class to explain; the predicted one if left out.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Part by {', '.join(PARTITIONS)}; if left out, as the task says."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each file's regions.")
@@ -55,6 +60,8 @@ def audit_files(
     from xai_tf.regions import audit_file, audit_folder
 
     pick(METHODS, method, "method")
+    for name in by or ():
+        pick(PARTITIONS, name, "partition")
     if out and out.exists() and not out.is_dir():
         raise OutputError(f"{out} is no folder. Give another --out.")
     classifier = load_classifier(model, task, classes, preprocessing)
@@ -65,7 +72,7 @@ def audit_files(
     audits, described, failed = [], [], 0
     for path in with_progress(paths, "auditing"):
         with reported(len(paths)) as outcome:
-            audited = audit_file(classifier, path, method, target)
+            audited = audit_file(classifier, path, method, target, by or ())
             audits.append(audited.audit)
             described.append(_described(audited))
             if out:

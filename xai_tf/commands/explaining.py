@@ -25,8 +25,9 @@ from xai_tf.commands import (
     tell_doubt,
     tell_warnings,
 )
-from xai_tf.commands.inputs import files_of, kept_answers, truths
+from xai_tf.commands.inputs import files_of, hears, kept_answers, truths
 from xai_tf.commands.judging import (
+    Amount,
     Metrics,
     asked_metrics,
     score_table,
@@ -148,7 +149,12 @@ def explain_files(
     to_do = [path for path in paths if path not in kept]
     plans = {}
     if metrics and to_do:
-        plans = tell_costs(classifier, methods, metrics, chosen, until_stable)
+        amount = Amount(
+            len(to_do),
+            windows if hears(classifier) else 1,
+            len(classifier.stages) if layer == ALL_LAYERS else 1,
+        )
+        plans = tell_costs(classifier, methods, metrics, chosen, until_stable, amount)
     manifests, failed = {}, 0
     for path, name in zip(paths, names, strict=True):
         if path in kept:

@@ -50,12 +50,16 @@ def files_of(given: list[Path], classifier: Classifier, out: Path | None = None)
 
 def check_kind(path: Path, classifier: Classifier) -> None:
     """Raise an InputError where a sound is given to a model of pictures."""
-    readable = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
-    if path.suffix.lower() in SOUND_SUFFIXES and not set(SOUND_SUFFIXES) & set(readable):
+    if path.suffix.lower() in SOUND_SUFFIXES and not hears(classifier):
         raise InputError(
             f"{path} is a sound, and {classifier.name!r} looks at pictures. Take a model for "
             "sound, or add --task deepfake_audio if it was trained on spectrograms."
         )
+
+
+def hears(classifier: Classifier) -> bool:
+    """Whether a model is given sounds, which may have many windows."""
+    return classifier.task is not None and bool(set(SOUND_SUFFIXES) & set(classifier.task.suffixes))
 
 
 def truths(given: list[Path], paths: list[Path], classes: tuple[str, ...]) -> dict[Path, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -12,15 +13,44 @@ from rich.table import Table
 from xai_tf.classifier import Classifier
 from xai_tf.console import note, progress_bar
 from xai_tf.explanation import Explanation, sample_limit
-from xai_tf.methods import METHODS, Settings
+from xai_tf.methods import METHODS, Method, Settings
 from xai_tf.scoring.metric import Metric, choose
 from xai_tf.scoring.scores import Planned, Score, plan, score, seconds, seconds_a_pass
-from xai_tf.scoring.told import score_cells
+from xai_tf.scoring.told import HEAD, score_cells
 
 Metrics = Annotated[
     str | None,
     typer.Option("--score", help="Metrics (see `metrics`) with commas between, or 'all'."),
 ]
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is explained.
+
+    Attributes:
+        files: how many.
+        windows: of each, at most; 0 for all, which nobody knows before they are read.
+        layers: that Grad-CAM and its like look at.
+    """
+
+    files: int = 1
+    windows: int = 1
+    layers: int = 1
+
+    def maps(self, method: Method) -> int:
+        """How many maps of a method there will be, at most; of one window where all are asked."""
+        deep = method.needs_layer and method.class_specific
+        return self.files * (self.windows or 1) * (self.layers if deep else 1)
+
+    @property
+    def text(self) -> str:
+        """The same in words."""
+        files = f"{self.files} file{'s' * (self.files > 1)}"
+        if self.windows == 1:
+            return files
+        several = f" of up to {self.windows} windows" if self.windows else ""
+        return files + (several or ", times the windows of each")
 
 
 def asked_metrics(given: str, methods: Sequence[str]) -> list[Metric]:
@@ -40,10 +70,16 @@ def tell_costs(
     metrics: Sequence[Metric],
     settings: Mapping[str, Settings],
     until_stable: float | None = None,
+    amount: Amount | None = None,
 ) -> dict[str, list[Planned]]:
-    """Plan the scores of each method, and say what each costs before it is run.
+    """Plan the scores of each method, and say what each map and score costs before it is run.
 
     A run again takes as many samples as the map did: of one until stable, up to its limit.
+
+    Args:
+        classifier, methods, metrics, settings: as for `compare`.
+        until_stable: as for `explain`.
+        amount: what is explained; one file of one window if left out.
     """
     names = [metric.name for metric in metrics]
     entries = [METHODS[name] for name in methods]
@@ -58,15 +94,28 @@ def tell_costs(
     ]
     given = {name: values for name, values in settings.items() if name in names}
     plans = plan(classifier, complete, names, given)
-    a_pass = seconds_a_pass(classifier)
-    for method in entries:
+    amount = amount or Amount()
+    a_pass, total = seconds_a_pass(classifier), [0, 0.0]
+    for method, own in complete:
+        costs = [(method.title, method.cost(own, classifier.image_size), method.name in limits)]
         for planned in plans[method.name]:
-            passes, took = planned.cost.evaluations, seconds(planned.cost, a_pass)
-            name = f"{method.title}, {planned.metric.name}"
+            most = method.name in limits and planned.metric.family == "rerun"
+            costs.append((f"{method.title}, {planned.metric.name}", planned.cost, most))
+        for name, cost, most in costs:
+            passes, took = cost.evaluations, seconds(cost, a_pass)
+            maps = amount.maps(method)
+            total = [total[0] + maps * passes, total[1] + maps * took]
             if passes:
-                most = "up to " * (method.name in limits and planned.metric.family == "rerun")
-                note(f"{name}: {most}{passes} passes a map, about {took:.1f} s")
+                note(f"{name}: {_passes(passes, most)} a map, about {took:.1f} s")
+    if sum(map(amount.maps, entries)) > 1 or not amount.windows:
+        passes = _passes(total[0], bool(limits) or amount.windows > 1)
+        note(f"In all: {passes}, about {total[1]:.0f} s, for {len(entries)} "
+             f"method{'s' * (len(entries) > 1)} on {amount.text}")  # fmt: skip
     return plans
+
+
+def _passes(count: int, most: bool) -> str:
+    return f"{'up to ' * most}{count} pass{'es' * (count > 1)}"
 
 
 def score_with_bar(
@@ -88,10 +137,7 @@ def score_with_bar(
 
 def score_table(manifests: Mapping[str, Mapping[str, Any]]) -> Table:
     """The scores in manifests of bundles, a row each."""
-    table = Table(
-        "file", "method", "metric", "value", "range", "random maps, 5 to 95 %", "beats",
-        title="Scores",
-    )  # fmt: skip
+    table = Table("file", "method", *HEAD[:-1], title="Scores")
     for manifest in manifests.values():
         for entry in manifest["explanations"]:
             for described in entry["scores"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from xai_tf.commands import (
 from xai_tf.console import answer, note, progress_bar, reported, with_progress
 from xai_tf.errors import InputError, OutputError, pick
 from xai_tf.explanation import Explanation, explain, question
+from xai_tf.familiarity import MARK
 from xai_tf.layouts import readable_files
 from xai_tf.methods import METHODS
 from xai_tf.whole import SCRATCH, check_place
@@ -73,7 +75,7 @@ def listen_to_file(
     explanation = _most_decisive(classifier, file, method, target)
     described = save_sounds(out, classifier, explanation, top)
     tell_doubt(classifier)
-    for text in dict.fromkeys(explanation.sample.warnings + explanation.warnings):
+    for text in dict.fromkeys([*described["warnings"], *explanation.warnings]):
         note(f"{file.name}: {text}", style="yellow")
     note(f"Listen in {out}")
     answer(as_json, described | {"folder": str(out)}, _sounds_table(explanation, described))
@@ -101,13 +103,17 @@ def profile_folder(
     check_hears(classifier)
     paths = _files(folder, classifier)
     failed: list[Path] = []
-    profiles = class_profiles(_explained(classifier, paths, method, failed))
+    marked: Counter[str] = Counter()
+    profiles = class_profiles(_explained(classifier, paths, method, failed, marked))
     if profiles:
         title = f"Where {classifier.name} looks in {folder.name}, {METHODS[method].title}"
+        if marked.total():
+            title += f"\n{marked.total()} of {len(paths) - len(failed)} files {MARK}"
         _save(draw(profiles, title), out)
         note(f"Look at {out}")
     tell_doubt(classifier)
-    answer(as_json, [_plain(profile) for profile in profiles], _profile_table(profiles))
+    data = [_plain(profile, marked[profile.name]) for profile in profiles]
+    answer(as_json, data, _profile_table(profiles))
     raise typer.Exit(2 if failed else 0)
 
 
@@ -163,8 +169,13 @@ def _files(folder: Path, classifier: Classifier) -> list[Path]:
 
 
 def _explained(
-    classifier: Classifier, paths: list[Path], method: str, failed: list[Path]
+    classifier: Classifier,
+    paths: list[Path],
+    method: str,
+    failed: list[Path],
+    marked: Counter[str],
 ) -> Iterator[Explanation]:
+    """Explain file by file; `failed` and, by class, the number of the `marked` are filled in."""
     for path in with_progress(paths, METHODS[method].title):
         explanation = None
         with reported(len(paths)) as outcome:
@@ -176,6 +187,7 @@ def _explained(
         if outcome.failed:
             failed.append(path)
         else:
+            marked[explanation.target_name] += bool(reading.mark)
             yield explanation
 
 
@@ -193,9 +205,10 @@ def _save(plot: Figure, path: Path) -> None:
         ) from error
 
 
-def _plain(profile: ClassProfile) -> dict[str, Any]:
+def _plain(profile: ClassProfile, marked: int) -> dict[str, Any]:
     return {
         "class": profile.name, "count": profile.count, "silent": profile.silent,
+        "explained_anyway": marked,
         "hertz": profile.hertz.tolist(), "bands": profile.bands.tolist(),
         "times": profile.times.tolist(),
     }  # fmt: skip

@@ -103,6 +103,9 @@ def study_errors(
             note(f"{path}: {why}", style="yellow")
     for _, why in bank.left_out if bank else ():
         note(f"Training sample left out: {why}", style="yellow")
+    for mistake in mistakes:
+        for text in mistake.warnings:
+            note(f"{mistake.name}: {text}", style="yellow")
     study = describe_study(classifier, answers, mistakes, left_out)
     write_page(out / PAGE, mistakes_page(classifier, answers, mistakes, left_out))
     write_page(out / DATA, json.dumps(study, indent=1, allow_nan=False))

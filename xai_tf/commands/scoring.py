@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ from xai_tf.commands.explaining import DEFAULT_METHODS
 from xai_tf.commands.inputs import check_kind
 from xai_tf.commands.judging import Metrics, asked_metrics, metric_rows, tell_costs
 from xai_tf.commands.settings import parse_settings
+from xai_tf.comparison import describe_agreement, describe_disputes
 from xai_tf.conflicts import Conflicts, conflicts
 from xai_tf.console import answer, note, progress_bar
 from xai_tf.errors import pick
@@ -35,19 +36,31 @@ from xai_tf.explanation import question
 from xai_tf.methods import METHODS
 from xai_tf.scoring.comparison import Comparison, compare
 from xai_tf.scoring.metric import METRICS
+from xai_tf.scoring.told import describe_scores
+from xai_tf.whole import check_place
 from xai_tf.windows import Reading, read_and_predict
 
 DEFAULT_METRICS = "deletion,insertion,mu_fidelity,average_drop,sparseness"
 
 
+class Language(StrEnum):
+    """Of what metrics mean."""
+
+    en = "en"
+    fr = "fr"
+
+
 @app.command("metrics")
-def list_metrics(as_json: AsJson = False) -> None:
+def list_metrics(
+    language: Annotated[Language, typer.Option(help="Of what they say.")] = Language.en,
+    as_json: AsJson = False,
+) -> None:
     """List the metrics that explanations are judged by."""
     table = Table("name", "range", "what it says", "for", "settings")
     for metric in METRICS.values():
         defaults = metric.settings({}, baseline=0)
         table.add_row(
-            metric.name, metric.better, metric.meaning["en"], metric.only or "all methods",
+            metric.name, metric.better, metric.meaning[language], metric.only or "all methods",
             ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
         )  # fmt: skip
     answer(as_json, metric_rows(list(METRICS.values())), table)
@@ -71,13 +84,26 @@ def compare_methods(
         list[str] | None, typer.Option("--set", help="A setting, as METHOD or METRIC.NAME=VALUE.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of methods and metrics.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the maps, their scores and how they agree.")
+    ] = None,
     task: TaskName = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain FILE by several methods, judge each, and say how far they agree."""
-    from xai_tf.bundle import describe_classifier, describe_reading
+    """Explain FILE by several methods, judge each, and say how far they agree.
+
+    With --out it is written as `explain` writes it, for a look and for `report`.
+    """
+    from xai_tf.bundle import (
+        MANIFEST,
+        bundle_names,
+        describe_classifier,
+        describe_reading,
+        save_bundle,
+    )
+    from xai_tf.page import check_page, write_page
 
     methods = list(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
@@ -88,6 +114,10 @@ def compare_methods(
     for name in filter(None, (target, contrast)):
         classifier.label(name)
     check_kind(file, classifier)
+    place = out and out / bundle_names([file])[0]
+    if place:
+        check_page(out)
+        check_place(place, MANIFEST)
     reading = read_and_predict(classifier, file)
     label, other = question(classifier, reading.prediction, target, contrast)
     number = reading.most_decisive(classifier.target(label, other), 1)[0]
@@ -105,7 +135,8 @@ def compare_methods(
     tell_doubt(classifier)
     tell_warnings(reading, explained=True)
     for explanation, row in zip(found.explanations, found.scores, strict=True):
-        for text in dict.fromkeys(one.note for one in row if one and one.note):
+        notes = [*explanation.warnings, *(one.note for one in row if one and one.note)]
+        for text in dict.fromkeys(notes):
             note(f"{explanation.method.title}: {text}", style="yellow")
     apart = conflicts(found.explanations)
     data = {
@@ -113,6 +144,12 @@ def compare_methods(
         "input": describe_reading(reading, explained=True),
         "window": number, **_described(found, apart),
     }  # fmt: skip
+    if place:
+        scores = [[one for one in row if one] for row in found.scores]
+        saved = save_bundle(place, classifier, reading, found.explanations, scores=scores)
+        page = write_page(out, {place.name: saved}, f"Explanations by {classifier.name}")
+        note(f"Look at {page}")
+        data["folder"] = str(place)
     tables = [_scores(found, reading), _agreement(found.agreement)]
     answer(as_json, data, Group(*tables, *([_disputes(apart)] if apart.disputes else [])))
 
@@ -137,7 +174,7 @@ def _cell(one: Any, place: int) -> str:
         return "-"
     if np.isnan(one.value):
         return "no value"
-    beats = "" if one.random is None else f"\nbeats {one.random.beaten:.0%}"
+    beats = f"\nbeats {one.random.beaten:.0%}" if one.random and one.metric.rivals else ""
     return f"{one.value:.3f}{' *' if place == 1 else ''}{beats}"
 
 
@@ -169,30 +206,22 @@ def _disputes(found: Conflicts) -> Table:
 
 def _described(found: Comparison, apart: Conflicts) -> dict[str, Any]:
     """A comparison as plain data."""
-    from xai_tf.bundle import describe_explanation, describe_score
+    from xai_tf.bundle import describe_explanation
 
+    scores = describe_scores(
+        found.explanations, [[one for one in row if one] for row in found.scores]
+    )
     methods = [
         describe_explanation(explanation)
         | {
-            "scores": [describe_score(one) for one in row if one],
+            "scores": told,
             "ranks": {m.name: int(p) for m, p in zip(found.metrics, places, strict=True) if p},
         }
-        for explanation, row, places in zip(
-            found.explanations, found.scores, found.ranks, strict=True
-        )
+        for explanation, told, places in zip(found.explanations, scores, found.ranks, strict=True)
     ]
     return {
         "methods": methods,
         "metrics": metric_rows(found.metrics),
-        "agreement": {
-            "methods": list(found.agreement.names),
-            "rank_correlation": found.agreement.correlations.tolist(),
-            "overlap": found.agreement.overlaps.tolist(),
-            "sign_agreement": [
-                [None if np.isnan(value) else value for value in row]
-                for row in found.agreement.signs.tolist()
-            ],
-            "left_out": list(found.agreement.left_out),
-        },
-        "conflicts": [asdict(dispute) | {"text": dispute.text} for dispute in apart.disputes],
+        "agreement": describe_agreement(found.agreement),
+        "conflicts": describe_disputes(apart.disputes),
     }

@@ -24,9 +24,7 @@ class Occlusion(xplique.Occlusion):
     def explain(self, inputs: Any, targets: Any = None) -> Any:
         base = self.inference_function(self.model, inputs, targets)
         size = inputs.shape[1:3]
-        starts = [
-            patch_starts(side, min(self.patch_size, *size), self.patch_stride) for side in size
-        ]
+        starts = [patch_starts(side, self.patch_size, self.patch_stride) for side in size]
         corners = np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 2)
         maps = []
         for image, target, score in zip(inputs, targets, base, strict=True):

@@ -25,6 +25,11 @@ def nobody(_estimate: Callable[..., Any], *_known: Any) -> None:
     """Nobody looks at the map so far; see `xai_tf.partial.Offers`."""
 
 
+def all_alike(scores: np.ndarray) -> bool:
+    """Whether scores, float (samples,), are the same but for rounding."""
+    return bool(np.ptp(scores) <= 1e-6 * np.abs(scores).max())
+
+
 class Sampled:
     """An explainer that takes its samples block by block, and goes on where it stopped.
 
@@ -213,7 +218,7 @@ class Scored(Sampled):
 
     @property
     def silent(self) -> bool:
-        return np.ptp(self._scores) <= 1e-6 * np.abs(self._scores).max()
+        return all_alike(self._scores)
 
     def _reset(self, state: State | None) -> None:
         self._scores = np.zeros(0, np.float32)

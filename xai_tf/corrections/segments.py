@@ -10,24 +10,29 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from xplique.attributions.base import BlackBoxExplainer
 
-from xai_tf.corrections.sampled import GROUPS, Scored, State
+from xai_tf.corrections.sampled import GROUPS, Scored, State, all_alike
 from xai_tf.meter import FORWARD_BATCH
 
 SAMPLES_A_SEGMENT = 4  # at least, before the linear model so far is shown
-SAMPLES_A_WEIGHT = 2  # at least, before that of a part of the samples is looked at
+SAMPLES_A_WEIGHT = 2  # at least, before that of a part is looked at, or how well one fits
 KERNEL_WIDTH = 0.25
 MAX_PLAYERS = 20  # whose coalitions may be enumerated
 FULL = 512  # coalitions at most that are all taken where one could stop before
 
 
 class LocalModel(Ridge):
-    """LIME's linear model; keeps how well it fits, as R2 of the weighted draws."""
+    """LIME's linear model; keeps how well it fits, as R2 of the weighted draws it was fitted to.
+
+    With about as many weights as draws any model fits, and scores that are all alike leave nothing
+    to fit: there is no R2 then.
+    """
 
     figures: dict[str, float]
 
     def fit(self, present: Any, scores: Any, sample_weight: Any = None) -> LocalModel:
         super().fit(present, scores, sample_weight)
-        self.figures = {"r2": float(self.score(present, scores, sample_weight))}
+        told = len(present) >= SAMPLES_A_WEIGHT * present.shape[1] and not all_alike(scores)
+        self.figures = {"r2": float(self.score(present, scores, sample_weight))} if told else {}
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,11 +66,12 @@ class Audit:
 
 @dataclass(frozen=True, eq=False)
 class Audited:
-    """A file, explained, parted and audited."""
+    """A file, explained, parted and audited; `mark` is that of the reading."""
 
     explanation: Explanation
     regions: Regions
     audit: Audit
+    mark: str = ""
 
 
 def audit(explanation: Explanation, regions: Regions | None = None) -> Audit:
@@ -113,6 +114,7 @@ def audit_file(
     path: str | Path,
     method: str = "grad_cam",
     target: str | int | None = None,
+    by: Sequence[str] = (),
 ) -> Audited:
     """Explain a file and audit the explanation; of a long recording the window that decides most.
 
@@ -121,20 +123,21 @@ def audit_file(
         path: the file.
         method: a name in `METHODS`.
         target: the class to explain, by name or index; the predicted one if left out.
+        by: names in `PARTITIONS`; those of the task if left out.
 
     Raises:
         InputError: the file cannot be read.
-        UnknownNameError: no such method or class.
+        UnknownNameError: no such method, class or partition.
     """
     reading = read_and_predict(classifier, path)
     label, _ = question(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
     explanation = explain(classifier, reading.samples[number], method, target=label)
-    regions = regions_of(explanation.sample, classifier.task)
+    regions = regions_of(explanation.sample, classifier.task, by)
     found = audit(explanation, regions)
     told = [f"{reading.source.name}: {text}" for text in reading.warnings_explained]
     found = replace(found, warnings=(*told, *found.warnings))
-    return Audited(explanation, regions, found)
+    return Audited(explanation, regions, found, reading.mark)
 
 
 def _shares(

@@ -30,7 +30,7 @@ def draw(audited: Audited) -> Figure:
         panel.set_title(PARTITIONS[name].title, fontsize=9)
         for row in rows:
             _label(panel, masks[row.region], row)
-    plot.suptitle(headline(audited.explanation), fontsize=10, parse_math=False)
+    plot.suptitle(headline(audited.explanation, audited.mark), fontsize=10, parse_math=False)
     return plot
 
 

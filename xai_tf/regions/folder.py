@@ -14,6 +14,7 @@ from xai_tf.regions.registry import PARTITIONS
 DRAWS = 1000
 FALSE_ALARMS = 0.05  # of a sound model's files, at most, may be beyond a limit
 MIN_FILES = 10  # to say that evidence is missing where it is expected
+MIN_ALARMS = 2  # to say "too many": one file has its own
 # Of a model that knew the lungs or the brain, Grad-CAM at 7x7 places would have one of 2.7 or 3.0.
 MIN_DENSITY = 1.25
 
@@ -30,8 +31,9 @@ class FolderRow:
         files: how many have the region, and a map with signal.
         alarms: how many of them are beyond the region's limit.
         alarm: what is wrong, or "". Either more files are beyond the limit than a sound model has
-            (Wilson's interval of their share lies above 5%); or evidence is expected here, and its
-            interval lies below 1.25 of what the area holds by chance, over ten files or more.
+            (two or more, and Wilson's interval of their share lies above 5%); or evidence is
+            expected here, and its interval lies below 1.25 of what the area holds by chance, over
+            ten files or more.
     """
 
     partition: str
@@ -66,7 +68,7 @@ def _folder_row(partition: str, region: str, rows: list[Held]) -> FolderRow:
     low, high = map(float, np.percentile(shares[draws].mean(axis=1), (2.5, 97.5)))
     area, share = float(np.mean([row.area for row in rows])), float(shares.mean())
     alarms, alarm = sum(row.alarm for row in rows), ""
-    if wilson(alarms, len(rows))[0] > FALSE_ALARMS:
+    if alarms >= MIN_ALARMS and wilson(alarms, len(rows))[0] > FALSE_ALARMS:
         alarm = "too much, in too many files"
     elif (
         partition in PARTITIONS

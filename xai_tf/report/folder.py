@@ -18,6 +18,7 @@ from xai_tf.report.parts import (
     agreement_table,
     by_window,
     chances,
+    conflict_part,
     details,
     doubts,
     installed,
@@ -99,8 +100,11 @@ def _row(name: str, item: ReportItem) -> dict[str, Any]:
     return row | _scores(item)
 
 
-def _scores(item: ReportItem) -> dict[str, float | None]:
-    """The scores of a file, the mean of its windows, by metric and method."""
+def _scores(item: ReportItem) -> dict[str, Any]:
+    """The scores of a file, the mean of the windows that have one, by metric and method.
+
+    Where some have none, a column beside it says how many have.
+    """
     values: dict[str, list[float]] = {}
     looked = {(e.method.name, e.layer) for e in item.explanations}
     several = len(looked) > len({method for method, _ in looked})
@@ -110,8 +114,13 @@ def _scores(item: ReportItem) -> dict[str, float | None]:
             column = f"{METRICS[score['metric']].title}, {name}"
             value = np.nan if score["value"] is None else score["value"]
             values.setdefault(column, []).append(value)
-    means = {column: float(np.mean(found)) for column, found in values.items()}
-    return {column: None if np.isnan(mean) else mean for column, mean in means.items()}
+    told: dict[str, Any] = {}
+    for column, found in values.items():
+        there = [value for value in found if not np.isnan(value)]
+        told[column] = float(np.mean(there)) if there else None
+        if 0 < len(there) < len(found):
+            told[f"{column}: windows"] = f"{len(there)} of {len(found)}"
+    return told
 
 
 def _overview(rows: list[Mapping[str, Any]]) -> str:
@@ -153,4 +162,4 @@ def _window(item: ReportItem, maps: list[Explanation], opacity: float) -> str:
         if known in audits:
             parts.append(region_table(audits[known], name))
         parts.append(details(explanation))
-    return "\n".join([*parts, agreement_table(maps)])
+    return "\n".join([*parts, agreement_table(maps), conflict_part(maps)])

@@ -39,7 +39,7 @@ class ReportItem:
         model: `xai_tf.bundle.describe_classifier`'s description.
         sentences: the same in words, made by the page.
         card: of the model, or None.
-        scores: of each explanation, as `xai_tf.bundle.describe_score` describes them; or none.
+        scores: of each explanation, as `xai_tf.scoring.told` describes them; or none.
         audits: of each explanation, as `xai_tf.bundle.describe_audit` describes them; or none.
         timeline: all windows of a long recording, where `reading` holds but some.
     """

@@ -13,15 +13,16 @@ import numpy as np
 from weights_keras import ModelCard
 from xai_tf.agreement import Agreement, agreement, chance_overlap
 from xai_tf.bundle import describe_explanation
+from xai_tf.comparison import comparable, nameable
 from xai_tf.conflicts import conflicts
 from xai_tf.convergence import curve, settling_text
-from xai_tf.doctor import diagnose, drawable
+from xai_tf.doctor import diagnose
 from xai_tf.explanation import Explanation
 from xai_tf.prediction import Prediction
 from xai_tf.report.elements import facts, paragraph, table
 from xai_tf.report.item import Recording, ReportItem
 from xai_tf.report.plates import agreement_plates, chart
-from xai_tf.scoring.told import score_cells
+from xai_tf.scoring.told import HEAD, score_cells
 
 MAX_CLASSES = 10  # shown of a prediction; the others are summed up
 PACKAGES = ("xai-tf", "tensorflow", "tensorflow-cpu", "keras", "xplique", "librosa", "numpy")
@@ -169,23 +170,18 @@ def _alike(found: Agreement, pair: tuple[int, int]) -> str:
 
 def conflict_part(maps: Sequence[Explanation]) -> str:
     """Where the maps of one question conflict: a picture of it each, and the gravest in words."""
-    parts, drawn = [], [e for e in maps if drawable(e.attribution)]
-    for asked in dict.fromkeys((e.target, e.contrast) for e in drawn):
-        alike = [e for e in drawn if (e.target, e.contrast) == asked]
-        if len(alike) < 2:
-            continue
+    parts = []
+    for alike in comparable(maps):
         found = conflicts(alike)
         parts.append(agreement_plates(alike, found.level))
-        if len({e.method.name for e in alike}) == len(alike):  # else two are called the same
-            parts += [paragraph(f"{one.place}: {one.text}.") for one in found.disputes]
+        parts += [paragraph(f"{one.place}: {one.text}.") for one in nameable(alike, found)]
     return "".join(parts)
 
 
-def score_table(scores: Sequence[Mapping[str, Any]], name: str) -> str:
-    """The scores of a map, with what each means; nothing where there are none."""
-    head = ("metric", "value", "range", "random maps, 5 to 95 %", "beats", "meaning")
-    rows = [score_cells(score) for score in scores]
-    return table(head, rows, f"{name}: scores") if rows else ""
+def score_table(scores: Sequence[Mapping[str, Any]], name: str, language: str = "en") -> str:
+    """The scores of a map, with what each means in a language; nothing where there are none."""
+    rows = [score_cells(score, language) for score in scores]
+    return table(HEAD, rows, f"{name}: scores") if rows else ""
 
 
 def region_table(audit: Mapping[str, Any], name: str) -> str:

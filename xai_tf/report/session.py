@@ -43,7 +43,7 @@ def session_report(
         title: of the page.
         note: the visitor's own words.
         opacity: of the maps that are laid over.
-        language: of the sentences: "en" or "fr".
+        language: of the sentences and of what scores mean: "en" or "fr".
     """
     sections = "\n".join(
         _section(f"file{number}", item, opacity, language) for number, item in enumerate(items, 1)
@@ -75,12 +75,12 @@ def _section(name: str, item: ReportItem, opacity: float, language: str) -> str:
         chances(item.reading.prediction),
         words(item.sentences, language) if item.sentences else "",
         over_time(recording, item.reading.prediction) if recording else "",
-        _explanations(item, opacity),
+        _explanations(item, opacity, language),
         model_part(item.model, item.card),
     )
 
 
-def _explanations(item: ReportItem, opacity: float) -> str:
+def _explanations(item: ReportItem, opacity: float, language: str) -> str:
     """The maps of each window, after its sound, and how alike they are."""
     if not item.explanations:
         sample = item.reading.samples[0]
@@ -93,7 +93,7 @@ def _explanations(item: ReportItem, opacity: float) -> str:
         for explanation in maps:
             name = name_of(explanation)
             parts.append(_explanation(explanation, opacity))
-            parts.append(score_table(judged.get(id(explanation), ()), name))
+            parts.append(score_table(judged.get(id(explanation), ()), name, language))
             if id(explanation) in audits:
                 parts.append(region_table(audits[id(explanation)], name))
         parts.append(agreement_table(maps))

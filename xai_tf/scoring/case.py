@@ -54,7 +54,9 @@ class Measured:
     Attributes:
         values: float64 array: of the map, and after it of the random ones, if there are any.
         cost: the passes it took.
+        note: why there is no value (NaN), where the metric knows it; else empty.
     """
 
     values: np.ndarray
     cost: Cost
+    note: str = ""

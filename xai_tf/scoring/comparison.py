@@ -47,9 +47,11 @@ def ranks(scores: Sequence[Sequence[Score | None]], metrics: Sequence[Metric]) -
         metrics: of the entries.
 
     Returns:
-        1 for the best; even ones share a place; 0 where there is no value.
+        1 for the best; even ones share a place; 0 where there is no value, or none but chance's.
     """
-    values = np.array([[np.nan if s is None else s.value for s in row] for row in scores], float)
+    values = np.array(
+        [[s.value if s and not s.note else np.nan for s in row] for row in scores], float
+    )
     signs = np.array([1 if metric.direction == "higher" else -1 for metric in metrics])
     goodness = values * signs
     ahead = (goodness[None] > goodness[:, None]).sum(axis=1)

@@ -23,13 +23,16 @@ class Metric:
             method measured of itself).
         direction: "higher" or "lower", whichever is better.
         low, high: the range of the value; None where it has no such end.
-        meaning: one plain sentence, by language ("en", "fr").
+        meaning: one plain sentence by language ("en", "fr"), and one more where random maps are no
+            rivals: why there are none, or why one should be like them.
         paper: where it comes from.
         cost: its passes, from the settings, the (height, width) of the image, and the cost of the
             method that is judged.
         options: its settings.
         applies: whether it says something of a method.
         only: the methods it is for, in words; empty where it is for all.
+        rivals: whether a good map beats random ones, where there are any; else how many it beats is
+            not told.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Metric:
     options: Mapping[str, Option] = field(default_factory=dict)
     applies: Callable[[Method], bool] = lambda _: True
     only: str = ""
+    rivals: bool = True
 
     # Checked and completed as those of methods are: from the title and the options.
     settings = Method.settings
@@ -116,6 +120,10 @@ _PATH = {
     "baseline": _BASELINE, "num_random": _RANDOM,
 }  # fmt: skip
 _AVERAGE = {"baseline": _BASELINE, "num_random": _RANDOM}
+_PLACE = {
+    "en": "Random maps have the same value, since they differ in nothing but the place.",
+    "fr": "Les cartes au hasard ont la même valeur, car seule la place y change.",
+}
 _PETSIUK = "Petsiuk et al. 2018, RISE, arXiv:1806.07421"
 _BHATT = "Bhatt et al. 2020, Evaluating Feature-based Explanations, arXiv:2005.00631"
 _CHATTOPADHAY = "Chattopadhay et al. 2018, Grad-CAM++, arXiv:1710.11063"
@@ -174,17 +182,17 @@ _ALL = (
     Metric(
         "sparseness", "Sparseness", "form", "higher", 0, 1,
         {"en": "How much of the map lies in few pixels (Gini index): easy to read, which does not "
-               "make it right.",
+               f"make it right. {_PLACE['en']}",
          "fr": "Quelle part de la carte tient en peu de pixels (indice de Gini) : facile à lire, "
-               "ce qui ne la rend pas juste."},
+               f"ce qui ne la rend pas juste. {_PLACE['fr']}"},
         "Chalasani et al. 2020, Concise Explanations of Neural Networks, arXiv:1810.06583", _free,
     ),
     Metric(
         "complexity", "Complexity", "form", "lower", 0, None,
         {"en": "Over how many pixels the map is spread (entropy, at most the logarithm of their "
-               "number): hard to read where it is high.",
+               f"number): hard to read where it is high. {_PLACE['en']}",
          "fr": "Sur combien de pixels la carte s'étale (entropie, au plus le logarithme de leur "
-               "nombre) : difficile à lire quand elle est élevée."},
+               f"nombre) : difficile à lire quand elle est élevée. {_PLACE['fr']}"},
         _BHATT, _free,
     ),
     Metric(
@@ -211,35 +219,48 @@ _ALL = (
         lambda method: method.stochastic, "methods that draw random numbers",
     ),
     Metric(
-        "randomisation", "Model randomisation", "rerun", "lower", -1, 1,
-        {"en": "How like the map stays where the network has forgotten what it learnt (rank "
-               "correlation): a map that stays tells of the picture, not of the network.",
-         "fr": "À quel point la carte reste la même quand le réseau a oublié ce qu'il a appris "
-               "(corrélation de rang) : une carte qui reste parle de l'image, pas du réseau."},
+        "randomisation", "Model randomisation", "rerun", "lower", 0, 1,
+        {"en": "How far the map follows that of a network that has forgotten what it learnt (rank "
+               "correlation, whatever its sign): a map that does tells of the picture, not of the "
+               "network. Random maps follow nothing: a good map is like them, and need not beat "
+               "them.",
+         "fr": "À quel point la carte suit celle d'un réseau qui a oublié ce qu'il a appris "
+               "(corrélation de rang, quel que soit son signe) : une carte qui la suit parle de "
+               "l'image, pas du réseau. Les cartes au hasard ne suivent rien : une bonne carte "
+               "leur ressemble, sans avoir à les battre."},
         "Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv:1810.03292",
         lambda _settings, _size, method: method,
-        {"share": Option(0.25, 0.01, 1, "share of the layers, from the last, that forget")},
+        {"share": Option(0.25, 0.01, 1, "share of the layers, from the last, that forget"),
+         "num_random": _RANDOM},
+        rivals=False,
     ),
     Metric(
         "completeness_gap", "Completeness gap", "figure", "lower", 0, None,
-        {"en": "The share of the change from the baseline to the picture that the map misses.",
-         "fr": "La part du changement, de la référence à l'image, que la carte ne retrouve pas."},
+        {"en": "The share of the change from the baseline to the picture that the map misses. "
+               f"{_PLACE['en']}",
+         "fr": "La part du changement, de la référence à l'image, que la carte ne retrouve pas. "
+               f"{_PLACE['fr']}"},
         "Sundararajan et al. 2017, Axiomatic Attribution, arXiv:1703.01365", _free,
         applies=lambda method: method.complete, only="Integrated gradients",
     ),
     Metric(
         "efficiency_gap", "Efficiency gap", "figure", "lower", 0, None,
         {"en": "The share of the change from the empty picture to the whole that the segments' "
-               "weights miss.",
+               "weights miss. They are fitted so that it is zero, wherever they lie: more than "
+               "rounding is a defect.",
          "fr": "La part du changement, de l'image vide à l'image entière, que les poids des "
-               "segments ne retrouvent pas."},
+               "segments ne retrouvent pas. Ils sont ajustés pour qu'elle soit nulle, où qu'ils "
+               "soient : plus qu'un arrondi est un défaut."},
         "Lundberg & Lee 2017, A Unified Approach, arXiv:1705.07874", _free,
         applies=lambda method: method.explainer == "KernelShap", only="Kernel SHAP",
     ),
     Metric(
         "r2", "R2 of the linear model", "figure", "higher", 0, 1,
-        {"en": "How well LIME's linear model fits the network near the picture.",
-         "fr": "À quel point le modèle linéaire de LIME suit le réseau autour de l'image."},
+        {"en": "How well LIME's linear model fits the network near the picture, on the samples it "
+               "is fitted to. It is of the model and not of the map, so random maps have none.",
+         "fr": "À quel point le modèle linéaire de LIME suit le réseau autour de l'image, sur les "
+               "échantillons dont il est tiré. C'est celui du modèle et non de la carte : les "
+               "cartes au hasard n'en ont pas."},
         "Ribeiro et al. 2016, 'Why Should I Trust You?', arXiv:1602.04938", _free,
         applies=lambda method: method.explainer == "Lime", only="LIME",
     ),

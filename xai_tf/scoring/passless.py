@@ -9,6 +9,11 @@ import numpy as np
 from xai_tf.methods import Cost
 from xai_tf.scoring.case import Case, Measured
 
+UNFITTED = (
+    "Fewer than two samples a segment fit any linear model, so that R2 tells nothing. Take more "
+    "samples, or fewer segments."
+)
+
 
 def sparseness(case: Case) -> Measured:
     """The Gini index of the strengths, 0 for all alike, by Xplique."""
@@ -39,7 +44,8 @@ def efficiency_gap(case: Case) -> Measured:
 
 def r2(case: Case) -> Measured:
     """How well LIME's linear model fits its samples."""
-    return _free(case.explanation.figures["r2"])
+    found = case.explanation.figures.get("r2")
+    return _free(np.nan, UNFITTED) if found is None else _free(found)
 
 
 def _of_map(metric: Any, case: Case) -> Measured:
@@ -48,5 +54,5 @@ def _of_map(metric: Any, case: Case) -> Measured:
     return _free(metric.detailed_evaluate(strength[None] / strength.max())[0])
 
 
-def _free(value: float) -> Measured:
-    return Measured(np.array([value], np.float64), Cost())
+def _free(value: float, note: str = "") -> Measured:
+    return Measured(np.array([value], np.float64), Cost(), note)

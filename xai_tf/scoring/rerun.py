@@ -7,6 +7,7 @@ Xplique 2.0.2 has AverageStability and ModelRandomizationMetric. The formulas ar
 | AverageStability | noise from 0 to the radius: a brighter picture | noise to both sides, within 0 to 1 |
 | AverageStability | distance in the unit of the method: no two methods compare | as a share of the map |
 | ModelRandomization | weights from 0 to 1, none negative: a deep network saturates, and every gradient is zero | kernels around zero, as wide as they were |
+| ModelRandomization | a map turned into its opposite (-1) passes better than an unlike one (0) | how far it follows, whatever the sign |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 
 from xai_tf.agreement import rank_correlation
 from xai_tf.classifier import Classifier
+from xai_tf.doctor import drawable
 from xai_tf.explainers import Run, build_explainer, start_meter
 from xai_tf.explanation import Explanation
 from xai_tf.meter import GRADIENT_BATCH
@@ -27,6 +29,11 @@ from xai_tf.partial import one_map
 from xai_tf.preprocessing import PREPROCESSING
 from xai_tf.scoring.case import Case, Measured
 from xai_tf.segmentation import segment
+
+SILENT = (
+    "The map is the same everywhere, with what was learnt or without, so that nothing says whether "
+    "it would stay. Try another class, layer or method, or another share of the layers."
+)
 
 
 def average_stability(case: Case) -> Measured:
@@ -59,17 +66,23 @@ def repeat_correlation(case: Case) -> Measured:
 
 
 def randomisation(case: Case) -> Measured:
-    """The rank correlation of the map to that of a network undone, by pixels."""
+    """How far the map follows that of a network undone: |rank correlation|, by pixels.
+
+    A map turned into its opposite tells as much of what the network has not learnt as one that
+    stays, so the sign is dropped; Xplique keeps it.
+    """
     from scipy.stats import rankdata
 
     undone = randomised(case.classifier, float(case.settings["share"]), case.seed)
     maps, cost = attributions(
         undone, case.explanation, case.image[None], case.explanation.seed, case.progress
     )
-    pair = np.stack([case.explanation.attribution, maps[0]]).reshape(2, -1)
-    one, other = rankdata(pair, axis=1) - (pair.shape[1] + 1) / 2
-    size = np.linalg.norm(one) * np.linalg.norm(other)
-    return Measured(np.array([one @ other / size if size else 0.0]), cost)
+    if not (drawable(case.explanation.attribution) and drawable(maps[0])):
+        return Measured(np.array([np.nan]), cost, SILENT)
+    both = np.stack([maps[0], *case.maps()]).reshape(2 + int(case.settings["num_random"]), -1)
+    ranks = rankdata(both, axis=1) - (both.shape[1] + 1) / 2
+    ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
+    return Measured(np.abs(ranks[1:] @ ranks[0]), cost)
 
 
 def noisy(image: np.ndarray, count: int, radius: float, seed: int) -> np.ndarray:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xai_tf.classifier import Classifier
-from xai_tf.doctor import diagnose
+from xai_tf.doctor import diagnose, drawable
 from xai_tf.errors import SettingError
 from xai_tf.explanation import Explanation, Progress
 from xai_tf.methods import Cost, Method, Settings
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from xai_tf.scoring.case import Case, Measured
 
 NO_NUMBERS = "The network or the method gave no numbers (NaN) here. Check the model's weights."
+CONSTANT = "The map is the same everywhere: its order is chance, and so is this."
+NOTHING = "The map is the same everywhere, so that there is nothing to be right or wrong about."
+CHANCE = 0.5  # of random maps beaten by one that is as good as they are
 GRADIENT_PASSES = 2  # forward passes that take as long as one forward and backward
 
 
@@ -31,7 +34,8 @@ class Standing:
         mean: of their values.
         low, high: the 5th and the 95th percentile.
         count: how many there are.
-        beaten: the share of them that the map beats, 0 to 1; even ones count half.
+        beaten: the share of them that the map beats, 0 to 1; even ones count half. Half for a map
+            that is the same everywhere, whatever a draw says: it is not decided.
     """
 
     mean: float
@@ -54,7 +58,7 @@ class Score:
         cost: the passes it took.
         seconds: how long it took.
         random: where random maps stand; None where the place makes no difference.
-        note: why there is no value; else empty.
+        note: why there is no value, or why it is chance (the same everywhere); else empty.
     """
 
     metric: Metric
@@ -107,7 +111,8 @@ def score(
 
     Returns:
         One score a metric, in the order asked for. A map that cannot be judged (zero everywhere, or
-        NaN) has scores of NaN with a note; one that is the same everywhere scores as chance.
+        NaN) has scores of NaN with a note; one that is the same everywhere stands where chance
+        does, and what its method measured of itself is no score of it.
 
     Raises:
         UnknownNameError: no such metric or setting.
@@ -189,8 +194,7 @@ def _score(
     from xai_tf.scoring.case import Case
 
     metric, start = planned.metric, time.perf_counter()
-    note = "" if metric.family == "figure" else _unfit(explanation)
-    quantity = _quantity(explanation, metric)
+    note, quantity = _unfit(explanation, metric), _quantity(explanation, metric)
     if note:
         nothing = float("nan"), quantity, planned.settings, seed, Cost(), 0.0
         return Score(metric, *nothing, note=note)
@@ -198,11 +202,11 @@ def _score(
     found = _measure(metric.name)(case)
     value, random = float(found.values[0]), found.values[1:]
     standing = _standing(value, random, metric.direction) if len(random) else None
+    note = found.note or ("" if np.isfinite(value) else NO_NUMBERS)
+    if standing and not drawable(explanation.attribution):
+        standing, note = replace(standing, beaten=CHANCE), CONSTANT
     took = time.perf_counter() - start
-    return Score(
-        metric, value, quantity, planned.settings, seed, found.cost, took, standing,
-        note="" if np.isfinite(value) else NO_NUMBERS,
-    )  # fmt: skip
+    return Score(metric, value, quantity, planned.settings, seed, found.cost, took, standing, note)
 
 
 def _measure(name: str) -> Callable[[Case], Measured]:
@@ -213,8 +217,8 @@ def _measure(name: str) -> Callable[[Case], Measured]:
     return getattr(place, name)
 
 
-def _unfit(explanation: Explanation) -> str:
-    """Why a map cannot be judged, or nothing."""
+def _unfit(explanation: Explanation, metric: Metric) -> str:
+    """Why a map cannot be judged by a metric, or nothing."""
     if not np.isfinite(explanation.attribution).all():
         return diagnose(explanation.attribution)[0].text
     if not explanation.attribution.any():
@@ -222,6 +226,8 @@ def _unfit(explanation: Explanation) -> str:
             "The map is zero everywhere, so there is nothing to judge. Explain another class, or "
             "take another layer or method."
         )
+    if metric.family == "figure" and not drawable(explanation.attribution):
+        return NOTHING
     return ""
 
 

@@ -27,7 +27,7 @@ def verdict(scores: Sequence[Score], language: str = "en") -> str:
     """What scores say together, against random maps; empty without scores.
 
     A metric counts as better where the map beats at least 95% of the random ones, as chance where
-    it beats less than 80%.
+    it beats less than 80%. Those whose best value is that of random maps are left out.
 
     Args:
         scores: of one explanation.
@@ -36,7 +36,7 @@ def verdict(scores: Sequence[Score], language: str = "en") -> str:
     if not scores:
         return ""
     words = _WORDS[language]
-    held = [one for one in scores if one.better_than_random is not None]
+    held = [one for one in scores if one.metric.rivals and one.better_than_random is not None]
     if not held:
         return words["none"]
     better = [one.metric.title for one in held if one.better_than_random >= CLEAR]
