@@ -73,9 +73,11 @@ DEFAULTS = """\
 
 `xai-tf explain` and `xai-tf compare` show Grad-CAM and SquareGrad. Grad-CAM takes one pass, so it \
 is there at once and can be asked of many files: it is also what the page draws first, and what \
-`audit`, `errors`, `listen` and `profile` take. It says roughly where, and is coarse. SquareGrad \
-says it finely for few passes. Where time does not matter, take RISE (`--method rise`). Passes are \
-those of the default settings at 224x224.
+`audit`, `errors` and `profile` take. It says roughly where, and is coarse. SquareGrad says it \
+finely for few passes. Where time does not matter, take RISE (`--method rise`). `listen` takes \
+Kernel SHAP on times and bands: muting its regions moves the logit as it says \
+(benchmarks/results.md, Audible evidence), which is not shown of Grad-CAM. Passes are those of the \
+default settings at 224x224.
 """
 
 
