@@ -34,7 +34,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from xai_tf.audible import (
+from xai_tf.attribution.explain import explain
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.reading import read_and_predict
+from xai_tf.inputs.sample import Sample, resize
+from xai_tf.sonification import (
     TimeFrequencyRegion,
     evidence_mask,
     find_regions,
@@ -43,12 +48,8 @@ from xai_tf.audible import (
     mute,
     region_mask,
 )
-from xai_tf.audible.masking import band_energies
-from xai_tf.classifier import Classifier, load
-from xai_tf.curves import wilson
-from xai_tf.explanation import Explanation, explain
-from xai_tf.sample import Sample, resize
-from xai_tf.windows import read_and_predict
+from xai_tf.sonification.masking import band_energies
+from xai_tf.statistics import wilson
 
 HERE = Path(__file__).parent
 COUNT, SINGLE, DRAWS, TOLERANCE = 3, 6, 10, 0.05

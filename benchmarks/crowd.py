@@ -26,12 +26,12 @@ from PIL import Image
 from processes import busiest
 from visitor import Model, Visitor
 
-from dashboards.gallery import GALLERY
+from dashboards.files.gallery import GALLERY
 from weights_keras import FOLDER, read_card
-from xai_tf import pictures
-from xai_tf.demo import SAMPLES
-from xai_tf.methods import METHODS
-from xai_tf.report.stages import picture_url
+from xai_tf.attribution.methods import METHODS
+from xai_tf.cli.demo import SAMPLES
+from xai_tf.rendering import heatmaps
+from xai_tf.rendering.viewer import picture_url
 from xai_tf.tasks import TASKS
 
 QUICK = ("grad_cam", "grad_cam_pp", "saliency", "gradient_input", "fem")
@@ -248,7 +248,7 @@ def originals(path: Path, model: str) -> set[str]:
     """How the windows of a file look to a model."""
     card = read_card(FOLDER / f"{model}.md")
     samples = TASKS[card.task].windows(path, card.image_size)
-    return {picture_url(pictures.image_bytes(sample)) for sample in samples}
+    return {picture_url(heatmaps.image_bytes(sample)) for sample in samples}
 
 
 def changed_photo(folder: Path, rng: random.Random) -> Path:

@@ -38,10 +38,10 @@ from playwright.sync_api import Page
 from processes import megabytes, workers
 
 from weights_keras import FOLDER
-from xai_tf.demo import SAMPLES
+from xai_tf.cli.demo import SAMPLES
 
 HERE = Path(__file__).parent
-SERVE = "import dashboards.commands; from xai_tf.cli import main; main()"
+SERVE = "import dashboards.commands; from xai_tf.cli.main import main; main()"
 ROUNDS = 10  # of each latency
 TITLES = {"xray_opacity.jpg": "Chest X-ray, opacity", "speech_human.wav": "Human speech"}
 MODELS = {"xray_opacity.jpg": "xray_mobilenetv2", "speech_human.wav": "audio_mobilenetv2"}
@@ -112,7 +112,7 @@ def floor(name: str) -> tuple[float, float]:
 
 
 def _passes(name: str) -> tuple[float, float]:
-    from xai_tf.classifier import load
+    from xai_tf.classifiers.classifier import load
 
     classifier = load(FOLDER / f"{MODELS[name]}.keras")
     image = classifier.read(SAMPLES / name).image[None]

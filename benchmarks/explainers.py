@@ -20,13 +20,13 @@ import numpy as np
 import tensorflow as tf
 from xplique import attributions as xplique
 
-from xai_tf.classifier import Classifier
-from xai_tf.demo import SAMPLES
-from xai_tf.explanation import explain
-from xai_tf.meter import FORWARD_BATCH, GRADIENT_BATCH
-from xai_tf.methods import METHODS
-from xai_tf.models import build_model
-from xai_tf.sample import Sample
+from xai_tf.attribution.explain import explain
+from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.pass_counter import FORWARD_BATCH, GRADIENT_BATCH
+from xai_tf.classifiers.backbones import build_model
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.cli.demo import SAMPLES
+from xai_tf.inputs.sample import Sample
 
 # Xplique's own explainers with the settings that cost the same number of passes.
 THEIRS: dict[str, Callable] = {

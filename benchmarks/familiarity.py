@@ -28,16 +28,16 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from xai_tf import augment
-from xai_tf.classifier import Classifier, load
-from xai_tf.curves import wilson
-from xai_tf.dataset import read_folder, read_splits
-from xai_tf.gate import SHARE, by_file, fit_gate
-from xai_tf.layouts import readable_files
-from xai_tf.sample import PICTURE_SUFFIXES, read_image
-from xai_tf.surgery import tensors
+from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.graph import tensors
+from xai_tf.classifiers.ood_detector import SHARE, by_file, fit_gate
+from xai_tf.classifiers.reading import read_and_predict
+from xai_tf.datasets.layouts import readable_files
+from xai_tf.datasets.reading import read_folder, read_splits
+from xai_tf.inputs import augmentation
+from xai_tf.inputs.sample import PICTURE_SUFFIXES, read_image
+from xai_tf.statistics import wilson
 from xai_tf.tasks import TASKS
-from xai_tf.windows import read_and_predict
 
 # The data each was trained on, and the seed it was parted by.
 MODELS = {
@@ -178,7 +178,9 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
         features(part.images) for part in (splits.train, splits.validation, splits.test)
     )
     rng = np.random.default_rng(0)
-    copies = features(np.stack([augment.stored_otherwise(i, rng) for i in splits.train.images]))
+    copies = features(
+        np.stack([augmentation.stored_otherwise(i, rng) for i in splits.train.images])
+    )
     foreign = {k: features(pictures(data / v, size)) for k, v in OTHERS.items() if k != source}
     if source != "speech":
         sounds = read_folder(data / "speech/test", TASKS["deepfake_audio"], size)

@@ -20,15 +20,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from skimage.draw import polygon2mask
 
-from xai_tf.classifier import load
-from xai_tf.evaluation import area_under_curve
-from xai_tf.layouts import readable_files
-from xai_tf.prediction import probabilities
+from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.prediction import probabilities
+from xai_tf.datasets.layouts import readable_files
+from xai_tf.evaluation.classification import area_under_curve
+from xai_tf.inputs.sample import read_image, resize
 from xai_tf.regions import PARTITIONS, audit_file, audit_folder, regions_of
-from xai_tf.regions.chest import lungs
-from xai_tf.regions.head import brain
+from xai_tf.regions.brain import brain
+from xai_tf.regions.lungs import lungs
 from xai_tf.regions.partition import NotFoundError
-from xai_tf.sample import read_image, resize
 
 DRAWN = Path(__file__).parents[1] / "tests" / "data"
 FINDERS = {"lungs": lungs, "brains": lambda image: brain(image)[0]}

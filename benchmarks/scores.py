@@ -29,15 +29,16 @@ import numpy as np
 import tensorflow as tf
 from xplique import attributions, metrics
 
-from xai_tf.classifier import Classifier, load
-from xai_tf.demo import SAMPLES
-from xai_tf.explanation import Explanation, explain
-from xai_tf.meter import FORWARD_BATCH, GRADIENT_BATCH
-from xai_tf.methods import METHODS, Cost
-from xai_tf.models import build_model
-from xai_tf.scoring import METRICS, score
-from xai_tf.scoring.rerun import noisy, randomised
-from xai_tf.scoring.scores import plan
+from xai_tf.attribution.explain import explain
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import METHODS, Cost
+from xai_tf.attribution.pass_counter import FORWARD_BATCH, GRADIENT_BATCH
+from xai_tf.classifiers.backbones import build_model
+from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.cli.demo import SAMPLES
+from xai_tf.metrics import METRICS, score
+from xai_tf.metrics.randomization import noisy, randomised
+from xai_tf.metrics.score import plan
 
 RESULTS = Path(__file__).parent / "results.md"
 LONG = 16  # seconds

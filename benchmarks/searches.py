@@ -26,13 +26,13 @@ import keras_tuner as kt
 import numpy as np
 
 from tuning import schedule
-from tuning.material import Material
-from tuning.running import make_settings
+from tuning.data import Material
 from tuning.space import draw_values
 from tuning.study import Study
 from tuning.trials import read_search
 from tuning.tuner import Network, Tuner
-from xai_tf.training import features
+from tuning.tuners import make_settings
+from xai_tf.training.train import features
 
 TRAIN, VALIDATION = 210, 60
 

@@ -21,13 +21,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from xai_tf import load
-from xai_tf.agreement import rank_correlation
-from xai_tf.classifier import Classifier
-from xai_tf.convergence import WANTED
-from xai_tf.explanation import explain
-from xai_tf.layouts import readable_files
-from xai_tf.methods import METHODS
-from xai_tf.sample import Sample
+from xai_tf.agreement.agreement import rank_correlation
+from xai_tf.attribution.convergence import WANTED
+from xai_tf.attribution.explain import explain
+from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.datasets.layouts import readable_files
+from xai_tf.inputs.sample import Sample
 
 RESULTS = Path(__file__).parent / "results.md"
 MODELS = {"xray_mobilenetv2": "chest_xray/test", "audio_mobilenetv2": "speech/test"}

@@ -11,29 +11,29 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from dashboards.components.shortcuts import Shortcuts
-from dashboards.links import TABS
+from dashboards.files.uploads import Uploads, uploads_folder
+from dashboards.server.settings import ServeSettings
 from dashboards.service.requests import Explain
 from dashboards.service.service import Service
-from dashboards.settings import ServeSettings
 from dashboards.state.errors import ErrorStudy
+from dashboards.state.links import TABS
 from dashboards.state.session import Session
 from dashboards.state.tuning import TuningRuns
-from dashboards.theme import THEMES
-from dashboards.uploads import Uploads, uploads_folder
 from dashboards.views.compare import ComparePage
-from dashboards.views.depth import DepthPage
+from dashboards.views.downloads import TakeView
 from dashboards.views.errors import ErrorsView
 from dashboards.views.explain import ExplainPage
+from dashboards.views.explanation_quality import TrustView
 from dashboards.views.help import HelpView
+from dashboards.views.layer_sweep import DepthPage
 from dashboards.views.link import LinkView
 from dashboards.views.listen import ListenView
 from dashboards.views.narration import NarrationView
 from dashboards.views.ranking import RankingView
-from dashboards.views.side import FilesView, InputView, ModelView, NoticesView
-from dashboards.views.take import TakeView
-from dashboards.views.trust import TrustView
+from dashboards.views.sidebar import FilesView, InputView, ModelView, NoticesView
+from dashboards.views.theme import THEMES
 from dashboards.views.tuning import TuningView
-from xai_tf.methods import METHODS
+from xai_tf.attribution.methods import METHODS
 
 TITLES = {
     "explain": "Explain", "compare": "Compare", "layers": "Layers", "errors": "Errors",
@@ -153,6 +153,6 @@ def _look_at(session: Session, request: Explain | None) -> None:
 
 # By `panel serve dashboards/app.py`, which has no gate, login or limits of ours.
 if pn.state.served:
-    from dashboards.server import default_service
+    from dashboards.server.start import default_service
 
     create_app(*default_service()).servable()

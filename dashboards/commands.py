@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xai_tf.commands import app
-from xai_tf.console import note
+from xai_tf.cli.console import note
+from xai_tf.cli.options import app
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,10 +63,11 @@ def serve_dashboard(
     max_upload: Annotated[float, typer.Option(min=0.001, help="Of a file, in MB.")] = 200,
 ) -> None:
     """Serve the dashboard: explain, compare, study errors and searches in a browser."""
-    from dashboards import settings as known
-    from dashboards.addresses import is_loopback
-    from dashboards.login import read_passwords
-    from dashboards.server import serve
+    from dashboards.app import create_app  # now, not when the first visitor waits
+    from dashboards.server import settings as known
+    from dashboards.server.addresses import is_loopback
+    from dashboards.server.login import read_passwords
+    from dashboards.server.server import serve
 
     extra = {"cookie_secret": cookie_secret} if cookie_secret else {}
     settings = known.ServeSettings(
@@ -94,7 +95,7 @@ def serve_dashboard(
         if browser:  # in a thread, since a browser of the terminal would hold up the server
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    serve(settings, ready)
+    serve(settings, create_app, ready)
     note("Stopped; uploads are deleted.")
 
 

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xai_tf.classifier import Classifier
-from xai_tf.cli import main
-from xai_tf.models import build_model
-from xai_tf.sample import Sample
+from xai_tf.classifiers.backbones import build_model
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.cli.main import main
+from xai_tf.inputs.sample import Sample
 from xai_tf.tasks import TASKS
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-SAMPLES = Path(__file__).parents[1] / "xai_tf" / "samples"
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+SAMPLES = ROOT / "xai_tf" / "samples"
+TEST_DATA = ROOT / "tests" / "data"
 EAR_SIZE = (64, 64)
 HIGH, MIDDLE = slice(10, 20), slice(24, 40)  # rows and columns of what `ear` hears
 
@@ -158,8 +160,8 @@ def asking(pets: Path) -> list:
 @pytest.fixture
 def visit(service, tmp_path):
     """Let a visitor of the module's `service` do something; one event loop for each."""
+    from dashboards.files.uploads import Uploads
     from dashboards.state.session import Session
-    from dashboards.uploads import Uploads
 
     @asynccontextmanager
     async def visiting():

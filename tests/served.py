@@ -12,7 +12,7 @@ import weights_keras
 from dashboards.service.catalogue import find_models
 from dashboards.service.requests import ModelEntry, Upload
 from weights_keras import ModelCard
-from xai_tf.sample import file_sha256
+from xai_tf.inputs.sample import file_sha256
 
 LONG = (("num_samples", 16384),)  # of RISE on `wide`: many seconds
 

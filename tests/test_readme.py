@@ -3,18 +3,17 @@
 import re
 import shutil
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
 from PIL import Image
 from typer.testing import CliRunner
 
-from xai_tf.cli import app
-from xai_tf.methods import METHODS
+from tests.conftest import ROOT, SAMPLES
+from xai_tf.attribution.methods import METHODS
+from xai_tf.cli.main import app
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:

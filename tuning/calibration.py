@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xai_tf.prediction import probabilities
+from xai_tf.classifiers.prediction import probabilities
 
 Calibration = dict[str, float | str]
 

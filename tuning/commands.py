@@ -10,10 +10,12 @@ import typer
 from rich.table import Table
 
 import weights_keras
+from tuning.settings import ROOT, Plan
 from tuning.space import SEEDS, Parameter, parse_setting, read_space
-from tuning.study import ROOT, Plan, Study
-from xai_tf.commands import AsJson, app
-from xai_tf.commands.data import (
+from tuning.study import Study
+from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.cli.console import NOTES, answer, note, progress_bar
+from xai_tf.cli.data_options import (
     AllowLeak,
     Finding,
     FrontalOnly,
@@ -27,10 +29,9 @@ from xai_tf.commands.data import (
     data_options,
     further_sets,
 )
-from xai_tf.commands.training import typed_command
-from xai_tf.console import NOTES, answer, note, progress_bar
+from xai_tf.cli.options import AsJson, app
+from xai_tf.cli.train import typed_command
 from xai_tf.errors import SettingError
-from xai_tf.models import BACKBONES
 
 Root = Annotated[Path, typer.Option(help="Folder of the searches and of stored features.")]
 
@@ -97,7 +98,7 @@ def tune(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from xai_tf.publish import check_folder
+    from xai_tf.training.publish import check_folder
 
     if calibration not in ("temperature", "platt"):
         raise SettingError(f"There is no calibration {calibration!r}. Give temperature or platt.")
@@ -174,7 +175,7 @@ def tune_many(
     as_json: AsJson = False,
 ) -> None:
     """Run whole searches side by side; run again, it goes on where it was."""
-    from tuning.many import run_many
+    from tuning.parallel_searches import run_many
 
     with progress_bar() as bar:
         line = bar.add_task("searching", total=None)

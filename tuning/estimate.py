@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuning import heads
+from tuning.batched_heads import Member, Rows, initial_state, train_wave
 from tuning.features import missing_rows
 from tuning.space import Configuration, configuration
-from tuning.waves import Member, Rows, initial_state, train_wave
-from xai_tf.training import features
+from xai_tf.training.train import features
 
 if TYPE_CHECKING:
     import keras
 
-    from tuning.material import Material
+    from tuning.data import Material
 
 
 def estimate_seconds(material: Material, num_epochs: int) -> tuple[float, float]:

@@ -11,36 +11,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning import heads
+from tuning.batched_heads import State
+from tuning.batched_tuner import STATE
 from tuning.calibration import best_threshold, calibrated, fit_calibration
-from tuning.project import write_json, write_whole
-from tuning.repeats import repeat
+from tuning.search_folder import write_json, write_whole
+from tuning.seed_repeats import repeat
 from tuning.space import configuration
 from tuning.trials import ARRAYS, COMPLETED, CURVES, WINNER, Search, Trial, read_search
-from tuning.wave_tuner import STATE
-from tuning.waves import State
 from weights_keras import FOLDER, ModelCard, load_file
-from xai_tf.curves import calibration_error
-from xai_tf.dataset import Dataset
+from xai_tf.classifiers.graph import flatten
+from xai_tf.classifiers.prediction import probabilities
+from xai_tf.datasets.dataset import Dataset
 from xai_tf.errors import InputError, ModelError
-from xai_tf.evaluation import evaluate
-from xai_tf.prediction import probabilities
-from xai_tf.publish import FLATTERY, publish
-from xai_tf.surgery import flatten
-from xai_tf.training import features
+from xai_tf.evaluation.classification import evaluate
+from xai_tf.evaluation.curves import calibration_error
+from xai_tf.training.publish import FLATTERY, publish
+from xai_tf.training.train import features
 
 if TYPE_CHECKING:
     import keras
 
-    from tuning.material import Material
+    from tuning.data import Material
+    from tuning.settings import Report, StudySettings
     from tuning.space import Configuration
-    from tuning.study import Report, Study
 
 TOLERANCE = 1e-5  # of the logits' scale, between the head on stored features and the whole model
 HALF_TOLERANCE = 1e-2  # the same, where weights are stored as float16
 
 
 def export(
-    study: Study,
+    material: Material,
     out: Path = FOLDER,
     *,
     calibration: str = "temperature",
@@ -53,7 +53,7 @@ def export(
     """Write the winner as `<name>.keras` with its card, and what the report shows of it.
 
     Args:
-        study: a search that has at least one completed trial.
+        material: of a search that has at least one completed trial.
         out: folder for the model.
         calibration: "temperature" or, for two classes, "platt"; fitted on the validation split.
         repeats: how often the winner is trained again from other seeds, to show the spread.
@@ -65,7 +65,8 @@ def export(
     Raises:
         ModelError: there is no completed trial, or the model written is not the model tuned.
     """
-    search, material = read_search(study.folder), study.material(report)
+    study = material.study
+    search = read_search(study.folder)
     ranked = search.distinct()
     if not ranked:
         raise ModelError(f"{study.folder} has no completed trial yet. Run the search first.")
@@ -74,7 +75,7 @@ def export(
         raise InputError(f"{study.folder / CURVES} lacks trial {winner.id}. Restore the file.")
     config = configuration(study.fixed | winner.values)
     report("stitching the winner", 0, 1)
-    model = winning_model(study, material, winner)
+    model = winning_model(material, winner)
     logits = {
         name: data.file_means(features(model, data.images))
         for name, data in (("validation", splits.validation), ("test", splits.test))
@@ -97,12 +98,13 @@ def export(
     return saved
 
 
-def winning_model(study: Study, material: Material, trial: Trial) -> keras.Model:
+def winning_model(material: Material, trial: Trial) -> keras.Model:
     """A trial's whole network, with the weights of its best epoch: RGB in [0, 1] to logits.
 
     Raises:
         ModelError: on the validation images its logits are not those it had in the search.
     """
+    study = material.study
     config = configuration(study.fixed | trial.values)
     folder = study.folder / f"trial_{trial.id}"
     if study.mode[0] == "waves":
@@ -181,7 +183,9 @@ def _threshold(logits: np.ndarray, labels: np.ndarray) -> float | None:
     return round(best_threshold(probabilities(logits), labels), 4)
 
 
-def _tuning(study: Study, search: Search, winner: Trial, config: Configuration) -> dict[str, Any]:
+def _tuning(
+    study: StudySettings, search: Search, winner: Trial, config: Configuration
+) -> dict[str, Any]:
     """What the card says of the search."""
     asked = search.study["asked"]
     names = ("objective", "max_epochs", "factor", "iterations", "seed", "batch_size", "copies",

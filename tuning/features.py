@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuning.project import write_whole
-from xai_tf import augment, sound
-from xai_tf.dataset import Dataset
-from xai_tf.sample import Sample
-from xai_tf.task import Task
-from xai_tf.training import features
+from tuning.search_folder import write_whole
+from xai_tf.datasets.dataset import Dataset
+from xai_tf.inputs import audio, augmentation
+from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.task import Task
+from xai_tf.training.train import features
 
 if TYPE_CHECKING:
     import keras
@@ -69,7 +69,7 @@ class Copies:
     @cached_property
     def keys(self) -> list[str]:
         """For each row a hash of its pixels and of what changes them."""
-        code = hashlib.sha256("".join(map(inspect.getsource, (augment, sound))).encode())
+        code = hashlib.sha256("".join(map(inspect.getsource, (augmentation, audio))).encode())
         changes = [
             json.dumps([copy, self.seed, self.task.name, code.hexdigest()]) if copy else ""
             for copy in range(self.count)

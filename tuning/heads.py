@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuning.space import Configuration
+from xai_tf.classifiers.graph import cut_points, flatten, tensors, upper_part
+from xai_tf.classifiers.preprocessing import PREPROCESSING
 from xai_tf.errors import ModelError
-from xai_tf.preprocessing import PREPROCESSING
-from xai_tf.surgery import cut_points, flatten, tensors, upper_part
-from xai_tf.training import quicken
+from xai_tf.training.train import quicken
 
 if TYPE_CHECKING:
     import keras

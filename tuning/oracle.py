@@ -25,7 +25,7 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.src.engine import metrics_tracking
 
-from tuning.project import write_json
+from tuning.search_folder import write_json
 from tuning.trials import read_json
 
 MAX_FAILURES = 5  # in a row; more of them is no accident

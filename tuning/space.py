@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.errors import SettingError, UnknownNameError, nearest
-from xai_tf.models import BACKBONES
 
 if TYPE_CHECKING:
     import keras_tuner as kt

@@ -23,15 +23,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.children import Child, start, stop
-from tuning.running import tell_failures
+from tuning.failures import tell_failures
+from tuning.subprocesses import Child, start, stop
 from tuning.trials import COMPLETED, FAILED, Search, read_search
 from tuning.worker import USER_ERROR, hand_over, heartbeat
 from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
-    from tuning.material import Material
-    from tuning.study import Report, Study
+    from tuning.data import Material
+    from tuning.settings import Report, StudySettings
 
 CHIEF = "chief"
 ADDRESS = "127.0.0.1"
@@ -43,7 +43,7 @@ MAX_DEATHS = 5  # in a row; a trial may cause three of them before it fails
 
 
 def supervise(
-    study: Study,
+    study: StudySettings,
     material: Material,
     report: Report,
     workers: int,
@@ -78,7 +78,9 @@ def supervise(
 class _Crew:
     """The processes of one search."""
 
-    def __init__(self, study: Study, report: Report, workers: int, stall_seconds: float) -> None:
+    def __init__(
+        self, study: StudySettings, report: Report, workers: int, stall_seconds: float
+    ) -> None:
         self._study, self._report = study, report
         self._names = [f"worker{number}" for number in range(workers)]
         self._stall_seconds = stall_seconds

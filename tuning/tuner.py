@@ -17,12 +17,12 @@ from keras_tuner import errors
 
 from tuning.heads import set_dropout_step, trial_seed
 from tuning.oracle import DONE, HyperbandOracle
-from tuning.project import add_epoch, write_whole
+from tuning.search_folder import add_epoch, write_whole
 from tuning.space import Configuration, Space, configuration, draw_values
 from tuning.trials import COMPLETED, Epoch, direction_of
 
 if TYPE_CHECKING:
-    from tuning.material import Material
+    from tuning.data import Material
 
 HEARTBEAT = "heartbeat"
 MEASURED = ("loss", "val_loss", "ce", "val_ce", "accuracy", "val_accuracy")

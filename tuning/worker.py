@@ -29,35 +29,39 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.children import follow
-from tuning.project import alone, disk_full_told, remember, write_json
+from tuning.search_folder import alone, disk_full_told, remember, write_json
+from tuning.settings import StudySettings
 from tuning.space import Parameter
-from tuning.study import Study
-from xai_tf.console import complain
+from tuning.subprocesses import follow
+from xai_tf.cli.console import complain
+from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import InputError, SettingError, XaiTfError
-from xai_tf.listing import DataOptions
 
 if TYPE_CHECKING:
-    from tuning.material import Material
+    from tuning.data import Material
 
 WORKER = "worker.json"
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 USER_ERROR = 2  # the exit code of what a user can put right; starting again would not help
 
 
-def prepare(study: Study, report: Callable[[str, int, int], None] = lambda *_: None) -> None:
+def prepare(
+    study: StudySettings, report: Callable[[str, int, int], None] = lambda *_: None
+) -> None:
     """Make a search ready for a chief and workers that are started by hand.
 
     Raises:
         XaiTfError: as `Study.run`.
     """
+    from tuning.data import Material
+
     with alone(study.folder), disk_full_told(study.folder):
-        material = study.material(report)
-        remember(study.folder, study.describe(material))
+        material = Material(study, report)
+        remember(study.folder, material.describe())
         hand_over(study, material)
 
 
-def hand_over(study: Study, material: Material) -> None:
+def hand_over(study: StudySettings, material: Material) -> None:
     """Write what workers need: the study, and the features that they would all compute."""
     for backbone in study.backbones:
         cut = material.cut(backbone)
@@ -66,7 +70,7 @@ def hand_over(study: Study, material: Material) -> None:
     write_json(study.folder / WORKER, json.loads(json.dumps(_plain(study), default=str)))
 
 
-def read_study(folder: Path) -> Study:
+def read_study(folder: Path) -> StudySettings:
     """The study whose search is in a folder.
 
     Raises:
@@ -85,10 +89,10 @@ def read_study(folder: Path) -> Study:
         "name": folder.absolute().name,
         "root": folder.absolute().parent,
     }
-    return Study(**values | changed)
+    return StudySettings(**values | changed)
 
 
-def serve(study: Study) -> None:
+def serve(study: StudySettings) -> None:
     """Be the chief: hand out trials until there are none and every worker was told so.
 
     Raises:
@@ -96,8 +100,9 @@ def serve(study: Study) -> None:
     """
     from keras_tuner.src.distribute import oracle_chief
 
-    from tuning.running import make_settings, tell_failures
+    from tuning.failures import tell_failures
     from tuning.tuner import Tuner
+    from tuning.tuners import make_settings
 
     tuner = Tuner(None, make_settings(study, lambda *_: None))
     oracle_chief.start_server(tuner.oracle)
@@ -105,17 +110,18 @@ def serve(study: Study) -> None:
         tell_failures(study)
 
 
-def work(study: Study) -> None:
+def work(study: StudySettings) -> None:
     """Be a worker: train the trials that the chief hands out.
 
     Raises:
         SettingError: the data are not those the search began with.
     """
-    from tuning.running import make_tuner
+    from tuning.data import Material
+    from tuning.tuners import make_tuner
 
     beat = heartbeat(study.folder, os.environ["KERASTUNER_TUNER_ID"])
-    material = study.material(lambda *_: beat.touch())
-    remember(study.folder, study.describe(material))
+    material = Material(study, lambda *_: beat.touch())
+    remember(study.folder, material.describe())
     make_tuner(study, material, lambda *_: None).search()
 
 
@@ -156,7 +162,7 @@ def _run(folder: Path, by_hand: bool) -> None:
                 serve(study)
 
 
-def _plain(study: Study) -> dict:
+def _plain(study: StudySettings) -> dict:
     """The study as a dict, with paths that hold in every working directory."""
     given = study.weights if isinstance(study.weights, dict) else {"": study.weights}
     weights = {b: str(Path(w).absolute()) if Path(w).is_file() else w for b, w in given.items()}

@@ -13,12 +13,12 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.ground_truth.puzzle import Carriers
+from xai_tf.datasets.layouts import readable_files
 from xai_tf.errors import InputError
-from xai_tf.layouts import readable_files
-from xai_tf.regions.chest import lungs
-from xai_tf.regions.head import brain
+from xai_tf.inputs.sample import Sample, read_image
+from xai_tf.regions.brain import brain
+from xai_tf.regions.lungs import lungs
 from xai_tf.regions.partition import NotFoundError
-from xai_tf.sample import Sample, read_image
 from xai_tf.tasks import TASKS
 
 Row = dict[str, str]  # of sources.csv

@@ -12,7 +12,7 @@ from benchmarks.ground_truth.baselines import BASELINES
 from benchmarks.ground_truth.puzzle import SMALL
 from benchmarks.ground_truth.puzzles import PUZZLES
 from benchmarks.ground_truth.scoring import SCORES, chance, interval
-from xai_tf.methods import METHODS
+from xai_tf.attribution.methods import METHODS
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Networks that can answer by the plant only, and the check that they do.
 
 Trained on pairs: a batch holds each carrier with the plant and without, so that what the carriers
-differ in cancels out. `xai_tf.training` shuffles, and a plain network then takes many times as long
-to find a plant of a fiftieth of the picture.
+differ in cancels out. `xai_tf.training.train` shuffles, and a plain network then takes many times
+as long to find a plant of a fiftieth of the picture.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.ground_truth.puzzle import CLASSES, Carriers, Planted, Puzzle
-from xai_tf.classifier import Classifier
-from xai_tf.models import build_model
-from xai_tf.surgery import flatten, tensors, upper_part
+from xai_tf.classifiers.backbones import build_model
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.graph import flatten, tensors, upper_part
 from xai_tf.tasks import TASKS
-from xai_tf.training import features
+from xai_tf.training.train import features
 
 if TYPE_CHECKING:
     import keras

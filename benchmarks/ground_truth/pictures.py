@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.ground_truth.carriers import SIZE, Picture
 from benchmarks.ground_truth.puzzle import Planted
 from xai_tf.errors import InputError
-from xai_tf.sample import Sample, resize
+from xai_tf.inputs.sample import Sample, resize
 
 # All lengths are in pixels of the 224x224 carrier.
 PATCH, DISC, STRIPE = 28, 38, 16

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.sample import Sample
+from xai_tf.inputs.sample import Sample
 
 CLASSES = ("without", "with")
 SMALL = 0.03  # plants that cover less of the picture are small

@@ -18,10 +18,10 @@ from benchmarks.ground_truth.learning import check, image_size, learn, plant_all
 from benchmarks.ground_truth.puzzle import Carriers, Planted, Puzzle
 from benchmarks.ground_truth.puzzles import PUZZLES
 from benchmarks.ground_truth.scoring import SCORES, scores
-from xai_tf.classifier import Classifier
-from xai_tf.doctor import drawable
-from xai_tf.explanation import explain
-from xai_tf.methods import METHODS
+from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.explain import explain
+from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.classifier import Classifier
 from xai_tf.regions import audit, audit_folder, regions_of
 
 DEFAULT_SIDE = 224  # the defaults of settings in pixels are for pictures of this size
@@ -163,7 +163,7 @@ def undo(
         planted: the first of the files that were scored.
         trained: those scores, by method and score.
     """
-    from xai_tf.scoring.rerun import randomised
+    from xai_tf.metrics.randomization import randomised
 
     undone, count, means = randomised(classifier, 1.0, 0), len(planted), {}
     for method in (name for name in UNDONE if name in trained):

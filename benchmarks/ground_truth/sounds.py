@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.ground_truth.carriers import Clip
 from benchmarks.ground_truth.puzzle import Planted
-from xai_tf.sample import Sample, resize
-from xai_tf.sound import mel_centres, mel_spectrogram, spectrogram_image
+from xai_tf.inputs.audio import mel_centres, mel_spectrogram, spectrogram_image
+from xai_tf.inputs.sample import Sample, resize
 from xai_tf.tasks.deepfake_audio import RECIPE
 
 RATE = RECIPE.rate

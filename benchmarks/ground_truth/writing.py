@@ -14,9 +14,9 @@ from benchmarks.ground_truth.puzzle import SMALL
 from benchmarks.ground_truth.puzzles import PUZZLES
 from benchmarks.ground_truth.running import DEFAULT_SIDE
 from benchmarks.ground_truth.scoring import SCORES, interval
-from xai_tf.commands.explaining import DEFAULT_METHODS
-from xai_tf.listing import counted
-from xai_tf.methods import METHODS
+from xai_tf.attribution.methods import METHODS
+from xai_tf.cli.explain import DEFAULT_METHODS
+from xai_tf.datasets.listing import counted
 
 # What "when" is: a name for people, and which rounds it means.
 SITUATIONS: dict[str, Callable[[Round], bool]] = {

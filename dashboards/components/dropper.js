@@ -1,7 +1,7 @@
 // A field for files: dropped, chosen or pasted, they are sent at once.
 
 import {make} from "../_resources/js/dom.js"
-import {sender} from "../_resources/js/pieces.js"
+import {sender} from "../_resources/js/chunked_upload.js"
 
 export function render({model, el}) {
   const input = make("input", {type: "file", multiple: ""})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.components.pieces import FileField
+from dashboards.components.chunked_upload import FileField
 
 
 class Dropper(FileField):

@@ -1,6 +1,6 @@
 // Record from the microphone and write a WAV file: uncompressed, as it was heard.
 
-import {sender} from "../_resources/js/pieces.js"
+import {sender} from "../_resources/js/chunked_upload.js"
 
 // Runs in the browser's sound thread: hands over what it hears, 128 samples at a time.
 const LISTENER = `registerProcessor("listener", class extends AudioWorkletProcessor {

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import param
 
-from dashboards.components.pieces import FileField
-from dashboards.uploads import Limits
+from dashboards.components.chunked_upload import FileField
+from dashboards.files.uploads import Limits
 
 SECONDS = 60
 MAX_BYTES = 44 + SECONDS * 192_000 * 2  # at the highest rate of sound cards

@@ -1,4 +1,4 @@
-// Keys of the page. Those the server has to answer go there, the others to the stages (stage.js).
+// Keys of the page. Those the server has to answer go there, the others to the stages (attribution_viewer.js).
 
 const MODES = {o: "toggle", m: "next"}
 // What uses keys itself: whoever types, picks or moves in it means it, not the page.

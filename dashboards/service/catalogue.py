@@ -9,11 +9,11 @@ import weights_keras
 from dashboards.service.requests import ModelEntry
 from weights_keras import ModelCard, gate_file
 from weights_keras.store import SUFFIXES
-from xai_tf.classifier import card_beside
+from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.classifiers.classifier import card_beside
+from xai_tf.classifiers.ood import UNFAMILIAR
 from xai_tf.errors import ModelError
-from xai_tf.familiarity import UNFAMILIAR
-from xai_tf.models import BACKBONES
-from xai_tf.sample import file_sha256
+from xai_tf.inputs.sample import file_sha256
 from xai_tf.tasks import TASKS
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.service.requests import Explain, Judge
-from xai_tf.methods import METHODS, Cost
-from xai_tf.scoring.metric import METRICS
+from xai_tf.attribution.methods import METHODS, Cost
+from xai_tf.metrics.metric import METRICS
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ModelFacts:
         forward_seconds, gradient_seconds: of one image within a batch, measured here when warm.
         baseline: the level that means "nothing there".
         has_relu: whether Guided backprop and DeconvNet are methods of their own on it.
-        description: `xai_tf.bundle.describe_classifier`'s.
+        description: `xai_tf.bundles.write.describe_classifier`'s.
     """
 
     name: str

@@ -8,19 +8,33 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.requests import Request
 from xai_tf.errors import XaiTfError
 
-if TYPE_CHECKING:
-    from dashboards.service.service import Visitor
-
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 OVER = (DONE, FAILED, CANCELLED)
 _log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
+
+
+class Requester(Protocol):
+    """Who asks, as a job sees them.
+
+    Attributes:
+        served: a number that grows whenever a process takes up a request of theirs.
+    """
+
+    served: int
+
+    @property
+    def starting(self) -> bool:
+        """Whether there is no computing process yet."""
+
+    def leave(self, job: Job) -> None:
+        """Want a job no more."""
 
 
 class Job:
@@ -40,7 +54,7 @@ class Job:
         error: why it failed.
     """
 
-    def __init__(self, request: Request, visitor: Visitor) -> None:
+    def __init__(self, request: Request, visitor: Requester) -> None:
         self.request, self.visitor = request, visitor
         self.flight: Flight | None = None
         self.state, self.ahead, self.started = WAITING, 0, None

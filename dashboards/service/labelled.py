@@ -13,14 +13,14 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from dashboards.service.requests import Evaluate, ModelEntry, Upload
+from xai_tf.datasets.csv_labels import FILE_COLUMNS
+from xai_tf.datasets.layouts import SPLIT_FOLDERS
+from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError
-from xai_tf.label_table import FILE_COLUMNS
-from xai_tf.labelled import PICTURES, LabelledFiles, find_labelled, training_files
-from xai_tf.layouts import SPLIT_FOLDERS
-from xai_tf.listing import some
-from xai_tf.pictures import image_bytes
-from xai_tf.sample import PICTURE_SUFFIXES, file_sha256
-from xai_tf.sound import SOUND_SUFFIXES
+from xai_tf.evaluation.predictions import PICTURES, LabelledFiles, find_labelled, training_files
+from xai_tf.inputs.audio import SOUND_SUFFIXES
+from xai_tf.inputs.sample import PICTURE_SUFFIXES, file_sha256
+from xai_tf.rendering.heatmaps import image_bytes
 from xai_tf.tasks import TASKS
 
 MAX_DEPTH = 3

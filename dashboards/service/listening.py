@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboards.service.requests import Listen
-from xai_tf.audible import (
+from xai_tf.attribution.diagnostics import diagnose, drawable
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.errors import OutputError, SettingError, pick
+from xai_tf.inputs.sample import Sound
+from xai_tf.sonification import (
     TimeFrequencyRegion,
     evidence_mask,
     find_regions,
@@ -17,12 +22,7 @@ from xai_tf.audible import (
     mute,
     region_mask,
 )
-from xai_tf.audible.masking import sound_of
-from xai_tf.classifier import Classifier
-from xai_tf.doctor import diagnose, drawable
-from xai_tf.errors import OutputError, SettingError, pick
-from xai_tf.explanation import Explanation
-from xai_tf.sample import Sound
+from xai_tf.sonification.masking import sound_of
 
 NUM_REGIONS = 5
 ORIGINAL, ONLY, BUT, SOLO, MUTE = PARTS = ("original", "only_for", "everything_but", "solo", "mute")

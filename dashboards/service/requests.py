@@ -10,8 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from xai_tf.methods import METHODS
+from xai_tf.attribution.methods import METHODS
 
+VISITOR = "visitor-"  # how the names of folders with a visitor's files begin
 SAMPLES = "num_samples"  # the setting of all methods that sample
 
 
@@ -78,7 +79,7 @@ class Prepare:
 
 @dataclass(frozen=True)
 class Predict:
-    """Read a file and predict it. Answer: `xai_tf.windows.Reading`."""
+    """Read a file and predict it. Answer: `xai_tf.classifiers.reading.Reading`."""
 
     model: ModelEntry
     file: Upload
@@ -86,7 +87,7 @@ class Predict:
 
 @dataclass(frozen=True)
 class Explain:
-    """Explain one window of a file. Answer: `xai_tf.explanation.Explanation`.
+    """Explain one window of a file. Answer: `xai_tf.attribution.explanation.Explanation`.
 
     Attributes:
         model, file: what explains what.
@@ -158,7 +159,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Judge:
-    """Judge an explanation by metrics. Answer: `tuple[xai_tf.scoring.Score, ...]`.
+    """Judge an explanation by metrics. Answer: `tuple[xai_tf.metrics.Score, ...]`.
 
     Attributes:
         explanation: what is judged; it is made first where it is not stored.
@@ -225,7 +226,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Predict every labelled file of a folder. Answer: `xai_tf.labelled.Evaluation`.
+    """Predict every labelled file of a folder. Answer: `xai_tf.evaluation.predictions.Evaluation`.
 
     Never kept on disk.
     """
@@ -237,7 +238,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class FindSimilar:
-    """The training samples most similar to a file. Answer: `list[xai_tf.similar.Similar]`.
+    """The training samples most similar to a file. Answer: a list of `Similar`.
 
     Never kept on disk. What a process keeps are the features of the training files.
 

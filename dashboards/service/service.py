@@ -11,14 +11,13 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from dashboards.service.answers import Answers
 from dashboards.service.errors import JobError
 from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import DONE, FAILED, Flight, Job
-from dashboards.service.packing import Shared, unpack, with_names
 from dashboards.service.pool import Pool
 from dashboards.service.requests import (
     SAMPLES,
+    VISITOR,
     Bundle,
     DrawSearch,
     Evaluate,
@@ -30,9 +29,10 @@ from dashboards.service.requests import (
     is_packed,
     key,
 )
-from dashboards.uploads import VISITOR
+from dashboards.service.retention import Answers
+from dashboards.service.serialization import Shared, unpack, with_names
+from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import XaiTfError
-from xai_tf.methods import METHODS
 
 SLOW_SECONDS = 2.0
 SLOW_PASSES = 32  # of a model whose speed is not known yet

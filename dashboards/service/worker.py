@@ -45,8 +45,8 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # it is shared by all processes
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no remarks on retracing
     inbox = _Inbox(connection)
-    from dashboards.service.desk import Desk
-    from dashboards.service.work import device, warm_up
+    from dashboards.service.handlers import device, warm_up
+    from dashboards.service.worker_context import Desk
 
     desk = Desk(store, scratch, _Teller(connection, inbox))
     if hasattr(os, "nice"):
@@ -61,9 +61,9 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
 
 
 def _answer(connection: Connection, desk: Any, request: Any) -> None:
-    from dashboards.service.packing import pack, without_places
+    from dashboards.service.handlers import WORK
     from dashboards.service.requests import is_packed
-    from dashboards.service.work import WORK
+    from dashboards.service.serialization import pack, without_places
     from xai_tf.errors import XaiTfError
 
     before = tuple(desk.classifiers)

@@ -10,14 +10,14 @@ import param
 
 from dashboards.service.requests import Explain, ModelEntry, key
 from dashboards.service.service import Job
-from dashboards.state.bench import Bench, hears
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import describe_progress
-from xai_tf.agreement import Agreement, agreement, consensus
-from xai_tf.conflicts import Conflicts, conflicts
-from xai_tf.explanation import Explanation
-from xai_tf.methods import METHODS
-from xai_tf.pictures import limit
+from dashboards.state.workspace import Bench, hears
+from xai_tf.agreement.agreement import Agreement, agreement, consensus
+from xai_tf.agreement.disagreement import Conflicts, conflicts
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import METHODS
+from xai_tf.rendering.heatmaps import limit
 
 CLASSES, MODELS = "classes", "models"
 MAX_COLUMNS = 4

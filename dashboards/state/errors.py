@@ -12,10 +12,10 @@ from dashboards.service.errors import CancelledJobError
 from dashboards.service.labelled import file_record, inside, thumbnail
 from dashboards.service.requests import Explain, Upload
 from dashboards.state.labelled_run import LabelledRun
-from dashboards.state.similar import SimilarSamples
-from xai_tf.answers import ALL, RIGHT, WRONG, Answers
+from dashboards.state.neighbors import SimilarSamples
+from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import InputError, XaiTfError
-from xai_tf.methods import METHODS
+from xai_tf.evaluation.results import ALL, RIGHT, WRONG, Answers
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job

@@ -11,12 +11,13 @@ import param
 from dashboards.service.jobs import OVER
 from dashboards.service.requests import SAMPLES, Explain, ThroughLayers, key
 from dashboards.service.service import Job
-from dashboards.state.bench import Bench
 from dashboards.state.progress import describe_progress
-from xai_tf.convergence import WANTED, settled
+from dashboards.state.workspace import Bench
+from xai_tf.attribution.convergence import WANTED, settled
+from xai_tf.attribution.explain import sample_limit
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import SettingError, XaiTfError
-from xai_tf.explanation import Explanation, sample_limit
-from xai_tf.methods import METHODS
 
 MAX_MADE = 200  # explanations that are kept for a visitor: 0.2 MB each of 224 x 224, and as drawn
 QUICK_SECONDS = 1.5  # what takes no longer starts without being asked for

@@ -13,8 +13,8 @@ from dashboards.service.errors import CancelledJobError
 from dashboards.service.facts import ModelFacts
 from dashboards.service.labelled import find_files, find_sets, inside
 from dashboards.service.requests import Describe, Evaluate, ModelEntry
-from xai_tf.answers import Answers
 from xai_tf.errors import XaiTfError
+from xai_tf.evaluation.results import Answers
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job, Visitor

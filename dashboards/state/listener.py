@@ -12,7 +12,7 @@ from dashboards.service.requests import Explain, Listen
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import describe_progress
-from xai_tf.sample import Sound
+from xai_tf.inputs.sample import Sound
 
 SHARES = {"half of it": 0.5, "80% of it": 0.8, "95% of it": 0.95}
 

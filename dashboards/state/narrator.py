@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import param
 
-from xai_tf.agreement import agreement
+from dashboards.state.protocols import Narrated
+from xai_tf.agreement.agreement import agreement
 from xai_tf.narration import Fact, facts
-from xai_tf.narration.server import host_of, look, server_url
-from xai_tf.narration.states import STATES, VoiceError, describe_state
-from xai_tf.narration.telling import (
+from xai_tf.narration.llm import Deadlines, speak
+from xai_tf.narration.messages import STATES, VoiceError, describe_state
+from xai_tf.narration.narrate import (
     disclaimer,
     is_medical,
     tell,
@@ -21,11 +22,8 @@ from xai_tf.narration.telling import (
     tell_withheld,
     voice_label,
 )
-from xai_tf.narration.voice import Deadlines, speak
-from xai_tf.narration.wording import LANGUAGES
-
-if TYPE_CHECKING:
-    from dashboards.state.session import Session
+from xai_tf.narration.ollama import host_of, look, server_url
+from xai_tf.narration.templates import LANGUAGES
 
 MAX_MAPS = 4  # that are told of at once
 # These belong to an answer, and end with what it was about.
@@ -66,7 +64,7 @@ class Narrator(param.Parameterized):
     withheld = param.ClassSelector(class_=tuple, default=())
 
     def __init__(
-        self, session: Session | None = None, *, deadlines: Deadlines | None = None, **params: Any
+        self, session: Narrated | None = None, *, deadlines: Deadlines | None = None, **params: Any
     ) -> None:
         self._task: asyncio.Task[None] | None = None
         self._deadlines = deadlines
@@ -162,7 +160,7 @@ class Narrator(param.Parameterized):
         if self.wanted:
             self.look()
 
-    def _follow(self, session: Session) -> None:
+    def _follow(self, session: Narrated) -> None:
         """Tell what a session shows, in its language."""
 
         def gather(*_: Any) -> None:
@@ -215,7 +213,7 @@ class Narrator(param.Parameterized):
             self.param.update(status=error.state, sentences=(), withheld=())
 
 
-def _facts_of(session: Session) -> tuple[Fact, ...]:
+def _facts_of(session: Narrated) -> tuple[Fact, ...]:
     """What is known of the window on the bench: each method's latest map, the one shown last."""
     bench, shown = session.bench, session.explorer.explanation
     if bench.reading is None:

@@ -12,12 +12,12 @@ from dashboards.service.jobs import OVER
 from dashboards.service.requests import Judge, key
 from dashboards.service.service import Job
 from dashboards.state.comparison import Comparison
+from dashboards.state.explanation_quality import ONCE, Trust, metrics_of
 from dashboards.state.progress import describe_progress
-from dashboards.state.trust import ONCE, Trust, metrics_of
-from xai_tf.methods import METHODS
-from xai_tf.scoring.comparison import ranks
-from xai_tf.scoring.metric import METRICS, Metric
-from xai_tf.scoring.scores import Score
+from xai_tf.attribution.methods import METHODS
+from xai_tf.metrics.compare import ranks
+from xai_tf.metrics.metric import METRICS, Metric
+from xai_tf.metrics.score import Score
 
 SLOT = "rank"
 

@@ -7,10 +7,10 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.reporting.standings import leader, varying
+from tuning.reporting.leaderboard import leader, varying
 from tuning.study import Study
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial
-from xai_tf.report.elements import duration
+from xai_tf.reports.html import duration
 
 STATUSES = {COMPLETED: "done", FAILED: "failed", RUNNING: "running", "INVALID": "to be tried again"}
 NAMES = {"auc": "AUC", "ce": "cross-entropy"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import param
 
-from dashboards.gallery import GALLERY
-from dashboards.links import TABS, Known, View, from_query, to_query
+from dashboards.files.gallery import GALLERY
+from dashboards.files.uploads import Uploads
 from dashboards.service.requests import (
     Bundle,
     Describe,
@@ -19,23 +19,23 @@ from dashboards.service.requests import (
     Upload,
 )
 from dashboards.service.service import Service
-from dashboards.state.bench import Bench, is_medical
 from dashboards.state.comparison import Comparison
-from dashboards.state.depth import Depth
+from dashboards.state.explanation_quality import Trust
 from dashboards.state.explorer import NOTHING, Explorer
+from dashboards.state.layer_sweep import Depth
+from dashboards.state.links import TABS, Known, View, from_query, to_query
 from dashboards.state.listener import Listener
 from dashboards.state.narrator import Narrator
 from dashboards.state.ranking import Ranking
-from dashboards.state.trust import Trust
-from dashboards.uploads import Uploads
-from xai_tf.bundle import describe_audit
-from xai_tf.classifier import card_beside
+from dashboards.state.workspace import Bench, is_medical
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.bundles.write import describe_audit
+from xai_tf.classifiers.classifier import card_beside
 from xai_tf.errors import InputError, XaiTfError
-from xai_tf.explanation import Explanation
+from xai_tf.metrics.tables import describe_scores
 from xai_tf.narration import facts, tell
 from xai_tf.regions import audit
-from xai_tf.report import ReportItem, session_report
-from xai_tf.scoring.told import describe_scores
+from xai_tf.reports import ReportItem, session_report
 
 
 class Session(param.Parameterized):

@@ -12,7 +12,7 @@ import param
 
 from dashboards.service.requests import DrawSearch
 from dashboards.service.searches import Look, find_searches, look_at, read_whole
-from tuning.reporting.standings import leader
+from tuning.reporting.leaderboard import leader
 from tuning.trials import Search, Trial
 from xai_tf.errors import InputError
 

@@ -11,17 +11,17 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboards.components.stage import Stage
+from dashboards.components.attribution_viewer import Stage
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
-from dashboards.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.text import bullets, heading, paragraph
+from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
-from xai_tf import pictures
-from xai_tf.agreement import Agreement, chance_overlap
-from xai_tf.conflicts import Conflicts
-from xai_tf.methods import METHODS
-from xai_tf.report.stages import picture_url, stage_of, stage_of_sample
+from xai_tf.agreement.agreement import Agreement, chance_overlap
+from xai_tf.agreement.disagreement import Conflicts
+from xai_tf.attribution.methods import METHODS
+from xai_tf.rendering import heatmaps
+from xai_tf.rendering.viewer import picture_url, stage_of, stage_of_sample
 
 
 class ControlsView(View):
@@ -301,7 +301,7 @@ def _said_apart(found: Conflicts) -> str:
 def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]:
     from matplotlib import colormaps
 
-    drawn = np.rint(colormaps[pictures.UNSIGNED](level)[..., :3] * 255).astype(np.uint8)
+    drawn = np.rint(colormaps[heatmaps.UNSIGNED](level)[..., :3] * 255).astype(np.uint8)
     return stage_of_sample(comparison.bench.sample) | {
         "heatmap": picture_url(drawn), "mode": "map", "alt": text, "caption": text,
     }  # fmt: skip

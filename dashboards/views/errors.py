@@ -13,11 +13,11 @@ from dashboards.service.requests import ModelEntry
 from dashboards.state.errors import ErrorStudy
 from dashboards.state.labelled_run import PARTS
 from dashboards.state.progress import duration
-from dashboards.theme import card, side_by_side, words
 from dashboards.views.errors_figures import CurvesView, FiguresView, MatrixView
 from dashboards.views.errors_review import GalleryView, MistakeView
 from dashboards.views.text import paragraph
-from xai_tf.listing import counted
+from dashboards.views.theme import card, side_by_side, words
+from xai_tf.datasets.listing import counted
 
 
 class RunView(pn.viewable.Viewer):

@@ -12,10 +12,11 @@ import param
 
 from dashboards.components.matrix import Matrix
 from dashboards.state.errors import ErrorStudy
-from dashboards.theme import card, side_by_side, words
 from dashboards.views.errors_plots import CurvePlots, ReliabilityPlot
 from dashboards.views.text import bullets, heading, paragraph
-from xai_tf.curves import Share, calibration_error
+from dashboards.views.theme import card, side_by_side, words
+from xai_tf.evaluation.curves import calibration_error
+from xai_tf.statistics import Share
 
 MOST_SKIPPED = 20  # that are named
 NAMES = {"accuracy": "accuracy", "auc": "area under the ROC curve"}

@@ -8,7 +8,8 @@ import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from xai_tf.curves import Bin, Curve, wilson
+from xai_tf.evaluation.curves import Bin, Curve
+from xai_tf.statistics import wilson
 
 BLUE, AMBER, GREY = "#2a7fbf", "#e07b00", "#8c8c8c"  # to be told apart on light and on dark
 MOST_POINTS = 2000  # of a curve; more cannot be seen

@@ -9,19 +9,19 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from dashboards.components.attribution_viewer import Stage
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
-from dashboards.components.stage import Stage
 from dashboards.state.errors import CALLED, CONTRAST, TRUTH, ErrorStudy
 from dashboards.state.progress import duration
-from dashboards.theme import card, side_by_side, words
-from dashboards.views.similar import SimilarView
+from dashboards.views.neighbors import SimilarView
 from dashboards.views.text import heading, paragraph
-from xai_tf import pictures
-from xai_tf.answers import ALL, RIGHT, WRONG
-from xai_tf.familiarity import MARK
-from xai_tf.methods import METHODS
-from xai_tf.report.stages import stage_of
+from dashboards.views.theme import card, side_by_side, words
+from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.ood import MARK
+from xai_tf.evaluation.results import ALL, RIGHT, WRONG
+from xai_tf.rendering import heatmaps
+from xai_tf.rendering.viewer import stage_of
 
 WIDER = ".choices.tiles { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }"
 FILTERS = {"Wrong": WRONG, "Right": RIGHT, "All": ALL}
@@ -169,7 +169,7 @@ class MistakeView(pn.viewable.Viewer):
         for side, stage in self._stages.items():
             stage.visible = side in study.maps
         if study.maps:
-            end = pictures.limit([study.maps[CALLED], study.maps[TRUTH]])
+            end = heatmaps.limit([study.maps[CALLED], study.maps[TRUTH]])
             for side, explanation in study.maps.items():
                 stage = stage_of(explanation, None if side == CONTRAST else end)
                 caption = f"What speaks for {explanation.target_name} ({_role(study, side)})"

@@ -8,19 +8,19 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from dashboards.components.attribution_viewer import Stage
 from dashboards.components.choices import Choices
-from dashboards.components.stage import Stage
-from dashboards.state.bench import Bench
 from dashboards.state.explorer import Explorer
-from dashboards.theme import card, side_by_side, words
+from dashboards.state.workspace import Bench
 from dashboards.views.classes import class_options
 from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
+from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
-from xai_tf.convergence import Convergence, curve, settling_text
-from xai_tf.doctor import diagnose
-from xai_tf.methods import METHODS
-from xai_tf.report.stages import stage_of, stage_of_partial, stage_of_sample
+from xai_tf.attribution.convergence import Convergence, curve, settling_text
+from xai_tf.attribution.diagnostics import diagnose
+from xai_tf.attribution.methods import METHODS
+from xai_tf.rendering.viewer import stage_of, stage_of_partial, stage_of_sample
 
 MAX_CLASSES = 12  # that have a bar
 

@@ -7,10 +7,10 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboards.theme import words
 from dashboards.views.text import bullets, facts, heading, paragraph
+from dashboards.views.theme import words
 from dashboards.views.view import View
-from xai_tf.page import MEDICAL
+from xai_tf.narration.notices import MEDICAL
 
 STEPS = (
     "Drop a file, record a sound, or take a sample. The model says what it is, and Grad-CAM shows "

@@ -14,12 +14,12 @@ from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
 from dashboards.service.listening import BUT, MUTE, ONLY, ORIGINAL, SOLO, Clip
 from dashboards.state.listener import Listener
-from dashboards.theme import card, words
 from dashboards.views.text import facts, paragraph
+from dashboards.views.theme import card, words
 from dashboards.views.view import View
-from xai_tf.audible import TimeFrequencyRegion
-from xai_tf.explanation import Explanation
-from xai_tf.report.stages import NOTE
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.rendering.viewer import NOTE
+from xai_tf.sonification import TimeFrequencyRegion
 
 
 class ListenView(View):

@@ -10,8 +10,8 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.state.narrator import Narrator
-from dashboards.theme import card, words
 from dashboards.views.text import paragraph
+from dashboards.views.theme import card, words
 
 
 class NarrationView(pn.viewable.Viewer):

@@ -12,10 +12,10 @@ import param
 from dashboards.components.live import Live
 from dashboards.state.progress import about
 from dashboards.state.ranking import Ranking, Table
-from dashboards.theme import card, run_button, stop_button, words
 from dashboards.views.text import paragraph
+from dashboards.views.theme import card, run_button, stop_button, words
 from dashboards.views.view import View
-from xai_tf.scoring.scores import Score
+from xai_tf.metrics.score import Score
 
 
 class RankingView(View):

@@ -13,9 +13,9 @@ import param
 from dashboards.components.table import Table
 from dashboards.state.search_facts import rounds, trial_facts, trial_rows
 from dashboards.state.tuning import TuningRuns
-from dashboards.theme import card, side_by_side, words
 from dashboards.views import tuning_figures, tuning_words
 from dashboards.views.text import facts, heading, paragraph
+from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.tuning_plots import LearningCurves, ParallelCoordinates, Rounds
 from tuning.trials import Search
 

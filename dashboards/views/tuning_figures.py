@@ -7,7 +7,7 @@ from html import escape
 
 from dashboards.state.search_facts import headline, measure, progress
 from dashboards.views.text import heading
-from tuning.reporting.standings import agreement, standings, varying
+from tuning.reporting.leaderboard import agreement, standings, varying
 from tuning.trials import Search
 
 STYLE = """

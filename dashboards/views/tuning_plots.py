@@ -22,8 +22,8 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from tuning.reporting.drawing import COLOURS
+from tuning.reporting.leaderboard import leader, standings, varying
 from tuning.reporting.parallel import Scale
-from tuning.reporting.standings import leader, standings, varying
 from tuning.trials import Search, Trial
 
 BLUE, RED, GREEN, _, AMBER, _ = COLOURS

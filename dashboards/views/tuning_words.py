@@ -20,9 +20,9 @@ from dashboards.state.search_facts import (
 )
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.text import facts, heading, paragraph
-from tuning.reporting.standings import disagreement, leader, standings
+from tuning.reporting.leaderboard import disagreement, leader, standings
 from tuning.trials import Search
-from xai_tf.report.elements import duration
+from xai_tf.reports.html import duration
 
 STYLE = """
 p { max-width: 46rem; }

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from tuning.calibration import Calibration, calibrated
 from tuning.reporting.drawing import COLOURS, GREY, INK, colour, new_figure, plain, say, tidy
-from xai_tf import curves
-from xai_tf.evaluation import confusion, evaluate
+from xai_tf.evaluation import curves
+from xai_tf.evaluation.classification import confusion, evaluate
 
 NUM_DRAWS = 300  # for the band; the interval of the area has evaluate's 1,000
 MOST_BANDS = 4  # with more classes the bands would hide each other

@@ -22,8 +22,8 @@ from tuning.reporting.drawing import (
     whole_numbers,
 )
 from tuning.reporting.importance import importance as importance
+from tuning.reporting.leaderboard import Standing, agreement, correlation, leader, standings
 from tuning.reporting.parallel import parallel_coordinates as parallel_coordinates
-from tuning.reporting.standings import Standing, agreement, correlation, leader, standings
 from tuning.trials import COMPLETED, FAILED, RUNNING, Epoch, Search, Trial
 
 PANELS = (

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from tuning.reporting.drawing import COLOURS, GREY, INK, new_figure, plain, say, tidy
-from tuning.reporting.standings import Standing, standings, varying
+from tuning.reporting.leaderboard import Standing, standings, varying
 from tuning.trials import Search
 
 FEWEST = 8  # configurations; below, a forest of them says nothing

@@ -9,10 +9,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from tuning.project import write_whole
 from tuning.reporting import figures
+from tuning.reporting.conclusions import cards, verdict
 from tuning.reporting.importance import why_not
-from tuning.reporting.standings import (
+from tuning.reporting.leaderboard import (
     Standing,
     agreement,
     disagreement,
@@ -21,19 +21,10 @@ from tuning.reporting.standings import (
     standings,
     varying,
 )
-from tuning.reporting.verdict import cards, verdict
+from tuning.search_folder import write_whole
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial, read_search
 from xai_tf.errors import OutputError
-from xai_tf.report.elements import (
-    document,
-    duration,
-    facts,
-    paragraph,
-    picture,
-    section,
-    table,
-    text,
-)
+from xai_tf.reports.html import document, duration, facts, paragraph, picture, section, table, text
 
 PAGE, TRIALS = "report.html", "trials.csv"
 

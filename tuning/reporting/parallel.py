@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
 from tuning.reporting.drawing import INK, is_wide, legend, new_figure, plain, say
-from tuning.reporting.standings import Standing, leader, standings, varying
+from tuning.reporting.leaderboard import Standing, leader, standings, varying
 from tuning.trials import Search
 
 MOST_TICKS = 6  # an axis with more values than these has ticks between its ends

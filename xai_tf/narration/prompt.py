@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from xai_tf.narration.fact import Fact
+from xai_tf.narration.facts import Fact
 
 MAX_SENTENCES, MAX_CITES, MAX_LETTERS = 6, 4, 300
 # A prompt longer than the context is cut in silence. A token has at least a byte, and three or

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xai_tf.pictures import headline, outlined, overlay
-from xai_tf.regions.auditing import Audited, Held
+from xai_tf.regions.audit import Audited, Held
 from xai_tf.regions.registry import PARTITIONS
+from xai_tf.rendering.heatmaps import headline, outlined, overlay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

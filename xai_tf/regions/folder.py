@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xai_tf.curves import wilson
-from xai_tf.regions.auditing import Audit, Held
+from xai_tf.regions.audit import Audit, Held
 from xai_tf.regions.registry import PARTITIONS
+from xai_tf.statistics import wilson
 
 DRAWS = 1000
 FALSE_ALARMS = 0.05  # of a sound model's files, at most, may be beyond a limit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xai_tf.doctor import BORDER
-from xai_tf.sample import Sample
+from xai_tf.attribution.diagnostics import BORDER
+from xai_tf.inputs.sample import Sample
 
 CORNER = 0.15  # of each side
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from xai_tf.sample import Sample
+    from xai_tf.inputs.sample import Sample
 
 
 class NotFoundError(Exception):

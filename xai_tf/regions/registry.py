@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xai_tf.errors import pick
-from xai_tf.regions.chest import chest
+from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.task import Task
+from xai_tf.regions.brain import head
 from xai_tf.regions.frame import frame
-from xai_tf.regions.head import head
+from xai_tf.regions.lungs import chest
 from xai_tf.regions.partition import Limit, NotFoundError, Partition
 from xai_tf.regions.speech import bands, speech
-from xai_tf.sample import Sample
-from xai_tf.task import Task
 
 # Each limit is beyond what Grad-CAM shows of at least 96% of the test files of the shipped models
 # on MobileNetV2: 181 X-rays of children in which lungs are found, 200 MRI slices, 198 sounds, 200

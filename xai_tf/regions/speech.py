@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from xai_tf.inputs.sample import Sample, Sound
 from xai_tf.regions.partition import NotFoundError
-from xai_tf.sample import Sample, Sound
 
 EDGES = (300, 1000, 3000)  # Hz
 BANDS = ("below 300 Hz", "300 to 1000 Hz", "1000 to 3000 Hz", "above 3000 Hz")

@@ -3,7 +3,7 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from xai_tf.task import Task
+from xai_tf.inputs.task import Task
 
 TASKS: dict[str, Task] = {
     module.name: import_module(f"{__name__}.{module.name}").TASK

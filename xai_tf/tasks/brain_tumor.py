@@ -1,8 +1,8 @@
 """Brain MRI slice: which tumour does it show, if any?"""
 
-from xai_tf import augment
-from xai_tf.sample import PICTURE_SUFFIXES, read_image
-from xai_tf.task import Task
+from xai_tf.inputs import augmentation
+from xai_tf.inputs.sample import PICTURE_SUFFIXES, read_image
+from xai_tf.inputs.task import Task
 
 TASK = Task(
     name="brain_tumor",
@@ -10,7 +10,7 @@ TASK = Task(
     question="Which tumour does this brain MRI slice show, if any?",
     classes=("glioma", "meningioma", "notumor", "pituitary"),
     reader=read_image,
-    augment=augment.brain_slice,
+    augment=augmentation.brain_slice,
     suffixes=PICTURE_SUFFIXES,
     medical=True,
     subject={"en": "a brain MRI slice", "fr": "une coupe d'IRM du cerveau"},

@@ -1,9 +1,9 @@
 """Speech: was it spoken by a human, or made by a machine?"""
 
-from xai_tf import augment
-from xai_tf.sample import PICTURE_SUFFIXES
-from xai_tf.sound import SOUND_SUFFIXES, MelRecipe, sound_reader
-from xai_tf.task import Task
+from xai_tf.inputs import augmentation
+from xai_tf.inputs.audio import SOUND_SUFFIXES, MelRecipe, sound_reader
+from xai_tf.inputs.sample import PICTURE_SUFFIXES
+from xai_tf.inputs.task import Task
 
 RECIPE = MelRecipe()
 
@@ -13,7 +13,7 @@ TASK = Task(
     question="Was this speech spoken by a human, or is it synthetic?",
     classes=("human", "synthetic"),
     reader=sound_reader(RECIPE),
-    augment=augment.speech(RECIPE),
+    augment=augmentation.speech(RECIPE),
     suffixes=SOUND_SUFFIXES + PICTURE_SUFFIXES,
     subject={"en": "recorded speech", "fr": "de la parole enregistrée"},
     regions=("pitch", "speech"),

@@ -1,0 +1,1 @@
+"""Files on the page: uploads, samples and downloads."""

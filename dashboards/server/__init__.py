@@ -1,0 +1,1 @@
+"""How the app is served: the server, its guards, login and settings."""

@@ -1,0 +1,21 @@
+"""A classifier on a folder of labelled files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dashboards.service.labelled import find_files
+from dashboards.service.requests import Evaluate
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.evaluation.predictions import Evaluation, predict_labelled
+
+
+def evaluate(
+    classifier: Classifier, request: Evaluate, progress: Callable[[int, int], None]
+) -> Evaluation:
+    """Predict every labelled file of a folder, as `predict_labelled` does.
+
+    Raises:
+        InputError: there are no such files, or none can be read.
+    """
+    return predict_labelled(classifier, find_files(request, classifier.classes), progress)

@@ -1,0 +1,285 @@
+"""What a worker does with each kind of request."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dashboards.service.facts import ModelFacts
+from dashboards.service.listening import Clip, listen
+from dashboards.service.requests import (
+    SAMPLES,
+    Bundle,
+    Describe,
+    DrawSearch,
+    Evaluate,
+    Explain,
+    FindSimilar,
+    Judge,
+    Listen,
+    Part,
+    Predict,
+    Prepare,
+    ThroughLayers,
+    Upload,
+)
+from dashboards.service.serialization import FILE
+from dashboards.service.worker_context import Desk
+from xai_tf.attribution.explain import continue_explaining, explain, explain_layers
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.bundles.write import describe_classifier, save_bundle
+from xai_tf.classifiers.classifier import BATCH, Classifier
+from xai_tf.classifiers.ood import check, of_file, predict_and_check
+from xai_tf.classifiers.reading import Reading
+from xai_tf.errors import OutputError, SettingError
+from xai_tf.evaluation.nearest import Similar
+from xai_tf.evaluation.predictions import Evaluation
+from xai_tf.inputs.audio import MelRecipe, mel_spectrogram
+from xai_tf.inputs.sample import Sample
+from xai_tf.metrics import Score, score
+from xai_tf.regions import Regions, regions_of
+
+MEASURED = 8  # images at once, when a model is timed
+
+
+def device() -> str:
+    """What computes, in words."""
+    graphics = tf.config.list_physical_devices("GPU")
+    if graphics:
+        details = tf.config.experimental.get_device_details(graphics[0])
+        return details.get("device_name", "GPU")
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU, {count} core{'s' * (count != 1)}"
+
+
+def warm_up() -> Iterator[Callable[[], Any]]:
+    """What is slow the first time only, to be done while nobody asks."""
+    yield partial(import_module, "xai_tf.attribution.builders")  # Xplique
+    yield partial(import_module, "xai_tf.bundles.write")  # matplotlib
+    recipe = MelRecipe()
+    noise = np.random.default_rng(0).normal(0, 0.1, recipe.rate).astype(np.float32)
+    yield partial(mel_spectrogram, noise, recipe)  # librosa
+
+
+def _describe(desk: Desk, request: Describe) -> ModelFacts:
+    _prepare(desk, request)
+    classifier = desk.classifier(request.model)
+    images, targets = _noise(classifier, MEASURED)
+    passes = classifier.passes
+    return ModelFacts(
+        name=classifier.name,
+        classes=classifier.classes,
+        image_size=classifier.image_size,
+        backbone=classifier.backbone,
+        feature_layers=classifier.feature_layers,
+        stages=classifier.stages,
+        forward_seconds=_seconds(lambda: passes.logits(images)),
+        gradient_seconds=_seconds(lambda: passes.gradients(images, targets)),
+        baseline=classifier.baseline,
+        has_relu=classifier.has_relu,
+        description=describe_classifier(classifier),
+    )
+
+
+def _prepare(desk: Desk, request: Describe | Prepare) -> None:
+    """Make the first prediction and the first map fast: what they need is compiled here."""
+    classifier = desk.classifier(request.model)
+    images, targets = _noise(classifier, 1)
+    classifier.passes.gradients(images, targets)
+    check(classifier, [Sample(images[0], request.model.path, "")])
+    if classifier.feature_layers:
+        explain(classifier, Sample(images[0], request.model.path, ""))
+
+
+def _noise(classifier: Classifier, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images of noise, and targets."""
+    images = np.random.default_rng(0).random((count, *classifier.image_size, 3), np.float32)
+    return images, np.repeat(classifier.target(0)[None], count, axis=0)
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    """How long a pass takes for each image, when warm."""
+    run()
+    start = time.perf_counter()
+    run()
+    return (time.perf_counter() - start) / MEASURED
+
+
+def _predict(desk: Desk, request: Predict) -> Reading:
+    classifier = desk.classifier(request.model)
+    return _reading(desk, classifier, request.file)
+
+
+def _reading(desk: Desk, classifier: Classifier, file: Upload) -> Reading:
+    """As `read_and_predict`, but it can be stopped, and what was read is kept."""
+    samples = desk.samples(classifier, file)
+    predictions, found = [], []
+    for start in range(0, len(samples), BATCH):
+        said, familiar = predict_and_check(classifier, samples[start : start + BATCH])
+        predictions, found = predictions + said, found + (familiar or [])
+        desk.progress(len(predictions), len(samples))
+    mean = np.mean([prediction.logits for prediction in predictions], axis=0)
+    whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
+    return Reading(
+        file.path, tuple(samples), tuple(predictions), whole, of_file(found),
+        classifier.gate_problem,
+    )  # fmt: skip
+
+
+def _explain(desk: Desk, request: Explain) -> Explanation:
+    classifier = desk.classifier(request.model)
+    sample = desk.sample(classifier, request.file, request.window)
+    begun = _begun(desk, request)
+    if begun is not None:
+        return continue_explaining(
+            classifier,
+            replace(begun, sample=sample),
+            request.samples - begun.settings[SAMPLES],
+            until_stable=request.until_stable,
+            progress=desk.progress,
+            partial=desk.partial,
+        )
+    return explain(
+        classifier,
+        sample,
+        request.method,
+        target=request.target,
+        contrast=request.contrast,
+        layer=request.layer,
+        seed=request.seed,
+        settings=dict(request.settings),
+        until_stable=request.until_stable,
+        progress=desk.progress,
+        partial=desk.partial,
+    )
+
+
+def _begun(desk: Desk, request: Explain) -> Explanation | None:
+    """What the answer can go on from, so that it is the one of a run from the start."""
+    if request.since is None or request.since.unsampled != request.unsampled:
+        return None
+    known = desk.known(request.since, to_go_on=True)
+    if known is None or known.convergence is None or known.convergence.state is None:
+        return None
+    wanted = request.until_stable
+    if known.settings[SAMPLES] > request.samples or (
+        wanted is not None and known.convergence.stops_before(wanted)
+    ):
+        return None
+    return known
+
+
+def _through_layers(desk: Desk, request: ThroughLayers) -> list[Explanation]:
+    classifier = desk.classifier(request.model)
+    return explain_layers(
+        classifier,
+        desk.sample(classifier, request.file, request.window),
+        request.method,
+        target=request.target,
+        contrast=request.contrast,
+        progress=desk.progress,
+    )
+
+
+def _part(desk: Desk, request: Part) -> Regions:
+    classifier = desk.classifier(request.model)
+    sample = desk.sample(classifier, request.file, request.window)
+    return regions_of(replace(sample, source=Path(FILE)), classifier.task)
+
+
+def _judge(desk: Desk, request: Judge) -> tuple[Score, ...]:
+    wanted = request.explanation
+    explanation = desk.known(wanted) or _explain(desk, wanted)
+    classifier = desk.classifier(request.model)
+    return tuple(score(classifier, explanation, request.metrics, progress=desk.progress))
+
+
+def _listen(desk: Desk, request: Listen) -> Clip:
+    wanted = request.explanation
+    explanation = desk.known(wanted) or _explain(desk, wanted)
+    return listen(desk.classifier(request.model), explanation, request, desk.scratch)
+
+
+def _bundle(desk: Desk, request: Bundle) -> bytes:
+    """What the command writes, as a zip file. Explanations that are stored are not run again."""
+    first = request.explanations[0]
+    if any((e.model, e.file) != (first.model, first.file) for e in request.explanations):
+        raise SettingError("A bundle is about one file and one model. Leave the others out.")
+    classifier = desk.classifier(first.model)
+    reading = _reading(desk, classifier, first.file)
+    name = Path(first.file.name)
+    samples = tuple(replace(sample, source=name) for sample in reading.samples)
+    reading = replace(reading, source=name, samples=samples)
+    explanations = []
+    scores: list[list[Score]] = []
+    for wanted in request.explanations:
+        explanation = desk.known(wanted) or _explain(desk, wanted)
+        explanations.append(replace(explanation, sample=samples[wanted.window]))
+        judged = [judge for judge in request.judged if judge.explanation == wanted]
+        scores.append([one for judge in judged for one in desk.known(judge) or _judge(desk, judge)])
+    try:
+        with tempfile.TemporaryDirectory(dir=desk.scratch) as scratch:
+            folder = Path(scratch, "bundle")
+            save_bundle(folder, classifier, reading, explanations, request.opacity, scores=scores)
+            return _zipped(folder)
+    except (OSError, OutputError) as error:
+        logging.getLogger(__name__).warning("a bundle could not be written: %s", error)
+        raise OutputError(
+            "The bundle could not be put together: the server's disk is full or cannot be written. "
+            "Tell who runs the server, or save single pictures."
+        ) from error
+
+
+def _zipped(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:  # pictures and arrays are small already
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return buffer.getvalue()
+
+
+def _evaluate(desk: Desk, request: Evaluate) -> Evaluation:
+    from dashboards.service.evaluation import evaluate
+
+    return evaluate(desk.classifier(request.model), request, desk.progress)
+
+
+def _find_similar(desk: Desk, request: FindSimilar) -> list[Similar]:
+    from dashboards.service.neighbors import find_similar
+
+    return find_similar(desk, request)
+
+
+def _draw_search(_: Desk, request: DrawSearch) -> dict[str, bytes]:
+    from dashboards.service.drawing import draw_search
+
+    return draw_search(request)
+
+
+WORK: dict[type, Callable[[Desk, Any], Any]] = {
+    Describe: _describe,
+    Prepare: _prepare,
+    Predict: _predict,
+    Explain: _explain,
+    ThroughLayers: _through_layers,
+    Part: _part,
+    Judge: _judge,
+    Listen: _listen,
+    Bundle: _bundle,
+    Evaluate: _evaluate,
+    FindSimilar: _find_similar,
+    DrawSearch: _draw_search,
+}

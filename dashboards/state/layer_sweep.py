@@ -1,0 +1,117 @@
+"""Through the depth of a network, for two models side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import param
+
+from dashboards.service.requests import ModelEntry, ThroughLayers
+from dashboards.service.service import Job
+from dashboards.state.progress import describe_progress
+from dashboards.state.workspace import Bench, hears
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import METHODS
+
+SIDES = ("left", "right")
+FOLLOWED = [m.name for m in METHODS.values() if m.needs_layer and m.class_specific]
+
+
+class Depth(param.Parameterized):
+    """One map a resolution of the backbone, for the sample on the bench.
+
+    Attributes:
+        method: one that can be followed through the layers.
+        left, right: names of the models; right "" for one model only.
+        target: index of the class explained, of the left model; the right one explains its class
+            of the same name. -1 is what each model predicts.
+        maps: by side, the explanations from the first stage to the last.
+        status: by side, what is going on or went wrong; "" when the maps are there.
+    """
+
+    method = param.Selector(default="grad_cam", objects=FOLLOWED)
+    left = param.String()
+    right = param.String()
+    target = param.Integer(default=-1, bounds=(-1, None))
+    maps = param.Dict(default={})
+    status = param.Dict(default={})
+    active = param.Boolean(default=False, doc="whether the visitor looks; nothing runs before")
+
+    def __init__(self, bench: Bench, **params: Any) -> None:
+        self.bench = bench
+        self._jobs: dict[str, Job] = {}
+        self._offered = ""  # on the right, when the sample came
+        super().__init__(**params)
+        bench.param.watch(self._restart, ["reading", "window"])
+
+    def choices(self) -> list[ModelEntry]:
+        """The models that can read the file on the bench."""
+        chosen = self.bench.model
+        models = list(self.bench.service.models.values())
+        alike = [m for m in models if chosen and hears(m) == hears(chosen)]
+        return sorted(alike, key=lambda model: model.task != chosen.task)
+
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the left model; empty as long as only loading will tell."""
+        bench, model = self.bench, self.bench.service.models.get(self.left)
+        if model is None:
+            return ()
+        if not model.classes and model is bench.model and bench.reading:
+            return bench.reading.prediction.classes
+        return model.classes
+
+    def _restart(self, *_: Any) -> None:
+        if self.bench.reading is None:
+            self._ask()
+            return
+        names = [model.name for model in self.choices()]
+        own = self.bench.model.name
+        other = self.right if self.right in names and self.right != own else ""
+        same_task = [m.name for m in self.choices() if m.task == self.bench.model.task]
+        alone = self._offered and not self.right  # the visitor took the offer away
+        if not alone:
+            other = other or next((name for name in same_task if name != own), "")
+            self._offered = other
+        if (self.left, self.right, self.target) == (own, other, -1):
+            self._ask()
+        else:
+            self.param.update(left=own, right=other, target=-1)  # which asks
+
+    @param.depends("method", "left", "right", "target", "active", watch=True)
+    def _ask(self) -> None:
+        self._jobs = {}
+        for side in SIDES:
+            self.bench.visitor.cancel(f"depth {side}")
+        self.param.update(maps={}, status={})
+        if self.bench.reading is None or not self.active:
+            return
+        for side in SIDES:
+            model = self.bench.service.models.get(getattr(self, side))
+            if model is None:
+                continue
+            request = ThroughLayers(
+                model, self.bench.file, self.method,
+                self.bench.window if model.task == self.bench.model.task else 0,
+                self._target(model),
+            )  # fmt: skip
+            job = self._jobs[side] = self.bench.visitor.submit(request, f"depth {side}")
+            job.watch(lambda job, side=side: self._heard(side, job))
+
+    def _target(self, model: ModelEntry) -> int | None:
+        classes = self.classes()
+        if not 0 <= self.target < len(classes):
+            return None
+        if model.name == self.left:
+            return self.target
+        name = classes[self.target]
+        return model.classes.index(name) if name in model.classes else None
+
+    def _heard(self, side: str, job: Job) -> None:
+        if job is not self._jobs.get(side):
+            return
+        if job.state == "done":
+            found: list[Explanation] = job.answer
+            self.param.update(maps={**self.maps, side: found}, status={**self.status, side: ""})
+        elif job.state != "cancelled":
+            text = str(job.error) if job.state == "failed" else describe_progress(job)
+            self.status = {**self.status, side: text}

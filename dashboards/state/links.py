@@ -1,0 +1,287 @@
+"""The part of a visitor's view that a link restores, read value by value: a link is no friend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from dashboards.service.requests import ModelEntry
+from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS
+from dashboards.state.layer_sweep import FOLLOWED
+from xai_tf.attribution.methods import METHODS
+
+TABS = ("explain", "compare", "layers", "errors", "tuning")
+LANGUAGES = ("en", "fr")
+MAX_LENGTH = 4000  # of a query, in characters; the longest view has about 1000
+MAX_SEED = 2**31 - 1
+MAX_WINDOW = 9999
+MAX_CLASSES = 10_000  # of a model whose classes only loading will tell
+SETTING = "set_"  # how the name of a method's setting begins in a link
+
+
+@dataclass(frozen=True)
+class View:
+    """What a visitor looks at. The defaults are those of the page.
+
+    Attributes:
+        tab: one of `TABS`.
+        sample: SHA-256 of the file, in hex; "" for none. A name is never kept.
+        model: its name on the server; "" for the one the page takes by itself.
+        fingerprint: the first 8 hex digits of the model file's SHA-256; "" if not known.
+        window: number of the window of a long recording.
+        method: a name in `METHODS`.
+        target, contrast: indices of classes; None for the predicted one, and for none.
+        layer: a feature layer; "" for the last. Only loading the model tells whether it has it.
+        seed: of a stochastic method.
+        settings: (name, value) of the method's settings that differ from the defaults.
+        methods: those compared; empty for the page's own choice.
+        language: one of `LANGUAGES`.
+        across: what they are compared across, "classes" or "models".
+        classes, models: the columns of either; empty for the page's own choice.
+        through: the method that is followed through the layers.
+        left, right: the models that are followed; right "" is none, and where nothing is said
+            (left "", right None) the page chooses.
+    """
+
+    tab: str = "explain"
+    sample: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    window: int = 0
+    method: str = "grad_cam"
+    target: int | None = None
+    contrast: int | None = None
+    layer: str = ""
+    seed: int = 0
+    settings: tuple[tuple[str, float], ...] = ()
+    methods: tuple[str, ...] = ()
+    language: str = "en"
+    across: str = CLASSES
+    classes: tuple[int, ...] = ()
+    models: tuple[str, ...] = ()
+    through: str = FOLLOWED[0]
+    left: str = ""
+    right: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a link can be about here.
+
+    Attributes:
+        models: by name.
+        samples: SHA-256 of the files at hand: the gallery's and the visitor's own.
+    """
+
+    models: Mapping[str, ModelEntry]
+    samples: Collection[str]
+
+
+def to_query(view: View) -> str:
+    """A view as the query of a link: only what differs from the defaults, url-safe."""
+    default = View()
+    pairs = {
+        field.name: getattr(view, field.name)
+        for field in fields(View)
+        if getattr(view, field.name) != getattr(default, field.name)
+    }
+    settings = pairs.pop("settings", ())
+    for name, mark in _MARKS.items():
+        if name in pairs:
+            pairs[name] = mark.join(map(str, pairs[name]))
+    return urlencode(pairs | {SETTING + name: value for name, value in settings}, safe="/")
+
+
+def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
+    """Read the query of a link. Never raises, whatever the text is.
+
+    A value that will not do is left at its default; the others are kept. Names that are not ours
+    are passed over, and of a name given twice the first value counts.
+
+    Returns:
+        The view, and a sentence for the visitor on each thing that could not be restored. The
+        file of a view may still be missing: its sentence says how to go on.
+    """
+    if len(query) > MAX_LENGTH:
+        return View(), ("This link is too long to be one of ours, so nothing of it was used.",)
+    given: dict[str, str] = {}
+    for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
+        given.setdefault(name, text)
+    view, said = View(), []
+    for name, read in _READERS.items():
+        if name not in given:
+            continue
+        try:
+            view = replace(view, **{name: read(given[name], view, known)})
+        except _Unusable as reason:
+            said.append(f"The link's {_WORDS.get(name, name)} was left out: {reason}.")
+    settings, refused = _settings(given, view.method)
+    view = replace(view, settings=settings)
+    return view, (*said, *refused, *_missing(view, known))
+
+
+class _Unusable(Exception):
+    """Why a value cannot be used, to follow a colon."""
+
+
+def _missing(view: View, known: Known) -> list[str]:
+    """What the view is about and is not here."""
+    said = []
+    model = known.models.get(view.model)
+    if model and view.fingerprint and not model.sha256.startswith(view.fingerprint):
+        said.append(
+            f"The model {model.name} has changed since this link was made, so its answers may "
+            "differ."
+        )
+    if view.sample and view.sample not in known.samples:
+        said.append(
+            "This link is about a file that is not here (its fingerprint starts with "
+            f"{view.sample[:8]}). Drop the same file to go on."
+        )
+    return said
+
+
+def _settings(
+    given: Mapping[str, str], method: str
+) -> tuple[tuple[tuple[str, float], ...], list[str]]:
+    """The settings of a method that can be used, and a sentence on each that cannot."""
+    found, said = [], []
+    for name, option in METHODS[method].options.items():
+        text = given.get(SETTING + name)
+        if text is None:
+            continue
+        if _NUMBER.fullmatch(text) and option.allows(float(text)):
+            value = option.number(float(text))
+            if value != option.default:
+                found.append((name, value))
+        else:
+            said.append(
+                f"The link's {name} was left out: {METHODS[method].title} takes {option.kind}."
+            )
+    if any(name.startswith(SETTING) and name[len(SETTING) :] not in METHODS[method].options
+           for name in given):  # fmt: skip
+        said.append(f"The link names settings that {METHODS[method].title} has not.")
+    return tuple(sorted(found)), said
+
+
+def _one_of(choices: Collection[str]) -> Callable[[str, View, Known], str]:
+    def read(text: str, *_: Any) -> str:
+        if text not in choices:
+            raise _Unusable("there is none of that name here")
+        return text
+
+    return read
+
+
+def _whole(highest: int) -> Callable[[str, View, Known], int]:
+    def read(text: str, *_: Any) -> int:
+        # Not int(): it takes "١", "1_0" and " 1 ", and a million digits at leisure.
+        if not _WHOLE.fullmatch(text) or int(text) > highest:
+            raise _Unusable(f"it is no whole number from 0 to {highest}")
+        return int(text)
+
+    return read
+
+
+def _hex(length: int) -> Callable[[str, View, Known], str]:
+    def read(text: str, *_: Any) -> str:
+        if not re.fullmatch(f"[0-9a-f]{{{length}}}", text):
+            raise _Unusable(f"it is no fingerprint of {length} digits from 0 to f")
+        return text
+
+    return read
+
+
+def _model(text: str, _: View, known: Known) -> str:
+    if text not in known.models:
+        raise _Unusable("this server has no model of that name")
+    return text
+
+
+def _class(text: str, view: View, known: Known) -> int:
+    model = known.models.get(view.model)
+    if model is None:
+        raise _Unusable("without its model the number of a class means nothing")
+    return _whole((len(model.classes) or MAX_CLASSES) - 1)(text)
+
+
+def _contrast(text: str, view: View, known: Known) -> int:
+    label = _class(text, view, known)
+    if label == view.target:
+        raise _Unusable("a class cannot be held against itself")
+    return label
+
+
+def _layer(text: str, *_: Any) -> str:
+    if not (0 < len(text) <= 100 and text.isprintable()):
+        raise _Unusable("it is no name of a layer")
+    return text
+
+
+def _methods(text: str, *_: Any) -> tuple[str, ...]:
+    names = text.split(_MARKS["methods"])
+    if len(set(names)) < len(names) or not set(names) <= set(METHODS):
+        raise _Unusable("a method in it is unknown or stands there twice")
+    return tuple(names)
+
+
+def _classes(text: str, view: View, known: Known) -> tuple[int, ...]:
+    labels = tuple(_class(part, view, known) for part in text.split(_MARKS["classes"]))
+    return _columns(labels)
+
+
+def _models(text: str, view: View, known: Known) -> tuple[str, ...]:
+    return _columns(tuple(_model(name, view, known) for name in text.split(_MARKS["models"])))
+
+
+def _columns(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(found) > MAX_COLUMNS or len(set(found)) < len(found):
+        raise _Unusable(f"it is more than {MAX_COLUMNS} or names one twice")
+    return found
+
+
+def _right(text: str, view: View, known: Known) -> str:
+    return text and _model(text, view, known)
+
+
+# What stands between the parts of a list: the name of a model is that of a file.
+_MARKS = {"methods": ".", "classes": ".", "models": "/"}
+_WHOLE = re.compile(r"[0-9]{1,10}")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?(e-[0-9]{1,2})?")
+# In this order: a class is one of the model's.
+_READERS: dict[str, Callable[[str, View, Known], Any]] = {
+    "tab": _one_of(TABS),
+    "sample": _hex(64),
+    "model": _model,
+    "fingerprint": _hex(8),
+    "window": _whole(MAX_WINDOW),
+    "method": _one_of(METHODS),
+    "target": _class,
+    "contrast": _contrast,
+    "layer": _layer,
+    "seed": _whole(MAX_SEED),
+    "methods": _methods,
+    "language": _one_of(LANGUAGES),
+    "across": _one_of((CLASSES, MODELS)),
+    "classes": _classes,
+    "models": _models,
+    "through": _one_of(FOLLOWED),
+    "left": _model,
+    "right": _right,
+}
+_WORDS = {
+    "sample": "file",
+    "fingerprint": "fingerprint of the model",
+    "target": "class",
+    "contrast": "second class",
+    "methods": "list of methods",
+    "across": "what is compared",
+    "classes": "list of classes",
+    "models": "list of models",
+    "through": "method for the layers",
+    "left": "model on the left",
+    "right": "model on the right",
+}

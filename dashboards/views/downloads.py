@@ -1,0 +1,88 @@
+"""Take it with you: picture, arrays, the command's bundle, a report, and a link."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.files import exports
+from dashboards.service.errors import CancelledJobError
+from dashboards.state.session import Session
+from dashboards.views.text import paragraph
+from dashboards.views.theme import card, words
+from dashboards.views.view import View
+from xai_tf.errors import XaiTfError
+
+
+class TakeView(View):
+    """Downloads, made when they are asked for."""
+
+    session = param.ClassSelector(class_=Session)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._words = words("")
+        self._buttons = [
+            self._button("PNG", "image", "explanation.png", self._png),
+            self._button("Array", "data_object", "explanation.npz", self._array),
+            self._button("Bundle", "folder_zip", "bundle.zip", self._bundle),
+            self._button("Report", "description", "report.html", self._report),
+        ]
+        self.session.explorer.param.watch(self._enable, "explanation")
+        self.session.comparison.param.watch(self._enable, "cells")
+        self.session.bench.param.watch(self._enable, ["files", "file", "model"])
+        self._enable()
+
+    def _button(
+        self, label: str, icon: str, name: str, make: Callable[[], Any]
+    ) -> pmui.FileDownload:
+        async def callback() -> BytesIO | None:
+            try:
+                data = await make()
+            except (XaiTfError, CancelledJobError) as error:
+                self._words.object = paragraph(str(error), "error")
+                return None
+            self._words.object = ""
+            return BytesIO(data)
+
+        return pmui.FileDownload(
+            callback=callback, filename=name, label=label, icon=icon, size="small"
+        )
+
+    def _enable(self, *_: Any) -> None:
+        session, explanation = self.session, self.session.explorer.explanation
+        of_file = bool(session.made_of_file())
+        able = (explanation is not None, of_file, of_file, bool(session.made()))
+        for button, enabled in zip(self._buttons, able, strict=True):
+            button.disabled = not enabled
+        if explanation is not None:
+            about = (session.bench.file.name, session.bench.model.name)
+            method = explanation.method.name
+            picture, array, bundle, _ = self._buttons
+            picture.filename = exports.file_name(*about, method, suffix=".png")
+            array.filename = exports.file_name(*about, "maps", suffix=".npz")
+            bundle.filename = exports.file_name(*about, suffix=".zip")
+
+    async def _png(self) -> bytes:
+        reading, explanation = self.session.bench.reading, self.session.explorer.explanation
+        return await asyncio.to_thread(exports.png, explanation, mark=reading.mark)
+
+    async def _array(self) -> bytes:
+        """All maps of the file, by the model that looks at it."""
+        maps = [explanation for _, explanation in self.session.made_of_file()]
+        return await asyncio.to_thread(exports.array, maps)
+
+    async def _bundle(self) -> bytes:
+        return await self.session.bundle()
+
+    async def _report(self) -> bytes:
+        return await self.session.report()
+
+    def layout(self) -> pn.viewable.Viewable:
+        return card("Take it with you", pn.FlexBox(*self._buttons, gap="8px"), self._words)

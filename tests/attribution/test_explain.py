@@ -1,0 +1,176 @@
+"""What must hold for every method, on networks whose reasons are known."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from xai_tf.attribution.explain import explain, explain_layers
+from xai_tf.attribution.methods import METHODS
+from xai_tf.errors import SettingError, UnknownNameError
+
+SMALL = {"num_samples": 32, "steps": 16, "num_designs": 4, "patch": 8, "stride": 8,
+         "num_segments": 9}  # fmt: skip
+STOCHASTIC = [name for name, method in METHODS.items() if method.stochastic]
+
+
+def small(name: str) -> dict[str, float]:
+    return {option: SMALL[option] for option in METHODS[name].options if option in SMALL}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_gives_a_finite_map_at_the_cost_it_tells(three_classes, blobs, name):
+    method = METHODS[name]
+
+    explanation = explain(three_classes, blobs, name, target="b", settings=small(name))
+
+    assert explanation.attribution.dtype == np.float32
+    assert explanation.attribution.shape == (32, 32)
+    assert np.isfinite(explanation.attribution).all()
+    assert np.ptp(explanation.attribution) > 0
+    assert method.signed or explanation.attribution.min() >= 0
+    assert explanation.cost == method.cost(explanation.settings, (32, 32))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_repeats_exactly(three_classes, blobs, name):
+    first, second = (
+        explain(three_classes, blobs, name, target=1, settings=small(name), seed=7)
+        for _ in range(2)
+    )
+
+    np.testing.assert_array_equal(first.attribution, second.attribution)
+
+
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_another_seed_gives_another_map(three_classes, blobs, name):
+    first, second = (
+        explain(three_classes, blobs, name, target=1, settings=small(name), seed=seed)
+        for seed in (0, 1)
+    )
+
+    assert not np.array_equal(first.attribution, second.attribution)
+    assert (first.seed, second.seed) == (0, 1)
+
+
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_a_run_leaves_global_random_numbers_alone(three_classes, blobs, name):
+    np.random.seed(5)
+    tf.random.set_seed(5)
+    expected = (np.random.random(), float(tf.random.uniform(())))
+    np.random.seed(5)
+    tf.random.set_seed(5)
+
+    explain(three_classes, blobs, name, settings=small(name))
+
+    assert (np.random.random(), float(tf.random.uniform(()))) == expected
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, m in METHODS.items() if m.class_specific and n not in ("sobol", "hsic")]
+)
+def test_methods_that_are_about_a_class_differ_between_classes(three_classes, blobs, name):
+    first, second = (
+        explain(three_classes, blobs, name, target=label, settings=small(name)) for label in (0, 2)
+    )
+
+    assert not np.allclose(first.attribution, second.attribution)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gradient_input", "integrated_gradients", "occlusion", "lime", "kernel_shap", "rise"],
+)
+def test_attribution_lies_on_the_half_that_decides(halves, left_bright, name):
+    options = {"patch": 4, "stride": 4, "num_samples": 1024, "num_segments": 16, "grid": 8}
+    settings = {o: v for o, v in options.items() if o in METHODS[name].options}
+
+    attribution = explain(
+        halves, left_bright, name, target="left", settings=settings
+    ).attribution  # fmt: skip
+
+    left, right = attribution[:, :16], attribution[:, 16:]
+    assert left.mean() > 0
+    assert np.abs(right).mean() < 0.35 * left.mean()
+
+
+def test_integrated_gradients_are_complete(three_classes, halves, blobs, left_bright):
+    for classifier, sample in ((three_classes, blobs), (halves, left_bright)):
+        explanation = explain(classifier, sample, "integrated_gradients", settings={"steps": 256})
+
+        change = explanation.figures["score"] - explanation.figures["score_baseline"]
+        assert explanation.attribution.sum() == pytest.approx(change, rel=0.02, abs=1e-4)
+        assert explanation.figures["completeness_gap"] < 0.02
+
+
+def test_the_completeness_gap_is_told_when_there_is_one(three_classes, blobs):
+    coarse = explain(three_classes, blobs, "integrated_gradients", settings={"steps": 2})
+    fine = explain(three_classes, blobs, "integrated_gradients", settings={"steps": 512})
+
+    assert coarse.figures["completeness_gap"] > 4 * fine.figures["completeness_gap"]
+    assert "Take more steps" in coarse.warnings[0]
+    assert fine.warnings == ()
+
+
+def test_lime_and_kernel_shap_weigh_the_same_segments(three_classes, blobs):
+    lime, shap = (
+        explain(three_classes, blobs, n, settings=small(n)) for n in ("lime", "kernel_shap")
+    )
+
+    np.testing.assert_array_equal(lime.segments, shap.segments)
+    for explanation in (lime, shap):
+        painted = explanation.segment_weights[explanation.segments]
+        np.testing.assert_allclose(explanation.attribution, painted, atol=1e-6)
+
+
+def test_the_baseline_is_that_of_the_task_unless_given(three_classes, blobs):
+    assert explain(three_classes, blobs, "occlusion").settings["baseline"] == 0.0
+    given = explain(three_classes, blobs, "occlusion", settings={"baseline": 0.25})
+    assert given.settings["baseline"] == 0.25
+
+
+def test_progress_is_told_up_to_the_end(three_classes, blobs):
+    told = []
+
+    explain(three_classes, blobs, "rise", settings={"num_samples": 96},
+            progress=lambda done, total: told.append((done, total)))  # fmt: skip
+
+    assert told == [(32, 96), (64, 96), (96, 96)]
+
+
+def test_raising_in_progress_stops_the_work(three_classes, blobs):
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        raise Stop
+
+    with pytest.raises(Stop):
+        explain(three_classes, blobs, "rise", progress=stop)
+
+
+def test_guided_backprop_says_when_it_is_only_the_gradient(halves, left_bright):
+    explanation = explain(halves, left_bright, "guided_backprop")
+
+    assert "no ReLU" in explanation.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"steps": 1}, "2 to 1024"), ({"steps": 10.5}, "whole number")],
+)
+def test_settings_out_of_range_are_refused(three_classes, blobs, settings, message):
+    with pytest.raises(SettingError, match=message):
+        explain(three_classes, blobs, "integrated_gradients", settings=settings)
+
+
+def test_wrong_questions_are_refused(three_classes, blobs):
+    with pytest.raises(UnknownNameError, match="'steps'"):
+        explain(three_classes, blobs, "integrated_gradients", settings={"step": 5})
+    with pytest.raises(SettingError, match="looks at no layer"):
+        explain(three_classes, blobs, "saliency", layer="conv_a")
+    with pytest.raises(SettingError, match="against itself"):
+        explain(three_classes, blobs, "saliency", target="a", contrast="a")
+    with pytest.raises(SettingError, match="power of two"):
+        explain(three_classes, blobs, "sobol", settings={"num_designs": 12})
+    with pytest.raises(SettingError, match="through the layers"):
+        explain_layers(three_classes, blobs, "lime")

@@ -1,0 +1,212 @@
+"""Flattening, cutting and linear heads, on networks of all makes."""
+
+import keras
+import numpy as np
+import pytest
+
+from xai_tf.classifiers.graph import cut_points, flatten, linear_head, tensors, upper_part
+from xai_tf.errors import ModelError
+
+LAYERS = keras.layers
+IMAGES = np.random.default_rng(0).random((2, 75, 75, 3), dtype=np.float32)
+APPLICATIONS = [
+    "VGG16", "ResNet50", "InceptionV3", "MobileNetV2", "DenseNet121", "EfficientNetB0",
+    "ConvNeXtTiny",
+]  # fmt: skip
+
+
+def nested(application: str) -> keras.Model:
+    base = getattr(keras.applications, application)(
+        weights=None, include_top=False, input_shape=(75, 75, 3)
+    )
+    inputs = keras.Input((75, 75, 3))
+    pooled = LAYERS.GlobalAveragePooling2D()(base(inputs, training=False))
+    return keras.Model(inputs, LAYERS.Dense(3)(pooled))
+
+
+def output(model: keras.Model, images: np.ndarray = IMAGES) -> np.ndarray:
+    return np.asarray(model(images, training=False))
+
+
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_flat_model_says_the_same_and_hides_no_layer(application):
+    model = nested(application)
+
+    flat = flatten(model)
+
+    np.testing.assert_allclose(output(flat), output(model), atol=1e-6)
+    assert not any(isinstance(layer, keras.Model) for layer in flat.layers)
+    inside = {x.name for x in model.layers[1].layers[1:] if not isinstance(x, keras.Model)}
+    assert inside <= {layer.name for layer in flat.layers}
+
+
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_every_cut_of_a_network_keeps_its_logits(application):
+    flat = flatten(nested(application))
+    cuts = cut_points(flat)
+
+    for name in cuts[1 :: max(1, len(cuts) // 5)]:
+        lower = keras.Model(flat.inputs[0], tensors(flat)[name])
+        upper = upper_part(flat, name)
+        np.testing.assert_allclose(output(upper, output(lower)), output(flat), atol=1e-6)
+
+
+def test_a_branch_is_no_cut():
+    flat = flatten(nested("ResNet50"))
+    branch = "conv2_block1_1_conv"
+
+    assert branch not in cut_points(flat)
+    with pytest.raises(ModelError, match="path goes around"):
+        upper_part(flat, branch)
+
+
+def test_upper_part_shares_its_weights_with_the_whole():
+    flat = flatten(nested("VGG16"))
+    upper = upper_part(flat, "block5_pool")
+    before = output(flat)
+
+    upper.layers[-1].set_weights([w + 1 for w in upper.layers[-1].get_weights()])
+
+    assert np.abs(output(flat) - before).max() > 0.5
+
+
+def test_models_nested_twice_and_layers_of_the_same_name_are_flattened():
+    def block(name: str, channels: int) -> keras.Model:
+        inputs = keras.Input((None, None, channels))
+        return keras.Model(inputs, LAYERS.Conv2D(4, 3, name="conv")(inputs), name=name)
+
+    inner = keras.Sequential([keras.Input((75, 75, 3)), block("one", 3), block("two", 4)])
+    model = keras.Sequential([keras.Input((75, 75, 3)), inner, LAYERS.Flatten(), LAYERS.Dense(2)])
+
+    flat = flatten(model)
+
+    np.testing.assert_allclose(output(flat), output(model), atol=1e-6)
+    assert {"conv", "conv_1"} <= set(tensors(flat))
+
+
+def test_a_layer_called_twice_stays_one_layer():
+    conv = LAYERS.Conv2D(3, 3, padding="same", name="shared")
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(conv(conv(inputs)))))
+
+    flat = flatten(model)
+
+    np.testing.assert_allclose(output(flat), output(model), atol=1e-6)
+    assert flat.count_params() == model.count_params()
+
+
+HEADS = {
+    "dense softmax": (lambda x: LAYERS.Dense(3, activation="softmax")(x), "softmax", 3),
+    "dense sigmoid": (lambda x: LAYERS.Dense(1, activation="sigmoid")(x), "sigmoid", 1),
+    "activation softmax":
+        (lambda x: LAYERS.Activation("softmax")(LAYERS.Dense(3)(x)), "softmax", 3),
+    "activation sigmoid":
+        (lambda x: LAYERS.Activation("sigmoid")(LAYERS.Dense(1)(x)), "sigmoid", 1),
+    "softmax layer": (lambda x: LAYERS.Softmax()(LAYERS.Dense(2)(x)), "softmax", 2),
+    "softmax operation": (lambda x: keras.ops.softmax(LAYERS.Dense(3)(x)), "softmax", 3),
+    "sigmoid operation": (lambda x: keras.ops.sigmoid(LAYERS.Dense(1)(x)), "sigmoid", 1),
+    "linear": (lambda x: LAYERS.Dense(3)(x), "linear", 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_any_head_becomes_linear_with_the_same_probabilities(name):
+    build, activation, num_logits = HEADS[name]
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, build(LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(4, 3)(inputs))))
+
+    linear, head = linear_head(flatten(model))
+
+    assert (head.activation, head.num_logits) == (activation, num_logits)
+    undo = {"softmax": keras.ops.softmax, "sigmoid": keras.ops.sigmoid, "linear": lambda x: x}
+    np.testing.assert_allclose(undo[activation](output(linear)), output(model), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda x: LAYERS.Dense(3, activation="sigmoid")(x), "several labels at once"),
+        (lambda x: LAYERS.Dense(1, activation="softmax")(x), "always 1"),
+        (lambda x: LAYERS.Dense(3, activation="tanh")(x), "'tanh'"),
+        (lambda x: LAYERS.Dense(3, activation="relu")(x), "'relu'"),
+        (lambda x: LAYERS.Reshape((2, 2))(LAYERS.Dense(4)(x)), "shape"),
+    ],
+)
+def test_a_head_without_class_logits_is_refused_with_its_name(build, message):
+    inputs = keras.Input((75, 75, 3))
+    flat = flatten(keras.Model(inputs, build(LAYERS.GlobalAveragePooling2D()(inputs))))
+
+    with pytest.raises(ModelError, match=message):
+        linear_head(flat)
+
+
+def test_a_subclassed_model_is_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(ModelError, match="Sequential or Functional"):
+        flatten(Own())
+
+
+def head_model(*layers) -> keras.Model:
+    inputs = x = keras.Input((75, 75, 3))
+    for layer in (LAYERS.Conv2D(4, 3), LAYERS.GlobalAveragePooling2D(), *layers):
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [LAYERS.Activation("linear", dtype="float32"), LAYERS.Dropout(0.5), LAYERS.Identity()],
+    ids=["linear activation", "dropout", "identity"],
+)
+def test_layers_that_change_nothing_do_not_hide_the_softmax(behind):
+    model = head_model(LAYERS.Dense(3, activation="softmax"), behind)
+
+    linear, head = linear_head(flatten(model))
+
+    assert head.activation == "softmax"
+    np.testing.assert_allclose(keras.ops.softmax(output(linear)), output(model), atol=1e-6)
+
+
+def test_averaged_probabilities_are_not_taken_for_logits():
+    inputs = keras.Input((75, 75, 3))
+    pooled = LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(4, 3)(inputs))
+    members = [LAYERS.Dense(3, activation="softmax")(pooled) for _ in range(2)]
+    model = keras.Model(inputs, LAYERS.Average()(members))
+
+    with pytest.raises(ModelError, match="no class logits can be had"):
+        linear_head(flatten(model))
+
+
+def test_an_adapted_normalization_keeps_what_it_learnt():
+    norm = LAYERS.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.05, 0.06, 0.07])
+    adapted = LAYERS.Normalization()
+    adapted.adapt(IMAGES)
+    for layer in (norm, adapted):
+        inputs = keras.Input((75, 75, 3))
+        x = LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(4, 3)(layer(inputs)))
+        model = keras.Model(inputs, LAYERS.Dense(3)(x))
+
+        np.testing.assert_allclose(output(flatten(model)), output(model), atol=1e-6)
+
+
+def test_a_layer_called_twice_stands_where_it_was_last():
+    shared = LAYERS.ReLU(name="shared")
+    inputs = keras.Input((75, 75, 3))
+    x = shared(LAYERS.Conv2D(4, 3, name="first")(inputs))
+    x = shared(LAYERS.Conv2D(4, 3, name="second")(x))
+    flat = flatten(keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(x))))
+
+    names = list(tensors(flat))
+
+    assert names.index("shared") > names.index("second")
+
+
+def test_a_nested_model_called_by_keyword_is_flattened():
+    base = keras.applications.VGG16(weights=None, include_top=False, input_shape=(75, 75, 3))
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(base(inputs=inputs))))
+
+    np.testing.assert_allclose(output(flatten(model)), output(model), atol=1e-6)

@@ -1,0 +1,559 @@
+"""The dashboard as a person meets it: a real server, real models, a real browser."""
+
+import html
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import weights_keras
+from tests.browser import axe_faults, chromium, complaints, eventually, frames_sent
+from tests.conftest import SAMPLES
+from weights_keras import ModelCard
+from xai_tf.inputs.sample import file_sha256
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+EVIL = "<img src=x onerror=alert(1)>"
+WAIT = int(os.environ.get("WAIT", 120_000))  # ms; the first answer of a model on a busy machine
+SERVE = "import dashboards.commands; from xai_tf.cli.main import main; main()"
+
+
+@contextmanager
+def serving(folder: Path, *options: str):
+    """A server in a process of its own; gives its address and its process."""
+    command = [sys.executable, "-c", SERVE, "serve", "--no-browser", "--port", "0"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--cache", str(folder / "cache"), *options],
+            cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    try:
+        url = process.stdout.readline().strip()
+        assert url.startswith("http"), (folder / "log").read_text()
+        yield url.rstrip("/"), process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def evil_models(tmp_path_factory, small_cnn):
+    """A small model whose classes have hostile names."""
+    folder = tmp_path_factory.mktemp("models")
+    card = ModelCard("small", "dog_breeds", (EVIL, "b", "c"), "cnn", (32, 32))
+    weights_keras.save(small_cnn, card, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, evil_models):
+    with serving(tmp_path_factory.mktemp("site"), "--models", str(evil_models)) as (url, process):
+        yield url, process
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def visit(browser, url: str, query: str = "", **options):
+    """A visitor who has been here before, so that no help stands in the way."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, **options)
+    context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    with complaints(page) as found:
+        page.goto(f"{url}/{query}")
+        page.get_by_role("tab", name="Explain").wait_for()
+        yield page
+    context.close()
+    assert [text for text in found if "WebSocket" not in text] == []
+
+
+@pytest.fixture
+def page(browser, site):
+    with visit(browser, site[0]) as page:
+        yield page
+
+
+def take(page, sample: str) -> None:
+    """Take a sample and wait for its first map."""
+    page.get_by_role("radio", name=sample, exact=True).click()
+    the_map(page, "Grad-CAM").wait_for()
+
+
+def the_map(page, method: str):
+    """The caption of the picture once a method's map is on it."""
+    return page.get_by_text(re.compile(rf"^{re.escape(method)}( at layer \S+)?: why"))
+
+
+def downloaded(page, label: str) -> bytes:
+    """What a button gives to take home."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=label, exact=True).click()
+    return Path(download.value.path()).read_bytes()
+
+
+def picture(page, name: str) -> None:
+    """A screenshot for people to look at, where they ask for one."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+def status(url: str) -> dict:
+    with urlopen(f"{url}/healthz", timeout=10) as answer:
+        return json.load(answer)
+
+
+def workers_of(pid: int) -> list[int]:
+    """The computing processes of a server."""
+    found = [child for task in Path(f"/proc/{pid}/task").iterdir()
+             for child in (task / "children").read_text().split()]  # fmt: skip
+    return [
+        int(child)
+        for child in found
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def test_a_sample_gets_a_prediction_and_a_map(page):
+    take(page, "Chest X-ray, opacity")
+
+    assert page.get_by_role("radio", name="opacity", exact=False).first.is_visible()
+    said = re.compile("called opacity .* Grad-CAM at layer .* strongest tenth")
+    page.get_by_role("img", name=said).first.wait_for()
+
+
+def test_a_dropped_sound_is_read_by_a_model_that_hears_and_can_be_played(page):
+    take(page, "Dog")
+
+    page.locator("input[type=file]").set_input_files(SAMPLES / "speech_human.wav")
+
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.get_by_text("so audio_mobilenetv2 looks at it").is_visible()
+    page.get_by_role("button", name="Play").click()
+    clock = page.get_by_text(re.compile(r"^\d+\.\d+ s of \d")).first
+    before = clock.text_content()
+    eventually(lambda: clock.text_content() != before)
+    assert page.get_by_text("Hz", exact=True).first.is_visible()
+
+
+def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
+    drawn = SAMPLES.parents[1] / "dashboards/thumbnails/speech_human.jpg"
+    Image.open(drawn).save(tmp_path / "spectrogram.png")
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("menuitem", name=re.compile("audio_mobilenetv2")).click()
+
+    page.locator("input[type=file]").set_input_files(tmp_path / "spectrogram.png")
+
+    the_map(page, "Grad-CAM").wait_for()
+    assert page.get_by_text("timbre and loudness cannot").first.is_visible()
+    assert page.get_by_role("button", name="Play").is_visible()
+
+
+def test_what_decides_of_a_sound_can_be_heard_and_muted(page):
+    take(page, "Synthetic speech")
+    parts = page.get_by_role("group", name="What to hear")
+
+    parts.get_by_role("button", name=re.compile("^Only what")).click()
+
+    page.get_by_text("asked about this very file").wait_for()
+    audio = page.locator("audio[aria-label^='Only what']")
+    eventually(lambda: audio.evaluate("sound => sound.duration") == 2)
+    assert audio.evaluate("sound => sound.error") is None
+    eventually(lambda: audio.evaluate("sound => sound.currentTime") > 0)
+    kept = page.get_by_role("definition").filter(has_text=re.compile("^[0-9.]+%$"))
+    assert 0 < float(kept.first.text_content().rstrip("%")) < 100
+
+    mute = page.get_by_role("button", name=re.compile("^Mute: .* s, .* k?Hz$")).first
+    mute.click()
+
+    page.locator("audio[aria-label^='Without']").wait_for()
+    eventually(lambda: mute.get_attribute("aria-pressed") == "true")
+    page.get_by_text(re.compile(r"of the original [+-]\d")).wait_for()
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: page.locator("audio[aria-label]").evaluate("sound => sound.paused"))
+    assert axe_faults(page) == []
+    page.get_by_text("Listen to the evidence").scroll_into_view_if_needed()
+    picture(page, "listen")
+
+
+def test_a_map_says_where_its_evidence_lies_and_is_judged_on_request(page):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_text("Where the evidence lies").wait_for()
+    assert page.get_by_role("rowheader", name="lungs (expected here)").is_visible()
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("menuitem", name=re.compile("^small")).click()
+    page.get_by_role("rowheader", name="corners").wait_for()
+
+    judge = page.get_by_role("button", name=re.compile(r"Judge this map \(\d+ passes, .*s\)"))
+    judge.click()
+
+    page.get_by_text(re.compile("of random maps by")).wait_for()
+    row = page.get_by_role("row").filter(has_text="Deletion")
+    drawn = row.get_by_role("img", name=re.compile("random maps from"))
+    eventually(drawn.is_visible)
+    assert not judge.is_visible()
+    assert axe_faults(page) == []
+
+
+def test_a_file_that_is_none_for_the_model_is_said_to_be_and_explained_anyway(page):
+    take(page, "Chest X-ray, opacity")
+    reason = "it may not be a chest X-ray"
+    banner = page.get_by_role("alert").filter(has_text=reason)
+    assert banner.count() == 0
+
+    page.locator("input[type=file]").set_input_files(SAMPLES / "dog.jpg")
+
+    marked = page.get_by_role("listitem").filter(has_text=f"{reason}, or not one like")
+    marked.filter(has_text="Explained anyway.").wait_for()
+    the_map(page, "Grad-CAM").wait_for()
+    for scheme in ("light", "dark"):
+        assert banner.is_visible()
+        assert axe_faults(page) == []
+        picture(page, f"unfamiliar_{scheme}")
+        page.get_by_role("button", name=re.compile("theme|dark|light", re.I)).first.click()
+        time.sleep(1)
+    shown, tabs = banner.bounding_box(), page.get_by_role("tablist").first.bounding_box()
+    assert shown["y"] + shown["height"] <= tabs["y"]
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "Bundle"))) as bundle:
+        manifest = next(name for name in bundle.namelist() if name.endswith("manifest.json"))
+        (told,) = json.loads(bundle.read(manifest))["input"]["warnings"]
+    assert reason in told
+    assert told.endswith("Explained anyway.")
+    assert html.escape(told) in downloaded(page, "Report").decode()
+
+
+def test_a_class_is_a_button_that_asks_why(page):
+    take(page, "Chest X-ray, normal")
+
+    page.get_by_role("radio", name=re.compile("^opacity")).click()
+
+    page.get_by_text("Grad-CAM at layer out_relu: why opacity?").wait_for()
+
+
+def test_why_this_and_not_that(page):
+    take(page, "Dog")
+
+    page.get_by_role("combobox", name="rather than").click()
+    page.get_by_role("menuitem").nth(2).click()
+
+    page.get_by_text(re.compile(r"^Grad-CAM .*: why .* rather than ")).wait_for()
+
+
+def test_a_slow_method_says_its_cost_waits_shows_what_it_has_and_stops_for_good(page, site):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("radio", name=re.compile("^RISE")).click()
+    masks = page.get_by_label(re.compile("random masks"))
+    masks.press("Control+a")
+    masks.press_sequentially("16384")
+    masks.press("Enter")
+    run = page.get_by_role("button", name=re.compile(r"Explain \(about \d+ (s|min)\)"))
+
+    run.click()
+
+    page.get_by_text(re.compile(r"^\d+ of 16384 passes")).wait_for()
+    page.get_by_text("RISE, so far").wait_for()
+    page.get_by_role("button", name="Stop").first.click()
+    page.get_by_text("Stopped.").wait_for()
+    eventually(lambda: status(site[0])["running"] == 0, 60)
+    page.get_by_role("radio", name=re.compile("^Saliency")).click()
+    the_map(page, "Saliency").wait_for()
+
+
+def test_a_killed_process_costs_one_retry_and_nothing_else(page, site):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("radio", name=re.compile("^Occlusion")).click()
+    page.get_by_role("button", name=re.compile("^Explain")).click()
+    page.get_by_text(re.compile(r"^\d+ of \d+ passes")).wait_for()
+
+    for pid in workers_of(site[1].pid):
+        os.kill(pid, signal.SIGKILL)
+
+    page.get_by_text("it is being done again").first.wait_for()
+    # All processes start anew, which takes long where other tests run beside.
+    the_map(page, "Occlusion").wait_for(timeout=300_000)
+    assert "".join(page.get_by_role("alert").all_text_contents()) == ""
+
+
+def test_keys_choose_methods_files_and_help(page):
+    take(page, "Chest X-ray, opacity")
+    take(page, "Chest X-ray, normal")
+    page.locator("body").click(position={"x": 700, "y": 5})
+
+    page.keyboard.press("3")
+    the_map(page, "Saliency").wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("radio", name=re.compile("^opacity99")).or_(
+        page.get_by_text(re.compile("^opacity, 9"))
+    ).first.wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog").get_by_text("Keys").wait_for()
+
+
+def test_overlay_is_toggled_without_asking_the_server(browser, site):
+    with visit(browser, site[0]) as page:
+        sent = frames_sent(page)
+        page.reload()
+        take(page, "Chest X-ray, opacity")
+        time.sleep(1)
+        before = len(sent)
+
+        page.locator("body").click(position={"x": 700, "y": 5})
+        page.keyboard.press("o")
+        page.keyboard.press("o")
+        page.get_by_role("slider", name=re.compile("Opacity")).first.fill("30")
+        page.get_by_role("button", name="Map", exact=True).click()
+
+        assert (
+            page.get_by_role("button", name="Map", exact=True).get_attribute("aria-pressed")
+            == "true"
+        )
+        assert len(sent) == before
+
+
+def test_methods_are_compared_on_one_scale_with_their_agreement(page):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("tab", name="Compare").click()
+
+    page.get_by_role("button", name=re.compile("^Compare")).click()
+
+    page.get_by_text("Rank correlation").wait_for()
+    page.get_by_text("Consensus of 3 methods").wait_for()
+    page.get_by_role("img", name=re.compile("^Conflict: ")).wait_for()
+    page.get_by_text("Where they are furthest apart").wait_for()
+    for label in ("normal", "opacity"):
+        page.get_by_role("img", name=re.compile(f"for {label}")).nth(2).wait_for()
+    assert axe_faults(page) == []
+    picture(page, "compare")
+
+
+def test_the_layers_of_two_models_stand_side_by_side(page):
+    take(page, "Dog")
+
+    page.get_by_role("tab", name="Layers").click()
+
+    page.get_by_text("out_relu").first.wait_for()
+    assert page.get_by_role("combobox", name="Model on the right").is_visible()
+    assert axe_faults(page) == []
+    picture(page, "layers")
+
+
+def test_a_link_restores_the_view(browser, page, site):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_role("radio", name=re.compile("^normal")).click()
+    page.get_by_role("radio", name=re.compile("^Saliency")).click()
+    page.get_by_text("Saliency: why normal?").wait_for()
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+
+    assert "xray_opacity" not in link
+    with visit(browser, site[0], "?" + link.split("?")[1]) as other:
+        other.get_by_text("Saliency: why normal?").wait_for()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?method=<script>alert(1)</script>&seed=1e9999&target=-1&sample=../../etc/passwd&tab=admin",
+        "?sample=" + "ab" * 32,
+        "?" + "a" * 5000,
+        "?model=xray_mobilenetv2&window=999999999&layer=%00&settings=%5B&methods=x.y.z",
+    ],
+)
+def test_a_hostile_link_is_told_and_harms_nothing(browser, site, query):
+    with visit(browser, site[0], query) as page:
+        page.get_by_role("status").filter(has_text="ink").first.wait_for()
+        take(page, "Chest X-ray, opacity")
+
+
+def test_names_are_text_never_markup(browser, site, tmp_path):
+    name = f"{EVIL.replace('/', '')}.png"
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "x.png")
+    os.rename(tmp_path / "x.png", tmp_path / name)
+    with visit(browser, site[0]) as page:
+        page.on("dialog", lambda dialog: pytest.fail("a name was run"))
+        page.get_by_role("combobox", name="Model").click()
+        page.get_by_role("menuitem", name=re.compile("^small")).click()
+
+        page.locator("input[type=file]").set_input_files(tmp_path / name)
+
+        page.get_by_text(EVIL).first.wait_for()
+        page.get_by_role("radio", name=re.compile(re.escape(EVIL[:8]))).first.wait_for()
+        assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.png", b"", "empty.png is empty"),
+        ("words.png", b"these are words, not pixels", "words.png is no picture"),
+        ("x.exe.png", b"MZ" + bytes(5_000_000), "x.exe.png is no picture"),
+        ("cut.wav", (SAMPLES / "speech_human.wav").read_bytes()[:2000], "cut.wav is cut off"),
+    ],
+)
+def test_a_bad_file_is_a_lasting_message_and_the_page_lives_on(page, name, content, said):
+    page.locator("input[type=file]").set_input_files(
+        {"name": name, "mimeType": "image/png", "buffer": content}
+    )
+
+    alert = page.get_by_role("alert").filter(has_text=said).first
+    alert.wait_for()
+    time.sleep(4)
+    assert alert.is_visible()
+    assert "/cache/" not in alert.text_content()
+    page.get_by_role("button", name="Close this problem").click()
+    alert.wait_for(state="hidden")
+    take(page, "Chest X-ray, normal")
+
+
+def test_two_dropped_files_of_one_name_are_both_taken_whole(page, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (2, 1400, 1400, 3)).astype(np.uint8)
+    for number, pixels in enumerate(noise):  # of 6 MB: two pieces each
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('input'), "
+        "{type: 'file', multiple: true, id: 'other'}))"
+    )
+    page.locator("#other").set_input_files([tmp_path / "0.png", tmp_path / "1.png"])
+
+    page.get_by_text("Choose files, or drop them here").evaluate(
+        """(field) => {
+          const given = new DataTransfer();
+          for (const file of document.getElementById("other").files) {
+            given.items.add(new File([file], "scan.png"));
+          }
+          const how = {bubbles: true, cancelable: true, dataTransfer: given};
+          field.dispatchEvent(new DragEvent("drop", how));
+        }"""
+    )
+
+    files = page.get_by_role("radio", name=re.compile(r"^scan\.png"))
+    files.nth(1).wait_for()
+    digests = {file_sha256(tmp_path / f"{number}.png") for number in range(2)}
+    assert {file.get_attribute("data-value") for file in files.all()} == digests
+
+
+def test_a_file_over_the_limit_is_a_lasting_message(page):
+    page.get_by_text("Choose files, or drop them here").evaluate(
+        """(field) => {
+          const given = new DataTransfer();
+          given.items.add(new File([new Uint8Array(201e6)], "long.wav"));
+          const how = {bubbles: true, cancelable: true, dataTransfer: given};
+          field.dispatchEvent(new DragEvent("drop", how));
+        }"""
+    )
+
+    alert = page.get_by_role("alert").filter(has_text="long.wav has 201.00 MB").first
+    alert.wait_for()
+    page.locator("input[type=file]").set_input_files(SAMPLES / "cat.jpg")
+    page.get_by_role("radio", name=re.compile(r"^cat\.jpg")).wait_for()
+    assert alert.is_visible()
+
+
+def test_a_file_is_removed_and_brought_back(page):
+    page.locator("input[type=file]").set_input_files(SAMPLES / "cat.jpg")
+    file = page.get_by_role("radio", name=re.compile(r"^cat\.jpg"))
+    file.wait_for()
+
+    page.get_by_role("button", name="Remove").click()
+    file.wait_for(state="hidden")
+    page.get_by_role("button", name="Undo").click()
+
+    file.wait_for()
+
+
+def test_what_was_explained_can_be_taken_home(page, tmp_path):
+    take(page, "Chest X-ray, opacity")
+    got = {label: downloaded(page, label) for label in ("PNG", "Array", "Bundle", "Report")}
+
+    assert Image.open(io.BytesIO(got["PNG"])).width > 500
+    with np.load(io.BytesIO(got["Array"])) as arrays:
+        assert arrays["0_grad_cam"].shape == (224, 224)
+    with zipfile.ZipFile(io.BytesIO(got["Bundle"])) as bundle:
+        manifest = next(name for name in bundle.namelist() if name.endswith("manifest.json"))
+        assert json.loads(bundle.read(manifest))["input"]["file"] == "xray_opacity.jpg"
+    assert b"Content-Security-Policy" in got["Report"]
+    assert b"xray_opacity.jpg" in got["Report"]
+
+
+def test_the_answer_is_told_in_words_in_two_languages(page):
+    take(page, "Chest X-ray, opacity")
+    page.get_by_text(re.compile("Not a medical device|not a medical device")).first.wait_for()
+
+    page.get_by_role("button", name="Français").click()
+
+    page.get_by_text(re.compile("dispositif médical")).first.wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_part_of_the_page_is_accessible(browser, site, scheme):
+    with visit(browser, site[0]) as page:
+        take(page, "Human speech")
+        if scheme == "dark":
+            page.get_by_role("button", name=re.compile("theme|dark|light", re.I)).first.click()
+            time.sleep(1)
+        picture(page, f"explain_{scheme}")
+        assert axe_faults(page) == []
+
+
+def test_a_phone_shows_all_of_it_without_sideways_scrolling(browser, site):
+    with visit(browser, site[0], "?model=xray_mobilenetv2", has_touch=True) as page:
+        page.set_viewport_size({"width": 360, "height": 740})
+        page.reload()
+        page.get_by_role("tab", name="Explain").wait_for()
+        page.get_by_role("radio", name="Dog").click()
+        the_map(page, "Grad-CAM").wait_for()
+        picture(page, "phone")
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_first_visit_is_told_how_this_works(browser, site):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(site[0])
+    page.get_by_role("dialog").get_by_text("How this works").wait_for(timeout=WAIT)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
+
+    page.reload()
+
+    page.get_by_role("tab", name="Explain").wait_for(timeout=WAIT)
+    time.sleep(1)
+    assert page.get_by_role("dialog").count() == 0
+    context.close()
+
+
+@pytest.mark.slow  # a server of its own; the refusal itself is tested in test_service.py
+def test_a_model_with_code_in_it_is_refused_in_words(browser, tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    outputs = keras.layers.Lambda(lambda x: x * 2)(keras.layers.Flatten()(inputs))
+    (tmp_path / "models").mkdir()
+    keras.Model(inputs, keras.layers.Dense(2)(outputs)).save(tmp_path / "models" / "evil.keras")
+    with (
+        serving(tmp_path, "--models", str(tmp_path / "models"), "--workers", "1") as (url, _),
+        visit(browser, url) as page,
+    ):
+        page.get_by_role("combobox", name="Model").click()
+        page.get_by_role("menuitem", name=re.compile("^evil")).click()
+
+        page.get_by_role("alert").filter(has_text="evil holds code").first.wait_for()
+        take(page, "Chest X-ray, opacity")

@@ -1,0 +1,928 @@
+"""The study of errors: labelled files are found, predicted, counted, ranked and explained."""
+
+import asyncio
+import csv
+import io
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dashboards.service.evaluation import evaluate
+from dashboards.service.labelled import (
+    TrainingFiles,
+    file_record,
+    find_files,
+    find_sets,
+    find_training,
+    inside,
+    thumbnail,
+)
+from dashboards.service.requests import Evaluate, ModelEntry
+from dashboards.service.service import Service
+from dashboards.state.errors import CALLED, CONTRAST, PAGE, TRUTH, ErrorStudy
+from tests.conftest import SHARED, draw_stripes
+from weights_keras import ModelCard, save
+from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.reading import read_and_predict
+from xai_tf.errors import InputError
+from xai_tf.evaluation.predictions import Evaluation
+from xai_tf.evaluation.results import ALL, RIGHT, WRONG, Answers
+
+XRAYS = SHARED / "chest_xray" / "test"
+ENTRY = ModelEntry("halves", "halves.keras", "", None, "Halves", ("left", "right"), "")
+
+
+def nothing(*_):
+    """A progress that nobody looks at."""
+
+
+def draw(path, left, right):
+    """A grey picture of two levels, whose logit `halves` makes of (right - left) / 255."""
+    picture = np.full((32, 32), left, np.uint8)
+    picture[:, 16:] = right
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+    return path
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """Six pictures of the brighter side; two of them lie in the wrong folder, one of these far."""
+    root = tmp_path / "sides"
+    draw(root / "left" / "a.png", 200, 100)
+    draw(root / "left" / "b.png", 150, 100)
+    draw(root / "left" / "wrong.png", 0, 255)
+    draw(root / "right" / "c.png", 0, 200)
+    draw(root / "right" / "d.png", 100, 140)
+    draw(root / "right" / "slip.png", 120, 110)
+    return root
+
+
+@pytest.fixture
+def answers(halves, sides):
+    return Answers(evaluate(halves, Evaluate(ENTRY, sides), nothing))
+
+
+def files(evaluation):
+    return [path.name for path in evaluation.files]
+
+
+# Predicting a folder
+
+
+def test_logits_and_labels_are_those_that_arithmetic_gives(halves, sides):
+    evaluation = evaluate(halves, Evaluate(ENTRY, sides), nothing)
+
+    assert files(evaluation) == ["a.png", "b.png", "wrong.png", "c.png", "d.png", "slip.png"]
+    assert evaluation.labels == (0, 0, 0, 1, 1, 1)
+    expected = np.array([-100, -50, 255, 200, 40, -10]) / 255
+    np.testing.assert_allclose(np.ravel(evaluation.logits), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        np.array(evaluation.probabilities)[:, 1], 1 / (1 + np.exp(-expected)), atol=1e-6
+    )
+    assert evaluation.skipped == ()
+
+
+def test_many_files_are_predicted_in_batches_as_each_alone(three_classes, tmp_path):
+    folder = draw_stripes(tmp_path / "stripes", ("a", "b", "c"), 15)
+    entry = ModelEntry("three", folder, "", None, "Three", ("a", "b", "c"), "")
+
+    evaluation = evaluate(three_classes, Evaluate(entry, folder), nothing)
+
+    assert evaluation.labels == (0,) * 15 + (1,) * 15 + (2,) * 15
+    for path, logits in zip(evaluation.files, evaluation.logits, strict=True):
+        alone = read_and_predict(three_classes, path).prediction.logits
+        np.testing.assert_allclose(logits, alone, atol=1e-5)
+
+
+def test_progress_counts_the_files_and_stops_the_work(halves, sides):
+    told = []
+    evaluate(halves, Evaluate(ENTRY, sides), lambda done, total: told.append((done, total)))
+    assert told == [(done, 6) for done in range(7)]
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(halves, Evaluate(ENTRY, sides), stop)
+
+
+def test_files_that_cannot_be_read_are_skipped_with_the_reason(halves, sides):
+    (sides / "left" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
+    (sides / "right" / "empty.png").touch()
+
+    evaluation = evaluate(halves, Evaluate(ENTRY, sides), nothing)
+
+    assert len(evaluation.files) == 6
+    told = {path.name: why for path, why in evaluation.skipped}
+    assert set(told) == {"torn.png", "empty.png"}
+    assert "is empty" in told["empty.png"]
+
+
+def test_a_folder_of_bad_files_only_is_refused(halves, tmp_path):
+    for name in ("left", "right"):
+        (tmp_path / "bad" / name).mkdir(parents=True)
+        (tmp_path / "bad" / name / "x.png").write_text("no picture")
+
+    with pytest.raises(InputError, match=r"No file of .*bad can be read"):
+        evaluate(halves, Evaluate(ENTRY, tmp_path / "bad"), nothing)
+
+
+def test_other_folders_are_left_out_and_named(halves, sides):
+    draw(sides / "middle" / "m.png", 10, 10)
+
+    evaluation = evaluate(halves, Evaluate(ENTRY, sides), nothing)
+
+    assert evaluation.skipped == (
+        (sides / "middle", "middle is no class of the model: 1 file left out."),
+    )
+
+
+def test_folders_that_are_not_the_classes_are_refused_with_both_lists(tmp_path, halves):
+    draw_stripes(tmp_path / "stripes", ("normal", "opacity"), 1)
+
+    with pytest.raises(InputError) as caught:
+        evaluate(halves, Evaluate(ENTRY, tmp_path / "stripes"), nothing)
+
+    for name in ("normal", "opacity", "left", "right", "halves"):
+        assert name in str(caught.value)
+
+
+def test_synonyms_of_classes_are_understood(tmp_path):
+    for name in ("real", "fake"):
+        (tmp_path / "speech" / name).mkdir(parents=True)
+        (tmp_path / "speech" / name / "x.wav").touch()
+    entry = ModelEntry(
+        "audio", tmp_path, "", "deepfake_audio", "", ("human", "synthetic"), ""
+    )  # fmt: skip
+
+    found = find_files(Evaluate(entry, tmp_path / "speech"), entry.classes)
+
+    assert {entry.path.parent.name: entry.label for entry in found.entries} == {
+        "real": 0, "fake": 1,
+    }  # fmt: skip
+
+
+def test_a_table_names_files_labels_and_parts(halves, sides):
+    table = sides / "labels.csv"
+    table.write_text(
+        "path,label,split\nleft/a.png,left,test\nright/c.png,right,test\n"
+        "left/b.png,left,train\nright/d.png,right,train\n"
+    )
+
+    every = evaluate(halves, Evaluate(ENTRY, table), nothing)
+    test = evaluate(halves, Evaluate(ENTRY, table, "test"), nothing)
+
+    assert files(every) == ["a.png", "c.png", "b.png", "d.png"]
+    assert files(test) == ["a.png", "c.png"]
+    with pytest.raises(InputError, match="no files for validation; it has test, train"):
+        evaluate(halves, Evaluate(ENTRY, table, "validation"), nothing)
+
+
+def test_the_classes_stand_in_the_order_of_the_model_and_not_of_the_alphabet(halves, sides):
+    found = find_files(Evaluate(ENTRY, sides), ("right", "left"))
+
+    assert {entry.path.parent.name: entry.label for entry in found.entries} == {
+        "right": 0, "left": 1,
+    }  # fmt: skip
+
+
+def test_a_long_recording_is_the_mean_of_its_windows(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    rng = np.random.default_rng(0)
+    for name, seconds in (("human", 1), ("synthetic", 5)):
+        (tmp_path / "speech" / name).mkdir(parents=True)
+        noise = 0.1 * rng.normal(size=8000 * seconds)
+        soundfile.write(tmp_path / "speech" / name / "x.wav", noise, 8000)
+    classifier = load("audio_mobilenetv2")
+    entry = ModelEntry("audio", tmp_path, "", "deepfake_audio", "", classifier.classes, "")
+
+    evaluation = evaluate(classifier, Evaluate(entry, tmp_path / "speech"), nothing)
+
+    reading = read_and_predict(classifier, tmp_path / "speech" / "synthetic" / "x.wav")
+    assert len(reading.samples) > 1
+    np.testing.assert_allclose(evaluation.logits[1], reading.prediction.logits, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not XRAYS.is_dir(), reason="the X-rays of the shared data are not here")
+def test_the_whole_test_set_has_the_figures_of_the_card():
+    classifier = load("xray_mobilenetv2")
+    entry = ModelEntry("xray", XRAYS, "", "lung_opacity", "", classifier.classes, "")
+
+    measures = Answers(evaluate(classifier, Evaluate(entry, XRAYS), nothing)).measures()
+
+    card = {m.name: m for m in classifier.card.metrics if m.split == "test"}
+    for measure in measures:
+        assert measure.value == pytest.approx(card[measure.name].value, abs=1e-3)
+        assert measure.count == card[measure.name].count
+
+
+# Which folders may be looked at
+
+
+def test_a_folder_below_a_root_is_found_by_any_of_its_names(sides):
+    for name in ("left", "sides/left", sides / "left", "sides", sides):
+        assert inside(name, [sides]).is_relative_to(sides)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", "../..", "left/../..", "/etc", "/", "/etc/passwd", "~", "a\0b", "x" * 5000, "no/such"],
+)
+def test_what_is_outside_or_not_there_is_refused_in_the_same_words(sides, name):
+    with pytest.raises(InputError, match=r"There is no folder .* below sides"):
+        inside(name, [sides])
+
+
+def test_a_neighbour_of_the_same_beginning_is_outside(sides):
+    other = sides.with_name("sides2")
+    other.mkdir()
+
+    for name in (other, "../sides2", "sides2"):
+        with pytest.raises(InputError):
+            inside(name, [sides])
+
+
+def test_a_link_out_of_the_root_is_refused_and_one_within_is_not(sides, tmp_path):
+    (tmp_path / "secret" / "left").mkdir(parents=True)
+    (sides / "out").symlink_to(tmp_path / "secret")
+    (sides / "in").symlink_to(sides / "left")
+    (sides / "circle").symlink_to(sides / "circle")
+
+    assert inside("in", [sides]) == sides / "left"
+    for name in ("out", "out/left", "circle"):
+        with pytest.raises(InputError):
+            inside(name, [sides])
+
+
+def test_without_a_root_nothing_may_be_looked_at(sides):
+    with pytest.raises(InputError, match="--data"):
+        inside(sides, [])
+
+
+def test_sets_are_found_with_their_parts_and_tables(tmp_path):
+    root = tmp_path / "set"
+    for part in ("train", "test"):
+        draw_stripes(root / part, ("a", "b"), 1)
+    (root / "labels.csv").write_text("path,label\nx.png,a\n")
+    (root / "notes.csv").write_text("author,year\n")
+    (root / "circle").symlink_to(root)
+    draw_stripes(root / ".hidden", ("a", "b"), 1)
+
+    assert find_sets([root]) == {
+        "set/labels.csv": root / "labels.csv",
+        "set/test": root / "test",
+        "set/train": root / "train",
+    }
+
+
+# What comes of it
+
+
+def test_the_worst_mistakes_come_first(answers):
+    named = [files(answers.evaluation)[n] for n in answers.ranked(0.5, ALL, None)]
+
+    assert named == ["wrong.png", "slip.png", "d.png", "b.png", "a.png", "c.png"]
+    assert [files(answers.evaluation)[n] for n in answers.ranked(0.5, WRONG, None)] == named[:2]
+    assert [files(answers.evaluation)[n] for n in answers.ranked(0.5, RIGHT, None)] == named[2:]
+
+
+def test_a_cell_shows_its_files(answers):
+    def cell(*place):
+        return [files(answers.evaluation)[n] for n in answers.ranked(0.5, WRONG, place)]
+
+    assert cell(0, 1) == ["wrong.png"]
+    assert cell(1, 1) == ["d.png", "c.png"]
+
+
+def test_the_threshold_decides_what_is_called_and_what_is_wrong(answers):
+    assert answers.counts(0.5).tolist() == [[2, 1], [1, 2]]
+    assert answers.counts(0.0).tolist() == [[0, 3], [0, 3]]
+    assert answers.counts(1.0).tolist() == [[3, 0], [3, 0]]
+    line = 1 / (1 + np.exp(-100 / 255))  # between d.png and c.png
+    assert answers.counts(line).tolist() == [[2, 1], [2, 1]]
+    worst = answers.ranked(line, WRONG, None)
+    assert [files(answers.evaluation)[n] for n in worst] == ["wrong.png", "slip.png", "d.png"]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.55, 0.9])
+def test_what_speaks_against_the_truth_is_above_zero_just_where_it_is_wrong(answers, threshold):
+    wrong = answers.called(threshold) != answers.labels
+
+    assert ((answers.against(threshold) > 0) == wrong).all()
+
+
+def test_two_logits_and_one_rank_alike(answers):
+    one = answers.evaluation
+    two = Evaluation(
+        **{**vars(one), "logits": tuple((0.0, value) for (value,) in one.logits)}
+    )  # fmt: skip
+
+    for threshold in (0.3, 0.5, 0.9):
+        np.testing.assert_allclose(Answers(two).against(threshold), answers.against(threshold))
+
+
+def test_of_three_classes_the_most_probable_is_called_whatever_the_threshold(tmp_path):
+    logits = ((2.0, 1.0, 0.0), (0.0, 3.0, 1.0), (0.0, 1.0, 0.5))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    evaluation = Evaluation(
+        "m", tmp_path, ("a", "b", "c"), tuple(tmp_path / n for n in "xyz"), (0, 2, 2),
+        logits, tuple(map(tuple, chances.tolist())), (),
+    )  # fmt: skip
+    answers = Answers(evaluation)
+
+    assert answers.called(0.9).tolist() == [0, 1, 1]
+    assert answers.against(0.5).tolist() == [-1, 2, 0.5]
+    assert answers.drawable == (0, 2)
+    assert [answers.rival(n, 0.5) for n in range(3)] == [1, 1, 1]
+    assert [m.name for m in answers.measures()] == ["accuracy"]
+
+
+def test_the_table_holds_every_file_and_no_formula(halves, sides):
+    draw(sides / "left" / "=cmd()|x.png", 9, 0)
+    (sides / "left" / "torn.png").touch()
+    answers = Answers(evaluate(halves, Evaluate(ENTRY, sides), nothing))
+
+    rows = list(csv.DictReader(io.StringIO(answers.table(0.5))))
+
+    assert len(rows) == 8
+    assert rows[0]["file"] == "left/wrong.png"
+    assert (rows[0]["truth"], rows[0]["called"], rows[0]["right"]) == ("left", "right", "no")
+    assert float(rows[0]["probability right"]) == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-5)
+    assert "is empty" in rows[-1]["left out"]
+    assert not any(cell.startswith("=") for row in rows for cell in row.values())
+
+
+# What a visitor does
+
+
+@pytest.fixture(scope="module")
+def served_models(halves, three_classes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    entries = {}
+    for classifier in (halves, three_classes):
+        card = ModelCard(
+            name=classifier.name, task="none", classes=classifier.classes, backbone="none",
+            image_size=(32, 32),
+        )  # fmt: skip
+        digest = save(classifier.model, card, folder).sha256
+        entries[classifier.name] = ModelEntry(
+            classifier.name, folder / f"{classifier.name}.keras", digest, None,
+            classifier.name, classifier.classes, "",
+        )  # fmt: skip
+    return entries
+
+
+@pytest.fixture(scope="module")
+def service(served_models, tmp_path_factory):
+    service = Service(served_models, tmp_path_factory.mktemp("service"), workers=1)
+    yield service
+    service.close()
+
+
+def study_of(service, root, model="halves"):
+    return ErrorStudy(service.visitor(), service.models, [root], model=service.models[model])
+
+
+def test_a_set_is_chosen_costed_and_predicted(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        await study.look()
+        study.folder = "sides"
+        await study.check()
+        before = (study.sets, study.num_files, study.seconds, study.request)
+        told = []
+        study.param.watch(lambda event: told.append(event.new), "done")
+        await study.run()
+        return study, before, told
+
+    study, (sets, num_files, seconds, request), told = asyncio.run(visit())
+
+    assert sets == {"sides": sides}
+    assert (num_files, request.folder) == (6, sides)
+    assert 0 < seconds < 60
+    assert told[-1] == 6
+    assert not study.running
+    assert study.problem == ""
+    assert [files(study.answers.evaluation)[n] for n in study.ranking] == ["wrong.png", "slip.png"]
+    assert study.measures[0].value == pytest.approx(4 / 6, abs=1e-3)
+
+
+def test_what_is_wrong_with_a_folder_is_told_and_nothing_runs(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "/etc"
+        await study.check()
+        outside = study.problem
+        study.folder = "sides/left"
+        await study.check()
+        return study, outside
+
+    study, outside = asyncio.run(visit())
+
+    assert "There is no folder /etc below sides" in outside
+    assert "left, right" in study.problem
+    assert study.request is None
+
+
+def test_a_mistake_has_a_map_of_what_it_was_called_and_one_of_what_it_is(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.method = "gradient_input"
+        await study.select(study.ranking[0])
+        study.open_in_explain()
+        return study
+
+    study = asyncio.run(visit())
+
+    assert study.map_problem == ""
+    assert study.maps[CALLED].target_name == "right"
+    assert study.maps[TRUTH].target_name == "left"
+    assert (study.maps[CALLED].attribution[:, 16:] > 0).all()
+    assert (study.maps[TRUTH].attribution[:, 16:] < 0).all()
+    assert study.opened.file.name == "wrong.png"
+    assert study.opened.target == 1
+
+
+def test_slow_maps_wait_until_they_are_asked_for(service, sides, monkeypatch):
+    monkeypatch.setattr("dashboards.state.errors.QUICK_SECONDS", 0.0)
+
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.method = "gradient_input"
+        await study.select(study.ranking[0])
+        waited = dict(study.maps)
+        await study.explain()
+        return study, waited
+
+    study, waited = asyncio.run(visit())
+
+    assert study.map_seconds > 0
+    assert waited == {}
+    assert set(study.maps) == {CALLED, TRUTH}
+
+
+def test_maps_that_are_no_more_wanted_are_stopped(service, sides, monkeypatch):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.method = "integrated_gradients"
+        study.selected = study.ranking[0]
+        study.file = file_record(sides / "left" / "wrong.png")
+        slow = asyncio.create_task(study.explain())
+        await asyncio.sleep(0)
+        under_way, jobs = study.mapping, list(study._map_jobs)
+        monkeypatch.setattr("dashboards.state.errors.QUICK_SECONDS", 0.0)
+        study.method = "rise"
+        await study.explain_if_quick()
+        waiting = study.mapping
+        await slow
+        later = asyncio.create_task(study.explain())
+        await asyncio.sleep(0)
+        study.stop_maps()
+        await later
+        return study, under_way, waiting, jobs
+
+    study, under_way, waiting, jobs = asyncio.run(visit())
+
+    assert under_way
+    assert not waiting
+    assert [job.state for job in jobs] == ["cancelled"] * 2
+    assert not study.mapping
+    assert study.maps == {}
+
+
+def test_another_model_that_is_picked_leaves_the_maps_of_these_answers_alone(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.method = "gradient_input"
+        await study.select(study.ranking[0])
+        facts, maps, seconds = study._facts, study.maps, study.map_seconds
+        draw_stripes(sides / "stripes", ("a", "b", "c"), 1)
+        study.model = next(m for n, m in service.models.items() if n != "halves")
+        study.folder = "sides/stripes"
+        await study.check()
+        return study, facts, maps, seconds
+
+    study, facts, maps, seconds = asyncio.run(visit())
+
+    assert study.num_files == 3
+    assert study._facts is facts
+    assert (study.map_seconds, study.maps) == (seconds, maps)
+
+
+def test_of_several_logits_a_mistake_has_a_contrast_besides(service, tmp_path):
+    root = draw_stripes(tmp_path / "stripes", ("a", "b", "c"), 2)
+
+    async def visit():
+        study = study_of(service, root, "three_classes")
+        study.folder = "stripes"
+        await study.check()
+        await study.run()
+        study.method = "gradient_input"
+        await study.select(study.ranking[0])
+        return study
+
+    study = asyncio.run(visit())
+
+    called, truth, contrast = (study.maps[side] for side in (CALLED, TRUTH, CONTRAST))
+    assert contrast.target_name == f"{called.target_name} rather than {truth.target_name}"
+    np.testing.assert_allclose(
+        contrast.attribution, called.attribution - truth.attribution, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("place", ["set", "set/test"])
+def test_the_most_similar_training_samples_of_a_mistake_are_found(service, tmp_path, place):
+    root = tmp_path / "set"
+    draw(root / "train" / "left" / "near.png", 5, 250)
+    draw(root / "train" / "right" / "nearer.png", 2, 252)
+    draw(root / "train" / "right" / "far.png", 90, 120)
+    draw(root / "test" / "left" / "wrong.png", 0, 255)
+    draw(root / "test" / "right" / "c.png", 0, 200)
+
+    async def visit():
+        study = study_of(service, root)
+        study.param.update(folder=place, part="test" if place == "set" else "")
+        await study.check()
+        await study.run()
+        study.method = "saliency"
+        await study.select(study.ranking[0])
+        nothing_yet = list(study.similar.found)
+        await study.similar.seek()
+        found, seeking = list(study.similar.found), study.similar.seeking
+        await study.select(None)
+        return study, nothing_yet, found, seeking
+
+    study, nothing_yet, found, seeking = asyncio.run(visit())
+
+    assert study.similar.problem == ""
+    assert study.similar.training.count == 3
+    assert nothing_yet == []
+    assert not seeking
+    assert [one.similar.sample.path.name for one in found] == ["nearer.png", "near.png", "far.png"]
+    assert [one.class_name for one in found] == ["right", "left", "right"]
+    assert all(one.picture.startswith(b"\xff\xd8") for one in found)
+    assert study.similar.found == []
+
+
+def test_without_training_files_nothing_similar_is_offered(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        await study.select(study.ranking[0])
+        await study.similar.seek()
+        return study.similar
+
+    similar = asyncio.run(visit())
+
+    assert similar.training is None
+    assert (similar.found, similar.problem, similar.seeking) == ([], "", False)
+
+
+def test_training_files_outside_the_roots_are_not_looked_at(service, tmp_path):
+    root = tmp_path / "set"
+    for part in ("train", "test"):
+        draw(root / part / "left" / "a.png", 9, 0)
+        draw(root / part / "right" / "b.png", 0, 9)
+    entry = service.models["halves"]
+
+    inside_roots = find_training(root / "test", entry, ("left", "right"), [root])
+    outside = find_training(root / "test", entry, ("left", "right"), [root / "test"])
+
+    assert inside_roots == TrainingFiles(root / "train", 2)
+    assert outside is None
+
+
+def test_where_the_folders_lie_is_not_told(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        (sides / "right").rename(sides / "wrong")
+        await study.check()
+        return study.problem
+
+    problem = asyncio.run(visit())
+
+    assert "There is no class folder sides/right" in problem
+    assert str(sides.parent) not in problem
+
+
+def test_a_sound_is_not_read_for_its_thumbnail(tmp_path):
+    (tmp_path / "no_sound.wav").touch()
+
+    drawn = thumbnail(tmp_path / "no_sound.wav", "deepfake_audio")
+
+    assert Image.open(io.BytesIO(drawn)).size == (96, 96)
+
+
+def test_models_of_one_title_can_each_be_picked(service, sides):
+    from dashboards.views.errors import RunView
+
+    models = {name: replace(m, title="One title") for name, m in service.models.items()}
+    study = ErrorStudy(service.visitor(), models, [sides])
+
+    async def offered():
+        return RunView(study=study)._model.options
+
+    assert list(asyncio.run(offered()).values()) == list(models)
+
+
+def test_a_file_that_now_leads_elsewhere_is_neither_drawn_nor_explained(
+    service, sides, tmp_path
+):  # fmt: skip
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        secret = draw(tmp_path / "secret.png", 255, 0)
+        os.replace(sides / "left" / "wrong.png", tmp_path / "moved.png")
+        (sides / "left" / "wrong.png").symlink_to(secret)
+        await study.draw_thumbnails()
+        await study.select(study.ranking[0])
+        return study
+
+    study = asyncio.run(visit())
+
+    assert "cannot be read any more" in study.map_problem
+    assert study.file is None
+    assert isinstance(study.thumbnails[study.ranking[0]], str)
+    assert isinstance(study.thumbnails[study.ranking[1]], bytes)
+
+
+def test_stopping_ends_the_run_and_keeps_what_was_shown(service, tmp_path):
+    root = tmp_path / "many"
+    for number in range(400):
+        draw(root / "left" / f"{number}.png", 200, number % 200)
+        draw(root / "right" / f"{number}.png", 10, 20)
+
+    async def visit():
+        study = study_of(service, root)
+        study.folder = "many"
+        await study.check()
+        run = asyncio.create_task(study.run())
+        while study.done < 3:
+            await asyncio.sleep(0.005)
+        study.stop()
+        await run
+        return study
+
+    study = asyncio.run(visit())
+
+    assert 3 <= study.done < 800
+    assert (study.running, study.answers, study.problem) == (False, None, "")
+
+
+def test_a_gallery_has_pages(service, tmp_path):
+    root = tmp_path / "many"
+    for number in range(PAGE + 6):
+        draw(root / "left" / f"{number:02d}.png", 0, number + 1)  # all wrong, the last the worst
+    draw(root / "right" / "r.png", 0, 255)
+
+    async def visit():
+        study = study_of(service, root)
+        study.folder = "many"
+        await study.check()
+        await study.run()
+        await study.draw_thumbnails()
+        first = (study.on_page, sorted(study.thumbnails))
+        study.turn(1)
+        await study.draw_thumbnails()
+        second = (study.on_page, sorted(study.thumbnails))
+        study.turn(1)
+        return study, first, second
+
+    study, first, second = asyncio.run(visit())
+
+    assert [len(first[0]), len(second[0])] == [PAGE, 6]
+    assert sorted(first[0]) == first[1]
+    assert sorted(second[0]) == second[1]
+    assert study.page == 1
+    assert study.answers.evaluation.files[first[0][0]].name == f"{PAGE + 5:02d}.png"
+
+
+def test_another_filter_starts_at_the_first_page(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        return study
+
+    study = asyncio.run(visit())
+    study.page = 3
+
+    study.choose_cell((1, 1))
+    of_cell = [files(study.answers.evaluation)[n] for n in study.ranking]
+    page = study.page
+    study.choose_cell((1, 1))
+
+    assert of_cell == ["d.png", "c.png"]
+    assert page == 0
+    assert study.cell is None
+
+
+# The page
+
+# The busy indicator of pmui.Page, which has no name; the bars of this tab are not Material's.
+PAGES_OWN = "MuiLinearProgress-root"
+
+
+@pytest.fixture(scope="module")
+def opened():
+    """What the page asked to open in Explain."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def page(service, opened, tmp_path_factory):
+    """The page after an evaluation, in a real browser."""
+    import panel_material_ui as pmui
+
+    from dashboards.views.errors import ErrorsView
+    from dashboards.views.theme import THEMES
+    from tests.browser import chromium, complaints, served
+
+    root = tmp_path_factory.mktemp("page") / "sides"
+    for number in range(30):
+        draw(root / "left" / f"{number:02d}.png", 0, number + 1)
+        draw(root / "right" / f"{number:02d}.png", 0, 100 + number)
+    draw(root / "left" / "<img src=x onerror=document.title='hit'>.png", 0, 255)
+    (root / "left" / "<b>torn.png").write_bytes(b"torn")
+    for name, level in (("left", 250), ("right", 130)):
+        draw(root.parent / "train" / name / "x.png", 0, level)
+
+    def make():
+        study = study_of(service, root.parent)
+        study.param.watch(lambda event: event.new and opened.append(event.new), "opened")
+        main = [ErrorsView(study=study)]
+        return pmui.Page(title="Errors", main=main, theme_config=THEMES, busy_indicator=None)
+
+    with served(make) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 2200})
+        page.set_default_timeout(20_000)
+        with complaints(page) as found:
+            page.goto(url)
+            page.get_by_role("combobox").first.click()
+            page.get_by_role("menuitem", name="sides").click()
+            page.locator("button:enabled", has_text="Evaluate").click()
+            cell(page, "left", "right").wait_for()
+            yield page
+            assert found == []
+
+
+def cell(page, truth, called):
+    return page.get_by_role("button", name=f"truth {truth}, predicted {called}:")
+
+
+def tiles(page):
+    return page.get_by_role("radiogroup", name="File").get_by_role("radio")
+
+
+@pytest.fixture
+def fresh(page):
+    """The page with nothing filtered."""
+    button = page.get_by_role("button", name="All cells")
+    if button.is_visible():
+        button.click()
+        button.wait_for(state="hidden")
+    return page
+
+
+def test_the_page_counts_every_file_in_a_cell(fresh):
+    assert cell(fresh, "left", "right").get_attribute("aria-label").endswith(": 31 files")
+    assert cell(fresh, "right", "right").get_attribute("aria-label").endswith(": 30 files")
+    assert cell(fresh, "left", "left").get_attribute("aria-label").endswith(": 0 files")
+
+
+def test_a_cell_shows_its_files_by_keyboard_and_again_all(fresh):
+    cell(fresh, "left", "left").focus()
+    fresh.keyboard.press("ArrowDown")
+    fresh.keyboard.press("ArrowRight")
+    fresh.keyboard.press("Enter")
+
+    fresh.get_by_text("30 files of right, called right.").wait_for()
+    assert cell(fresh, "right", "right").get_attribute("aria-pressed") == "true"
+    fresh.keyboard.press("Enter")
+    fresh.get_by_text("31 files called wrongly.").wait_for()
+    assert cell(fresh, "right", "right").get_attribute("aria-pressed") == "false"
+
+
+def test_the_gallery_turns_its_pages_and_draws_thumbnails(fresh):
+    from playwright.sync_api import expect
+
+    pictures = fresh.locator("button.choice img")
+    fresh.get_by_text("Page 1 of 2").wait_for()
+    expect(pictures).to_have_count(PAGE)
+    fresh.get_by_role("button", name="Next").click()
+    fresh.get_by_text("Page 2 of 2").wait_for()
+    expect(pictures).to_have_count(31 - PAGE)
+    fresh.get_by_role("button", name="Previous").click()
+    fresh.get_by_text("Page 1 of 2").wait_for()
+
+
+def test_names_of_files_are_text(fresh):
+    fresh.get_by_text("<img src=x onerror=document.title='hit'>.png").first.wait_for()
+    fresh.get_by_text("<b>torn.png is no picture").wait_for()
+
+    assert "hit" not in fresh.title()
+
+
+def test_a_mistake_opens_two_maps_and_explain(fresh, opened):
+    tiles(fresh).first.click()
+
+    fresh.get_by_text("What speaks for right (called)").wait_for()
+    fresh.get_by_text("What speaks for left (true class)").wait_for()
+    fresh.get_by_role("button", name="Open in Explain").click()
+    fresh.wait_for_timeout(500)
+    assert opened[-1].file.name.startswith("<img")
+    assert opened[-1].target == 1
+
+
+def test_beside_a_mistake_stand_the_most_similar_training_samples(fresh):
+    from playwright.sync_api import expect
+
+    from tests.browser import axe_faults
+
+    tiles(fresh).first.click()
+    fresh.get_by_role("button", name="Find similar training samples (2 files:").click()
+
+    expect(fresh.locator("img[alt^='A training sample of']")).to_have_count(2)
+    fresh.get_by_text("left: x.png, distance").wait_for()
+    assert [fault for fault in axe_faults(fresh) if PAGES_OWN not in fault] == []
+
+
+def test_the_point_on_the_curve_follows_the_slider(fresh):
+    before = fresh.evaluate(_POINT)
+    slider = fresh.get_by_role("slider", name="Called right from")
+    slider.focus()
+    fresh.keyboard.press("ArrowRight")
+    fresh.wait_for_function(f"() => ({_POINT})().threshold[0] === 0.505")
+    slider.fill("0.655")
+    fresh.wait_for_function(f"() => ({_POINT})().threshold[0] === 0.655")
+    after = fresh.evaluate(_POINT)
+
+    # sigmoid(x / 255) >= 0.655 from x = 163.5: one of the 31 of left, none of right
+    assert (before["alarms"], before["found"]) == ([1], [1])
+    assert (after["alarms"], after["found"]) == ([pytest.approx(1 / 31)], [0])
+    fresh.get_by_text("30 files").first.wait_for()
+    fresh.get_by_role("button", name="truth right, predicted left: 30 files").wait_for()
+    slider.fill("0.5")
+    fresh.get_by_text("31 files called wrongly.").wait_for()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_page_has_no_serious_fault_and_no_sideways_scrolling(fresh, width):
+    from tests.browser import axe_faults
+
+    fresh.set_viewport_size({"width": width, "height": 2200})
+    fresh.wait_for_timeout(500)
+
+    assert fresh.evaluate("document.documentElement.scrollWidth") <= width
+    assert [fault for fault in axe_faults(fresh) if PAGES_OWN not in fault] == []
+
+
+def test_the_dark_page_has_no_serious_fault(fresh):
+    from tests.browser import axe_faults
+
+    fresh.get_by_role("button", name="Toggle theme").click()
+    fresh.wait_for_timeout(800)
+    faults = axe_faults(fresh)
+    fresh.get_by_role("button", name="Toggle theme").click()
+
+    assert [fault for fault in faults if PAGES_OWN not in fault] == []
+
+
+def test_the_table_can_be_taken_along(fresh):
+    with fresh.expect_download() as download:
+        fresh.get_by_role("button", name="Table (CSV)").click()
+
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert len(rows) == 62
+    assert rows[0]["file"].startswith("left/<img")
+
+
+_POINT = """() => {
+  const found = [...Bokeh.documents[0]._all_models.values()].filter(
+    (m) => m.type === "ColumnDataSource" && m.data.precision?.length === 1)
+  return Object.fromEntries(Object.entries(found[0].data).map(([k, v]) => [k, [...v]]))
+}"""

@@ -1,0 +1,302 @@
+"""Trust on the page: what is known of a map unasked, and what is judged on request."""
+
+import asyncio
+import json
+import sys
+import zipfile
+from html import escape
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from dashboards.files.uploads import Uploads
+from dashboards.service.requests import Judge, Part
+from dashboards.service.service import Service
+from dashboards.state.explanation_quality import AGAIN, ONCE, metrics_of
+from dashboards.state.session import Session
+from dashboards.views.explanation_quality import TrustView, region_words, score_words
+from dashboards.views.ranking import ranking_words
+from tests.conftest import SAMPLES
+from tests.served import draw, make_models, until
+from xai_tf.classifiers.classifier import load
+from xai_tf.metrics import score, verdict
+from xai_tf.regions import regions_of
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, small_cnn):
+    return make_models(tmp_path_factory.mktemp("models"), small_cnn)
+
+
+@pytest.fixture(scope="module")
+def service(models, tmp_path_factory):
+    chosen = {name: models[name] for name in ("small", "wide")}
+    service = Service(chosen, tmp_path_factory.mktemp("store"), workers=1)
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def visit(service, tmp_path):
+    """Let a visitor do something with a map of a sample."""
+
+    def run(story, file="xray_opacity.jpg"):
+        async def tell():
+            session = Session(service, Uploads(tmp_path / "uploads"))
+            try:
+                session.bench.choose_model("small")
+                session.bench.add(file, (SAMPLES / file).read_bytes())
+                await until(lambda: session.explorer.explanation)
+                return await asyncio.wait_for(story(session), 120)
+            finally:
+                session.close()
+
+        return asyncio.run(tell())
+
+    return run
+
+
+async def judged(session, depth):
+    session.trust.run(depth)
+    await until(lambda: session.trust.done(depth) or session.trust.problem)
+    return session.trust.scores
+
+
+def test_where_the_evidence_lies_is_said_unasked(visit, models):
+    async def story(session):
+        await until(lambda: session.trust.audit)
+        return session.explorer.explanation, session.trust.audit
+
+    explanation, audit = visit(story)
+
+    parted = regions_of(explanation.sample, load(models["small"].path).task)
+    assert {row.partition for row in audit.rows} == set(parted.partitions)
+    strength = np.abs(explanation.attribution)
+    for row in audit.rows:
+        mask = parted.partitions[row.partition][row.region]
+        assert row.area == pytest.approx(mask.mean())
+        assert row.share == pytest.approx(strength[mask].sum() / strength.sum(), abs=1e-6)
+    assert "Where the evidence lies" in region_words(audit)
+
+
+def test_regions_are_found_once_for_all_maps_of_a_sample(visit):
+    async def story(session):
+        await until(lambda: session.trust.audit)
+        known, asked = session.trust.audit, []
+        submit = session.bench.visitor.submit
+        session.bench.visitor.submit = lambda request, slot: (
+            asked.append(request) or submit(request, slot)
+        )
+        session.explorer.method = "saliency"
+        await until(lambda: session.explorer.explanation and session.trust.audit)
+        return known, session.trust.audit, asked
+
+    first, second, asked = visit(story)
+
+    assert first != second
+    assert not any(isinstance(request, Part) for request in asked)
+
+
+def test_a_map_is_judged_as_the_library_judges_it(visit, models):
+    async def story(session):
+        trust = session.trust
+        assert trust.scores == ()
+        passes, seconds = trust.passes(ONCE), trust.seconds(ONCE)
+        return session.explorer.explanation, await judged(session, ONCE), passes, seconds
+
+    explanation, scores, passes, seconds = visit(story)
+
+    names = metrics_of("grad_cam", ONCE)
+    expected = score(load(models["small"].path), explanation, names)
+    assert [one.metric.name for one in scores] == list(names)
+    np.testing.assert_allclose(
+        [one.value for one in scores], [one.value for one in expected], rtol=1e-5
+    )
+    assert [one.random for one in scores if one.random] != []
+    assert 0 < sum(one.cost.evaluations for one in scores) <= passes
+    assert seconds > 0
+    said = score_words(scores, "en")
+    assert verdict(scores) in said
+    assert "of random maps" in said
+
+
+def test_a_judged_map_is_known_when_one_comes_back_to_it(visit):
+    async def story(session):
+        explorer, trust = session.explorer, session.trust
+        first = await judged(session, ONCE)
+        explorer.method = "saliency"
+        await until(lambda: explorer.explanation)
+        other = trust.scores
+        explorer.method = "grad_cam"
+        await until(lambda: explorer.explanation)
+        return first, other, trust.scores
+
+    first, other, again = visit(story)
+
+    assert other == ()
+    assert first == again != ()
+
+
+def test_a_method_is_run_again_only_on_request(visit):
+    async def story(session):
+        session.explorer.set("smooth_grad", "num_samples", 4)
+        session.explorer.method = "smooth_grad"
+        await until(lambda: session.explorer.explanation)
+        return await judged(session, ONCE), await judged(session, AGAIN)
+
+    once, both = visit(story)
+
+    assert {one.metric.family for one in once} == {"fidelity", "form"}
+    assert [one.metric.name for one in both[len(once) :]] == list(metrics_of("smooth_grad", AGAIN))
+    assert "repeat_correlation" in metrics_of("smooth_grad", AGAIN)
+
+
+def test_judging_can_be_stopped(visit):
+    async def story(session):
+        session.bench.choose_model("wide")
+        session.explorer.method = "saliency"
+        await until(lambda: session.explorer.explanation)
+        session.trust.run(ONCE)
+        await until(lambda: session.trust.progress > 0)
+        session.trust.stop()
+        return session.trust.running, session.trust.status, session.trust.scores
+
+    assert visit(story) == ("", "Stopped.", ())
+
+
+def test_scores_go_into_the_bundle(visit):
+    async def story(session):
+        await judged(session, ONCE)
+        return await session.bundle()
+
+    with zipfile.ZipFile(BytesIO(visit(story))) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+
+    (entry,) = manifest["explanations"]
+    assert [one["metric"] for one in entry["scores"]] == list(metrics_of("grad_cam", ONCE))
+
+
+def test_each_step_says_its_cost_and_goes_when_it_is_done(visit):
+    async def story(session):
+        view = TrustView(trust=session.trust)
+        await until(lambda: session.trust.passes(ONCE))
+        button = view._buttons[ONCE]
+        before = button.label, button.visible
+        await judged(session, ONCE)
+        return session.trust.passes(ONCE), before, button.visible
+
+    passes, (label, shown), after = visit(story)
+
+    assert f"({passes} passes, under 1 s)" in label
+    assert (shown, after) == (True, False)
+
+
+def test_a_map_without_signal_is_told_and_never_scored(visit, tmp_path):
+    blank = draw(tmp_path, "blank.png")
+
+    async def story(session):
+        from PIL import Image
+
+        Image.new("RGB", (40, 40)).save(blank.path)
+        session.bench.add("blank.png", blank.path.read_bytes())
+        await until(lambda: session.bench.file.name == "blank.png" and session.explorer.explanation)
+        session.explorer.method = "gradient_input"  # the picture is zero, so this is
+        await until(lambda: session.explorer.explanation and session.trust.audit)
+        return session.trust.audit, await judged(session, ONCE)
+
+    audit, scores = visit(story)
+
+    assert {row.share for row in audit.rows} == {None}
+    assert any("no signal" in text for text in audit.warnings)
+    assert all(np.isnan(one.value) and one.note for one in scores)
+    assert verdict(scores) == "None of these metrics holds the map against random ones."
+
+
+def test_an_answer_is_asked_for_by_its_content(models):
+    from dashboards.service.requests import Explain, Upload, key
+
+    file = Upload("a.png", SAMPLES / "cat.jpg", "1" * 64, 1, "picture")
+    other = Upload("b.png", SAMPLES / "dog.jpg", "1" * 64, 1, "picture")
+    asked = [Judge(Explain(models["small"], f, "grad_cam"), ("deletion",)) for f in (file, other)]
+
+    assert key(asked[0]) == key(asked[1])
+    assert key(asked[0]) != key(Judge(asked[0].explanation, ("insertion",)))
+
+
+def test_the_maps_of_a_column_are_judged_and_ranked(visit):
+    async def story(session):
+        grid, ranking = session.comparison, session.ranking
+        session.tab = "compare"
+        grid.run()
+        await until(lambda: len([c for c in grid.cells.values() if c.explanation]) == 6)
+        passes, _ = ranking.cost()
+        empty = ranking.table
+        ranking.run()
+        await until(lambda: ranking.table and len(ranking.table.methods) == 3)
+        await until(lambda: not ranking.running)
+        return empty, passes, ranking.cost(), ranking.table
+
+    empty, passes, left, table = visit(story)
+
+    assert empty is None
+    assert (passes > 0, left[0]) == (True, 0)
+    assert table.methods == ("Grad-CAM", "Saliency", "Gradient x Input")
+    assert table.places.shape == (3, len(table.metrics))
+    for column, metric in enumerate(table.metrics):
+        values = [row[column].value for row in table.scores]
+        best = max(values) if metric.direction == "higher" else min(values)
+        assert [v == best for v in values] == [place == 1 for place in table.places[:, column]]
+    said, french = ranking_words(table), ranking_words(table, "fr")
+    for metric in table.metrics:
+        assert escape(metric.meaning["en"]) in said
+        assert escape(metric.meaning["fr"]) in french
+        assert escape(metric.meaning["en"]) not in french
+    assert said.count("<b>") >= len(table.metrics)
+
+
+def test_a_report_tells_where_the_evidence_lies_and_how_it_was_judged(visit):
+    async def story(session):
+        await judged(session, ONCE)
+        await until(lambda: session.trust.audit)
+        return session.trust.audit.rows, (await session.report()).decode()
+
+    rows, page = visit(story)
+
+    assert "MuFidelity" in page
+    assert all(row.region in page for row in rows)
+
+
+def test_what_was_judged_in_a_comparison_stands_under_the_map(visit):
+    async def story(session):
+        grid, ranking, trust = session.comparison, session.ranking, session.trust
+        view = TrustView(trust=trust)
+        session.tab = "compare"
+        grid.run()
+        await until(lambda: len([c for c in grid.cells.values() if c.explanation]) == 6)
+        ranking.run()
+        await until(lambda: not ranking.running and trust.done(ONCE))
+        return trust.scores, view._buttons[ONCE].visible
+
+    scores, offered = visit(story)
+
+    assert scores != ()
+    assert not offered
+
+
+def test_another_map_is_offered_at_its_own_cost_even_where_no_region_is_known(visit):
+    async def story(session):
+        view = TrustView(trust=session.trust)
+        await until(lambda: session.trust.passes(AGAIN))
+        session.trust._parted = lambda job: None  # whatever becomes of the regions
+        session.explorer.set("smooth_grad", "num_samples", 8)
+        session.explorer.method = "smooth_grad"
+        await until(lambda: session.explorer.explanation)
+        return session.trust.passes(AGAIN), view._buttons[AGAIN]
+
+    passes, button = visit(story)
+
+    assert button.visible
+    assert button.label.startswith(f"Run SmoothGrad again ({passes} passes")

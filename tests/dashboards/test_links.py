@@ -1,0 +1,193 @@
+"""Links: what a view is restored from, and what a hostile one cannot do."""
+
+import string
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, quote
+
+import numpy as np
+import pytest
+
+from dashboards.service.requests import ModelEntry
+from dashboards.state.links import LANGUAGES, MAX_SEED, TABS, Known, View, from_query, to_query
+from xai_tf.attribution.methods import METHODS
+
+SHA256 = "ab12cd34" * 8
+MODEL = ModelEntry("xray", Path("xray.keras"), "c9c64322" * 8, None, "X-ray", ("a", "b", "c"), "")
+UNREAD = replace(MODEL, name="unread", classes=())
+KNOWN = Known({"xray": MODEL, "unread": UNREAD}, {SHA256})
+FULL = View(
+    "compare", SHA256, "xray", "c9c64322", 3, "occlusion", 2, 0, "", 17,
+    (("baseline", 0.30000000000000004), ("patch", 48)), ("grad_cam", "lime"), "fr",
+    "models", (2, 1), ("unread", "xray"), "grad_cam_pp", "unread", "",
+)  # fmt: skip
+
+
+def test_the_view_of_the_page_itself_needs_no_link():
+    assert to_query(View()) == ""
+    assert from_query("", KNOWN) == (View(), ())
+
+
+def test_a_link_restores_the_whole_view():
+    query = to_query(FULL)
+
+    assert from_query(query, KNOWN) == (FULL, ())
+    assert from_query("?" + query, KNOWN) == (FULL, ())
+    assert len(query) < 400
+    assert set(query) <= set(string.ascii_letters + string.digits + "=&_.-~/")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_setting_of_every_method_is_restored(method):
+    settings = tuple(
+        sorted(
+            (name, option.number(option.high))
+            for name, option in METHODS[method].options.items()
+            if option.high != option.default
+        )
+    )
+    view = View(method=method, settings=settings, layer="block/Ä 1")
+
+    assert from_query(to_query(view), KNOWN) == (view, ())
+
+
+def test_random_views_are_restored():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        target, contrast = rng.choice(3, 2, replace=False).tolist()
+        view = View(
+            tab=str(rng.choice(TABS)), sample=SHA256, model="xray", target=target,
+            contrast=contrast, window=int(rng.integers(9999)), seed=int(rng.integers(MAX_SEED)),
+            method="smooth_grad", settings=(("noise", float(rng.random())),),
+            methods=tuple(rng.choice(list(METHODS), 3, replace=False).tolist()),
+            language=str(rng.choice(LANGUAGES)), classes=tuple(rng.permutation(3).tolist()),
+            left="xray", right=[None, "", "unread"][rng.integers(3)],
+        )  # fmt: skip
+
+        assert from_query(to_query(view), KNOWN) == (view, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tab", "admin"),
+        ("tab", "<script>alert(1)</script>"),
+        ("sample", "../../etc/passwd"),
+        ("sample", SHA256.upper()),
+        ("sample", SHA256[:-1]),
+        ("model", "../xray"),
+        ("model", ""),
+        ("fingerprint", "c9c6432"),
+        ("window", "-1"),
+        ("window", "1e3"),
+        ("window", "9" * 3000),
+        ("window", "٣"),
+        ("method", "gradcam"),
+        ("method", "__class__"),
+        ("target", "3"),
+        ("target", "-1"),
+        ("target", "NaN"),
+        ("contrast", "inf"),
+        ("contrast", "1.0"),
+        ("layer", "a\0b"),
+        ("layer", "x" * 101),
+        ("layer", "a\nb"),
+        ("seed", "1_000"),
+        ("seed", " 1"),
+        ("seed", str(2**31)),
+        ("methods", "grad_cam.grad_cam"),
+        ("methods", "grad_cam,lime"),
+        ("methods", ""),
+        ("language", "de"),
+        ("across", "files"),
+        ("classes", "0.3"),
+        ("classes", "0.0"),
+        ("classes", ""),
+        ("models", "xray/none"),
+        ("models", "xray/xray"),
+        ("models", "../xray"),
+        ("through", "lime"),
+        ("left", ""),
+        ("right", "<b>"),
+    ],
+)
+def test_a_bad_value_is_left_out_and_told_and_all_others_are_kept(name, value):
+    good = replace(FULL, method="grad_cam", settings=(), layer="top")
+    query = "&".join(part for part in to_query(good).split("&") if not part.startswith(f"{name}="))
+
+    view, said = from_query(f"{query}&{name}={quote(value)}", KNOWN)
+
+    lost = {name: getattr(View(), name)}
+    if name == "model":  # the numbers of its classes go with it
+        lost |= {"target": None, "contrast": None, "classes": ()}
+    assert view == replace(good, **lost)
+    assert len(said) == len(lost)
+    assert "<" not in "".join(said)
+
+
+@pytest.mark.parametrize("value", ["0", "513", "2.5", "nan", "-inf", "1e308", "", "a", "0x10"])
+def test_a_bad_setting_is_told_with_its_range(value):
+    view, said = from_query(f"method=occlusion&set_patch={value}&set_stride=8", KNOWN)
+
+    assert view == View(method="occlusion", settings=(("stride", 8),))
+    assert said == ("The link's patch was left out: Occlusion takes a whole number from 2 to 512.",)
+
+
+def test_a_setting_of_another_method_is_told():
+    view, said = from_query("method=occlusion&set_num_samples=5", KNOWN)
+
+    assert view == View(method="occlusion")
+    assert said == ("The link names settings that Occlusion has not.",)
+
+
+def test_a_file_that_is_not_here_is_kept_and_the_next_step_told():
+    view, said = from_query(to_query(FULL), Known(KNOWN.models, ()))
+
+    assert view == FULL
+    assert said == (
+        "This link is about a file that is not here (its fingerprint starts with ab12cd34). "
+        "Drop the same file to go on.",
+    )
+
+
+def test_a_model_that_changed_is_told():
+    view, said = from_query("model=xray&fingerprint=00000000", KNOWN)
+
+    assert view.model == "xray"
+    assert "has changed since this link was made" in said[0]
+
+
+def test_the_classes_of_a_model_not_loaded_yet_are_trusted_within_reason():
+    assert from_query("model=unread&target=900", KNOWN) == (View(model="unread", target=900), ())
+    assert from_query("model=unread&target=10000", KNOWN)[0] == View(model="unread")
+
+
+def test_what_others_append_is_passed_over_and_the_first_of_two_counts():
+    assert from_query("utm_source=mail&seed=1&seed=x&&;=&%", KNOWN) == (View(seed=1), ())
+
+
+def test_a_link_holds_no_name_of_a_file():
+    assert set(parse_qs(to_query(FULL))["sample"]) == {SHA256}
+
+
+def test_no_text_whatever_raises():
+    rng = np.random.default_rng(0)
+    names = [*View.__dataclass_fields__, "set_patch", "set_", "x"]
+    letters = "0123456789abcdef%&=;+.-_<>\"'\0\n\u0660\ud800\U0001f600NaNinf"
+    for _ in range(3000):
+        size = int(rng.integers(60))
+        text = "".join(rng.choice(list(letters), size))
+        raw = rng.integers(0, 256, size, np.uint8).tobytes().decode("latin-1")
+        for query in (text, raw, f"{rng.choice(names)}={text}&{rng.choice(names)}={raw}"):
+            view, said = from_query(query, KNOWN)
+
+            assert from_query(to_query(view), KNOWN)[0] == view
+            assert len(said) <= len(names)
+
+
+@pytest.mark.parametrize("piece", ["a", "%", "&", "=", "%00", "seed=1&", "é", "set_x=1&"])
+def test_a_megabyte_is_refused_at_once(piece):
+    view, said = from_query(piece * (1_000_000 // len(piece)), KNOWN)
+
+    assert view == View()
+    assert said == ("This link is too long to be one of ours, so nothing of it was used.",)

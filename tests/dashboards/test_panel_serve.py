@@ -1,0 +1,48 @@
+"""`panel serve dashboards/app.py`, for those who have a server of Panel already."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.mark.slow
+def test_panel_serves_the_page(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "panel", "serve", "dashboards/app.py", "--port", str(port)]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
+            env={**os.environ, "XAI_TF_CACHE": str(tmp_path / "cache")},
+        )  # fmt: skip
+    try:
+        page = answer(f"http://localhost:{port}/app", server)
+    finally:
+        server.terminate()
+        server.wait(60)
+
+    assert page.status_code == 200, log.read_text()
+    assert "<title>xai-tf</title>" in page.text  # which `create_app` gives it
+    assert "Traceback" not in log.read_text()
+    assert not list(tmp_path.glob("cache/uploads/*"))
+
+
+def answer(url, server, seconds=120):
+    """The first answer of a server that starts."""
+    end = time.monotonic() + seconds
+    while True:
+        assert server.poll() is None, "it ended"
+        try:
+            return httpx.get(url, timeout=60)
+        except httpx.ConnectError:
+            assert time.monotonic() < end, "it did not start"
+            time.sleep(0.2)

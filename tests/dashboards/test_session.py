@@ -1,0 +1,1054 @@
+"""The state of a visit: what is asked by itself, what on request, and what is never mixed up."""
+
+import asyncio
+import gc
+import sys
+import time
+import weakref
+import zipfile
+from dataclasses import replace
+from functools import partial
+from io import BytesIO
+
+import numpy as np
+import panel as pn
+import pytest
+import soundfile
+from panel.util import edit_readonly
+
+import weights_keras
+from dashboards.app import create_app
+from dashboards.files.gallery import GALLERY
+from dashboards.files.uploads import Uploads
+from dashboards.server.settings import ServeSettings
+from dashboards.service.catalogue import find_models
+from dashboards.service.jobs import DONE, Job
+from dashboards.service.service import Service
+from dashboards.state import workspace as bench_module
+from dashboards.state.comparison import MODELS
+from dashboards.state.session import Session
+from dashboards.views import compare, sidebar
+from dashboards.views.downloads import TakeView
+from dashboards.views.explain import FindingsView, PredictionView
+from dashboards.views.layer_sweep import DepthPage
+from dashboards.views.method import MethodView
+from dashboards.views.sidebar import InputView
+from tests.conftest import SAMPLES
+from tests.served import draw, make_models, until
+from weights_keras import ModelCard
+from xai_tf.attribution.methods import METHODS
+from xai_tf.errors import InputError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
+SLOW = {"rise": {"num_samples": 16384}}  # on `wide`: many seconds
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, small_cnn):
+    """Two of one task, one of another, one that hears, one that is slow, one that is damaged."""
+    folder = tmp_path_factory.mktemp("models")
+    found = make_models(folder, small_cnn)
+    tasks = {"twin": "lung_opacity", "other": "brain_tumor", "ears": "deepfake_audio"}
+    for name, task in tasks.items():
+        classes = ("c", "a", "b") if name == "twin" else ("a", "b", "c")
+        weights_keras.save(small_cnn, ModelCard(name, task, classes, "cnn", (32, 32)), folder)
+    found = find_models([folder])
+    return {name: found[name] for name in ("small", "twin", "other", "ears", "wide", "damaged")}
+
+
+@pytest.fixture(scope="module")
+def service(models, tmp_path_factory):
+    service = Service(models, tmp_path_factory.mktemp("store"))
+    yield service
+    service.close()
+
+
+def give(session, tmp_path, name="mine.png"):
+    """Drop a picture that nobody gave before."""
+    session.bench.add(name, draw(tmp_path, name).path.read_bytes())
+    return session.bench.file
+
+
+async def explained(session):
+    await until(lambda: session.explorer.explanation or session.explorer.problem)
+    return session.explorer.explanation
+
+
+def fits(session):
+    """Whether the answer shown is one to the question asked."""
+    explorer, bench = session.explorer, session.bench
+    request, shown = explorer.request(), explorer.explanation
+    classes = bench.reading.prediction.classes
+    return (
+        shown.sample.sha256 == bench.file.sha256
+        and shown.method.name == explorer.method
+        and shown.target == request.target
+        and shown.contrast == request.contrast
+        and shown.prediction.classes == classes == (bench.model.classes or classes)
+        and all(shown.settings[name] == value for name, value in request.settings)
+        and (request.layer is None or shown.layer == request.layer)
+        and (not shown.method.stochastic or shown.seed == request.seed)
+    )
+
+
+def test_a_file_is_predicted_and_gets_the_cheapest_map_unasked(visit, tmp_path):
+    async def story(session):
+        give(session, tmp_path)
+        await until(lambda: session.bench.working.startswith("Reading mine.png"))
+        await explained(session)
+        return session
+
+    session = visit(story)
+
+    assert session.bench.working == session.bench.problem == ""
+    assert session.bench.reading.prediction.classes == ("a", "b", "c")
+    assert session.explorer.explanation.method.name == "grad_cam"
+    assert fits(session)
+
+
+def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings=SLOW)
+        assert explorer.seconds() > 1.5
+        assert explorer.passes() == 16384
+        await asyncio.sleep(0.3)
+        assert (explorer.running, explorer.explanation) == (False, None)
+
+        explorer.run()
+        assert explorer.running
+        await until(lambda: explorer.partial is not None and 0 < explorer.progress < 1)
+        assert "of 16384 passes" in explorer.status
+        explorer.stop()
+        assert (explorer.running, explorer.status, explorer.partial) == (False, "Stopped.", None)
+        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+
+        explorer.set("rise", "num_samples", 256)
+        explorer.run()
+        made = await explained(session)
+        explorer.method = "saliency"
+        await explained(session)
+        explorer.method = "rise"
+        assert explorer.explanation is made
+
+    visit(story)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": 0},
+        {"contrast": 1, "target": 2},
+        {"layer": "conv_a"},
+        {"method": "smooth_grad", "seed": 3},
+        {"method": "smooth_grad", "settings": {"smooth_grad": {"noise": 0.3}}},
+    ],
+    ids=str,
+)
+def test_another_question_is_asked_anew(visit, tmp_path, change):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method=change.get("method", "grad_cam"), target=1)
+        await until(lambda: explorer.explanation)
+        before = explorer.explanation
+        explorer.param.update(**change)
+        await until(lambda: explorer.explanation not in (None, before))
+        return fits(session)
+
+    assert visit(story)
+
+
+def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_path):
+    rng = np.random.default_rng(0)
+
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        for number in range(3):
+            give(session, tmp_path, f"{number}.png")
+        for _ in range(20):
+            what = rng.integers(4)
+            if what == 0:
+                bench.show(bench.files[rng.integers(3)])
+            elif what == 1:
+                bench.choose_model(["small", "twin", "other"][rng.integers(3)])
+            elif what == 2:
+                explorer.method = ["grad_cam", "saliency", "fem", "gradient_input"][rng.integers(4)]
+            else:
+                explorer.target = int(rng.integers(3))
+            await asyncio.sleep(rng.choice([0, 0, 0.01, 0.1]))
+        await until(lambda: explorer.explanation and not explorer.running)
+        await asyncio.sleep(0.3)  # for anything that is late
+        assert explorer.problem == bench.problem == ""
+        return fits(session), len(bench.files)
+
+    assert visit(story) == (True, 3)
+
+
+def test_the_class_asked_for_belongs_to_a_file_and_a_model(visit, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        first = give(session, tmp_path)
+        give(session, tmp_path, "second.png")
+        for change in (lambda: bench.show(first), lambda: bench.choose_model("twin")):
+            await explained(session)
+            explorer.param.update(target=1, contrast=2)
+            change()
+            assert (explorer.target, explorer.contrast) == (-1, -1)
+        await explained(session)
+        return fits(session)
+
+    assert visit(story)
+
+
+def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        first = give(session, tmp_path)
+        await explained(session)
+        give(session, tmp_path)
+        await explained(session)
+        explorer.target = 1
+        asked = []
+        submit = bench.visitor.submit
+        bench.visitor.submit = lambda request, slot: asked.append(slot) or submit(request, slot)
+        bench.show(first)
+        return asked, explorer.explanation is not None, fits(session)
+
+    assert visit(story) == (["read", "regions"], True, True)  # no map
+
+
+def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.run_stages()
+        await until(lambda: explorer.stages)
+        explorer.target = 2
+        assert explorer.stages == []
+        explorer.run_stages()
+        file = give(session, tmp_path)
+        await explained(session)
+        await asyncio.sleep(0.3)
+        assert explorer.stages == []
+        explorer.run_stages()
+        await until(lambda: explorer.stages)
+        return {stage.sample.sha256 for stage in explorer.stages} == {file.sha256}
+
+    assert visit(story)
+
+
+def test_a_model_that_cannot_be_loaded_is_a_problem_until_the_next(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        bench.choose_model("damaged")
+        give(session, tmp_path)
+        await until(lambda: bench.problem)
+        assert "damaged" in bench.problem
+        assert bench.working == ""
+        bench.choose_model("small")
+        await explained(session)
+        return bench.problem
+
+    assert visit(story) == ""
+
+
+def test_a_file_that_is_refused_is_told_although_the_next_is_shown(visit, tmp_path):
+    async def story(session):
+        session.bench.add("a <b>.exe", b"MZ" + bytes(100))
+        give(session, tmp_path)
+        await explained(session)
+        return session.bench.problem, [file.name for file in session.bench.files]
+
+    problem, names = visit(story)
+
+    assert "a <b>.exe" in problem
+    assert names == ["mine.png"]
+
+
+def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_module, "LARGE", 1000)
+
+    async def story(session):
+        bench, add = session.bench, session.bench.uploads.add
+
+        def slowly(name, data):
+            time.sleep(0.2)
+            return add(name, data)
+
+        bench.uploads.add = slowly
+        start = time.monotonic()
+        for name in ("first.png", "second.png"):
+            bench.add(name, draw(tmp_path, name).path.read_bytes())
+        bench.add("bad.png", b"none")
+        assert time.monotonic() - start < 0.15
+        await asyncio.sleep(0)
+        assert bench.working == "Keeping first.png"
+        await until(lambda: bench.problem)
+        await explained(session)
+        return [file.name for file in bench.files], bench.file.name, bench.problem
+
+    names, shown, problem = visit(story)
+
+    assert names == ["first.png", "second.png"]
+    assert shown == "second.png"
+    assert "bad.png" in problem
+
+
+def test_files_that_come_too_fast_are_not_piled_up(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        heap = bytes(bench.uploads.limits.unfinished_bytes - 1)
+        bench.add("heap.png", heap)
+        bench.add("more.png", heap)
+        return bench.problem
+
+    assert "more.png came while others" in visit(story)
+
+
+def test_a_sound_goes_to_a_model_that_hears(visit):
+    async def story(session):
+        bench = session.bench
+        bench.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
+        assert (bench.model.name, bench.notice) == (
+            "ears", "talk.wav is a sound, so ears looks at it.",
+        )  # fmt: skip
+        await explained(session)
+        bench.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
+        bench.choose_model("small")
+        await explained(session)
+        bench.step(1)
+        assert (bench.file.name, bench.model.name) == ("talk.wav", "ears")
+        await explained(session)
+        return bench.problem
+
+    assert visit(story) == ""
+
+
+def test_a_long_recording_has_windows_to_choose_from(visit):
+    rng = np.random.default_rng(0)
+    sound = BytesIO()
+    soundfile.write(
+        sound, rng.normal(0, np.repeat([0.01, 0.3, 0.1, 0.02], 16000)), 16000, format="WAV"
+    )
+
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        bench.add("long.wav", sound.getvalue())
+        await explained(session)
+        reading = bench.reading
+        assert len(reading.samples) > 1
+        chances = [p.probabilities[reading.prediction.label] for p in reading.predictions]
+        assert bench.window == int(np.argmax(chances))
+        bench.window = other = (bench.window + 1) % len(chances)
+        assert explorer.explanation is None
+        made = await explained(session)
+        return np.array_equal(made.sample.image, reading.samples[other].image)
+
+    assert visit(story)
+
+
+def test_files_are_stepped_through_removed_and_brought_back(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        for name in "abc":
+            give(session, tmp_path, name)
+        bench.step(1)
+        assert bench.file.name == "a"
+        bench.step(-1)
+        assert bench.file.name == "c"
+        bench.remove(bench.file)
+        assert [file.name for file in bench.files] == ["a", "b"]
+        assert bench.file.name == "b"
+        bench.undo()
+        assert bench.file.name == "c"
+        for file in list(bench.files):
+            bench.remove(file)
+        assert (bench.file, bench.reading, bench.working) == (None, None, "")
+        assert session.explorer.explanation is None
+        bench.step(1)
+        bench.undo()
+        await explained(session)
+        return bench.file.name, fits(session)
+
+    assert visit(story) == ("c", True)
+
+
+def test_a_removed_file_that_made_room_cannot_come_back(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        give(session, tmp_path, "gone.png")
+        bench.remove(bench.file)
+        bench.uploads._removed.popitem()[1].path.unlink()  # as when room is made
+        bench.undo()
+        return bench.problem, bench.files, bench.can_undo
+
+    problem, files, can_undo = visit(story)
+
+    assert "gone.png had to make room" in problem
+    assert (files, can_undo) == ([], False)
+
+
+def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
+    async def story(session):
+        grid, explorer = session.comparison, session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        assert grid.cells[0, 0].explanation is explorer.explanation
+        assert not grid.cells[1, 0].explanation
+        explorer.method = "saliency"
+        known = await explained(session)
+        assert grid.cells[1, 0].explanation is known
+        grid.run()
+        await until(lambda: all(cell.explanation for cell in grid.cells.values()))
+        assert grid.running == 0
+        assert len(grid.cells) == 6
+        strongest = [abs(grid.cells[2, c].explanation.attribution).max() for c in (0, 1)]
+        assert grid.end(2) <= max(strongest)
+        assert grid.agreement(0).correlations.shape == (3, 3)
+        assert grid.consensus(1).shape == grid.conflicts(1).level.shape == (32, 32)
+        assert [made.method.name for made in grid.of_column(1)] == grid.methods
+        grid.methods = ["gradient_input"]
+        assert grid.cells[0, 1].explanation
+        assert grid.agreement(0) is grid.conflicts(0) is None
+        explorer.seed = 5
+        grid.methods = ["smooth_grad"]
+        assert grid.cells[0, 0].request.seed == 5
+
+    visit(story)
+
+
+def test_models_are_compared_with_those_of_the_same_task(visit, tmp_path):
+    async def story(session):
+        grid = session.comparison
+        give(session, tmp_path)
+        await explained(session)
+        grid.across = MODELS
+        assert [model.name for model in grid.comparable()] == ["small", "twin"]
+        assert grid.columns == ["small", "twin"]
+        grid.run()
+        await until(lambda: all(cell.explanation for cell in grid.cells.values()))
+        names = {cell.explanation.target_name for cell in grid.cells.values()}
+        return names == {session.bench.reading.prediction.name}
+
+    assert visit(story)
+
+
+@pytest.mark.parametrize("how", ["stop", "leave"])
+def test_a_grid_that_is_left_or_stopped_works_no_more(visit, tmp_path, how):
+    async def story(session):
+        bench, grid = session.bench, session.comparison
+        bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        session.explorer.settings = SLOW
+        grid.methods = ["rise"]
+        grid.run()
+        await until(lambda: grid.running)
+        if how == "stop":
+            grid.stop()
+            assert {cell.status for cell in grid.cells.values()} == {"Stopped."}
+        else:
+            bench.remove(bench.file)
+            assert grid.cells == {}
+        assert grid.running == 0
+        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+        return bench.service.status().waiting
+
+    assert visit(story) == 0
+
+
+def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_path):
+    async def story(session):
+        bench, grid, explorer = session.bench, session.comparison, session.explorer
+        bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.settings = SLOW
+        grid.methods = ["rise", "smooth_grad"]
+        grid.classes = grid.classes[:1]
+        grid.run()
+        await until(lambda: grid.cells[0, 0].busy)
+        waiting = grid.cells[0, 0].request
+        explorer.settings = {**SLOW, "smooth_grad": {"num_samples": 16}}
+        assert grid.cells[0, 0].busy
+        assert grid.cells[0, 0].request is waiting
+        assert "compare 0 0" in bench.visitor._slots
+        assert "compare 1 0" not in bench.visitor._slots
+        assert dict(grid.cells[1, 0].request.settings) == {"num_samples": 16}
+        assert not grid.cells[1, 0].busy
+        assert grid.running == 1
+        explorer.settings = {}
+        assert not grid.cells[0, 0].busy
+        assert grid.running == 0
+        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+
+    visit(story)
+
+
+def test_two_models_are_followed_through_their_layers_while_looked_at(visit, tmp_path):
+    async def story(session):
+        depth = session.depth
+        file = give(session, tmp_path)
+        await explained(session)
+        assert (depth.left, depth.right, depth.maps) == ("small", "twin", {})
+        session.tab = "layers"
+        await until(lambda: len(depth.maps) == 2)
+        assert {len(maps) for maps in depth.maps.values()} == {2}
+        assert depth.status == {"left": "", "right": ""}
+        depth.right = ""
+        await until(lambda: "left" in depth.maps)
+        assert "right" not in depth.maps
+        session.tab = "explain"
+        assert depth.maps == {}
+        return depth.active, file.name
+
+    assert visit(story) == (False, "mine.png")
+
+
+def test_a_link_restores_the_question_about_a_sample(visit):
+    item = next(item for item in GALLERY if item.name == "cat.jpg")
+
+    async def ask(session):
+        session.bench.show(Uploads.from_path(item.path), "twin")
+        await explained(session)
+        session.explorer.param.update(
+            method="smooth_grad", target=2, contrast=1, seed=7,
+            settings={"smooth_grad": {"noise": 0.3}},
+        )  # fmt: skip
+        session.param.update(tab="compare", language="fr")
+        session.explorer.run()
+        await explained(session)
+        return session.link(), session.view(), session.explorer.explanation.attribution
+
+    link, view, wanted = visit(ask)
+
+    async def follow(session):
+        session.restore(f"?{link}")
+        return session.view(), await explained(session), session.bench.notice, fits(session)
+
+    again, made, notice, fit = visit(follow)
+
+    assert again == view
+    assert fit
+    assert notice == ""
+    np.testing.assert_array_equal(made.attribution, wanted)
+    assert item.name not in link
+
+
+def test_a_link_about_a_missing_file_is_followed_when_it_is_dropped(visit, tmp_path):
+    file = draw(tmp_path, "mine.png")
+    link = f"sample={file.sha256}&model=twin&method=saliency&target=2&layer=no+such&window=7"
+
+    async def story(session):
+        session.restore(link)
+        assert "Drop the same file to go on" in session.bench.notice
+        give(session, tmp_path, "another.png")
+        await explained(session)
+        assert session.explorer.method == "grad_cam"
+        session.bench.add("renamed.png", file.path.read_bytes())
+        await until(lambda: session.explorer.method == "saliency" and session.explorer.explanation)
+        session.explorer.method = "grad_cam"
+        session.bench.step(1)
+        session.bench.step(1)
+        await explained(session)
+        return session.bench.model.name, session.explorer.method, fits(session)
+
+    assert visit(story) == ("twin", "grad_cam", True)
+
+
+def test_a_link_with_bad_values_does_what_it_can_and_says_the_rest(visit):
+    async def story(session):
+        session.restore("model=none&method=<b>&target=9&tab=layers&sample=../etc&language=xx")
+        return session.tab, session.bench.model.name, session.language, session.bench.notice
+
+    tab, model, language, notice = visit(story)
+
+    assert (tab, model, language) == ("layers", "small", "en")
+    assert notice.count("was left out") == 5
+    assert "<b>" not in notice
+
+
+def test_a_link_tells_that_the_model_has_changed(visit):
+    async def story(session):
+        session.restore("model=twin&fingerprint=00000000")
+        return session.bench.model.name, session.bench.notice
+
+    name, notice = visit(story)
+
+    assert name == "twin"
+    assert "has changed since this link was made" in notice
+
+
+def test_a_session_can_be_taken_home(visit, tmp_path):
+    async def story(session):
+        for take in (session.bundle, session.report):
+            with pytest.raises(InputError, match="Explain something first"):
+                await take()
+        give(session, tmp_path, "one <b>.png")
+        await explained(session)
+        session.explorer.method = "saliency"
+        await explained(session)
+        return await session.bundle(), (await session.report()).decode()
+
+    bundle, page = visit(story)
+
+    names = zipfile.ZipFile(BytesIO(bundle)).namelist()
+    assert "manifest.json" in names
+    assert "one &lt;b&gt;.png" in page
+    assert METHODS["saliency"].title in page
+
+
+def test_what_is_kept_of_a_visitor_is_bounded(visit, tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.state.explorer.MAX_MADE", 2)
+
+    async def story(session):
+        give(session, tmp_path)
+        for method in ("grad_cam", "saliency", "gradient_input"):
+            session.explorer.method = method
+            await explained(session)
+        made = session.made()
+        assert all(explanation.sample is session.bench.sample for _, explanation in made)
+        return [explanation.method.name for _, explanation in made]
+
+    assert visit(story) == ["saliency", "gradient_input"]
+
+
+def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings=SLOW)
+        explorer.run()
+        explorer.run()
+        assert (explorer.running, explorer.status) != (False, "Stopped.")
+        await until(lambda: explorer.progress)
+        explorer._job.request = replace(explorer._job.request, seed=9)  # another one runs
+        explorer.run()
+        running = explorer.running
+        explorer.stop()
+        return running, explorer.running
+
+    assert visit(story) == (True, False)
+
+
+async def sampled(session, count):
+    """A map of so many samples by the method chosen."""
+    explorer = session.explorer
+    if explorer.explanation is None and not explorer.running:
+        explorer.run()
+    await until(lambda: explorer.problem or ((shown := explorer.explanation) and (
+        shown.convergence and shown.settings["num_samples"] == count)))  # fmt: skip
+    assert explorer.problem == ""
+    return explorer.explanation
+
+
+def test_run_more_goes_on_from_the_samples_there_are(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 64}})
+        some = await sampled(session, 64)
+        view = MethodView(explorer=explorer)
+        labels = [button.label for button in view._sampling]
+        explorer.run_more()
+        more = await sampled(session, 128)
+        return some, more, explorer._job.total, labels, view._inputs["rise", "num_samples"].value
+
+    some, more, passes, labels, shown = visit(story)
+
+    assert passes == 64  # and not 128
+    assert more.cost.forward == 128
+    assert more.convergence.samples.tolist()[: len(some.convergence.samples)] == [32, 64]
+    assert labels[0].startswith("Run more (64 passes")
+    assert labels[1].startswith("Until stable (up to 8128 passes")
+    assert shown == 128
+
+
+def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())  # noise may not settle
+        await explained(session)
+        explorer.param.update(method="lime", settings={"lime": {"num_samples": 64}})
+        await sampled(session, 64)
+        explorer.run_until_stable()
+        await until(lambda: explorer.explanation and explorer.explanation.convergence.wanted)
+        settled = explorer.explanation
+        explorer.method = "saliency"
+        await explained(session)
+        explorer.method = "lime"
+        stored = session.bench.service.knows(explorer.request())
+        return settled, explorer, FindingsView(explorer=explorer)._words.object, stored
+
+    settled, explorer, said, stored = visit(story)
+
+    taken = settled.settings["num_samples"]
+    assert 64 < taken < settled.convergence.limit == 4096
+    assert settled.cost.forward == taken
+    assert explorer.settings["lime"]["num_samples"] == taken
+    assert explorer.explanation is settled
+    assert explorer.until_stable() is None
+    assert stored  # under the question of so many samples, which others may ask about
+    assert "Stability 0.9" in said
+    assert "<svg class=" in said
+
+
+def test_stopping_what_goes_on_leaves_the_map_there_was(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
+        some = await sampled(session, 32)
+        explorer.run_until_stable()
+        assert explorer.running
+        assert explorer.explanation is None
+        explorer.stop()
+        return some, explorer.explanation, explorer.status
+
+    some, shown, status = visit(story)
+
+    assert shown is some
+    assert status == "Stopped."
+
+
+def test_an_answer_of_fewer_samples_than_may_be_asked_for_is_shown(visit, tmp_path):
+    """As stores of before have it."""
+
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
+        some = await sampled(session, 32)
+        request = replace(explorer.request(), until_stable=0.9)
+        few = replace(some, settings={**some.settings, "num_samples": 8})
+        job = Job(request, session.bench.visitor)
+        explorer._job = job
+        explorer.param.update(running=True, explanation=None)
+        job.watch(explorer._heard)
+        job.update(state=DONE, answer=few)
+        return few, explorer.explanation, explorer.running
+
+    few, shown, running = visit(story)
+
+    assert shown is few
+    assert not running
+
+
+def test_run_more_tells_all_passes_where_the_state_was_too_large(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings={"rise": {"num_samples": 64}})
+        some = await sampled(session, 64)
+        convergence = replace(some.convergence, kept=False)
+        explorer.explanation = replace(some, convergence=convergence)
+        return [button.label for button in MethodView(explorer=explorer)._sampling]
+
+    more, settle = visit(story)
+
+    assert more.startswith("Run more (128 passes")
+    assert settle.startswith("Until stable (up to 8192 passes")
+
+
+def test_a_partial_map_is_drawn_once(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="rise", settings=SLOW)
+        explorer.run()
+        await until(lambda: explorer.partial is not None)
+        drawn, ticks = [], []
+        explorer.param.watch(drawn.append, "partial")
+        explorer.param.watch(ticks.append, "progress")
+        await until(lambda: len(ticks) > 3)
+        return [event for event in drawn if event.new is event.old]
+
+    assert visit(story) == []
+
+
+def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
+    async def story(session):
+        bench = session.bench
+        bench.choose_model("twin")
+        first = give(session, tmp_path)
+        bench.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
+        assert bench.model.name == "ears"
+        bench.show(first)
+        assert bench.model.name == "twin"
+        assert bench.notice == "mine.png is no sound, so twin looks at it."
+        bench.step(1)
+        assert bench.model.name == "ears"
+        give(session, tmp_path, "fresh.png")
+        return bench.model.name, bench.notice
+
+    model, notice = visit(story)
+
+    assert model == "ears"  # it may be a picture of a spectrogram
+    assert "spectrograms; choose another model for photos" in notice
+
+
+def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
+    async def story(session):
+        session.tab = "tuning"
+        session.try_model("winner")
+        assert session.tab == "tuning"
+        assert "There is no model winner on this server" in session.bench.problem
+        session.try_model("twin")
+        return session.tab, session.bench.model.name
+
+    assert visit(story) == ("explain", "twin")
+
+
+def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path):
+    async def story(session):
+        bench, explorer = session.bench, session.explorer
+        give(session, tmp_path, "gone.png")
+        await explained(session)
+        gone = bench.file
+        give(session, tmp_path, "kept.png")
+        await explained(session)
+        bench.remove(gone)
+        request, explanation = session.made_of_file()[0]
+        explorer.made["bad"] = (replace(request, model=models["damaged"]), explanation)
+        reports = await asyncio.gather(session.report(), session.report())
+        bundles = await asyncio.gather(session.bundle(), session.bundle())
+        explorer.made = {"bad": explorer.made["bad"]}
+        with pytest.raises(InputError, match=r"kept\.png with damaged is left out"):
+            await session.report()
+        return reports, bundles
+
+    reports, bundles = visit(story)
+
+    assert all(bundles)
+    for page in (report.decode() for report in reports):
+        assert "kept.png" in page
+        assert "gone.png" not in page
+        assert "kept.png with damaged is left out" in page
+
+
+def test_downloads_are_named_after_what_they_hold(visit, tmp_path):
+    async def story(session):
+        view = TakeView(session=session)
+        give(session, tmp_path, "mine <1>.png")
+        await explained(session)
+        return [button.filename for button in view._buttons]
+
+    assert visit(story) == [
+        "mine_1_small_grad_cam.png", "mine_1_small_maps.npz", "mine_1_small.zip", "report.html",
+    ]  # fmt: skip
+
+
+def test_any_class_can_be_explained_where_not_all_have_a_bar(visit, tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.views.explain.MAX_CLASSES", 2)
+
+    async def story(session):
+        view = PredictionView(explorer=session.explorer)
+        assert not view._any.visible
+        give(session, tmp_path)
+        await explained(session)
+        barred = {int(item["value"]) for item in view._classes.items}
+        last = ({0, 1, 2} - barred).pop()
+        assert view._any.visible
+        view._any.value = last
+        assert view._contrast.options == {"(any other)": -1, "a": 0, "b": 1, "c": 2}
+        await explained(session)
+        return session.explorer.explanation.target == last
+
+    assert visit(story)
+
+
+def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
+    drawn = []
+    for name in ("stage_of_sample", "stage_of", "_tables"):
+        drawing = getattr(compare, name)
+        monkeypatch.setattr(
+            compare, name, lambda *a, f=drawing, n=name: drawn.append(n) or f(*a)
+        )  # fmt: skip
+
+    async def story(session):
+        grid = session.comparison
+        give(session, tmp_path)
+        await explained(session)
+        session.explorer.method = "saliency"
+        await explained(session)
+        session.tab = "compare"
+        view, _ = compare.GridView(comparison=grid), compare.AgreementView(comparison=grid)
+        assert sorted(set(drawn)) == ["_tables", "stage_of", "stage_of_sample"]
+        drawn.clear()
+        grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
+        assert drawn == []
+        assert "1 of 9" in view._stages[2, 0].caption
+        grid.run()
+        await until(lambda: all(cell.explanation for cell in grid.cells.values()))
+        return drawn.count("stage_of") >= 4, view._stages[2, 0].heatmap != ""
+
+    assert visit(story) == (True, True)
+
+
+def test_layers_are_asked_for_once_and_by_the_name_of_the_class(visit, tmp_path):
+    async def story(session):
+        depth, asked = session.depth, []
+        session.tab = "layers"
+        submit = session.bench.visitor.submit
+
+        def count(request, slot):
+            asked.append(slot)
+            return submit(request, slot)
+
+        session.bench.visitor.submit = count
+        page = DepthPage(depth=depth)
+        give(session, tmp_path)
+        await until(lambda: len(depth.maps) == 2)
+        assert [slot for slot in asked if slot.startswith("depth")] == ["depth left", "depth right"]
+        assert page._target.options == {"(what each predicts)": -1, "a": 0, "b": 1, "c": 2}
+        page._target.value = 0
+        await until(lambda: len(depth.maps) == 2)
+        assert {maps[0].target_name for maps in depth.maps.values()} == {"a"}
+        depth.right = ""
+        give(session, tmp_path)
+        await until(lambda: "left" in depth.maps)
+        return depth.right, depth.target
+
+    assert visit(story) == ("", -1)
+
+
+def test_a_link_restores_what_is_compared_and_followed(visit):
+    item = next(item for item in GALLERY if item.name == "cat.jpg")
+
+    async def ask(session, tab):
+        session.bench.show(Uploads.from_path(item.path), "small")
+        await explained(session)
+        session.comparison.param.update(across=MODELS, models=["twin"], classes=[2, 0])
+        session.depth.param.update(method="grad_cam_pp", left="twin", right="")
+        session.tab = tab
+        return session.link()
+
+    async def follow(session, link):
+        session.restore(link)
+        await explained(session)
+        return session.comparison, session.depth, session.bench.notice
+
+    grid, _, said = visit(partial(follow, link=visit(partial(ask, tab="compare"))))
+    assert (grid.across, grid.models, grid.classes, said) == (MODELS, ["twin"], [2, 0], "")
+    _, depth, said = visit(partial(follow, link=visit(partial(ask, tab="layers"))))
+    assert (depth.method, depth.left, depth.right, said) == ("grad_cam_pp", "twin", "", "")
+
+
+def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
+    async def story(session):
+        session.restore("method=smooth_grad&set_noise=0.3&seed=4")
+        give(session, tmp_path)
+        await until(lambda: session.bench.reading)
+        return session.explorer.request()
+
+    request = visit(story)
+
+    assert (request.method, request.seed, request.settings) == ("smooth_grad", 4, (("noise", 0.3),))
+
+
+def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):
+    async def story():
+        session = Session(service, Uploads(tmp_path / "uploads"))
+        session.bench.choose_model("wide")
+        give(session, tmp_path)
+        await explained(session)
+        session.explorer.param.update(method="rise", settings=SLOW)
+        session.explorer.run()
+        while not session.explorer.progress:  # no closure, which would keep the session
+            await asyncio.sleep(0.01)
+        parts = (session, session.bench, session.explorer, session.comparison, session.depth)
+        traces = [weakref.ref(part) for part in (*parts, session.narrator)]
+        session.close()
+        assert not session.explorer.running
+        del session, parts
+        await until(lambda: not any(w.doing for w in service.status().workers))
+        return traces
+
+    traces = asyncio.run(story())
+    gc.collect()
+
+    assert not list((tmp_path / "uploads").iterdir())
+    assert [trace() for trace in traces] == [None] * len(traces)
+
+
+def test_what_is_dropped_or_recorded_comes_on_the_bench(visit, tmp_path):
+    picture = draw(tmp_path, "mine.png").path.read_bytes()
+    sound = (SAMPLES / "speech_human.wav").read_bytes()
+
+    async def story(session):
+        view = InputView(bench=session.bench)
+        for field, data in ((view._drop, picture), (view._recorder, sound)):
+            whole = {"file": 0, "name": "given", "size": len(data), "at": 0, "data": data}
+            field._handle_msg(whole)
+        return [file.kind for file in session.bench.files], session.bench.problem
+
+    assert visit(story) == (["picture", "sound"], "")
+
+
+def test_only_who_takes_a_sample_gets_the_model_it_is_meant_for(visit, monkeypatch):
+    dog = replace(next(item for item in GALLERY if item.name == "dog.jpg"), model="twin")
+    monkeypatch.setattr(sidebar, "GALLERY", (dog,))
+
+    async def story(session):
+        bench = session.bench
+        gallery = InputView(bench=bench)._gallery
+        bench.choose_model("small")
+        bench.add("mine.jpg", dog.path.read_bytes())
+        dropped = (bench.model.name, gallery.value)
+        bench.remove(bench.file)
+        gallery.value = dog.name
+        return dropped, (bench.model.name, gallery.value)
+
+    assert visit(story) == (("small", "dog.jpg"), ("twin", "dog.jpg"))
+
+
+def test_what_is_wrong_with_a_setting_is_said_until_something_else_is_asked(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.method = "occlusion"
+        explorer.run()
+        explorer.problem = "No such number."
+        await explained(session)
+        kept = explorer.problem
+        explorer.method = "saliency"
+        return kept, explorer.problem
+
+    assert visit(story) == ("No such number.", "")
+
+
+def test_a_page_hears_of_nobody_elses_work_and_is_known_to_nobody_else(visit, service, tmp_path):
+    async def story(_):
+        def followers():  # of what all pages share: who is listed there is kept for good
+            return {name: len(f["value"]) for name, f in pn.state.param.watchers.items()}
+
+        before = followers()
+        page = create_app(service, ServeSettings(cache=tmp_path))
+        with edit_readonly(pn.state):
+            pn.state.busy = True
+        try:
+            return page.busy, before, followers()
+        finally:
+            with edit_readonly(pn.state):
+                pn.state.busy = False
+
+    busy, before, after = visit(story)
+
+    assert busy is False
+    assert before == after

@@ -1,0 +1,349 @@
+"""The Tuning page: a search followed while it runs, on folders that KerasTuner's oracle made."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from dashboards.service.drawing import draw_search
+from dashboards.service.requests import DrawSearch
+from dashboards.service.searches import find_searches, look_at
+from dashboards.service.service import Service
+from dashboards.state.search_facts import command, failures, progress, rounds, stage, winner_facts
+from dashboards.state.tuning import TuningRuns
+from dashboards.views import tuning_words
+from dashboards.views.tuning import _named
+from tests.browser import axe_faults, chromium, complaints, served
+from tests.made_search import EVIL, curve_at, export_winner, make_search
+from tuning.trials import read_search
+
+pytestmark = pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
+
+
+class NoWork:
+    """A visitor who has no service: these tests ask for no figures."""
+
+    def cancel(self, slot):
+        pass
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two searches: "done" has a winner, "going" was stopped in trial 17; both have failures."""
+    root = tmp_path_factory.mktemp("searches")
+    done = make_search(root / "done", fail={1, 17})
+    export_winner(done, read_search(done).ranked()[0].id)
+    make_search(root / "going", stop=17, fail={5})
+    return root
+
+
+@pytest.fixture
+def root(made, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(made, tmp_path / "searches")
+
+
+def looking_at(folder):
+    runs = TuningRuns(NoWork(), [folder])
+    runs.look()
+    return runs
+
+
+def refreshed(runs):
+    asyncio.run(runs.refresh())
+    return runs
+
+
+def add_epoch(folder, epoch):
+    search = read_search(folder)
+    row = {"trial": search.trials[-1].id, **curve_at(search.trials[-1].values, epoch)}
+    with (folder / "curves.jsonl").open("a") as curves:
+        curves.write(json.dumps(row) + "\n")
+
+
+def test_searches_are_found_in_the_folders_allowed_and_nowhere_else(root):
+    (root / "features").mkdir()
+
+    runs = looking_at(root)
+    asyncio.run(runs.choose(root.parent))
+
+    assert {folder.name for folder in runs.searches} == {"done", "going"}
+    assert find_searches([root / "done", root / "absent"]) == (root / "done",)
+    assert runs.folder in runs.searches
+
+
+def test_a_new_search_is_seen_and_the_one_begun_last_comes_first(root):
+    runs = looking_at(root)
+    chosen = runs.folder
+
+    shutil.copytree(root / "done", root / "newest")
+    (root / "newest" / "study.json").touch()
+    refreshed(runs)
+
+    assert runs.searches[0].name == "newest"
+    assert runs.folder == chosen
+
+
+def test_a_running_search_is_told_from_one_that_was_stopped(root):
+    runs = looking_at(root / "going")
+    stopped = stage(runs.search, runs.live)
+
+    with FileLock(root / "going" / "lock"):
+        refreshed(runs)
+        assert (runs.live, stage(runs.search, runs.live)) == (True, "running")
+    refreshed(runs)
+
+    assert stopped == "stopped"
+    assert not runs.live
+
+
+def test_looking_at_the_lock_never_takes_it(root):
+    with FileLock(root / "going" / "lock"):
+        look_at(root / "going")
+    look_at(root / "going")
+
+    FileLock(root / "going" / "lock").acquire(timeout=0).lock.release()
+
+
+def test_new_epochs_are_followed_and_the_chosen_trial_stays(root):
+    runs = looking_at(root / "going")
+    runs.chosen = "0003"
+    before = progress(runs.search).epochs
+
+    add_epoch(root / "going", 2)
+    refreshed(runs)
+
+    assert progress(runs.search).epochs == before + 1
+    assert len(runs.search.trials[-1].curve) == 2
+    assert runs.trial.id == "0003"
+
+
+def test_what_has_not_changed_is_not_read_again(root):
+    runs = looking_at(root / "going")
+    search, events = runs.search, []
+    runs.param.watch(events.append, list(runs.param))
+
+    refreshed(runs)
+
+    assert runs.search is search
+    assert events == []
+
+
+@pytest.mark.parametrize("name", ["study.json", "oracle.json", "trial_0003/trial.json"])
+def test_a_file_that_is_being_written_leaves_the_page_as_it_was(root, name):
+    runs = looking_at(root / "going")
+    search, path = runs.search, root / "going" / name
+    whole = path.read_text()
+
+    path.write_text(whole[: len(whole) // 2])
+    refreshed(runs)
+    written = (runs.search, runs.problem)
+    refreshed(runs)
+    damaged = (runs.search, runs.problem)
+    path.write_text(whole)
+    refreshed(runs)
+
+    assert written == (search, "")
+    assert damaged[0] is search
+    assert name.rpartition("/")[2] in damaged[1]
+    assert "damaged" in damaged[1]
+    assert str(root) not in damaged[1]
+    assert runs.problem == ""
+
+
+@pytest.mark.parametrize("content", ["{}", '{"start_order": 3}', "[1]", '{"asked": {}}', "\xff"])
+@pytest.mark.parametrize("name", ["study.json", "oracle.json", "winner.json", "curves.jsonl"])
+def test_no_content_of_a_file_breaks_the_page(root, name, content):
+    (root / "done" / name).write_bytes(content.encode("latin-1"))
+
+    runs = looking_at(root / "done")
+    refreshed(runs)
+
+    assert runs.search is not None or "damaged" in runs.problem
+
+
+def test_a_deleted_folder_is_said_to_be_gone(root):
+    runs = looking_at(root / "going")
+
+    shutil.rmtree(root / "going")
+    refreshed(runs)
+
+    assert "going is gone" in runs.problem
+    assert runs.searches == ()
+    assert runs.search is not None
+
+
+def test_the_leading_trial_is_shown_until_one_is_chosen(root):
+    runs = looking_at(root / "done")
+
+    leading = runs.trial.id
+    runs.chosen = "0001"
+
+    assert leading == runs.search.winner["trial"]
+    assert runs.trial.reason == f"ValueError: out of memory in {EVIL}"
+    assert runs.model == "chest-1-winner"
+
+
+def test_progress_failures_and_rounds_are_counted(root):
+    search = read_search(root / "going")
+
+    found, table = progress(search), rounds(search)
+
+    assert (found.done, found.failed, found.running, found.planned) == (16, 1, 1, 30)
+    assert found.seconds_left == pytest.approx(0.5 * (found.planned_epochs - found.epochs))
+    assert sum(row["planned"] for row in table) == 30
+    assert sum(row["done"] for row in table) == 16
+    assert failures(search) == [("0005", f"ValueError: out of memory in {EVIL}")]
+
+
+def test_the_winner_is_told_with_intervals_and_calibration(root):
+    told = dict(winner_facts(read_search(root / "done")))
+
+    assert told["accuracy, test"] == "91.7% (81.9% to 96.4%), 60 files"
+    assert told["calibration error, test"] == "0.061, after temperature 0.034"
+    assert told["cross-entropy, test"] == "0.210, 60 files"
+
+
+def test_the_command_goes_on_with_what_was_asked(root):
+    typed = command(read_search(root / "going"))
+
+    assert typed.startswith("xai-tf tune DATA --task chest_xray --name going")
+    assert "--seed 7" in typed
+    assert "--copies 2" in typed
+    assert "--objective" not in typed
+    assert typed.endswith(f"--root {root.name}")
+
+
+def test_where_searches_lie_on_the_server_is_not_told(root, tmp_path):
+    told = tuning_words.go_on(read_search(root / "going"))
+    told += tuning_words.empty(looking_at(tmp_path / "none"))
+
+    assert f"{root.name}/going" in told
+    assert "--root none" in told
+    assert str(tmp_path) not in told
+
+
+def test_searches_of_one_name_are_told_apart_by_no_more_than_it_takes():
+    one, two = Path("/srv/one/dogs"), Path("/srv/two/dogs")
+
+    assert list(_named([one, two, Path("/srv/one/cats")])) == ["one/dogs", "two/dogs", "cats"]
+
+
+def test_figures_are_drawn_and_those_of_the_winner_where_there_is_one(made):
+    done, going = (draw_search(DrawSearch(made / name, "")) for name in ("done", "going"))
+
+    assert set(done) - set(going) == {"confusion_matrix", "roc", "reliability"}
+    assert all(picture.startswith(b"\x89PNG") for picture in (*done.values(), *going.values()))
+
+
+def test_the_page_follows_searches_without_tensorflow():
+    code = "import sys, dashboards.views.tuning; sys.exit('tensorflow' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def page_of(folder, visitor=None):
+    import panel_material_ui as pmui
+
+    from dashboards.views.theme import THEMES
+    from dashboards.views.tuning import TuningView
+
+    runs = TuningRuns(visitor or NoWork(), [folder])
+    return pmui.Page(title="Tuning", main=[TuningView(runs=runs)], theme_config=THEMES)
+
+
+def test_a_visitor_follows_a_search_chooses_a_trial_and_reads_why_it_failed(root):
+    with served(lambda: page_of(root / "going")) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        with complaints(page) as found:
+            page.goto(url)
+            page.get_by_role("heading", name="chest-1").wait_for()
+            page.get_by_text("40 of 120 epochs").wait_for()
+            page.evaluate("document.title = 'not loaded again'")
+
+            add_epoch(root / "going", 2)
+            page.get_by_text("41 of 120 epochs").wait_for()
+            page.get_by_role("button", name="val_ce").focus()
+            page.keyboard.press("Enter")
+            page.get_by_role("rowheader", name="0005").get_by_role("button").press("Enter")
+            page.get_by_role("heading", name="Trial 0005").wait_for()
+
+        assert page.title() == "not loaded again"
+        assert page.get_by_role("columnheader", name="val_ce").get_attribute("aria-sort")
+        assert page.get_by_text(f"Failed: ValueError: out of memory in {EVIL}").is_visible()
+        assert [fault for fault in axe_faults(page) if "LinearProgress" not in fault] == []
+        assert found == []
+
+
+def test_without_a_search_the_page_says_how_to_begin(tmp_path):
+    with served(lambda: page_of(tmp_path)) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 360, "height": 700})
+        page.goto(url)
+
+        page.get_by_text(f"--root {tmp_path.name}").wait_for()
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 360
+
+
+def test_another_search_can_be_chosen(root):
+    with served(lambda: page_of(root)) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        with complaints(page) as found:
+            page.goto(url)
+            for name, told in (("done", "Best model: chest-1-winner"), ("going", "Stopped")):
+                page.get_by_role("combobox", name="Search").click()
+                page.get_by_role("menuitem", name=name).click()
+                page.get_by_text(told).first.wait_for()
+
+        assert found == []
+
+
+@pytest.mark.slow
+def test_a_real_search_is_followed_to_its_end(stripes, tmp_path):
+    words = (
+        f"tune {stripes} --task lung_opacity --name quick --backbone cnn --image-size 32 "
+        "--set dense_layers=1 --set units_1=8,16 --max-epochs 4 --factor 2 --copies 1 "
+        f"--root {tmp_path} --out {tmp_path / 'models'}"
+    )
+    stages, epochs = [], []
+    typed = [sys.executable, "-c", "from xai_tf.cli.main import main; main()", *words.split()]
+    with subprocess.Popen(typed) as process:
+        runs = looking_at(tmp_path)
+        while process.poll() is None:
+            time.sleep(0.3)
+            refreshed(runs)
+            if runs.search is not None:
+                stages.append(stage(runs.search, runs.live))
+                epochs.append(progress(runs.search).epochs)
+            assert runs.problem == ""
+    refreshed(runs)
+
+    assert process.returncode == 0
+    assert stages[0] == "running"
+    assert stage(runs.search, runs.live) == "exported"
+    assert epochs == sorted(epochs)
+    assert len(set(epochs)) > 3
+    assert runs.model == "quick"
+
+
+@pytest.mark.slow
+def test_a_worker_draws_the_figures_when_they_are_wanted(root, tmp_path):
+    async def drawn():
+        service = Service({}, tmp_path / "service", workers=1)
+        try:
+            runs = TuningRuns(service.visitor(), [root / "done"])
+            runs.look()
+            runs.wants_figures = True
+            async with asyncio.timeout(120):
+                while not runs.figures and (not runs.drawing or runs.drawing.startswith("Drawing")):
+                    await asyncio.sleep(0.2)
+            return runs.figures
+        finally:
+            service.close()
+
+    assert {"importance", "roc"} <= set(asyncio.run(drawn()))

@@ -1,0 +1,318 @@
+"""Uploads: what is kept, and what is refused and in which words."""
+
+import errno
+import io
+import os
+import stat
+import struct
+import wave
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dashboards.files.uploads import Limits, Uploads, clear_uploads, safe_name, uploads_folder
+from dashboards.service.labelled import file_record
+from tests.conftest import SAMPLES
+from xai_tf.errors import InputError, OutputError
+
+SMALL = Limits(sound_bytes=40_000, picture_bytes=20_000, total_bytes=60_000, files=3)
+
+
+@pytest.fixture
+def uploads(tmp_path):
+    return Uploads(tmp_path / "uploads")
+
+
+@pytest.fixture
+def few(tmp_path):
+    return Uploads(tmp_path / "uploads", SMALL)
+
+
+def picture(seed=0, side=16, kind="PNG"):
+    noise = np.random.default_rng(seed).integers(0, 255, (side, side, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def sound(seconds=0.5):
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(np.arange(int(8000 * seconds), dtype=np.int16).tobytes())
+    return buffer.getvalue()
+
+
+def png_header(width, height):
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
+
+
+def dicom(rows, syntax="1.2.840.10008.1.2.1"):
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = syntax
+    meta.MediaStorageSOPClassUID = meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    dataset.Rows, dataset.Columns = rows, 16
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset)
+    return buffer.getvalue()
+
+
+def zip_bomb():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("zeros", bytes(10_000_000))
+    return buffer.getvalue()
+
+
+def assert_refused(uploads, name, data, *said):
+    """One line that names the file, the cause and the next step; nothing is kept."""
+    with pytest.raises(InputError) as caught:
+        uploads.add(name, data)
+
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(uploads.folder) not in text
+    for part in (safe_name(name), *said):
+        assert part in text
+    assert uploads.files == ()
+    assert list(uploads.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "suffix"),
+    [
+        (picture(), "picture", ".png"),
+        (picture(kind="JPEG"), "picture", ".jpg"),
+        (picture(kind="BMP"), "picture", ".bmp"),
+        (picture(kind="TIFF"), "picture", ".tif"),
+        (picture(kind="WEBP"), "picture", ".webp"),
+        (dicom(16), "picture", ".dcm"),
+        (sound(), "sound", ".wav"),
+        (b"fLaC" + bytes(100), "sound", ".flac"),
+        (b"OggS" + bytes(100), "sound", ".ogg"),
+        (b"ID3\x04" + bytes(100), "sound", ".mp3"),
+        (b"\xff\xfb\x90\x64" + bytes(100), "sound", ".mp3"),
+    ],
+)
+def test_a_file_is_what_its_content_says(uploads, data, kind, suffix):
+    upload = uploads.add("../../etc/passwd.exe", data)
+
+    assert (upload.name, upload.kind, upload.size) == ("passwd.exe", kind, len(data))
+    assert upload.path == uploads.folder / f"{upload.sha256}{suffix}"
+    assert upload.path.read_bytes() == data
+
+
+def test_only_this_user_may_read_what_is_kept(uploads):
+    upload = uploads.add("a.png", picture())
+
+    assert stat.S_IMODE(uploads.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(upload.path.stat().st_mode) == 0o600
+
+
+def test_the_same_content_twice_is_one_file(uploads):
+    first = uploads.add("a.png", picture())
+    again = uploads.add("b.png", picture())
+
+    assert again == first
+    assert uploads.files == (first,)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("empty.png", b"", "empty (0 bytes)"),
+        ("../../etc/x.png", b"MZ\x90\0" + os.urandom(5_000_000), "no picture or sound"),
+        ("words.png", b"This is no picture.", "Give PNG, JPEG"),
+        ("page.jpg", b"<html><script>alert(1)</script></html>", "no picture or sound"),
+        ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture or sound"),
+        ("bomb.wav", zip_bomb(), "no picture or sound"),
+        ("film.wav", b"RIFF\0\0\0\0AVI " + bytes(100), "no picture or sound"),
+        ("utf16.mp3", "hello".encode("utf-16"), "no picture or sound"),
+        ("dot.png", picture(side=1), "1x1 pixels"),
+        ("huge.png", png_header(20_000, 20_000), "100 megapixels"),
+        ("long.png", png_header(2**31 - 1, 8), "100 megapixels"),
+        ("cut.jpg", b"\xff\xd8\xff\xe0\0\x10JF", "damaged"),
+        ("cut.png", picture()[:12], "damaged"),
+        ("cut.tif", b"II*\0\xff\xff\xff\xff", "damaged"),
+        ("cut.dcm", bytes(128) + b"DICM" + b"\1\2\3", "without a readable picture"),
+        ("large.dcm", dicom(50_000)[:-2] + b"\xff\xff", "100 megapixels"),
+        ("deflated.dcm", bytes(128) + b"DICM 1.2.840.10008.1.2.1.99", "deflated"),
+    ],
+)
+def test_what_is_no_picture_or_sound_is_refused(uploads, name, data, said):
+    assert_refused(uploads, name, data, said, ".")
+
+
+def test_a_gif_is_refused_even_inside_a_png_name(uploads):
+    assert_refused(uploads, "a.png", picture(kind="GIF"), "no picture or sound")
+
+
+def test_a_cut_off_body_is_left_to_the_reader(uploads):
+    assert uploads.add("cut.jpg", picture(side=64, kind="JPEG")[:1500]).kind == "picture"
+    assert uploads.add("cut.wav", sound()[:1000]).kind == "sound"
+
+
+def test_a_polyglot_is_kept_as_what_it_starts_as(uploads):
+    upload = uploads.add("page.html", picture() + b"<script>alert(1)</script>" + zip_bomb())
+
+    assert upload.path.suffix == ".png"
+
+
+def test_each_kind_has_its_limit(few):
+    few.add("a.wav", sound(2))
+
+    with pytest.raises(InputError, match=r"b\.png has 0\.03 MB; .* a picture is 0\.02 MB"):
+        few.add("b.png", picture(side=100))
+    with pytest.raises(InputError, match=r"c\.wav has .* the limit is 0\.04 MB"):
+        few.add("c.wav", sound(3))
+
+
+def test_the_file_after_the_last_is_refused(tmp_path):
+    uploads = Uploads(tmp_path)
+    for number in range(50):
+        uploads.add(f"{number}.png", picture(number, side=8))
+
+    with pytest.raises(InputError, match=r"51\.png is one too many: 50 files .* Remove one"):
+        uploads.add("51.png", picture(51, side=8))
+    assert len(uploads.files) == 50
+
+
+def test_all_files_together_have_a_limit(few):
+    few.add("a.wav", sound(2))
+
+    with pytest.raises(InputError, match=r"b\.wav does not fit: .* 0\.06 MB is the limit"):
+        few.add("b.wav", sound(2.1))
+
+
+def test_a_removed_file_can_be_brought_back(few):
+    first, second = few.add("a.png", picture(1)), few.add("b.png", picture(2))
+
+    few.remove(first)
+    assert few.files == (second,)
+
+    assert few.restore(first.sha256) == first
+    assert few.files == (second, first)
+    assert few.restore("0" * 64) is None
+
+
+def test_removed_files_make_room_for_new_ones(few):
+    first, second = few.add("a.wav", sound(2)), few.add("b.png", picture(1))
+    few.remove(first)
+    few.remove(second)
+
+    third = few.add("c.wav", sound(2.2))
+
+    assert few.restore(first.sha256) is None
+    assert few.restore(second.sha256) == second
+    assert sorted(few.folder.iterdir()) == sorted([second.path, third.path])
+
+
+def test_adding_and_removing_for_ever_fills_nothing(few):
+    for seed in range(20):
+        few.remove(few.add("a.png", picture(seed)))
+
+    assert len(list(few.folder.iterdir())) <= SMALL.files
+
+
+def test_closing_deletes_everything(uploads):
+    uploads.remove(uploads.add("a.png", picture(1)))
+    uploads.add("b.png", picture(2))
+
+    uploads.close()
+
+    assert not uploads.folder.exists()
+    with pytest.raises(OutputError, match=r"c\.png could not be kept on this server"):
+        uploads.add("c.png", picture(3))
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(uploads, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dashboards.files.uploads.os.replace", full)
+
+    with pytest.raises(OutputError, match=r"a\.png could not be kept .* disk is full.* later"):
+        uploads.add("a.png", picture())
+    assert uploads.files == ()
+    assert list(uploads.folder.iterdir()) == []
+
+
+def test_visitors_do_not_see_each_other(tmp_path):
+    one, other = Uploads(tmp_path), Uploads(tmp_path)
+    upload = one.add("a.png", picture())
+
+    assert other.restore(upload.sha256) is None
+    other.close()
+    assert upload.path.exists()
+
+
+def test_a_sample_is_not_copied_and_never_deleted(uploads):
+    path = SAMPLES / "cat.jpg"
+
+    upload = uploads.from_path(path)
+    uploads.remove(upload)
+    uploads.close()
+
+    assert (upload.path, upload.kind) == (path, "picture")
+    assert path.exists()
+
+
+def test_only_what_lies_on_the_server_anyway_is_public(uploads):
+    assert Uploads.from_path(SAMPLES / "cat.jpg").public
+    assert file_record(SAMPLES / "cat.jpg").public
+    assert not uploads.add("a.png", picture()).public
+
+
+def test_files_beside_the_visitors_folders_are_left_alone(tmp_path):
+    folder = uploads_folder(tmp_path)
+    Uploads(folder).add("a.png", picture())
+    (folder / "thesis").mkdir()
+    (folder / "thesis" / "thesis.docx").write_bytes(b"years of work")
+
+    clear_uploads(tmp_path)
+
+    assert [path.name for path in folder.rglob("*")] == ["thesis", "thesis.docx"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("cat.png", "cat.png"),
+        ("../../etc/x.exe", "x.exe"),
+        (r"C:\Users\ann\cat.png", "cat.png"),
+        ("folder/", "folder"),
+        ("..", "file"),
+        ("", "file"),
+        ("CON", "CON"),
+        ("a\0b\r\nc\t.png", "ab c .png"),
+        ("gnp\u202egpj.exe", "gnpgpj.exe"),
+        ("<script>alert(1)<.png", "<script>alert(1)<.png"),
+        ("Röntgen 胸部.png", "Röntgen 胸部.png"),
+        ("\udcff.png", ".png"),
+    ],
+)
+def test_a_name_becomes_one_harmless_line(name, shown):
+    assert safe_name(name) == shown
+
+
+def test_a_long_name_keeps_its_ends():
+    shown = safe_name("x" * 10_000 + ".png")
+
+    assert len(shown) == 120
+    assert shown.startswith("xxx")
+    assert shown.endswith("….png"[1:])

@@ -1,0 +1,202 @@
+"""The commands of a search as they are typed: what they say, write and refuse."""
+
+import json
+import shutil
+import sys
+
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.conftest import draw_stripes
+from tuning.trials import read_search
+from xai_tf.cli.data_options import further_sets
+from xai_tf.cli.main import main
+from xai_tf.errors import SettingError
+from xai_tf.tasks import TASKS
+
+# Five trials on a plain CNN with random weights, frozen.
+QUICK = ("--task", "lung_opacity", "--name", "quick", "--backbone", "cnn", "--image-size", "32",
+         "--set", "unfreeze=0", "--set", "dense_layers=1", "--set", "units_1=8,16",
+         "--max-epochs", "2", "--factor", "2", "--copies", "1", "--batch-size", "8")  # fmt: skip
+
+
+@pytest.fixture
+def tune(monkeypatch, capsys, tmp_path):
+    """Type `tune FOLDER` and more; get its exit code, output and messages."""
+    space = tmp_path / "space.yaml"
+    space.write_text("learning_rate: [0.01, 0.001]\nl1_1: [0.001, 0.0001]\n")
+
+    def typed(folder, *words, quick=QUICK):
+        places = ("--space", space, "--root", tmp_path / "root", "--out", tmp_path / "models")
+        return type_in(monkeypatch, capsys, "tune", folder, *quick, *places, *words)
+
+    return typed
+
+
+def type_in(monkeypatch, capsys, *words):
+    monkeypatch.setattr(sys, "argv", ["xai-tf", *map(str, words)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main()
+    said = capsys.readouterr()
+    return caught.value.code or 0, said.out, said.err
+
+
+def assert_refused(result, *said):
+    """One line for a person, and nothing for a program."""
+    code, out, error = result
+    told = " ".join(error.split())
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in error
+    for text in said:
+        assert text in told, told
+
+
+def test_a_plan_is_told_and_nothing_is_written(tune, stripes, tmp_path):
+    code, out, error = tune(stripes, "--plan", "--json")
+
+    plan = json.loads(out)
+    assert code == 0
+    assert (plan["trials"], plan["epochs"], plan["mode"]) == (5, 7, "waves")
+    assert plan["possible"] == 8
+    assert "5 trials" in " ".join(error.split())
+    assert not list((tmp_path / "root").glob("quick/*"))
+    assert not list((tmp_path / "models").glob("*"))
+
+
+def test_a_search_ends_in_a_model_a_report_and_logs(tune, stripes, tmp_path):
+    more = ("--repeats", 1, "--half", "--calibration", "platt", "--also-test", f"again={stripes}")
+
+    code, out, error = tune(stripes, "--json", "--tensorboard", *more)
+
+    written = json.loads(out)
+    assert code == 0, error
+    assert (tmp_path / "models" / "quick.keras").stat().st_size == written["size"]
+    page = tmp_path / "root" / "quick" / "report.html"
+    assert written["report"] == str(page)
+    assert "<html" in page.read_text()
+    assert (page.parent / "trials.csv").is_file()
+    assert {measure["split"] for measure in written["metrics"]} == {"validation", "test", "again"}
+    assert_readable_by_tensorboard(page.parent)
+
+
+def assert_readable_by_tensorboard(folder):
+    """TensorBoard's own reader finds the curves of the validation set."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for trial in read_search(folder).trials:
+        events = EventAccumulator(str(folder / "tensorboard" / trial.id / "validation"))
+        events.Reload()
+        for name in ("loss", "ce", "accuracy"):
+            found = [(e.step, float(tf.make_ndarray(e.tensor_proto)))
+                     for e in events.Tensors(f"epoch_{name}")]  # fmt: skip
+            assert [step for step, _ in found] == [epoch.epoch for epoch in trial.curve]
+            for (_, value), epoch in zip(found, trial.curve, strict=True):
+                assert value == pytest.approx(getattr(epoch, f"val_{name}"), abs=1e-6)
+
+
+def test_typed_again_the_search_is_not_run_again_and_the_report_is(
+    tune, stripes, tmp_path, monkeypatch, capsys
+):
+    assert tune(stripes)[0] == 0
+    curves = (tmp_path / "root" / "quick" / "curves.jsonl").read_text()
+    (tmp_path / "root" / "quick" / "report.html").unlink()
+
+    assert tune(stripes)[0] == 0
+
+    assert (tmp_path / "root" / "quick" / "curves.jsonl").read_text() == curves
+    folder = tmp_path / "root" / "quick"
+    assert (folder / "report.html").is_file()
+    code, out, _ = type_in(monkeypatch, capsys, "tune-report", folder, "--tensorboard")
+    assert code == 0
+    assert out.split() == [str(folder / "report.html"), str(folder / "tensorboard")]
+    assert_refused(tune(stripes, "--seed", 2), "seed: was 1, is 2", "another name")
+
+
+def test_a_report_of_what_is_no_search_is_refused(monkeypatch, capsys, tmp_path):
+    result = type_in(monkeypatch, capsys, "tune-report", tmp_path)
+
+    assert_refused(result, "holds no search: study.json is missing", "Give the folder of a search")
+
+
+@pytest.fixture
+def data(stripes, tmp_path):
+    """A copy of the pictures that may be harmed."""
+    shutil.copytree(stripes, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_an_empty_class_is_told(tune, data):
+    for path in (data / "opacity").iterdir():
+        path.unlink()
+
+    assert_refused(tune(data, "--plan"), "opacity")
+
+
+def test_a_single_class_is_told(tune, data):
+    shutil.rmtree(data / "opacity")
+
+    assert_refused(tune(data, "--plan"), "opacity")
+
+
+def test_three_pictures_in_all_are_too_few(tune, tmp_path):
+    folder = draw_stripes(tmp_path / "few", ("normal", "opacity"), 2)
+    (folder / "opacity" / "00.png").unlink()
+
+    assert_refused(tune(folder, "--plan"), "Class 'normal' has 2 files", "Add some")
+
+
+def test_a_picture_that_cannot_be_read_is_named(tune, data):
+    (data / "normal" / "03.png").write_bytes(b"no picture")
+
+    assert_refused(tune(data, "--plan"), str(data / "normal" / "03.png"), "--skip-bad")
+
+
+def test_a_picture_that_cannot_be_read_is_left_out_when_asked(tune, data):
+    (data / "normal" / "03.png").write_bytes(b"no picture")
+
+    code, out, error = tune(data, "--plan", "--json", "--skip-bad")
+
+    assert code == 0
+    assert sum(json.loads(out)["rows"]) <= 47 - 7
+    assert str(data / "normal" / "03.png") in error.replace("\n", "")
+
+
+def test_a_picture_of_another_size_or_without_colour_is_read(tune, data):
+    Image.new("L", (77, 40), 99).save(data / "normal" / "03.png")
+
+    assert tune(data, "--plan", "--json")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--backbone", "mobilnet_v2"), "Did you mean 'mobilenet_v2'?"),
+        (("--objective", "val_los"), "Did you mean 'val_loss'?"),
+        (("--calibration", "plat"), "Give temperature or platt"),
+        (("--seed", "0"), "seed is 0. Give at least 1"),
+        (("--set", "units_1=64"), "--set names 'units_1' twice"),
+        (("--set", "units_3=64"), "'units_3' is never used"),
+        (("--set", "unit_1=64"), "Did you mean 'units_1'?"),
+        (("--set", "l1_1"), "'l1_1' sets nothing"),
+        (("--set", "dropout=0.1..0.4 step 0.2"), "'dropout' never reaches 0.4"),
+        (("--set", "optimizer=adam,addam"), "Did you mean 'adam'?"),
+        (("--weights", "nowhere.h5", "--backbone", "vgg16"), "nowhere.h5"),
+        (("--space", "nowhere.yaml"), "nowhere.yaml cannot be read"),
+        (("--task", "lung_opacty"), "Did you mean 'lung_opacity'?"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_in_a_line(tune, stripes, words, said):
+    assert_refused(tune(stripes, "--plan", *words), said)
+
+
+def test_a_folder_that_is_not_there_is_told(tune, tmp_path):
+    assert_refused(tune(tmp_path / "nowhere", "--plan"), str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("given", ["nothere", "test=x", "validation=x", "=x"])
+def test_a_further_test_set_takes_no_name_that_is_taken(given):
+    with pytest.raises(SettingError, match="--also-test"):
+        further_sets([given], TASKS["lung_opacity"], (32, 32), ("normal", "opacity"))

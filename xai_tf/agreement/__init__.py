@@ -1,0 +1,1 @@
+"""How far maps agree, and where they conflict."""

@@ -1,0 +1,1 @@
+"""Attribution methods: the table, the question, and how a map is computed."""

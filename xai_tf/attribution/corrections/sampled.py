@@ -1,0 +1,297 @@
+"""Methods that sample, made to go on: SmoothGrad, SquareGrad, VarGrad and RISE.
+
+LIME and Kernel SHAP, which sample too, are in `segments.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from xplique import attributions as xplique
+from xplique.attributions.base import sanitize_input_output
+from xplique.attributions.gradient_statistics.gradient_statistic import GradientStatistic
+
+from xai_tf.attribution.pass_counter import FORWARD_BATCH, GRADIENT_BATCH
+
+GROUPS = 4
+
+State = Mapping[str, np.ndarray]
+
+
+def nobody(_estimate: Callable[..., Any], *_known: Any) -> None:
+    """Nobody looks at the map so far; see `xai_tf.attribution.previews.Offers`."""
+
+
+def all_alike(scores: np.ndarray) -> bool:
+    """Whether scores, float (samples,), are the same but for rounding."""
+    return bool(np.ptp(scores) <= 1e-6 * np.abs(scores).max())
+
+
+class Sampled:
+    """An explainer that takes its samples block by block, and goes on where it stopped.
+
+    The draws of a block depend on the seed and the number of the block alone. So a run of 256
+    samples that is continued by 256 is the run of 512. Samples go to groups in turn, so that there
+    are maps of parts of them.
+
+    Attributes:
+        block: samples in a block, which is a batch of passes.
+        nb_samples: how many it will be in all.
+        taken: how many there are.
+        exact: whether nothing is left to chance.
+    """
+
+    block = FORWARD_BATCH
+    exact = False
+    offer = staticmethod(nobody)
+    nb_samples: int
+    taken: int
+    _seed: int
+
+    @sanitize_input_output
+    def explain(self, inputs: Any, targets: Any = None) -> Any:
+        maps = []
+        for image, target in zip(inputs, targets, strict=True):
+            self.begin(image, target)
+            while self.taken < self.nb_samples:
+                self.take()
+                self.offer(self.so_far)
+            maps.append(self.value())
+        return tf.stack(maps)
+
+    def begin(self, image: Any, target: Any, state: State | None = None) -> None:
+        """Start with a picture, or go on from the `state` that a run on it ended with.
+
+        Args:
+            image: float32 (height, width, 3).
+            target: the weights of the logits.
+            state: a mapping of arrays.
+        """
+        self._image, self._target = np.asarray(image), tf.convert_to_tensor(target)[None]
+        self.taken = 0
+        self._reset(state)
+
+    def take(self) -> None:
+        """Take the next block, or what is left of it, and run its passes."""
+        raise NotImplementedError
+
+    def value(self, part: Sequence[int] | None = None) -> Any:
+        """The map of the samples so far, (height, width, 1), or of some groups of them.
+
+        None where they are too few for one.
+        """
+        raise NotImplementedError
+
+    def so_far(self) -> Any:
+        """The map to show on the way, or None."""
+        return self.value()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What `begin` needs to go on."""
+        raise NotImplementedError
+
+    def at_most(self, limit: int) -> int:
+        """How many samples make sense, where there may be `limit`."""
+        return limit
+
+    @property
+    def silent(self) -> bool:
+        """Whether the network has answered all samples alike."""
+        raise NotImplementedError
+
+    def _reset(self, state: State | None) -> None:
+        raise NotImplementedError
+
+    def _next(self) -> tuple[np.random.Generator, slice]:
+        """The generator of the block that comes next, and which of its samples are to be taken."""
+        number, start = divmod(self.taken, self.block)
+        stop = min(self.block, start + self.nb_samples - self.taken)
+        return np.random.default_rng((self._seed, number)), slice(start, stop)
+
+    def _of(self, part: Sequence[int] | None) -> np.ndarray:
+        """Which of the samples are of a part: bool (samples,)."""
+        return np.isin(np.arange(self.taken) % GROUPS, part or range(GROUPS))
+
+    def _targets(self, count: int) -> Any:
+        return tf.repeat(self._target, count, axis=0)
+
+
+class _SampledStatistic(Sampled, GradientStatistic):
+    """A statistic of gradients over noisy copies, as sums over them."""
+
+    block = GRADIENT_BATCH
+    numbers: tuple[int, ...] = ()  # of a pixel, that are summed up
+
+    def __init__(self, model: Any, seed: int, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        self._seed = seed
+
+    def take(self) -> None:
+        rng, part = self._next()
+        noise = rng.normal(0, self.noise, (self.block, *self._image.shape))
+        copies = noise.astype(np.float32)[part]
+        copies += self._image
+        found = self.batch_gradient(self.model, copies, self._targets(len(copies)))
+        self._sums += self._added(np.asarray(found))
+        self.taken += len(copies)
+
+    def value(self, part: Sequence[int] | None = None) -> Any:
+        count = int(self._of(part).sum())
+        sums = self._sums[list(part or range(GROUPS))].sum(axis=0)
+        return self._statistic(sums, count)[..., None] if count > 1 else None
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"sums": self._sums.copy(), "taken": np.array(self.taken)}
+
+    @property
+    def silent(self) -> bool:
+        return not self._sums.any()
+
+    def _initialize_online_statistic(self) -> None:
+        """Xplique's own sums; ours are of halves."""
+
+    def _reset(self, state: State | None) -> None:
+        if state:
+            self._sums, self.taken = state["sums"].copy(), int(state["taken"])
+        else:
+            shape = (GROUPS, *self._image.shape[:2], *self.numbers)
+            self._sums = np.zeros(shape, np.float32)
+
+    def _added(self, gradients: np.ndarray) -> np.ndarray:
+        """What a block adds to the sums of the groups: (groups, height, width, *numbers)."""
+        raise NotImplementedError
+
+    def _statistic(self, sums: np.ndarray, count: int) -> np.ndarray:
+        return sums / count
+
+    def _summed(self, values: np.ndarray) -> np.ndarray:
+        """The sums of the values of each group: (groups, height, width, 3)."""
+        firsts = ((group - self.taken) % GROUPS for group in range(GROUPS))
+        return np.stack([values[first::GROUPS].sum(axis=0) for first in firsts])
+
+
+class SmoothGrad(_SampledStatistic, xplique.SmoothGrad):
+    """SmoothGrad with a seed."""
+
+    def _added(self, gradients: np.ndarray) -> np.ndarray:
+        return self._summed(gradients).mean(axis=-1)
+
+
+class SquareGrad(_SampledStatistic, xplique.SquareGrad):
+    """SquareGrad with a seed."""
+
+    def _added(self, gradients: np.ndarray) -> np.ndarray:
+        return self._summed(gradients**2).mean(axis=-1)
+
+
+class VarGrad(_SampledStatistic, xplique.VarGrad):
+    """VarGrad with a seed."""
+
+    numbers = (4,)  # a gradient for each colour, and the mean of their squares
+
+    def _added(self, gradients: np.ndarray) -> np.ndarray:
+        squares = self._summed(gradients**2).mean(axis=-1, keepdims=True)
+        return np.concatenate([self._summed(gradients), squares], axis=-1)
+
+    def _statistic(self, sums: np.ndarray, count: int) -> np.ndarray:
+        means = sums / count
+        spread = means[..., -1] - (means[..., :-1] ** 2).mean(axis=-1)
+        return count / (count - 1) * spread
+
+
+class Scored(Sampled):
+    """A sampled explainer that needs no more of a sample than its score; draws come back."""
+
+    _scores: np.ndarray
+
+    def take(self) -> None:
+        drawn = self._draw(*self._next())
+        pictures = self._pictures(drawn)
+        found = self.inference_function(self.model, pictures, self._targets(len(pictures)))
+        self._take(drawn, np.asarray(found))
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"scores": self._scores.copy()}
+
+    @property
+    def silent(self) -> bool:
+        return all_alike(self._scores)
+
+    def _reset(self, state: State | None) -> None:
+        self._scores = np.zeros(0, np.float32)
+        self._empty()
+        known = state["scores"] if state else ()
+        while self.taken < min(len(known), self.nb_samples):
+            drawn = self._draw(*self._next())
+            drawn = drawn[: len(known) - self.taken]
+            self._take(drawn, known[self.taken : self.taken + len(drawn)])
+
+    def _take(self, drawn: np.ndarray, scores: np.ndarray) -> None:
+        self._add(drawn, scores)
+        self._scores = np.concatenate([self._scores, scores])
+        self.taken += len(drawn)
+
+    def _empty(self) -> None:
+        """Forget what was added."""
+        raise NotImplementedError
+
+    def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
+        """Some samples of a block; always draws all."""
+        raise NotImplementedError
+
+    def _pictures(self, drawn: np.ndarray) -> Any:
+        """What the network is shown: float32 (samples, height, width, 3)."""
+        raise NotImplementedError
+
+    def _add(self, drawn: np.ndarray, scores: np.ndarray) -> None:
+        raise NotImplementedError
+
+
+class Rise(Scored, xplique.Rise):
+    """RISE with a seed, a shift of its own for each mask, and zero where there is no effect."""
+
+    def __init__(self, model: Any, seed: int, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        self._seed = seed
+
+    def value(self, part: Sequence[int] | None = None) -> Any:
+        weighted, shown = self._sums[list(part or range(GROUPS))].sum(axis=0)
+        scores = self._scores[self._of(part)]
+        if not len(scores):
+            return None
+        return (weighted / (shown + self.EPSILON) - scores.mean())[..., None]
+
+    def _empty(self) -> None:
+        self._sums = np.zeros((GROUPS, 2, *self._image.shape[:2]), np.float32)
+
+    def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
+        return self._masks(rng, self.block, self._image.shape[:2])[part]
+
+    def _pictures(self, drawn: np.ndarray) -> Any:
+        shade = np.float32(self.mask_value)
+        return tf.constant(drawn) * (self._image - shade) + shade
+
+    def _add(self, drawn: np.ndarray, scores: np.ndarray) -> None:
+        numbers = (self.taken + np.arange(len(drawn))) % GROUPS
+        mine = numbers == np.arange(GROUPS)[:, None]
+        weights = np.stack([mine * scores, mine], axis=1).reshape(-1, len(drawn))
+        weights = weights.astype(np.float32)
+        self._sums += (weights @ drawn.reshape(len(drawn), -1)).reshape(self._sums.shape)
+
+    def _masks(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> Any:
+        """Random grids, enlarged to a cell more than the picture and cut at a random place."""
+        grid = self.grid_size
+        cells = rng.random((count, grid, grid, 1)) < self.preservation_probability
+        height, width = (side + -(-side // grid) for side in size)
+        large = tf.image.resize(tf.cast(cells, tf.float32), (height, width)).numpy()
+        tops = rng.integers(0, height - size[0] + 1, count)
+        lefts = rng.integers(0, width - size[1] + 1, count)
+        return np.stack(
+            [
+                mask[top : top + size[0], left : left + size[1]]
+                for mask, top, left in zip(large, tops, lefts, strict=True)
+            ]
+        )

@@ -1,0 +1,213 @@
+"""LIME and Kernel SHAP: which segments are taken away, and what linear model is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from xplique.attributions.base import BlackBoxExplainer
+
+from xai_tf.attribution.corrections.sampled import GROUPS, Scored, State, all_alike
+from xai_tf.attribution.pass_counter import FORWARD_BATCH
+
+SAMPLES_A_SEGMENT = 4  # at least, before the linear model so far is shown
+SAMPLES_A_WEIGHT = 2  # at least, before that of a part is looked at, or how well one fits
+KERNEL_WIDTH = 0.25
+MAX_PLAYERS = 20  # whose coalitions may be enumerated
+FULL = 512  # coalitions at most that are all taken where one could stop before
+
+
+class LocalModel(Ridge):
+    """LIME's linear model; keeps how well it fits, as R2 of the weighted draws it was fitted to.
+
+    With about as many weights as draws any model fits, and scores that are all alike leave nothing
+    to fit: there is no R2 then.
+    """
+
+    figures: dict[str, float]
+
+    def fit(self, present: Any, scores: Any, sample_weight: Any = None) -> LocalModel:
+        super().fit(present, scores, sample_weight)
+        told = len(present) >= SAMPLES_A_WEIGHT * present.shape[1] and not all_alike(scores)
+        self.figures = {"r2": float(self.score(present, scores, sample_weight))} if told else {}
+        return self
+
+
+class ShapleyModel:
+    """Weighted least squares whose weights add up to the score of all less the score of none.
+
+    The first two rows are the whole picture and the empty one: they are kept exactly.
+    """
+
+    coef_: np.ndarray
+    figures: dict[str, float]
+
+    def fit(self, present: Any, scores: Any, sample_weight: Any) -> ShapleyModel:
+        full, empty = float(scores[0]), float(scores[1])
+        self.figures = {"score_all": full, "score_none": empty, "undetermined": 0.0}
+        rows, last = present[2:, :-1].astype(float), present[2:, -1:].astype(float)
+        if rows.shape[1] == 0:
+            self.coef_ = np.array([full - empty])
+            return self
+        root = np.sqrt(sample_weight[2:])[:, None]
+        left = root * (rows - last)
+        right = root[:, 0] * (scores[2:] - empty - last[:, 0] * (full - empty))
+        # The normal equations, whose solution is the same and does not take longer with the draws.
+        first, _, rank, _ = np.linalg.lstsq(left.T @ left, left.T @ right, rcond=None)
+        self.figures["undetermined"] = float(len(first) - rank)
+        self.coef_ = np.append(first, full - empty - first.sum())
+        return self
+
+    def predict(self, present: Any) -> np.ndarray:
+        return present @ self.coef_
+
+
+class _Surrogate(Scored, BlackBoxExplainer):
+    """A linear model of the score, by the segments that are present.
+
+    Attributes:
+        interpretable_model: that of all samples, once `value` was asked for.
+    """
+
+    interpretable_model: LocalModel | ShapleyModel
+
+    def __init__(
+        self, model: Any, seed: int, segments: np.ndarray, nb_samples: int, baseline: float
+    ) -> None:
+        super().__init__(model, FORWARD_BATCH)
+        self._seed, self._segments, self._baseline = seed, segments, np.float32(baseline)
+        self.nb_samples, self.count = nb_samples, int(segments.max()) + 1
+
+    def value(self, part: Sequence[int] | None = None) -> Any:
+        chosen = self._of(part)
+        if part and chosen.sum() < SAMPLES_A_WEIGHT * self.count:
+            return None
+        present, scores = self._present[chosen], self._scores[chosen]
+        model = self._model().fit(present, scores, self._weights(present))
+        if part is None:
+            self.interpretable_model = model
+        elif model.figures.get("undetermined"):
+            return None
+        return model.coef_.astype(np.float32)[self._segments][..., None]
+
+    def so_far(self) -> Any:
+        """The map, once the samples settle it."""
+        if self._few:
+            return None
+        found = self.value()
+        return None if self.interpretable_model.figures.get("undetermined") else found
+
+    @property
+    def _few(self) -> bool:
+        return self.taken < SAMPLES_A_SEGMENT * self.count
+
+    def _empty(self) -> None:
+        self._present = np.zeros((0, self.count), np.int32)
+
+    def _pictures(self, drawn: np.ndarray) -> np.ndarray:
+        shown = drawn.astype(bool)[:, self._segments, None]
+        return np.where(shown, self._image, self._baseline)
+
+    def _add(self, drawn: np.ndarray, scores: np.ndarray) -> None:
+        self._present = np.concatenate([self._present, drawn])
+
+    def _model(self) -> Any:
+        raise NotImplementedError
+
+    def _weights(self, present: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class Lime(_Surrogate):
+    """LIME with a seed, the segments of Kernel SHAP, and the paper's kernel."""
+
+    def _model(self) -> LocalModel:
+        return LocalModel()
+
+    def _weights(self, present: np.ndarray) -> np.ndarray:
+        return cosine_weights(present)
+
+    def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
+        present = rng.integers(0, 2, (self.block, self.count), dtype=np.int32)
+        if self.taken == 0:
+            present[0] = 1
+        return present[part]
+
+
+class KernelShap(_Surrogate):
+    """Kernel SHAP with a seed, the paper's constrained fit and paired draws; exact when all fit."""
+
+    def begin(self, image: Any, target: Any, state: State | None = None) -> None:
+        self.exact = fits_all(self.count, self.nb_samples)
+        if state and fits_all(self.count, len(state["scores"])) != self.exact:
+            state = None  # what was drawn is not what comes first when all are taken
+        super().begin(image, target, state)
+
+    def at_most(self, limit: int) -> int:
+        """All coalitions where they are few, else fewer than all: then it would be drawn anew."""
+        if fits_all(self.count, min(limit, FULL)):
+            return max(2**self.count, 2)
+        return min(limit, 2**self.count - 1) if self.count < MAX_PLAYERS else limit
+
+    def _model(self) -> ShapleyModel:
+        return ShapleyModel()
+
+    def _weights(self, present: np.ndarray) -> np.ndarray:
+        return shapley_weights(present) if self.exact else np.ones(len(present), np.float32)
+
+    def _of(self, part: Sequence[int] | None) -> np.ndarray:
+        """Pairs stay together; the first is of all parts."""
+        pairs = np.arange(self.taken) // 2
+        return (pairs == 0) | np.isin(pairs % GROUPS, part or range(GROUPS))
+
+    def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
+        first = self.taken - self.taken % self.block
+        if self.exact:
+            return all_coalitions(self.count, first, self.block)[part]
+        drawn = coalitions(self.count, self.block, rng)
+        if first == 0:
+            drawn[0], drawn[1] = 1, 0
+        return drawn[part]
+
+
+def cosine_weights(present: np.ndarray) -> np.ndarray:
+    """LIME's kernel: exp(-d^2 / width^2), square-rooted, d the cosine distance to all present."""
+    distance = 1 - np.sqrt(present.mean(axis=1, dtype=np.float32))
+    return np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2))
+
+
+def coalitions(num_segments: int, num_samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Kernel SHAP's draws: which segments are present, int32 (samples, segments).
+
+    Sizes by the Shapley kernel, each with its complement (Covert & Lee 2021), which cancels the
+    first-order error.
+    """
+    sizes = np.arange(1, num_segments)
+    chances = 1 / (sizes * (num_segments - sizes))
+    drawn = rng.choice(sizes, num_samples // 2, p=chances / chances.sum())
+    order = rng.random((len(drawn), num_segments)).argsort(axis=1).argsort(axis=1)
+    half = (order < drawn[:, None]).astype(np.int32)
+    return np.stack([half, 1 - half], axis=1).reshape(-1, num_segments)
+
+
+def all_coalitions(num_segments: int, first: int, num_samples: int) -> np.ndarray:
+    """Every coalition once: all, none, the others by number; then none again, at no weight."""
+    numbers = np.arange(first, first + num_samples)
+    codes = np.where(numbers < 2**num_segments, numbers - 1, 0)
+    codes = np.where(numbers == 0, 2**num_segments - 1, codes)
+    return ((codes[:, None] >> np.arange(num_segments)) & 1).astype(np.int32)
+
+
+def fits_all(num_segments: int, num_samples: int) -> bool:
+    """Whether every coalition of the segments can be among the samples."""
+    return num_segments < MAX_PLAYERS and 2**num_segments <= num_samples
+
+
+def shapley_weights(present: np.ndarray) -> np.ndarray:
+    """The Shapley kernel of coalitions: float32 (samples,), 0 for all and none."""
+    count, sizes = present.shape[1], present.sum(axis=1)
+    kernel = [0.0] + [(count - 1) / (comb(count, k) * k * (count - k)) for k in range(1, count)]
+    return np.array([*kernel, 0.0], np.float32)[sizes]

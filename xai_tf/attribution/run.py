@@ -1,0 +1,200 @@
+"""Run a method: what `xai_tf.attribution.explanation` asks for, with TensorFlow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from xai_tf.attribution.builders import build_explainer, start_meter
+from xai_tf.attribution.convergence import LOOKS, Convergence
+from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.explanation import Explanation, Order, Partial, Progress
+from xai_tf.attribution.methods import Cost
+from xai_tf.attribution.previews import Offers, one_map
+from xai_tf.attribution.sampling import sample
+from xai_tf.attribution.setup import Run
+from xai_tf.inputs.segments import segment
+
+MAX_GAP = 0.05  # of Integrated Gradients, as a share of the score's change
+MIN_R2 = 0.3  # of LIME
+UNSTABLE = 0.5  # below, there is more chance than network in a sampled map
+
+
+def run(
+    order: Order, progress: Progress | None = None, partial: Partial | None = None
+) -> list[Explanation]:
+    """Run a method, once for each layer of the order; progress and partial as in `explain`."""
+    method, classifier = order.method, order.classifier
+    chosen = method.settings(order.settings, classifier.baseline)
+    told = _Told(progress, method.cost(chosen, classifier.image_size).evaluations)
+    start = time.perf_counter()
+    meter = start_meter(method, classifier, told)
+    features: list[Any] = [None] * len(order.layers)
+    if len(order.layers) > 1:
+        features = _features(order, meter)
+    parts = segment(order.sample, int(chosen["num_segments"])) if method.segments else None
+    offer = Offers(partial, method) if partial else None
+    explanations = []
+    for layer, known in zip(order.layers, features, strict=True):
+        setup = Run(
+            classifier, chosen, order.seed, layer, parts, known, meter, order.sample.image, offer
+        )
+        explainer = build_explainer(method, setup)
+        values, convergence = _values(order, explainer, told)
+        attribution = one_map(values, method)
+        figures, weights = _figures(order, explainer, attribution, chosen, meter)
+        if convergence:
+            chosen = {**chosen, "num_samples": explainer.taken}
+            figures |= _sampled_figures(explainer.taken, convergence)
+        explanations.append(
+            Explanation(
+                order.sample, order.prediction, method, attribution, order.target,
+                order.contrast, chosen, order.seed if method.stochastic else None, layer,
+                meter.cost, time.perf_counter() - start, parts, weights, figures,
+                _doubts(convergence, attribution) + _warnings(order, figures), convergence,
+            )
+        )  # fmt: skip
+    if order.until_stable:
+        told(told.total)  # it may have stopped before
+    return [_with_begun(explanation, order.begun) for explanation in explanations]
+
+
+class _Told:
+    """Tells how many of the passes to come are done."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self.total = progress, total
+
+    def __call__(self, done: int) -> None:
+        if self._progress:
+            self._progress(min(done, self.total), self.total)
+
+
+def _features(order: Order, meter: Any) -> list[Any]:
+    """The maps of all layers and their gradients, in one pass."""
+    known = order.classifier.feature_pass(order.layers)
+    maps, gradients = known(order.sample.image[None], order.weights[None])
+    meter.count("gradient", 1)
+    return list(zip(maps, gradients, strict=True))
+
+
+def _values(order: Order, explainer: Any, told: _Told) -> tuple[Any, Convergence | None]:
+    """What the explainer says of the picture, and how it settled if it samples."""
+    image, weights = order.sample.image, order.weights
+    if not order.method.stochastic:
+        return explainer(image[None], weights[None])[0], None
+    if order.until_stable:
+        low = int(order.method.options["num_samples"].low)  # so that it can be asked for again
+        explainer.nb_samples = max(explainer.at_most(explainer.nb_samples), low)
+    begun = order.begun and order.begun.convergence
+    explainer.begin(image, weights, begun and begun.state)
+    told.total = explainer.nb_samples - explainer.taken  # it may have started over
+    convergence = sample(explainer, order.method, order.until_stable, begun)
+    values = explainer.value()
+    # What is left where all samples are answered alike is rounding, and would be drawn as a map.
+    return np.zeros_like(values) if explainer.silent else values, convergence
+
+
+def _with_begun(explanation: Explanation, begun: Explanation | None) -> Explanation:
+    """The passes and seconds of both runs."""
+    if begun is None:
+        return explanation
+    cost = Cost(
+        begun.cost.forward + explanation.cost.forward,
+        begun.cost.gradient + explanation.cost.gradient,
+    )
+    return replace(explanation, cost=cost, seconds=begun.seconds + explanation.seconds)
+
+
+def _figures(
+    order: Order,
+    explainer: Any,
+    attribution: np.ndarray,
+    settings: Mapping[str, float],
+    meter: Any,
+) -> tuple[dict[str, float], np.ndarray | None]:
+    """What a method says of itself, and the weights of the segments."""
+    if order.method.complete:
+        image = order.sample.image
+        ends = np.stack([image, np.full_like(image, settings["baseline"])])
+        score, nothing = meter.scores(None, ends, np.stack([order.weights] * 2)).numpy()
+        change = float(score - nothing)
+        gap = abs(float(attribution.sum()) - change) / max(abs(change), 1e-6)
+        return {
+            "completeness_gap": gap,
+            "score": float(score),
+            "score_baseline": float(nothing),
+        }, None
+    surrogate = getattr(explainer, "interpretable_model", None)
+    if surrogate is None:
+        return {}, None
+    return surrogate.figures, surrogate.coef_.astype(np.float32)
+
+
+def _sampled_figures(samples: int, convergence: Convergence) -> dict[str, float]:
+    latest = convergence.latest
+    return {"samples": float(samples)} | ({} if latest is None else {"stability": latest})
+
+
+def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[str, ...]:
+    """What to know of a map that is not stable."""
+    if convergence is None:
+        return ()
+    latest = convergence.latest
+    if convergence.wanted is None and latest is None and drawable(attribution):
+        return (
+            "The samples are too few to tell whether the map is stable. Take more, or run until "
+            "stable.",
+        )
+    if convergence.wanted is None and latest is not None and latest < UNSTABLE:
+        return (
+            f"The samples are too few: another seed would give a map that agrees to {latest:.2f} "
+            "only. Take more, or run until stable.",
+        )
+    if convergence.reached:
+        return ()
+    if latest is None or not drawable(attribution):
+        return (
+            "There was nothing to wait for: the map is the same everywhere, or the network "
+            "answers every sample alike, so no two halves can agree.",
+        )
+    if latest >= convergence.wanted:
+        return (
+            f"Stable at the last look alone, after {convergence.limit} samples, the limit: one may "
+            f"be luck, so {LOOKS} in a row count. Run more, or take a method that draws nothing.",
+        )
+    return (
+        f"Not stable after {convergence.limit} samples, the limit: another seed would give a map "
+        f"that agrees to {latest:.2f}, and {convergence.wanted:.2f} was asked for. Run "
+        "more, or take a method that draws nothing.",
+    )
+
+
+def _warnings(order: Order, figures: Mapping[str, float]) -> tuple[str, ...]:
+    method, classifier = order.method, order.classifier
+    found = []
+    if method.relu_only and not classifier.has_relu:
+        found.append(
+            f"{classifier.name} has no ReLU that {method.title} can change (none, or leaking "
+            "ones), so it is nothing but the plain gradient."
+        )
+    if figures.get("completeness_gap", 0) > MAX_GAP:
+        found.append(
+            f"The shares miss {figures['completeness_gap']:.0%} of the change in the score. "
+            "Take more steps."
+        )
+    if figures.get("undetermined", 0):
+        found.append(
+            f"The samples are too few for so many segments: {figures['undetermined']:.0f} weights "
+            "are undetermined. Take at least twice as many samples as segments, better ten times."
+        )
+    if figures.get("r2", 1) < MIN_R2:
+        found.append(
+            f"LIME's linear model fits badly here (R2 {figures['r2']:.2f}). Take more samples, or "
+            "Kernel SHAP."
+        )
+    return tuple(found)

@@ -1,0 +1,203 @@
+"""An index page over a folder of bundles, for a browser without a network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from html import escape
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from xai_tf.attribution.convergence import curve
+from xai_tf.errors import OutputError
+from xai_tf.metrics.tables import HEAD, score_cells
+from xai_tf.narration.notices import NOTICE
+
+MARK = "<!doctype html><!-- written by xai-tf -->"
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+section { border-top: 1px solid #8888; padding: 1rem 0; }
+img { max-width: 100%; height: auto; background: white; }
+table { border-collapse: collapse; font-size: 0.9rem; }
+td, th { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; }
+meter { width: 8rem; }
+.note { opacity: 0.75; }
+.alarm { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
+"""
+SHOWN = (
+    "Where it is bright, all of these make much of the place:",
+    "Where it is bright, these conflict:",
+)
+
+
+def write_page(folder: Path, manifests: dict[str, dict[str, Any]], title: str) -> Path:
+    """Write `index.html` beside the bundles: prediction, pictures and figures of each file.
+
+    Args:
+        folder: holds the bundles.
+        manifests: by the name of the bundle.
+        title: of the page.
+    """
+    sections = "\n".join(_section(name, manifest) for name, manifest in manifests.items())
+    page = folder / "index.html"
+    text = (
+        f'{MARK}\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
+        f"<h1>{escape(title)}</h1>\n"
+        f'<p class="note">{NOTICE}</p>\n{sections}\n</html>\n'
+    )
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, page)
+    except OSError as error:
+        raise OutputError(f"{page} cannot be written ({error.strerror or error}).") from error
+    return page
+
+
+def check_page(folder: Path) -> None:
+    """Raise an OutputError where the page would take the place of somebody else's."""
+    page = folder / "index.html"
+    if page.is_file() and MARK not in page.read_text("utf-8", errors="replace")[:200]:
+        raise OutputError(f"{page} is there and is not ours. Give another --out.")
+
+
+def _section(name: str, manifest: dict[str, Any]) -> str:
+    read, model = manifest["input"], manifest["model"]
+    chances = "".join(
+        f'<tr><td>{escape(label)}<td><meter value="{chance:.4f}">{chance:.1%}</meter> {chance:.1%}'
+        for label, chance in sorted(
+            read["prediction"]["probabilities"].items(), key=lambda item: -item[1]
+        )[:5]
+    )
+    notes = "".join(f'<p class="note">{escape(text)}</p>' for text in read["warnings"])
+    pictures = "".join(
+        f'<p><img src="{quote(name)}/{picture}" loading="lazy" alt="{escape(text)}">'
+        for picture, text in _pictures(manifest)
+    )
+    sounds = "".join(
+        f'<p><audio controls src="{quote(name)}/{sound}"></audio>' for sound in _sounds(manifest)
+    )
+    rows = "".join(_row(entry) for entry in manifest["explanations"])
+    return (
+        f"<section><h2>{escape(read['file'])}: {escape(read['prediction']['class'])}</h2>"
+        f"<p>{escape(model['name'])}</p><table>{chances}</table>{notes}{_alarms(manifest)}"
+        f"{sounds}{pictures}{_compared(name, manifest)}"
+        "<details><summary>Figures</summary><table><tr><th>Method<th>Class explained<th>Passes"
+        f"<th>Seconds<th>What it says of itself<th>Map doctor{rows}</table></details>"
+        f"{_agreement(manifest)}{_scores(manifest)}{_regions(manifest)}</section>"
+    )
+
+
+def _suffixes(manifest: dict[str, Any]) -> list[str]:
+    windows = sorted({entry["window"] for entry in manifest["explanations"]})
+    return [f"_window{number:02d}" for number in windows] if len(windows) > 1 else [""]
+
+
+def _pictures(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    said = f"{manifest['input']['file']} is called {manifest['input']['prediction']['class']}"
+    found = [("timeline.png", f"{said}, over time")] if "windows" in manifest["input"] else []
+    methods = ", ".join(dict.fromkeys(entry["method"] for entry in manifest["explanations"]))
+    return found + [
+        (f"comparison{suffix}.png", f"{said}: maps of {methods}") for suffix in _suffixes(manifest)
+    ]
+
+
+def _compared(name: str, manifest: dict[str, Any]) -> str:
+    """What the maps of each question have in common, where they conflict, and who says what."""
+    parts = []
+    for compared in manifest.get("comparisons", ()):
+        methods = escape(", ".join(compared["agreement"]["methods"]))
+        for picture, shown in zip(compared["pictures"], SHOWN, strict=True):
+            source, told = f"{quote(name)}/{picture}", f"{shown} {methods}"
+            parts.append(f'<p>{told}<p><img src="{source}" loading="lazy" alt="{told}">')
+        for dispute in compared["conflicts"]:
+            parts.append(f"<p>{escape(dispute['place'])}: {escape(dispute['text'])}.")
+    return "".join(parts)
+
+
+def _sounds(manifest: dict[str, Any]) -> list[str]:
+    if "seconds_span" not in manifest["explanations"][0]:
+        return []
+    return [f"sound{suffix}.wav" for suffix in _suffixes(manifest)]
+
+
+def _row(entry: dict[str, Any]) -> str:
+    figures = ", ".join(f"{name} {value:.3g}" for name, value in entry["figures"].items())
+    findings = " ".join(finding["text"] for finding in entry["findings"]) or "sound"
+    against = f" rather than {entry['contrast']}" if entry["contrast"] else ""
+    layer = f" at {entry['layer']}" if entry["layer"] else ""
+    cells = (
+        entry["method"] + layer, entry["target"] + against, sum(entry["passes"].values()),
+        f"{entry['seconds']:.1f}", figures, " ".join([*entry["warnings"], findings]),
+    )  # fmt: skip
+    settled = entry.get("convergence") or {"samples": [], "stability": [], "wanted": None}
+    drawn = curve(settled["samples"], settled["stability"], settled["wanted"])
+    return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells) + drawn
+
+
+def _scores(manifest: dict[str, Any]) -> str:
+    """The scores of the explanations, with what each means; nothing where none were asked for."""
+    rows = [
+        (entry["method"], *score_cells(score))
+        for entry in manifest["explanations"]
+        for score in entry["scores"]
+    ]
+    return _folded("Scores", ("method", *HEAD), rows)
+
+
+def _agreement(manifest: dict[str, Any]) -> str:
+    """How far the maps of one question agree, pair by pair."""
+    rows = []
+    for compared in manifest.get("comparisons", ()):
+        found, asked = compared["agreement"], compared["target"]
+        for one, other in combinations(range(len(found["methods"])), 2):
+            signs = found["sign_agreement"][one][other]
+            rows.append((
+                asked, f"{found['methods'][one]} and {found['methods'][other]}",
+                f"{found['rank_correlation'][one][other]:.2f}",
+                f"{found['overlap'][one][other]:.0%}", "-" if signs is None else f"{signs:.0%}",
+            ))  # fmt: skip
+    head = ("class", "maps", "rank correlation", "overlap of the top tenth", "same sign there")
+    return _folded("Agreement", head, rows)
+
+
+def _alarms(manifest: dict[str, Any]) -> str:
+    """What is wrong with where the evidence lies, of each map that was audited."""
+    audits = [(e["method"], e["audit"]) for e in manifest["explanations"] if "audit" in e]
+    alarms = [f"{method}: {text}" for method, audit in audits for text in audit["alarms"]]
+    notes = dict.fromkeys(text for _, audit in audits for text in audit["warnings"])
+    return "".join(
+        f'<p class="{look}">{escape(text)}</p>'
+        for look, texts in (("alarm", alarms), ("note", notes))
+        for text in texts
+    )
+
+
+def _regions(manifest: dict[str, Any]) -> str:
+    """How much of each map lies in which region; nothing where that was not asked for."""
+    rows = [
+        (
+            entry["method"], row["partition"], row["region"], f"{row['area']:.1%}",
+            "-" if row["share"] is None else f"{row['share']:.1%}",
+            "-" if row["ratio"] is None else f"{row['ratio']:.2f}", "ALARM" * row["alarm"],
+        )
+        for entry in manifest["explanations"]
+        for row in entry.get("audit", {}).get("regions", ())
+    ]  # fmt: skip
+    head = ("method", "parted by", "region", "area", "evidence", "density", "alarm")
+    return _folded("Where the evidence lies", head, rows)
+
+
+def _folded(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that opens on a click; nothing where it has no rows."""
+    if not rows:
+        return ""
+    heads = "".join(f"<th>{name.capitalize()}" for name in head)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in rows)
+    return f"<details><summary>{title}</summary><table><tr>{heads}{lines}</table></details>"

@@ -1,0 +1,287 @@
+"""Save explanations: raw arrays, pictures, and a manifest that is written last."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from xai_tf.attribution.convergence import Convergence, curve
+from xai_tf.attribution.diagnostics import diagnose
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.bundles.agreement import save_comparisons
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.ood import Familiarity
+from xai_tf.classifiers.prediction import Prediction
+from xai_tf.classifiers.reading import Reading
+from xai_tf.files import whole_folder
+from xai_tf.inputs.audio import write_wav
+from xai_tf.inputs.sample import Sample
+from xai_tf.metrics.score import Score
+from xai_tf.metrics.tables import describe_scores
+from xai_tf.regions.audit import Audit
+from xai_tf.rendering import heatmaps
+
+SCHEMA_VERSION = 2
+MANIFEST = "manifest.json"
+SVG = "http://www.w3.org/2000/svg"
+PACKAGES = ("keras", "xplique", "librosa", "numpy")
+
+
+def save_bundle(
+    folder: Path,
+    classifier: Classifier,
+    reading: Reading,
+    explanations: Sequence[Explanation],
+    opacity: float = 0.7,
+    shared_scale: bool = False,
+    scores: Sequence[Sequence[Score]] = (),
+    audits: Sequence[Mapping[str, Any]] = (),
+    question: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the explanations of one file into `folder`, whole or not at all.
+
+    Holds `input.png`, a figure and an overlay each explanation, how it settled where it samples
+    (`..._stability.svg`), a comparison each window, of two maps or more of a question what they
+    have in common and where they conflict (`consensus.png`, `conflict.png`), `attributions.npz`
+    (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle that is there already
+    is replaced. `scores` and `audits` (of `describe_audit`), where given, are those of each
+    explanation; `question` is what was asked, as plain data, by which a later run knows the answer.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        OutputError: the folder holds something else, or cannot be written.
+    """
+    with whole_folder(folder, MANIFEST) as new:
+        manifest = _write(
+            new, classifier, reading, explanations, opacity, shared_scale, scores, audits
+        )  # fmt: skip
+        if question is not None:
+            manifest["question"] = json.loads(json.dumps(question))
+        (new / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
+    return manifest
+
+
+def bundle_names(files: Sequence[Path]) -> list[str]:
+    """A folder name for each file: its stem, numbered where two share one."""
+    names: dict[str, None] = {}
+    for file in files:
+        name, number = file.stem, 2
+        while name in names:
+            name, number = f"{file.stem}-{number}", number + 1
+        names[name] = None
+    return list(names)
+
+
+def describe(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as plain data."""
+    return {
+        "class": prediction.name,
+        "label": prediction.label,
+        "probabilities": dict(
+            zip(prediction.classes, map(float, prediction.probabilities), strict=True)
+        ),
+        "logits": [float(z) for z in prediction.logits],
+        "margin": prediction.margin,
+    }
+
+
+def describe_classifier(classifier: Classifier) -> dict[str, Any]:
+    """What a classifier is, as plain data."""
+    return {
+        "name": classifier.name,
+        "sha256": classifier.sha256,
+        "task": classifier.task.name if classifier.task else None,
+        "backbone": classifier.backbone,
+        "classes": list(classifier.classes),
+        "image_size": list(classifier.image_size),
+        "head": vars(classifier.head),
+        "preprocessing": classifier.preprocessing,
+        "preprocessing_reason": classifier.preprocessing_reason,
+        "gate": classifier.gate.layer if classifier.gate else classifier.gate_problem or None,
+    }
+
+
+def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any]:
+    """A file and what was said of it, as plain data; with `explained`, beside explanations."""
+    first = reading.samples[0]
+    described: dict[str, Any] = {
+        "file": reading.source.name,
+        "sha256": first.sha256,
+        "warnings": list(reading.warnings_explained if explained else reading.warnings),
+        "familiarity": _describe_familiarity(reading.familiarity),
+        "prediction": describe(reading.prediction),
+    }
+    if first.label is not None:
+        described["truth"] = reading.prediction.classes[first.label]
+    if first.sound is not None:
+        described["sound"] = {"rate": first.sound.rate, "rebuilt": first.sound.rebuilt}
+    if len(reading.samples) > 1:
+        described["windows"] = [
+            {**_span(sample), **describe(prediction)}
+            for sample, prediction in zip(reading.samples, reading.predictions, strict=True)
+        ]
+    return described
+
+
+def _describe_familiarity(found: Familiarity | None) -> dict[str, Any] | None:
+    """How far the file lies from what the model was trained on; None where it was not checked."""
+    if found is None:
+        return None
+    return {
+        "distance": found.distance,
+        "threshold": found.threshold,
+        "unfamiliar": found.unfamiliar,
+        "reason": found.reason,
+    }
+
+
+def describe_explanation(explanation: Explanation) -> dict[str, Any]:
+    """An explanation as plain data: all but its arrays."""
+    return {
+        "method": explanation.method.name,
+        "signed": explanation.method.signed,
+        "target": explanation.prediction.classes[explanation.target],
+        "contrast": None
+        if explanation.contrast is None
+        else explanation.prediction.classes[explanation.contrast],
+        "settings": dict(explanation.settings),
+        "seed": explanation.seed,
+        "layer": explanation.layer,
+        "passes": vars(explanation.cost),
+        "seconds": round(explanation.seconds, 4),
+        "figures": dict(explanation.figures),
+        "convergence": explanation.convergence and _describe_convergence(explanation.convergence),
+        "warnings": list(explanation.warnings),
+        "findings": [vars(finding) for finding in diagnose(explanation.attribution)],
+        **_span(explanation.sample),
+    }
+
+
+def _describe_convergence(found: Convergence) -> dict[str, Any]:
+    """How a map settled, as plain data: how stable it was after how many samples."""
+    return {
+        "samples": found.samples.tolist(),
+        "stability": [round(float(value), 4) for value in found.stability],
+        "wanted": found.wanted,
+        "reached": found.reached,
+        "limit": found.limit,
+        "exact": found.exact,
+    }
+
+
+def describe_audit(audit: Audit) -> dict[str, Any]:
+    """Where the evidence of an explanation lies, as plain data."""
+    return {
+        "regions": [asdict(row) for row in audit.rows],
+        "alarms": list(audit.alarms),
+        "warnings": list(audit.warnings),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What computed it."""
+    import tensorflow as tf
+
+    found = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    return found | {name: version(name) for name in ("xai-tf", *PACKAGES)}
+
+
+def _write(
+    folder: Path,
+    classifier: Classifier,
+    reading: Reading,
+    explanations: Sequence[Explanation],
+    opacity: float,
+    shared_scale: bool,
+    scores: Sequence[Sequence[Score]],
+    audits: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Write all but the manifest, and return that."""
+    numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
+    several = len({id(e.sample) for e in explanations}) > 1
+    last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
+    arrays: dict[str, np.ndarray] = {}
+    entries = []
+    parts = zip_longest(explanations, describe_scores(explanations, scores), audits, fillvalue=())
+    for explanation, judged, audited in parts:
+        window = numbers[id(explanation.sample)]
+        name = _name(explanation, last_layer, window if several else None)
+        heatmaps.figure(explanation, opacity, reading.mark).savefig(folder / f"{name}.png")
+        _save_picture(folder / f"{name}_overlay.png", heatmaps.overlay(explanation, opacity))
+        arrays[name] = explanation.attribution
+        if explanation.segments is not None:
+            arrays[f"{name}_segments"] = explanation.segments
+            arrays[f"{name}_segment_weights"] = explanation.segment_weights
+        files = {"array": name, "pictures": [f"{name}.png", f"{name}_overlay.png"]}
+        settled = explanation.convergence
+        if settled and len(settled.samples):
+            files["pictures"].append(f"{name}_stability.svg")
+            drawn = curve(settled.samples, settled.stability, settled.wanted)
+            drawn = drawn.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
+            (folder / files["pictures"][-1]).write_text(drawn, "utf-8")
+        told = {"window": window, "scores": list(judged)}
+        if audited:
+            told["audit"] = audited
+        entries.append(files | describe_explanation(explanation) | told)
+    for sample in dict.fromkeys(e.sample for e in explanations):
+        suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
+        of_sample = [e for e in explanations if e.sample is sample]
+        _save_picture(folder / f"input{suffix}.png", heatmaps.image_bytes(sample))
+        arrays[f"image{suffix}"] = sample.image
+        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.mark)
+        compared.savefig(folder / f"comparison{suffix}.png")
+        if sample.sound is not None:
+            write_wav(folder / f"sound{suffix}.wav", sample.sound)
+            arrays |= _sound_arrays(sample, suffix)
+    if len(reading.samples) > 1:
+        heatmaps.timeline(reading).savefig(folder / "timeline.png")
+    np.savez_compressed(folder / "attributions.npz", **arrays)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "model": describe_classifier(classifier),
+        "input": describe_reading(reading, explained=True),
+        "explanations": entries,
+        "comparisons": save_comparisons(folder, explanations, [e["window"] for e in entries]),
+    }
+
+
+def _name(explanation: Explanation, last_layer: str, window: int | None) -> str:
+    """The name of an explanation in a bundle: its method, and what else tells it apart."""
+    parts = [explanation.method.name]
+    if explanation.layer and explanation.layer != last_layer:
+        parts.append(explanation.layer)
+    if window is not None:
+        parts.append(f"window{window:02d}")
+    return "_".join(parts)
+
+
+def _span(sample: Sample) -> dict[str, list[float]]:
+    if sample.sound is None:
+        return {}
+    return {"seconds_span": [float(sample.sound.seconds[0]), float(sample.sound.seconds[-1])]}
+
+
+def _sound_arrays(sample: Sample, suffix: str) -> dict[str, np.ndarray]:
+    sound = sample.sound
+    return {
+        f"{name}{suffix}": getattr(sound, name)
+        for name in ("waveform", "decibels", "hertz", "seconds")
+    }
+
+
+def _save_picture(path: Path, picture: np.ndarray) -> None:
+    Image.fromarray(picture).save(path)

@@ -1,0 +1,117 @@
+"""The passes of a network, compiled once for every batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xai_tf.classifiers.graph import tensors
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """The compiled passes of a model; traced once for every batch size.
+
+    Attributes:
+        logits: (images) -> (batch, logits).
+        scores: (images, targets) -> (batch,), the logits weighted by the targets and summed.
+        gradients: (images, targets) -> the scores' gradients, of the images' shape.
+    """
+
+    logits: Callable[[Any], Any]
+    scores: Callable[[Any, Any], Any]
+    gradients: Callable[[Any, Any], Any]
+
+
+def compile_passes(model: keras.Model) -> Passes:
+    """Compile a model's passes for any batch size, so that nothing is traced twice."""
+    import tensorflow as tf
+
+    images, targets = _signature(model)
+
+    @tf.function(input_signature=[images])
+    def logits(images: Any) -> Any:
+        return tf.cast(model(images, training=False), tf.float32)
+
+    @tf.function(input_signature=[images, targets])
+    def scores(images: Any, targets: Any) -> Any:
+        return tf.reduce_sum(tf.cast(model(images, training=False), tf.float32) * targets, axis=-1)
+
+    @tf.function(input_signature=[images, targets])
+    def gradients(images: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            score = tf.reduce_sum(
+                tf.cast(model(images, training=False), tf.float32) * targets, axis=-1
+            )
+        return tape.gradient(score, images, unconnected_gradients="zero")
+
+    return Passes(logits, scores, gradients)
+
+
+def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:
+    """Compile a pass (images) -> the map of a layer, (batch, height, width, channels)."""
+    import keras
+    import tensorflow as tf
+
+    inner = keras.Model(model.inputs[0], tensors(model)[layer])
+
+    @tf.function(input_signature=_signature(model)[:1])
+    def maps(images: Any) -> Any:
+        return inner(images, training=False)
+
+    return maps
+
+
+def compile_logits_and_means(model: keras.Model, layer: str) -> Callable[[Any], Any]:
+    """Compile a pass (images) -> the logits, and a layer's map averaged over its places.
+
+    Shapes (batch, logits) and (batch, channels). Both come from one forward pass.
+    """
+    import keras
+    import tensorflow as tf
+
+    inner = keras.Model(model.inputs[0], [model.outputs[0], tensors(model)[layer]])
+
+    @tf.function(input_signature=_signature(model)[:1])
+    def logits_and_means(images: Any) -> Any:
+        logits, maps = inner(images, training=False)
+        return tf.cast(logits, tf.float32), tf.reduce_mean(tf.cast(maps, tf.float32), axis=(1, 2))
+
+    return logits_and_means
+
+
+def compile_feature_pass(model: keras.Model, layers: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+    """Compile a pass (images, targets) -> the layers' maps, and the score's gradients there.
+
+    Both are lists of (batch, height, width, channels), one a layer. Xplique patches the layer while
+    it runs instead, which fails with several threads.
+    """
+    import keras
+    import tensorflow as tf
+
+    known = tensors(model)
+    inner = keras.Model(model.inputs[0], [*(known[name] for name in layers), model.outputs[0]])
+
+    @tf.function(input_signature=_signature(model))
+    def maps_and_gradients(images: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            *maps, logits = inner(images, training=False)
+            score = tf.reduce_sum(tf.cast(logits, tf.float32) * targets, axis=-1)
+        return maps, tape.gradient(score, maps, unconnected_gradients="zero")
+
+    return maps_and_gradients
+
+
+def _signature(model: keras.Model) -> list[Any]:
+    import tensorflow as tf
+
+    return [
+        tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+        tf.TensorSpec((None, model.output_shape[-1]), tf.float32),
+    ]

@@ -1,0 +1,1 @@
+"""Labelled files: found, split and read."""

@@ -1,0 +1,136 @@
+"""Read labelled files into data sets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from xai_tf.datasets.dataset import Dataset, Progress, Read, Splits
+from xai_tf.datasets.layouts import find_listing, folder_listing
+from xai_tf.datasets.leakage import check_leaks
+from xai_tf.datasets.listing import DataOptions, Listing, some
+from xai_tf.datasets.splits import part
+from xai_tf.errors import InputError
+from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.task import Task
+
+
+def read_folder(
+    folder: Path,
+    task: Task,
+    image_size: tuple[int, int] = (224, 224),
+    classes: tuple[str, ...] | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read a folder of class folders.
+
+    Args:
+        folder: holds one folder a class.
+        task: how files are read.
+        image_size: (height, width).
+        classes: the class folders in the order of the outputs; those of the task, or all that
+            are there in alphabetical order.
+        progress: called with (files read, files in all, file name).
+
+    Raises:
+        InputError: a class is missing or empty, or a file cannot be read; the text names it.
+    """
+    listing = folder_listing(folder, task, classes)
+    return _dataset(listing, _reader(task, image_size, progress, len(listing.entries)))
+
+
+def read_splits(
+    folder: Path,
+    task: Task,
+    image_size: tuple[int, int] = (224, 224),
+    seed: int = 0,
+    progress: Progress | None = None,
+    options: DataOptions | None = None,
+) -> Splits:
+    """Read train, validation and test sets.
+
+    Sets that the source brings (as folders, or in a column of a CSV file) are those sets. What is
+    missing is drawn by class and by group: at first 15% test, then 15% of the rest validate.
+
+    Args:
+        folder: the source: a folder, or a CSV file.
+        task: how files are read.
+        image_size: (height, width).
+        seed: of the draws.
+        progress: called with (files read, files in all, file name).
+        options: how the source is found, parted and read.
+
+    Raises:
+        InputError: as `find_listing`; a class has too few files or groups to be parted; a file
+            cannot be read; a picture or a group is on two sides.
+        SettingError: a share is not between 0 and 1.
+    """
+    options = options or DataOptions()
+    listing = find_listing(folder, task, options)
+    sides, said = part(listing, options, seed)
+    notes = [*listing.notes, *said]
+    read = _reader(task, image_size, progress, len(listing.entries))
+    read = _skipping(read, notes) if options.skip_bad else _offering_to_skip(read)
+    splits = Splits(**{side: _dataset(files, read) for side, files in sides.items()})
+    return replace(splits, notes=(*notes, *check_leaks(splits, options.allow_leak)))
+
+
+def _reader(task: Task, image_size: tuple[int, int], progress: Progress | None, total: int) -> Read:
+    """A function that reads one file after the other and tells so."""
+    numbers = count()
+
+    def read(path: Path) -> list[Sample]:
+        if progress:
+            progress(next(numbers), total, path.name)
+        return task.windows(path, image_size)
+
+    return read
+
+
+def _skipping(read: Read, notes: list[str]) -> Read:
+    """A reader that leaves out what cannot be read, with a note."""
+
+    def reading(path: Path) -> list[Sample]:
+        try:
+            return read(path)
+        except InputError as error:
+            notes.append(f"Left out: {error}")
+            return []
+
+    return reading
+
+
+def _offering_to_skip(read: Read) -> Read:
+    """A reader whose errors say how to go on without the file."""
+
+    def reading(path: Path) -> list[Sample]:
+        try:
+            return read(path)
+        except InputError as error:
+            raise InputError(f"{error} Or leave out such files with --skip-bad.") from error
+
+    return reading
+
+
+def _dataset(listing: Listing, read: Read) -> Dataset:
+    pixels, shape = bytearray(), ()  # grows in place, where a list would be copied into an array
+    labels, files, sounds = [], [], []
+    for number, entry in enumerate(listing.entries):
+        for sample in read(entry.path):
+            pixels += np.rint(sample.image * 255).astype(np.uint8).tobytes()
+            shape = sample.image.shape
+            labels.append(entry.label)
+            files.append(number)
+            sounds.append(sample.sound)
+    paths = tuple(entry.path for entry in listing.entries)
+    for label in {entry.label for entry in listing.entries} - set(labels):
+        unread = some(entry.path for entry in listing.entries if entry.label == label)
+        raise InputError(
+            f"Class {listing.classes[label]!r} is left without a file in one of the sets: {unread} "
+            "cannot be read. Add good ones."
+        )
+    images = np.frombuffer(pixels, np.uint8).reshape(-1, *shape)
+    return Dataset(images, np.array(labels), np.array(files), paths, listing.classes, tuple(sounds))

@@ -1,0 +1,1 @@
+"""A classifier on labelled files: figures, curves, mistakes."""

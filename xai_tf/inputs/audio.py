@@ -1,0 +1,298 @@
+"""Sound to a mel spectrogram image, and back to something one can hear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xai_tf.errors import InputError
+from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image, resize
+from xai_tf.inputs.task import Reader
+
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+MAX_HOURS = 1.0
+MAX_VALUES = 500_000_000  # frames times channels: an hour of stereo at 48 kHz fits, 2 GB as float32
+# Quieter than this (-80 dB below full scale) there is nothing but rounding to look at.
+SILENCE = 1e-4
+REBUILT_WARNING = (
+    "The sound was rebuilt from the picture (colours to decibels, phase guessed by Griffin-Lim): "
+    "pitch and rhythm can be trusted, timbre and loudness cannot, and the seconds assume that the "
+    "picture shows {seconds:g} s."
+)
+
+
+@dataclass(frozen=True)
+class MelRecipe:
+    """How a sound becomes a spectrogram image.
+
+    Attributes:
+        rate: samples a second to which the sound is brought first.
+        window_seconds: the length one image shows; shorter sounds are filled up with silence.
+        hop_seconds: at most this much from the start of one window to the next, in a longer sound.
+        fft_samples: length of the short-time Fourier transform, in samples.
+        frame_samples: length of its Hann window; shorter than the transform, it is filled up.
+        step_samples: samples from one spectrogram frame to the next.
+        num_mels: mel bands.
+        low_hertz, high_hertz: the range of the mel bands, in Hz.
+        range_decibels: the darkest colour stands for this much below the maximum of the window.
+        colour_map: matplotlib's name of the colours.
+    """
+
+    rate: int = 8000
+    window_seconds: float = 2.0
+    hop_seconds: float = 1.0
+    fft_samples: int = 1024
+    frame_samples: int = 512
+    step_samples: int = 64
+    num_mels: int = 64
+    low_hertz: float = 50.0
+    high_hertz: float = 3800.0
+    range_decibels: float = 80.0
+    colour_map: str = "magma"
+
+
+def sound_reader(recipe: MelRecipe) -> Reader:
+    """A task's reader: sound files by this recipe, pictures as spectrograms drawn by it."""
+
+    def read(path: Path, image_size: tuple[int, int]) -> list[Sample]:
+        if path.suffix.lower() in SOUND_SUFFIXES or _is_sound(path):
+            return read_sound(path, image_size, recipe)
+        return [_with_rebuilt_sound(sample, recipe) for sample in read_image(path, image_size)]
+
+    return read
+
+
+def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> list[Sample]:
+    """Read a sound file of any rate and channels: one sample per window.
+
+    Windows that hold silence only are left out, with a warning.
+
+    Raises:
+        InputError: the file is missing, damaged, empty, silent, shorter than 0.1 s or longer than
+            an hour.
+    """
+    check_file(path)
+    waveform = _load(path, recipe.rate)
+    digest = file_sha256(path)
+    samples, silent = [], 0
+    for start in window_starts(len(waveform) / recipe.rate, recipe):
+        piece = _window(waveform, start, recipe)
+        if np.abs(piece).max() < SILENCE:
+            silent += 1
+            continue
+        sound = mel_spectrogram(piece, recipe, start)
+        image = spectrogram_image(sound.decibels, image_size, recipe)
+        samples.append(Sample(image, path, digest, sound=sound))
+    if not samples:
+        raise InputError(f"{path} is silent below {recipe.rate // 2} Hz. Give another file.")
+    if silent:
+        warning = (
+            f"{silent} silent window{'s' * (silent > 1)} of {recipe.window_seconds:g} s left out."
+        )
+        samples = [replace(sample, warnings=(warning,)) for sample in samples]
+    return samples
+
+
+def window_starts(duration: float, recipe: MelRecipe) -> list[float]:
+    """Where the windows of a sound of `duration` seconds start, in seconds.
+
+    Spread evenly; the last ends with the sound, so that no window is filled up with silence.
+    """
+    last = duration - recipe.window_seconds
+    if last <= 0:
+        return [0.0]
+    return np.linspace(0, last, int(np.ceil(last / recipe.hop_seconds)) + 1).tolist()
+
+
+def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0) -> Sound:
+    """The mel spectrogram of a window, in dB below its maximum, with its axes.
+
+    Args:
+        waveform: float32 array of shape (samples,) at the recipe's rate.
+        recipe: how to transform it.
+        start: where the window starts in its file, in seconds.
+    """
+    import librosa
+
+    power = librosa.feature.melspectrogram(
+        y=waveform, sr=recipe.rate, n_fft=recipe.fft_samples, win_length=recipe.frame_samples,
+        hop_length=recipe.step_samples, n_mels=recipe.num_mels, fmin=recipe.low_hertz,
+        fmax=recipe.high_hertz,
+    )  # fmt: skip
+    decibels = librosa.power_to_db(power / power.max(), top_db=recipe.range_decibels)
+    frames = np.arange(decibels.shape[1])
+    return Sound(
+        waveform=waveform,
+        rate=recipe.rate,
+        decibels=decibels.astype(np.float32),
+        hertz=mel_centres(recipe),
+        seconds=(start + frames * recipe.step_samples / recipe.rate).astype(np.float32),
+    )
+
+
+@lru_cache(maxsize=8)
+def mel_centres(recipe: MelRecipe) -> np.ndarray:
+    """Centre frequency of each mel band in Hz: float32 of shape (bands,)."""
+    import librosa
+
+    edges = librosa.mel_frequencies(
+        recipe.num_mels + 2, fmin=recipe.low_hertz, fmax=recipe.high_hertz
+    )
+    return edges[1:-1].astype(np.float32)
+
+
+def spectrogram_image(
+    decibels: np.ndarray, image_size: tuple[int, int], recipe: MelRecipe
+) -> np.ndarray:
+    """Colour a spectrogram: float32 array of shape (height, width, 3), low notes at the bottom.
+
+    What a borderless matplotlib `imshow` of the same decibels shows, without drawing one: resized
+    first, coloured then, so that no colour stands in the image that is not in the colour map.
+    """
+    level = 1 + resize(decibels[::-1], image_size) / recipe.range_decibels
+    return _colours(recipe.colour_map)[np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)]
+
+
+def image_decibels(image: np.ndarray, recipe: MelRecipe) -> np.ndarray:
+    """Undo `spectrogram_image`: each pixel's nearest colour, resized to (bands, frames), in dB."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(_colours(recipe.colour_map))
+    _, index = tree.query(image.reshape(-1, 3))
+    level = index.reshape(image.shape[:2]).astype(np.float32) / 255
+    frames = 1 + int(recipe.window_seconds * recipe.rate) // recipe.step_samples
+    return (resize(level, (recipe.num_mels, frames))[::-1] - 1) * recipe.range_decibels
+
+
+def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
+    """Make a picture of a spectrogram audible: colours to decibels to mel power, then Griffin-Lim.
+
+    The loudness is unknown, so the peak is set to half of full scale; the phase is guessed
+    (Griffin & Lim 1984, 32 rounds, the same every time).
+    """
+    import librosa
+
+    decibels = image_decibels(image, recipe)
+    power = librosa.feature.inverse.mel_to_stft(
+        librosa.db_to_power(decibels), sr=recipe.rate, n_fft=recipe.fft_samples,
+        fmin=recipe.low_hertz, fmax=recipe.high_hertz,
+    )  # fmt: skip
+    waveform = librosa.griffinlim(
+        power, hop_length=recipe.step_samples, win_length=recipe.frame_samples, random_state=0
+    )
+    waveform = (0.5 * waveform / max(np.abs(waveform).max(), SILENCE)).astype(np.float32)
+    frames = np.arange(decibels.shape[1])
+    seconds = (frames * recipe.step_samples / recipe.rate).astype(np.float32)
+    return Sound(waveform, recipe.rate, decibels, mel_centres(recipe), seconds, rebuilt=True)
+
+
+def write_wav(path: Path, sound: Sound) -> None:
+    """Write a 16-bit mono WAV file; what is beyond full scale is clipped, not wrapped."""
+    import soundfile
+
+    soundfile.write(path, np.clip(sound.waveform, -1, 1), sound.rate, subtype="PCM_16")
+
+
+def _with_rebuilt_sound(sample: Sample, recipe: MelRecipe) -> Sample:
+    warning = REBUILT_WARNING.format(seconds=recipe.window_seconds)
+    return replace(sample, sound=rebuild_sound(sample.image, recipe), warnings=(warning,))
+
+
+def _is_sound(path: Path) -> bool:
+    check_file(path)
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[:4] in (b"fLaC", b"OggS") or (start[:4] == b"RIFF" and start[8:] == b"WAVE")
+
+
+def _load(path: Path, rate: int) -> np.ndarray:
+    """Decode, mix down and resample: float32 of shape (samples,)."""
+    import librosa
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+        _check_length(path, info)
+        waveform, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, ValueError) as error:
+        raise InputError(
+            f"{path} is no sound file that can be decoded ({_reason(error)}). "
+            "Give wav, flac, ogg or mp3."
+        ) from error
+    channels = np.nan_to_num(waveform, posinf=0, neginf=0)
+    mono = channels.mean(axis=1)
+    if np.abs(mono).max(initial=0) < SILENCE:  # channels of opposite phase cancel
+        mono = channels[:, 0]
+    if len(mono) < 0.1 * file_rate:
+        raise InputError(
+            f"{path} lasts {len(mono) / file_rate:.2f} s: too short to judge. "
+            "Give at least 0.1 s of sound."
+        )
+    if np.abs(mono).max() < SILENCE:
+        raise InputError(f"{path} is silent. Check the recording, or give another file.")
+    return librosa.resample(mono, orig_sr=file_rate, target_sr=rate, res_type="soxr_hq")
+
+
+def _check_length(path: Path, info: Any) -> None:
+    if info.samplerate < 1000:
+        raise InputError(
+            f"{path} claims {info.samplerate} samples a second, which is no speech or music. "
+            "Export it again."
+        )
+    if info.frames * info.channels > MAX_VALUES:
+        raise InputError(
+            f"{path} unpacks to {info.frames * info.channels / 1e9:.1f} billion values. "
+            "Cut out the part in question, or mix it down."
+        )
+    hours = info.frames / info.samplerate / 3600
+    if hours > MAX_HOURS:
+        raise InputError(
+            f"{path} lasts {hours:.1f} hours; at most {MAX_HOURS:g} is read. Cut out the part in "
+            "question."
+        )
+    claimed = wav_claims(path)
+    present = path.stat().st_size
+    if claimed > present + 8:
+        raise InputError(
+            f"{path} is cut off: its header claims {claimed / 1e6:.1f} MB of sound, the file has "
+            f"{present / 1e6:.1f} MB. Copy or export it again."
+        )
+    if info.frames == 0:
+        raise InputError(f"{path} holds no sound (0 samples). Record or export it again.")
+
+
+def wav_claims(path: Path) -> int:
+    """Bytes of sound that a WAV header announces; 0 for other files and for streamed ones."""
+    with path.open("rb") as file:
+        if file.read(12)[8:] != b"WAVE":
+            return 0
+        while len(chunk := file.read(8)) == 8:
+            size = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                return 0 if size == 0xFFFFFFFF else size
+            file.seek(size + size % 2, 1)
+    return 0
+
+
+def _reason(error: Exception) -> str:
+    reason = str(error).split(": ")[-1].rstrip(". ")
+    return "Format not recognised" if "does not exist" in reason else reason
+
+
+def _window(waveform: np.ndarray, start: float, recipe: MelRecipe) -> np.ndarray:
+    first = round(start * recipe.rate)
+    length = round(recipe.window_seconds * recipe.rate)
+    piece = waveform[first : first + length]
+    return np.pad(piece, (0, length - len(piece)))
+
+
+@lru_cache(maxsize=8)
+def _colours(colour_map: str) -> np.ndarray:
+    """The 256 colours of a map: float32 array of shape (256, 3)."""
+    from matplotlib import colormaps
+
+    return colormaps[colour_map](np.arange(256))[:, :3].astype(np.float32)

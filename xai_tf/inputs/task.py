@@ -1,0 +1,58 @@
+"""A task: a question put to a classifier, and how a file becomes an input for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from xai_tf.inputs.sample import Sample
+
+Reader = Callable[[Path, tuple[int, int]], "list[Sample]"]
+Augment = Callable[["Sample", "np.random.Generator"], "np.ndarray"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question, its possible answers, and how its files are read.
+
+    Attributes:
+        name: the name in `TASKS`.
+        title: the name for people.
+        question: what the classifier is asked.
+        classes: the answers, in the order of the model's outputs; empty where a model brings its
+            own (breeds of dogs, say).
+        reader: reads a file into samples of a given (height, width): one, or one per window of a
+            long recording.
+        augment: gives a changed image of a sample for training, without changing its class.
+        suffixes: the file name endings a folder is searched for.
+        baseline: the level in [0, 1] that means "nothing there"; perturbation methods and
+            Integrated Gradients put it in place of what they take away.
+        medical: whether the answer is about a patient.
+        subject: what its files are, in words, by language: "a chest X-ray".
+        regions: how its pictures are parted for an audit, names in `regions.PARTITIONS`.
+    """
+
+    name: str
+    title: str
+    question: str
+    classes: tuple[str, ...]
+    reader: Reader
+    augment: Augment
+    suffixes: tuple[str, ...]
+    baseline: float = 0.0
+    medical: bool = False
+    subject: Mapping[str, str] = field(default_factory=dict)
+    regions: tuple[str, ...] = ("frame",)
+
+    def read(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> Sample:
+        """Read a file; of a long recording, its first window."""
+        return self.windows(path, image_size)[0]
+
+    def windows(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> list[Sample]:
+        """Read all of a file: one sample, or one per window of a long recording."""
+        return self.reader(Path(path), image_size)

@@ -1,0 +1,312 @@
+"""What can be said of a prediction and its explanations: numbered facts, each a sentence.
+
+Facts are numbers and the names of classes: nothing of the file, its name, picture or sound.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xai_tf.attribution.diagnostics import diagnose
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.ood import Familiarity
+from xai_tf.classifiers.reading import Reading
+from xai_tf.narration import locations
+from xai_tf.narration.quantities import Value, percent, probability, rounded
+from xai_tf.narration.templates import (
+    AND,
+    LANGUAGES,
+    MAP,
+    MAP_AGAIN,
+    MAP_OF_CLASS,
+    PLACES,
+    QUOTES,
+    RATHER_THAN,
+    SENTENCES,
+)
+
+if TYPE_CHECKING:
+    from xai_tf.agreement.agreement import Agreement
+
+Phrase = Mapping[str, str]  # the words in each language
+
+MAX_NAME = 40
+ALL_CLASSES, TOP_CLASSES = 4, 3
+NARROW = 0.2  # between the probabilities of the first two
+MIN_NINTH, MAX_NINTHS = 0.15, 3
+_QUOTE_MARKS = dict.fromkeys(map(ord, '"“”„«»‘’`'), "'")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that is known.
+
+    Attributes:
+        id: "F1", "F2" and so on.
+        kind: a name in `SENTENCES`.
+        values: its numbers.
+        names: the names of classes in it, made harmless by `clean_name`.
+        english, french: the whole fact as a sentence.
+        english_after, french_after: the same where the sentence before has named the map.
+    """
+
+    id: str
+    kind: str
+    values: tuple[Value, ...]
+    names: tuple[str, ...]
+    english: str
+    french: str
+    english_after: str
+    french_after: str
+
+    def sentence(self, language: str) -> str:
+        """The fact in "en" or "fr", on its own."""
+        return self.french if language == "fr" else self.english
+
+    def sentence_after(self, language: str) -> str:
+        """The fact in "en" or "fr", after a sentence that has named the map."""
+        return self.french_after if language == "fr" else self.english_after
+
+
+def facts(
+    reading: Reading,
+    explanations: Sequence[Explanation] = (),
+    agreement: Agreement | None = None,
+    medical: bool = False,
+) -> tuple[Fact, ...]:
+    """What is known of one file: the answer, then map by map, then how the maps agree.
+
+    Args:
+        reading: the file and what the classifier says of it.
+        explanations: of its windows.
+        agreement: of these explanations, from `xai_tf.agreement.agreement`.
+        medical: whether the answer is about a patient.
+    """
+    found = [
+        *_of_prediction(reading),
+        *(fact for shown in explanations for fact in _of_map(shown, explanations, reading)),
+        *(_of_agreement(agreement, explanations) if agreement else ()),
+        *([_fact("medical")] if medical else []),
+    ]
+    return tuple(replace(fact, id=f"F{number}") for number, fact in enumerate(found, 1))
+
+
+def clean_name(name: str) -> str:
+    """A name of a class as harmless text: one line, no control characters, 40 characters at most.
+
+    Quotation marks become apostrophes, because names are quoted.
+    """
+    plain = one_line(name).translate(_QUOTE_MARKS)
+    return (plain if len(plain) <= MAX_NAME else plain[: MAX_NAME - 1].rstrip() + "…") or "?"
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, control characters and marks that turn its direction."""
+    kept = (" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
+    return " ".join("".join(kept).split())
+
+
+def _fact(kind: str, names: Sequence[str] = (), words: Mapping[str, Phrase] | None = None,
+          **values: Value) -> Fact:  # fmt: skip
+    """A fact without an id.
+
+    Args:
+        kind: whose sentence is filled in.
+        names: of the classes it speaks of.
+        words: what else its sentence is filled in with.
+        values: its numbers, by their place in the sentence.
+    """
+    alone, after = words or {}, {**(words or {}), "map": MAP_AGAIN}
+    written = [
+        _written(SENTENCES[kind][language], language, given, values)
+        for given in (alone, after)
+        for language in LANGUAGES
+    ]
+    return Fact("", kind, tuple(values.values()), tuple(names), *written)
+
+
+def _written(
+    template: str, language: str, words: Mapping[str, Phrase], values: Mapping[str, Value]
+) -> str:
+    parts = {part: phrase[language] for part, phrase in words.items()}
+    parts |= {part: value.write(language) for part, value in values.items()}
+    if "map" in parts:
+        parts["Map"] = parts["map"][0].upper() + parts["map"][1:]
+    return template.format(**parts)
+
+
+def _of_prediction(reading: Reading) -> Iterator[Fact]:
+    prediction = reading.prediction
+    ranked = np.argsort(-prediction.probabilities, kind="stable")
+    shown = len(ranked) if len(ranked) <= ALL_CLASSES else TOP_CLASSES
+    for rank, label in enumerate(ranked[:shown]):
+        name, share = clean_name(prediction.classes[label]), prediction.probabilities[label]
+        kind = "probability" if rank else "answer"
+        yield _fact(kind, [name], {"name": _quoted(name)}, share=probability(share))
+    first, second = prediction.probabilities[ranked[:2]]
+    kind = "narrow_margin" if first - second < NARROW else "margin"
+    yield _fact(kind, margin=rounded(prediction.margin, 2))
+    if len(reading.samples) > 1:
+        agreeing = sum(other.label == prediction.label for other in reading.predictions)
+        yield _fact("windows", count=rounded(len(reading.samples)), agreeing=rounded(agreeing))
+    sound = reading.samples[0].sound
+    if sound and sound.rebuilt:
+        yield _fact("rebuilt")
+    if reading.familiarity and reading.familiarity.unfamiliar:
+        yield _unfamiliar(reading.familiarity)
+
+
+def _unfamiliar(found: Familiarity) -> Fact:
+    words = {
+        name: {language: found.words(language)[name] for language in LANGUAGES}
+        for name in ("This", "kind", "subject")
+    }
+    return _fact(
+        "unfamiliar", (), words,
+        ratio=rounded(found.times, found.decimals), share=percent(1 - found.share),
+    )  # fmt: skip
+
+
+def _of_map(
+    shown: Explanation, explanations: Sequence[Explanation], reading: Reading
+) -> Iterator[Fact]:
+    method, names = shown.method, _asked(shown)
+    kind = "map_signed" if method.signed else "map_unsigned"
+    yield _fact(
+        kind if method.class_specific else "map_of_features", names,
+        {"map": _map(method.title, []), "question": _question(names)},
+    )  # fmt: skip
+    words = {"map": _map_among(shown, explanations)}
+    if len(reading.samples) > 1 and shown.sample.sound:
+        yield _window(shown, words)
+    found = diagnose(shown.attribution)
+    for finding in found:
+        yield _fact(finding.name, names, words)
+    if not {finding.name for finding in found} & {"nan", "constant"}:
+        yield _place(shown, names, words)
+        if method.signed:
+            share = locations.share_for(shown.attribution)
+            rest = rounded(100 - round(100 * share), 0, "%")
+            yield _fact("sides", names, words, share=percent(share), rest=rest)
+    yield from _of_figures(shown, names, words)
+
+
+def _window(shown: Explanation, words: Mapping[str, Phrase]) -> Fact:
+    name, prediction = clean_name(shown.prediction.classes[shown.target]), shown.prediction
+    start, end = (float(shown.sample.sound.seconds[at]) for at in (0, -1))
+    return _fact(
+        "window", [name], {**words, "name": _quoted(name)},
+        start=rounded(start, 1, "s"), end=rounded(end, 1, "s"),
+        share=probability(prediction.probabilities[shown.target]),
+    )  # fmt: skip
+
+
+def _place(shown: Explanation, names: Sequence[str], words: Mapping[str, Phrase]) -> Fact:
+    tenth = locations.strongest_tenth(shown.attribution)
+    held = percent(locations.concentration(shown.attribution))
+    if shown.sample.sound:
+        low, high = locations.hertz_band(tenth, shown.sample.sound)
+        start, end = locations.seconds_span(tenth, shown.sample.sound)
+        return _fact(
+            "sound_place", names, words, held=held, most=percent(locations.MOST),
+            low=rounded(low, -1, "Hz"), high=rounded(high, -1, "Hz"),
+            start=rounded(start, 2, "s"), end=rounded(end, 2, "s"),
+        )  # fmt: skip
+    shares = locations.ninths(tenth).ravel()
+    ranked = np.argsort(-shares, kind="stable")[:MAX_NINTHS]
+    kept = [ninth for rank, ninth in enumerate(ranked) if rank == 0 or shares[ninth] >= MIN_NINTH]
+    values = {f"share_{rank}": percent(shares[ninth]) for rank, ninth in enumerate(kept)}
+    listed = {
+        language: _listed(
+            [
+                f"{PLACES[ninth][language]} ({value.write(language)})"
+                for value, ninth in zip(values.values(), kept, strict=True)
+            ],
+            language,
+        )
+        for language in LANGUAGES
+    }
+    return _fact("place", names, {**words, "places": listed}, held=held, **values)
+
+
+def _of_figures(
+    shown: Explanation, names: Sequence[str], words: Mapping[str, Phrase]
+) -> Iterator[Fact]:
+    figures = shown.figures
+    if "completeness_gap" in figures:
+        gap = rounded(100 * figures["completeness_gap"], 1, "%")
+        yield _fact("completeness", names, words, gap=gap)
+    if "r2" in figures:
+        yield _fact("fit", names, words, fit=rounded(figures["r2"], 2))
+    if figures.get("undetermined"):
+        yield _fact("undetermined", names, words, count=rounded(figures["undetermined"]))
+
+
+def _of_agreement(agreement: Agreement, explanations: Sequence[Explanation]) -> Iterator[Fact]:
+    """The two maps that agree least, and where there are more, the two that agree most.
+
+    Maps that are called the same, of one method at two layers say, are not held together.
+    """
+    maps = [explanations[at] for at in agreement.positions]
+    called = [_map_among(shown, explanations) for shown in maps]
+    pairs = [(r, c) for r, c in combinations(range(len(maps)), 2) if called[r] != called[c]]
+    ranked = sorted(pairs, key=lambda pair: agreement.correlations[pair])
+    for pair in dict.fromkeys([*ranked[:1], *ranked[-1:]]):
+        first, second = (maps[at] for at in pair)
+        words = {"map": called[pair[0]], "other": called[pair[1]]}
+        yield _fact(
+            "agreement", [*dict.fromkeys(_asked(first) + _asked(second))], words,
+            correlation=rounded(agreement.correlations[pair], 2),
+            overlap=percent(agreement.overlaps[pair]),
+        )  # fmt: skip
+
+
+def _asked(shown: Explanation) -> list[str]:
+    """The names of the class explained and of the one it is held against."""
+    if not shown.method.class_specific:
+        return []
+    labels = (shown.target, shown.contrast)
+    return [clean_name(shown.prediction.classes[label]) for label in labels if label is not None]
+
+
+def _map_among(shown: Explanation, explanations: Sequence[Explanation]) -> Phrase:
+    """How the sentences call a map: by its method, and where that is not enough by its class."""
+    alone = sum(other.method == shown.method for other in explanations) == 1
+    return _map(shown.method.title, [] if alone else _asked(shown))
+
+
+def _map(title: str, names: Sequence[str]) -> Phrase:
+    if not names:
+        return {language: words.format(method=title) for language, words in MAP.items()}
+    question = _question(names)
+    return {
+        language: words.format(method=title, name=question[language])
+        for language, words in MAP_OF_CLASS.items()
+    }
+
+
+def _question(names: Sequence[str]) -> Phrase:
+    """The class explained, and the one it is held against."""
+    if not names:
+        return dict.fromkeys(LANGUAGES, "")
+    quoted = [_quoted(name) for name in names]
+    if len(quoted) == 1:
+        return quoted[0]
+    return {
+        language: words.format(name=quoted[0][language], other=quoted[1][language])
+        for language, words in RATHER_THAN.items()
+    }
+
+
+def _quoted(name: str) -> Phrase:
+    return {language: marks.format(name) for language, marks in QUOTES.items()}
+
+
+def _listed(items: Sequence[str], language: str) -> str:
+    return AND[language].join(filter(None, [", ".join(items[:-1]), items[-1]]))

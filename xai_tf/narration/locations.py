@@ -1,0 +1,82 @@
+"""Where the strength of a map lies, in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from xai_tf.inputs.sample import Sound
+
+TENTH = 0.1
+MOST = 0.8
+
+
+def strongest_tenth(attribution: np.ndarray) -> np.ndarray:
+    """How much of each pixel belongs to the strongest tenth of a map.
+
+    Pixels that are equally strong, as those of a segment are, share what is left of the tenth, so
+    that the order of the pixels decides nothing. Zeros never belong to it.
+
+    Args:
+        attribution: finite float array of shape (height, width), not constant.
+
+    Returns:
+        float64 array of the same shape in [0, 1].
+    """
+    strength = np.abs(attribution.astype(np.float64))
+    size = TENTH * strength.size
+    threshold = np.sort(strength, axis=None)[::-1][int(np.ceil(size)) - 1]
+    above, level = strength > threshold, (strength == threshold) & (threshold > 0)
+    return above + level * max(0.0, size - above.sum()) / max(1, level.sum())
+
+
+def concentration(attribution: np.ndarray) -> float:
+    """The share of a map's whole strength that its strongest tenth holds, from 0.1 to 1."""
+    strength = np.abs(attribution.astype(np.float64))
+    return float((strength * strongest_tenth(attribution)).sum() / strength.sum())
+
+
+def share_for(attribution: np.ndarray) -> float:
+    """The share of a signed map's strength that speaks for the class, from 0 to 1."""
+    total = np.abs(attribution.astype(np.float64)).sum()
+    return float(np.maximum(attribution, 0).astype(np.float64).sum() / total)
+
+
+def ninths(tenth: np.ndarray) -> np.ndarray:
+    """The share of the strongest tenth in each ninth of the picture.
+
+    Returns:
+        float64 array of shape (3, 3), from the upper left, summing to 1.
+    """
+    rows, columns = (np.rint(np.arange(3) * side / 3).astype(int) for side in tenth.shape)
+    blocks = np.add.reduceat(np.add.reduceat(tenth, rows, axis=0), columns, axis=1)
+    return blocks / tenth.sum()
+
+
+def hertz_band(tenth: np.ndarray, sound: Sound) -> tuple[float, float]:
+    """The narrowest band, in Hz, that holds 80% of the strongest tenth of a spectrogram's map."""
+    first, last = _narrowest(tenth.sum(axis=1)[::-1])  # low tones are at the bottom
+    # Bands are named by their centres, so half a band hangs over at either end.
+    edges = np.array([first, last]) * len(sound.hertz) - 0.5
+    low, high = np.interp(edges, np.arange(len(sound.hertz)), sound.hertz)
+    return float(low), float(high)
+
+
+def seconds_span(tenth: np.ndarray, sound: Sound) -> tuple[float, float]:
+    """The shortest span, in seconds of the file, that holds 80% of the strongest tenth."""
+    first, last = _narrowest(tenth.sum(axis=0))
+    start, end = float(sound.seconds[0]), float(sound.seconds[-1])
+    return start + first * (end - start), start + last * (end - start)
+
+
+def _narrowest(profile: np.ndarray) -> tuple[float, float]:
+    """The ends, as shares of the length, of the shortest run that holds `MOST` of a profile."""
+    held = np.concatenate([[0.0], np.cumsum(profile)])
+    wanted = MOST * held[-1]
+    # Less than a rounding error may be missing.
+    ends = np.searchsorted(held, held[:-1] + wanted * (1 - 1e-9))
+    starts = np.flatnonzero(ends < len(held))
+    first = starts[np.argmin(ends[starts] - starts)]
+    return first / len(profile), ends[first] / len(profile)

@@ -1,0 +1,141 @@
+"""The Ollama server: where it is, whether it answers, and which of its models stay with it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from xai_tf.narration.messages import VoiceError, describe_state
+
+PORT = 11434
+LOOK_SECONDS = 5.0
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class VoiceState:
+    """Whether a language model could be asked.
+
+    Attributes:
+        state: "ready", "no_model", "not_running" or "not_ollama".
+        host: name and port of the server.
+        models: names of those that can be asked.
+        refused: names of those that run elsewhere, so that the facts would leave the server.
+    """
+
+    state: str
+    host: str
+    models: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def message(self, language: str = "en") -> str:
+        """The state in words, with the next step."""
+        return describe_state(self.state, language, host=self.host)
+
+
+def server_url(setting: str | None = None) -> str:
+    """The URL of the server, from what OLLAMA_HOST says.
+
+    Scheme and port may be missing. An address to listen on, such as 0.0.0.0, becomes the loopback.
+
+    Args:
+        setting: the value of OLLAMA_HOST; read from the environment if left out.
+
+    Raises:
+        VoiceError: it is no address.
+    """
+    given = (os.environ.get("OLLAMA_HOST", "") if setting is None else setting).strip(" \t\"'")
+    scheme, mark, rest = given.partition("://")
+    if not mark:
+        scheme, rest = "http", given
+    try:
+        if any(char.isspace() for char in rest):
+            raise ValueError("a space")
+        if rest.count(":") > 1 and not rest.startswith("["):
+            rest = f"[{ipaddress.IPv6Address(rest)}]"
+        parts = urlsplit(f"//{rest}")
+        port = parts.port or (_PORTS[scheme] if mark else PORT)
+        host = _reachable(parts.hostname or "127.0.0.1")
+        return str(httpx.URL(f"{scheme}://{host}:{port}{parts.path.rstrip('/')}"))
+    except (ValueError, KeyError, httpx.InvalidURL) as error:
+        raise VoiceError("no_address", host=given) from error
+
+
+def host_of(url: str) -> str:
+    """Name and port of a server, for people."""
+    return httpx.URL(url).netloc.decode()
+
+
+def is_cloud(model: str) -> bool:
+    """Whether a model runs elsewhere by its name."""
+    return model.strip().lower().endswith((":cloud", "-cloud"))
+
+
+def same_model(first: str, second: str) -> bool:
+    """Whether two names mean one model; a missing tag is "latest"."""
+    return _tagged(first) == _tagged(second)
+
+
+def local_only(url: str) -> dict[str, bool]:
+    """How an httpx client talks to this server and to no other: no proxy, no redirect.
+
+    Certificates are read, which takes 50 ms, only where they are needed.
+    """
+    encrypted = url.startswith("https:")
+    return {"trust_env": False, "follow_redirects": False, "verify": encrypted}
+
+
+async def look(url: str) -> VoiceState:
+    """See whether a server answers, and which models it has.
+
+    `ollama.AsyncClient.list` hides that a model with a local name runs elsewhere (`remote_host`),
+    so this reads what the server says.
+
+    Args:
+        url: from `server_url`.
+    """
+    host = host_of(url)
+    try:
+        async with httpx.AsyncClient(timeout=LOOK_SECONDS, **local_only(url)) as client:
+            answer = await client.get(f"{url}/api/tags")
+        entries = answer.raise_for_status().json()["models"] or []
+        named = [(entry["name"], _can_write(entry), _leaves(entry)) for entry in entries]
+    except (httpx.ProtocolError, httpx.HTTPStatusError, httpx.DecodingError):
+        return VoiceState("not_ollama", host)
+    except httpx.TransportError:
+        return VoiceState("not_running", host)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return VoiceState("not_ollama", host)
+    models = tuple(name for name, writes, leaves in named if writes and not leaves)
+    refused = tuple(name for name, _, leaves in named if leaves)
+    return VoiceState("ready" if models else "no_model", host, models, refused)
+
+
+def _leaves(entry: dict) -> bool:
+    remote = entry.get("remote_host") or entry.get("remote_model")
+    return bool(remote) or is_cloud(entry["name"]) or is_cloud(entry.get("model") or "")
+
+
+def _can_write(entry: dict) -> bool:
+    """Models that only embed cannot."""
+    return "completion" in (entry.get("capabilities") or ["completion"])
+
+
+def _reachable(host: str) -> str:
+    """A host a client can reach, ready for a URL."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1"
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _tagged(model: str) -> str:
+    name = model.strip().lower()
+    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"

@@ -1,0 +1,54 @@
+"""Numbers as the page shows them: rounded, with a unit, in English and in French."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from xai_tf.narration.templates import LESS_THAN, MORE_THAN
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number as the page shows it.
+
+    Attributes:
+        number: rounded.
+        unit: "%", "Hz", "s", or "" for a bare number.
+        bound: ">" where the true number is larger, "<" where it is smaller, else "".
+    """
+
+    number: Decimal
+    unit: str = ""
+    bound: str = ""
+
+    def write(self, language: str) -> str:
+        """The number with its unit, as it is written in "en" or "fr"."""
+        digits = f"{self.number:f}"
+        tight = not self.unit or (self.unit == "%" and language == "en")
+        text = f"{digits}{'' if tight else NO_BREAK}{self.unit}"
+        written = text.replace(".", ",") if language == "fr" else text
+        bound = {">": MORE_THAN, "<": LESS_THAN}.get(self.bound)
+        return bound[language] + written if bound else written
+
+
+def rounded(number: float, decimals: int = 0, unit: str = "") -> Value:
+    """A number with so many decimals; -1 rounds to tens."""
+    value = Decimal(f"{round(float(number), decimals):.{max(0, decimals)}f}")
+    return Value(value.copy_abs() if value == 0 else value, unit)  # never "-0"
+
+
+def percent(share: float) -> Value:
+    """A share in per cent, without decimals."""
+    return rounded(100 * share, 0, "%")
+
+
+def probability(share: float) -> Value:
+    """In per cent with one decimal; what is not certain is never written as 0% or 100%."""
+    if share >= 0.9995:
+        return Value(Decimal("99.9"), "%", ">")
+    if share < 0.0005:
+        return Value(Decimal("0.1"), "%", "<")
+    return rounded(100 * share, 1, "%")

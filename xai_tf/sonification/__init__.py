@@ -1,0 +1,12 @@
+"""Evidence one can hear: from a map on a spectrogram back to the sound it was drawn from."""
+
+from xai_tf.sonification.masking import keep as keep
+from xai_tf.sonification.masking import mute as mute
+from xai_tf.sonification.playback import Heard as Heard
+from xai_tf.sonification.playback import hear as hear
+from xai_tf.sonification.profile import ClassProfile as ClassProfile
+from xai_tf.sonification.profile import class_profiles as class_profiles
+from xai_tf.sonification.time_frequency import TimeFrequencyRegion as TimeFrequencyRegion
+from xai_tf.sonification.time_frequency import evidence_mask as evidence_mask
+from xai_tf.sonification.time_frequency import find_regions as find_regions
+from xai_tf.sonification.time_frequency import region_mask as region_mask

@@ -1,0 +1,1 @@
+"""Train a classifier by transfer learning and publish it with its card."""

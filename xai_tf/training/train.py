@@ -1,0 +1,280 @@
+"""Transfer learning on a folder of classes: fit the head, then fine-tune the upper layers.
+
+What lies below the unfrozen layers is run once over a fixed number of augmented copies of the
+training set; only what lies above is trained. Batch normalisation stays as it was pretrained, and
+is trained where nothing was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xai_tf.classifiers.backbones import build_model
+from xai_tf.classifiers.graph import cut_points, flatten, tensors, upper_part
+from xai_tf.classifiers.prediction import probabilities
+from xai_tf.classifiers.preprocessing import PREPROCESSING
+from xai_tf.datasets.dataset import Dataset, Splits
+from xai_tf.errors import ModelError
+from xai_tf.inputs.task import Augment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training.
+
+    Attributes:
+        backbone: a name in `models.BACKBONES`.
+        weights: "imagenet", a file, or None for random weights.
+        unfreeze: how many of the last layers of the backbone are fine-tuned; 0 trains the head
+            only, -1 trains all.
+        head_epochs: epochs for the head alone, on the images as they are, at a rate of 0.001.
+        epochs: epochs of fine-tuning, on augmented images.
+        copies: augmented copies of the training set that the epochs take turns on; 0 draws new
+            ones for every epoch.
+        rate: the highest learning rate of fine-tuning; it rises for an epoch, then falls to zero
+            along a cosine.
+        batch_size: images a step.
+        dropout: share of the pooled features dropped.
+        smoothing: label smoothing.
+        seed: of weights, order and augmentation.
+    """
+
+    backbone: str = "mobilenet_v2"
+    weights: str | Path | None = "imagenet"
+    unfreeze: int = 30
+    head_epochs: int = 30
+    epochs: int = 12
+    copies: int = 6
+    rate: float = 1.5e-4
+    batch_size: int = 32
+    dropout: float = 0.3
+    smoothing: float = 0.05
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained model and how it went.
+
+    Attributes:
+        model: RGB in [0, 1] to logits, with the weights of the epoch that validated best.
+        history: per epoch, (phase, training loss, validation loss, validation accuracy).
+        seconds: how long it took.
+    """
+
+    model: keras.Model
+    history: tuple[tuple[str, float, float, float], ...]
+    seconds: float
+
+
+def train(
+    splits: Splits, recipe: Recipe, augment: Augment, report: Report | None = None
+) -> Trained:
+    """Train a classifier.
+
+    Args:
+        splits: images and labels; the test set is not looked at.
+        recipe: the settings.
+        augment: changes an image without changing its class.
+        report: called with (what is being done, steps done, steps in all).
+
+    Raises:
+        ModelError: the weights do not fit the backbone, or the loss became NaN.
+    """
+    import keras
+
+    start, say = time.perf_counter(), report or (lambda *_: None)
+    keras.utils.set_random_seed(recipe.seed)
+    data = splits.train
+    num_logits = 1 if len(data.classes) == 2 else len(data.classes)
+    model = build_model(
+        recipe.backbone, num_logits, data.images.shape[1:3], recipe.weights, dropout=recipe.dropout
+    )
+    unfrozen = _unfrozen(model, recipe.unfreeze)
+    history = _phase("head", model, [], splits, _Copies(data, None, 1, 0), recipe, say)
+    if unfrozen and recipe.epochs:
+        copies = _Copies(data, augment, recipe.copies, recipe.seed)
+        history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, say)
+    # A copy has no optimizer, which would make the file three times as large.
+    return Trained(flatten(model), tuple(history), time.perf_counter() - start)
+
+
+def features(model: keras.Model, inputs: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """What a model puts out, in batches, for uint8 images or for features."""
+    import tensorflow as tf
+
+    scale = 255.0 if inputs.dtype == np.uint8 else 1.0
+    parts = [
+        np.asarray(
+            model(tf.cast(inputs[start : start + batch_size], tf.float32) / scale, training=False)
+        )
+        for start in range(0, len(inputs), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
+def predict_files(model: keras.Model, data: Dataset) -> np.ndarray:
+    """Probabilities of shape (files, classes); the logits of a file's windows are averaged."""
+    return probabilities(data.file_means(features(model, data.images)))
+
+
+def _phase(
+    name: str,
+    model: keras.Model,
+    unfrozen: list[str],
+    splits: Splits,
+    copies: _Copies,
+    recipe: Recipe,
+    say: Report,
+) -> list[tuple[str, float, float, float]]:
+    """Train the head and the unfrozen layers; the epoch that validates best is kept."""
+    import tensorflow as tf
+
+    epochs = recipe.epochs if unfrozen else recipe.head_epochs
+    lower, upper = _divide(model, unfrozen)
+    _compile(upper, unfrozen, recipe, epochs * -(-len(copies) // recipe.batch_size))
+    targets, weights = _targets(copies.labels, model.output_shape[-1]), _weights(copies.labels)
+    held_out = splits.validation.images
+    validation = held_out if lower is None else features(lower, held_out)
+    history, best = [], (_validate(upper, validation, splits.validation)[0], upper.get_weights())
+    for epoch in range(epochs):
+        say(f"{name}, epoch {epoch + 1} of {epochs}", epoch, epochs)
+        rows = tf.data.Dataset.from_tensor_slices((copies.inputs(lower, epoch), targets, weights))
+        rows = rows.shuffle(len(copies), seed=recipe.seed + epoch).batch(recipe.batch_size)
+        loss = upper.fit(rows.map(_scaled), shuffle=False, verbose=0).history["loss"][-1]
+        if not np.isfinite(loss):
+            raise ModelError(f"The loss became {loss} in {name}. Take a lower rate.")
+        val_loss, accuracy = _validate(upper, validation, splits.validation)
+        history.append((name, float(loss), val_loss, accuracy))
+        if val_loss < best[0]:
+            best = (val_loss, upper.get_weights())
+    say(f"{name}: best validation loss {best[0]:.3f}", epochs, epochs)
+    upper.set_weights(best[1])
+    return history
+
+
+class _Copies:
+    """The training set as it is, or augmented; what lies below a cut is computed once a copy."""
+
+    def __init__(self, data: Dataset, augment: Augment | None, count: int, seed: int) -> None:
+        self._data, self._augment, self._count = data, augment, count
+        self._rng = np.random.default_rng(seed)
+        self._kept: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._data.labels)
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self._data.labels
+
+    def inputs(self, lower: keras.Model | None, epoch: int) -> np.ndarray:
+        """What the trained part gets in an epoch: features below the cut, or uint8 images."""
+        number = epoch % self._count if self._count else epoch
+        if number in self._kept:
+            return self._kept[number]
+        images = self._draw()
+        inputs = images if lower is None else features(lower, images)
+        if self._count and lower is not None:
+            self._kept[number] = inputs
+        return inputs
+
+    def _draw(self) -> np.ndarray:
+        if self._augment is None:
+            return self._data.images
+        return np.stack(
+            [
+                np.rint(np.clip(self._augment(self._data.sample(row), self._rng), 0, 1) * 255)
+                for row in range(len(self))
+            ]
+        ).astype(np.uint8)
+
+
+def _scaled(inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
+    """Images stay bytes until they are used; features are used as they are."""
+    import tensorflow as tf
+
+    scale = 255.0 if inputs.dtype == tf.uint8 else 1.0
+    return tf.cast(inputs, tf.float32) / scale, targets, weights
+
+
+def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int) -> None:
+    import keras
+
+    trained = {*unfrozen, "logits"}
+    for layer in upper.layers:
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = layer.name in trained and not (norm and recipe.weights)
+        if norm and layer.trainable:
+            quicken(layer)
+    rate: Any = 1e-3
+    if unfrozen:
+        warmup = steps // max(2, recipe.epochs)
+        rate = keras.optimizers.schedules.CosineDecay(
+            recipe.rate / 10, max(1, steps - warmup), warmup_target=recipe.rate, warmup_steps=warmup
+        )
+    losses = keras.losses
+    loss = (
+        losses.BinaryCrossentropy if upper.output_shape[-1] == 1 else losses.CategoricalCrossentropy
+    )
+    upper.compile(
+        keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0),
+        loss(from_logits=True, label_smoothing=recipe.smoothing),
+        jit_compile=False,  # on a processor XLA takes several times as long, on one core
+    )
+
+
+def quicken(norm: keras.layers.BatchNormalization) -> None:
+    """Let the moving statistics follow in tens of steps, not hundreds: small sets have no more."""
+    norm.momentum = min(norm.momentum, 0.9)
+
+
+def _targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
+    if num_logits == 1:
+        return labels[:, None].astype(np.float32)
+    return np.eye(num_logits, dtype=np.float32)[labels]
+
+
+def _weights(labels: np.ndarray) -> np.ndarray:
+    """A weight for each row, so that each class counts the same however many rows it has."""
+    counts = np.bincount(labels)
+    return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
+
+
+def _unfrozen(model: keras.Model, count: int) -> list[str]:
+    """The last `count` layers of the backbone (-1: all of them), by name."""
+    names = [layer.name for layer in model.layers]
+    backbone = names[names.index(PREPROCESSING) + 1 : names.index("pool")]
+    return backbone if count < 0 else backbone[len(backbone) - count :] if count else []
+
+
+def _divide(model: keras.Model, unfrozen: list[str]) -> tuple[keras.Model | None, keras.Model]:
+    """Part a model at the last cut below the unfrozen layers: (what is fixed, what is trained)."""
+    import keras
+
+    known, first = tensors(model), (unfrozen or ["dropout"])[0]
+    order = list(known)
+    below = [name for name in cut_points(model) if order.index(name) < order.index(first)]
+    if not below or below[-1] == PREPROCESSING:
+        return None, model
+    return keras.Model(model.inputs[0], known[below[-1]]), upper_part(model, below[-1])
+
+
+def _validate(upper: keras.Model, inputs: np.ndarray, data: Dataset) -> tuple[float, float]:
+    """Cross-entropy and accuracy by file."""
+    logits = features(upper, inputs)
+    chances, labels = probabilities(data.file_means(logits)), data.file_labels
+    right = np.clip(chances[np.arange(len(labels)), labels], 1e-7, 1)
+    return float(-np.log(right).mean()), float((chances.argmax(axis=1) == labels).mean())
