@@ -55,8 +55,13 @@ HERE = Path(__file__).parent
 COUNT, SINGLE, DRAWS, TOLERANCE = 3, 6, 10, 0.05
 PHOTO_SEGMENTS = "kernel_shap, photo superpixels"
 METHODS = (
-    "grad_cam", "square_grad", "integrated_gradients", "rise", "kernel_shap", PHOTO_SEGMENTS,
-)  # fmt: skip
+    "grad_cam",
+    "square_grad",
+    "integrated_gradients",
+    "rise",
+    "kernel_shap",
+    PHOTO_SEGMENTS,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +177,10 @@ def try_out(
         return heard[name].energy / heard["original"].energy, scores[name]
 
     return Trial(
-        sample.source.name, prediction.name, score, score - scores["top"],
+        sample.source.name,
+        prediction.name,
+        score,
+        score - scores["top"],
         score - np.array(heard_still),
         scores["against"] - score if against and scores["against"] is not None else None,
         [
@@ -180,8 +188,10 @@ def try_out(
             for n, region in enumerate(found[:SINGLE])
             if scores[f"single_{n}"] is not None
         ],
-        (float(top.mean()), float(np.mean(draws))), part("only_for"), part("everything_but"),
-    )  # fmt: skip
+        (float(top.mean()), float(np.mean(draws))),
+        part("only_for"),
+        part("everything_but"),
+    )
 
 
 def decisive_window(classifier: Classifier, path: Path) -> Sample:
@@ -217,9 +227,7 @@ def share(count: int, of: int) -> str:
 
 def row(method: str, trials: list[Trial]) -> str:
     rng = np.random.default_rng(0)
-    top, random = (
-        np.array([t.top for t in trials]), np.array([t.random.mean() for t in trials])
-    )  # fmt: skip
+    top, random = (np.array([t.top for t in trials]), np.array([t.random.mean() for t in trials]))
     low, high = bootstrap(top - random, rng)
     more = sum(t.top > np.median(t.random) for t in trials)
     areas = np.median([t.areas for t in trials], axis=0)
@@ -228,11 +236,17 @@ def row(method: str, trials: list[Trial]) -> str:
     if rises:
         against = f"{np.median(rises):+.2f}; {share(sum(r > 0 for r in rises), len(rises))}"
     cells = [
-        method, str(len(trials)), f"{np.median(top):.2f}", f"{np.median(random):.2f}",
-        f"{np.median(top - random):.2f} ({low:.2f} to {high:.2f})", share(more, len(trials)),
+        method,
+        str(len(trials)),
+        f"{np.median(top):.2f}",
+        f"{np.median(random):.2f}",
+        f"{np.median(top - random):.2f} ({low:.2f} to {high:.2f})",
+        share(more, len(trials)),
         share(sum(t.top > 0 for t in trials), len(trials)),
-        as_told(trials, rng), f"{areas[0]:.0%}, {areas[1]:.0%}", against,
-    ]  # fmt: skip
+        as_told(trials, rng),
+        f"{areas[0]:.0%}, {areas[1]:.0%}",
+        against,
+    ]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -312,8 +326,13 @@ def main() -> None:
                 trial = try_out(classifier, sample, method, rng, Path(folder))
                 if trial:
                     trials.setdefault(method, []).append(trial)
-            print(row(method, trials[method]), *listened(method, trials[method]), sep="\n",
-                  file=sys.stderr, flush=True)  # fmt: skip
+            print(
+                row(method, trials[method]),
+                *listened(method, trials[method]),
+                sep="\n",
+                file=sys.stderr,
+                flush=True,
+            )
     text = section(classifier.name, trials)
     print(text)
     if options.write:

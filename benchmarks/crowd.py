@@ -91,9 +91,13 @@ class Person:
         self._site, self._diary, self._truth = site, diary, truth
         self._random, self._seed = random.Random(seed), seed
         self._actions = {
-            "sample": self._take_sample, "method": self._take_method, "label": self._take_label,
-            "slow": self._start_and_stop, "compare": self._compare, "drop": self._drop,
-        }  # fmt: skip
+            "sample": self._take_sample,
+            "method": self._take_method,
+            "label": self._take_label,
+            "slow": self._start_and_stop,
+            "compare": self._compare,
+            "drop": self._drop,
+        }
 
     async def explore(self, end: float) -> None:
         """Explore until a time of the clock."""
@@ -195,8 +199,8 @@ class Person:
         await self._until(self._shown)
 
     def _cells(self) -> list[Model]:
-        stages = self._visitor.all("Stage", group="compare")
-        return [stage for stage in stages if stage.values.get("original")]
+        resolution_layers = self._visitor.all("Stage", group="compare")
+        return [stage for stage in resolution_layers if stage.values.get("original")]
 
     async def _ask(self, action: str, asking) -> None:
         question = (self._file, self._method, self._label)
@@ -216,8 +220,8 @@ class Person:
         await self._visitor.until(check, PATIENCE)
 
     def _stage(self) -> dict:
-        stages = self._visitor.all("Stage", group="explain")
-        return stages[0].values if stages else {}
+        resolution_layers = self._visitor.all("Stage", group="explain")
+        return resolution_layers[0].values if resolution_layers else {}
 
     def _shown(self) -> bool:
         """Whether the page shows what was asked last."""

@@ -78,9 +78,12 @@ def serving(folder: Path) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-c", SERVE, "serve", "--no-browser", "--port", "0"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--cache", str(folder / "cache")], stdout=subprocess.PIPE, stderr=log,
-            text=True, cwd=HERE.parent,
-        )  # fmt: skip
+            [*command, "--cache", str(folder / "cache")],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=HERE.parent,
+        )
     try:
         yield process.stdout.readline().strip().rstrip("/"), process.pid
     finally:
@@ -136,8 +139,9 @@ def latencies(page: Page, folder: Path) -> list[str]:
         for path in itertools.islice(files, 3):  # the worker prepares its model meanwhile
             drop(page, path)
             page.wait_for_timeout(5000)
-        rows.append(_row(f"{name}, new", _medians(lambda: drop(page, next(files)), page),
-                         forward, gradient))  # fmt: skip
+        rows.append(
+            _row(f"{name}, new", _medians(lambda: drop(page, next(files)), page), forward, gradient)
+        )
         other = next(other for other in TITLES.values() if other != title)
         take(page, other)
 
@@ -221,12 +225,13 @@ def section(rows: list[str], rounds: list[Load], options: argparse.Namespace, lo
     answers = first.diary["answers"]
     known = {
         f"{title} of a map that is known{', Grad-CAM' if method else ''}": [
-            took for kind, by, before, took in answers
+            took
+            for kind, by, before, took in answers
             if kind == action and before and by == (method or by)
         ]
         for action, title in (("method", "method"), ("label", "class"), ("sample", "sample"))
         for method in ("grad_cam", "")
-    }  # fmt: skip
+    }
     timed = known | {
         "map that is new": [took for *_, before, took in answers if not before],
         "page of a new visitor": first.diary["arrivals"],
@@ -268,10 +273,17 @@ def section(rows: list[str], rounds: list[Load], options: argparse.Namespace, lo
 def _memory(number: int, load: Load) -> str:
     diary = load.diary
     parts = [
-        number, len(diary["faults"]), diary["kills"], diary["retries"], f"{load.before:.0f}",
-        f"{load.during:.0f}", f"{load.after:.0f}", ", ".join(f"{m:.0f}" for m in load.of_workers),
-        load.left, f"{diary['largest'] / 1000:.0f}",
-    ]  # fmt: skip
+        number,
+        len(diary["faults"]),
+        diary["kills"],
+        diary["retries"],
+        f"{load.before:.0f}",
+        f"{load.during:.0f}",
+        f"{load.after:.0f}",
+        ", ".join(f"{m:.0f}" for m in load.of_workers),
+        load.left,
+        f"{diary['largest'] / 1000:.0f}",
+    ]
     return "| " + " | ".join(map(str, parts)) + " |"
 
 
@@ -301,8 +313,10 @@ def main() -> None:
                 for seconds in (options.seconds, options.seconds / 4)
             ]
         log = (folder / "log").read_text()
-        print("\n".join(fault for round in rounds for fault in round.diary["faults"]) + f"\n{log}",
-              file=sys.stderr)  # fmt: skip
+        print(
+            "\n".join(fault for round in rounds for fault in round.diary["faults"]) + f"\n{log}",
+            file=sys.stderr,
+        )
         text = section(rows, rounds, options, log)
     print(text)
     if options.write:

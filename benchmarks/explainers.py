@@ -76,8 +76,10 @@ def floor(classifier: Classifier, name: str, image: np.ndarray) -> float:
 
 def main(names: list[str]) -> None:
     samples = pictures()
-    print("| method | passes | floor s | ours next / floor | ours first / floor "
-          "| Xplique next / ours next | Xplique first / ours first |")  # fmt: skip
+    print(
+        "| method | passes | floor s | ours next / floor | ours first / floor "
+        "| Xplique next / ours next | Xplique first / ours first |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name in names:
         model = build_model("mobilenet_v2", 1, weights=None)
@@ -93,9 +95,7 @@ def main(names: list[str]) -> None:
             explainer = THEIRS[name](build_model("mobilenet_v2", 1, weights=None))
             built = time.perf_counter() - start
             theirs_first = built + seconds(lambda: explainer(samples[0].image[None], target))
-            theirs = median(
-                seconds(lambda: explainer(s.image[None], target)) for s in samples[1:]
-            )  # fmt: skip
+            theirs = median(seconds(lambda: explainer(s.image[None], target)) for s in samples[1:])
             row += [f"{theirs / later:.2f}", f"{theirs_first / first:.2f}"]
         else:
             row += ["-", "-"]

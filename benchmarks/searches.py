@@ -26,7 +26,7 @@ import keras_tuner as kt
 import numpy as np
 
 from tuning import schedule
-from tuning.data import Material
+from tuning.data import TrainingData
 from tuning.space import draw_values
 from tuning.study import Study
 from tuning.trials import read_search
@@ -37,7 +37,7 @@ from xai_tf.training.train import features
 TRAIN, VALIDATION = 210, 60
 
 
-class WholeEveryTime(Material):
+class WholeEveryTime(TrainingData):
     """The usual way: the backbone runs in every epoch of every trial."""
 
     def cut(self, backbone: str) -> None:
@@ -82,23 +82,27 @@ def photos(source: Path, place: Path) -> Path:
     return place
 
 
-def naive_tuner(study: Study, material: Material) -> kt.Hyperband:
+def naive_tuner(study: Study, training_data: TrainingData) -> kt.Hyperband:
     """Stock KerasTuner on the whole network."""
     settings = make_settings(study, lambda *_: None)
     hyperparameters = kt.HyperParameters()
     draw_values(hyperparameters, study.full_space)
     return kt.Hyperband(
-        Network(settings, material), kt.Objective(study.objective, "min"),
-        max_epochs=study.max_epochs, factor=study.factor, seed=study.seed,
-        hyperparameters=hyperparameters, directory=str(study.root / "naive"),
+        Network(settings, training_data),
+        kt.Objective(study.objective, "min"),
+        max_epochs=study.max_epochs,
+        factor=study.factor,
+        seed=study.seed,
+        hyperparameters=hyperparameters,
+        directory=str(study.root / "naive"),
         project_name=study.name,
-    )  # fmt: skip
+    )
 
 
 def naive_cost(study: Study) -> Spent:
     """A whole naive search, projected from a trial of two epochs."""
-    material = WholeEveryTime(study, lambda *_: None)
-    network = Network(make_settings(study, lambda *_: None), material)
+    training_data = WholeEveryTime(study, lambda *_: None)
+    network = Network(make_settings(study, lambda *_: None), training_data)
     hp = kt.HyperParameters()
     draw_values(hp, study.full_space)
     built: list = []
@@ -120,17 +124,27 @@ def floor(study: Study) -> Spent:
     """One forward pass over all rows, traced before."""
     import tensorflow as tf
 
-    material = study.material()
-    base = material.base(study.backbones[0])
+    training_data = study.training_data()
+    base = training_data.base(study.backbones[0])
     run = tf.function(base, jit_compile=False)
-    features(run, material.train.images(0, 16), 16)
-    images = [material.train.images(0, len(material.train)), material.splits.validation.images]
+    features(run, training_data.train.images(0, 16), 16)
+    images = [
+        training_data.train.images(0, len(training_data.train)),
+        training_data.splits.validation.images,
+    ]
     return spent(lambda: [features(run, part, 16) for part in images])
 
 
 def compare(backbone: str, weights: str, data: Path, root: Path) -> None:
-    study = Study(data=data, task="dog_breeds", name=f"{backbone}_1", backbones=(backbone,),
-                  weights=weights, root=root, copies=3)  # fmt: skip
+    study = Study(
+        data=data,
+        task="dog_breeds",
+        name=f"{backbone}_1",
+        backbones=(backbone,),
+        weights=weights,
+        root=root,
+        copies=3,
+    )
     naive, first = naive_cost(study), our_cost(study)
     again = replace(study, name=f"{backbone}_2", seed=2)
     following, bare = our_cost(again), floor(study)
@@ -145,15 +159,23 @@ def compare(backbone: str, weights: str, data: Path, root: Path) -> None:
 
 def same_trials(backbone: str, weights: str, data: Path, root: Path) -> None:
     """A whole naive search at 32 pixels beside ours: in waves, and through Keras on features."""
-    study = Study(data=data, task="dog_breeds", name=f"{backbone}_32", backbones=(backbone,),
-                  weights=weights, root=root, image_size=32, copies=3)  # fmt: skip
+    study = Study(
+        data=data,
+        task="dog_breeds",
+        name=f"{backbone}_32",
+        backbones=(backbone,),
+        weights=weights,
+        root=root,
+        image_size=32,
+        copies=3,
+    )
     waves = our_cost(study)
     tuner = naive_tuner(study, WholeEveryTime(study, lambda *_: None))
     tuner.oracle.verbose = 0
     naive = spent(tuner.search)
     single = replace(study, name=f"{backbone}_32_keras")
     settings = make_settings(single, lambda *_: None)
-    kept = Tuner(Network(settings, single.material()), settings)
+    kept = Tuner(Network(settings, single.training_data()), settings)
     keras = spent(kept.search)
     theirs = {key(t.hyperparameters.values): t.score for t in tuner.oracle.trials.values()}
     for name, ours in (
@@ -185,8 +207,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         data = photos(source, Path(scratch) / "photos")
         print("CPU / wall seconds")
-        print("| backbone | floor: one pass | naive (projected) | ours, first | ours, next | "
-              "naive / first | naive / next |")  # fmt: skip
+        print(
+            "| backbone | floor: one pass | naive (projected) | ours, first | ours, next | "
+            "naive / first | naive / next |"
+        )
         for backbone, weights in networks:
             compare(backbone, weights, data, Path(scratch) / "searches")
         print("| backbone | trials | the same as naive | largest difference of a score |")

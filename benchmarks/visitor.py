@@ -51,8 +51,9 @@ class Visitor:
         token = re.search(r'"token":"([^"]+)"', page.body.decode()).group(1)
         self._socket: WebSocketClientConnection = await websocket_connect(
             HTTPRequest(f"{self._url.replace('http', 'ws', 1)}/ws", headers={"Origin": self._url}),
-            subprotocols=["bokeh", token], max_message_size=LARGEST,
-        )  # fmt: skip
+            subprotocols=["bokeh", token],
+            max_message_size=LARGEST,
+        )
         self._listening = asyncio.create_task(self._listen())
         await self.until(lambda: self._welcome, 60)  # before, the server hears nothing
         await self._say("PULL-DOC-REQ", {})

@@ -20,12 +20,12 @@ from dashboards.state.links import TABS
 from dashboards.state.session import Session
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.compare import ComparePage
-from dashboards.views.downloads import TakeView
+from dashboards.views.downloads import DownloadsView
 from dashboards.views.errors import ErrorsView
 from dashboards.views.explain import ExplainPage
-from dashboards.views.explanation_quality import TrustView
+from dashboards.views.explanation_quality import ExplanationQualityView
 from dashboards.views.help import HelpView
-from dashboards.views.layer_sweep import DepthPage
+from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.link import LinkView
 from dashboards.views.listen import ListenView
 from dashboards.views.narration import NarrationView
@@ -36,9 +36,12 @@ from dashboards.views.tuning import TuningView
 from xai_tf.attribution.methods import METHODS
 
 TITLES = {
-    "explain": "Explain", "compare": "Compare", "layers": "Layers", "errors": "Errors",
+    "explain": "Explain",
+    "compare": "Compare",
+    "layers": "Layers",
+    "errors": "Errors",
     "tuning": "Tuning",
-}  # fmt: skip
+}
 
 
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
@@ -64,14 +67,18 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     keys = Shortcuts(on_key=_keys(session, help_view))
     opener = pmui.IconButton(icon="help", description="Help and keys")
     opener.on_click(lambda _: help_view.show())
-    bench, link = session.bench, LinkView(session=session)
+    workspace, link = session.workspace, LinkView(session=session)
     page = pmui.Page(
         title="xai-tf",
         header=[link, opener],
-        sidebar=[ModelView(bench=bench), InputView(bench=bench), FilesView(bench=bench)],
+        sidebar=[
+            ModelView(workspace=workspace),
+            InputView(workspace=workspace),
+            FilesView(workspace=workspace),
+        ],
         sidebar_width=340,
         sidebar_resizable=False,  # its handle is labelled in a way that is not allowed
-        main=[NoticesView(bench=bench), tabs, help_view, keys],
+        main=[NoticesView(workspace=workspace), tabs, help_view, keys],
         theme_config=THEMES,
         # The page's own busy bar has no name that a screen reader could say; long work has ours.
         sx={"& header .MuiLinearProgress-root": {"display": "none"}},
@@ -79,7 +86,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     with edit_readonly(page):  # by default Panel's, for all visitors: it also kept their pages
         page.busy = pn.rx(False)
     # On a phone the side lies over the page: it goes once a file was chosen there.
-    bench.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
+    workspace.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
     if pn.state.curdoc:
         _on_arrival(session, help_view)
         pn.state.on_session_destroyed(lambda _: session.close())
@@ -88,16 +95,16 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
 
 def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], Any]]:
     """What builds the view of each tab, by name."""
-    visitor = session.bench.visitor
+    visitor = session.workspace.visitor
 
     def explain() -> ExplainPage:
         extras = [
-            TrustView(trust=session.trust, language=session.param.language),
+            ExplanationQualityView(quality=session.quality, language=session.param.language),
             ListenView(listener=session.listener),
             NarrationView(narrator=session.narrator),
-            TakeView(session=session),
+            DownloadsView(session=session),
         ]
-        return ExplainPage(explorer=session.explorer, bench=session.bench, extras=extras)
+        return ExplainPage(explorer=session.explorer, workspace=session.workspace, extras=extras)
 
     def errors() -> ErrorsView:
         study = ErrorStudy(visitor, session.service.models, settings.data)
@@ -115,7 +122,7 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
             comparison=session.comparison,
             extras=[RankingView(ranking=session.ranking, language=session.param.language)],
         ),
-        "layers": lambda: DepthPage(depth=session.depth),
+        "layers": lambda: LayerSweepPage(layer_sweep=session.layer_sweep),
         "errors": errors,
         "tuning": tuning,
     }
@@ -128,7 +135,7 @@ def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:
         if key == "?":
             help_view.show()
         elif key in ("ArrowLeft", "ArrowRight"):
-            session.bench.step(1 if key == "ArrowRight" else -1)
+            session.workspace.step(1 if key == "ArrowRight" else -1)
         elif key.isdecimal() and 1 <= int(key) <= len(methods):
             session.explorer.method = methods[int(key) - 1]
 
@@ -147,7 +154,7 @@ def _on_arrival(session: Session, help_view: HelpView) -> None:
 def _look_at(session: Session, request: Explain | None) -> None:
     """Open what the visitor found among the errors."""
     if request is not None:
-        session.bench.show(request.file, request.model.name)
+        session.workspace.show(request.file, request.model.name)
         session.tab = "explain"
 
 

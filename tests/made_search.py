@@ -44,9 +44,14 @@ def make_search(folder, *, max_epochs=10, iterations=1, stop=None, fail=(), obje
     for name, choices in SPACE.items():
         hps.Choice(name, choices)
     oracle = kt.oracles.HyperbandOracle(
-        objective=objective, max_epochs=max_epochs, factor=3, hyperband_iterations=iterations,
-        seed=7, hyperparameters=hps, max_consecutive_failed_trials=99,
-    )  # fmt: skip
+        objective=objective,
+        max_epochs=max_epochs,
+        factor=3,
+        hyperband_iterations=iterations,
+        seed=7,
+        hyperparameters=hps,
+        max_consecutive_failed_trials=99,
+    )
     oracle.verbose = 0
     oracle._set_project_dir(str(folder.parent), folder.name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,9 +76,18 @@ def make_search(folder, *, max_epochs=10, iterations=1, stop=None, fail=(), obje
         "classes": ["normal", "opacity"],
         "created": "2025-01-02T03:04:05+00:00",
         "asked": {
-            "space": SPACE, "objective": objective, "max_epochs": max_epochs, "factor": 3,
-            "iterations": iterations, "seed": 7, "batch_size": 32, "backbones": SPACE["backbone"],
-            "weights": "imagenet", "image_size": [224, 224], "copies": 2, "class_weights": True,
+            "space": SPACE,
+            "objective": objective,
+            "max_epochs": max_epochs,
+            "factor": 3,
+            "iterations": iterations,
+            "seed": 7,
+            "batch_size": 32,
+            "backbones": SPACE["backbone"],
+            "weights": "imagenet",
+            "image_size": [224, 224],
+            "copies": 2,
+            "class_weights": True,
             "mode": "waves",
             "files": {"train": {"a.png": "3f"}, "validation": {f"{n}.png": "9" for n in range(60)}},
         },
@@ -84,7 +98,7 @@ def make_search(folder, *, max_epochs=10, iterations=1, stop=None, fail=(), obje
             "brackets": brackets,
         },
         "versions": {"keras": "3.15.1", "keras-tuner": "1.4.8"},
-    }  # fmt: skip
+    }
     (folder / "study.json").write_text(json.dumps(study))
     with (folder / "curves.jsonl").open("w") as curves:
         for number in range(10**6 if stop is None else stop + 1):
@@ -123,16 +137,40 @@ def export_winner(folder, trial, classes=("normal", "opacity")):
         "trial": trial,
         "model": "chest-1-winner",
         "metrics": [
-            {"name": "accuracy", "split": "test", "value": 0.9167, "low": 0.8193, "high": 0.9639,
-             "count": 60},
-            {"name": "auc", "split": "test", "value": 0.9712, "low": 0.93, "high": 0.997,
-             "count": 60},
-            {"name": "accuracy", "split": "validation", "value": 0.95, "low": 0.863, "high": 0.983,
-             "count": 60},
+            {
+                "name": "accuracy",
+                "split": "test",
+                "value": 0.9167,
+                "low": 0.8193,
+                "high": 0.9639,
+                "count": 60,
+            },
+            {
+                "name": "auc",
+                "split": "test",
+                "value": 0.9712,
+                "low": 0.93,
+                "high": 0.997,
+                "count": 60,
+            },
+            {
+                "name": "accuracy",
+                "split": "validation",
+                "value": 0.95,
+                "low": 0.863,
+                "high": 0.983,
+                "count": 60,
+            },
             {"name": "ce", "split": "test", "value": 0.21, "low": None, "high": None, "count": 60},
         ],
-        "calibration": {"method": "temperature", "temperature": 1.21, "ece_before": 0.061,
-                         "ece_after": 0.034, "fitted_on": "validation", "measured_on": "test",},
+        "calibration": {
+            "method": "temperature",
+            "temperature": 1.21,
+            "ece_before": 0.061,
+            "ece_after": 0.034,
+            "fitted_on": "validation",
+            "measured_on": "test",
+        },
         "threshold": 0.43 if len(classes) == 2 else None,
         "notes": ["The test set is from the same hospital as the training set."],
         "repeats": [
@@ -141,5 +179,5 @@ def export_winner(folder, trial, classes=("normal", "opacity")):
         ],
         "size": 14_500_000,
         "seconds": {"features": 812.5, "search": 63.0},
-    }  # fmt: skip
+    }
     (folder / "winner.json").write_text(json.dumps(winner))

@@ -127,7 +127,7 @@ def together(members: Sequence[Member], num_logits: int) -> list[list[int]]:
     return [group for parts in groups.values() for group in parts]
 
 
-def train_wave(
+def train_heads(
     members: Sequence[Member],
     train: Rows,
     validation: Rows,
@@ -165,10 +165,12 @@ def train_wave(
         columns = [np.asarray(column) for column in (*measured, *judged)]
         seconds = (time.perf_counter() - start) / len(members)
         yield [
-            (_epoch(epoch, [float(column[k]) for column in columns], seconds),
-             _Fetch(state, steps, k))
+            (
+                _epoch(epoch, [float(column[k]) for column in columns], seconds),
+                _Fetch(state, steps, k),
+            )
             for k in range(len(members))
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,24 +237,32 @@ def _functions(kind: Kind, batch_size: int) -> _Functions:
     @tf.function(
         jit_compile=False,
         input_signature=[
-            state_spec, spec([None]), settings_spec, [*rows_spec, spec([None])], spec([2], ints)
+            state_spec,
+            spec([None]),
+            settings_spec,
+            [*rows_spec, spec([None])],
+            spec([2], ints),
         ],
-    )  # fmt: skip
+    )
     def epoch(state: Any, steps: Any, settings: Any, rows: Any, draw: Any) -> Any:
         def train(member: Any) -> Any:
             return train_epoch(kind, *member, rows, draw, batch_size)
 
         # The members of a wave run side by side where there are cores for it.
         return tf.map_fn(
-            train, (state, steps, settings), parallel_iterations=PARALLEL,
+            train,
+            (state, steps, settings),
+            parallel_iterations=PARALLEL,
             fn_output_signature=(one, spec([]), [spec([])] * 3),
-        )  # fmt: skip
+        )
 
     @tf.function(jit_compile=False, input_signature=[state_spec, settings_spec, rows_spec])
     def judge(state: Any, settings: Any, rows: Any) -> Any:
         return tf.map_fn(
-            lambda member: judge_rows(kind, *member, rows), (state, settings),
-            parallel_iterations=PARALLEL, fn_output_signature=[spec([])] * 3,
-        )  # fmt: skip
+            lambda member: judge_rows(kind, *member, rows),
+            (state, settings),
+            parallel_iterations=PARALLEL,
+            fn_output_signature=[spec([])] * 3,
+        )
 
     return _Functions(epoch, judge)

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_tuner import errors
 
-from tuning.batched_heads import Member, Rows, State, initial_state, together, train_wave
+from tuning.batched_heads import Member, Rows, State, initial_state, together, train_heads
 from tuning.heads import trial_seed
 from tuning.search_folder import add_epoch
 from tuning.space import Configuration
@@ -18,7 +18,7 @@ from xai_tf.errors import InputError
 STATE = "state.npz"
 
 
-class WaveTuner(Tuner):
+class BatchedTuner(Tuner):
     """Asks the oracle for all the trials that can run now, and trains them together.
 
     The oracle takes each lane for a worker of its own.
@@ -76,10 +76,13 @@ class WaveTuner(Tuner):
         """Train a group: of each its best epoch with the weights, or why it broke down."""
         settings = self.settings
         results: list[tuple[Epoch, State] | str | None] = [None] * len(group)
-        waves = train_wave(
-            [member for _, member in group], *data, epochs=epochs,
-            batch_size=settings.batch_size, seed=settings.seed,
-        )  # fmt: skip
+        waves = train_heads(
+            [member for _, member in group],
+            *data,
+            epochs=epochs,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+        )
         for count, found in enumerate(waves, start=1):
             for k, ((trial, _), (epoch, fetch)) in enumerate(zip(group, found, strict=True)):
                 best = results[k]

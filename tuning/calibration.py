@@ -39,8 +39,9 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, method: str) -> Cali
         }
     found = minimize_scalar(
         lambda log_t: cross_entropy(probabilities(logits / np.exp(log_t)), labels),
-        bounds=(np.log(0.05), np.log(20)), method="bounded",
-    )  # fmt: skip
+        bounds=(np.log(0.05), np.log(20)),
+        method="bounded",
+    )
     return {"method": "temperature", "temperature": round(float(np.exp(found.x)), 4)}
 
 

@@ -103,15 +103,34 @@ def tune(
     if calibration not in ("temperature", "platt"):
         raise SettingError(f"There is no calibration {calibration!r}. Give temperature or platt.")
     study = Study(
-        data=folder, task=task, name=name, backbones=tuple(backbone or ["mobilenet_v2"]),
-        weights=_weights(weights or []), space=_space(space, set_ or []), objective=objective,
-        max_epochs=max_epochs, factor=factor, iterations=iterations, seed=seed,
-        batch_size=batch_size, image_size=image_size, copies=copies, class_weights=class_weights,
+        data=folder,
+        task=task,
+        name=name,
+        backbones=tuple(backbone or ["mobilenet_v2"]),
+        weights=_weights(weights or []),
+        space=_space(space, set_ or []),
+        objective=objective,
+        max_epochs=max_epochs,
+        factor=factor,
+        iterations=iterations,
+        seed=seed,
+        batch_size=batch_size,
+        image_size=image_size,
+        copies=copies,
+        class_weights=class_weights,
         options=data_options(
-            layout=layout, finding=finding, uncertain=uncertain, frontal_only=frontal_only,
-            group=group, validation=validation, test=test, skip_bad=skip_bad, allow_leak=allow_leak,
-        ), root=root,
-    )  # fmt: skip
+            layout=layout,
+            finding=finding,
+            uncertain=uncertain,
+            frontal_only=frontal_only,
+            group=group,
+            validation=validation,
+            test=test,
+            skip_bad=skip_bad,
+            allow_leak=allow_leak,
+        ),
+        root=root,
+    )
     check_folder(out, name)
     with progress_bar() as bar:
         line = bar.add_task("reading", total=None)
@@ -120,25 +139,31 @@ def tune(
             bar.update(line, description=what, completed=done, total=total)
 
         plan = study.plan(report)
-        for text in study.material().splits.notes:
+        for text in study.training_data().splits.notes:
             note(text, style="yellow")
         _tell_plan(study, plan)
         if only_plan:
             answer(as_json, _plain(asdict(plan)), _plan_table(plan))
             return
-        splits = study.material().splits
+        splits = study.training_data().splits
         if calibration == "platt" and len(splits.test.classes) > 2:
             raise SettingError("platt calibrates two classes. Give --calibration temperature.")
         size = (image_size, image_size)
-        further = further_sets(also_test, study.material().task, size, splits.test.classes)
+        further = further_sets(also_test, study.training_data().task, size, splits.test.classes)
         if workers > 1 and plan.mode == "waves":
             note("--workers is not needed: heads are trained in waves, by this process.")
         study.run(report, workers)
         card = study.export(
-            out, calibration=calibration, repeats=repeats, half=half, further=further,
-            report=report, command=typed_command(), datasets=tuple(data_license or ()),
+            out,
+            calibration=calibration,
+            repeats=repeats,
+            half=half,
+            further=further,
+            report=report,
+            command=typed_command(),
+            datasets=tuple(data_license or ()),
             license_=license_,
-        )  # fmt: skip
+        )
         page = study.report()
         if tensorboard:
             from tuning.tensorboard import write_logs
@@ -148,8 +173,12 @@ def tune(
     table = Table("set", "measure", "value and 95% interval", "files", title=name)
     for measure in card.metrics:
         table.add_row(measure.split, measure.name, str(measure), str(measure.count))
-    written = {"model": str(out / f"{name}.keras"), "sha256": card.sha256, "size": card.size,
-               "report": str(page)}  # fmt: skip
+    written = {
+        "model": str(out / f"{name}.keras"),
+        "sha256": card.sha256,
+        "size": card.size,
+        "report": str(page),
+    }
     answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
 
 
@@ -180,9 +209,12 @@ def tune_many(
     with progress_bar() as bar:
         line = bar.add_task("searching", total=None)
         outcomes = run_many(
-            file, processes, lambda what, done, total: bar.update(
-                line, description=what, completed=done, total=total),
-        )  # fmt: skip
+            file,
+            processes,
+            lambda what, done, total: bar.update(
+                line, description=what, completed=done, total=total
+            ),
+        )
     table = Table("search", "outcome", "seconds", "log")
     for outcome in outcomes:
         state = "done" if outcome.code == 0 else f"failed ({outcome.code})"

@@ -36,7 +36,7 @@ CHANGES = 1  # the seed of the fixed copies: they are data, and serve searches o
 MIN_FILES = 4  # a class with fewer has none to validate and to test with
 
 
-class Material:
+class TrainingData:
     """The data and the backbones of a study.
 
     Args:
@@ -100,8 +100,18 @@ class Material:
     def asked(self) -> dict[str, Any]:
         """Every setting that decides the result; what `study.json` keeps."""
         study = self.study
-        names = ("task", "objective", "max_epochs", "factor", "iterations", "seed", "batch_size",
-                 "image_size", "copies", "class_weights")  # fmt: skip
+        names = (
+            "task",
+            "objective",
+            "max_epochs",
+            "factor",
+            "iterations",
+            "seed",
+            "batch_size",
+            "image_size",
+            "copies",
+            "class_weights",
+        )
         return {name: getattr(study, name) for name in names} | {
             "backbones": list(study.backbones),
             "weights": {b: self.digest(b) for b in study.backbones},
@@ -185,7 +195,7 @@ class Material:
         heads.compile_model(upper, config)
         return model, upper
 
-    def with_seed(self, seed: int) -> Material:
+    def with_seed(self, seed: int) -> TrainingData:
         """The same data and features, to be trained on from another seed."""
         other = copy(self)
         other.study = replace(self.study, seed=seed)
@@ -205,8 +215,10 @@ class Material:
                 for chosen in np.split(order.numpy(), range(size, count, size)):
                     yield take(chosen, epoch), labels[chosen], self.row_weights[chosen]
 
-        spec = [tf.TensorSpec([None, *shape], tf.float32) for shape in
-                (take(np.arange(1), 0).shape[1:], labels.shape[1:], ())]  # fmt: skip
+        spec = [
+            tf.TensorSpec([None, *shape], tf.float32)
+            for shape in (take(np.arange(1), 0).shape[1:], labels.shape[1:], ())
+        ]
         return tf.data.Dataset.from_generator(rows, output_signature=tuple(spec)).prefetch(2)
 
     def validation(self, config: Configuration) -> tf.data.Dataset:

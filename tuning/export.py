@@ -31,7 +31,7 @@ from xai_tf.training.train import features
 if TYPE_CHECKING:
     import keras
 
-    from tuning.data import Material
+    from tuning.data import TrainingData
     from tuning.settings import Report, StudySettings
     from tuning.space import Configuration
 
@@ -40,7 +40,7 @@ HALF_TOLERANCE = 1e-2  # the same, where weights are stored as float16
 
 
 def export(
-    material: Material,
+    training_data: TrainingData,
     out: Path = FOLDER,
     *,
     calibration: str = "temperature",
@@ -53,7 +53,7 @@ def export(
     """Write the winner as `<name>.keras` with its card, and what the report shows of it.
 
     Args:
-        material: of a search that has at least one completed trial.
+        training_data: of a search that has at least one completed trial.
         out: folder for the model.
         calibration: "temperature" or, for two classes, "platt"; fitted on the validation split.
         repeats: how often the winner is trained again from other seeds, to show the spread.
@@ -65,17 +65,17 @@ def export(
     Raises:
         ModelError: there is no completed trial, or the model written is not the model tuned.
     """
-    study = material.study
+    study = training_data.study
     search = read_search(study.folder)
     ranked = search.distinct()
     if not ranked:
         raise ModelError(f"{study.folder} has no completed trial yet. Run the search first.")
-    winner, splits = ranked[0], material.splits
+    winner, splits = ranked[0], training_data.splits
     if not winner.curve:
         raise InputError(f"{study.folder / CURVES} lacks trial {winner.id}. Restore the file.")
     config = configuration(study.fixed | winner.values)
     report("stitching the winner", 0, 1)
-    model = winning_model(material, winner)
+    model = winning_model(training_data, winner)
     logits = {
         name: data.file_means(features(model, data.images))
         for name, data in (("validation", splits.validation), ("test", splits.test))
@@ -83,46 +83,55 @@ def export(
     labels = {"validation": splits.validation.file_labels, "test": splits.test.file_labels}
     fitted = _calibration(logits, labels, calibration)
     threshold = _threshold(logits["validation"], labels["validation"])
-    again = repeat(material, config, winner.last_epoch, repeats, report)
+    again = repeat(training_data, config, winner.last_epoch, repeats, report)
     found = _tuning(study, search, winner, config) | {
-        "calibration": fitted, "threshold": threshold, "repeats": again,
-    }  # fmt: skip
+        "calibration": fitted,
+        "threshold": threshold,
+        "repeats": again,
+    }
     saved = publish(
-        model, splits, material.task, name=study.name, backbone=config.backbone, folder=out,
-        story=_story(search, winner, fitted, threshold, again), tuning=found, half=half,
+        model,
+        splits,
+        training_data.task,
+        name=study.name,
+        backbone=config.backbone,
+        folder=out,
+        story=_story(search, winner, fitted, threshold, again),
+        tuning=found,
+        half=half,
         further=further,
         check=lambda file: _check_file(file, model, splits.validation.images, half),
         **card,
-    )  # fmt: skip
+    )
     _keep(study.folder, saved, winner, logits, labels, found)
     return saved
 
 
-def winning_model(material: Material, trial: Trial) -> keras.Model:
+def winning_model(training_data: TrainingData, trial: Trial) -> keras.Model:
     """A trial's whole network, with the weights of its best epoch: RGB in [0, 1] to logits.
 
     Raises:
         ModelError: on the validation images its logits are not those it had in the search.
     """
-    study = material.study
+    study = training_data.study
     config = configuration(study.fixed | trial.values)
     folder = study.folder / f"trial_{trial.id}"
     if study.mode[0] == "waves":
-        base = material.base(config.backbone)
-        top = heads.head(config, base.output_shape[1:], material.num_logits)
+        base = training_data.base(config.backbone)
+        top = heads.head(config, base.output_shape[1:], training_data.num_logits)
         top.set_weights(State.load(folder / STATE).weights(len(config.dense) + 1))
         model = heads.whole_model(base, top)
-        upper = heads.head(config, (top.layers[2].input.shape[-1],), material.num_logits)
+        upper = heads.head(config, (top.layers[2].input.shape[-1],), training_data.num_logits)
         upper.set_weights(top.get_weights())
-        known = material.rows(config.backbone, config.pooling)[1].features
+        known = training_data.rows(config.backbone, config.pooling)[1].features
     else:
-        model, upper = material.build(config)
+        model, upper = training_data.build(config)
         _load_weights(upper, folder / "checkpoint.weights.h5")
-        cut = material.cut(config.backbone)
+        cut = training_data.cut(config.backbone)
         if cut is None:
             return flatten(model)
-        known = material.features(config.backbone, cut, pooled=False)[1]
-    images = material.splits.validation.images
+        known = training_data.features(config.backbone, cut, pooled=False)[1]
+    images = training_data.splits.validation.images
     _compare(
         features(model, images),
         features(upper, known),
@@ -172,9 +181,11 @@ def _calibration(
     before = calibration_error(probabilities(logits["test"]), labels["test"])
     after = calibration_error(calibrated(logits["test"], fitted), labels["test"])
     return fitted | {
-        "fitted_on": "validation", "measured_on": "test",
-        "ece_before": round(before, 4), "ece_after": round(after, 4),
-    }  # fmt: skip
+        "fitted_on": "validation",
+        "measured_on": "test",
+        "ece_before": round(before, 4),
+        "ece_after": round(after, 4),
+    }
 
 
 def _threshold(logits: np.ndarray, labels: np.ndarray) -> float | None:
@@ -188,8 +199,18 @@ def _tuning(
 ) -> dict[str, Any]:
     """What the card says of the search."""
     asked = search.study["asked"]
-    names = ("objective", "max_epochs", "factor", "iterations", "seed", "batch_size", "copies",
-             "class_weights", "space", "weights")  # fmt: skip
+    names = (
+        "objective",
+        "max_epochs",
+        "factor",
+        "iterations",
+        "seed",
+        "batch_size",
+        "copies",
+        "class_weights",
+        "space",
+        "weights",
+    )
     lineage = [f"{t.id} (epochs {t.first_epoch} to {t.last_epoch})" for t in search.lineage(winner)]
     best = winner.best(search.objective, search.direction)
     return {name: asked[name] for name in names} | {
@@ -268,8 +289,16 @@ def _keep(
         for name, values in logits.items()
         for measure in evaluate(probabilities(values), labels[name], name)
     ]
-    write_json(folder / WINNER, {
-        "trial": winner.id, "model": card.name, "metrics": measures, "size": card.size,
-        "sha256": card.sha256, "calibration": found["calibration"],
-        "threshold": found["threshold"], "repeats": found["repeats"],
-    })  # fmt: skip
+    write_json(
+        folder / WINNER,
+        {
+            "trial": winner.id,
+            "model": card.name,
+            "metrics": measures,
+            "size": card.size,
+            "sha256": card.sha256,
+            "calibration": found["calibration"],
+            "threshold": found["threshold"],
+            "repeats": found["repeats"],
+        },
+    )

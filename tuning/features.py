@@ -84,8 +84,9 @@ class Copies:
         if copy == 0:
             return image
         own = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:4])
-        return changed(self.task, self.data.sample(row), np.random.default_rng(
-            [self.seed, own, copy]))  # fmt: skip
+        return changed(
+            self.task, self.data.sample(row), np.random.default_rng([self.seed, own, copy])
+        )
 
 
 def changed(task: Task, sample: Sample, rng: np.random.Generator) -> np.ndarray:

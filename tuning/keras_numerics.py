@@ -33,9 +33,12 @@ class Kind:
     @staticmethod
     def of(config: Configuration, num_logits: int) -> Kind:
         return Kind(
-            len(config.dense), config.activation, config.optimizer, config.dropout > 0,
+            len(config.dense),
+            config.activation,
+            config.optimizer,
+            config.dropout > 0,
             num_logits == 1,
-        )  # fmt: skip
+        )
 
     @property
     def num_weights(self) -> int:

@@ -107,8 +107,9 @@ def read_searches(file: Path) -> dict[str, list[str]]:
             )
         found[name] = arguments
     if not found:
-        raise InputError(f"{file} names no search. Write the arguments of `xai-tf tune`, a line "
-                         "each.")  # fmt: skip
+        raise InputError(
+            f"{file} names no search. Write the arguments of `xai-tf tune`, a line each."
+        )
     return found
 
 

@@ -9,12 +9,16 @@ from tuning.trials import COMPLETED
 from tuning.tuners import make_tuner
 
 if TYPE_CHECKING:
-    from tuning.data import Material
+    from tuning.data import TrainingData
     from tuning.settings import Report, StudySettings
 
 
 def search(
-    study: StudySettings, material: Material, report: Report, workers: int, strategy: Any = None
+    study: StudySettings,
+    training_data: TrainingData,
+    report: Report,
+    workers: int,
+    strategy: Any = None,
 ) -> None:
     """Search until no trial is left.
 
@@ -24,9 +28,9 @@ def search(
     if workers > 1 and study.mode[0] != "waves":
         from tuning.supervisor import supervise
 
-        supervise(study, material, report, workers)
+        supervise(study, training_data, report, workers)
     else:
-        tuner = make_tuner(study, material, report, strategy)
+        tuner = make_tuner(study, training_data, report, strategy)
         tuner.search()
         completed = any(t.status == COMPLETED for t in tuner.oracle.trials.values())
         if tuner.oracle.gave_up or not completed:

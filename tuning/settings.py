@@ -99,8 +99,15 @@ class StudySettings:
         taken = self.name in ("", ".", "..", CACHE)
         if taken or Path(self.name).name != self.name:
             raise SettingError(f"{self.name!r} cannot be the name of a search. Give another one.")
-        lowest = {"max_epochs": 1, "factor": 2, "iterations": 1, "seed": 1, "batch_size": 1,
-                  "image_size": 32, "copies": 0}  # fmt: skip
+        lowest = {
+            "max_epochs": 1,
+            "factor": 2,
+            "iterations": 1,
+            "seed": 1,
+            "batch_size": 1,
+            "image_size": 32,
+            "copies": 0,
+        }
         for name, low in lowest.items():
             if getattr(self, name) < low:
                 raise SettingError(f"{name} is {getattr(self, name)}. Give at least {low}.")

@@ -159,9 +159,15 @@ def configuration(values: Mapping[str, Value]) -> Configuration:
         for n in range(1, int(get("dense_layers")) + 1)
     )
     return Configuration(
-        get("backbone"), int(get("unfreeze")), get("pooling"), dense, get("activation"),
-        float(get("dropout")), float(get("learning_rate")), get("optimizer"),
-    )  # fmt: skip
+        get("backbone"),
+        int(get("unfreeze")),
+        get("pooling"),
+        dense,
+        get("activation"),
+        float(get("dropout")),
+        float(get("learning_rate")),
+        get("optimizer"),
+    )
 
 
 def lint(space: Space) -> None:

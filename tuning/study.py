@@ -13,7 +13,7 @@ from tuning.space import num_configurations
 from tuning.trials import Search, read_search
 
 if TYPE_CHECKING:
-    from tuning.data import Material
+    from tuning.data import TrainingData
     from weights_keras import ModelCard
 
 
@@ -32,9 +32,9 @@ class Study(StudySettings):
         """
         from tuning.estimate import estimate_bytes, estimate_seconds
 
-        material = self.material(report)
+        training_data = self.training_data(report)
         brackets, (mode, why) = self.brackets, self.mode
-        size = estimate_bytes(material, schedule.num_trials(brackets))
+        size = estimate_bytes(training_data, schedule.num_trials(brackets))
         check_space(self.folder, size)
         return Plan(
             mode=mode,
@@ -44,17 +44,17 @@ class Study(StudySettings):
             epochs=schedule.num_epochs(brackets),
             started=schedule.num_started(brackets),
             possible=num_configurations(self.full_space),
-            rows=(len(material.train), material.num_validation),
-            seconds=estimate_seconds(material, schedule.num_epochs(brackets)),
+            rows=(len(training_data.train), training_data.num_validation),
+            seconds=estimate_seconds(training_data, schedule.num_epochs(brackets)),
             bytes=size,
         )
 
-    def material(self, report: Report = lambda *_: None) -> Material:
+    def training_data(self, report: Report = lambda *_: None) -> TrainingData:
         """The data, read once."""
-        from tuning.data import Material
+        from tuning.data import TrainingData
 
         if "_material" not in self.__dict__:
-            self.__dict__["_material"] = Material(self, report)
+            self.__dict__["_material"] = TrainingData(self, report)
         return self.__dict__["_material"]
 
     def run(
@@ -76,9 +76,9 @@ class Study(StudySettings):
         from tuning.run import search
 
         with alone(self.folder), disk_full_told(self.folder):
-            material = self.material(report)
-            remember(self.folder, material.describe())
-            search(self, material, report, workers, strategy)
+            training_data = self.training_data(report)
+            remember(self.folder, training_data.describe())
+            search(self, training_data, report, workers, strategy)
             return read_search(self.folder)
 
     def report(self) -> Path:
@@ -91,4 +91,4 @@ class Study(StudySettings):
         """Make the winner a model with a card; see `tuning.export.export`."""
         from tuning.export import export
 
-        return export(self.material(card.get("report", lambda *_: None)), out, **card)
+        return export(self.training_data(card.get("report", lambda *_: None)), out, **card)

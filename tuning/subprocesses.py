@@ -55,9 +55,13 @@ def start(name: str, arguments: list[str], log: Path, variables: Mapping[str, st
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-            env=environment | variables, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=environment | variables,
+            start_new_session=True,
+        )
     return Child(name, process, log)
 
 

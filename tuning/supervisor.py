@@ -30,7 +30,7 @@ from tuning.worker import USER_ERROR, hand_over, heartbeat
 from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
-    from tuning.data import Material
+    from tuning.data import TrainingData
     from tuning.settings import Report, StudySettings
 
 CHIEF = "chief"
@@ -44,7 +44,7 @@ MAX_DEATHS = 5  # in a row; a trial may cause three of them before it fails
 
 def supervise(
     study: StudySettings,
-    material: Material,
+    training_data: TrainingData,
     report: Report,
     workers: int,
     stall_seconds: float = STALL_SECONDS,
@@ -53,7 +53,7 @@ def supervise(
 
     Args:
         study: its folder holds `study.json` already, and is locked by this process.
-        material: its data.
+        training_data: its data.
         report: called with (where the search stands, epochs done, epochs in all).
         workers: how many train at a time.
         stall_seconds: a worker that gives no sign for so long is started again.
@@ -61,7 +61,7 @@ def supervise(
     Raises:
         ModelError: too many trials failed in a row, or a process could not be kept alive.
     """
-    hand_over(study, material)
+    hand_over(study, training_data)
     for path in study.folder.glob("trial_*/starts"):
         path.unlink()  # of processes that a person killed, perhaps
     before = len(_ended(study.folder))
@@ -135,9 +135,11 @@ class _Crew:
         if name == CHIEF:
             variables["CUDA_VISIBLE_DEVICES"] = "-1"  # it trains nothing
         self._children[name] = start(
-            name, ["-m", "tuning.worker", str(folder), "--parent", str(os.getpid())],
-            folder / LOGS / f"{name}.log", variables,
-        )  # fmt: skip
+            name,
+            ["-m", "tuning.worker", str(folder), "--parent", str(os.getpid())],
+            folder / LOGS / f"{name}.log",
+            variables,
+        )
 
     def _mourn(self, name: str, cause: str) -> None:
         """Count a death and tell it.

@@ -189,8 +189,10 @@ def _started(folder: Path) -> set[str] | None:
 
 def _trial(state: dict[str, Any], folder: Path, curves: dict[str, tuple[Epoch, ...]]) -> Trial:
     values = dict(state["hyperparameters"]["values"])
-    place = {key: values.pop(f"tuner/{key}", None) for key in
-             ("bracket", "round", "initial_epoch", "epochs", "trial_id")}  # fmt: skip
+    place = {
+        key: values.pop(f"tuner/{key}", None)
+        for key in ("bracket", "round", "initial_epoch", "epochs", "trial_id")
+    }
     first = int(place["initial_epoch"] or 0)
     curve = tuple(e for e in curves.get(state["trial_id"], ()) if e.epoch > first)
     score = state["score"]

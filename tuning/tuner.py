@@ -22,7 +22,7 @@ from tuning.space import Configuration, Space, configuration, draw_values
 from tuning.trials import COMPLETED, Epoch, direction_of
 
 if TYPE_CHECKING:
-    from tuning.data import Material
+    from tuning.data import TrainingData
 
 HEARTBEAT = "heartbeat"
 MEASURED = ("loss", "val_loss", "ce", "val_ce", "accuracy", "val_accuracy")
@@ -119,8 +119,11 @@ class Tuner(kt.Hyperband):
             return
         trials, values = self.oracle.trials.values(), trial.hyperparameters.values
         ended = [t for t in trials if t.status in DONE]
-        spent = sum(t.hyperparameters.values["tuner/epochs"]
-                    - t.hyperparameters.values["tuner/initial_epoch"] for t in ended)  # fmt: skip
+        spent = sum(
+            t.hyperparameters.values["tuner/epochs"]
+            - t.hyperparameters.values["tuner/initial_epoch"]
+            for t in ended
+        )
         scores = [t.score for t in ended if t.status == COMPLETED]
         pick = max if direction_of(self.settings.objective) == "max" else min
         best = pick(scores, default=None)
@@ -163,10 +166,14 @@ class Tuner(kt.Hyperband):
         values = trial.hyperparameters.values
         try:
             return kt.Tuner.run_trial(
-                self, trial, *args, epochs=values["tuner/epochs"],
-                initial_epoch=values["tuner/initial_epoch"], callbacks=[_Watch(trial.trial_id)],
+                self,
+                trial,
+                *args,
+                epochs=values["tuner/epochs"],
+                initial_epoch=values["tuner/initial_epoch"],
+                callbacks=[_Watch(trial.trial_id)],
                 **kwargs,
-            )  # fmt: skip
+            )
         finally:
             starts.unlink(missing_ok=True)  # it stays where the process was killed
 
@@ -231,22 +238,26 @@ def check_finite(epoch: Epoch) -> None:
 class Network(kt.HyperModel):
     """A network trained by Keras: whole, or its upper part on the features of a cut."""
 
-    def __init__(self, settings: Settings, material: Material) -> None:
+    def __init__(self, settings: Settings, training_data: TrainingData) -> None:
         super().__init__()
-        self._settings, self._material = settings, material
+        self._settings, self._material = settings, training_data
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
         return self._material.build(self._settings.configuration(hp))[1]
 
     def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> Any:
-        config, material = self._settings.configuration(hp), self._material
+        config, training_data = self._settings.configuration(hp), self._material
         epochs = range(kwargs["initial_epoch"], kwargs["epochs"])
         seed = trial_seed(self._settings.seed, config)
-        set_dropout_step(model, seed, epochs.start * material.steps)
+        set_dropout_step(model, seed, epochs.start * training_data.steps)
         try:
             return model.fit(
-                material.batches(config, epochs), validation_data=material.validation(config),
-                steps_per_epoch=material.steps, shuffle=False, verbose=0, **kwargs,
-            )  # fmt: skip
+                training_data.batches(config, epochs),
+                validation_data=training_data.validation(config),
+                steps_per_epoch=training_data.steps,
+                shuffle=False,
+                verbose=0,
+                **kwargs,
+            )
         except OSError as error:  # a full disk is no fault of the trial
             raise errors.FatalError(str(error)) from error

@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 from tuning import schedule
 
 if TYPE_CHECKING:
-    from tuning.data import Material
+    from tuning.data import TrainingData
     from tuning.settings import Report, StudySettings
     from tuning.tuner import Settings, Tuner
 
 
 def make_tuner(
-    study: StudySettings, material: Material, report: Report, strategy: Any = None
+    study: StudySettings, training_data: TrainingData, report: Report, strategy: Any = None
 ) -> Tuner:
     """The tuner of a study's mode, with the search as it stands in the folder."""
-    from tuning.batched_tuner import WaveTuner
+    from tuning.batched_tuner import BatchedTuner
     from tuning.tuner import Network, Tuner
 
     settings = make_settings(study, report, strategy)
     if study.mode[0] == "waves":
         pooling = study.full_space.get("pooling")
         poolings = pooling.values if pooling else ("average",)
-        return WaveTuner(settings, {(b, p): material.rows(b, str(p)) for b in study.backbones
-                                    for p in poolings})  # fmt: skip
-    return Tuner(Network(settings, material), settings)
+        return BatchedTuner(
+            settings,
+            {(b, p): training_data.rows(b, str(p)) for b in study.backbones for p in poolings},
+        )
+    return Tuner(Network(settings, training_data), settings)
 
 
 def make_settings(study: StudySettings, report: Report, strategy: Any = None) -> Settings:

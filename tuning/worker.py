@@ -38,7 +38,7 @@ from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import InputError, SettingError, XaiTfError
 
 if TYPE_CHECKING:
-    from tuning.data import Material
+    from tuning.data import TrainingData
 
 WORKER = "worker.json"
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
@@ -53,20 +53,20 @@ def prepare(
     Raises:
         XaiTfError: as `Study.run`.
     """
-    from tuning.data import Material
+    from tuning.data import TrainingData
 
     with alone(study.folder), disk_full_told(study.folder):
-        material = Material(study, report)
-        remember(study.folder, material.describe())
-        hand_over(study, material)
+        training_data = TrainingData(study, report)
+        remember(study.folder, training_data.describe())
+        hand_over(study, training_data)
 
 
-def hand_over(study: StudySettings, material: Material) -> None:
+def hand_over(study: StudySettings, training_data: TrainingData) -> None:
     """Write what workers need: the study, and the features that they would all compute."""
     for backbone in study.backbones:
-        cut = material.cut(backbone)
+        cut = training_data.cut(backbone)
         if cut is not None:
-            material.features(backbone, cut, pooled=False)
+            training_data.features(backbone, cut, pooled=False)
     write_json(study.folder / WORKER, json.loads(json.dumps(_plain(study), default=str)))
 
 
@@ -116,13 +116,13 @@ def work(study: StudySettings) -> None:
     Raises:
         SettingError: the data are not those the search began with.
     """
-    from tuning.data import Material
+    from tuning.data import TrainingData
     from tuning.tuners import make_tuner
 
     beat = heartbeat(study.folder, os.environ["KERASTUNER_TUNER_ID"])
-    material = Material(study, lambda *_: beat.touch())
-    remember(study.folder, material.describe())
-    make_tuner(study, material, lambda *_: None).search()
+    training_data = TrainingData(study, lambda *_: beat.touch())
+    remember(study.folder, training_data.describe())
+    make_tuner(study, training_data, lambda *_: None).search()
 
 
 def heartbeat(folder: Path, name: str) -> Path:

@@ -6,13 +6,18 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+# What cards of the first edition call it.
+EARLIER_FIELDS = {"gate_sha256": "ood_sha256"}
+EARLIER_MEASURES = {"unfamiliar": "out_of_distribution"}
+
 
 @dataclass(frozen=True)
 class Measure:
     """One number about a model on one named set, with its 95% interval.
 
     Attributes:
-        name: "accuracy", "auc", or "unfamiliar": the share that the input gate warns of.
+        name: "accuracy", "auc", or "out_of_distribution": the share of files that the detector
+            of the model warns of.
         split: the set it was measured on.
         value, low, high: the number and its interval.
         count: how many files it was measured on.
@@ -47,7 +52,7 @@ class ModelCard:
         tuning: of a tuned model: the space, the winner and its lineage, seeds, a digest of the
             data, calibration and threshold; empty for others.
         sha256, size: of the `.keras` file; bytes.
-        gate_sha256: of the `.gate.npz` file, which tells whether an input is one for the model;
+        gate_sha256: of the `.ood.npz` file, which tells whether an input is one for the model;
             empty where there is none.
         text: the Markdown below the front matter.
     """
@@ -65,7 +70,7 @@ class ModelCard:
     tuning: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
     size: int = 0
-    gate_sha256: str = ""
+    ood_sha256: str = ""
     text: str = field(default="", repr=False)
 
     def to_markdown(self) -> str:
@@ -76,7 +81,7 @@ class ModelCard:
         front |= {
             name: value
             for name, value in asdict(self).items()
-            if name != "text" and (value or name not in ("tuning", "gate_sha256"))
+            if name != "text" and (value or name not in ("tuning", "ood_sha256"))
         }
         dumped = yaml.safe_dump(_plain(front), sort_keys=False, allow_unicode=True, width=96)
         return f"---\n{dumped}---\n{self.text.strip()}\n"
@@ -92,7 +97,7 @@ def read_card(path: Path) -> ModelCard:
 
     try:
         _, front, text = path.read_text(encoding="utf-8").split("---\n", 2)
-        loaded = yaml.safe_load(front)
+        loaded = _with_todays_names(yaml.safe_load(front))
         values = {f.name: loaded[f.name] for f in fields(ModelCard) if f.name in loaded}
         values["metrics"] = tuple(Measure(**measure) for measure in values.get("metrics") or ())
         for name in ("classes", "datasets"):
@@ -103,6 +108,15 @@ def read_card(path: Path) -> ModelCard:
     except (TypeError, KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split())
         raise ValueError(f"{path} is no complete model card: {cause}") from error
+
+
+def _with_todays_names(front: dict[str, Any]) -> dict[str, Any]:
+    """Front matter in which what an earlier version wrote has the names of today."""
+    renamed = {EARLIER_FIELDS.get(name, name): value for name, value in front.items()}
+    metrics = renamed.get("metrics") or ()
+    return renamed | {
+        "metrics": [m | {"name": EARLIER_MEASURES.get(m["name"], m["name"])} for m in metrics]
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 SUFFIXES = (".keras", ".h5", ".hdf5")
-GATE = ".gate.npz"
-MODEL = "model"  # the array of a gate that names the model file it belongs to
+OOD = ".ood.npz"
+EARLIER_OOD = ".gate.npz"  # what the first edition called it
+MODEL = "model"  # the array of a side file that names the model file it belongs to
 
 Arrays = dict[str, "np.ndarray"]
 
@@ -106,12 +107,20 @@ def load_file(path: Path) -> keras.Model:
         ) from error
 
 
-def gate_file(path: Path) -> Path:
-    """Where the side file of a model file lies, which tells whether an input is one for it."""
-    return path.with_name(f"{path.stem}{GATE}")
+def ood_file(path: Path) -> Path:
+    """Where the side file of a model file lies, which tells whether an input is one for it.
+
+    One that lies there under its earlier name, `.gate.npz`, is taken where there is no other.
+    """
+    file, earlier = (path.with_name(f"{path.stem}{suffix}") for suffix in (OOD, EARLIER_OOD))
+    return earlier if earlier.is_file() and not file.is_file() else file
 
 
-def load_gate(path: Path, sha256: str, card: ModelCard | None = None) -> Arrays | None:
+def _new_ood_file(path: Path) -> Path:
+    return path.with_name(f"{path.stem}{OOD}")
+
+
+def load_ood_detector(path: Path, sha256: str, card: ModelCard | None = None) -> Arrays | None:
     """The arrays in the side file of a model file; None where the model has none.
 
     Args:
@@ -125,7 +134,7 @@ def load_gate(path: Path, sha256: str, card: ModelCard | None = None) -> Arrays 
     """
     import numpy as np
 
-    file, named = gate_file(path), card.gate_sha256 if card else ""
+    file, named = ood_file(path), card.ood_sha256 if card else ""
     if not file.is_file():
         if named:
             raise ModelFileError(f"{file} is missing, which the card of the model names.")
@@ -144,20 +153,23 @@ def load_gate(path: Path, sha256: str, card: ModelCard | None = None) -> Arrays 
     return arrays
 
 
-def save_gate(arrays: Arrays, path: Path, card: ModelCard | None = None) -> ModelCard | None:
+def save_ood_detector(
+    arrays: Arrays, path: Path, card: ModelCard | None = None
+) -> ModelCard | None:
     """Write the side file of a model file, then its card; each appears whole or not at all.
 
     Returns:
         The card as written, with the side file's SHA-256; None where none was given.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as scratch:
-        file = Path(scratch, gate_file(path).name)
-        _write_gate(file, arrays, _sha256(path))
+        file = Path(scratch, _new_ood_file(path).name)
+        _write_ood_detector(file, arrays, _sha256(path))
         if card:
-            card = replace(card, gate_sha256=_sha256(file))
+            card = replace(card, ood_sha256=_sha256(file))
             text = Path(scratch, path.with_suffix(".md").name)
             text.write_text(card.to_markdown(), encoding="utf-8")
-        os.replace(file, gate_file(path))
+        os.replace(file, _new_ood_file(path))
+        path.with_name(f"{path.stem}{EARLIER_OOD}").unlink(missing_ok=True)
         if card:
             os.replace(text, path.with_suffix(".md"))
     return card
@@ -169,7 +181,7 @@ def save(
     folder: Path = FOLDER,
     half: bool = False,
     check: Callable[[Path], None] = lambda file: None,
-    gate: Arrays | None = None,
+    ood_detector: Arrays | None = None,
 ) -> ModelCard:
     """Write `<name>.keras`, its side file, then `<name>.md`; each appears whole or not at all.
 
@@ -179,8 +191,8 @@ def save(
         folder: where.
         half: store weights as float16, in half the room. Keras makes float32 of them on loading.
         check: is given the file before it takes its place, and raises where it must not.
-        gate: what tells whether an input is one for the model, from `Gate.arrays`; without it a
-            side file that is there goes, for it belongs to the older model.
+        ood_detector: what tells whether an input is one for the model, from `OODDetector.arrays`;
+            without it a side file that is there goes, for it belongs to the older model.
 
     Returns:
         The card as written, with the files' SHA-256 and the model's size.
@@ -192,23 +204,23 @@ def save(
         if half:
             _halve(file)
         check(file)
-        card = replace(card, sha256=_sha256(file), size=file.stat().st_size, gate_sha256="")
-        side = Path(scratch, gate_file(file).name)
-        if gate is not None:
-            _write_gate(side, gate, card.sha256)
-            card = replace(card, gate_sha256=_sha256(side))
+        card = replace(card, sha256=_sha256(file), size=file.stat().st_size, ood_sha256="")
+        side = Path(scratch, _new_ood_file(file).name)
+        if ood_detector is not None:
+            _write_ood_detector(side, ood_detector, card.sha256)
+            card = replace(card, ood_sha256=_sha256(side))
         text = Path(scratch, f"{card.name}.md")
         text.write_text(card.to_markdown(), encoding="utf-8")
         os.replace(file, folder / file.name)
-        if gate is None:
-            (folder / side.name).unlink(missing_ok=True)
-        else:
+        for suffix in (OOD, EARLIER_OOD):
+            (folder / f"{card.name}{suffix}").unlink(missing_ok=True)
+        if ood_detector is not None:
             os.replace(side, folder / side.name)
         os.replace(text, folder / text.name)
     return card
 
 
-def _write_gate(file: Path, arrays: Arrays, sha256: str) -> None:
+def _write_ood_detector(file: Path, arrays: Arrays, sha256: str) -> None:
     import numpy as np
 
     np.savez(file, **{MODEL: np.array(sha256)}, **arrays)

@@ -33,8 +33,9 @@ DOCS = HERE.parents[1] / "docs"
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ground_truth",
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--data", type=Path, help="the data folder")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--docs", type=Path, default=DOCS)

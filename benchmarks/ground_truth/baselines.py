@@ -33,9 +33,14 @@ def noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 BASELINES: dict[str, Baseline] = {
-    "edges": edges, "brightness": brightness, "centre": centre, "random": noise,
-}  # fmt: skip
+    "edges": edges,
+    "brightness": brightness,
+    "centre": centre,
+    "random": noise,
+}
 TITLES = {
-    "edges": "*Sobel edges*", "brightness": "*Brightness*", "centre": "*Centre*",
+    "edges": "*Sobel edges*",
+    "brightness": "*Brightness*",
+    "centre": "*Centre*",
     "random": "*Random*",
-}  # fmt: skip
+}

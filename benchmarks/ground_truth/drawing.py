@@ -39,9 +39,15 @@ def draw(rounds: Sequence[Round], path: Path) -> None:
         red, green, blue, _ = colours(float(np.clip(table[row, column], 0, 1)))
         bright = 0.3 * red + 0.6 * green + 0.1 * blue > 0.5
         axes.text(
-            column, row, f"{table[row, column]:.2f}", ha="center", va="center", fontsize=8,
-            color="black" if bright else "white", weight="bold" if column == 0 else "normal",
-        )  # fmt: skip
+            column,
+            row,
+            f"{table[row, column]:.2f}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="black" if bright else "white",
+            weight="bold" if column == 0 else "normal",
+        )
     axes.set_xticks(range(len(heads)), heads, rotation=60, ha="left", fontsize=8, color=INK)
     axes.xaxis.tick_top()
     names = [title(one.entry).strip("*") for one in order]
@@ -49,8 +55,11 @@ def draw(rounds: Sequence[Round], path: Path) -> None:
     for label, one in zip(axes.get_yticklabels(), order, strict=True):
         label.set_style("italic" if title(one.entry).startswith("*") else "normal")
     axes.tick_params(length=0)
-    axes.set_xlabel("Skill: 0 is chance, 1 is the plant and nothing else. In italics: baselines.",
-                    color=INK, fontsize=9)  # fmt: skip
+    axes.set_xlabel(
+        "Skill: 0 is chance, 1 is the plant and nothing else. In italics: baselines.",
+        color=INK,
+        fontsize=9,
+    )
     axes.axvline(0.5, color=GROUND, linewidth=3)
     for side in axes.spines.values():
         side.set_visible(False)

@@ -86,13 +86,17 @@ def standings(
             Standing(
                 entry,
                 float(np.mean([one.ranks[entry] for one in chosen])),
-                skill, low, high,
-                {name: float(np.nanmean([np.nanmean(one.scores[entry][name]) for one in chosen]))
-                 for name in SCORES},
+                skill,
+                low,
+                high,
+                {
+                    name: float(np.nanmean([np.nanmean(one.scores[entry][name]) for one in chosen]))
+                    for name in SCORES
+                },
                 sum(bool(np.nanmean(one.skills[entry]) > best_blind(one)) for one in chosen),
                 len(chosen),
             )
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda one: one.rank)
 
 
@@ -114,9 +118,13 @@ def _round(result: Mapping[str, Any]) -> Round:
     }
     means = np.array([np.nanmean(values) for values in skills.values()])
     return Round(
-        result["puzzle"], result["backbone"], float(np.mean(result["areas"])), result["scores"],
-        skills, dict(zip(skills, map(float, rankdata(-means)), strict=True)),
-    )  # fmt: skip
+        result["puzzle"],
+        result["backbone"],
+        float(np.mean(result["areas"])),
+        result["scores"],
+        skills,
+        dict(zip(skills, map(float, rankdata(-means)), strict=True)),
+    )
 
 
 def _skill(name: str, values: Sequence[float], areas: Sequence[float]) -> np.ndarray:

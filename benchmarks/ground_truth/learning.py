@@ -152,9 +152,11 @@ def _fit(
 
     rows = training.shape[1] // VARIETY * 2  # of the places, two for each carrier and epoch
     schedule = keras.optimizers.schedules.CosineDecay(
-        learner.rate / 10, learner.epochs * (rows // PAIRS), warmup_target=learner.rate,
+        learner.rate / 10,
+        learner.epochs * (rows // PAIRS),
+        warmup_target=learner.rate,
         warmup_steps=rows // PAIRS,
-    )  # fmt: skip
+    )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2, global_clipnorm=1.0)
     answers = tf.constant([[SURE]] * PAIRS + [[1 - SURE]] * PAIRS)
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
@@ -173,10 +175,12 @@ def _fit(
     rng, best = np.random.default_rng(0), (-1.0, -np.inf)
     for _ in range(learner.epochs):
         order = rng.permutation(training.shape[1])[:rows]
-        known = np.mean([
-            step(np.concatenate(training[:, order[start : start + PAIRS]]))
-            for start in range(0, rows - PAIRS + 1, PAIRS)
-        ])  # fmt: skip
+        known = np.mean(
+            [
+                step(np.concatenate(training[:, order[start : start + PAIRS]]))
+                for start in range(0, rows - PAIRS + 1, PAIRS)
+            ]
+        )
         on, off = (features(model, inputs) for inputs in validation)
         loss = float(np.logaddexp(0, -on).mean() + np.logaddexp(0, off).mean()) / 2
         middle = _middle(on, off)

@@ -32,9 +32,16 @@ MARKS = ("corners", "marks")  # regions where marks are
 AUDITED = ("grad_cam", "integrated_gradients")
 # The files of this package that a result comes from; the others only show it.
 MAKERS = (
-    "baselines", "carriers", "learning", "pictures", "puzzle", "puzzles", "running", "scoring",
+    "baselines",
+    "carriers",
+    "learning",
+    "pictures",
+    "puzzle",
+    "puzzles",
+    "running",
+    "scoring",
     "sounds",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

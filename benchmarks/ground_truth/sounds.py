@@ -126,9 +126,11 @@ def _loudest(wave: np.ndarray) -> float:
     import librosa
 
     frames = librosa.stft(
-        wave, n_fft=RECIPE.fft_samples, win_length=RECIPE.frame_samples,
+        wave,
+        n_fft=RECIPE.fft_samples,
+        win_length=RECIPE.frame_samples,
         hop_length=RECIPE.step_samples,
-    )  # fmt: skip
+    )
     return float(np.abs(frames).max() ** 2)
 
 

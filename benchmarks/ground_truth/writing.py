@@ -89,12 +89,19 @@ def page(results: Sequence[Mapping[str, Any]], picture: str) -> str:
         return "\n".join([*parts, _networks(results)])
     return "\n".join(
         [
-            HEAD, f"![Skill of each method in each round]({picture})\n",
-            _overall(rounds), _silent(results), _when(rounds), _defaults(rounds),
+            HEAD,
+            f"![Skill of each method in each round]({picture})\n",
+            _overall(rounds),
+            _silent(results),
+            _when(rounds),
+            _defaults(rounds),
             _networks(results),
-            _shortcut(results), _undone(results), _rounds(rounds), LIMITS,
+            _shortcut(results),
+            _undone(results),
+            _rounds(rounds),
+            LIMITS,
         ]
-    )  # fmt: skip
+    )
 
 
 def title(entry: str) -> str:
@@ -104,12 +111,15 @@ def title(entry: str) -> str:
 def _overall(rounds: Sequence[Round]) -> str:
     rows = [
         (
-            str(place), title(one.entry), f"{one.rank:.1f}",
+            str(place),
+            title(one.entry),
+            f"{one.rank:.1f}",
             f"{one.skill:.2f} ({one.low:.2f} to {one.high:.2f})",
-            *(f"{one.scores[name]:.2f}" for name in SCORES), f"{one.beats_blind} of {one.rounds}",
+            *(f"{one.scores[name]:.2f}" for name in SCORES),
+            f"{one.beats_blind} of {one.rounds}",
         )
         for place, one in enumerate(standings(rounds), start=1)
-    ]  # fmt: skip
+    ]
     files = sum(len(one.skills["edges"]) for one in rounds)
     heads = ("", "method", "rank", "skill", "pointing", "energy", "IoU", "AUC", "beats blind")
     return f"## Overall: {len(rounds)} rounds, {files} files\n\n{_table(heads, rows)}"
@@ -160,11 +170,16 @@ def _defaults(rounds: Sequence[Round]) -> str:
     for one in (one for one in standings(rounds) if is_method(one.entry)):
         method = METHODS[one.entry]
         cost = method.cost(method.settings({}, 0.0), size)
-        rows.append((
-            method.title, str(cost.forward + cost.gradient), f"{one.rank:.1f}", f"{one.skill:.2f}",
-            f"{one.beats_blind} of {one.rounds}",
-            "yes" if one.entry in DEFAULT_METHODS else "",
-        ))  # fmt: skip
+        rows.append(
+            (
+                method.title,
+                str(cost.forward + cost.gradient),
+                f"{one.rank:.1f}",
+                f"{one.skill:.2f}",
+                f"{one.beats_blind} of {one.rounds}",
+                "yes" if one.entry in DEFAULT_METHODS else "",
+            )
+        )
     table = _table(("method", "passes", "rank", "skill", "beats blind", "default"), rows)
     return f"{DEFAULTS}\n{table}"
 
@@ -178,13 +193,16 @@ def _best(found: Sequence[Standing]) -> str:
 def _networks(results: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (
-            PUZZLES[one["puzzle"]].title, LEARNERS[one["backbone"]].title,
-            f"{one['check']['accuracy']:.1%}", f"{one['check']['flipped']:.1%}",
+            PUZZLES[one["puzzle"]].title,
+            LEARNERS[one["backbone"]].title,
+            f"{one['check']['accuracy']:.1%}",
+            f"{one['check']['flipped']:.1%}",
             f"{np.mean(one['areas']):.1%}" if "areas" in one else "",
-            _used(one), f"{sum(one['seconds'].values()):.0f}",
+            _used(one),
+            f"{sum(one['seconds'].values()):.0f}",
         )
         for one in results
-    ]  # fmt: skip
+    ]
     heads = ("puzzle", "network", "accuracy", "flipped", "area", "ranked", "seconds")
     files = results[0]["check"]["files"] if results else 0
     plants = "\n".join(
@@ -209,14 +227,16 @@ def _used(result: Mapping[str, Any]) -> str:
 def _shortcut(results: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (
-            PUZZLES[one["puzzle"]].title, LEARNERS[one["backbone"]].title, METHODS[method].title,
+            PUZZLES[one["puzzle"]].title,
+            LEARNERS[one["backbone"]].title,
+            METHODS[method].title,
             f"{said['alarm']} of {said['files']}",
             ", ".join(f"{region}: {alarm}" for region, alarm in said["folder"].items()) or "none",
             ", ".join(f"{region} {share:.0%}" for region, share in said["shares"].items()),
         )
         for one in results
         for method, said in one.get("audit", {}).items()
-    ]  # fmt: skip
+    ]
     heads = (
         "puzzle",
         "network",
@@ -260,10 +280,14 @@ def _rounds(rounds: Sequence[Round]) -> str:
     for puzzle in dict.fromkeys(one.puzzle for one in rounds):
         for one in (r for r in rounds if r.puzzle == puzzle):
             rows = [
-                (title(entry), f"{one.ranks[entry]:.0f}", f"{np.nanmean(one.skills[entry]):.2f}",
-                 *(_interval(one.scores[entry][name]) for name in SCORES))
+                (
+                    title(entry),
+                    f"{one.ranks[entry]:.0f}",
+                    f"{np.nanmean(one.skills[entry]):.2f}",
+                    *(_interval(one.scores[entry][name]) for name in SCORES),
+                )
                 for entry in sorted(one.ranks, key=one.ranks.__getitem__)
-            ]  # fmt: skip
+            ]
             parts += [
                 f"### {PUZZLES[puzzle].title}: {LEARNERS[one.backbone].title}\n",
                 f"The plant covers {one.area:.1%}; {len(one.skills['edges'])} files.\n",

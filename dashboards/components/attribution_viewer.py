@@ -6,7 +6,7 @@ import param
 from panel.custom import JSComponent
 
 
-class Stage(JSComponent):
+class AttributionViewer(JSComponent):
     """One picture, its map, and its sound; `layers.stage_of` gives its parameters.
 
     Mode, opacity, swipe, zoom and sound work in the browser without a round trip, and stay as the

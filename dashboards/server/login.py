@@ -96,9 +96,13 @@ class LoginHandler(RequestHandler):
             return
         self._throttle.succeed(address)
         self.set_signed_cookie(
-            COOKIE, name or "anyone", expires_days=DAYS, httponly=True, samesite="Lax",
+            COOKIE,
+            name or "anyone",
+            expires_days=DAYS,
+            httponly=True,
+            samesite="Lax",
             secure=self.request.protocol == "https",
-        )  # fmt: skip
+        )
         self.redirect(_own_path(target))
 
     def _ask(self, target: str, problem: str = "") -> None:

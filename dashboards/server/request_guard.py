@@ -50,7 +50,7 @@ HEADERS = {
 }
 
 
-class Gate(Router):
+class RequestGuard(Router):
     """Lets a request through to the application, or answers it here.
 
     Args:

@@ -62,7 +62,12 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
     from panel.io.server import get_server
 
     from dashboards.server.login import LoginHandler, LogoutHandler, Throttle
-    from dashboards.server.request_guard import Gate, Health, LoadedComponents, SecurityHeaders
+    from dashboards.server.request_guard import (
+        Health,
+        LoadedComponents,
+        RequestGuard,
+        SecurityHeaders,
+    )
     from dashboards.server.socket_guard import BYTES, guard_sockets
 
     handlers = [
@@ -102,7 +107,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
     hosts = names_of(settings, server.port)
     server._tornado._websocket_origins = set(hosts)
     secret = settings.cookie_secret if settings.passwords else None
-    server._http.request_callback = Gate(server._tornado, hosts, secret)
+    server._http.request_callback = RequestGuard(server._tornado, hosts, secret)
     return server
 
 

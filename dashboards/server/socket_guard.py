@@ -19,9 +19,19 @@ POLICY_VIOLATION = 1008  # among the codes of RFC 6455
 MESSAGES = ("PATCH-DOC", "PULL-DOC-REQ", "SERVER-INFO-REQ")
 EVENTS = ("ModelChanged", "MessageSent", "ColumnDataChanged")
 NUMBERS = (
-    "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32",
-    "float64", "object",
-)  # fmt: skip
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+    "float32",
+    "float64",
+    "object",
+)
 _log = logging.getLogger(__name__)
 
 

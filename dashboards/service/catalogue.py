@@ -7,11 +7,11 @@ from pathlib import Path
 
 import weights_keras
 from dashboards.service.requests import ModelEntry
-from weights_keras import ModelCard, gate_file
+from weights_keras import ModelCard, ood_file
 from weights_keras.store import SUFFIXES
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.classifier import card_beside
-from xai_tf.classifiers.ood import UNFAMILIAR
+from xai_tf.classifiers.ood import OUT_OF_DISTRIBUTION
 from xai_tf.errors import ModelError
 from xai_tf.inputs.sample import file_sha256
 from xai_tf.tasks import TASKS
@@ -62,7 +62,7 @@ def _entry(name: str, path: Path) -> ModelEntry:
         title=_title(name, card),
         classes=(card.classes or (task.classes if task else ())) if card else (),
         summary=_summary(card) if card else "",
-        gate_sha256=file_sha256(gate) if (gate := gate_file(path)).is_file() else "",
+        ood_sha256=file_sha256(ood_detector) if (ood_detector := ood_file(path)).is_file() else "",
     )
 
 
@@ -76,7 +76,7 @@ def _title(name: str, card: ModelCard | None) -> str:
 
 def _summary(card: ModelCard) -> str:
     """The figures of the test set in a line."""
-    tested = [m for m in card.metrics if m.split == "test" and m.name != UNFAMILIAR]
+    tested = [m for m in card.metrics if m.split == "test" and m.name != OUT_OF_DISTRIBUTION]
     if not tested:
         return ""
     figures = ", ".join(f"{measure.name} {measure}" for measure in tested)

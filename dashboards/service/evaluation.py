@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dashboards.service.labelled import find_files
 from dashboards.service.requests import Evaluate
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.evaluation.predictions import Evaluation, predict_labelled
+from xai_tf.evaluation.predictions import Predictions, predict_labelled
 
 
 def evaluate(
     classifier: Classifier, request: Evaluate, progress: Callable[[int, int], None]
-) -> Evaluation:
+) -> Predictions:
     """Predict every labelled file of a folder, as `predict_labelled` does.
 
     Raises:

@@ -20,7 +20,7 @@ class ModelFacts:
         image_size: (height, width).
         backbone: its name in `BACKBONES`, or None.
         feature_layers: names of the layers Grad-CAM can look at, in the order of the graph.
-        stages: those at the end of each resolution.
+        resolution_layers: those at the end of each resolution.
         forward_seconds, gradient_seconds: of one image within a batch, measured here when warm.
         baseline: the level that means "nothing there".
         has_relu: whether Guided backprop and DeconvNet are methods of their own on it.
@@ -32,7 +32,7 @@ class ModelFacts:
     image_size: tuple[int, int]
     backbone: str | None
     feature_layers: tuple[str, ...]
-    stages: tuple[str, ...]
+    resolution_layers: tuple[str, ...]
     forward_seconds: float
     gradient_seconds: float
     baseline: float

@@ -37,7 +37,7 @@ from dashboards.service.requests import (
     Upload,
 )
 from dashboards.service.serialization import FILE
-from dashboards.service.worker_context import Desk
+from dashboards.service.worker_context import WorkerContext
 from xai_tf.attribution.explain import continue_explaining, explain, explain_layers
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.write import describe_classifier, save_bundle
@@ -45,8 +45,8 @@ from xai_tf.classifiers.classifier import BATCH, Classifier
 from xai_tf.classifiers.ood import check, of_file, predict_and_check
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import OutputError, SettingError
-from xai_tf.evaluation.nearest import Similar
-from xai_tf.evaluation.predictions import Evaluation
+from xai_tf.evaluation.nearest import Neighbor
+from xai_tf.evaluation.predictions import Predictions
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics import Score, score
@@ -74,9 +74,9 @@ def warm_up() -> Iterator[Callable[[], Any]]:
     yield partial(mel_spectrogram, noise, recipe)  # librosa
 
 
-def _describe(desk: Desk, request: Describe) -> ModelFacts:
-    _prepare(desk, request)
-    classifier = desk.classifier(request.model)
+def _describe(context: WorkerContext, request: Describe) -> ModelFacts:
+    _prepare(context, request)
+    classifier = context.classifier(request.model)
     images, targets = _noise(classifier, MEASURED)
     passes = classifier.passes
     return ModelFacts(
@@ -85,7 +85,7 @@ def _describe(desk: Desk, request: Describe) -> ModelFacts:
         image_size=classifier.image_size,
         backbone=classifier.backbone,
         feature_layers=classifier.feature_layers,
-        stages=classifier.stages,
+        resolution_layers=classifier.resolution_layers,
         forward_seconds=_seconds(lambda: passes.logits(images)),
         gradient_seconds=_seconds(lambda: passes.gradients(images, targets)),
         baseline=classifier.baseline,
@@ -94,9 +94,9 @@ def _describe(desk: Desk, request: Describe) -> ModelFacts:
     )
 
 
-def _prepare(desk: Desk, request: Describe | Prepare) -> None:
+def _prepare(context: WorkerContext, request: Describe | Prepare) -> None:
     """Make the first prediction and the first map fast: what they need is compiled here."""
-    classifier = desk.classifier(request.model)
+    classifier = context.classifier(request.model)
     images, targets = _noise(classifier, 1)
     classifier.passes.gradients(images, targets)
     check(classifier, [Sample(images[0], request.model.path, "")])
@@ -118,39 +118,43 @@ def _seconds(run: Callable[[], Any]) -> float:
     return (time.perf_counter() - start) / MEASURED
 
 
-def _predict(desk: Desk, request: Predict) -> Reading:
-    classifier = desk.classifier(request.model)
-    return _reading(desk, classifier, request.file)
+def _predict(context: WorkerContext, request: Predict) -> Reading:
+    classifier = context.classifier(request.model)
+    return _reading(context, classifier, request.file)
 
 
-def _reading(desk: Desk, classifier: Classifier, file: Upload) -> Reading:
+def _reading(context: WorkerContext, classifier: Classifier, file: Upload) -> Reading:
     """As `read_and_predict`, but it can be stopped, and what was read is kept."""
-    samples = desk.samples(classifier, file)
+    samples = context.samples(classifier, file)
     predictions, found = [], []
     for start in range(0, len(samples), BATCH):
         said, familiar = predict_and_check(classifier, samples[start : start + BATCH])
         predictions, found = predictions + said, found + (familiar or [])
-        desk.progress(len(predictions), len(samples))
+        context.progress(len(predictions), len(samples))
     mean = np.mean([prediction.logits for prediction in predictions], axis=0)
     whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
     return Reading(
-        file.path, tuple(samples), tuple(predictions), whole, of_file(found),
-        classifier.gate_problem,
-    )  # fmt: skip
+        file.path,
+        tuple(samples),
+        tuple(predictions),
+        whole,
+        of_file(found),
+        classifier.ood_problem,
+    )
 
 
-def _explain(desk: Desk, request: Explain) -> Explanation:
-    classifier = desk.classifier(request.model)
-    sample = desk.sample(classifier, request.file, request.window)
-    begun = _begun(desk, request)
-    if begun is not None:
+def _explain(context: WorkerContext, request: Explain) -> Explanation:
+    classifier = context.classifier(request.model)
+    sample = context.sample(classifier, request.file, request.window)
+    resume_from = _begun(context, request)
+    if resume_from is not None:
         return continue_explaining(
             classifier,
-            replace(begun, sample=sample),
-            request.samples - begun.settings[SAMPLES],
+            replace(resume_from, sample=sample),
+            request.samples - resume_from.settings[SAMPLES],
             until_stable=request.until_stable,
-            progress=desk.progress,
-            partial=desk.partial,
+            progress=context.progress,
+            partial=context.partial,
         )
     return explain(
         classifier,
@@ -162,16 +166,16 @@ def _explain(desk: Desk, request: Explain) -> Explanation:
         seed=request.seed,
         settings=dict(request.settings),
         until_stable=request.until_stable,
-        progress=desk.progress,
-        partial=desk.partial,
+        progress=context.progress,
+        partial=context.partial,
     )
 
 
-def _begun(desk: Desk, request: Explain) -> Explanation | None:
+def _begun(context: WorkerContext, request: Explain) -> Explanation | None:
     """What the answer can go on from, so that it is the one of a run from the start."""
     if request.since is None or request.since.unsampled != request.unsampled:
         return None
-    known = desk.known(request.since, to_go_on=True)
+    known = context.known(request.since, to_go_on=True)
     if known is None or known.convergence is None or known.convergence.state is None:
         return None
     wanted = request.until_stable
@@ -182,56 +186,58 @@ def _begun(desk: Desk, request: Explain) -> Explanation | None:
     return known
 
 
-def _through_layers(desk: Desk, request: ThroughLayers) -> list[Explanation]:
-    classifier = desk.classifier(request.model)
+def _through_layers(context: WorkerContext, request: ThroughLayers) -> list[Explanation]:
+    classifier = context.classifier(request.model)
     return explain_layers(
         classifier,
-        desk.sample(classifier, request.file, request.window),
+        context.sample(classifier, request.file, request.window),
         request.method,
         target=request.target,
         contrast=request.contrast,
-        progress=desk.progress,
+        progress=context.progress,
     )
 
 
-def _part(desk: Desk, request: Part) -> Regions:
-    classifier = desk.classifier(request.model)
-    sample = desk.sample(classifier, request.file, request.window)
+def _part(context: WorkerContext, request: Part) -> Regions:
+    classifier = context.classifier(request.model)
+    sample = context.sample(classifier, request.file, request.window)
     return regions_of(replace(sample, source=Path(FILE)), classifier.task)
 
 
-def _judge(desk: Desk, request: Judge) -> tuple[Score, ...]:
+def _judge(context: WorkerContext, request: Judge) -> tuple[Score, ...]:
     wanted = request.explanation
-    explanation = desk.known(wanted) or _explain(desk, wanted)
-    classifier = desk.classifier(request.model)
-    return tuple(score(classifier, explanation, request.metrics, progress=desk.progress))
+    explanation = context.known(wanted) or _explain(context, wanted)
+    classifier = context.classifier(request.model)
+    return tuple(score(classifier, explanation, request.metrics, progress=context.progress))
 
 
-def _listen(desk: Desk, request: Listen) -> Clip:
+def _listen(context: WorkerContext, request: Listen) -> Clip:
     wanted = request.explanation
-    explanation = desk.known(wanted) or _explain(desk, wanted)
-    return listen(desk.classifier(request.model), explanation, request, desk.scratch)
+    explanation = context.known(wanted) or _explain(context, wanted)
+    return listen(context.classifier(request.model), explanation, request, context.scratch)
 
 
-def _bundle(desk: Desk, request: Bundle) -> bytes:
+def _bundle(context: WorkerContext, request: Bundle) -> bytes:
     """What the command writes, as a zip file. Explanations that are stored are not run again."""
     first = request.explanations[0]
     if any((e.model, e.file) != (first.model, first.file) for e in request.explanations):
         raise SettingError("A bundle is about one file and one model. Leave the others out.")
-    classifier = desk.classifier(first.model)
-    reading = _reading(desk, classifier, first.file)
+    classifier = context.classifier(first.model)
+    reading = _reading(context, classifier, first.file)
     name = Path(first.file.name)
     samples = tuple(replace(sample, source=name) for sample in reading.samples)
     reading = replace(reading, source=name, samples=samples)
     explanations = []
     scores: list[list[Score]] = []
     for wanted in request.explanations:
-        explanation = desk.known(wanted) or _explain(desk, wanted)
+        explanation = context.known(wanted) or _explain(context, wanted)
         explanations.append(replace(explanation, sample=samples[wanted.window]))
         judged = [judge for judge in request.judged if judge.explanation == wanted]
-        scores.append([one for judge in judged for one in desk.known(judge) or _judge(desk, judge)])
+        scores.append(
+            [one for judge in judged for one in context.known(judge) or _judge(context, judge)]
+        )
     try:
-        with tempfile.TemporaryDirectory(dir=desk.scratch) as scratch:
+        with tempfile.TemporaryDirectory(dir=context.scratch) as scratch:
             folder = Path(scratch, "bundle")
             save_bundle(folder, classifier, reading, explanations, request.opacity, scores=scores)
             return _zipped(folder)
@@ -251,25 +257,25 @@ def _zipped(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _evaluate(desk: Desk, request: Evaluate) -> Evaluation:
+def _evaluate(context: WorkerContext, request: Evaluate) -> Predictions:
     from dashboards.service.evaluation import evaluate
 
-    return evaluate(desk.classifier(request.model), request, desk.progress)
+    return evaluate(context.classifier(request.model), request, context.progress)
 
 
-def _find_similar(desk: Desk, request: FindSimilar) -> list[Similar]:
+def _find_similar(context: WorkerContext, request: FindSimilar) -> list[Neighbor]:
     from dashboards.service.neighbors import find_similar
 
-    return find_similar(desk, request)
+    return find_similar(context, request)
 
 
-def _draw_search(_: Desk, request: DrawSearch) -> dict[str, bytes]:
+def _draw_search(_: WorkerContext, request: DrawSearch) -> dict[str, bytes]:
     from dashboards.service.drawing import draw_search
 
     return draw_search(request)
 
 
-WORK: dict[type, Callable[[Desk, Any], Any]] = {
+HANDLERS: dict[type, Callable[[WorkerContext, Any], Any]] = {
     Describe: _describe,
     Prepare: _prepare,
     Predict: _predict,

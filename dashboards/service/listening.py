@@ -81,11 +81,14 @@ def listen(
     weights = classifier.target(explanation.target, explanation.contrast)
     said = part.prediction
     return Clip(
-        wav, part.energy / whole.energy, float(whole.prediction.logits @ weights),
+        wav,
+        part.energy / whole.energy,
+        float(whole.prediction.logits @ weights),
         float(said.logits @ weights) if said else None,
         said.name if said else None,
-        float(said.probabilities[said.label]) if said else None, regions,
-    )  # fmt: skip
+        float(said.probabilities[said.label]) if said else None,
+        regions,
+    )
 
 
 def _part(

@@ -60,7 +60,7 @@ class ModelEntry:
     title: str
     classes: tuple[str, ...]
     summary: str
-    gate_sha256: str = ""
+    ood_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Predict every labelled file of a folder. Answer: `xai_tf.evaluation.predictions.Evaluation`.
+    """Predict every labelled file of a folder. Answer: `xai_tf.evaluation.predictions.Predictions`.
 
     Never kept on disk.
     """
@@ -238,7 +238,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class FindSimilar:
-    """The training samples most similar to a file. Answer: a list of `Similar`.
+    """The training samples most similar to a file. Answer: a list of `Neighbor`.
 
     Never kept on disk. What a process keeps are the features of the training files.
 
@@ -274,7 +274,7 @@ Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Raise it when the same request is answered otherwise, or its answer is packed otherwise.
-ANSWERS = 6
+ANSWERS = 7
 
 
 def is_packed(request: Request) -> bool:
@@ -310,7 +310,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Upload):
         return value.sha256
     if isinstance(value, ModelEntry):
-        return [value.sha256, value.task, list(value.classes), value.gate_sha256]
+        return [value.sha256, value.task, list(value.classes), value.ood_sha256]
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple):

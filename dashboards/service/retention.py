@@ -10,7 +10,7 @@ from dashboards.service.requests import Describe, Request, is_stored, key, store
 from dashboards.service.store import Store
 
 
-class Answers:
+class AnswerRetention:
     """Packed answers, by request. Any thread may use them.
 
     What a model is holds measured speeds, and is kept for this run only. What was found in a

@@ -36,12 +36,12 @@ class Look:
 
 def find_searches(roots: Sequence[Path]) -> tuple[Path, ...]:
     """The folders of searches that are one of `roots` or directly in one, the newest first."""
-    begun = {}
+    resume_from = {}
     for folder in (folder for root in roots for folder in _inside(root)):
         status = _status(folder / STUDY)
         if status is not None:
-            begun[folder] = status.st_mtime
-    return tuple(sorted(begun, key=lambda folder: (-begun[folder], folder.name)))
+            resume_from[folder] = status.st_mtime
+    return tuple(sorted(resume_from, key=lambda folder: (-resume_from[folder], folder.name)))
 
 
 def look_at(folder: Path) -> Look | None:

@@ -26,12 +26,12 @@ from dashboards.service.requests import (
 from xai_tf.attribution.convergence import MAX_STATE, Convergence
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Cost
-from xai_tf.classifiers.ood import Familiarity
+from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.inputs.sample import Sample, Sound
 from xai_tf.metrics.metric import METRICS
-from xai_tf.metrics.score import Score, Standing
+from xai_tf.metrics.score import RandomBaseline, Score
 from xai_tf.regions import Regions
 from xai_tf.sonification import TimeFrequencyRegion
 
@@ -127,7 +127,9 @@ def _plain_score(score: Score) -> dict[str, Any]:
 
 def _score(tree: dict[str, Any]) -> Score:
     metric, cost, random = METRICS[tree["metric"]], Cost(**tree["cost"]), tree["random"]
-    return Score(**tree | {"metric": metric, "cost": cost, "random": random and Standing(**random)})
+    return Score(
+        **tree | {"metric": metric, "cost": cost, "random": random and RandomBaseline(**random)}
+    )
 
 
 class _Packer:
@@ -154,7 +156,7 @@ class _Packer:
                 "samples": [self._sample(sample) for sample in value.samples],
                 "predictions": [self._record(item) for item in value.predictions],
                 "prediction": self._record(value.prediction),
-                "familiarity": value.familiarity and asdict(value.familiarity),
+                "ood_score": value.ood_score and asdict(value.ood_score),
                 "unchecked": value.unchecked,
             }
         return self._record(value) | {
@@ -233,7 +235,7 @@ class _Unpacker:
                 tuple(self._sample(item, window) for window, item in enumerate(tree["samples"])),
                 tuple(self._prediction(prediction) for prediction in tree["predictions"]),
                 self._prediction(tree["prediction"]),
-                tree["familiarity"] and Familiarity(**tree["familiarity"]),
+                tree["ood_score"] and OODScore(**tree["ood_score"]),
                 tree["unchecked"],
             ),
         )
@@ -262,7 +264,8 @@ class _Unpacker:
         return self._once(
             (key(self._request), place),
             lambda: Explanation(
-                **tree | {
+                **tree
+                | {
                     "sample": self._sample(tree["sample"], self._request.window),
                     "prediction": self._prediction(tree["prediction"]),
                     "method": METHODS[tree["method"]],
@@ -274,7 +277,7 @@ class _Unpacker:
                     "convergence": tree["convergence"] and self._convergence(tree["convergence"]),
                 }
             ),
-        )  # fmt: skip
+        )
 
     def _convergence(self, tree: dict[str, Any]) -> Convergence:
         state = tree["state"] if self._to_go_on and tree["state"] else {}
@@ -287,14 +290,15 @@ class _Unpacker:
         return self._once(
             (self._request.file.sha256, self._request.model, window),
             lambda: Sample(
-                **tree | {
+                **tree
+                | {
                     "image": self._array(tree["image"]),
                     "source": Path(self._request.file.name),
                     "sound": tree["sound"] and self._sound(tree["sound"]),
                     "warnings": tuple(texts),
                 }
             ),
-        )  # fmt: skip
+        )
 
     def _sound(self, tree: dict[str, Any]) -> Sound:
         arrays = ("waveform", "decibels", "hertz", "seconds")

@@ -29,7 +29,7 @@ from dashboards.service.requests import (
     is_packed,
     key,
 )
-from dashboards.service.retention import Answers
+from dashboards.service.retention import AnswerRetention
 from dashboards.service.serialization import Shared, unpack, with_names
 from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import XaiTfError
@@ -98,7 +98,7 @@ class Service:
                 gone when this is closed; where the system's temporary files are if None.
         """
         self.models = models
-        self.answers = Answers(folder, store_bytes)
+        self.answers = AnswerRetention(folder, store_bytes)
         self._facts: dict[str, ModelFacts] = {}  # by the model's SHA-256
         self._flights: dict[str, Flight] = {}
         self._shared: Shared = WeakValueDictionary()

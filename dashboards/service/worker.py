@@ -46,9 +46,9 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no remarks on retracing
     inbox = _Inbox(connection)
     from dashboards.service.handlers import device, warm_up
-    from dashboards.service.worker_context import Desk
+    from dashboards.service.worker_context import WorkerContext
 
-    desk = Desk(store, scratch, _Teller(connection, inbox))
+    context = WorkerContext(store, scratch, _Teller(connection, inbox))
     if hasattr(os, "nice"):
         os.nice(NICENESS)  # the page answers first, then maps are computed
     connection.send(("ready", device()))
@@ -57,18 +57,18 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
             break
         step()
     while True:
-        _answer(connection, desk, inbox.next())
+        _answer(connection, context, inbox.next())
 
 
-def _answer(connection: Connection, desk: Any, request: Any) -> None:
-    from dashboards.service.handlers import WORK
+def _answer(connection: Connection, context: Any, request: Any) -> None:
+    from dashboards.service.handlers import HANDLERS
     from dashboards.service.requests import is_packed
     from dashboards.service.serialization import pack, without_places
     from xai_tf.errors import XaiTfError
 
-    before = tuple(desk.classifiers)
+    before = tuple(context.classifiers)
     try:
-        answer = WORK[type(request)](desk, request)
+        answer = HANDLERS[type(request)](context, request)
         said = ("answer", pack(answer) if is_packed(request) else answer)
     except Cancelled:
         said = ("cancelled",)
@@ -78,8 +78,8 @@ def _answer(connection: Connection, desk: Any, request: Any) -> None:
         said = ("defect", traceback.format_exc())
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             said = ("problem", "JobError", OUT_OF_MEMORY)
-    if tuple(desk.classifiers) != before:
-        connection.send(("models", tuple(desk.classifiers)))
+    if tuple(context.classifiers) != before:
+        connection.send(("models", tuple(context.classifiers)))
     connection.send(said)
 
 

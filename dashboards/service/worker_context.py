@@ -14,7 +14,7 @@ from dashboards.service.serialization import unpack
 from dashboards.service.store import read_answer
 from xai_tf.classifiers.classifier import Classifier, load
 from xai_tf.errors import InputError, ModelError, SettingError
-from xai_tf.evaluation.nearest import Bank
+from xai_tf.evaluation.nearest import FeatureIndex
 from xai_tf.inputs.sample import Sample, file_sha256
 
 MODELS_KEPT = 4
@@ -30,12 +30,12 @@ class Teller(Protocol):
     def partial(self, attribution: np.ndarray) -> None: ...
 
 
-class Desk:
+class WorkerContext:
     """What a worker has at hand.
 
     Attributes:
         classifiers: the last it used, by entry.
-        banks: features of training files, for `similar`.
+        feature_indexes: features of training files, for `similar`.
         store: the folder of the answers that there are, to read.
         scratch: a folder to write in.
         progress, partial: tell how far the work is.
@@ -45,7 +45,7 @@ class Desk:
         self.classifiers: OrderedDict[ModelEntry, Classifier] = OrderedDict()
         self.store, self.scratch = store, scratch
         self.progress, self.partial = teller.progress, teller.partial
-        self.banks: OrderedDict[tuple, Bank] = OrderedDict()
+        self.feature_indexes: OrderedDict[tuple, FeatureIndex] = OrderedDict()
         self._samples: OrderedDict[tuple, list[Sample]] = OrderedDict()
 
     def classifier(self, entry: ModelEntry) -> Classifier:

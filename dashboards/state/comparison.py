@@ -12,9 +12,9 @@ from dashboards.service.requests import Explain, ModelEntry, key
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import describe_progress
-from dashboards.state.workspace import Bench, hears
+from dashboards.state.workspace import Workspace, hears
 from xai_tf.agreement.agreement import Agreement, agreement, consensus
-from xai_tf.agreement.disagreement import Conflicts, conflicts
+from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.rendering.heatmaps import limit
@@ -65,27 +65,27 @@ class Comparison(param.Parameterized):
     problem = param.String()
     active = param.Boolean()
 
-    def __init__(self, bench: Bench, explorer: Explorer, **params: Any) -> None:
-        self.bench, self.explorer = bench, explorer
+    def __init__(self, workspace: Workspace, explorer: Explorer, **params: Any) -> None:
+        self.workspace, self.explorer = workspace, explorer
         super().__init__(**params)
-        bench.param.watch(self._restart, ["reading", "window"])
-        bench.param.watch(self._facts_changed, "facts")
+        workspace.param.watch(self._restart, ["reading", "window"])
+        workspace.param.watch(self._facts_changed, "facts")
         explorer.param.watch(lambda *_: self._arrange(), ["seed", "settings"])
         explorer.param.watch(self._learn, "explanation")
 
     @property
     def columns(self) -> list[str]:
         """The titles of the columns."""
-        if self.bench.reading is None:
+        if self.workspace.reading is None:
             return []
         if self.across == MODELS:
             return self.models[:MAX_COLUMNS]
-        return [self.bench.reading.prediction.classes[c] for c in self.classes[:MAX_COLUMNS]]
+        return [self.workspace.reading.prediction.classes[c] for c in self.classes[:MAX_COLUMNS]]
 
     @property
     def seconds(self) -> float | None:
         """What is still to compute will take so long; None while the speed is not known."""
-        facts = self.bench.facts
+        facts = self.workspace.facts
         if facts is None:
             return None
         open_cells = [cell.request for cell in self.cells.values() if not cell.explanation]
@@ -93,10 +93,10 @@ class Comparison(param.Parameterized):
 
     def comparable(self) -> list[ModelEntry]:
         """The models that can read the file on the bench and answer the same question."""
-        chosen = self.bench.model
+        chosen = self.workspace.model
         return [
             model
-            for model in self.bench.service.models.values()
+            for model in self.workspace.service.models.values()
             if chosen and model.task == chosen.task and hears(model) == hears(chosen)
         ]
 
@@ -104,13 +104,13 @@ class Comparison(param.Parameterized):
         """Compute what is missing."""
         for place, cell in self.cells.items():
             if not (cell.explanation or cell.busy):
-                job = self.bench.visitor.submit(cell.request, _slot(place))
+                job = self.workspace.visitor.submit(cell.request, _slot(place))
                 job.watch(lambda job, place=place: self._heard(place, job))
 
     def stop(self) -> None:
         """Stop what is being computed."""
         for place in self.cells:
-            self.bench.visitor.cancel(_slot(place))
+            self.workspace.visitor.cancel(_slot(place))
 
     def end(self, row: int) -> float:
         """Where the scale of a row ends: its maps have one unit, so they share it."""
@@ -126,10 +126,10 @@ class Comparison(param.Parameterized):
         found = self._of(column=column)
         return consensus(found) if len(found) > 1 else None
 
-    def conflicts(self, column: int) -> Conflicts | None:
+    def disagreement_map(self, column: int) -> DisagreementMap | None:
         """Where the methods of a column conflict."""
         found = self._of(column=column)
-        return conflicts(found) if len(found) > 1 else None
+        return disagreement_map(found) if len(found) > 1 else None
 
     def of_column(self, column: int) -> list[Explanation]:
         """The explanations of a column, in the order of the methods."""
@@ -143,7 +143,7 @@ class Comparison(param.Parameterized):
         ]
 
     def _facts_changed(self, *_: Any) -> None:
-        facts = self.bench.facts
+        facts = self.workspace.facts
         if facts and not facts.feature_layers:
             self.methods = [m for m in self.methods if not METHODS[m].needs_layer] or ["saliency"]
         self.param.trigger("cells")  # the cost is known now
@@ -161,13 +161,13 @@ class Comparison(param.Parameterized):
 
     def _restart(self, *_: Any) -> None:
         """Another sample or model: what is compared starts from what there is to compare."""
-        reading = self.bench.reading
+        reading = self.workspace.reading
         if reading is None:
             self._arrange()
             return
         order = np.argsort(-reading.prediction.probabilities, kind="stable")
         names = [model.name for model in self.comparable()]
-        own = self.bench.model.name
+        own = self.workspace.model.name
         kept = [name for name in self.models if name in names]
         others = [own, *(name for name in names if name != own)][:2]
         self.param.update(
@@ -183,7 +183,7 @@ class Comparison(param.Parameterized):
         A place that asks the same as before stays as it is, and is computed on.
         """
         before = self.cells
-        if self.bench.reading is None:
+        if self.workspace.reading is None:
             self.stop()
             self.param.update(cells={}, running=0)
             return
@@ -194,7 +194,7 @@ class Comparison(param.Parameterized):
                 cells[row, column] = self._cell(method, wanted, before.get((row, column)))
         for place in before:
             if cells.get(place) is not before[place]:
-                self.bench.visitor.cancel(_slot(place))
+                self.workspace.visitor.cancel(_slot(place))
         self.param.update(cells=cells, running=sum(cell.busy for cell in cells.values()))
 
     def _cell(self, method: str, wanted: int | str, before: Cell | None) -> Cell:
@@ -202,7 +202,7 @@ class Comparison(param.Parameterized):
             self.explorer.request(method), contrast=None, layer=None, target=self._target(wanted)
         )
         if isinstance(wanted, str):
-            model = self.bench.service.models[wanted]
+            model = self.workspace.service.models[wanted]
             request = replace(request, model=model)
         known = self.explorer.made.get(key(request))
         if known is None and before is not None and before.request == request:
@@ -213,8 +213,8 @@ class Comparison(param.Parameterized):
         """The class explained: the one wanted, or that of the same name in another model."""
         if isinstance(wanted, int):
             return wanted
-        model, prediction = self.bench.service.models[wanted], self.bench.reading.prediction
-        if model is self.bench.model:  # before loading it may not tell its classes
+        model, prediction = self.workspace.service.models[wanted], self.workspace.reading.prediction
+        if model is self.workspace.model:  # before loading it may not tell its classes
             return prediction.label
         return model.classes.index(prediction.name) if prediction.name in model.classes else None
 

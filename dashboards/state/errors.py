@@ -12,10 +12,10 @@ from dashboards.service.errors import CancelledJobError
 from dashboards.service.labelled import file_record, inside, thumbnail
 from dashboards.service.requests import Explain, Upload
 from dashboards.state.labelled_run import LabelledRun
-from dashboards.state.neighbors import SimilarSamples
+from dashboards.state.neighbors import NeighborSearch
 from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import InputError, XaiTfError
-from xai_tf.evaluation.results import ALL, RIGHT, WRONG, Answers
+from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job
@@ -65,7 +65,7 @@ class ErrorStudy(LabelledRun):
         """Start, as a `LabelledRun`."""
         self._map_jobs: list[Job] = []
         super().__init__(*args, **params)
-        self.similar = SimilarSamples(self)
+        self.similar = NeighborSearch(self)
 
     @property
     def speed(self) -> float:
@@ -85,8 +85,8 @@ class ErrorStudy(LabelledRun):
     @property
     def targets(self) -> dict[str, int]:
         """The classes whose maps are shown of the selected file, the rival first."""
-        rival = self.answers.rival(self.selected, self.threshold)
-        return {CALLED: rival, TRUTH: self.answers.evaluation.labels[self.selected]}
+        rival = self.results.rival(self.selected, self.threshold)
+        return {CALLED: rival, TRUTH: self.results.predictions.labels[self.selected]}
 
     async def run(self) -> None:
         """Predict all files, then see whether there are training files to find similar ones in."""
@@ -103,12 +103,12 @@ class ErrorStudy(LabelledRun):
 
     async def draw_thumbnails(self) -> None:
         """Draw the thumbnails of the page, some at a time, as long as it is looked at."""
-        asked, answers = self.on_page, self.answers
+        asked, results = self.on_page, self.results
         drawn = {number: self.thumbnails[number] for number in asked if number in self.thumbnails}
         for number in asked:
             if number not in drawn:
-                drawn[number] = await asyncio.to_thread(self._thumbnail, answers, number)
-            if self.on_page != asked or self.answers is not answers:
+                drawn[number] = await asyncio.to_thread(self._thumbnail, results, number)
+            if self.on_page != asked or self.results is not results:
                 return
             left = len(asked) - len(drawn)
             if left == 0 or (len(drawn) % CHUNK == 0 and left >= CHUNK):
@@ -120,16 +120,16 @@ class ErrorStudy(LabelledRun):
         self.param.update(selected=number, file=None)
         if number is None:
             return
-        answers = self.answers
+        results = self.results
         try:
-            place = inside(answers.evaluation.files[number], self.roots)
+            place = inside(results.predictions.files[number], self.roots)
             file = await asyncio.to_thread(file_record, place)
         except (XaiTfError, OSError) as error:
-            if self._looks_at(answers, number):
-                name, why = answers.name(number), self.told(error)
+            if self._looks_at(results, number):
+                name, why = results.name(number), self.told(error)
                 self.map_problem = f"{name} cannot be read any more: {why}"
             return
-        if self._looks_at(answers, number):
+        if self._looks_at(results, number):
             self.file = file
             await self.explain_if_quick()
 
@@ -181,44 +181,48 @@ class ErrorStudy(LabelledRun):
             self.opened = None
             self.opened = requests[CALLED]
 
-    @param.depends("answers", "threshold", "cell", "shown", watch=True)
+    @param.depends("results", "threshold", "cell", "shown", watch=True)
     def _rank(self) -> None:
-        if self.answers is not None:
-            ranking = self.answers.ranked(self.threshold, self.shown, self.cell)
+        if self.results is not None:
+            ranking = self.results.ranked(self.threshold, self.shown, self.cell)
             self.param.update(ranking=ranking, page=0)
 
-    def _show(self, answers: Answers, measures: tuple[Any, ...]) -> None:
+    def _show(self, results: EvaluationResults, measures: tuple[Any, ...]) -> None:
         """Show new answers from their beginning."""
-        label = (answers.drawable or (1,))[0]
+        label = (results.drawable or (1,))[0]
         self.stop_maps()
         self.param.update(selected=None, file=None, thumbnails={})
         if self._facts and not self._facts.feature_layers and METHODS[self.method].needs_layer:
             self.method = "saliency"
         self.param.update(
-            answers=answers, measures=list(measures), label=label, threshold=0.5, cell=None,
+            results=results,
+            measures=list(measures),
+            label=label,
+            threshold=0.5,
+            cell=None,
             shown=WRONG,
-        )  # fmt: skip
+        )
 
-    def _looks_at(self, answers: Answers, number: int) -> bool:
-        return self.selected == number and self.answers is answers
+    def _looks_at(self, results: EvaluationResults, number: int) -> bool:
+        return self.selected == number and self.results is results
 
     def _map_requests(self) -> dict[str, Explain]:
-        if self.file is None or self.selected is None or self.answers is None:
+        if self.file is None or self.selected is None or self.results is None:
             return {}
-        evaluation = self.answers.evaluation
-        model = self.models[evaluation.model]
+        predictions = self.results.predictions
+        model = self.models[predictions.model]
         wanted = {
             side: Explain(model, self.file, self.method, target=target)
             for side, target in self.targets.items()
         }
         # One logit is the difference of the classes: the contrast is the called class's own map.
-        if len(evaluation.logits[0]) > 1 and METHODS[self.method].class_specific:
+        if len(predictions.logits[0]) > 1 and METHODS[self.method].class_specific:
             wanted[CONTRAST] = replace(wanted[CALLED], contrast=self.targets[TRUTH])
         return wanted
 
-    def _thumbnail(self, answers: Answers, number: int) -> bytes | str:
+    def _thumbnail(self, results: EvaluationResults, number: int) -> bytes | str:
         try:
-            place = inside(answers.evaluation.files[number], self.roots)
-            return thumbnail(place, self.models[answers.evaluation.model].task)
+            place = inside(results.predictions.files[number], self.roots)
+            return thumbnail(place, self.models[results.predictions.model].task)
         except InputError as error:
             return self.told(error)

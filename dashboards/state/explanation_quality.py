@@ -30,7 +30,7 @@ def metrics_of(method: str, depth: str) -> tuple[str, ...]:
     )
 
 
-class Trust(param.Parameterized):
+class ExplanationQuality(param.Parameterized):
     """What speaks for and against the explanation that is shown.
 
     Attributes:
@@ -65,12 +65,12 @@ class Trust(param.Parameterized):
 
     def passes(self, depth: str) -> int | None:
         """What it costs, in passes; None while that is not known."""
-        request, facts = self.request(depth), self.explorer.bench.facts
+        request, facts = self.request(depth), self.explorer.workspace.facts
         return facts.cost(request).evaluations if request and facts else None
 
     def seconds(self, depth: str) -> float | None:
         """What it costs, in seconds."""
-        request, facts = self.request(depth), self.explorer.bench.facts
+        request, facts = self.request(depth), self.explorer.workspace.facts
         return facts.seconds(request) if request and facts else None
 
     def done(self, depth: str) -> bool:
@@ -84,14 +84,14 @@ class Trust(param.Parameterized):
         if request is None or self.running == depth or self.done(depth):
             return
         self.problem = ""
-        job = self.explorer.bench.visitor.submit(request, "judge")
+        job = self.explorer.workspace.visitor.submit(request, "judge")
         if job.state not in OVER:
             self.param.update(running=depth, progress=0.0, status="")
         job.watch(self._heard)
 
     def stop(self) -> None:
         """Stop the work."""
-        self.explorer.bench.visitor.cancel("judge")
+        self.explorer.workspace.visitor.cancel("judge")
 
     def judges_of(self, explanations: tuple[Explain, ...]) -> tuple[Judge, ...]:
         """What has been asked of explanations and answered."""
@@ -116,7 +116,7 @@ class Trust(param.Parameterized):
 
     def _look(self, *_: Any) -> None:
         """Another map: what is known of it is there at once, the rest waits to be asked for."""
-        explorer, visitor = self.explorer, self.explorer.bench.visitor
+        explorer, visitor = self.explorer, self.explorer.workspace.visitor
         visitor.cancel("judge")
         shown = explorer.explanation is not None
         self._about = explorer.request() if shown else None
@@ -126,7 +126,7 @@ class Trust(param.Parameterized):
         if not shown:
             return
         for depth in DEPTHS:
-            if not self.done(depth) and explorer.bench.service.knows(self.request(depth)):
+            if not self.done(depth) and explorer.workspace.service.knows(self.request(depth)):
                 visitor.submit(self.request(depth), f"judged {depth}").watch(self._heard)
         asked = Part(self._about.model, self._about.file, self._about.window)
         # Of a sample they are the same for every map; what is under way will tell of this one.

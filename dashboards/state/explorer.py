@@ -12,7 +12,7 @@ from dashboards.service.jobs import OVER
 from dashboards.service.requests import SAMPLES, Explain, ThroughLayers, key
 from dashboards.service.service import Job
 from dashboards.state.progress import describe_progress
-from dashboards.state.workspace import Bench
+from dashboards.state.workspace import Workspace
 from xai_tf.attribution.convergence import WANTED, settled
 from xai_tf.attribution.explain import sample_limit
 from xai_tf.attribution.explanation import Explanation
@@ -58,19 +58,19 @@ class Explorer(param.Parameterized):
     problem = param.String()
     stages = param.List(default=[])
 
-    def __init__(self, bench: Bench, **params: Any) -> None:
-        self.bench = bench
+    def __init__(self, workspace: Workspace, **params: Any) -> None:
+        self.workspace = workspace
         self._job: Job | None = None
         self._stages_of: Job | None = None
         self.made: dict[str, tuple[Explain, Explanation]] = {}
         super().__init__(**params)
-        bench.param.watch(self._sample_changed, ["reading", "window"])
-        bench.param.watch(self._facts_changed, "facts")
+        workspace.param.watch(self._sample_changed, ["reading", "window"])
+        workspace.param.watch(self._facts_changed, "facts")
 
     def request(self, method: str | None = None) -> Explain | None:
         """What is asked for, by this or another method; None while there is nothing to explain."""
-        bench = self.bench
-        if bench.reading is None:
+        workspace = self.workspace
+        if workspace.reading is None:
             return None
         name = method or self.method
         entry = METHODS[name]
@@ -79,13 +79,13 @@ class Explorer(param.Parameterized):
         return self._question(name)
 
     def _question(self, name: str) -> Explain:
-        bench, entry = self.bench, METHODS[name]
-        target = bench.reading.prediction.label if self.target == PREDICTED else self.target
+        workspace, entry = self.workspace, METHODS[name]
+        target = workspace.reading.prediction.label if self.target == PREDICTED else self.target
         return Explain(
-            bench.model,
-            bench.file,
+            workspace.model,
+            workspace.file,
             name,
-            window=bench.window,
+            window=workspace.window,
             target=target,
             contrast=None if self.contrast in (NOTHING, target) else self.contrast,
             layer=self.layer or None if entry.needs_layer else None,
@@ -96,13 +96,13 @@ class Explorer(param.Parameterized):
     def seconds(self, method: str | None = None) -> float | None:
         """What it will take, in seconds; None while the model's speed is not known."""
         request = self.request(method)
-        if request is None or self.bench.facts is None:
+        if request is None or self.workspace.facts is None:
             return None
-        return self.bench.facts.seconds(request)
+        return self.workspace.facts.seconds(request)
 
     def passes(self, method: str | None = None) -> int | None:
         """The passes through the network it will take."""
-        request, facts = self.request(method), self.bench.facts
+        request, facts = self.request(method), self.workspace.facts
         return None if request is None or facts is None else facts.cost(request).evaluations
 
     def known(self, method: str) -> Explanation | None:
@@ -170,7 +170,7 @@ class Explorer(param.Parameterized):
 
     def stop(self) -> None:
         """Stop the work for good."""
-        self.bench.visitor.cancel("explain")
+        self.workspace.visitor.cancel("explain")
 
     def run_stages(self) -> None:
         """Compute the maps of the layer picker: all stages in one pass."""
@@ -180,10 +180,14 @@ class Explorer(param.Parameterized):
             self.stages = []
             return
         asked = ThroughLayers(
-            request.model, request.file, request.method, request.window,
-            request.target, request.contrast,
-        )  # fmt: skip
-        self._stages_of = self.bench.visitor.submit(asked, "stages")
+            request.model,
+            request.file,
+            request.method,
+            request.window,
+            request.target,
+            request.contrast,
+        )
+        self._stages_of = self.workspace.visitor.submit(asked, "stages")
         self._stages_of.watch(self._heard_stages)
 
     def keep(self, request: Explain, answer: Explanation) -> Explanation:
@@ -202,10 +206,10 @@ class Explorer(param.Parameterized):
     def _consider(self) -> None:
         """Show what is known, compute what is quick, and leave the rest to the visitor."""
         self._job, self.problem = None, ""
-        self.bench.visitor.cancel("explain")
+        self.workspace.visitor.cancel("explain")
         request, known, seconds = self.request(), self.known(self.method), self.seconds()
         quick = seconds is not None and seconds <= QUICK_SECONDS
-        if request and known is None and (quick or self.bench.service.knows(request)):
+        if request and known is None and (quick or self.workspace.service.knows(request)):
             self._ask(request)
         else:
             self.param.update(**_AT_REST, explanation=known)
@@ -213,7 +217,7 @@ class Explorer(param.Parameterized):
     def _ask(self, request: Explain) -> None:
         """Let it be computed; where somebody knows it, it is shown at once, and nothing before."""
         self._job = None  # what is stopped by the next one was not stopped by the visitor
-        self._job = self.bench.visitor.submit(request, "explain")
+        self._job = self.workspace.visitor.submit(request, "explain")
         if self._job.state not in OVER:
             self.param.update(**_AT_REST | {"running": True}, explanation=None)
         self._job.watch(self._heard)
@@ -221,29 +225,30 @@ class Explorer(param.Parameterized):
     def _going_on(self, request: Explain) -> Explain:
         """A request that goes on from the longest run there is of the same question."""
         asked = request.unsampled
-        begun = {
+        resume_from = {
             answer.settings[SAMPLES]: known
             for known, answer in self.made.values()
-            if known.method == asked.method and known.unsampled == asked
+            if known.method == asked.method
+            and known.unsampled == asked
             and answer.settings[SAMPLES] <= request.samples
-        }  # fmt: skip
-        longest = replace(begun[max(begun)], since=None) if begun else None
+        }
+        longest = replace(resume_from[max(resume_from)], since=None) if resume_from else None
         return replace(request, since=longest)
 
     def _sample_changed(self, *_: Any) -> None:
         self._forget_stages()
-        if self.bench.reading is None:  # the classes of another file or model
+        if self.workspace.reading is None:  # the classes of another file or model
             self.param.update(target=PREDICTED, contrast=NOTHING)
         self._consider()
 
     @param.depends("method", "target", "contrast", watch=True)
     def _forget_stages(self) -> None:
         self._stages_of = None
-        self.bench.visitor.cancel("stages")
+        self.workspace.visitor.cancel("stages")
         self.stages = []
 
     def _facts_changed(self, *_: Any) -> None:
-        facts = self.bench.facts
+        facts = self.workspace.facts
         if facts is None:
             return
         if self.layer and self.layer not in facts.feature_layers:

@@ -14,7 +14,7 @@ from dashboards.service.facts import ModelFacts
 from dashboards.service.labelled import find_files, find_sets, inside
 from dashboards.service.requests import Describe, Evaluate, ModelEntry
 from xai_tf.errors import XaiTfError
-from xai_tf.evaluation.results import Answers
+from xai_tf.evaluation.results import EvaluationResults
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job, Visitor
@@ -34,7 +34,7 @@ class LabelledRun(param.Parameterized):
         checking: whether that is being found out.
         running, done, total, seconds_left: of the run.
         problem: what went wrong last, for the visitor.
-        answers: of the last run.
+        results: of the last run.
         measures: its figures, with intervals.
     """
 
@@ -51,7 +51,7 @@ class LabelledRun(param.Parameterized):
     total = param.Integer(default=0)
     seconds_left = param.Number(default=None, allow_None=True)
     problem = param.String(default="")
-    answers = param.ClassSelector(class_=Answers)
+    results = param.ClassSelector(class_=EvaluationResults)
     measures = param.List(default=[])
 
     def __init__(
@@ -110,8 +110,8 @@ class LabelledRun(param.Parameterized):
         self._job = job = self.visitor.submit(self.request, "errors run")
         job.watch(self._heard)
         try:
-            answers = Answers(await job.result())
-            measures = await asyncio.to_thread(answers.measures)
+            results = EvaluationResults(await job.result())
+            measures = await asyncio.to_thread(results.measures)
         except CancelledJobError:
             return
         except XaiTfError as error:
@@ -122,7 +122,7 @@ class LabelledRun(param.Parameterized):
                 self.running = False
         if job is self._job:
             self._facts = facts
-            self._show(answers, measures)
+            self._show(results, measures)
 
     def stop(self) -> None:
         """Stop the run."""
@@ -134,9 +134,9 @@ class LabelledRun(param.Parameterized):
                 done=job.done, total=job.total or self.total, seconds_left=job.seconds_left()
             )
 
-    def _show(self, answers: Answers, measures: tuple[Any, ...]) -> None:
+    def _show(self, results: EvaluationResults, measures: tuple[Any, ...]) -> None:
         """Show new answers."""
-        self.param.update(answers=answers, measures=list(measures))
+        self.param.update(results=results, measures=list(measures))
 
     def told(self, error: Exception) -> str:
         """An error for a visitor, who need not know where folders lie on this server."""

@@ -9,7 +9,7 @@ import param
 from dashboards.service.requests import ModelEntry, ThroughLayers
 from dashboards.service.service import Job
 from dashboards.state.progress import describe_progress
-from dashboards.state.workspace import Bench, hears
+from dashboards.state.workspace import Workspace, hears
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 
@@ -17,7 +17,7 @@ SIDES = ("left", "right")
 FOLLOWED = [m.name for m in METHODS.values() if m.needs_layer and m.class_specific]
 
 
-class Depth(param.Parameterized):
+class LayerSweep(param.Parameterized):
     """One map a resolution of the backbone, for the sample on the bench.
 
     Attributes:
@@ -37,37 +37,37 @@ class Depth(param.Parameterized):
     status = param.Dict(default={})
     active = param.Boolean(default=False, doc="whether the visitor looks; nothing runs before")
 
-    def __init__(self, bench: Bench, **params: Any) -> None:
-        self.bench = bench
+    def __init__(self, workspace: Workspace, **params: Any) -> None:
+        self.workspace = workspace
         self._jobs: dict[str, Job] = {}
         self._offered = ""  # on the right, when the sample came
         super().__init__(**params)
-        bench.param.watch(self._restart, ["reading", "window"])
+        workspace.param.watch(self._restart, ["reading", "window"])
 
     def choices(self) -> list[ModelEntry]:
         """The models that can read the file on the bench."""
-        chosen = self.bench.model
-        models = list(self.bench.service.models.values())
+        chosen = self.workspace.model
+        models = list(self.workspace.service.models.values())
         alike = [m for m in models if chosen and hears(m) == hears(chosen)]
         return sorted(alike, key=lambda model: model.task != chosen.task)
 
     def classes(self) -> tuple[str, ...]:
         """The classes of the left model; empty as long as only loading will tell."""
-        bench, model = self.bench, self.bench.service.models.get(self.left)
+        workspace, model = self.workspace, self.workspace.service.models.get(self.left)
         if model is None:
             return ()
-        if not model.classes and model is bench.model and bench.reading:
-            return bench.reading.prediction.classes
+        if not model.classes and model is workspace.model and workspace.reading:
+            return workspace.reading.prediction.classes
         return model.classes
 
     def _restart(self, *_: Any) -> None:
-        if self.bench.reading is None:
+        if self.workspace.reading is None:
             self._ask()
             return
         names = [model.name for model in self.choices()]
-        own = self.bench.model.name
+        own = self.workspace.model.name
         other = self.right if self.right in names and self.right != own else ""
-        same_task = [m.name for m in self.choices() if m.task == self.bench.model.task]
+        same_task = [m.name for m in self.choices() if m.task == self.workspace.model.task]
         alone = self._offered and not self.right  # the visitor took the offer away
         if not alone:
             other = other or next((name for name in same_task if name != own), "")
@@ -81,20 +81,22 @@ class Depth(param.Parameterized):
     def _ask(self) -> None:
         self._jobs = {}
         for side in SIDES:
-            self.bench.visitor.cancel(f"depth {side}")
+            self.workspace.visitor.cancel(f"depth {side}")
         self.param.update(maps={}, status={})
-        if self.bench.reading is None or not self.active:
+        if self.workspace.reading is None or not self.active:
             return
         for side in SIDES:
-            model = self.bench.service.models.get(getattr(self, side))
+            model = self.workspace.service.models.get(getattr(self, side))
             if model is None:
                 continue
             request = ThroughLayers(
-                model, self.bench.file, self.method,
-                self.bench.window if model.task == self.bench.model.task else 0,
+                model,
+                self.workspace.file,
+                self.method,
+                self.workspace.window if model.task == self.workspace.model.task else 0,
                 self._target(model),
-            )  # fmt: skip
-            job = self._jobs[side] = self.bench.visitor.submit(request, f"depth {side}")
+            )
+            job = self._jobs[side] = self.workspace.visitor.submit(request, f"depth {side}")
             job.watch(lambda job, side=side: self._heard(side, job))
 
     def _target(self, model: ModelEntry) -> int | None:

@@ -161,8 +161,10 @@ def _settings(
             said.append(
                 f"The link's {name} was left out: {METHODS[method].title} takes {option.kind}."
             )
-    if any(name.startswith(SETTING) and name[len(SETTING) :] not in METHODS[method].options
-           for name in given):  # fmt: skip
+    if any(
+        name.startswith(SETTING) and name[len(SETTING) :] not in METHODS[method].options
+        for name in given
+    ):
         said.append(f"The link names settings that {METHODS[method].title} has not.")
     return tuple(sorted(found)), said
 

@@ -48,7 +48,7 @@ class Listener(param.Parameterized):
     @property
     def sound(self) -> Sound | None:
         """The sound that is looked at: of a long recording the window."""
-        sample = self.explorer.bench.sample
+        sample = self.explorer.workspace.sample
         return sample and sample.sound
 
     def hear(self, part: str) -> None:
@@ -70,7 +70,7 @@ class Listener(param.Parameterized):
         share = self.share if part in (ONLY, BUT) else Listen.share
         self._job = None  # what is cancelled by the next one is not heard
         request = Listen(self._about, part, chosen, share)
-        self._job = self.explorer.bench.visitor.submit(request, "listen")
+        self._job = self.explorer.workspace.visitor.submit(request, "listen")
         if self._job.state not in OVER:
             self.clip = None
         self.param.update(part=part, chosen=chosen, problem="")
@@ -84,7 +84,7 @@ class Listener(param.Parameterized):
     def _look(self, *_: Any) -> None:
         """Another map: what was heard was of the one before."""
         self._job = None
-        self.explorer.bench.visitor.cancel("listen")
+        self.explorer.workspace.visitor.cancel("listen")
         shown = self.explorer.explanation is not None
         self._about = self.explorer.request() if shown else None
         self.param.update(part="", chosen=(), clip=None, regions=(), status="", problem="")

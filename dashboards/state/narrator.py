@@ -164,12 +164,16 @@ class Narrator(param.Parameterized):
         """Tell what a session shows, in its language."""
 
         def gather(*_: Any) -> None:
-            about = (session.bench.reading, session.bench.window, session.explorer.explanation)
+            about = (
+                session.workspace.reading,
+                session.workspace.window,
+                session.explorer.explanation,
+            )
             if about != self._about:  # records are equal to themselves only
                 self._about = about
                 self.facts = _facts_of(session)
 
-        session.bench.param.watch(gather, ["reading", "window"])
+        session.workspace.param.watch(gather, ["reading", "window"])
         session.explorer.param.watch(gather, "explanation")
         self.language = session.language
         session.param.watch(lambda event: setattr(self, "language", event.new), "language")
@@ -215,12 +219,12 @@ class Narrator(param.Parameterized):
 
 def _facts_of(session: Narrated) -> tuple[Fact, ...]:
     """What is known of the window on the bench: each method's latest map, the one shown last."""
-    bench, shown = session.bench, session.explorer.explanation
-    if bench.reading is None:
+    workspace, shown = session.workspace, session.explorer.explanation
+    if workspace.reading is None:
         return ()
     if shown is None:
-        return facts(bench.reading, medical=bench.medical)
-    asked = (bench.model, bench.file, bench.window, shown.target, shown.contrast)
+        return facts(workspace.reading, medical=workspace.medical)
+    asked = (workspace.model, workspace.file, workspace.window, shown.target, shown.contrast)
     latest = {shown.method.name: shown}  # of each method one map, or two would be called the same
     for request, made in reversed(session.made()):
         about = (request.model, request.file, request.window, made.target, made.contrast)
@@ -228,4 +232,4 @@ def _facts_of(session: Narrated) -> tuple[Fact, ...]:
             latest.setdefault(made.method.name, made)
     told = [*latest.values()][::-1]
     alike = agreement(told) if len(told) > 1 else None
-    return facts(bench.reading, told, alike, bench.medical)
+    return facts(workspace.reading, told, alike, workspace.medical)

@@ -13,7 +13,7 @@ from dashboards.service.labelled import TrainingFiles, find_training, inside, th
 from dashboards.service.requests import FindSimilar
 from dashboards.state.protocols import Reviewed
 from xai_tf.errors import InputError, XaiTfError
-from xai_tf.evaluation.nearest import Similar
+from xai_tf.evaluation.nearest import Neighbor
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job
@@ -25,12 +25,12 @@ SLOT = "errors similar"
 class Shown:
     """A similar training sample, with its picture: JPEG bytes, or why there is none."""
 
-    similar: Similar
+    similar: Neighbor
     class_name: str
     picture: bytes | str
 
 
-class SimilarSamples(param.Parameterized):
+class NeighborSearch(param.Parameterized):
     """What a visitor sees beside a mistake of what was trained on.
 
     Attributes:
@@ -61,15 +61,15 @@ class SimilarSamples(param.Parameterized):
 
     async def look(self) -> None:
         """Find the training files of the set that the answers are about."""
-        study, answers = self._study, self._study.answers
-        if answers is None:
+        study, results = self._study, self._study.results
+        if results is None:
             return
-        evaluation = answers.evaluation
-        model = study.models[evaluation.model]
+        predictions = results.predictions
+        model = study.models[predictions.model]
         found = await asyncio.to_thread(
-            find_training, evaluation.folder, model, evaluation.classes, study.roots
+            find_training, predictions.folder, model, predictions.classes, study.roots
         )
-        if answers is study.answers:
+        if results is study.results:
             self.training = found
 
     async def seek(self) -> None:
@@ -77,8 +77,8 @@ class SimilarSamples(param.Parameterized):
         study, training = self._study, self.training
         if study.file is None or training is None:
             return
-        evaluation, file = study.answers.evaluation, study.file
-        model = study.models[evaluation.model]
+        predictions, file = study.results.predictions, study.file
+        model = study.models[predictions.model]
         self.param.update(seeking=True, done=0, total=0, found=[], problem="")
         self._job = job = study.visitor.submit(FindSimilar(model, file, training.source), SLOT)
         job.watch(self._heard)
@@ -86,7 +86,7 @@ class SimilarSamples(param.Parameterized):
         why = ""
         try:
             similar = await job.result()
-            shown = await asyncio.to_thread(self._shown, similar, evaluation.classes, model.task)
+            shown = await asyncio.to_thread(self._shown, similar, predictions.classes, model.task)
         except CancelledJobError:
             return
         except XaiTfError as error:
@@ -104,11 +104,11 @@ class SimilarSamples(param.Parameterized):
         self.param.update(seeking=False, found=[], problem="")
 
     def _shown(
-        self, similar: list[Similar], classes: tuple[str, ...], task: str | None
+        self, similar: list[Neighbor], classes: tuple[str, ...], task: str | None
     ) -> list[Shown]:
         return [Shown(one, classes[one.sample.label], self._picture(one, task)) for one in similar]
 
-    def _picture(self, one: Similar, task: str | None) -> bytes | str:
+    def _picture(self, one: Neighbor, task: str | None) -> bytes | str:
         try:
             return thumbnail(inside(one.sample.path, self._study.roots), task)
         except InputError as error:

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from dashboards.service.requests import Explain, ModelEntry, Upload
 from dashboards.service.service import Visitor
 from dashboards.state.explorer import Explorer
-from dashboards.state.workspace import Bench
+from dashboards.state.workspace import Workspace
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.errors import XaiTfError
-from xai_tf.evaluation.results import Answers
+from xai_tf.evaluation.results import EvaluationResults
 
 
 class Narrated(Protocol):
@@ -22,7 +22,7 @@ class Narrated(Protocol):
     param: Any
 
     @property
-    def bench(self) -> Bench:
+    def workspace(self) -> Workspace:
         """Files, model and answer."""
 
     @property
@@ -36,7 +36,7 @@ class Narrated(Protocol):
 class Reviewed(Protocol):
     """A run on labelled files, as the search for the neighbors of its mistakes sees it."""
 
-    answers: Answers | None
+    results: EvaluationResults | None
     file: Upload | None
     visitor: Visitor
     models: Mapping[str, ModelEntry]

@@ -12,7 +12,7 @@ from dashboards.service.jobs import OVER
 from dashboards.service.requests import Judge, key
 from dashboards.service.service import Job
 from dashboards.state.comparison import Comparison
-from dashboards.state.explanation_quality import ONCE, Trust, metrics_of
+from dashboards.state.explanation_quality import ONCE, ExplanationQuality, metrics_of
 from dashboards.state.progress import describe_progress
 from xai_tf.attribution.methods import METHODS
 from xai_tf.metrics.compare import ranks
@@ -56,13 +56,13 @@ class Ranking(param.Parameterized):
     problem = param.String()
     table = param.ClassSelector(class_=Table)
 
-    def __init__(self, comparison: Comparison, trust: Trust, **params: Any) -> None:
-        self.comparison, self.trust = comparison, trust
+    def __init__(self, comparison: Comparison, quality: ExplanationQuality, **params: Any) -> None:
+        self.comparison, self.quality = comparison, quality
         self._jobs: dict[str, Job] = {}
         self._asked: set[str] = set()
         super().__init__(**params)
         comparison.param.watch(self._look, ["cells", "active"])
-        trust.param.watch(self._look, "scores")
+        quality.param.watch(self._look, "scores")
 
     def requests(self) -> tuple[Judge, ...]:
         """What judging the maps of the column asks."""
@@ -78,25 +78,25 @@ class Ranking(param.Parameterized):
 
         Nor is it of other models than that on the bench.
         """
-        facts, model = self.comparison.bench.facts, self.comparison.bench.model
+        facts, model = self.comparison.workspace.facts, self.comparison.workspace.model
         if facts is None or any(request.model != model for request in self.requests()):
             return None
-        left = [request for request in self.requests() if key(request) not in self.trust.judged]
+        left = [request for request in self.requests() if key(request) not in self.quality.judged]
         return sum(facts.cost(r).evaluations for r in left), sum(map(facts.seconds, left))
 
     def run(self) -> None:
         """Judge the maps of the column that are not judged yet."""
         self.problem = ""
         for number, request in enumerate(self.requests()):
-            if key(request) not in self.trust.judged:
-                job = self.comparison.bench.visitor.submit(request, f"{SLOT} {number}")
+            if key(request) not in self.quality.judged:
+                job = self.comparison.workspace.visitor.submit(request, f"{SLOT} {number}")
                 self._jobs[key(request)] = job
                 job.watch(self._heard)
 
     def stop(self) -> None:
         """Stop the work."""
         for number in range(len(self.comparison.methods)):
-            self.comparison.bench.visitor.cancel(f"{SLOT} {number}")
+            self.comparison.workspace.visitor.cancel(f"{SLOT} {number}")
 
     @param.depends("column", watch=True)
     def _look(self, *_: Any) -> None:
@@ -111,7 +111,7 @@ class Ranking(param.Parameterized):
             self.table = self._table()
 
     def _table(self) -> Table | None:
-        judged = self.trust.judged
+        judged = self.quality.judged
         found = [judged[key(request)] for request in self.requests() if key(request) in judged]
         if len(found) < 2:
             return None
@@ -127,7 +127,7 @@ class Ranking(param.Parameterized):
 
     def _heard(self, job: Job) -> None:
         if job.state == "done":
-            self.trust.keep(job.request, job.answer)
+            self.quality.keep(job.request, job.answer)
         elif job.state == "failed":
             self.problem = str(job.error)
         under_way = [job for job in self._jobs.values() if job.state not in OVER]

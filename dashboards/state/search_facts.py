@@ -14,8 +14,16 @@ from xai_tf.reports.html import duration
 
 STATUSES = {COMPLETED: "done", FAILED: "failed", RUNNING: "running", "INVALID": "to be tried again"}
 NAMES = {"auc": "AUC", "ce": "cross-entropy"}
-OPTIONS = ("objective", "max_epochs", "factor", "iterations", "seed", "batch_size", "image_size",
-           "copies")  # fmt: skip
+OPTIONS = (
+    "objective",
+    "max_epochs",
+    "factor",
+    "iterations",
+    "seed",
+    "batch_size",
+    "image_size",
+    "copies",
+)
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,15 @@ def rounds(search: Search) -> list[dict[str, Any]]:
     for bracket in search.study["plan"]["brackets"]:
         for number, asked in enumerate(bracket["rounds"]):
             first, last = asked["first_epoch"] + 1, asked["last_epoch"]
-            row = found.setdefault((bracket["bracket"], number), {
-                "bracket": bracket["bracket"], "round": number, "planned": 0,
-                "epochs": f"epochs {first} to {last}" if first < last else f"epoch {first}",
-            })  # fmt: skip
+            row = found.setdefault(
+                (bracket["bracket"], number),
+                {
+                    "bracket": bracket["bracket"],
+                    "round": number,
+                    "planned": 0,
+                    "epochs": f"epochs {first} to {last}" if first < last else f"epoch {first}",
+                },
+            )
             row["planned"] += asked["trials"]
     for (bracket, number), row in found.items():
         here = [t.status for t in search.trials if (t.bracket, t.round) == (bracket, number)]
@@ -96,17 +109,19 @@ def trial_rows(search: Search) -> list[dict[str, Any]]:
     rows = []
     for trial in search.trials:
         kept = trial.best(search.objective, search.direction)
-        rows.append({
-            "trial": trial.id,
-            "status": STATUSES.get(trial.status, trial.status.lower()),
-            "bracket": trial.bracket,
-            "round": trial.round,
-            "epochs": trial.first_epoch + len(trial.curve),
-            "score": trial.score,
-            "val_ce": _finite(kept and kept.val_ce),
-            "val_accuracy": _finite(kept and kept.val_accuracy),
-            **{name: trial.values.get(name) for name in names if name not in _COLUMNS},
-        })  # fmt: skip
+        rows.append(
+            {
+                "trial": trial.id,
+                "status": STATUSES.get(trial.status, trial.status.lower()),
+                "bracket": trial.bracket,
+                "round": trial.round,
+                "epochs": trial.first_epoch + len(trial.curve),
+                "score": trial.score,
+                "val_ce": _finite(kept and kept.val_ce),
+                "val_accuracy": _finite(kept and kept.val_accuracy),
+                **{name: trial.values.get(name) for name in names if name not in _COLUMNS},
+            }
+        )
     return rows
 
 
@@ -152,14 +167,22 @@ def winner_facts(search: Search) -> list[tuple[str, str]]:
     for found in winner.get("metrics", []):
         name = NAMES.get(found["name"], found["name"])
         value, low, high = (found.get(end) for end in ("value", "low", "high"))
-        span = "" if low is None or high is None else (
-            f" ({measure(found['name'], low)} to {measure(found['name'], high)})")  # fmt: skip
+        span = (
+            ""
+            if low is None or high is None
+            else (f" ({measure(found['name'], low)} to {measure(found['name'], high)})")
+        )
         files = f", {found['count']} files" if found.get("count") else ""
         facts.append((f"{name}, {found['split']}", f"{measure(found['name'], value)}{span}{files}"))
     calibration = winner.get("calibration") or {}
     if "ece_before" in calibration:
-        facts.append(("calibration error, test", f"{calibration['ece_before']:.3f}, after "
-                      f"{calibration.get('method')} {calibration['ece_after']:.3f}"))  # fmt: skip
+        facts.append(
+            (
+                "calibration error, test",
+                f"{calibration['ece_before']:.3f}, after "
+                f"{calibration.get('method')} {calibration['ece_after']:.3f}",
+            )
+        )
     if winner.get("threshold") is not None:
         facts.append((f"{search.study['classes'][1]} called from", f"{winner['threshold']:g}"))
     if winner.get("size"):

@@ -21,7 +21,7 @@ from xai_tf.tasks import TASKS
 LARGE = 5 * MEGABYTE  # bytes that take the event loop too long to check and to write
 
 
-class Bench(param.Parameterized):
+class Workspace(param.Parameterized):
     """What one visitor has before them.
 
     Attributes:

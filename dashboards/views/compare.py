@@ -11,14 +11,14 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboards.components.attribution_viewer import Stage
+from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
 from xai_tf.agreement.agreement import Agreement, chance_overlap
-from xai_tf.agreement.disagreement import Conflicts
+from xai_tf.agreement.disagreement import DisagreementMap
 from xai_tf.attribution.methods import METHODS
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url, stage_of, stage_of_sample
@@ -33,9 +33,11 @@ class ControlsView(View):
         super().__init__(**params)
         state = self.comparison
         self._methods = pmui.MultiChoice(
-            label="Methods", options={m.title: m.name for m in METHODS.values()},
-            value=state.methods, sizing_mode="stretch_width",
-        )  # fmt: skip
+            label="Methods",
+            options={m.title: m.name for m in METHODS.values()},
+            value=state.methods,
+            sizing_mode="stretch_width",
+        )
         self._across = pmui.RadioButtonGroup(
             label="Against", options={"classes": CLASSES, "models": MODELS}, value=state.across
         )
@@ -58,7 +60,7 @@ class ControlsView(View):
         setattr(state, state.across, list(event.new))
 
     def _fill(self, *_: Any) -> None:
-        state, reading = self.comparison, self.comparison.bench.reading
+        state, reading = self.comparison, self.comparison.workspace.reading
         if not state.active:
             return
         self._methods.value, self._across.value = state.methods, state.across
@@ -76,9 +78,12 @@ class ControlsView(View):
 
     def layout(self) -> pn.viewable.Viewable:
         return card(
-            "What to compare", self._methods, self._across, self._columns,
+            "What to compare",
+            self._methods,
+            self._across,
+            self._columns,
             pn.Row(self._run, self._stop),
-        )  # fmt: skip
+        )
 
 
 class GridView(View):
@@ -88,13 +93,13 @@ class GridView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._stages: dict[tuple[int, int], Stage] = {}
+        self._stages: dict[tuple[int, int], AttributionViewer] = {}
         self._drawn: dict[tuple[int, int], tuple[Any, ...]] = {}
         self._found: dict[tuple[int, int], Any] = {}
         self._ends: dict[int, float] = {}
         self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
         self._together = pmui.Switch(label="All cells change together", value=True)
-        self._controls = Stage(group="compare", visible=self._together)
+        self._controls = AttributionViewer(group="compare", visible=self._together)
         self._words = words(
             paragraph(
                 "One scale for all, with zero in the middle; its end, 1, is the 99th percentile of "
@@ -136,7 +141,7 @@ class GridView(View):
         """Progress comes ten times a second: it changes the caption only."""
         stage, found = self._stages[place], cell.explanation
         if found is None:
-            sample = self.comparison.bench.sample
+            sample = self.comparison.workspace.sample
             shown, drawn = lambda: stage_of_sample(sample), (sample,)
             caption = f"{title}. {cell.status}" if cell.status else title
         else:
@@ -146,10 +151,10 @@ class GridView(View):
         stage.param.update(**changed | {"caption": caption})
         self._drawn[place] = drawn
 
-    def _stage(self, place: tuple[int, int]) -> Stage:
+    def _stage(self, place: tuple[int, int]) -> AttributionViewer:
         if place not in self._stages:
             together = self._together.value
-            self._stages[place] = Stage(
+            self._stages[place] = AttributionViewer(
                 group="compare" if together else "", controls=not together, margin=4
             )
         return self._stages[place]
@@ -171,8 +176,8 @@ class AgreementView(View):
         super().__init__(**params)
         self._pick = pmui.Select(label="Agreement on", size="small", sizing_mode="stretch_width")
         self._words = words("")
-        self._stage = Stage(controls=False, group="consensus", visible=False)
-        self._apart = Stage(controls=False, group="consensus", visible=False)
+        self._stage = AttributionViewer(controls=False, group="consensus", visible=False)
+        self._apart = AttributionViewer(controls=False, group="consensus", visible=False)
         self._disputes = words("")
         self._drawn: list[Any] = []
         self._pick.param.watch(self._draw, "value")
@@ -205,7 +210,7 @@ class AgreementView(View):
             return
         self._words.object = _tables(found)
         self._stage.param.update(**_consensus(self.comparison, column))
-        apart = self.comparison.conflicts(column)
+        apart = self.comparison.disagreement_map(column)
         self._apart.param.update(**_conflicts(self.comparison, apart))
         self._disputes.object = _said_apart(apart)
 
@@ -222,9 +227,11 @@ class ComparePage(View):
 
     def layout(self) -> pn.viewable.Viewable:
         aside = pn.Column(
-            ControlsView(comparison=self.comparison), AgreementView(comparison=self.comparison),
-            *self.extras, sizing_mode="stretch_width",
-        )  # fmt: skip
+            ControlsView(comparison=self.comparison),
+            AgreementView(comparison=self.comparison),
+            *self.extras,
+            sizing_mode="stretch_width",
+        )
         grid = pn.Column(GridView(comparison=self.comparison), sizing_mode="stretch_width")
         return side_by_side(grid, aside)
 
@@ -245,10 +252,11 @@ def _tables(found: Agreement) -> str:
         _table("Rank correlation of strength (1: the same order)", found, found.correlations)
         + _table(
             f"Overlap of the strongest tenths (1: the same places; {chance:.2f} is chance)",
-            found, found.overlaps,
+            found,
+            found.overlaps,
         )
         + _signs(found)
-    )  # fmt: skip
+    )
 
 
 def _signs(found: Agreement) -> str:
@@ -285,16 +293,16 @@ def _consensus(comparison: Comparison, column: int) -> dict[str, Any]:
     return _map(comparison, comparison.consensus(column), text)
 
 
-def _conflicts(comparison: Comparison, found: Conflicts) -> dict[str, Any]:
+def _conflicts(comparison: Comparison, found: DisagreementMap) -> dict[str, Any]:
     """The parameters of a stage that shows where the methods of a column conflict."""
     text = "Conflict: how far the ranks of each place lie apart; brightest also where signs oppose."
     return _map(comparison, found.level, text)
 
 
-def _said_apart(found: Conflicts) -> str:
-    if not found.disputes:
+def _said_apart(found: DisagreementMap) -> str:
+    if not found.disagreements:
         return paragraph("There is no place on which the methods are far apart.", "note")
-    said = [f"{dispute.place}: {dispute.text}." for dispute in found.disputes]
+    said = [f"{dispute.place}: {dispute.text}." for dispute in found.disagreements]
     return heading("Where they are furthest apart", 3) + bullets(said)
 
 
@@ -302,6 +310,9 @@ def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]
     from matplotlib import colormaps
 
     drawn = np.rint(colormaps[heatmaps.UNSIGNED](level)[..., :3] * 255).astype(np.uint8)
-    return stage_of_sample(comparison.bench.sample) | {
-        "heatmap": picture_url(drawn), "mode": "map", "alt": text, "caption": text,
-    }  # fmt: skip
+    return stage_of_sample(comparison.workspace.sample) | {
+        "heatmap": picture_url(drawn),
+        "mode": "map",
+        "alt": text,
+        "caption": text,
+    }

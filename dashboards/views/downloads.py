@@ -20,7 +20,7 @@ from dashboards.views.view import View
 from xai_tf.errors import XaiTfError
 
 
-class TakeView(View):
+class DownloadsView(View):
     """Downloads, made when they are asked for."""
 
     session = param.ClassSelector(class_=Session)
@@ -36,7 +36,7 @@ class TakeView(View):
         ]
         self.session.explorer.param.watch(self._enable, "explanation")
         self.session.comparison.param.watch(self._enable, "cells")
-        self.session.bench.param.watch(self._enable, ["files", "file", "model"])
+        self.session.workspace.param.watch(self._enable, ["files", "file", "model"])
         self._enable()
 
     def _button(
@@ -62,7 +62,7 @@ class TakeView(View):
         for button, enabled in zip(self._buttons, able, strict=True):
             button.disabled = not enabled
         if explanation is not None:
-            about = (session.bench.file.name, session.bench.model.name)
+            about = (session.workspace.file.name, session.workspace.model.name)
             method = explanation.method.name
             picture, array, bundle, _ = self._buttons
             picture.filename = exports.file_name(*about, method, suffix=".png")
@@ -70,7 +70,7 @@ class TakeView(View):
             bundle.filename = exports.file_name(*about, suffix=".zip")
 
     async def _png(self) -> bytes:
-        reading, explanation = self.session.bench.reading, self.session.explorer.explanation
+        reading, explanation = self.session.workspace.reading, self.session.explorer.explanation
         return await asyncio.to_thread(exports.png, explanation, mark=reading.mark)
 
     async def _array(self) -> bytes:

@@ -87,8 +87,10 @@ class RunView(pn.viewable.Viewer):
             "What to try",
             side_by_side(self._sets, self._folder, least=220),
             side_by_side(self._model, self._part, least=220),
-            self._said, self._bar, pn.FlexBox(self._run, self._stop, gap="8px"),
-        )  # fmt: skip
+            self._said,
+            self._bar,
+            pn.FlexBox(self._run, self._stop, gap="8px"),
+        )
 
 
 class ErrorsView(pn.viewable.Viewer):
@@ -99,21 +101,26 @@ class ErrorsView(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         study = self.study
-        self._empty = words(paragraph(
-            "Choose a labelled set and a model, and see what it gets wrong: a folder with a folder "
-            "of files for each class, or a CSV file with columns path and label.",
-        ))  # fmt: skip
+        self._empty = words(
+            paragraph(
+                "Choose a labelled set and a model, and see what it gets wrong: a folder with a "
+                "folder "
+                "of files for each class, or a CSV file with columns path and label.",
+            )
+        )
         self._outcome = pn.Column(
             side_by_side(_panel(FiguresView, study), _panel(MatrixView, study)),
             side_by_side(_panel(GalleryView, study), _panel(MistakeView, study)),
-            CurvesView(study=study), sizing_mode="stretch_width", visible=False,
-        )  # fmt: skip
-        study.param.watch(self._draw, "answers")
+            CurvesView(study=study),
+            sizing_mode="stretch_width",
+            visible=False,
+        )
+        study.param.watch(self._draw, "results")
         pn.state.onload(study.look)
 
     def _draw(self, *_: Any) -> None:
-        self._empty.visible = self.study.answers is None
-        self._outcome.visible = self.study.answers is not None
+        self._empty.visible = self.study.results is None
+        self._outcome.visible = self.study.results is not None
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(

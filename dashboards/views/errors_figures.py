@@ -30,17 +30,17 @@ class FiguresView(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._words = words(pn.bind(self._say, self.study.param.answers))
+        self._words = words(pn.bind(self._say, self.study.param.results))
         self._table = pmui.FileDownload(
             callback=self._csv, filename="errors.csv", label="Table (CSV)", size="small"
         )
 
-    def _say(self, answers: Any) -> str:
-        if answers is None:
+    def _say(self, results: Any) -> str:
+        if results is None:
             return ""
-        evaluation, count = answers.evaluation, len(answers.labels)
+        predictions, count = results.predictions, len(results.labels)
         said = paragraph(
-            f"{evaluation.model} on {count} files of {evaluation.folder.name}", "headline"
+            f"{predictions.model} on {count} files of {predictions.folder.name}", "headline"
         )
         rows = [(m.name, m.value, m.low, m.high, m.count) for m in self.study.measures]
         said += _table(
@@ -50,15 +50,15 @@ class FiguresView(pn.viewable.Viewer):
             said += paragraph(
                 "There is no area under the curve, for a class has no file here.", "note"
             )
-        error = calibration_error(answers.probabilities, answers.labels)
+        error = calibration_error(results.probabilities, results.labels)
         said += paragraph(
             f"Calibration error {error:.3f}; at 0, confidence is what it claims to be."
         )
-        if odd := sum(evaluation.unfamiliar):
+        if odd := sum(predictions.out_of_distribution):
             said += paragraph(
                 f"{odd} of {count} files are unlike what the model was trained on.", "warning"
             )
-        skipped = [why for _, why in evaluation.skipped]
+        skipped = [why for _, why in predictions.skipped]
         if skipped:
             more = (
                 [f"and {len(skipped) - MOST_SKIPPED} more"] if len(skipped) > MOST_SKIPPED else []
@@ -69,7 +69,7 @@ class FiguresView(pn.viewable.Viewer):
 
     def _csv(self) -> BytesIO:
         # With a byte order mark, or Excel takes UTF-8 for something else.
-        return BytesIO(self.study.answers.table(self.study.threshold).encode("utf-8-sig"))
+        return BytesIO(self.study.results.table(self.study.threshold).encode("utf-8-sig"))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return card("How good it is", self._words, self._table)
@@ -85,17 +85,17 @@ class MatrixView(pn.viewable.Viewer):
         study = self.study
         self._matrix = Matrix()
         self._matrix.param.watch(self._chosen, "value")
-        study.param.watch(self._draw, ["answers", "threshold"])
+        study.param.watch(self._draw, ["results", "threshold"])
         study.param.watch(self._mark, "cell")
 
     def _chosen(self, event: Any) -> None:
         self.study.cell = tuple(event.new) or None
 
     def _draw(self, *_: Any) -> None:
-        answers = self.study.answers
-        if answers is not None:
-            counts = answers.counts(self.study.threshold).tolist()
-            self._matrix.param.update(classes=list(answers.evaluation.classes), counts=counts)
+        results = self.study.results
+        if results is not None:
+            counts = results.counts(self.study.threshold).tolist()
+            self._matrix.param.update(classes=list(results.predictions.classes), counts=counts)
 
     def _mark(self, *_: Any) -> None:
         self._matrix.value = list(self.study.cell or ())
@@ -117,14 +117,19 @@ class CurvesView(pn.viewable.Viewer):
             label="Class against the rest", size="small", width=260, visible=False
         )
         self._slider = pmui.FloatSlider(
-            label="Called from a probability of", start=0, end=1, step=0.005, value=study.threshold,
-            format="0.000", sizing_mode="stretch_width",
-        )  # fmt: skip
+            label="Called from a probability of",
+            start=0,
+            end=1,
+            step=0.005,
+            value=study.threshold,
+            format="0.000",
+            sizing_mode="stretch_width",
+        )
         self._curves.follow(self._slider)
         self._said = words("")
         self._label.param.watch(self._class_chosen, "value")
         self._slider.param.watch(self._moved, "value_throttled")
-        study.param.watch(self._draw, ["answers", "label"])
+        study.param.watch(self._draw, ["results", "label"])
         study.param.watch(self._say, "threshold")
 
     def _class_chosen(self, event: Any) -> None:
@@ -135,14 +140,14 @@ class CurvesView(pn.viewable.Viewer):
         self.study.threshold = event.new
 
     def _draw(self, *_: Any) -> None:
-        study, answers = self.study, self.study.answers
-        if answers is None:
+        study, results = self.study, self.study.results
+        if results is None:
             return
-        names = answers.evaluation.classes
+        names = results.predictions.classes
         self._label.param.update(
-            options={names[label]: label for label in answers.drawable},
-            value=study.label if answers.drawable else None,
-            visible=not answers.binary,
+            options={names[label]: label for label in results.drawable},
+            value=study.label if results.drawable else None,
+            visible=not results.binary,
         )
         self._slider.param.update(
             label=f"Called {names[study.label]} from a probability of", value=study.threshold
@@ -152,33 +157,36 @@ class CurvesView(pn.viewable.Viewer):
         self._say()
 
     def _draw_plots(self) -> None:
-        study, answers = self.study, self.study.answers
-        drawn = study.label in answers.drawable
-        self._curves.show(answers.curve(study.label) if drawn else None, study.threshold)
-        self._reliability.show(answers.reliability())
+        study, results = self.study, self.study.results
+        drawn = study.label in results.drawable
+        self._curves.show(results.curve(study.label) if drawn else None, study.threshold)
+        self._reliability.show(results.reliability())
 
     def _say(self, *_: Any) -> None:
-        study, answers = self.study, self.study.answers
-        if answers is None:
+        study, results = self.study, self.study.results
+        if results is None:
             return
-        if study.label not in answers.drawable:
+        if study.label not in results.drawable:
             self._said.object = paragraph(
                 "All files are of one class: there are no curves.", "note"
             )
             return
-        found = answers.outcome(study.label, study.threshold)
+        found = results.outcome(study.label, study.threshold)
         rows = [(n, getattr(found, n)) for n in ("sensitivity", "specificity", "precision", "f1")]
-        average = answers.curve(study.label).average_precision
+        average = results.curve(study.label).average_precision
         said = _table(rows) + paragraph(f"Average precision {average:.3f}.")
-        self._said.object = said + paragraph("" if answers.binary else OF_SEVERAL, "note")
+        self._said.object = said + paragraph("" if results.binary else OF_SEVERAL, "note")
 
     def __panel__(self) -> pn.viewable.Viewable:
         drawn = (self._curves.roc, self._curves.recall, self._reliability.plot)
         plots = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=4) for plot in drawn]
         return card(
-            "Where to draw the line", self._label, self._slider, self._said,
+            "Where to draw the line",
+            self._label,
+            self._slider,
+            self._said,
             side_by_side(*plots, least=260),
-        )  # fmt: skip
+        )
 
 
 def _table(rows: list[tuple[str, Share]]) -> str:

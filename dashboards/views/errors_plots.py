@@ -66,9 +66,11 @@ class CurvePlots:
         line = plot.line(x, y, source=self._curve, color=BLUE, line_width=2.5)
         plot.scatter(x, y, source=self._point, size=14, color=AMBER, line_color="#222222")
         told = [
-            ("called from", "@threshold{0.000}"), ("sensitivity", "@found{0.0%}"),
-            ("false alarms", "@alarms{0.0%}"), ("precision", "@precision{0.0%}"),
-        ]  # fmt: skip
+            ("called from", "@threshold{0.000}"),
+            ("sensitivity", "@found{0.0%}"),
+            ("false alarms", "@alarms{0.0%}"),
+            ("precision", "@precision{0.0%}"),
+        ]
         plot.add_tools(HoverTool(tooltips=told, renderers=[line]))
         return plot
 
@@ -81,16 +83,36 @@ class ReliabilityPlot:
         self._bins = ColumnDataSource({name: [] for name in names})
         self.plot = plot = _plot("Does the confidence hold?", end=1.12)  # room for the counts
         plot.line([0, 1], [0, 1], color=GREY, line_dash="dashed")
-        plot.segment("confidence", "low", "confidence", "high", source=self._bins, color=BLUE,
-                     line_width=2, line_alpha=0.7)  # fmt: skip
+        plot.segment(
+            "confidence",
+            "low",
+            "confidence",
+            "high",
+            source=self._bins,
+            color=BLUE,
+            line_width=2,
+            line_alpha=0.7,
+        )
         line = plot.line("confidence", "share", source=self._bins, color=BLUE, line_width=2)
         dots = plot.scatter("confidence", "share", source=self._bins, size=9, color=BLUE)
-        plot.text("confidence", "share", "count", source=self._bins, x_offset=7, y_offset=-5,
-                  text_font_size="11px", text_color=GREY)  # fmt: skip
+        plot.text(
+            "confidence",
+            "share",
+            "count",
+            source=self._bins,
+            x_offset=7,
+            y_offset=-5,
+            text_font_size="11px",
+            text_color=GREY,
+        )
         plot.xaxis.axis_label = "confidence: probability of the class called"
         plot.yaxis.axis_label = "share that is right"
-        told = [("files", "@count"), ("confidence", "@confidence{0.0%}"), ("right", "@share{0.0%}"),
-                ("95%", "@low{0.0%} to @high{0.0%}")]  # fmt: skip
+        told = [
+            ("files", "@count"),
+            ("confidence", "@confidence{0.0%}"),
+            ("right", "@share{0.0%}"),
+            ("95%", "@low{0.0%} to @high{0.0%}"),
+        ]
         plot.add_tools(HoverTool(tooltips=told, renderers=[line, dots]))
 
     def show(self, bins: list[Bin]) -> None:
@@ -106,9 +128,16 @@ class ReliabilityPlot:
 
 
 def _plot(title: str, end: float = 1.02) -> figure:
-    return figure(title=title, height=290, min_width=250, sizing_mode="stretch_width",
-                  x_range=Range1d(-0.02, end), y_range=Range1d(-0.02, end + 0.02), tools="",
-                  toolbar_location=None)  # fmt: skip
+    return figure(
+        title=title,
+        height=290,
+        min_width=250,
+        sizing_mode="stretch_width",
+        x_range=Range1d(-0.02, end),
+        y_range=Range1d(-0.02, end + 0.02),
+        tools="",
+        toolbar_location=None,
+    )
 
 
 def _columns(curve: Curve, rows: np.ndarray) -> dict[str, Any]:
@@ -116,7 +145,7 @@ def _columns(curve: Curve, rows: np.ndarray) -> dict[str, Any]:
     thresholds = np.minimum(curve.thresholds[rows], 2.0)
     return {
         "threshold": thresholds.tolist(),
-        "alarms": curve.false_alarms[rows].tolist(),
+        "alarms": curve.false_positive_rate[rows].tolist(),
         "found": curve.sensitivity[rows].tolist(),
         "precision": curve.precision[rows].tolist(),
     }

@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboards.components.attribution_viewer import Stage
+from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
 from dashboards.state.errors import CALLED, CONTRAST, TRUTH, ErrorStudy
@@ -53,7 +53,7 @@ class GalleryView(pn.viewable.Viewer):
         self._whole.on_click(lambda _: study.choose_cell(None))
         self._filter.param.watch(self._filtered, "value")
         self._files.param.watch(self._chosen, "value")
-        study.param.watch(self._draw, ["ranking", "page", "answers"])
+        study.param.watch(self._draw, ["ranking", "page", "results"])
         study.param.watch(self._fill, "thumbnails")
         study.param.watch(self._mark, "selected")
 
@@ -67,7 +67,7 @@ class GalleryView(pn.viewable.Viewer):
 
     async def _draw(self, *_: Any) -> None:
         study = self.study
-        if study.answers is None:
+        if study.results is None:
             return
         self._filter.param.update(value=study.shown, disabled=study.cell is not None)
         self._whole.visible = study.cell is not None
@@ -92,9 +92,10 @@ class GalleryView(pn.viewable.Viewer):
         return card(
             "Files, the worst mistakes first",
             pn.FlexBox(self._filter, self._whole, gap="8px", align_items="end"),
-            self._said, self._files,
+            self._said,
+            self._files,
             pn.FlexBox(self._back, self._next, self._place, gap="8px", align_items="center"),
-        )  # fmt: skip
+        )
 
 
 class MistakeView(pn.viewable.Viewer):
@@ -107,22 +108,29 @@ class MistakeView(pn.viewable.Viewer):
         study = self.study
         self._said = words("")
         self._method = pmui.Select(
-            label="Method", options={m.title: m.name for m in METHODS.values()}, value=study.method,
-            size="small", width=240,
-        )  # fmt: skip
+            label="Method",
+            options={m.title: m.name for m in METHODS.values()},
+            value=study.method,
+            size="small",
+            width=240,
+        )
         self._run = pmui.Button(
             label="Compute the maps", icon="play_arrow", color="primary", visible=False
         )
         self._stop = pmui.Button(
-            label="Stop", icon="stop", color="error", variant="outlined", size="small",
+            label="Stop",
+            icon="stop",
+            color="error",
+            variant="outlined",
+            size="small",
             visible=False,
-        )  # fmt: skip
+        )
         self._busy = Progress(label="Computing the maps", visible=False)
         self._open = pmui.Button(
             label="Open in Explain", icon="open_in_new", variant="outlined", size="small"
         )
         self._stages = {
-            side: Stage(group="errors", controls=side == CALLED, visible=False)
+            side: AttributionViewer(group="errors", controls=side == CALLED, visible=False)
             for side in (CALLED, TRUTH, CONTRAST)
         }
         self._method.param.watch(self._other_method, "value")
@@ -132,16 +140,19 @@ class MistakeView(pn.viewable.Viewer):
         study.param.watch(lambda event: setattr(self._method, "value", event.new), "method")
         study.param.watch(
             self._draw,
-            ["selected", "file", "maps", "map_problem", "mapping", "threshold", "answers"],
+            ["selected", "file", "maps", "map_problem", "mapping", "threshold", "results"],
         )
         self._card = card(
-            "Why? What it is called, and what it is", self._said,
+            "Why? What it is called, and what it is",
+            self._said,
             pn.FlexBox(
                 self._method, self._run, self._stop, self._open, gap="8px", align_items="center"
             ),
-            self._busy, side_by_side(*self._stages.values(), least=240),
-            SimilarView(similar=study.similar), visible=False,
-        )  # fmt: skip
+            self._busy,
+            side_by_side(*self._stages.values(), least=240),
+            SimilarView(similar=study.similar),
+            visible=False,
+        )
         self._draw()
 
     async def _other_method(self, event: Any) -> None:
@@ -155,7 +166,7 @@ class MistakeView(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         study = self.study
-        shown = study.answers is not None and study.selected is not None
+        shown = study.results is not None and study.selected is not None
         self._card.visible = shown
         if not shown:
             return
@@ -181,43 +192,52 @@ class MistakeView(pn.viewable.Viewer):
 
 def _shown(study: ErrorStudy) -> str:
     """How many files are shown, and of what."""
-    classes, count = study.answers.evaluation.classes, len(study.ranking)
+    classes, count = study.results.predictions.classes, len(study.ranking)
     files = f"{count} file{'s' * (count != 1)}"
     if study.cell is not None:
-        truth, called = study.cell
-        return f"{files} of {classes[truth]}, called {classes[called]}."
+        truth, predicted = study.cell
+        return f"{files} of {classes[truth]}, called {classes[predicted]}."
     if not count:
         return f"No file is {study.shown}." if study.shown != ALL else "No file."
-    return files + {WRONG: " called wrongly.", RIGHT: " called rightly, the closest call first.",
-                    ALL: ", wrong and right."}[study.shown]  # fmt: skip
+    return (
+        files
+        + {
+            WRONG: " called wrongly.",
+            RIGHT: " called rightly, the closest call first.",
+            ALL: ", wrong and right.",
+        }[study.shown]
+    )
 
 
 def _tile(study: ErrorStudy, number: int) -> dict[str, Any]:
-    answers = study.answers
-    truth, called = _classes(study, number)
-    chance = answers.probabilities[number][int(answers.called(study.threshold)[number])]
-    verdict = f"called {called} ({chance:.0%})"
+    results = study.results
+    truth, predicted = _classes(study, number)
+    chance = results.probabilities[number][int(results.predicted(study.threshold)[number])]
+    verdict = f"called {predicted} ({chance:.0%})"
     drawn = study.thumbnails.get(number)
     return {
         "value": str(number),
-        "label": answers.evaluation.files[number].name,
-        "note": verdict if truth == called else f"is {truth}, {verdict}",
+        "label": results.predictions.files[number].name,
+        "note": verdict if truth == predicted else f"is {truth}, {verdict}",
         "picture": _data_url(drawn) if isinstance(drawn, bytes) else "",
     }
 
 
 def _told(study: ErrorStudy) -> str:
     """The file chosen, in words."""
-    answers, number = study.answers, study.selected
-    truth, called = _classes(study, number)
-    classes, chances = answers.evaluation.classes, answers.probabilities[number]
+    results, number = study.results, study.selected
+    truth, predicted = _classes(study, number)
+    classes, chances = results.predictions.classes, results.probabilities[number]
     ranked = sorted(range(len(classes)), key=lambda label: -chances[label])[:4]
-    said = heading(answers.name(number), 3)
+    said = heading(results.name(number), 3)
     said += paragraph(
-        f"It is {truth} and was called {called}.", "" if truth == called else "warning"
+        f"It is {truth} and was called {predicted}.", "" if truth == predicted else "warning"
     )
     said += paragraph(", ".join(f"{classes[k]} {chances[k]:.1%}" for k in ranked) + ".", "note")
-    if any(answers.evaluation.unfamiliar) and answers.evaluation.unfamiliar[number]:
+    if (
+        any(results.predictions.out_of_distribution)
+        and results.predictions.out_of_distribution[number]
+    ):
         said += paragraph(f"{MARK[0].upper()}{MARK[1:]}.", "warning")
     if study.file is not None and study.file.kind == "sound":
         said += paragraph("Of a long recording, the maps are of the first window.", "note")
@@ -226,8 +246,8 @@ def _told(study: ErrorStudy) -> str:
 
 def _classes(study: ErrorStudy, number: int) -> tuple[str, str]:
     """The names of the true class of a file and of the one it is called."""
-    classes, called = study.answers.evaluation.classes, study.answers.called(study.threshold)
-    return classes[study.answers.labels[number]], classes[called[number]]
+    classes, predicted = study.results.predictions.classes, study.results.predicted(study.threshold)
+    return classes[study.results.labels[number]], classes[predicted[number]]
 
 
 def _role(study: ErrorStudy, side: str) -> str:
@@ -240,8 +260,8 @@ def _role(study: ErrorStudy, side: str) -> str:
 
 
 def _is_wrong(study: ErrorStudy) -> bool:
-    truth, called = _classes(study, study.selected)
-    return truth != called
+    truth, predicted = _classes(study, study.selected)
+    return truth != predicted
 
 
 def _data_url(jpeg: bytes) -> str:

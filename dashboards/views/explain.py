@@ -8,10 +8,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboards.components.attribution_viewer import Stage
+from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.choices import Choices
 from dashboards.state.explorer import Explorer
-from dashboards.state.workspace import Bench
+from dashboards.state.workspace import Workspace
 from dashboards.views.classes import class_options
 from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
@@ -32,18 +32,20 @@ class PictureView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._stage = Stage(controls=True, group="explain", visible=False, margin=(4, 8))
+        self._stage = AttributionViewer(
+            controls=True, group="explain", visible=False, margin=(4, 8)
+        )
         self._empty = words(paragraph("Drop a file, record a sound, or take a sample to begin."))
         for state, names in (
-            (self.explorer.bench, ["reading", "window"]),
+            (self.explorer.workspace, ["reading", "window"]),
             (self.explorer, ["explanation", "partial"]),
         ):
             state.param.watch(self._draw, names)
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        sample, explorer = self.explorer.bench.sample, self.explorer
-        self._empty.visible = sample is None and self.explorer.bench.file is None
+        sample, explorer = self.explorer.workspace.sample, self.explorer
+        self._empty.visible = sample is None and self.explorer.workspace.file is None
         if sample is None:
             self._stage.visible = False
             return
@@ -66,19 +68,25 @@ class PredictionView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        bench = self.explorer.bench
-        self._words = words(pn.bind(self._say, bench.param.reading, bench.param.window))
+        workspace = self.explorer.workspace
+        self._words = words(pn.bind(self._say, workspace.param.reading, workspace.param.window))
         self._classes = Choices(label="Explain the class", layout="bars")
         self._any = pmui.Select(
-            label="Any class", searchable=True, size="small", sizing_mode="stretch_width",
-            visible=False,
-        )  # fmt: skip
-        self._contrast = pmui.Select(
-            label="rather than", options={"(any other)": -1}, searchable=True, size="small",
+            label="Any class",
+            searchable=True,
+            size="small",
             sizing_mode="stretch_width",
-        )  # fmt: skip
+            visible=False,
+        )
+        self._contrast = pmui.Select(
+            label="rather than",
+            options={"(any other)": -1},
+            searchable=True,
+            size="small",
+            sizing_mode="stretch_width",
+        )
         self._windows = Choices(label="Window of the recording", layout="tiles", visible=False)
-        bench.param.watch(self._fill, ["reading", "window"])
+        workspace.param.watch(self._fill, ["reading", "window"])
         self.explorer.param.watch(self._mark, ["target", "contrast"])
         self._classes.param.watch(self._chosen, "value")
         self._any.param.watch(self._chosen, "value")
@@ -102,11 +110,11 @@ class PredictionView(View):
         return text + bullets(reading.samples[window].warnings, "warning")
 
     def _fill(self, *_: Any) -> None:
-        reading = self.explorer.bench.reading
+        reading = self.explorer.workspace.reading
         if reading is None:
             self._classes.items, self._windows.visible, self._any.visible = [], False, False
             return
-        prediction = reading.predictions[self.explorer.bench.window]
+        prediction = reading.predictions[self.explorer.workspace.window]
         ranked = sorted(
             range(len(prediction.classes)), key=lambda label: -prediction.probabilities[label]
         )[:MAX_CLASSES]
@@ -124,18 +132,19 @@ class PredictionView(View):
             options=options, value=self._explained(), visible=num_classes > MAX_CLASSES
         )
         self._contrast.param.update(
-            options={"(any other)": -1} | options, value=self.explorer.contrast,
+            options={"(any other)": -1} | options,
+            value=self.explorer.contrast,
             visible=num_classes > 2,
-        )  # fmt: skip
+        )
         self._windows.param.update(
             visible=len(reading.samples) > 1,
             items=[_window(number, reading) for number in range(len(reading.samples))],
-            value=str(self.explorer.bench.window),
+            value=str(self.explorer.workspace.window),
         )
         self._mark()
 
     def _mark(self, *_: Any) -> None:
-        reading = self.explorer.bench.reading
+        reading = self.explorer.workspace.reading
         if reading is None:
             return
         self._classes.value, self._any.value = str(self._explained()), self._explained()
@@ -143,10 +152,10 @@ class PredictionView(View):
 
     def _explained(self) -> int:
         target = self.explorer.target
-        return self.explorer.bench.reading.prediction.label if target < 0 else target
+        return self.explorer.workspace.reading.prediction.label if target < 0 else target
 
     def _chosen(self, event: Any) -> None:
-        reading = self.explorer.bench.reading
+        reading = self.explorer.workspace.reading
         if event.new not in (None, "") and reading is not None:
             label = int(event.new)
             predicted = label == reading.prediction.label
@@ -157,15 +166,19 @@ class PredictionView(View):
             self.explorer.contrast = event.new
 
     def _looked(self, event: Any) -> None:
-        reading = self.explorer.bench.reading
+        reading = self.explorer.workspace.reading
         if event.new and reading and int(event.new) < len(reading.samples):
-            self.explorer.bench.window = int(event.new)
+            self.explorer.workspace.window = int(event.new)
 
     def layout(self) -> pn.viewable.Viewable:
         return card(
             "Prediction: choose a class to see what speaks for it",
-            self._words, self._classes, self._any, self._contrast, self._windows,
-        )  # fmt: skip
+            self._words,
+            self._classes,
+            self._any,
+            self._contrast,
+            self._windows,
+        )
 
 
 class FindingsView(View):
@@ -195,7 +208,7 @@ class FindingsView(View):
             ),
         ]
         sound = "" if found else paragraph("The map doctor finds nothing wrong with this map.")
-        reading = self.explorer.bench.reading
+        reading = self.explorer.workspace.reading
         doubt = [reading.doubt_explained] if reading and reading.doubt else []
         return (
             bullets([*doubt, *found], "warning")
@@ -213,18 +226,21 @@ class ExplainPage(View):
     """All of one explanation."""
 
     explorer = param.ClassSelector(class_=Explorer)
-    bench = param.ClassSelector(class_=Bench)
+    workspace = param.ClassSelector(class_=Workspace)
     extras = param.List(default=[], doc="views that stand below the findings")
 
     def layout(self) -> pn.viewable.Viewable:
         left = pn.Column(
-            PictureView(explorer=self.explorer), FindingsView(explorer=self.explorer), *self.extras,
+            PictureView(explorer=self.explorer),
+            FindingsView(explorer=self.explorer),
+            *self.extras,
             sizing_mode="stretch_width",
-        )  # fmt: skip
+        )
         right = pn.Column(
-            PredictionView(explorer=self.explorer), MethodView(explorer=self.explorer),
+            PredictionView(explorer=self.explorer),
+            MethodView(explorer=self.explorer),
             sizing_mode="stretch_width",
-        )  # fmt: skip
+        )
         return side_by_side(left, right)
 
 

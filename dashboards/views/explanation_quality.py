@@ -13,7 +13,7 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
-from dashboards.state.explanation_quality import AGAIN, DEPTHS, ONCE, Trust
+from dashboards.state.explanation_quality import AGAIN, DEPTHS, ONCE, ExplanationQuality
 from dashboards.state.progress import about
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, stop_button, words
@@ -21,7 +21,7 @@ from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
-from xai_tf.regions import PARTITIONS, Audit, Held
+from xai_tf.regions import PARTITIONS, Audit, RegionShare
 
 LABELS = {ONCE: "Judge this map", AGAIN: "Run the method again"}
 ABOUT = {
@@ -32,17 +32,17 @@ ABOUT = {
 }
 
 
-class TrustView(View):
+class ExplanationQualityView(View):
     """The strip under the map: evidence by region, then scores, when they are asked for."""
 
-    trust = param.ClassSelector(class_=Trust)
+    quality = param.ClassSelector(class_=ExplanationQuality)
     language = param.Selector(default="en", objects=["en", "fr"], allow_refs=True)
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
-        trust = self.trust
-        self._regions = words(pn.bind(region_words, trust.param.audit))
-        self._scores = words(pn.bind(score_words, trust.param.scores, self.param.language))
+        quality = self.quality
+        self._regions = words(pn.bind(region_words, quality.param.audit))
+        self._scores = words(pn.bind(score_words, quality.param.scores, self.param.language))
         self._buttons = {
             depth: pmui.Button(
                 label=LABELS[depth], icon="fact_check", variant="outlined", size="small"
@@ -50,46 +50,51 @@ class TrustView(View):
             for depth in DEPTHS
         }
         for depth, button in self._buttons.items():
-            button.on_click(lambda _, depth=depth: trust.run(depth))
+            button.on_click(lambda _, depth=depth: quality.run(depth))
         self._stop = stop_button()
-        self._stop.on_click(lambda _: trust.stop())
+        self._stop.on_click(lambda _: quality.stop())
         self._bar = Progress(label="Progress of the scores", visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
-        trust.param.watch(self._offer, ["scores", "running"])
-        trust.explorer.param.watch(self._offer, "explanation")
-        trust.explorer.bench.param.watch(self._offer, "facts")
-        trust.param.watch(self._say, ["status", "problem", "progress"])
+        quality.param.watch(self._offer, ["scores", "running"])
+        quality.explorer.param.watch(self._offer, "explanation")
+        quality.explorer.workspace.param.watch(self._offer, "facts")
+        quality.param.watch(self._say, ["status", "problem", "progress"])
         self._offer()
 
     def _offer(self, *_: object) -> None:
         """Say what each step costs before it runs; what is done is offered no more."""
-        trust = self.trust
+        quality = self.quality
         for depth, button in self._buttons.items():
-            passes, seconds = trust.passes(depth), trust.seconds(depth)
+            passes, seconds = quality.passes(depth), quality.seconds(depth)
             cost = f" ({passes} passes, {about(seconds)})" if passes else ""
             label = LABELS[depth]
-            if depth == AGAIN and trust.explorer.explanation is not None:
-                label = f"Run {METHODS[trust.explorer.explanation.method.name].title} again"
+            if depth == AGAIN and quality.explorer.explanation is not None:
+                label = f"Run {METHODS[quality.explorer.explanation.method.name].title} again"
             button.param.update(
                 label=label + cost,
-                visible=trust.request(depth) is not None and not trust.done(depth),
-                disabled=bool(trust.running),
+                visible=quality.request(depth) is not None and not quality.done(depth),
+                disabled=bool(quality.running),
             )
-        self._stop.visible = self._bar.visible = bool(trust.running)
+        self._stop.visible = self._bar.visible = bool(quality.running)
 
     def _say(self, *_: object) -> None:
-        trust = self.trust
-        self._bar.value = trust.progress or -1.0
-        self._status.paragraphs = [trust.status] if trust.status else []
-        self._problem.paragraphs = [trust.problem] if trust.problem else []
+        quality = self.quality
+        self._bar.value = quality.progress or -1.0
+        self._status.paragraphs = [quality.status] if quality.status else []
+        self._problem.paragraphs = [quality.problem] if quality.problem else []
 
     def layout(self) -> pn.viewable.Viewable:
         buttons = pn.FlexBox(*self._buttons.values(), self._stop, gap="8px", margin=(4, 8))
         return card(
-            "How good is this map?", self._scores, buttons, self._bar, self._status, self._problem,
+            "How good is this map?",
+            self._scores,
+            buttons,
+            self._bar,
+            self._status,
+            self._problem,
             self._regions,
-        )  # fmt: skip
+        )
 
 
 def score_words(scores: Sequence[Score], language: str) -> str:
@@ -100,9 +105,11 @@ def score_words(scores: Sequence[Score], language: str) -> str:
     return (
         f'<div lang="{language}">{paragraph(verdict(scores, language))}</div>'
         + "<table class=scores><thead><tr><th scope=col>Metric<th scope=col>Value"
-        "<th scope=col>Against random maps<th scope=col>Beats</tr></thead>" + rows + "</table>"
+        "<th scope=col>Against random maps<th scope=col>Beats</tr></thead>"
+        + rows
+        + "</table>"
         + paragraph("Grey: where nine of ten random maps of the same strength lie.", "note")
-    )  # fmt: skip
+    )
 
 
 def _score_row(one: Score, language: str) -> str:
@@ -115,11 +122,11 @@ def _score_row(one: Score, language: str) -> str:
     if not np.isfinite(one.value):
         return f'<tr>{title}<td colspan=3 class="look-note">{escape(one.note)}</td></tr>'
     arrow, side = ("↑", "higher") if metric.direction == "higher" else ("↓", "lower")
-    beats = f"{one.random.beaten:.0%}" if one.random and metric.rivals else ""
+    beats = f"{one.random.win_rate:.0%}" if one.random and metric.has_baseline else ""
     chance = f" {escape(one.note)}" if one.note else ""
     return (
         f'<tr>{title}<td>{one.value:.3f} <span title="{side} is better">{arrow}</span>{chance}</td>'
-        f"<td>{_standing(one)}</td><td>{beats}</td></tr>"
+        f"<td>{_random_baseline(one)}</td><td>{beats}</td></tr>"
     )
 
 
@@ -130,7 +137,7 @@ def _how(one: Score) -> str:
     return f"{measured}{settings}{'. ' if settings else ''}{took} {one.metric.paper}."
 
 
-def _standing(one: Score) -> str:
+def _random_baseline(one: Score) -> str:
     """Where the value lies among random ones, drawn."""
     random = one.random
     if random is None:
@@ -163,7 +170,7 @@ def region_words(audit: Audit | None) -> str:
     )
 
 
-def _partition(name: str, rows: Sequence[Held]) -> str:
+def _partition(name: str, rows: Sequence[RegionShare]) -> str:
     partition = PARTITIONS[name]
     body = "".join(_region_row(row, row.region in partition.expected) for row in rows)
     return (
@@ -174,7 +181,7 @@ def _partition(name: str, rows: Sequence[Held]) -> str:
     )
 
 
-def _region_row(row: Held, expected: bool) -> str:
+def _region_row(row: RegionShare, expected: bool) -> str:
     alarm = " ⚠ too much" if row.alarm else ""
     here = " (expected here)" if expected else ""
     share = "no signal" if row.share is None else f"{row.share:.0%}"

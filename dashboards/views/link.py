@@ -24,7 +24,7 @@ class LinkView(View):
         names = ["method", "target", "contrast", "layer", "seed", "settings"]
         for state, watched in (
             (session, ["tab", "language"]),
-            (session.bench, ["file", "model", "window"]),
+            (session.workspace, ["file", "model", "window"]),
             (session.explorer, names),
             (session.comparison, ["methods", "across", "classes", "models"]),
             (session.depth, ["method", "left", "right"]),

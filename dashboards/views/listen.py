@@ -32,7 +32,7 @@ class ListenView(View):
         self._place = pn.Column(sizing_mode="stretch_width")
         self._parts: _Parts | None = None
         explorer = self.listener.explorer
-        explorer.bench.param.watch(self._show, ["reading", "window"])
+        explorer.workspace.param.watch(self._show, ["reading", "window"])
         explorer.param.watch(self._show, "explanation")
         self.listener.param.watch(self._show, ["clip", "regions", "part", "chosen"])
         self.listener.param.watch(self._say, ["status", "problem"])
@@ -69,18 +69,27 @@ class _Parts:
         self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
         share = pmui.Select.from_param(listener.param.share, size="small", max_width=260)
         self.card = card(
-            "Listen to the evidence", self._intro, self._mixer, share, self._status, self._problem,
-            self._player, self._numbers,
-        )  # fmt: skip
+            "Listen to the evidence",
+            self._intro,
+            self._mixer,
+            share,
+            self._status,
+            self._problem,
+            self._player,
+            self._numbers,
+        )
 
     def draw(self) -> None:
         listener, explanation = self._listener, self._listener.explorer.explanation
         clip, heard = listener.clip, _heard(listener)
         self._intro.object = _introduced(listener)
         self._mixer.param.update(
-            parts=_buttons(explanation), regions=[_row(region) for region in listener.regions],
-            part=listener.part, chosen=list(listener.chosen), disabled=explanation is None,
-        )  # fmt: skip
+            parts=_buttons(explanation),
+            regions=[_row(region) for region in listener.regions],
+            part=listener.part,
+            chosen=list(listener.chosen),
+            disabled=explanation is None,
+        )
         sound = f"data:audio/wav;base64,{base64.b64encode(clip.wav).decode()}" if clip else ""
         self._player.param.update(label=heard, sound=sound)
         self._numbers.object = _measured(clip, heard, explanation) if clip and explanation else ""
@@ -102,7 +111,7 @@ class _Parts:
 
 
 def _introduced(listener: Listener) -> str:
-    sound, reading = listener.sound, listener.explorer.bench.reading
+    sound, reading = listener.sound, listener.explorer.workspace.reading
     text = (
         "Parts of the sound itself, cut out where the map is strong; what is muted is 60 dB "
         "quieter."

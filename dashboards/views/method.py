@@ -50,8 +50,8 @@ class MethodView(View):
         self._layer.param.watch(self._layer_chosen, "value")
         self._layers.param.watch(self._layer_chosen, "value")
         explorer.param.watch(self._costs, ["settings", "target", "contrast", "explanation"])
-        explorer.bench.param.watch(self._costs, ["facts", "reading"])
-        explorer.bench.param.watch(self._fill_layers, "facts")
+        explorer.workspace.param.watch(self._costs, ["facts", "reading"])
+        explorer.workspace.param.watch(self._fill_layers, "facts")
         explorer.param.watch(self._show_form, "method")
         explorer.param.watch(self._show_progress, ["running", "progress"])
         explorer.param.watch(self._show_settings, "settings")
@@ -69,7 +69,7 @@ class MethodView(View):
     def _costs(self, *_: Any) -> None:
         """Say of each method what it costs, before it runs."""
         explorer = self.explorer
-        facts, items = explorer.bench.facts, []
+        facts, items = explorer.workspace.facts, []
         for method in METHODS.values():
             seconds, passes = explorer.seconds(method.name), explorer.passes(method.name)
             refused = method.needs_layer and facts is not None and not facts.feature_layers
@@ -80,8 +80,15 @@ class MethodView(View):
                 else ("" if passes is None else f"{passes} pass{'es' * (passes != 1)}")
             )
             badge = "done" if done else ("" if seconds is None else _about(seconds))
-            items.append({"value": method.name, "label": method.title, "note": note,
-                          "badge": badge, "disabled": refused})  # fmt: skip
+            items.append(
+                {
+                    "value": method.name,
+                    "label": method.title,
+                    "note": note,
+                    "badge": badge,
+                    "disabled": refused,
+                }
+            )
         self._methods.items = items
         self._show_run()
 
@@ -116,7 +123,7 @@ class MethodView(View):
 
     def _further(self, request: Explain) -> str:
         """What taking samples up to those of a request costs."""
-        shown, facts = self.explorer.explanation, self.explorer.bench.facts
+        shown, facts = self.explorer.explanation, self.explorer.workspace.facts
         found = shown and shown.convergence
         taken = shown.settings[SAMPLES] if found and found.kept else 0
         count = request.samples - taken
@@ -158,10 +165,12 @@ class MethodView(View):
         if entry.stochastic:
             form.append(
                 pmui.IntInput.from_param(
-                    explorer.param.seed, size="small", sizing_mode="stretch_width",
+                    explorer.param.seed,
+                    size="small",
+                    sizing_mode="stretch_width",
                     description="The same seed gives the same map.",
                 )
-            )  # fmt: skip
+            )
         return form
 
     def _show_settings(self, *_: Any) -> None:
@@ -181,7 +190,7 @@ class MethodView(View):
             self.explorer.problem = str(error)
 
     def _fill_layers(self, *_: Any) -> None:
-        facts = self.explorer.bench.facts
+        facts = self.explorer.workspace.facts
         if facts is None:
             return
         last = facts.feature_layers[-1] if facts.feature_layers else ""
@@ -196,7 +205,7 @@ class MethodView(View):
             pn.state.execute(self.explorer.run_stages, schedule=True)
 
     def _show_stages(self, *_: Any) -> None:
-        facts = self.explorer.bench.facts
+        facts = self.explorer.workspace.facts
         if facts is None:
             return
         self._layers.items = [
@@ -206,21 +215,29 @@ class MethodView(View):
         self._mark_layer()
 
     def _mark_layer(self, *_: Any) -> None:
-        facts, layer = self.explorer.bench.facts, self.explorer.layer
+        facts, layer = self.explorer.workspace.facts, self.explorer.layer
         if facts and facts.feature_layers:
             self._layers.value = layer or facts.feature_layers[-1]
             self._layer.value = layer
 
     def _layer_chosen(self, event: Any) -> None:
-        facts = self.explorer.bench.facts
+        facts = self.explorer.workspace.facts
         if facts and facts.feature_layers and event.new is not None:
             self.explorer.layer = "" if event.new == facts.feature_layers[-1] else event.new
 
     def layout(self) -> pn.viewable.Viewable:
         settings = card(
-            "Settings", self._summary, self._form, self._layers, self._layer,
-            pn.Row(self._run, self._stop), self._sampling, self._bar, self._status, self._problem,
-        )  # fmt: skip
+            "Settings",
+            self._summary,
+            self._form,
+            self._layers,
+            self._layer,
+            pn.Row(self._run, self._stop),
+            self._sampling,
+            self._bar,
+            self._status,
+            self._problem,
+        )
         return pn.Column(settings, card("Methods", self._methods), sizing_mode="stretch_width")
 
 

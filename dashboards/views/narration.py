@@ -34,17 +34,27 @@ class NarrationView(pn.viewable.Viewer):
             narrator.param.model, size="small", min_width=180, visible=self._has_models
         )
         self._start = pmui.Button(
-            label="Write", icon="edit_note", disabled=self._cannot_start, visible=self._has_models,
+            label="Write",
+            icon="edit_note",
+            disabled=self._cannot_start,
+            visible=self._has_models,
             on_click=lambda _: narrator.start(),
-        )  # fmt: skip
+        )
         self._stop = pmui.Button(
-            label="Stop", icon="stop", color="error", variant="outlined",
-            visible=self._speaking, on_click=lambda _: narrator.stop(),
-        )  # fmt: skip
+            label="Stop",
+            icon="stop",
+            color="error",
+            variant="outlined",
+            visible=self._speaking,
+            on_click=lambda _: narrator.stop(),
+        )
         self._again = pmui.Button(
-            label="Look again", icon="refresh", variant="outlined", visible=self._may_look,
+            label="Look again",
+            icon="refresh",
+            variant="outlined",
+            visible=self._may_look,
             on_click=lambda _: narrator.look(),
-        )  # fmt: skip
+        )
         language, shown = (
             narrator.param.language,
             {"sizing_mode": "stretch_width", "margin": (4, 8)},
@@ -89,9 +99,12 @@ class NarrationView(pn.viewable.Viewer):
         return self.narrator.wanted and bool(self.narrator.param.model.objects)
 
     @param.depends(
-        "narrator.status", "narrator.facts", "narrator.model",
-        "narrator.confirmed", "narrator.medical",
-    )  # fmt: skip
+        "narrator.status",
+        "narrator.facts",
+        "narrator.model",
+        "narrator.confirmed",
+        "narrator.medical",
+    )
     def _cannot_start(self) -> bool:
         return self.narrator.speaking or not self.narrator.may_speak
 
@@ -116,6 +129,14 @@ class NarrationView(pn.viewable.Viewer):
             self._model, self._start, self._stop, self._again, gap="8px", align_items="center"
         )
         return card(
-            "In words", self._language, self._text, self._wanted, self._confirmed, buttons,
-            self._status, self._said, self._withheld, self._label,
-        )  # fmt: skip
+            "In words",
+            self._language,
+            self._text,
+            self._wanted,
+            self._confirmed,
+            buttons,
+            self._status,
+            self._said,
+            self._withheld,
+            self._label,
+        )

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.progress import Progress
-from dashboards.state.neighbors import Shown, SimilarSamples
+from dashboards.state.neighbors import NeighborSearch, Shown
 from dashboards.state.progress import about
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import stop_button, words
@@ -28,7 +28,7 @@ TILES = """<style>
 class SimilarView(pn.viewable.Viewer):
     """Asks for the training samples most similar to the mistake, and shows them."""
 
-    similar = param.ClassSelector(class_=SimilarSamples)
+    similar = param.ClassSelector(class_=NeighborSearch)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -62,9 +62,11 @@ class SimilarView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            pn.FlexBox(self._seek, self._stop, gap="8px"), self._bar, self._said,
+            pn.FlexBox(self._seek, self._stop, gap="8px"),
+            self._bar,
+            self._said,
             sizing_mode="stretch_width",
-        )  # fmt: skip
+        )
 
 
 def _tiles(found: list[Shown]) -> str:
@@ -77,15 +79,21 @@ def _tiles(found: list[Shown]) -> str:
     if any(shown.similar.same_file for shown in found):
         told += paragraph("This very file is among the training files.", "warning")
     figures = "".join(map(_tile, found))
-    return f"{heading('Most similar training samples', 3)}{told}{TILES}" \
-           f'<div class="tiles">{figures}</div>'  # fmt: skip
+    return (
+        f"{heading('Most similar training samples', 3)}{told}{TILES}"
+        f'<div class="tiles">{figures}</div>'
+    )
 
 
 def _tile(shown: Shown) -> str:
     sample = shown.similar.sample
     name = f"{shown.class_name}: {sample.path.name}, distance {shown.similar.distance:.2f}"
-    picture = paragraph(shown.picture, "note") if isinstance(shown.picture, str) else (
-        f'<img alt="A training sample of {escape(shown.class_name)}" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(shown.picture).decode()}">'
-    )  # fmt: skip
+    picture = (
+        paragraph(shown.picture, "note")
+        if isinstance(shown.picture, str)
+        else (
+            f'<img alt="A training sample of {escape(shown.class_name)}" '
+            f'src="data:image/jpeg;base64,{base64.b64encode(shown.picture).decode()}">'
+        )
+    )
     return f"<figure>{picture}<figcaption>{escape(name)}</figcaption></figure>"

@@ -66,9 +66,13 @@ class RankingView(View):
 
     def layout(self) -> pn.viewable.Viewable:
         return card(
-            "Which method is best here?", self._pick, pn.Row(self._run, self._stop),
-            self._status, self._problem, self._words,
-        )  # fmt: skip
+            "Which method is best here?",
+            self._pick,
+            pn.Row(self._run, self._stop),
+            self._status,
+            self._problem,
+            self._words,
+        )
 
 
 def ranking_words(table: Table | None, language: str = "en") -> str:
@@ -106,7 +110,7 @@ def _cell(one: Score, place: int) -> str:
     if not place:
         value = f"{one.value:.2f}, no place" if np.isfinite(one.value) else "no value"
         return f'<td title="{escape(one.note)}">{value}</td>'
-    beats = f" ({one.random.beaten:.0%})" if one.random and one.metric.rivals else ""
+    beats = f" ({one.random.win_rate:.0%})" if one.random and one.metric.has_baseline else ""
     value = f"<b>{one.value:.2f}</b>" if place == 1 else f"{one.value:.2f}"
     return f"<td>{value}{beats}</td>"
 

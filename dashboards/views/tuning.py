@@ -119,9 +119,11 @@ class TuningView(pn.viewable.Viewer):
         )
         self._rounds, self._parallel = Rounds(), ParallelCoordinates(self._choose_trial)
         self._more = pmui.Button(
-            label="Draw the figures of the report", icon="insert_chart", variant="outlined",
+            label="Draw the figures of the report",
+            icon="insert_chart",
+            variant="outlined",
             on_click=self._want_figures,
-        )  # fmt: skip
+        )
         self._parts = pn.Column(sizing_mode="stretch_width", visible=False)
         self._parts.extend(self._sections())
         self._picker.param.watch(self._choose_search, "value")
@@ -134,8 +136,9 @@ class TuningView(pn.viewable.Viewer):
 
     def _sections(self) -> list[pn.viewable.Viewable]:
         runs = self.runs
-        summary = pn.bind(_if_read(tuning_words.summary), runs.param.search,
-                          runs.param.live, runs.param.changed)  # fmt: skip
+        summary = pn.bind(
+            _if_read(tuning_words.summary), runs.param.search, runs.param.live, runs.param.changed
+        )
         plots = side_by_side(
             card("Brackets and rounds", _plot(self._rounds.plot)),
             card("Configurations: a click chooses one", _plot(self._parallel.plot)),

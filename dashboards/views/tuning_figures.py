@@ -7,7 +7,7 @@ from html import escape
 
 from dashboards.state.search_facts import headline, measure, progress
 from dashboards.views.text import heading
-from tuning.reporting.leaderboard import agreement, standings, varying
+from tuning.reporting.leaderboard import agreement, leaderboard_rows, varying
 from tuning.trials import Search
 
 STYLE = """
@@ -52,7 +52,7 @@ def figures(search: Search | None, drawn: dict[str, bytes]) -> str:
 
 def _alt(name: str, search: Search) -> str:
     """What a picture shows, for those who do not see it."""
-    rows, found = standings(search), progress(search)
+    rows, found = leaderboard_rows(search), progress(search)
     best, what = headline(search)
     count = f"{len(rows)} finished configuration{'' if len(rows) == 1 else 's'}"
     alike = agreement(rows)
@@ -61,20 +61,23 @@ def _alt(name: str, search: Search) -> str:
         "confusion_matrix": f"Confusion matrix. {_tested(search, 'accuracy')}",
         "roc": f"ROC curves. {_tested(search, 'auc')}",
         "reliability": f"Calibration: share of files that are right, by confidence. "
-                       f"{_calibration(search)}",
+        f"{_calibration(search)}",
         "importance": f"Bars for {', '.join(varying(search)) or 'no parameter'}, from {count}.",
         "penalty": f"val_loss split into cross-entropy and penalty, for {count}.{ranks}",
         "learning_curves": f"Loss, cross-entropy and accuracy over {found.epochs} epochs of "
-                           f"{len(search.trials)} trials. Best: {best}, {what}.",
+        f"{len(search.trials)} trials. Best: {best}, {what}.",
         "parallel_coordinates": f"Values and results of {count}. Best: {best}, {what}.",
         "schedule": f"{found.done} of {found.planned} planned trials are done, {found.failed} "
-                    f"failed, {found.running} are running.",
-    }[name]  # fmt: skip
+        f"failed, {found.running} are running.",
+    }[name]
 
 
 def _tested(search: Search, name: str) -> str:
-    found = [m for m in (search.winner or {}).get("metrics", [])
-             if (m["name"], m["split"]) == (name, "test")]  # fmt: skip
+    found = [
+        m
+        for m in (search.winner or {}).get("metrics", [])
+        if (m["name"], m["split"]) == (name, "test")
+    ]
     if not found:
         return ""
     value, low, high = (measure(name, found[0].get(end)) for end in ("value", "low", "high"))

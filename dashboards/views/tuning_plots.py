@@ -22,7 +22,7 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from tuning.reporting.drawing import COLOURS
-from tuning.reporting.leaderboard import leader, standings, varying
+from tuning.reporting.leaderboard import leader, leaderboard_rows, varying
 from tuning.reporting.parallel import Scale
 from tuning.trials import Search, Trial
 
@@ -67,11 +67,26 @@ class LearningCurves:
         plot = _plot(title=title, height=270, min_width=260)
         plot.vspan(x="epoch", source=self._starts, color=GREY, line_width=1.5)
         for name, colour, dash in lines:
-            plot.line("epoch", name, source=self._epochs, color=colour, line_dash=dash,
-                      line_width=2, legend_label=name)  # fmt: skip
+            plot.line(
+                "epoch",
+                name,
+                source=self._epochs,
+                color=colour,
+                line_dash=dash,
+                line_width=2,
+                legend_label=name,
+            )
             plot.scatter("epoch", name, source=self._epochs, color=colour, size=5)
-        plot.scatter("epoch", kept, source=self._kept, marker="star", size=16, color=AMBER,
-                     line_color="#222222", legend_label="kept epoch")  # fmt: skip
+        plot.scatter(
+            "epoch",
+            kept,
+            source=self._kept,
+            marker="star",
+            size=16,
+            color=AMBER,
+            line_color="#222222",
+            legend_label="kept epoch",
+        )
         plot.xaxis.axis_label = "epoch"
         plot.xaxis.ticker.min_interval = 1
         plot.xaxis.ticker.num_minor_ticks = 0
@@ -89,9 +104,13 @@ class Rounds:
         self._source = ColumnDataSource({name: [] for name in columns})
         self.plot = _plot(title="", height=200, min_width=280, y_range=[], x_range=Range1d(0, 1))
         self.plot.hbar_stack(
-            [name for name, _ in STATES], y="place", height=0.7, source=self._source,
-            color=[colour for _, colour in STATES], legend_label=[_state(n) for n, _ in STATES],
-        )  # fmt: skip
+            [name for name, _ in STATES],
+            y="place",
+            height=0.7,
+            source=self._source,
+            color=[colour for _, colour in STATES],
+            legend_label=[_state(n) for n, _ in STATES],
+        )
         self.plot.xaxis.axis_label = "trials"
         self.plot.ygrid.visible = False
         _legend_below(self.plot)
@@ -124,13 +143,29 @@ class ParallelCoordinates:
         plot.x_range, plot.y_range = Range1d(-0.2, 1), Range1d(-0.06, 1.06)
         plot.vspan(x="x", source=self._axes, color=GREY, line_width=1)
         lines = plot.multi_line(
-            "xs", "ys", source=self._lines, line_color="colour", line_width="width",
-            line_alpha="alpha", hover_line_color=AMBER, hover_line_alpha=1,
+            "xs",
+            "ys",
+            source=self._lines,
+            line_color="colour",
+            line_width="width",
+            line_alpha="alpha",
+            hover_line_color=AMBER,
+            hover_line_alpha=1,
             nonselection_line_alpha=0.25,
-        )  # fmt: skip
-        plot.text("x", "y", "text", source=self._ticks, text_font_size="11px", x_offset=4,
-                  text_baseline="middle", padding=2, text_color="#222222",
-                  background_fill_color="#ffffff", background_fill_alpha=0.8)  # fmt: skip
+        )
+        plot.text(
+            "x",
+            "y",
+            "text",
+            source=self._ticks,
+            text_font_size="11px",
+            x_offset=4,
+            text_baseline="middle",
+            padding=2,
+            text_color="#222222",
+            background_fill_color="#ffffff",
+            background_fill_alpha=0.8,
+        )
         told = [(n, f"@{n}") for n in ("trial", "score", "val_ce", "values")]
         plot.add_tools(HoverTool(tooltips=told, renderers=[lines], line_policy="interp"), TapTool())
         plot.yaxis.visible = plot.grid.visible = False
@@ -140,7 +175,7 @@ class ParallelCoordinates:
 
     def show(self, search: Search | None) -> None:
         """Draw the finished configurations, the best by the objective last, on top."""
-        rows = standings(search)[:MOST_DRAWN] if search else []
+        rows = leaderboard_rows(search)[:MOST_DRAWN] if search else []
         if not rows:
             for source in (self._lines, self._axes, self._ticks):
                 source.data = {name: [] for name in source.data}
@@ -157,20 +192,24 @@ class ParallelCoordinates:
         self._lines.data = {
             "xs": [list(range(len(scales)))] * len(rows),
             "ys": [heights[i].tolist() for i in order],
-            "colour": [RED if lead else SHADES[int(shade[i] * (len(SHADES) - 1))]
-                       for i, lead in zip(order, leads, strict=True)],
+            "colour": [
+                RED if lead else SHADES[int(shade[i] * (len(SHADES) - 1))]
+                for i, lead in zip(order, leads, strict=True)
+            ],
             "width": [4.0 if lead else 1.6 for lead in leads],
             "alpha": [1.0 if lead else 0.8 for lead in leads],
             "trial": [rows[i].trial.id for i in order],
             "values": [_told(rows[i].trial, names) for i in order],
             "score": [f"{rows[i].trial.score:.4g}" for i in order],
             "val_ce": [f"{rows[i].kept.val_ce:.4g}" for i in order],
-        }  # fmt: skip
-        ticks = [(at, level, text) for at, scale in enumerate(scales)
-                 for level, text in scale.ticks]  # fmt: skip
+        }
+        ticks = [
+            (at, level, text) for at, scale in enumerate(scales) for level, text in scale.ticks
+        ]
         self._axes.data = {"x": list(range(len(scales)))}
-        self._ticks.data = dict(zip(("x", "y", "text"), map(list, zip(*ticks, strict=True)),
-                                    strict=True))  # fmt: skip
+        self._ticks.data = dict(
+            zip(("x", "y", "text"), map(list, zip(*ticks, strict=True)), strict=True)
+        )
         self.plot.x_range.end = len(scales) - 0.4
         self.plot.xaxis.ticker = FixedTicker(ticks=list(range(len(scales))))
         self.plot.xaxis.major_label_overrides = {i: s.name for i, s in enumerate(scales)}
@@ -182,8 +221,13 @@ class ParallelCoordinates:
 
 def _plot(**options: Any) -> figure:
     """A plot as wide as its place. Its tools never take the page's scrolling away."""
-    plot = figure(sizing_mode="stretch_width", tools="pan,box_zoom,reset", active_drag=None,
-                  toolbar_location=None, **options)  # fmt: skip
+    plot = figure(
+        sizing_mode="stretch_width",
+        tools="pan,box_zoom,reset",
+        active_drag=None,
+        toolbar_location=None,
+        **options,
+    )
     plot.add_tools(WheelZoomTool(modifiers={"ctrl": True}))
     return plot
 

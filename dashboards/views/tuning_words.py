@@ -20,7 +20,7 @@ from dashboards.state.search_facts import (
 )
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.text import facts, heading, paragraph
-from tuning.reporting.leaderboard import disagreement, leader, standings
+from tuning.reporting.leaderboard import disagreement, leader, leaderboard_rows
 from tuning.trials import Search
 from xai_tf.reports.html import duration
 
@@ -91,7 +91,7 @@ def summary(search: Search, live: bool, changed: float) -> str:
 def winner(search: Search) -> str:
     """The exported model; before the export what is to be known of the leader."""
     if search.winner is None:
-        warning = disagreement(standings(search))
+        warning = disagreement(leaderboard_rows(search))
         return heading("What to know of the ranking") + paragraph(warning) if warning else ""
     trusted = "Validation files chose it, so they flatter it; test files had no part in that."
     repeats = len(search.winner.get("repeats") or [])
@@ -135,17 +135,17 @@ def _typed(words: str) -> str:
 
 
 def _progress_cards(
-    found: Progress, live: bool, begun: str, changed: float
+    found: Progress, live: bool, resume_from: str, changed: float
 ) -> list[tuple[str, str]]:
     epochs = f"{found.epochs} of {found.planned_epochs} epochs"
     spent = f"planned trials done; {epochs}, {duration(found.seconds)} of training"
     entries = [(f"{found.done} of {found.planned}", spent)]
     entries.append((str(found.failed), "failed trials"))
     if live:
-        entries.append((time_left(found) or "just begun", f"running since {_minute(begun)}"))
+        entries.append((time_left(found) or "just begun", f"running since {_minute(resume_from)}"))
     else:
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(changed))
-        entries.append((when, f"last change; begun {_minute(begun)}"))
+        entries.append((when, f"last change; begun {_minute(resume_from)}"))
     return entries
 
 

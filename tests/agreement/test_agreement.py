@@ -16,7 +16,7 @@ from xai_tf.agreement.agreement import (
     rank_correlation,
     sign_agreement,
 )
-from xai_tf.agreement.disagreement import conflicts
+from xai_tf.agreement.disagreement import disagreement_map
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
@@ -183,14 +183,14 @@ def test_conflict_is_where_ranks_lie_apart(of):
     """A spot that one map shows and the other does not; another that both show."""
     one, other = of(spot(0, 0) + spot(0, 128)), of(7 * spot(0, 0), "rise")
 
-    found = conflicts([one, other, of(np.ones((SIDE, SIDE)), "fem")])
+    found = disagreement_map([one, other, of(np.ones((SIDE, SIDE)), "fem")])
 
     assert found.level.dtype == np.float32
     assert found.level.shape == (SIDE, SIDE)
     assert found.level[32, 160] == pytest.approx(1 - 128 / 784, abs=0.002)
     assert found.level[32, 32] == pytest.approx(64 / 784, abs=0.002)
     assert found.level[160, 160] == 0
-    first = found.disputes[0]
+    first = found.disagreements[0]
     assert (first.first, first.second, first.opposed) == ("Saliency", "RISE", False)
     assert first.across > 0.5 > first.down
     assert first.text == "Saliency ranks it above 84% of the picture, RISE above 0%"
@@ -200,18 +200,18 @@ def test_conflict_is_where_one_says_for_and_another_against(of):
     """The ranks by strength are the same, the signs are not."""
     one, other = of(spot(0, 0), "lime"), of(-spot(0, 0), "occlusion")
 
-    found = conflicts([other, of(spot(0, 0)), one])
+    found = disagreement_map([other, of(spot(0, 0)), one])
 
     assert found.level[32, 32] == 1
     assert found.level[160, 160] == 0
-    assert {dispute.text for dispute in found.disputes} == {"LIME says for, Occlusion against"}
+    assert {dispute.text for dispute in found.disagreements} == {"LIME says for, Occlusion against"}
 
 
 def test_conflicts_are_named_apart_and_by_their_place(of):
     rng = np.random.default_rng(0)
     maps = [of(rng.random((28, 28))), of(rng.random((28, 28)), "rise")]
 
-    found = conflicts(maps, count=5).disputes
+    found = disagreement_map(maps, count=5).disagreements
 
     assert len(found) == 5
     for a, b in combinations(found, 2):
@@ -225,7 +225,7 @@ def test_a_conflict_in_a_sound_is_named_by_its_time_and_pitch(of):
     sample = TASKS["deepfake_audio"].read(SAMPLES / "speech_human.wav")
     one, other = (of(spot(0, x), m) for x, m in ((0, "saliency"), (128, "rise")))
 
-    found = conflicts([replace(one, sample=sample), other]).disputes
+    found = disagreement_map([replace(one, sample=sample), other]).disagreements
 
     places = [dispute.place.removesuffix(" Hz").split(" s, ") for dispute in found]
     assert all(0 < float(seconds) < 2 for seconds, _ in places)
@@ -236,11 +236,11 @@ def test_a_conflict_in_a_sound_is_named_by_its_time_and_pitch(of):
 def test_without_a_second_opinion_there_is_no_conflict(of, others):
     known = {"constant": of(np.ones((SIDE, SIDE)), "rise"), "same": of(SLOPE, "rise")}
 
-    found = conflicts([of(SLOPE), *(known[name] for name in others)])
+    found = disagreement_map([of(SLOPE), *(known[name] for name in others)])
 
     assert found.level.shape == (SIDE, SIDE)
     assert not found.level.any()
-    assert found.disputes == ()
+    assert found.disagreements == ()
 
 
 def test_consensus_is_the_mean_share_of_weaker_places(of):

@@ -107,11 +107,16 @@ def test_a_saturated_relu6_lets_no_gradient_through(name, policy):
 
 def test_guided_backprop_agrees_with_xplique_where_there_is_no_relu6(images, blobs):
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([
-        keras.Input((32, 32, 3)), keras.layers.Conv2D(8, 3, activation="relu"),
-        keras.layers.Conv2D(8, 3), keras.layers.ReLU(), keras.layers.Flatten(),
-        keras.layers.Dense(3),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.Conv2D(8, 3),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
     classifier = Classifier(model)
     for name, theirs in (("guided_backprop", "GuidedBackprop"), ("deconv_net", "DeconvNet")):
         explainer = getattr(xplique, theirs)(classifier.model)
@@ -150,8 +155,13 @@ def test_smooth_grad_without_noise_is_the_gradient(three_classes, blobs):
 
 def test_occlusion_is_as_strong_at_the_border_as_inside_and_leaves_no_edge_out():
     """A network that counts brightness: every place of an even picture matters the same."""
-    model = keras.Sequential([keras.Input((36, 36, 3)), keras.layers.GlobalAveragePooling2D(),
-                              keras.layers.Dense(1, use_bias=False)])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((36, 36, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1, use_bias=False),
+        ]
+    )
     model.layers[-1].set_weights([np.ones((3, 1))])
     classifier, even = Classifier(model), sample_of(np.full((36, 36, 3), 0.5))
     theirs = xplique.Occlusion(classifier.model, patch_size=8, patch_stride=5)
@@ -168,20 +178,23 @@ def test_occlusion_is_as_strong_at_the_border_as_inside_and_leaves_no_edge_out()
 
 
 def test_a_square_larger_than_one_side_costs_what_was_told():
-    model = keras.Sequential([keras.Input((24, 40, 3)), keras.layers.GlobalAveragePooling2D(),
-                              keras.layers.Dense(1)])  # fmt: skip
+    model = keras.Sequential(
+        [keras.Input((24, 40, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)]
+    )
     settings = {"patch": 32, "stride": 8}
 
-    found = explain(Classifier(model), sample_of(np.full((24, 40, 3), 0.5)), "occlusion",
-                    settings=settings)  # fmt: skip
+    found = explain(
+        Classifier(model), sample_of(np.full((24, 40, 3), 0.5)), "occlusion", settings=settings
+    )
 
     assert found.cost == METHODS["occlusion"].cost(found.settings, (24, 40))
     assert found.cost.forward == 3
 
 
 def test_rise_is_zero_for_a_network_that_looks_at_nothing():
-    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D(),
-                              keras.layers.Dense(1)])  # fmt: skip
+    model = keras.Sequential(
+        [keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)]
+    )
     model.layers[-1].set_weights([np.zeros((3, 1)), np.array([5.0])])
     classifier, picture = Classifier(model), sample_of(np.full((32, 32, 3), 0.5))
 
@@ -230,15 +243,20 @@ def test_kernel_shap_on_eight_segments_gives_the_shapley_values(three_classes):
     expected = shapley_by_hand(three_classes, picture, segments, three_classes.target(1), 0.0)
 
     ours = explain(
-        three_classes, picture, "kernel_shap", target=1,
+        three_classes,
+        picture,
+        "kernel_shap",
+        target=1,
         settings={"num_segments": 7, "num_samples": 512},
-    )  # fmt: skip
+    )
 
     np.testing.assert_allclose(ours.segment_weights, expected, atol=1e-5)
     theirs = xplique.KernelShap(
-        three_classes.model, nb_samples=512, ref_value=np.zeros(3, np.float32),
+        three_classes.model,
+        nb_samples=512,
+        ref_value=np.zeros(3, np.float32),
         map_to_interpret_space=lambda _: tf.constant(segments),
-    )  # fmt: skip
+    )
     weights = map_of(theirs, picture.image[None], three_classes.target(1)[None])
     theirs_gap = max(abs(weights[segments == s][0] - expected[s]) for s in range(len(expected)))
     assert theirs_gap > 1e-4
@@ -247,9 +265,12 @@ def test_kernel_shap_on_eight_segments_gives_the_shapley_values(three_classes):
 def test_kernel_shap_finds_the_shares_of_an_additive_network_from_draws(halves, left_bright):
     """More segments than can be enumerated; each share is the segment's own brightness."""
     ours = explain(
-        halves, left_bright, "kernel_shap", target="left",
+        halves,
+        left_bright,
+        "kernel_shap",
+        target="left",
         settings={"num_segments": 30, "num_samples": 128},
-    )  # fmt: skip
+    )
 
     segments = ours.segments
     true = [0.8 * (segments[:, :16] == s).sum() / 512 for s in range(segments.max() + 1)]
@@ -283,9 +304,7 @@ def test_lime_finds_the_weights_of_a_network_that_adds_segments(halves, left_bri
     lime = explain(halves, left_bright, "lime", target="left", settings={"num_segments": 16})
 
     segments = lime.segments
-    true = np.array([
-        0.8 * (segments[:, :16] == s).sum() / 512 for s in range(segments.max() + 1)
-    ])  # fmt: skip
+    true = np.array([0.8 * (segments[:, :16] == s).sum() / 512 for s in range(segments.max() + 1)])
     correlation = np.corrcoef(lime.segment_weights, true)[0, 1]
     assert correlation > 0.99
     assert lime.figures["r2"] > 0.9
@@ -320,10 +339,14 @@ def test_hsic_does_not_change_when_the_logit_is_shifted(blobs):
 
     def shifted(bias: float) -> Classifier:
         keras.utils.set_random_seed(0)
-        model = keras.Sequential([
-            keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3, activation="relu"),
-            keras.layers.Flatten(), keras.layers.Dense(1),
-        ])  # fmt: skip
+        model = keras.Sequential(
+            [
+                keras.Input((32, 32, 3)),
+                keras.layers.Conv2D(4, 3, activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1),
+            ]
+        )
         kernel, _ = model.layers[-1].get_weights()
         model.layers[-1].set_weights([kernel, np.array([bias])])
         return Classifier(model)

@@ -8,8 +8,14 @@ from xai_tf.attribution.explain import explain, explain_layers
 from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import SettingError, UnknownNameError
 
-SMALL = {"num_samples": 32, "steps": 16, "num_designs": 4, "patch": 8, "stride": 8,
-         "num_segments": 9}  # fmt: skip
+SMALL = {
+    "num_samples": 32,
+    "steps": 16,
+    "num_designs": 4,
+    "patch": 8,
+    "stride": 8,
+    "num_segments": 9,
+}
 STOCHASTIC = [name for name, method in METHODS.items() if method.stochastic]
 
 
@@ -84,9 +90,7 @@ def test_attribution_lies_on_the_half_that_decides(halves, left_bright, name):
     options = {"patch": 4, "stride": 4, "num_samples": 1024, "num_segments": 16, "grid": 8}
     settings = {o: v for o, v in options.items() if o in METHODS[name].options}
 
-    attribution = explain(
-        halves, left_bright, name, target="left", settings=settings
-    ).attribution  # fmt: skip
+    attribution = explain(halves, left_bright, name, target="left", settings=settings).attribution
 
     left, right = attribution[:, :16], attribution[:, 16:]
     assert left.mean() > 0
@@ -131,8 +135,13 @@ def test_the_baseline_is_that_of_the_task_unless_given(three_classes, blobs):
 def test_progress_is_told_up_to_the_end(three_classes, blobs):
     told = []
 
-    explain(three_classes, blobs, "rise", settings={"num_samples": 96},
-            progress=lambda done, total: told.append((done, total)))  # fmt: skip
+    explain(
+        three_classes,
+        blobs,
+        "rise",
+        settings={"num_samples": 96},
+        progress=lambda done, total: told.append((done, total)),
+    )
 
     assert told == [(32, 96), (64, 96), (96, 96)]
 

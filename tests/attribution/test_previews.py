@@ -7,12 +7,19 @@ from xai_tf.attribution import previews
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 
-SMALL = {"num_samples": 128, "steps": 64, "num_designs": 4, "patch": 4, "stride": 4,
-         "num_segments": 9}  # fmt: skip
+SMALL = {
+    "num_samples": 128,
+    "steps": 64,
+    "num_designs": 4,
+    "patch": 4,
+    "stride": 4,
+    "num_segments": 9,
+}
 ONE_PASS = [
-    name for name, method in METHODS.items()
+    name
+    for name, method in METHODS.items()
     if method.cost(method.settings({}, 0.0), (224, 224)).evaluations == 1
-]  # fmt: skip
+]
 SAMPLING = [name for name in METHODS if name not in ONE_PASS]
 
 
@@ -114,10 +121,13 @@ def test_a_linear_model_is_shown_once_the_samples_settle_it(halves, left_bright)
     done, shown_at = [0], []
 
     explanation = explain(
-        halves, left_bright, "kernel_shap", settings={"num_segments": 36, "num_samples": 256},
+        halves,
+        left_bright,
+        "kernel_shap",
+        settings={"num_segments": 36, "num_samples": 256},
         progress=lambda now, _: done.__setitem__(0, now),
         partial=lambda _: shown_at.append(done[0]),
-    )  # fmt: skip
+    )
 
     assert min(shown_at) >= 4 * len(explanation.segment_weights)
     assert max(shown_at) <= 256
@@ -134,8 +144,14 @@ def test_raising_in_partial_stops_the_work(three_classes, blobs, name):
 
     done = []
     with pytest.raises(Stop):
-        explain(three_classes, blobs, name, settings=small(name), partial=stop,
-                progress=lambda now, total: done.append((now, total)))  # fmt: skip
+        explain(
+            three_classes,
+            blobs,
+            name,
+            settings=small(name),
+            partial=stop,
+            progress=lambda now, total: done.append((now, total)),
+        )
     now, total = done[-1]
     assert now < total
 
@@ -150,14 +166,14 @@ def test_maps_come_about_once_a_second_and_cost_little_time(monkeypatch):
         now[0] += seconds
         return np.zeros((2, 2))
 
-    offer = previews.Offers(lambda _: cheap.append(now[0]), METHODS["rise"])
+    preview = previews.Previews(lambda _: cheap.append(now[0]), METHODS["rise"])
     while now[0] < 10:
-        offer(estimate, 0.0)
+        preview(estimate, 0.0)
         now[0] += 0.1
     start = now[0]
-    offer = previews.Offers(lambda _: dear.append(now[0] - start), METHODS["rise"])
+    preview = previews.Previews(lambda _: dear.append(now[0] - start), METHODS["rise"])
     while now[0] < start + 10:
-        offer(estimate, 0.2)
+        preview(estimate, 0.2)
         now[0] += 0.1
 
     assert 8 <= len(cheap) <= 9

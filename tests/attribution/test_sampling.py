@@ -35,13 +35,13 @@ def small(name: str, **given: float) -> dict[str, float]:
 
 def explainer_of(classifier: Classifier, sample: Sample, name: str, count: int):
     """The explainer of a method, after so many samples."""
-    from xai_tf.attribution.builders import build_explainer, start_meter
+    from xai_tf.attribution.builders import build_explainer, start_pass_counter
     from xai_tf.attribution.setup import Run
 
     method = METHODS[name]
     settings, parts = method.settings(small(name, num_samples=count), 0.0), segment(sample, 16)
-    meter = start_meter(method, classifier, None)
-    setup = Run(classifier, settings, 0, None, parts, None, meter, sample.image, None)
+    pass_counter = start_pass_counter(method, classifier, None)
+    setup = Run(classifier, settings, 0, None, parts, None, pass_counter, sample.image, None)
     explainer = build_explainer(method, setup)
     explainer(sample.image[None], classifier.target(1)[None])
     return explainer
@@ -95,9 +95,10 @@ def test_only_the_passes_to_come_are_run(three_classes, blobs, monkeypatch, name
 
     passes = three_classes.passes
     monkeypatch.setattr(
-        three_classes, "passes",
+        three_classes,
+        "passes",
         Passes(passes.logits, counted(passes.scores), counted(passes.gradients)),
-    )  # fmt: skip
+    )
     continue_explaining(three_classes, some, 32, progress=lambda *now: told.append(now))
 
     assert sum(ran) == 32
@@ -135,9 +136,14 @@ def test_a_run_until_stable_stops_before_its_limit_with_the_map_of_its_samples(
     limit, told = METHODS[name].options["num_samples"].high, []
 
     settled = explain(
-        three_classes, blobs, name, target=1, until_stable=0.7,
-        settings=small(name, num_samples=limit), progress=lambda *now: told.append(now),
-    )  # fmt: skip
+        three_classes,
+        blobs,
+        name,
+        target=1,
+        until_stable=0.7,
+        settings=small(name, num_samples=limit),
+        progress=lambda *now: told.append(now),
+    )
 
     taken, curve = settled.settings["num_samples"], settled.convergence
     assert taken == curve.samples[-1] == settled.figures["samples"] < limit
@@ -258,10 +264,11 @@ def test_what_a_run_says_of_itself_holds_against_other_seeds(three_classes, blob
     """Over six seeds, at a number of samples that leaves the map unsettled."""
     count = {"kernel_shap": 256, "rise": 256, "smooth_grad": 64}.get(name, 160)
     runs = [
-        explain(three_classes, blobs, name, target=1, seed=seed,
-                settings=small(name, num_samples=count))
+        explain(
+            three_classes, blobs, name, target=1, seed=seed, settings=small(name, num_samples=count)
+        )
         for seed in range(6)
-    ]  # fmt: skip
+    ]
 
     said = np.mean([run.figures["stability"] for run in runs])
     real = np.mean([rank_correlation(runs[i], runs[j]) for i in range(6) for j in range(i)])
@@ -334,9 +341,12 @@ def test_so_few_segments_that_their_coalitions_are_fewer_than_samples_may_be(
     told = []
 
     ours = explain(
-        halves, left_bright, "kernel_shap", until_stable=0.9,
+        halves,
+        left_bright,
+        "kernel_shap",
+        until_stable=0.9,
         progress=lambda *now: told.append(now),
-    )  # fmt: skip
+    )
 
     assert len(ours.segment_weights) == 3
     assert ours.settings["num_samples"] == 16  # and not 8, which nobody may ask for

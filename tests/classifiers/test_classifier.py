@@ -25,9 +25,16 @@ def classifier_of(backbone: str, size: int = 75, logits: int = 3) -> Classifier:
 
 @pytest.mark.parametrize(
     ("scaling", "application"),
-    [("tf", "mobilenet_v2"), ("tf", "inception_v3"), ("caffe", "vgg16"), ("caffe", "resnet50"),
-     ("torch", "densenet"), ("raw", "efficientnet"), ("raw", "convnext")],
-)  # fmt: skip
+    [
+        ("tf", "mobilenet_v2"),
+        ("tf", "inception_v3"),
+        ("caffe", "vgg16"),
+        ("caffe", "resnet50"),
+        ("torch", "densenet"),
+        ("raw", "efficientnet"),
+        ("raw", "convnext"),
+    ],
+)
 def test_scalings_are_those_of_keras(scaling, application):
     expected = getattr(keras.applications, application).preprocess_input(255 * RGB.copy())
 
@@ -101,17 +108,25 @@ def test_a_contrast_is_the_difference_of_two_logits(three_classes, blobs):
 
 @pytest.mark.parametrize(
     ("backbone", "layer"),
-    [("vgg16", "block5_pool"), ("resnet50", "conv5_block3_out"), ("inception_v3", "mixed10"),
-     ("mobilenet_v2", "out_relu"), ("densenet121", "relu"), ("efficientnet_b0", "top_activation"),
-     ("convnext_tiny", "layer_normalization"), ("alexnet", "pool5"), ("cnn", "pool4")],
-)  # fmt: skip
+    [
+        ("vgg16", "block5_pool"),
+        ("resnet50", "conv5_block3_out"),
+        ("inception_v3", "mixed10"),
+        ("mobilenet_v2", "out_relu"),
+        ("densenet121", "relu"),
+        ("efficientnet_b0", "top_activation"),
+        ("convnext_tiny", "layer_normalization"),
+        ("alexnet", "pool5"),
+        ("cnn", "pool4"),
+    ],
+)
 def test_the_last_spatial_layer_is_found(backbone, layer):
     classifier = classifier_of(backbone, 128)
 
     assert classifier.last_feature_layer.startswith(layer)
     shape = tensors(classifier.model)[classifier.last_feature_layer].shape
-    assert len(classifier.stages) >= 2
-    assert classifier.stages[-1] == classifier.last_feature_layer
+    assert len(classifier.resolution_layers) >= 2
+    assert classifier.resolution_layers[-1] == classifier.last_feature_layer
     assert min(shape[1:3]) > 1
 
 
@@ -121,7 +136,7 @@ def test_grad_cam_follows_a_network_through_its_stages(blobs):
 
     maps = explain_layers(classifier, sample, "grad_cam", target=1)
 
-    assert [e.layer for e in maps] == list(classifier.stages)
+    assert [e.layer for e in maps] == list(classifier.resolution_layers)
     alone = explain(classifier, sample, "grad_cam", target=1, layer=maps[1].layer)
     np.testing.assert_allclose(maps[1].attribution, alone.attribution, atol=1e-7)
 
@@ -131,8 +146,12 @@ def test_nothing_is_traced_again_for_a_second_image(three_classes, blobs):
     runs = ("saliency", "smooth_grad", "occlusion", "grad_cam")
     for name in runs:
         explain(classifier, blobs, name)
-    passes = [classifier.passes.scores, classifier.passes.gradients, classifier.passes.logits,
-              classifier.feature_pass((classifier.last_feature_layer,))]  # fmt: skip
+    passes = [
+        classifier.passes.scores,
+        classifier.passes.gradients,
+        classifier.passes.logits,
+        classifier.feature_pass((classifier.last_feature_layer,)),
+    ]
 
     for name in runs:
         explain(classifier, sample_of(blobs.image[::-1]), name, settings=None)
@@ -211,12 +230,24 @@ def test_a_sample_of_another_size_is_refused(three_classes):
 
 
 APPLICATIONS = {
-    "VGG16": "caffe", "VGG19": "caffe", "ResNet50": "caffe", "ResNet101": "caffe",
-    "ResNet50V2": "tf", "InceptionV3": "tf", "InceptionResNetV2": "tf", "Xception": "tf",
-    "MobileNet": "tf", "MobileNetV2": "tf", "MobileNetV3Small": "raw", "NASNetMobile": "tf",
-    "DenseNet121": "torch", "DenseNet169": "torch", "EfficientNetB0": "raw",
-    "EfficientNetV2B0": "raw", "ConvNeXtTiny": "raw",
-}  # fmt: skip
+    "VGG16": "caffe",
+    "VGG19": "caffe",
+    "ResNet50": "caffe",
+    "ResNet101": "caffe",
+    "ResNet50V2": "tf",
+    "InceptionV3": "tf",
+    "InceptionResNetV2": "tf",
+    "Xception": "tf",
+    "MobileNet": "tf",
+    "MobileNetV2": "tf",
+    "MobileNetV3Small": "raw",
+    "NASNetMobile": "tf",
+    "DenseNet121": "torch",
+    "DenseNet169": "torch",
+    "EfficientNetB0": "raw",
+    "EfficientNetV2B0": "raw",
+    "ConvNeXtTiny": "raw",
+}
 
 
 @pytest.mark.slow
@@ -238,18 +269,20 @@ FRONTS = {
     "one to -1 and 1": ([LAYERS.Rescaling(2.0, offset=-1.0)], "unit"),
     "one to bytes": ([LAYERS.Rescaling(255.0)], "unit"),
     "one to bytes to caffe": (
-        [LAYERS.Rescaling(255.0), keras.applications.resnet50.preprocess_input], "unit"
+        [LAYERS.Rescaling(255.0), keras.applications.resnet50.preprocess_input],
+        "unit",
     ),
     "caffe": ([keras.applications.resnet50.preprocess_input], "raw"),
     "torch": ([keras.applications.densenet.preprocess_input], "raw"),
     "normalised bytes": ([LAYERS.Normalization(mean=[120.0] * 3, variance=[3000.0] * 3)], "raw"),
     "flip, then bytes to one": ([LAYERS.RandomFlip(), LAYERS.Rescaling(1 / 255)], "raw"),
     "brightness at random, then nothing": (
-        [LAYERS.RandomBrightness(0.5, value_range=(0, 1))], "unit"
+        [LAYERS.RandomBrightness(0.5, value_range=(0, 1))],
+        "unit",
     ),
     "bytes to one, of our name": ([LAYERS.Rescaling(1 / 255, name="preprocessing")], "raw"),
     "nothing": ([], "unit"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FRONTS)

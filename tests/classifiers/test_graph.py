@@ -10,9 +10,14 @@ from xai_tf.errors import ModelError
 LAYERS = keras.layers
 IMAGES = np.random.default_rng(0).random((2, 75, 75, 3), dtype=np.float32)
 APPLICATIONS = [
-    "VGG16", "ResNet50", "InceptionV3", "MobileNetV2", "DenseNet121", "EfficientNetB0",
+    "VGG16",
+    "ResNet50",
+    "InceptionV3",
+    "MobileNetV2",
+    "DenseNet121",
+    "EfficientNetB0",
     "ConvNeXtTiny",
-]  # fmt: skip
+]
 
 
 def nested(application: str) -> keras.Model:
@@ -98,15 +103,21 @@ def test_a_layer_called_twice_stays_one_layer():
 HEADS = {
     "dense softmax": (lambda x: LAYERS.Dense(3, activation="softmax")(x), "softmax", 3),
     "dense sigmoid": (lambda x: LAYERS.Dense(1, activation="sigmoid")(x), "sigmoid", 1),
-    "activation softmax":
-        (lambda x: LAYERS.Activation("softmax")(LAYERS.Dense(3)(x)), "softmax", 3),
-    "activation sigmoid":
-        (lambda x: LAYERS.Activation("sigmoid")(LAYERS.Dense(1)(x)), "sigmoid", 1),
+    "activation softmax": (
+        lambda x: LAYERS.Activation("softmax")(LAYERS.Dense(3)(x)),
+        "softmax",
+        3,
+    ),
+    "activation sigmoid": (
+        lambda x: LAYERS.Activation("sigmoid")(LAYERS.Dense(1)(x)),
+        "sigmoid",
+        1,
+    ),
     "softmax layer": (lambda x: LAYERS.Softmax()(LAYERS.Dense(2)(x)), "softmax", 2),
     "softmax operation": (lambda x: keras.ops.softmax(LAYERS.Dense(3)(x)), "softmax", 3),
     "sigmoid operation": (lambda x: keras.ops.sigmoid(LAYERS.Dense(1)(x)), "sigmoid", 1),
     "linear": (lambda x: LAYERS.Dense(3)(x), "linear", 3),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -25,21 +25,21 @@ from dashboards.views.explain import FindingsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
 from tests.served import until
-from weights_keras import ModelCard, gate_file
+from weights_keras import ModelCard, ood_file
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.index import write_page
 from xai_tf.bundles.write import describe_reading, save_bundle
 from xai_tf.classifiers.classifier import Classifier, load
 from xai_tf.classifiers.ood import (
-    Familiarity,
+    OODScore,
     check,
-    gate_layer,
-    make_gate,
-    measure_gate,
+    fit_ood_detector,
+    measure_ood_detector,
     of_file,
+    ood_layer,
     predict_and_check,
 )
-from xai_tf.classifiers.ood_detector import Gate, by_file, fit_gate
+from xai_tf.classifiers.ood_detector import OODDetector, by_file, fit_detector
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.cli.demo import DEMOS
@@ -48,17 +48,17 @@ from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
 from xai_tf.evaluation.predictions import find_labelled, predict_labelled
-from xai_tf.evaluation.results import Answers
+from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration import facts, tell
 from xai_tf.regions import audit_file
 from xai_tf.regions.drawing import draw
 from xai_tf.rendering import heatmaps
 from xai_tf.reports.mistakes import describe_study, mistakes_page
 from xai_tf.tasks import TASKS
-from xai_tf.training.publish import GATE, publish, with_gate
+from xai_tf.training.publish import SECTION, publish, with_ood_detector
 
 CLEAN_SPEECH = TEST_DATA / "speech_clean.flac"
-FAR = Familiarity(41.3, 10.0, 0.01, "lung_opacity")
+FAR = OODScore(41.3, 10.0, 0.01, "lung_opacity")
 NEAR = replace(FAR, distance=9.9)
 
 
@@ -76,9 +76,15 @@ def folder(small_cnn, splits, tmp_path_factory):
     model = keras.Model(small_cnn.input, keras.layers.Dense(1, name="one")(pooled))
     folder = tmp_path_factory.mktemp("gated")
     publish(
-        model, splits, TASKS["lung_opacity"], name="striped", backbone="cnn", folder=folder,
-        story="Not trained.", further={"again": splits.train},
-    )  # fmt: skip
+        model,
+        splits,
+        TASKS["lung_opacity"],
+        name="striped",
+        backbone="cnn",
+        folder=folder,
+        story="Not trained.",
+        further={"again": splits.train},
+    )
     return folder
 
 
@@ -107,11 +113,13 @@ def noise(tmp_path):
 
 
 def test_the_distance_is_that_of_mahalanobis():
-    gate = Gate(
+    ood_detector = OODDetector(
         "a", np.array([1.0, 0, 0]), np.array([[1.0, 0, 0]]), np.array([4.0]), 0.25, 1.0, 0.01, 9, 9
     )
 
-    distances = gate.distances(np.array([[1.0, 0, 0], [5.0, 0, 0], [1.0, 1, 0], [5.0, 1, 0]]))
+    distances = ood_detector.distances(
+        np.array([[1.0, 0, 0], [5.0, 0, 0], [1.0, 1, 0], [5.0, 1, 0]])
+    )
 
     # 4 along the axis of deviation 2 is 2; 1 beside it, of deviation 0.5, is 2 as well.
     np.testing.assert_allclose(distances, [0, 2, 2, 8**0.5])
@@ -122,64 +130,64 @@ def test_a_fitted_gate_finds_what_varies_and_how_much():
     deviations = np.array([5.0, *[1.0] * 39])
     draw = lambda count: rng.normal(size=(count, 40)) * deviations  # noqa: E731
 
-    gate = fit_gate("a", draw(4000), draw(2000), np.arange(2000))
+    ood_detector = fit_detector("a", draw(4000), draw(2000), np.arange(2000))
 
-    assert len(gate.axes) == 20
-    assert abs(gate.axes[0, 0]) > 0.99
-    assert gate.variances[0] ** 0.5 == pytest.approx(5, rel=0.05)
+    assert len(ood_detector.axes) == 20
+    assert abs(ood_detector.axes[0, 0]) > 0.99
+    assert ood_detector.variances[0] ** 0.5 == pytest.approx(5, rel=0.05)
     # 40 numbers of deviation 1: the square of the distance is chi-squared, of 40 degrees.
-    distances = gate.distances(draw(2000))
+    distances = ood_detector.distances(draw(2000))
     assert (distances**2).mean() == pytest.approx(40, rel=0.05)
-    assert (distances > gate.threshold).mean() == pytest.approx(0.01, abs=0.01)
+    assert (distances > ood_detector.threshold).mean() == pytest.approx(0.01, abs=0.01)
 
 
 def test_no_more_than_the_stated_share_of_the_validation_files_is_beyond():
     rng = np.random.default_rng(0)
     train, validation = rng.normal(size=(500, 8)), rng.normal(size=(300, 8))
 
-    gate = fit_gate("a", train, validation, np.arange(300))
+    ood_detector = fit_detector("a", train, validation, np.arange(300))
 
-    assert (gate.distances(validation) > gate.threshold).sum() == 0.01 * 300 - 1
+    assert (ood_detector.distances(validation) > ood_detector.threshold).sum() == 0.01 * 300 - 1
 
 
 def test_what_never_changed_in_training_is_unfamiliar_when_it_does():
     train = np.random.default_rng(0).normal(size=(200, 8))
     train[:, 4:] = 0
-    gate = fit_gate("a", train, train, np.arange(200))
+    ood_detector = fit_detector("a", train, train, np.arange(200))
 
     odd = np.zeros((1, 8))
     odd[0, 7] = 1
 
-    assert np.isfinite(gate.distances(odd)).all()
-    assert gate.distances(odd)[0] > 10 * gate.threshold
+    assert np.isfinite(ood_detector.distances(odd)).all()
+    assert ood_detector.distances(odd)[0] > 10 * ood_detector.threshold
 
 
 def test_pictures_that_are_all_the_same_make_a_gate_that_works():
     same = np.ones((10, 4))
 
-    gate = Gate.from_arrays(fit_gate("a", same, same, np.arange(10)).arrays())
+    ood_detector = OODDetector.from_arrays(fit_detector("a", same, same, np.arange(10)).arrays())
 
-    assert (gate.distances(same) <= gate.threshold).all()
-    assert (gate.distances(same + 1) > gate.threshold).all()
+    assert (ood_detector.distances(same) <= ood_detector.threshold).all()
+    assert (ood_detector.distances(same + 1) > ood_detector.threshold).all()
 
 
 def test_a_file_lies_where_the_median_of_its_windows_does():
     found = [replace(FAR, distance=distance) for distance in (1.0, 99.0, 2.0)]
 
     assert of_file(found).distance == 2
-    assert not of_file(found).unfamiliar
+    assert not of_file(found).out_of_distribution
     assert of_file([]) is None
     assert by_file(np.array([1.0, 99, 2, 50]), np.array([3, 3, 3, 1])).tolist() == [50, 2]
 
 
 def test_a_gate_comes_back_from_its_arrays():
     train = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
-    gate = fit_gate("a layer", train, train, np.arange(200))
+    ood_detector = fit_detector("a layer", train, train, np.arange(200))
 
-    again = Gate.from_arrays(gate.arrays())
+    again = OODDetector.from_arrays(ood_detector.arrays())
 
     assert again.layer == "a layer"
-    np.testing.assert_array_equal(again.distances(train), gate.distances(train))
+    np.testing.assert_array_equal(again.distances(train), ood_detector.distances(train))
 
 
 @pytest.mark.parametrize(
@@ -193,17 +201,17 @@ def test_a_gate_comes_back_from_its_arrays():
 )
 def test_arrays_that_are_no_gate_are_refused(harm, cause):
     train = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
-    arrays = fit_gate("a", train, train, np.arange(200)).arrays()
+    arrays = fit_detector("a", train, train, np.arange(200)).arrays()
 
     with pytest.raises(ValueError, match=cause):
-        Gate.from_arrays(arrays | harm)
+        OODDetector.from_arrays(arrays | harm)
 
 
 # Reasons
 
 
 def test_the_reason_says_how_far_and_what_it_may_not_be():
-    assert FAR.unfamiliar
+    assert FAR.out_of_distribution
     assert FAR.reason.startswith(
         "This picture lies 4.1 times as far from the training pictures as 99% of the validation "
         "pictures do at most: it may not be a chest X-ray"
@@ -220,7 +228,7 @@ def test_what_is_beyond_never_reads_as_once_as_far(distance, told):
 
 
 def test_what_is_familiar_has_no_reason():
-    assert not NEAR.unfamiliar
+    assert not NEAR.out_of_distribution
     assert NEAR.reason == ""
 
 
@@ -240,8 +248,10 @@ def test_the_check_is_of_the_same_pass_and_changes_no_prediction(gated, stripes)
     alone = gated.predict(samples)
     for one, other in zip(predictions, alone, strict=True):
         np.testing.assert_allclose(one.logits, other.logits, atol=1e-5)
-    maps = gated.feature_maps(gated.gate.layer)(np.stack([s.image for s in samples])).numpy()
-    expected = gated.gate.distances(maps.mean(axis=(1, 2)))
+    maps = gated.feature_maps(gated.ood_detector.layer)(
+        np.stack([s.image for s in samples])
+    ).numpy()
+    expected = gated.ood_detector.distances(maps.mean(axis=(1, 2)))
     np.testing.assert_allclose([one.distance for one in found], expected, rtol=1e-3)
     assert [one.distance for one in check(gated, samples)] == [one.distance for one in found]
 
@@ -250,11 +260,11 @@ def test_noise_is_unfamiliar_and_stripes_are_not(gated, stripes, noise):
     reading = read_and_predict(gated, stripes / "normal" / "00.png")
     odd = read_and_predict(gated, noise)
 
-    assert reading.familiarity is not None
+    assert reading.ood_score is not None
     assert reading.warnings == ()
-    assert odd.familiarity.unfamiliar
-    assert odd.warnings == (odd.familiarity.reason,)
-    assert odd.warnings_explained == (f"{odd.familiarity.reason} Explained anyway.",)
+    assert odd.ood_score.out_of_distribution
+    assert odd.warnings == (odd.ood_score.reason,)
+    assert odd.warnings_explained == (f"{odd.ood_score.reason} Explained anyway.",)
 
 
 def test_a_model_without_a_gate_is_not_checked(three_classes, blobs):
@@ -262,29 +272,36 @@ def test_a_model_without_a_gate_is_not_checked(three_classes, blobs):
 
     reading = read_and_predict(three_classes, SAMPLES / "dog.jpg")
 
-    assert reading.familiarity is None
+    assert reading.ood_score is None
     assert reading.warnings == ()
     assert describe_reading(reading)["familiarity"] is None
 
 
 def test_a_gate_looks_before_the_end_of_the_network(three_classes):
-    stages = three_classes.stages
+    resolution_layers = three_classes.resolution_layers
 
-    assert gate_layer(three_classes) == stages[-2]
+    assert ood_layer(three_classes) == resolution_layers[-2]
 
 
 def test_a_model_without_a_feature_map_has_no_gate(splits, tmp_path):
     layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(1)]
     model = keras.Sequential(layers)
 
-    card = publish(model, splits, TASKS["lung_opacity"], name="flat", backbone="cnn",
-                   folder=tmp_path, story="Not trained.")  # fmt: skip
+    card = publish(
+        model,
+        splits,
+        TASKS["lung_opacity"],
+        name="flat",
+        backbone="cnn",
+        folder=tmp_path,
+        story="Not trained.",
+    )
 
-    assert card.gate_sha256 == ""
-    assert GATE not in card.text
-    assert load(tmp_path / "flat.keras").gate is None
+    assert card.ood_sha256 == ""
+    assert SECTION not in card.text
+    assert load(tmp_path / "flat.keras").ood_detector is None
     with pytest.raises(ModelError, match="no convolutional feature map"):
-        gate_layer(Classifier(model, ["a", "b"]))
+        ood_layer(Classifier(model, ["a", "b"]))
 
 
 # On disk
@@ -293,37 +310,37 @@ def test_a_model_without_a_feature_map_has_no_gate(splits, tmp_path):
 def test_training_writes_the_gate_with_its_rates_in_the_card(folder, gated, splits):
     card = weights_keras.read_card(folder / "striped.md")
 
-    measured = {m.split: m for m in card.metrics if m.name == "unfamiliar"}
+    measured = {m.split: m for m in card.metrics if m.name == "out_of_distribution"}
     assert set(measured) == {"test", "again"}
-    assert measured["test"] == measure_gate(gated, gated.gate, splits.test, "test")
+    assert measured["test"] == measure_ood_detector(gated, gated.ood_detector, splits.test, "test")
     assert measured["again"].value < 0.3  # seven files set the threshold
-    assert card.gate_sha256
-    assert "no picture" in card.text.split(GATE)[1]
-    assert gated.gate_problem == ""
-    assert gate_file(folder / "striped.keras").stat().st_size < 200_000
+    assert card.ood_sha256
+    assert "no picture" in card.text.split(SECTION)[1]
+    assert gated.ood_problem == ""
+    assert ood_file(folder / "striped.keras").stat().st_size < 200_000
 
 
 def test_a_card_says_what_its_gate_is_once():
     train = np.ones((4, 4))
-    gate = fit_gate("conv", train, train, np.arange(4))
+    ood_detector = fit_detector("conv", train, train, np.arange(4))
     card = ModelCard("a", "t", ("x", "y"), "cnn", text="# A\n\nWords.\n\n## Notes\n\nMore.")
 
-    once = with_gate(card, gate)
-    twice = with_gate(once, gate)
+    once = with_ood_detector(card, ood_detector)
+    twice = with_ood_detector(once, ood_detector)
 
     assert twice == once
-    assert once.text.count(GATE) == 1
+    assert once.text.count(SECTION) == 1
     assert once.text.startswith(card.text)
 
 
 def test_what_follows_the_words_of_a_gate_stays():
     train = np.ones((4, 4))
-    gate = fit_gate("conv", train, train, np.arange(4))
+    ood_detector = fit_detector("conv", train, train, np.arange(4))
     card = ModelCard(
-        "a", "t", ("x", "y"), "cnn", text=f"# A\n\n{GATE}\n\nOld.\n\n## Notes\n\nMore."
+        "a", "t", ("x", "y"), "cnn", text=f"# A\n\n{SECTION}\n\nOld.\n\n## Notes\n\nMore."
     )
 
-    text = with_gate(card, gate).text
+    text = with_ood_detector(card, ood_detector).text
 
     assert "Old." not in text
     assert text.endswith("## Notes\n\nMore.")
@@ -334,7 +351,7 @@ def test_a_new_training_without_a_gate_takes_the_old_one_away(copied):
 
     weights_keras.save(model, ModelCard("striped", "t", ("x", "y"), "cnn"), copied.parent)
 
-    assert not gate_file(copied).exists()
+    assert not ood_file(copied).exists()
 
 
 def _cut_off(file: Path) -> None:
@@ -385,7 +402,7 @@ HARM_WITHOUT_CARD = {
 @pytest.mark.parametrize("case", HARM)
 def test_a_harmed_gate_is_told_and_the_model_still_works(copied, stripes, case):
     harm, cause = HARM[case]
-    harm(gate_file(copied))
+    harm(ood_file(copied))
 
     reading = read_and_predict(load(copied), stripes / "normal" / "00.png")
 
@@ -396,7 +413,7 @@ def test_a_harmed_gate_is_told_and_the_model_still_works(copied, stripes, case):
 def test_a_harmed_gate_is_found_without_a_card_too(copied, stripes, case):
     harm, cause = HARM_WITHOUT_CARD[case]
     copied.with_suffix(".md").unlink()
-    harm(gate_file(copied))
+    harm(ood_file(copied))
     classifier = load(copied, task="lung_opacity")
 
     reading = read_and_predict(classifier, stripes / "normal" / "00.png")
@@ -406,12 +423,12 @@ def test_a_harmed_gate_is_found_without_a_card_too(copied, stripes, case):
 
 def assert_not_checked(reading: Reading, model: Path, cause: str) -> None:
     (warning,) = reading.warnings
-    assert reading.familiarity is None
+    assert reading.ood_score is None
     assert reading.prediction.name in ("normal", "opacity")
     assert cause in warning
-    assert gate_file(model).name in warning
+    assert ood_file(model).name in warning
     assert str(model.parent) not in warning  # it reaches visitors
-    assert "xai-tf gate" in warning
+    assert "xai-tf fit-ood" in warning
     assert reading.warnings_explained == reading.warnings
 
 
@@ -420,7 +437,7 @@ def test_a_gate_without_a_card_is_used(copied, noise):
 
     reading = read_and_predict(load(copied, task="lung_opacity"), noise)
 
-    assert reading.familiarity.unfamiliar
+    assert reading.ood_score.out_of_distribution
 
 
 # Who is told
@@ -444,8 +461,8 @@ def test_a_bundle_and_its_page_say_that_it_was_explained_anyway(gated, odd, tmp_
 
     written = json.loads((tmp_path / "noise" / "manifest.json").read_text())["input"]
     assert written["familiarity"]["unfamiliar"] is True
-    assert written["familiarity"]["reason"] == reading.familiarity.reason
-    assert written["warnings"] == [f"{reading.familiarity.reason} Explained anyway."]
+    assert written["familiarity"]["reason"] == reading.ood_score.reason
+    assert written["warnings"] == [f"{reading.ood_score.reason} Explained anyway."]
     assert "Explained anyway." in page
 
 
@@ -471,11 +488,11 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
         (tmp_path / name).mkdir()
         shutil.copy(noise, tmp_path / name / "noise.png")
     found = find_labelled(tmp_path, gated.name, gated.classes, gated.task)
-    answers = Answers(predict_labelled(gated, found, lambda done, total: None))
+    answers = EvaluationResults(predict_labelled(gated, found, lambda done, total: None))
 
     mistakes, _ = study_mistakes(gated, answers, "saliency")
 
-    assert answers.evaluation.unfamiliar == (True, True)
+    assert answers.predictions.out_of_distribution == (True, True)
     (mistake,) = mistakes
     assert mistake.warnings[-1].endswith("Explained anyway.")
     assert escape(mistake.warnings[-1]) in mistakes_page(gated, answers, mistakes)
@@ -490,9 +507,9 @@ def test_the_page_is_told_by_the_worker(odd, tmp_path):
 
     again = unpack(pack(reading), Predict(model, file))
 
-    assert again.familiarity == reading.familiarity
+    assert again.ood_score == reading.ood_score
     assert again.warnings == reading.warnings
-    other = replace(model, gate_sha256="cd" * 32)
+    other = replace(model, ood_sha256="cd" * 32)
     assert key(Predict(other, file)) != key(Predict(model, file))
 
 
@@ -519,10 +536,10 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
     finally:
         service.close()
 
-    assert said == [odd.familiarity.reason]
+    assert said == [odd.ood_score.reason]
     assert visible
     assert "Explained anyway." in found
-    assert known.familiarity is not None
+    assert known.ood_score is not None
     assert (nothing, hidden) == ([], False)
 
 
@@ -530,8 +547,8 @@ def test_the_text_in_words_says_so(odd):
     told = facts(odd[0])
 
     fact = next(fact for fact in told if fact.kind == "unfamiliar")
-    assert fact.english == odd[0].familiarity.reason
-    assert fact.french == odd[0].familiarity.reason_in("fr")
+    assert fact.english == odd[0].ood_score.reason
+    assert fact.french == odd[0].ood_score.reason_in("fr")
     assert any(fact.french in text for text in tell(told, "fr"))
     prediction = Prediction(np.zeros(1), np.array([0.5, 0.5]), ("a", "b"))
     sample = sample_of(np.zeros((8, 8, 3)))
@@ -561,23 +578,23 @@ def test_the_command_warns_and_goes_on(run, folder, noise, tmp_path):
 
 
 def test_the_command_makes_a_gate_from_the_training_folder(run, copied, stripes, noise):
-    before = gate_file(copied).read_bytes()
-    gate_file(copied).unlink()
+    before = ood_file(copied).read_bytes()
+    ood_file(copied).unlink()
 
-    done = run("gate", copied, stripes, "--other", f"noise={noise.parent}", "--json")
+    done = run("fit-ood", copied, stripes, "--other", f"noise={noise.parent}", "--json")
 
     assert done.exit_code == 0
     card = weights_keras.read_card(copied.with_suffix(".md"))
-    measured = {m.split: m for m in card.metrics if m.name == "unfamiliar"}
+    measured = {m.split: m for m in card.metrics if m.name == "out_of_distribution"}
     assert set(measured) == {"test", "noise"}
     assert measured["noise"].value == 1
-    assert gate_file(copied).read_bytes() == before
-    assert load(copied).gate is not None
+    assert ood_file(copied).read_bytes() == before
+    assert load(copied).ood_detector is not None
     assert json.loads(done.stdout)["measures"][0]["split"] == "test"
 
 
 def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, stripes, noise):
-    gate_file(copied).unlink()
+    ood_file(copied).unlink()
     others = {"noise": noise.parent / "some", "torn": noise.parent / "torn"}
     for place in others.values():
         place.mkdir()
@@ -585,7 +602,7 @@ def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, 
     (others["noise"] / "noise.png").write_bytes(noise.read_bytes())
 
     words = [word for name, place in others.items() for word in ("--other", f"{name}={place}")]
-    done = run("gate", copied, stripes, *words, "--json")
+    done = run("fit-ood", copied, stripes, *words, "--json")
 
     assert done.exit_code == 0
     assert "Left out of noise" in done.stderr
@@ -593,7 +610,7 @@ def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, 
     measures = {m["split"]: m for m in json.loads(done.stdout)["measures"]}
     assert set(measures) == {"test", "noise"}
     assert measures["noise"]["count"] == 1
-    assert load(copied).gate is not None
+    assert load(copied).ood_detector is not None
 
 
 @pytest.mark.parametrize(
@@ -606,26 +623,26 @@ def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, 
     ],
 )
 def test_the_command_refuses_what_it_cannot_do_before_any_work(run, copied, stripes, words, cause):
-    before = gate_file(copied).read_bytes()
+    before = ood_file(copied).read_bytes()
     empty = copied.parent / "empty"
     empty.mkdir()
 
-    done = run("gate", copied, stripes, *(word.format(empty=empty) for word in words))
+    done = run("fit-ood", copied, stripes, *(word.format(empty=empty) for word in words))
 
     assert done.exit_code != 0
     assert cause in str(done.exception)
-    assert gate_file(copied).read_bytes() == before
+    assert ood_file(copied).read_bytes() == before
 
 
 def test_the_command_refuses_data_of_other_classes(run, copied, tmp_path):
     source = draw_stripes(tmp_path / "other", ("a", "b"), 8)
-    before = gate_file(copied).read_bytes()
+    before = ood_file(copied).read_bytes()
 
-    done = run("gate", copied, source)
+    done = run("fit-ood", copied, source)
 
     assert done.exit_code != 0
     assert "normal" in str(done.exception)
-    assert gate_file(copied).read_bytes() == before
+    assert ood_file(copied).read_bytes() == before
 
 
 # The shipped models
@@ -633,7 +650,7 @@ def test_the_command_refuses_data_of_other_classes(run, copied, tmp_path):
 SHIPPED = [
     name
     for name in weights_keras.names()
-    if gate_file(weights_keras.FOLDER / f"{name}.keras").is_file()
+    if ood_file(weights_keras.FOLDER / f"{name}.keras").is_file()
 ]
 
 
@@ -642,12 +659,12 @@ def test_the_card_of_a_shipped_model_names_its_gate(name):
     path = weights_keras.FOLDER / f"{name}.keras"
     card = weights_keras.read_card(path.with_suffix(".md"))
 
-    arrays = weights_keras.load_gate(path, card.sha256, card)
+    arrays = weights_keras.load_ood_detector(path, card.sha256, card)
 
-    assert Gate.from_arrays(arrays).share == 0.01
-    assert gate_file(path).stat().st_size <= 200_000
-    assert GATE in card.text
-    rates = {m.split: m for m in card.metrics if m.name == "unfamiliar"}
+    assert OODDetector.from_arrays(arrays).share == 0.01
+    assert ood_file(path).stat().st_size <= 200_000
+    assert SECTION in card.text
+    rates = {m.split: m for m in card.metrics if m.name == "out_of_distribution"}
     assert rates["test"].low <= 0.05
 
 
@@ -658,7 +675,9 @@ def test_the_shipped_xray_model_knows_an_xray_from_a_brain():
     for folder, expected in folders.items():
         paths = sorted((SHARED / folder).rglob("*.jpg"))[::25]
         found = check(classifier, [classifier.read(path) for path in paths])
-        assert np.mean([one.unfamiliar for one in found]) == pytest.approx(expected, abs=0.15)
+        assert np.mean([one.out_of_distribution for one in found]) == pytest.approx(
+            expected, abs=0.15
+        )
 
 
 @pytest.mark.slow  # four models
@@ -668,7 +687,7 @@ def test_of_no_sample_of_the_demo_a_person_is_warned(demo):
 
     readings = [read_and_predict(classifier, SAMPLES / file) for file in demo.files]
 
-    assert all(reading.familiarity for reading in readings)
+    assert all(reading.ood_score for reading in readings)
     assert {reading.source.name: reading.warnings_explained for reading in readings} == (
         dict.fromkeys(demo.files, ())
     )
@@ -682,9 +701,9 @@ def test_clean_speech_is_unfamiliar_to_a_model_that_heard_telephones_only():
         for path in (CLEAN_SPEECH, SAMPLES / "speech_synthetic.wav")
     )
 
-    assert clean.familiarity.unfamiliar
+    assert clean.ood_score.out_of_distribution
     assert clean.warnings[0].startswith("This recording lies ")
-    assert not sample.familiarity.unfamiliar
+    assert not sample.ood_score.out_of_distribution
 
 
 @pytest.mark.slow  # a shipped model
@@ -692,8 +711,9 @@ def test_a_profile_says_how_many_files_were_explained_anyway(run, tmp_path):
     for path in (CLEAN_SPEECH, SAMPLES / "speech_synthetic.wav"):
         shutil.copy(path, tmp_path)
 
-    found = run("profile", tmp_path, "--model", "audio_mobilenetv2", "--out", tmp_path / "p.png",
-                "--json")  # fmt: skip
+    found = run(
+        "profile", tmp_path, "--model", "audio_mobilenetv2", "--out", tmp_path / "p.png", "--json"
+    )
 
     assert found.exit_code == 0
     assert sum(one["explained_anyway"] for one in json.loads(found.stdout)) == 1
@@ -701,6 +721,6 @@ def test_a_profile_says_how_many_files_were_explained_anyway(run, tmp_path):
 
 
 def test_a_gate_is_the_same_whoever_makes_it(gated, splits):
-    again = make_gate(gated, splits.train, splits.validation)
+    again = fit_ood_detector(gated, splits.train, splits.validation)
 
-    assert again.threshold == pytest.approx(gated.gate.threshold, rel=1e-4)
+    assert again.threshold == pytest.approx(gated.ood_detector.threshold, rel=1e-4)

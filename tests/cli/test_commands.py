@@ -145,9 +145,7 @@ def test_a_folder_is_predicted_file_by_file(run, asking, tmp_path):
 def test_a_long_recording_is_predicted_window_by_window(run, listener):
     recording = SAMPLES / "speech_synthetic_long.flac"
 
-    _, out, _ = run(
-        "predict", recording, "--model", listener, "--task", "deepfake_audio", "--json"
-    )  # fmt: skip
+    _, out, _ = run("predict", recording, "--model", listener, "--task", "deepfake_audio", "--json")
 
     (answer,) = json.loads(out)
     logits = [window["logits"][0] for window in answer["windows"]]
@@ -186,10 +184,28 @@ def explained(pets, tmp_path_factory):
     """One full run as a process of its own: (the process, the folder of results)."""
     out = tmp_path_factory.mktemp("results") / "out"
     words = [
-        "explain", CAT, "--model", pets, "--classes", "cat,dog,bird", "--target", "dog",
-        "--contrast", "bird", "--method", "saliency", "--method", "rise", "--set",
-        "rise.num_samples=64", "--seed", "7", "--out", out, "--json",
-    ]  # fmt: skip
+        "explain",
+        CAT,
+        "--model",
+        pets,
+        "--classes",
+        "cat,dog,bird",
+        "--target",
+        "dog",
+        "--contrast",
+        "bird",
+        "--method",
+        "saliency",
+        "--method",
+        "rise",
+        "--set",
+        "rise.num_samples=64",
+        "--seed",
+        "7",
+        "--out",
+        out,
+        "--json",
+    ]
     done = subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done, out
@@ -214,10 +230,18 @@ def test_a_bundle_holds_pictures_arrays_and_a_manifest(explained):
 
     assert sorted(path.name for path in out.iterdir()) == ["cat", "index.html"]
     assert {path.name for path in (out / "cat").iterdir()} == {
-        "attributions.npz", "comparison.png", "conflict.png", "consensus.png", "input.png",
-        "manifest.json", "rise.png", "rise_overlay.png", "rise_stability.svg", "saliency.png",
+        "attributions.npz",
+        "comparison.png",
+        "conflict.png",
+        "consensus.png",
+        "input.png",
+        "manifest.json",
+        "rise.png",
+        "rise_overlay.png",
+        "rise_stability.svg",
+        "saliency.png",
         "saliency_overlay.png",
-    }  # fmt: skip
+    }
 
 
 def test_every_picture_of_a_bundle_can_be_looked_at(explained):
@@ -287,9 +311,7 @@ def test_a_folder_of_others_is_not_touched(run, asking, tmp_path):
     mine.parent.mkdir(parents=True)
     mine.write_text("years of work")
 
-    code, _, err = run(
-        "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out"
-    )  # fmt: skip
+    code, _, err = run("explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out")
 
     assert code == 2
     assert err.count("\n") == 1
@@ -301,9 +323,7 @@ def test_a_folder_of_others_is_not_touched(run, asking, tmp_path):
 def test_an_out_that_is_a_file_is_refused(run, asking, tmp_path):
     (tmp_path / "out").write_text("a file")
 
-    code, _, err = run(
-        "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out"
-    )  # fmt: skip
+    code, _, err = run("explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out")
 
     assert code == 2
     assert err.startswith("xai-tf:")
@@ -317,9 +337,15 @@ def test_files_of_one_name_get_a_bundle_each(run, asking, tmp_path):
         Image.open(CAT).save(tmp_path / name)
 
     run(
-        "explain", tmp_path / "one", tmp_path / "two", *asking, "--method", "saliency",
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "explain",
+        tmp_path / "one",
+        tmp_path / "two",
+        *asking,
+        "--method",
+        "saliency",
+        "--out",
+        tmp_path / "out",
+    )
 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "a-2", "index.html"}
 
@@ -327,7 +353,7 @@ def test_files_of_one_name_get_a_bundle_each(run, asking, tmp_path):
 def test_the_predicted_class_is_explained_unless_told_otherwise(run, asking, tmp_path):
     _, out, _ = run(
         "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
-    )  # fmt: skip
+    )
 
     (manifest,) = json.loads(out)
     (entry,) = manifest["explanations"]
@@ -339,9 +365,19 @@ def test_a_recording_is_explained_in_its_decisive_windows(run, listener, tmp_pat
     out = tmp_path / "out"
 
     code, _, _ = run(
-        "explain", SAMPLES / "speech_synthetic_long.flac", "--model", listener, "--task",
-        "deepfake_audio", "--method", "saliency", "--windows", "2", "--out", out,
-    )  # fmt: skip
+        "explain",
+        SAMPLES / "speech_synthetic_long.flac",
+        "--model",
+        listener,
+        "--task",
+        "deepfake_audio",
+        "--method",
+        "saliency",
+        "--windows",
+        "2",
+        "--out",
+        out,
+    )
 
     bundle = out / "speech_synthetic_long"
     manifest = json.loads((bundle / "manifest.json").read_text())
@@ -359,9 +395,17 @@ def test_a_recording_is_explained_in_its_decisive_windows(run, listener, tmp_pat
 
 def test_a_picture_of_a_spectrogram_is_explained_and_made_audible(run, listener, tmp_path):
     code, _, err = run(
-        "explain", CAT, "--model", listener, "--task", "deepfake_audio", "--method", "saliency",
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "explain",
+        CAT,
+        "--model",
+        listener,
+        "--task",
+        "deepfake_audio",
+        "--method",
+        "saliency",
+        "--out",
+        tmp_path / "out",
+    )
 
     sound, rate = soundfile.read(tmp_path / "out" / "cat" / "sound.wav")
     assert code == 0
@@ -372,9 +416,19 @@ def test_a_picture_of_a_spectrogram_is_explained_and_made_audible(run, listener,
 
 def test_grad_cam_follows_the_layers_through_the_depth(run, asking, tmp_path):
     _, out, _ = run(
-        "explain", CAT, *asking, "--method", "grad_cam", "--method", "saliency", "--layer",
-        "all", "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
+        "explain",
+        CAT,
+        *asking,
+        "--method",
+        "grad_cam",
+        "--method",
+        "saliency",
+        "--layer",
+        "all",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
 
     entries = json.loads(out)[0]["explanations"]
     with np.load(tmp_path / "out" / "cat" / "attributions.npz") as arrays:
@@ -391,7 +445,7 @@ def test_brackets_in_a_file_name_are_shown(run, asking, tmp_path):
     _, predicted, _ = run("predict", picture, *asking)
     code, explained, _ = run(
         "explain", picture, *asking, "--method", "saliency", "--out", tmp_path / "o"
-    )  # fmt: skip
+    )
 
     assert code == 0
     assert picture.name in predicted
@@ -402,9 +456,7 @@ def test_brackets_in_a_file_name_are_shown(run, asking, tmp_path):
 def test_the_page_finds_its_pictures_whatever_the_file_is_called(run, asking, tmp_path, name):
     Image.open(CAT).save(tmp_path / name)
 
-    run(
-        "explain", tmp_path / name, *asking, "--method", "saliency", "--out", tmp_path / "out"
-    )  # fmt: skip
+    run("explain", tmp_path / name, *asking, "--method", "saliency", "--out", tmp_path / "out")
 
     page = tmp_path / "out" / "index.html"
     shown = [unescape(source) for source in re.findall(r'src="([^"]*)"', page.read_text())]
@@ -468,9 +520,11 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     further, cause = REFUSED[case]
     (tmp_path / "empty").mkdir()
     places = {
-        "letter": bad_picture, "sound": SAMPLES / "speech_human.wav", "odd": odd_models,
+        "letter": bad_picture,
+        "sound": SAMPLES / "speech_human.wav",
+        "odd": odd_models,
         "empty": tmp_path / "empty",
-    }  # fmt: skip
+    }
     words = [word.format(**places) for word in further]
     given = [] if case in ("text", "missing file", "sound", "empty folder") else [CAT]
 
@@ -488,7 +542,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 def test_a_number_below_zero_is_refused_at_once(run, asking, tmp_path, option):
     code, out, err = run(
         "explain", CAT, *asking, "--method", "rise", option, "-1", "--out", tmp_path / "out"
-    )  # fmt: skip
+    )
 
     assert code == 2
     assert out == ""
@@ -511,7 +565,7 @@ def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, asking,
 
     code, out, _ = run(
         "explain", CAT, *asking, "--contrast", first, "--out", tmp_path / "out", "--json"
-    )  # fmt: skip
+    )
 
     assert code == 0
     entry = json.loads(out)[0]["explanations"][0]
@@ -540,15 +594,37 @@ def two_classes(tmp_path):
     return tmp_path / "data"
 
 
-TRAIN = ["--task", "lung_opacity", "--backbone", "cnn", "--weights", "none", "--image-size", "32",
-         "--epochs", "1", "--head-epochs", "1", "--copies", "1"]  # fmt: skip
+TRAIN = [
+    "--task",
+    "lung_opacity",
+    "--backbone",
+    "cnn",
+    "--weights",
+    "none",
+    "--image-size",
+    "32",
+    "--epochs",
+    "1",
+    "--head-epochs",
+    "1",
+    "--copies",
+    "1",
+]
 
 
 def test_a_model_is_trained_by_one_command_and_listed_in_its_card(run, two_classes, tmp_path):
     code, out, _ = run(
-        "train", two_classes, *TRAIN, "--name", "tiny", "--out", tmp_path / "out",
-        "--also-test", f"again={two_classes}", "--json",
-    )  # fmt: skip
+        "train",
+        two_classes,
+        *TRAIN,
+        "--name",
+        "tiny",
+        "--out",
+        tmp_path / "out",
+        "--also-test",
+        f"again={two_classes}",
+        "--json",
+    )
 
     assert code == 0
     written = json.loads(out)
@@ -568,9 +644,18 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
     (two_classes / "normal" / "3.png").write_text("Dear all")
 
     code, out, err = run(
-        "train", two_classes / "train.csv", *TRAIN, "--name", "tiny", "--out", tmp_path / "out",
-        "--finding", "Edema", "--skip-bad", "--json",
-    )  # fmt: skip
+        "train",
+        two_classes / "train.csv",
+        *TRAIN,
+        "--name",
+        "tiny",
+        "--out",
+        tmp_path / "out",
+        "--finding",
+        "Edema",
+        "--skip-bad",
+        "--json",
+    )
 
     assert code == 0
     assert json.loads(out)["metrics"]
@@ -618,9 +703,7 @@ def test_what_would_waste_a_training_is_found_before_it(
 
 
 def test_a_name_among_several_files_does_not_hide_a_wrong_class(run, asking, tmp_path):
-    code, _, err = run(
-        "explain", CAT, DOG, *asking, "--target", "dgo", "--out", tmp_path / "out"
-    )  # fmt: skip
+    code, _, err = run("explain", CAT, DOG, *asking, "--target", "dgo", "--out", tmp_path / "out")
 
     assert code == 2
     assert err.count("\n") == 1
@@ -641,9 +724,17 @@ def test_a_strange_card_beside_a_model_does_not_stop_it(run, pets, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
 def test_an_interruption_leaves_nothing_half_written(pets, tmp_path):
     words = [
-        "explain", CAT, "--model", pets, "--method", "rise", "--set", "rise.num_samples=16384",
-        "--out", tmp_path / "out",
-    ]  # fmt: skip
+        "explain",
+        CAT,
+        "--model",
+        pets,
+        "--method",
+        "rise",
+        "--set",
+        "rise.num_samples=16384",
+        "--out",
+        tmp_path / "out",
+    ]
     at_a_terminal = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "120"}
     process = subprocess.Popen(
         [*COMMAND, *map(str, words)],

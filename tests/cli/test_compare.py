@@ -42,10 +42,25 @@ def test_the_metrics_are_listed_in_french(run):
 
 def test_explanations_are_scored_with_costs_told_before(run, asking, tmp_path):
     code, out, err = run(
-        "explain", CAT, *asking, "--method", "saliency", "--method", "lime", "--score",
-        "deletion, r2", "--set", "deletion.steps=5", "--set", "lime.num_samples=64", "--seed", "3",
-        "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
+        "explain",
+        CAT,
+        *asking,
+        "--method",
+        "saliency",
+        "--method",
+        "lime",
+        "--score",
+        "deletion, r2",
+        "--set",
+        "deletion.steps=5",
+        "--set",
+        "lime.num_samples=64",
+        "--seed",
+        "3",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
 
     saliency, lime = json.loads(out)[0]["explanations"]
     (deletion,) = saliency["scores"]
@@ -72,9 +87,16 @@ def test_explanations_are_scored_with_costs_told_before(run, asking, tmp_path):
 
 def test_scores_are_a_table_for_people(run, asking, tmp_path):
     code, out, _ = run(
-        "explain", CAT, *asking, "--method", "saliency", "--score", "sparseness,average_drop",
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "explain",
+        CAT,
+        *asking,
+        "--method",
+        "saliency",
+        "--score",
+        "sparseness,average_drop",
+        "--out",
+        tmp_path / "out",
+    )
 
     assert code == 0
     assert "Average drop" in out
@@ -82,9 +104,23 @@ def test_scores_are_a_table_for_people(run, asking, tmp_path):
 
 
 def test_scores_of_several_methods_say_their_places_everywhere(run, asking, tmp_path):
-    words = ["explain", CAT, *asking, "--method", "saliency", "--method", "grad_cam", "--method",
-             "lime", "--set", "lime.num_samples=64", "--score", "deletion,r2",
-             "--out", tmp_path / "out"]  # fmt: skip
+    words = [
+        "explain",
+        CAT,
+        *asking,
+        "--method",
+        "saliency",
+        "--method",
+        "grad_cam",
+        "--method",
+        "lime",
+        "--set",
+        "lime.num_samples=64",
+        "--score",
+        "deletion,r2",
+        "--out",
+        tmp_path / "out",
+    ]
 
     _, told, _ = run(*words)
     _, out, _ = run(*words, "--json")
@@ -106,8 +142,20 @@ def test_scores_of_several_methods_say_their_places_everywhere(run, asking, tmp_
 
 
 def test_what_maps_have_in_common_and_where_they_conflict_is_kept_and_shown(run, asking, tmp_path):
-    run("explain", CAT, *asking, "--method", "saliency", "--method", "grad_cam",
-        "--method", "gradient_input", "--regions", "--out", tmp_path / "out")  # fmt: skip
+    run(
+        "explain",
+        CAT,
+        *asking,
+        "--method",
+        "saliency",
+        "--method",
+        "grad_cam",
+        "--method",
+        "gradient_input",
+        "--regions",
+        "--out",
+        tmp_path / "out",
+    )
     run("report", tmp_path / "out", "--out", tmp_path / "report.html")
 
     place = tmp_path / "out" / "cat"
@@ -150,8 +198,19 @@ def test_a_region_alarm_stands_on_the_index(run, asking, tmp_path):
 
 
 def test_a_comparison_is_kept_with_its_scores(run, asking, tmp_path):
-    words = ["compare", CAT, *asking, "--method", "saliency", "--method", "grad_cam",
-             "--score", "deletion", "--out", tmp_path / "out"]  # fmt: skip
+    words = [
+        "compare",
+        CAT,
+        *asking,
+        "--method",
+        "saliency",
+        "--method",
+        "grad_cam",
+        "--score",
+        "deletion",
+        "--out",
+        tmp_path / "out",
+    ]
 
     code, out, err = run(*words, "--json")
 
@@ -175,9 +234,17 @@ def test_the_cost_of_many_files_and_windows_is_told_before(run, asking, ear, tmp
         (tmp_path / name).write_bytes(CAT.read_bytes())
 
     _, _, err = run(
-        "explain", tmp_path / "a.jpg", tmp_path / "b.jpg", *asking, "--method", "saliency",
-        "--score", "average_drop", "--out", tmp_path / "out",
-    )  # fmt: skip
+        "explain",
+        tmp_path / "a.jpg",
+        tmp_path / "b.jpg",
+        *asking,
+        "--method",
+        "saliency",
+        "--score",
+        "average_drop",
+        "--out",
+        tmp_path / "out",
+    )
     capsys.readouterr()
     tell_costs(ear, ["saliency"], [METRICS["average_drop"]], {}, amount=Amount(2, 3))
     tell_costs(ear, ["saliency"], [METRICS["average_drop"]], {}, amount=Amount(windows=0))
@@ -194,9 +261,19 @@ def test_the_cost_of_many_files_and_windows_is_told_before(run, asking, ear, tmp
 
 def test_the_cost_of_a_map_of_each_layer_is_told_before(run, asking, tmp_path):
     _, out, err = run(
-        "explain", CAT, *asking, "--method", "grad_cam", "--layer", "all", "--score",
-        "average_drop", "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
+        "explain",
+        CAT,
+        *asking,
+        "--method",
+        "grad_cam",
+        "--layer",
+        "all",
+        "--score",
+        "average_drop",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
 
     maps = len(json.loads(out)[0]["explanations"])
     assert maps > 1
@@ -226,11 +303,27 @@ def test_one_segment_is_told_and_stands_where_chance_does(
     run, asking, tmp_path, one_segment, command
 ):
     code, out, err = run(
-        command, CAT, *asking, "--method", "lime", "--method", "kernel_shap", "--method",
-        "saliency", "--method", "gradient_input", "--score", "deletion,r2,efficiency_gap", "--set",
-        "lime.num_samples=32", "--set", "kernel_shap.num_samples=32", "--out", tmp_path / "out",
+        command,
+        CAT,
+        *asking,
+        "--method",
+        "lime",
+        "--method",
+        "kernel_shap",
+        "--method",
+        "saliency",
+        "--method",
+        "gradient_input",
+        "--score",
+        "deletion,r2,efficiency_gap",
+        "--set",
+        "lime.num_samples=32",
+        "--set",
+        "kernel_shap.num_samples=32",
+        "--out",
+        tmp_path / "out",
         "--json",
-    )  # fmt: skip
+    )
 
     found = json.loads(out)
     *flat, one, other = found["methods"] if command == "compare" else found[0]["explanations"]
@@ -238,7 +331,7 @@ def test_one_segment_is_told_and_stands_where_chance_does(
     assert [entry["scores"][0]["place"]["of"] for entry in (one, other)] == [2, 2]
     for entry in flat:
         deletion, figure = entry["scores"]
-        assert deletion["random"]["beaten"] == 0.5
+        assert deletion["random"]["win_rate"] == 0.5
         assert "its order is chance" in deletion["note"]
         assert deletion["place"] is None
         assert (figure["value"], figure["note"] != "") == (None, True)
@@ -250,9 +343,19 @@ def test_one_segment_is_told_and_stands_where_chance_does(
 )
 def test_a_map_of_zeros_is_told_and_has_no_score(run, asking, tmp_path, black, command, said):
     code, out, err = run(
-        command, black, *asking, "--method", "gradient_input", "--method", "grad_cam", "--score",
-        "deletion,sparseness", "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
+        command,
+        black,
+        *asking,
+        "--method",
+        "gradient_input",
+        "--method",
+        "grad_cam",
+        "--score",
+        "deletion,sparseness",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
 
     found = json.loads(out)
     zero = (found["methods"] if command == "compare" else found[0]["explanations"])[0]
@@ -296,7 +399,7 @@ def test_a_folder_with_one_class_only_is_as_good_as_any(run, asking, tmp_path, c
 def test_without_asking_nothing_is_scored(run, asking, tmp_path):
     _, out, err = run(
         "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
-    )  # fmt: skip
+    )
 
     assert json.loads(out)[0]["explanations"][0]["scores"] == []
     assert "passes" not in err
@@ -326,8 +429,19 @@ def test_what_cannot_be_scored_is_refused_in_one_line(run, asking, tmp_path, com
 
 
 def test_methods_are_compared_as_a_table_and_as_json(run, asking):
-    words = ["compare", CAT, *asking, "--method", "saliency", "--method", "grad_cam",
-             "--score", "deletion,sparseness", "--target", "dog"]  # fmt: skip
+    words = [
+        "compare",
+        CAT,
+        *asking,
+        "--method",
+        "saliency",
+        "--method",
+        "grad_cam",
+        "--score",
+        "deletion,sparseness",
+        "--target",
+        "dog",
+    ]
 
     _, as_table, told = run(*words)
     code, out, _ = run(*words, "--json")

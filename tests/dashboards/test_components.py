@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 import pytest
 from PIL import Image
 
-from dashboards.components.attribution_viewer import Stage
+from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.recorder import Recorder
 from dashboards.components.shortcuts import Shortcuts
 from tests.browser import axe_faults, chromium, complaints, eventually, frames_sent, served
@@ -49,11 +49,13 @@ def site(explanation, heard):
 
     def make_page():
         stages = {
-            "first": Stage(**{**shown, "caption": "First"}, group="pair"),
-            "second": Stage(**{**shown, "caption": "Second"}, group="pair", controls=False),
-            "alone": Stage(**{**shown, "caption": NAME}),
-            "sound": Stage(**{**sounding, "caption": "Sound"}),
-            "bare": Stage(group="pair"),
+            "first": AttributionViewer(**{**shown, "caption": "First"}, group="pair"),
+            "second": AttributionViewer(
+                **{**shown, "caption": "Second"}, group="pair", controls=False
+            ),
+            "alone": AttributionViewer(**{**shown, "caption": NAME}),
+            "sound": AttributionViewer(**{**sounding, "caption": "Sound"}),
+            "bare": AttributionViewer(group="pair"),
         }
         keys = []
         shortcuts = Shortcuts(keys.append)
@@ -324,7 +326,10 @@ def test_light_and_dark_wide_and_narrow_are_readable(window, explanation, heard,
     hidden = {"& .MuiLinearProgress-root": {"display": "none"}}
 
     def make_page():
-        stages = [Stage(**stage_of(explanation), mode="swipe"), Stage(**sounding)]
+        stages = [
+            AttributionViewer(**stage_of(explanation), mode="swipe"),
+            AttributionViewer(**sounding),
+        ]
         recorder = Recorder(lambda *_: None)
         return pmui.Page(title="Stages", main=[*stages, recorder], dark_theme=dark, sx=hidden)
 

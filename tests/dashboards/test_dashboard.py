@@ -38,8 +38,11 @@ def serving(folder: Path, *options: str):
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--cache", str(folder / "cache"), *options],
-            cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
     try:
         url = process.stdout.readline().strip()
         assert url.startswith("http"), (folder / "log").read_text()
@@ -123,8 +126,11 @@ def status(url: str) -> dict:
 
 def workers_of(pid: int) -> list[int]:
     """The computing processes of a server."""
-    found = [child for task in Path(f"/proc/{pid}/task").iterdir()
-             for child in (task / "children").read_text().split()]  # fmt: skip
+    found = [
+        child
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
     return [
         int(child)
         for child in found

@@ -249,8 +249,10 @@ def test_files_that_are_dropped_or_pasted_come_one_after_the_other(page, site, k
     taken = site[1][-1]
     eventually(lambda: len(taken.files) == 3)
     assert taken.files == [
-        ("a.png", b"\1" * (PIECE + 5)), ("a.png", b"\2" * (PIECE + 9)), ("b.png", b""),
-    ]  # fmt: skip
+        ("a.png", b"\1" * (PIECE + 5)),
+        ("a.png", b"\2" * (PIECE + 9)),
+        ("b.png", b""),
+    ]
 
 
 def test_a_file_over_the_limit_is_not_sent_and_the_next_one_is(page, site):
@@ -267,8 +269,10 @@ def test_a_file_over_the_limit_is_not_sent_and_the_next_one_is(page, site):
 def test_a_folder_is_told_to_be_none(page, site, tmp_path):
     path = tmp_path / "scans"
     path.write_bytes(b"a file, for Playwright")
-    page.evaluate("document.body.append(Object.assign(document.createElement('input'), "
-                  "{type: 'file', id: 'other'}))")  # fmt: skip
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('input'), "
+        "{type: 'file', id: 'other'}))"
+    )
     page.locator("#other").set_input_files(path)
     path.unlink()
     path.mkdir()

@@ -28,8 +28,8 @@ from weights_keras import ModelCard, save
 from xai_tf.classifiers.classifier import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
-from xai_tf.evaluation.predictions import Evaluation
-from xai_tf.evaluation.results import ALL, RIGHT, WRONG, Answers
+from xai_tf.evaluation.predictions import Predictions
+from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
 
 XRAYS = SHARED / "chest_xray" / "test"
 ENTRY = ModelEntry("halves", "halves.keras", "", None, "Halves", ("left", "right"), "")
@@ -62,38 +62,38 @@ def sides(tmp_path):
 
 
 @pytest.fixture
-def answers(halves, sides):
-    return Answers(evaluate(halves, Evaluate(ENTRY, sides), nothing))
+def results(halves, sides):
+    return EvaluationResults(evaluate(halves, Evaluate(ENTRY, sides), nothing))
 
 
-def files(evaluation):
-    return [path.name for path in evaluation.files]
+def files(predictions):
+    return [path.name for path in predictions.files]
 
 
 # Predicting a folder
 
 
 def test_logits_and_labels_are_those_that_arithmetic_gives(halves, sides):
-    evaluation = evaluate(halves, Evaluate(ENTRY, sides), nothing)
+    predictions = evaluate(halves, Evaluate(ENTRY, sides), nothing)
 
-    assert files(evaluation) == ["a.png", "b.png", "wrong.png", "c.png", "d.png", "slip.png"]
-    assert evaluation.labels == (0, 0, 0, 1, 1, 1)
+    assert files(predictions) == ["a.png", "b.png", "wrong.png", "c.png", "d.png", "slip.png"]
+    assert predictions.labels == (0, 0, 0, 1, 1, 1)
     expected = np.array([-100, -50, 255, 200, 40, -10]) / 255
-    np.testing.assert_allclose(np.ravel(evaluation.logits), expected, atol=1e-6)
+    np.testing.assert_allclose(np.ravel(predictions.logits), expected, atol=1e-6)
     np.testing.assert_allclose(
-        np.array(evaluation.probabilities)[:, 1], 1 / (1 + np.exp(-expected)), atol=1e-6
+        np.array(predictions.probabilities)[:, 1], 1 / (1 + np.exp(-expected)), atol=1e-6
     )
-    assert evaluation.skipped == ()
+    assert predictions.skipped == ()
 
 
 def test_many_files_are_predicted_in_batches_as_each_alone(three_classes, tmp_path):
     folder = draw_stripes(tmp_path / "stripes", ("a", "b", "c"), 15)
     entry = ModelEntry("three", folder, "", None, "Three", ("a", "b", "c"), "")
 
-    evaluation = evaluate(three_classes, Evaluate(entry, folder), nothing)
+    predictions = evaluate(three_classes, Evaluate(entry, folder), nothing)
 
-    assert evaluation.labels == (0,) * 15 + (1,) * 15 + (2,) * 15
-    for path, logits in zip(evaluation.files, evaluation.logits, strict=True):
+    assert predictions.labels == (0,) * 15 + (1,) * 15 + (2,) * 15
+    for path, logits in zip(predictions.files, predictions.logits, strict=True):
         alone = read_and_predict(three_classes, path).prediction.logits
         np.testing.assert_allclose(logits, alone, atol=1e-5)
 
@@ -115,10 +115,10 @@ def test_files_that_cannot_be_read_are_skipped_with_the_reason(halves, sides):
     (sides / "left" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
     (sides / "right" / "empty.png").touch()
 
-    evaluation = evaluate(halves, Evaluate(ENTRY, sides), nothing)
+    predictions = evaluate(halves, Evaluate(ENTRY, sides), nothing)
 
-    assert len(evaluation.files) == 6
-    told = {path.name: why for path, why in evaluation.skipped}
+    assert len(predictions.files) == 6
+    told = {path.name: why for path, why in predictions.skipped}
     assert set(told) == {"torn.png", "empty.png"}
     assert "is empty" in told["empty.png"]
 
@@ -135,9 +135,9 @@ def test_a_folder_of_bad_files_only_is_refused(halves, tmp_path):
 def test_other_folders_are_left_out_and_named(halves, sides):
     draw(sides / "middle" / "m.png", 10, 10)
 
-    evaluation = evaluate(halves, Evaluate(ENTRY, sides), nothing)
+    predictions = evaluate(halves, Evaluate(ENTRY, sides), nothing)
 
-    assert evaluation.skipped == (
+    assert predictions.skipped == (
         (sides / "middle", "middle is no class of the model: 1 file left out."),
     )
 
@@ -156,15 +156,14 @@ def test_synonyms_of_classes_are_understood(tmp_path):
     for name in ("real", "fake"):
         (tmp_path / "speech" / name).mkdir(parents=True)
         (tmp_path / "speech" / name / "x.wav").touch()
-    entry = ModelEntry(
-        "audio", tmp_path, "", "deepfake_audio", "", ("human", "synthetic"), ""
-    )  # fmt: skip
+    entry = ModelEntry("audio", tmp_path, "", "deepfake_audio", "", ("human", "synthetic"), "")
 
     found = find_files(Evaluate(entry, tmp_path / "speech"), entry.classes)
 
     assert {entry.path.parent.name: entry.label for entry in found.entries} == {
-        "real": 0, "fake": 1,
-    }  # fmt: skip
+        "real": 0,
+        "fake": 1,
+    }
 
 
 def test_a_table_names_files_labels_and_parts(halves, sides):
@@ -187,8 +186,9 @@ def test_the_classes_stand_in_the_order_of_the_model_and_not_of_the_alphabet(hal
     found = find_files(Evaluate(ENTRY, sides), ("right", "left"))
 
     assert {entry.path.parent.name: entry.label for entry in found.entries} == {
-        "right": 0, "left": 1,
-    }  # fmt: skip
+        "right": 0,
+        "left": 1,
+    }
 
 
 def test_a_long_recording_is_the_mean_of_its_windows(tmp_path):
@@ -201,11 +201,11 @@ def test_a_long_recording_is_the_mean_of_its_windows(tmp_path):
     classifier = load("audio_mobilenetv2")
     entry = ModelEntry("audio", tmp_path, "", "deepfake_audio", "", classifier.classes, "")
 
-    evaluation = evaluate(classifier, Evaluate(entry, tmp_path / "speech"), nothing)
+    predictions = evaluate(classifier, Evaluate(entry, tmp_path / "speech"), nothing)
 
     reading = read_and_predict(classifier, tmp_path / "speech" / "synthetic" / "x.wav")
     assert len(reading.samples) > 1
-    np.testing.assert_allclose(evaluation.logits[1], reading.prediction.logits, atol=1e-4)
+    np.testing.assert_allclose(predictions.logits[1], reading.prediction.logits, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -214,7 +214,7 @@ def test_the_whole_test_set_has_the_figures_of_the_card():
     classifier = load("xray_mobilenetv2")
     entry = ModelEntry("xray", XRAYS, "", "lung_opacity", "", classifier.classes, "")
 
-    measures = Answers(evaluate(classifier, Evaluate(entry, XRAYS), nothing)).measures()
+    measures = EvaluationResults(evaluate(classifier, Evaluate(entry, XRAYS), nothing)).measures()
 
     card = {m.name: m for m in classifier.card.metrics if m.split == "test"}
     for measure in measures:
@@ -284,71 +284,78 @@ def test_sets_are_found_with_their_parts_and_tables(tmp_path):
 # What comes of it
 
 
-def test_the_worst_mistakes_come_first(answers):
-    named = [files(answers.evaluation)[n] for n in answers.ranked(0.5, ALL, None)]
+def test_the_worst_mistakes_come_first(results):
+    named = [files(results.predictions)[n] for n in results.ranked(0.5, ALL, None)]
 
     assert named == ["wrong.png", "slip.png", "d.png", "b.png", "a.png", "c.png"]
-    assert [files(answers.evaluation)[n] for n in answers.ranked(0.5, WRONG, None)] == named[:2]
-    assert [files(answers.evaluation)[n] for n in answers.ranked(0.5, RIGHT, None)] == named[2:]
+    assert [files(results.predictions)[n] for n in results.ranked(0.5, WRONG, None)] == named[:2]
+    assert [files(results.predictions)[n] for n in results.ranked(0.5, RIGHT, None)] == named[2:]
 
 
-def test_a_cell_shows_its_files(answers):
+def test_a_cell_shows_its_files(results):
     def cell(*place):
-        return [files(answers.evaluation)[n] for n in answers.ranked(0.5, WRONG, place)]
+        return [files(results.predictions)[n] for n in results.ranked(0.5, WRONG, place)]
 
     assert cell(0, 1) == ["wrong.png"]
     assert cell(1, 1) == ["d.png", "c.png"]
 
 
-def test_the_threshold_decides_what_is_called_and_what_is_wrong(answers):
-    assert answers.counts(0.5).tolist() == [[2, 1], [1, 2]]
-    assert answers.counts(0.0).tolist() == [[0, 3], [0, 3]]
-    assert answers.counts(1.0).tolist() == [[3, 0], [3, 0]]
+def test_the_threshold_decides_what_is_called_and_what_is_wrong(results):
+    assert results.counts(0.5).tolist() == [[2, 1], [1, 2]]
+    assert results.counts(0.0).tolist() == [[0, 3], [0, 3]]
+    assert results.counts(1.0).tolist() == [[3, 0], [3, 0]]
     line = 1 / (1 + np.exp(-100 / 255))  # between d.png and c.png
-    assert answers.counts(line).tolist() == [[2, 1], [2, 1]]
-    worst = answers.ranked(line, WRONG, None)
-    assert [files(answers.evaluation)[n] for n in worst] == ["wrong.png", "slip.png", "d.png"]
+    assert results.counts(line).tolist() == [[2, 1], [2, 1]]
+    worst = results.ranked(line, WRONG, None)
+    assert [files(results.predictions)[n] for n in worst] == ["wrong.png", "slip.png", "d.png"]
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.55, 0.9])
-def test_what_speaks_against_the_truth_is_above_zero_just_where_it_is_wrong(answers, threshold):
-    wrong = answers.called(threshold) != answers.labels
+def test_what_speaks_against_the_truth_is_above_zero_just_where_it_is_wrong(results, threshold):
+    wrong = results.predicted(threshold) != results.labels
 
-    assert ((answers.against(threshold) > 0) == wrong).all()
+    assert ((results.wrong_class_margin(threshold) > 0) == wrong).all()
 
 
-def test_two_logits_and_one_rank_alike(answers):
-    one = answers.evaluation
-    two = Evaluation(
-        **{**vars(one), "logits": tuple((0.0, value) for (value,) in one.logits)}
-    )  # fmt: skip
+def test_two_logits_and_one_rank_alike(results):
+    one = results.predictions
+    two = Predictions(**{**vars(one), "logits": tuple((0.0, value) for (value,) in one.logits)})
 
     for threshold in (0.3, 0.5, 0.9):
-        np.testing.assert_allclose(Answers(two).against(threshold), answers.against(threshold))
+        np.testing.assert_allclose(
+            EvaluationResults(two).wrong_class_margin(threshold),
+            results.wrong_class_margin(threshold),
+        )
 
 
 def test_of_three_classes_the_most_probable_is_called_whatever_the_threshold(tmp_path):
     logits = ((2.0, 1.0, 0.0), (0.0, 3.0, 1.0), (0.0, 1.0, 0.5))
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    evaluation = Evaluation(
-        "m", tmp_path, ("a", "b", "c"), tuple(tmp_path / n for n in "xyz"), (0, 2, 2),
-        logits, tuple(map(tuple, chances.tolist())), (),
-    )  # fmt: skip
-    answers = Answers(evaluation)
+    predictions = Predictions(
+        "m",
+        tmp_path,
+        ("a", "b", "c"),
+        tuple(tmp_path / n for n in "xyz"),
+        (0, 2, 2),
+        logits,
+        tuple(map(tuple, chances.tolist())),
+        (),
+    )
+    results = EvaluationResults(predictions)
 
-    assert answers.called(0.9).tolist() == [0, 1, 1]
-    assert answers.against(0.5).tolist() == [-1, 2, 0.5]
-    assert answers.drawable == (0, 2)
-    assert [answers.rival(n, 0.5) for n in range(3)] == [1, 1, 1]
-    assert [m.name for m in answers.measures()] == ["accuracy"]
+    assert results.predicted(0.9).tolist() == [0, 1, 1]
+    assert results.wrong_class_margin(0.5).tolist() == [-1, 2, 0.5]
+    assert results.drawable == (0, 2)
+    assert [results.rival(n, 0.5) for n in range(3)] == [1, 1, 1]
+    assert [m.name for m in results.measures()] == ["accuracy"]
 
 
 def test_the_table_holds_every_file_and_no_formula(halves, sides):
     draw(sides / "left" / "=cmd()|x.png", 9, 0)
     (sides / "left" / "torn.png").touch()
-    answers = Answers(evaluate(halves, Evaluate(ENTRY, sides), nothing))
+    results = EvaluationResults(evaluate(halves, Evaluate(ENTRY, sides), nothing))
 
-    rows = list(csv.DictReader(io.StringIO(answers.table(0.5))))
+    rows = list(csv.DictReader(io.StringIO(results.table(0.5))))
 
     assert len(rows) == 8
     assert rows[0]["file"] == "left/wrong.png"
@@ -367,14 +374,22 @@ def served_models(halves, three_classes, tmp_path_factory):
     entries = {}
     for classifier in (halves, three_classes):
         card = ModelCard(
-            name=classifier.name, task="none", classes=classifier.classes, backbone="none",
+            name=classifier.name,
+            task="none",
+            classes=classifier.classes,
+            backbone="none",
             image_size=(32, 32),
-        )  # fmt: skip
+        )
         digest = save(classifier.model, card, folder).sha256
         entries[classifier.name] = ModelEntry(
-            classifier.name, folder / f"{classifier.name}.keras", digest, None,
-            classifier.name, classifier.classes, "",
-        )  # fmt: skip
+            classifier.name,
+            folder / f"{classifier.name}.keras",
+            digest,
+            None,
+            classifier.name,
+            classifier.classes,
+            "",
+        )
     return entries
 
 
@@ -409,7 +424,7 @@ def test_a_set_is_chosen_costed_and_predicted(service, sides):
     assert told[-1] == 6
     assert not study.running
     assert study.problem == ""
-    assert [files(study.answers.evaluation)[n] for n in study.ranking] == ["wrong.png", "slip.png"]
+    assert [files(study.results.predictions)[n] for n in study.ranking] == ["wrong.png", "slip.png"]
     assert study.measures[0].value == pytest.approx(4 / 6, abs=1e-3)
 
 
@@ -541,10 +556,10 @@ def test_of_several_logits_a_mistake_has_a_contrast_besides(service, tmp_path):
 
     study = asyncio.run(visit())
 
-    called, truth, contrast = (study.maps[side] for side in (CALLED, TRUTH, CONTRAST))
-    assert contrast.target_name == f"{called.target_name} rather than {truth.target_name}"
+    predicted, truth, contrast = (study.maps[side] for side in (CALLED, TRUTH, CONTRAST))
+    assert contrast.target_name == f"{predicted.target_name} rather than {truth.target_name}"
     np.testing.assert_allclose(
-        contrast.attribution, called.attribution - truth.attribution, atol=1e-6
+        contrast.attribution, predicted.attribution - truth.attribution, atol=1e-6
     )
 
 
@@ -646,9 +661,7 @@ def test_models_of_one_title_can_each_be_picked(service, sides):
     assert list(asyncio.run(offered()).values()) == list(models)
 
 
-def test_a_file_that_now_leads_elsewhere_is_neither_drawn_nor_explained(
-    service, sides, tmp_path
-):  # fmt: skip
+def test_a_file_that_now_leads_elsewhere_is_neither_drawn_nor_explained(service, sides, tmp_path):
     async def visit():
         study = study_of(service, sides)
         study.folder = "sides"
@@ -689,7 +702,7 @@ def test_stopping_ends_the_run_and_keeps_what_was_shown(service, tmp_path):
     study = asyncio.run(visit())
 
     assert 3 <= study.done < 800
-    assert (study.running, study.answers, study.problem) == (False, None, "")
+    assert (study.running, study.results, study.problem) == (False, None, "")
 
 
 def test_a_gallery_has_pages(service, tmp_path):
@@ -717,7 +730,7 @@ def test_a_gallery_has_pages(service, tmp_path):
     assert sorted(first[0]) == first[1]
     assert sorted(second[0]) == second[1]
     assert study.page == 1
-    assert study.answers.evaluation.files[first[0][0]].name == f"{PAGE + 5:02d}.png"
+    assert study.results.predictions.files[first[0][0]].name == f"{PAGE + 5:02d}.png"
 
 
 def test_another_filter_starts_at_the_first_page(service, sides):
@@ -732,7 +745,7 @@ def test_another_filter_starts_at_the_first_page(service, sides):
     study.page = 3
 
     study.choose_cell((1, 1))
-    of_cell = [files(study.answers.evaluation)[n] for n in study.ranking]
+    of_cell = [files(study.results.predictions)[n] for n in study.ranking]
     page = study.page
     study.choose_cell((1, 1))
 
@@ -790,8 +803,8 @@ def page(service, opened, tmp_path_factory):
             assert found == []
 
 
-def cell(page, truth, called):
-    return page.get_by_role("button", name=f"truth {truth}, predicted {called}:")
+def cell(page, truth, predicted):
+    return page.get_by_role("button", name=f"truth {truth}, predicted {predicted}:")
 
 
 def tiles(page):

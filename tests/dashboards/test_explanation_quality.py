@@ -15,7 +15,7 @@ from dashboards.service.requests import Judge, Part
 from dashboards.service.service import Service
 from dashboards.state.explanation_quality import AGAIN, ONCE, metrics_of
 from dashboards.state.session import Session
-from dashboards.views.explanation_quality import TrustView, region_words, score_words
+from dashboards.views.explanation_quality import ExplanationQualityView, region_words, score_words
 from dashboards.views.ranking import ranking_words
 from tests.conftest import SAMPLES
 from tests.served import draw, make_models, until
@@ -47,8 +47,8 @@ def visit(service, tmp_path):
         async def tell():
             session = Session(service, Uploads(tmp_path / "uploads"))
             try:
-                session.bench.choose_model("small")
-                session.bench.add(file, (SAMPLES / file).read_bytes())
+                session.workspace.choose_model("small")
+                session.workspace.add(file, (SAMPLES / file).read_bytes())
                 await until(lambda: session.explorer.explanation)
                 return await asyncio.wait_for(story(session), 120)
             finally:
@@ -60,15 +60,15 @@ def visit(service, tmp_path):
 
 
 async def judged(session, depth):
-    session.trust.run(depth)
-    await until(lambda: session.trust.done(depth) or session.trust.problem)
-    return session.trust.scores
+    session.quality.run(depth)
+    await until(lambda: session.quality.done(depth) or session.quality.problem)
+    return session.quality.scores
 
 
 def test_where_the_evidence_lies_is_said_unasked(visit, models):
     async def story(session):
-        await until(lambda: session.trust.audit)
-        return session.explorer.explanation, session.trust.audit
+        await until(lambda: session.quality.audit)
+        return session.explorer.explanation, session.quality.audit
 
     explanation, audit = visit(story)
 
@@ -84,15 +84,15 @@ def test_where_the_evidence_lies_is_said_unasked(visit, models):
 
 def test_regions_are_found_once_for_all_maps_of_a_sample(visit):
     async def story(session):
-        await until(lambda: session.trust.audit)
-        known, asked = session.trust.audit, []
-        submit = session.bench.visitor.submit
-        session.bench.visitor.submit = lambda request, slot: (
+        await until(lambda: session.quality.audit)
+        known, asked = session.quality.audit, []
+        submit = session.workspace.visitor.submit
+        session.workspace.visitor.submit = lambda request, slot: (
             asked.append(request) or submit(request, slot)
         )
         session.explorer.method = "saliency"
-        await until(lambda: session.explorer.explanation and session.trust.audit)
-        return known, session.trust.audit, asked
+        await until(lambda: session.explorer.explanation and session.quality.audit)
+        return known, session.quality.audit, asked
 
     first, second, asked = visit(story)
 
@@ -102,9 +102,9 @@ def test_regions_are_found_once_for_all_maps_of_a_sample(visit):
 
 def test_a_map_is_judged_as_the_library_judges_it(visit, models):
     async def story(session):
-        trust = session.trust
-        assert trust.scores == ()
-        passes, seconds = trust.passes(ONCE), trust.seconds(ONCE)
+        quality = session.quality
+        assert quality.scores == ()
+        passes, seconds = quality.passes(ONCE), quality.seconds(ONCE)
         return session.explorer.explanation, await judged(session, ONCE), passes, seconds
 
     explanation, scores, passes, seconds = visit(story)
@@ -125,14 +125,14 @@ def test_a_map_is_judged_as_the_library_judges_it(visit, models):
 
 def test_a_judged_map_is_known_when_one_comes_back_to_it(visit):
     async def story(session):
-        explorer, trust = session.explorer, session.trust
+        explorer, quality = session.explorer, session.quality
         first = await judged(session, ONCE)
         explorer.method = "saliency"
         await until(lambda: explorer.explanation)
-        other = trust.scores
+        other = quality.scores
         explorer.method = "grad_cam"
         await until(lambda: explorer.explanation)
-        return first, other, trust.scores
+        return first, other, quality.scores
 
     first, other, again = visit(story)
 
@@ -156,13 +156,13 @@ def test_a_method_is_run_again_only_on_request(visit):
 
 def test_judging_can_be_stopped(visit):
     async def story(session):
-        session.bench.choose_model("wide")
+        session.workspace.choose_model("wide")
         session.explorer.method = "saliency"
         await until(lambda: session.explorer.explanation)
-        session.trust.run(ONCE)
-        await until(lambda: session.trust.progress > 0)
-        session.trust.stop()
-        return session.trust.running, session.trust.status, session.trust.scores
+        session.quality.run(ONCE)
+        await until(lambda: session.quality.progress > 0)
+        session.quality.stop()
+        return session.quality.running, session.quality.status, session.quality.scores
 
     assert visit(story) == ("", "Stopped.", ())
 
@@ -181,12 +181,12 @@ def test_scores_go_into_the_bundle(visit):
 
 def test_each_step_says_its_cost_and_goes_when_it_is_done(visit):
     async def story(session):
-        view = TrustView(trust=session.trust)
-        await until(lambda: session.trust.passes(ONCE))
+        view = ExplanationQualityView(quality=session.quality)
+        await until(lambda: session.quality.passes(ONCE))
         button = view._buttons[ONCE]
         before = button.label, button.visible
         await judged(session, ONCE)
-        return session.trust.passes(ONCE), before, button.visible
+        return session.quality.passes(ONCE), before, button.visible
 
     passes, (label, shown), after = visit(story)
 
@@ -201,11 +201,13 @@ def test_a_map_without_signal_is_told_and_never_scored(visit, tmp_path):
         from PIL import Image
 
         Image.new("RGB", (40, 40)).save(blank.path)
-        session.bench.add("blank.png", blank.path.read_bytes())
-        await until(lambda: session.bench.file.name == "blank.png" and session.explorer.explanation)
+        session.workspace.add("blank.png", blank.path.read_bytes())
+        await until(
+            lambda: session.workspace.file.name == "blank.png" and session.explorer.explanation
+        )
         session.explorer.method = "gradient_input"  # the picture is zero, so this is
-        await until(lambda: session.explorer.explanation and session.trust.audit)
-        return session.trust.audit, await judged(session, ONCE)
+        await until(lambda: session.explorer.explanation and session.quality.audit)
+        return session.quality.audit, await judged(session, ONCE)
 
     audit, scores = visit(story)
 
@@ -260,8 +262,8 @@ def test_the_maps_of_a_column_are_judged_and_ranked(visit):
 def test_a_report_tells_where_the_evidence_lies_and_how_it_was_judged(visit):
     async def story(session):
         await judged(session, ONCE)
-        await until(lambda: session.trust.audit)
-        return session.trust.audit.rows, (await session.report()).decode()
+        await until(lambda: session.quality.audit)
+        return session.quality.audit.rows, (await session.report()).decode()
 
     rows, page = visit(story)
 
@@ -271,14 +273,14 @@ def test_a_report_tells_where_the_evidence_lies_and_how_it_was_judged(visit):
 
 def test_what_was_judged_in_a_comparison_stands_under_the_map(visit):
     async def story(session):
-        grid, ranking, trust = session.comparison, session.ranking, session.trust
-        view = TrustView(trust=trust)
+        grid, ranking, quality = session.comparison, session.ranking, session.quality
+        view = ExplanationQualityView(quality=quality)
         session.tab = "compare"
         grid.run()
         await until(lambda: len([c for c in grid.cells.values() if c.explanation]) == 6)
         ranking.run()
-        await until(lambda: not ranking.running and trust.done(ONCE))
-        return trust.scores, view._buttons[ONCE].visible
+        await until(lambda: not ranking.running and quality.done(ONCE))
+        return quality.scores, view._buttons[ONCE].visible
 
     scores, offered = visit(story)
 
@@ -288,13 +290,13 @@ def test_what_was_judged_in_a_comparison_stands_under_the_map(visit):
 
 def test_another_map_is_offered_at_its_own_cost_even_where_no_region_is_known(visit):
     async def story(session):
-        view = TrustView(trust=session.trust)
-        await until(lambda: session.trust.passes(AGAIN))
-        session.trust._parted = lambda job: None  # whatever becomes of the regions
+        view = ExplanationQualityView(quality=session.quality)
+        await until(lambda: session.quality.passes(AGAIN))
+        session.quality._parted = lambda job: None  # whatever becomes of the regions
         session.explorer.set("smooth_grad", "num_samples", 8)
         session.explorer.method = "smooth_grad"
         await until(lambda: session.explorer.explanation)
-        return session.trust.passes(AGAIN), view._buttons[AGAIN]
+        return session.quality.passes(AGAIN), view._buttons[AGAIN]
 
     passes, button = visit(story)
 

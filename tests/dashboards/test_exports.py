@@ -50,10 +50,12 @@ def reading_of(explanation, name="made.png"):
 @pytest.fixture(scope="module")
 def item(explained, halves):
     return ReportItem(
-        reading_of(explained[0]), explained, describe_classifier(halves),
+        reading_of(explained[0]),
+        explained,
+        describe_classifier(halves),
         ("It is bright on the left.", "So it says left."),
         read_card(FOLDER / "xray_mobilenetv2.md"),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +155,20 @@ def test_a_report_tells_the_facts(item, explained):
     page = Page(session_report([item], "My session", "A note of mine.", language="fr"))
 
     for wanted in (
-        "My session", "A note of mine.", "made.png: left", "It is bright on the left.",
-        "Not a medical device", "Do the maps agree?", "How good xray_mobilenetv2 is",
-        "Conflict of 2 maps: why left?", "num_samples: 512", "completeness_gap", "0" * 64, "numpy",
+        "My session",
+        "A note of mine.",
+        "made.png: left",
+        "It is bright on the left.",
+        "Not a medical device",
+        "Do the maps agree?",
+        "How good xray_mobilenetv2 is",
+        "Conflict of 2 maps: why left?",
+        "num_samples: 512",
+        "completeness_gap",
+        "0" * 64,
+        "numpy",
         *(METHODS[e.method.name].paper for e in explained),
-    ):  # fmt: skip
+    ):
         assert wanted in page.text, wanted
     assert {"lang": "fr"} in page.all("div")
     assert page.wrong == page.open == []
@@ -189,7 +200,7 @@ def test_names_are_text_in_a_report_and_never_html(item, explained):
         title="</title><script>",
         note="<iframe src='//example.org'>",
         language='"><script>',
-    )  # fmt: skip
+    )
 
     page = Page(html)
     assert not {tag for tag, _ in page.tags} & {"script", "iframe", "s"}
@@ -247,8 +258,9 @@ def test_a_recording_can_be_heard_in_a_report_window_by_window(hummed, item):
 
     sounds = page.all("audio")
     assert [sound["aria-label"] for sound in sounds] == [
-        "Sound from 0.00 to 1.00 seconds", "Sound from 0.50 to 1.50 seconds",
-    ]  # fmt: skip
+        "Sound from 0.00 to 1.00 seconds",
+        "Sound from 0.50 to 1.50 seconds",
+    ]
     with wave.open(io.BytesIO(base64.b64decode(sounds[0]["src"].split(",")[1]))) as file:
         assert file.getnframes() == 8000
     assert "2 of 2 windows are called left" in page.text

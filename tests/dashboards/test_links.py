@@ -17,10 +17,26 @@ MODEL = ModelEntry("xray", Path("xray.keras"), "c9c64322" * 8, None, "X-ray", ("
 UNREAD = replace(MODEL, name="unread", classes=())
 KNOWN = Known({"xray": MODEL, "unread": UNREAD}, {SHA256})
 FULL = View(
-    "compare", SHA256, "xray", "c9c64322", 3, "occlusion", 2, 0, "", 17,
-    (("baseline", 0.30000000000000004), ("patch", 48)), ("grad_cam", "lime"), "fr",
-    "models", (2, 1), ("unread", "xray"), "grad_cam_pp", "unread", "",
-)  # fmt: skip
+    "compare",
+    SHA256,
+    "xray",
+    "c9c64322",
+    3,
+    "occlusion",
+    2,
+    0,
+    "",
+    17,
+    (("baseline", 0.30000000000000004), ("patch", 48)),
+    ("grad_cam", "lime"),
+    "fr",
+    "models",
+    (2, 1),
+    ("unread", "xray"),
+    "grad_cam_pp",
+    "unread",
+    "",
+)
 
 
 def test_the_view_of_the_page_itself_needs_no_link():
@@ -56,13 +72,21 @@ def test_random_views_are_restored():
     for _ in range(200):
         target, contrast = rng.choice(3, 2, replace=False).tolist()
         view = View(
-            tab=str(rng.choice(TABS)), sample=SHA256, model="xray", target=target,
-            contrast=contrast, window=int(rng.integers(9999)), seed=int(rng.integers(MAX_SEED)),
-            method="smooth_grad", settings=(("noise", float(rng.random())),),
+            tab=str(rng.choice(TABS)),
+            sample=SHA256,
+            model="xray",
+            target=target,
+            contrast=contrast,
+            window=int(rng.integers(9999)),
+            seed=int(rng.integers(MAX_SEED)),
+            method="smooth_grad",
+            settings=(("noise", float(rng.random())),),
             methods=tuple(rng.choice(list(METHODS), 3, replace=False).tolist()),
-            language=str(rng.choice(LANGUAGES)), classes=tuple(rng.permutation(3).tolist()),
-            left="xray", right=[None, "", "unread"][rng.integers(3)],
-        )  # fmt: skip
+            language=str(rng.choice(LANGUAGES)),
+            classes=tuple(rng.permutation(3).tolist()),
+            left="xray",
+            right=[None, "", "unread"][rng.integers(3)],
+        )
 
         assert from_query(to_query(view), KNOWN) == (view, ())
 

@@ -150,9 +150,13 @@ def test_an_answer_comes_back_as_it_was_packed_and_names_no_file(ear, explained,
 
 def test_a_key_tells_what_is_heard_and_not_who_asks():
     others = [
-        Listen(ASKED, ONLY), Listen(ASKED, ONLY, (), 0.5), Listen(ASKED, SOLO, (1,)),
-        Listen(ASKED, SOLO, (1, 2)), Listen(ASKED, MUTE, (1,)), Listen(replace(ASKED, window=1)),
-    ]  # fmt: skip
+        Listen(ASKED, ONLY),
+        Listen(ASKED, ONLY, (), 0.5),
+        Listen(ASKED, SOLO, (1,)),
+        Listen(ASKED, SOLO, (1, 2)),
+        Listen(ASKED, MUTE, (1,)),
+        Listen(replace(ASKED, window=1)),
+    ]
     renamed = Listen(replace(ASKED, file=replace(FILE, name="other.wav", path=Path("x.wav"))))
 
     assert len({key(request) for request in [Listen(ASKED), *others]}) == 7
@@ -162,11 +166,16 @@ def test_a_key_tells_what_is_heard_and_not_who_asks():
 @pytest.mark.parametrize(
     "data",
     [
-        None, "solo", {"part": "solo"}, {"part": 1, "number": 1}, {"part": "solo", "number": -1},
-        {"part": "solo", "number": 10**9}, {"part": "solo", "number": "1"},
+        None,
+        "solo",
+        {"part": "solo"},
+        {"part": 1, "number": 1},
+        {"part": "solo", "number": -1},
+        {"part": "solo", "number": 10**9},
+        {"part": "solo", "number": "1"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_no_button_says_is_not_heard(data):
     pressed = []
     mixer = Mixer(lambda *what: pressed.append(what))
@@ -194,7 +203,7 @@ def service(tmp_path_factory, small_cnn):
 
 
 async def map_of(session, data, name="talk.wav"):
-    session.bench.add(name, data)
+    session.workspace.add(name, data)
     await until(lambda: session.explorer.explanation or session.explorer.problem)
     assert session.explorer.problem == ""
 
@@ -227,8 +236,8 @@ def burst():
 def test_nothing_is_computed_before_it_is_asked_for(visit):
     async def story(session):
         listener, asked = session.listener, []
-        submit = session.bench.visitor.submit
-        session.bench.visitor.submit = lambda request, slot: (
+        submit = session.workspace.visitor.submit
+        session.workspace.visitor.submit = lambda request, slot: (
             asked.append(slot) or submit(request, slot)
         )
         view = ListenView(listener=listener)
@@ -332,18 +341,18 @@ def test_what_goes_wrong_is_a_problem_until_something_else_is_asked(visit, servi
 def test_the_card_is_there_for_sounds_only_and_tells_the_window(visit, tmp_path):
     async def story(session):
         view = ListenView(listener=session.listener)
-        session.bench.choose_model("eyes")
+        session.workspace.choose_model("eyes")
         await map_of(session, draw(tmp_path, "x.png").path.read_bytes(), "x.png")
         assert (len(view._place), view._place.visible) == (0, False)
         await map_of(session, recording())
         assert (len(view._place), view._place.visible) == (1, True)
-        parts, start = view._parts, session.bench.sample.sound.seconds[0]
+        parts, start = view._parts, session.workspace.sample.sound.seconds[0]
         assert f"the window from {start:.2f} to" in parts._intro.object
         session.listener.hear(BUT)
         await heard(session.listener)
         assert "asked about this very file" in parts._numbers.object
         assert parts._player.label == "Everything but that"
-        session.bench.step(1)
+        session.workspace.step(1)
         return view._place.visible
 
     assert visit(story) is False
@@ -384,10 +393,12 @@ def test_one_sound_plays_at_a_time_and_every_button_tells_what_it_does():
         pair = [Player(label="First"), Player(label="Second")]
         players.append(pair)
         mixer = Mixer(
-            lambda *what: pressed.append(what), part="solo", chosen=[2],
+            lambda *what: pressed.append(what),
+            part="solo",
+            chosen=[2],
             parts=[{"value": "original", "label": "The <b>original</b>"}],
             regions=[{"where": f"0.{n} s", "share": "+5%"} for n in (1, 2)],
-        )  # fmt: skip
+        )
         return pn.Column(mixer, *pair)
 
     with served(make_page) as address, chromium() as browser:

@@ -15,11 +15,20 @@ from xai_tf.tasks import TASKS
 
 SIZE = 128
 SAMPLE = {
-    "deepfake_audio": ("speech_human.wav", 2), "lung_opacity": ("xray_opacity.jpg", 2),
-    "brain_tumor": ("brain_head_lesion.png", 4), "dog_breeds": ("dog.jpg", 10),
-}  # fmt: skip
-FEW = {"num_samples": 16, "steps": 8, "num_designs": 2, "grid": 4, "patch": 64, "stride": 64,
-       "num_segments": 6}  # fmt: skip
+    "deepfake_audio": ("speech_human.wav", 2),
+    "lung_opacity": ("xray_opacity.jpg", 2),
+    "brain_tumor": ("brain_head_lesion.png", 4),
+    "dog_breeds": ("dog.jpg", 10),
+}
+FEW = {
+    "num_samples": 16,
+    "steps": 8,
+    "num_designs": 2,
+    "grid": 4,
+    "patch": 64,
+    "stride": 64,
+    "num_segments": 6,
+}
 REQUIRED = ["vgg16", "resnet50", "inception_v3", "mobilenet_v2", "densenet121"]
 
 

@@ -21,9 +21,12 @@ def test_panel_serves_the_page(tmp_path):
     log = tmp_path / "log"
     with log.open("w") as out:
         server = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
+            command,
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
             env={**os.environ, "XAI_TF_CACHE": str(tmp_path / "cache")},
-        )  # fmt: skip
+        )
     try:
         page = answer(f"http://localhost:{port}/app", server)
     finally:

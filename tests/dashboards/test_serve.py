@@ -176,11 +176,22 @@ def test_the_socket_of_a_page_opens(site):
 @pytest.mark.parametrize(
     "path",
     [
-        "/liveness", "/liveness?endpoint=/", "/rest/session_info", "/rest/", "/admin", "/metadata",
-        "/autoload.js?bokeh-autoload-element=x", "/login", "/logout", "/static", "//", "/ws/ws",
-        "/%2e%2e/etc/passwd", "/app",
+        "/liveness",
+        "/liveness?endpoint=/",
+        "/rest/session_info",
+        "/rest/",
+        "/admin",
+        "/metadata",
+        "/autoload.js?bokeh-autoload-element=x",
+        "/login",
+        "/logout",
+        "/static",
+        "//",
+        "/ws/ws",
+        "/%2e%2e/etc/passwd",
+        "/app",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_part_of_the_page_is_not_there(site, path):
     before = site.built
 
@@ -398,9 +409,12 @@ def test_further_names_are_let_in(tmp_path):
     names = names_of(settings_at(tmp_path, origins=("XAI.example.org", "b.org:8443")), 5006)
 
     expected = {
-        "127.0.0.1:5006", "localhost:5006", "xai.example.org:80", "xai.example.org:5006",
+        "127.0.0.1:5006",
+        "localhost:5006",
+        "xai.example.org:80",
+        "xai.example.org:5006",
         "b.org:8443",
-    }  # fmt: skip
+    }
     assert names == expected
 
 
@@ -526,10 +540,13 @@ def test_a_stopped_server_leaves_nothing(tmp_path, number):
     script.write_text(SERVE)
     words = ["serve", "--port", "0", "--no-browser", "--workers", "1", "--cache", tmp_path / "c"]
     with subprocess.Popen(
-        [sys.executable, script, *words], cwd=tmp_path, text=True,
+        [sys.executable, script, *words],
+        cwd=tmp_path,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as server:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as server:
         try:
             url = server.stdout.readline().strip()
             assert httpx.get(url).status_code == 200

@@ -696,8 +696,10 @@ def server_at(tmp_path, state):
     script.write_text(SERVER)
     server = subprocess.Popen(
         [sys.executable, script, tmp_path / "store", state],
-        stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(SAMPLES.parents[1])},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SAMPLES.parents[1])},
+    )
     try:
         yield server, int(server.stdout.readline())
     finally:

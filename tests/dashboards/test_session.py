@@ -28,9 +28,9 @@ from dashboards.state import workspace as bench_module
 from dashboards.state.comparison import MODELS
 from dashboards.state.session import Session
 from dashboards.views import compare, sidebar
-from dashboards.views.downloads import TakeView
+from dashboards.views.downloads import DownloadsView
 from dashboards.views.explain import FindingsView, PredictionView
-from dashboards.views.layer_sweep import DepthPage
+from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.method import MethodView
 from dashboards.views.sidebar import InputView
 from tests.conftest import SAMPLES
@@ -65,8 +65,8 @@ def service(models, tmp_path_factory):
 
 def give(session, tmp_path, name="mine.png"):
     """Drop a picture that nobody gave before."""
-    session.bench.add(name, draw(tmp_path, name).path.read_bytes())
-    return session.bench.file
+    session.workspace.add(name, draw(tmp_path, name).path.read_bytes())
+    return session.workspace.file
 
 
 async def explained(session):
@@ -76,15 +76,15 @@ async def explained(session):
 
 def fits(session):
     """Whether the answer shown is one to the question asked."""
-    explorer, bench = session.explorer, session.bench
+    explorer, workspace = session.explorer, session.workspace
     request, shown = explorer.request(), explorer.explanation
-    classes = bench.reading.prediction.classes
+    classes = workspace.reading.prediction.classes
     return (
-        shown.sample.sha256 == bench.file.sha256
+        shown.sample.sha256 == workspace.file.sha256
         and shown.method.name == explorer.method
         and shown.target == request.target
         and shown.contrast == request.contrast
-        and shown.prediction.classes == classes == (bench.model.classes or classes)
+        and shown.prediction.classes == classes == (workspace.model.classes or classes)
         and all(shown.settings[name] == value for name, value in request.settings)
         and (request.layer is None or shown.layer == request.layer)
         and (not shown.method.stochastic or shown.seed == request.seed)
@@ -94,22 +94,22 @@ def fits(session):
 def test_a_file_is_predicted_and_gets_the_cheapest_map_unasked(visit, tmp_path):
     async def story(session):
         give(session, tmp_path)
-        await until(lambda: session.bench.working.startswith("Reading mine.png"))
+        await until(lambda: session.workspace.working.startswith("Reading mine.png"))
         await explained(session)
         return session
 
     session = visit(story)
 
-    assert session.bench.working == session.bench.problem == ""
-    assert session.bench.reading.prediction.classes == ("a", "b", "c")
+    assert session.workspace.working == session.workspace.problem == ""
+    assert session.workspace.reading.prediction.classes == ("a", "b", "c")
     assert session.explorer.explanation.method.name == "grad_cam"
     assert fits(session)
 
 
 def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_path):
     async def story(session):
-        bench, explorer = session.bench, session.explorer
-        bench.choose_model("wide")
+        workspace, explorer = session.workspace, session.explorer
+        workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
         explorer.param.update(method="rise", settings=SLOW)
@@ -124,7 +124,7 @@ def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_p
         assert "of 16384 passes" in explorer.status
         explorer.stop()
         assert (explorer.running, explorer.status, explorer.partial) == (False, "Stopped.", None)
-        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+        await until(lambda: not any(w.doing for w in workspace.service.status().workers))
 
         explorer.set("rise", "num_samples", 256)
         explorer.run()
@@ -167,15 +167,15 @@ def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_pa
     rng = np.random.default_rng(0)
 
     async def story(session):
-        bench, explorer = session.bench, session.explorer
+        workspace, explorer = session.workspace, session.explorer
         for number in range(3):
             give(session, tmp_path, f"{number}.png")
         for _ in range(20):
             what = rng.integers(4)
             if what == 0:
-                bench.show(bench.files[rng.integers(3)])
+                workspace.show(workspace.files[rng.integers(3)])
             elif what == 1:
-                bench.choose_model(["small", "twin", "other"][rng.integers(3)])
+                workspace.choose_model(["small", "twin", "other"][rng.integers(3)])
             elif what == 2:
                 explorer.method = ["grad_cam", "saliency", "fem", "gradient_input"][rng.integers(4)]
             else:
@@ -183,18 +183,18 @@ def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_pa
             await asyncio.sleep(rng.choice([0, 0, 0.01, 0.1]))
         await until(lambda: explorer.explanation and not explorer.running)
         await asyncio.sleep(0.3)  # for anything that is late
-        assert explorer.problem == bench.problem == ""
-        return fits(session), len(bench.files)
+        assert explorer.problem == workspace.problem == ""
+        return fits(session), len(workspace.files)
 
     assert visit(story) == (True, 3)
 
 
 def test_the_class_asked_for_belongs_to_a_file_and_a_model(visit, tmp_path):
     async def story(session):
-        bench, explorer = session.bench, session.explorer
+        workspace, explorer = session.workspace, session.explorer
         first = give(session, tmp_path)
         give(session, tmp_path, "second.png")
-        for change in (lambda: bench.show(first), lambda: bench.choose_model("twin")):
+        for change in (lambda: workspace.show(first), lambda: workspace.choose_model("twin")):
             await explained(session)
             explorer.param.update(target=1, contrast=2)
             change()
@@ -207,16 +207,16 @@ def test_the_class_asked_for_belongs_to_a_file_and_a_model(visit, tmp_path):
 
 def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
     async def story(session):
-        bench, explorer = session.bench, session.explorer
+        workspace, explorer = session.workspace, session.explorer
         first = give(session, tmp_path)
         await explained(session)
         give(session, tmp_path)
         await explained(session)
         explorer.target = 1
         asked = []
-        submit = bench.visitor.submit
-        bench.visitor.submit = lambda request, slot: asked.append(slot) or submit(request, slot)
-        bench.show(first)
+        submit = workspace.visitor.submit
+        workspace.visitor.submit = lambda request, slot: asked.append(slot) or submit(request, slot)
+        workspace.show(first)
         return asked, explorer.explanation is not None, fits(session)
 
     assert visit(story) == (["read", "regions"], True, True)  # no map
@@ -245,25 +245,25 @@ def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
 
 def test_a_model_that_cannot_be_loaded_is_a_problem_until_the_next(visit, tmp_path):
     async def story(session):
-        bench = session.bench
-        bench.choose_model("damaged")
+        workspace = session.workspace
+        workspace.choose_model("damaged")
         give(session, tmp_path)
-        await until(lambda: bench.problem)
-        assert "damaged" in bench.problem
-        assert bench.working == ""
-        bench.choose_model("small")
+        await until(lambda: workspace.problem)
+        assert "damaged" in workspace.problem
+        assert workspace.working == ""
+        workspace.choose_model("small")
         await explained(session)
-        return bench.problem
+        return workspace.problem
 
     assert visit(story) == ""
 
 
 def test_a_file_that_is_refused_is_told_although_the_next_is_shown(visit, tmp_path):
     async def story(session):
-        session.bench.add("a <b>.exe", b"MZ" + bytes(100))
+        session.workspace.add("a <b>.exe", b"MZ" + bytes(100))
         give(session, tmp_path)
         await explained(session)
-        return session.bench.problem, [file.name for file in session.bench.files]
+        return session.workspace.problem, [file.name for file in session.workspace.files]
 
     problem, names = visit(story)
 
@@ -275,23 +275,23 @@ def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, mon
     monkeypatch.setattr(bench_module, "LARGE", 1000)
 
     async def story(session):
-        bench, add = session.bench, session.bench.uploads.add
+        workspace, add = session.workspace, session.workspace.uploads.add
 
         def slowly(name, data):
             time.sleep(0.2)
             return add(name, data)
 
-        bench.uploads.add = slowly
+        workspace.uploads.add = slowly
         start = time.monotonic()
         for name in ("first.png", "second.png"):
-            bench.add(name, draw(tmp_path, name).path.read_bytes())
-        bench.add("bad.png", b"none")
+            workspace.add(name, draw(tmp_path, name).path.read_bytes())
+        workspace.add("bad.png", b"none")
         assert time.monotonic() - start < 0.15
         await asyncio.sleep(0)
-        assert bench.working == "Keeping first.png"
-        await until(lambda: bench.problem)
+        assert workspace.working == "Keeping first.png"
+        await until(lambda: workspace.problem)
         await explained(session)
-        return [file.name for file in bench.files], bench.file.name, bench.problem
+        return [file.name for file in workspace.files], workspace.file.name, workspace.problem
 
     names, shown, problem = visit(story)
 
@@ -302,30 +302,31 @@ def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, mon
 
 def test_files_that_come_too_fast_are_not_piled_up(visit, tmp_path):
     async def story(session):
-        bench = session.bench
-        heap = bytes(bench.uploads.limits.unfinished_bytes - 1)
-        bench.add("heap.png", heap)
-        bench.add("more.png", heap)
-        return bench.problem
+        workspace = session.workspace
+        heap = bytes(workspace.uploads.limits.unfinished_bytes - 1)
+        workspace.add("heap.png", heap)
+        workspace.add("more.png", heap)
+        return workspace.problem
 
     assert "more.png came while others" in visit(story)
 
 
 def test_a_sound_goes_to_a_model_that_hears(visit):
     async def story(session):
-        bench = session.bench
-        bench.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
-        assert (bench.model.name, bench.notice) == (
-            "ears", "talk.wav is a sound, so ears looks at it.",
-        )  # fmt: skip
+        workspace = session.workspace
+        workspace.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
+        assert (workspace.model.name, workspace.notice) == (
+            "ears",
+            "talk.wav is a sound, so ears looks at it.",
+        )
         await explained(session)
-        bench.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
-        bench.choose_model("small")
+        workspace.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
+        workspace.choose_model("small")
         await explained(session)
-        bench.step(1)
-        assert (bench.file.name, bench.model.name) == ("talk.wav", "ears")
+        workspace.step(1)
+        assert (workspace.file.name, workspace.model.name) == ("talk.wav", "ears")
         await explained(session)
-        return bench.problem
+        return workspace.problem
 
     assert visit(story) == ""
 
@@ -338,14 +339,14 @@ def test_a_long_recording_has_windows_to_choose_from(visit):
     )
 
     async def story(session):
-        bench, explorer = session.bench, session.explorer
-        bench.add("long.wav", sound.getvalue())
+        workspace, explorer = session.workspace, session.explorer
+        workspace.add("long.wav", sound.getvalue())
         await explained(session)
-        reading = bench.reading
+        reading = workspace.reading
         assert len(reading.samples) > 1
         chances = [p.probabilities[reading.prediction.label] for p in reading.predictions]
-        assert bench.window == int(np.argmax(chances))
-        bench.window = other = (bench.window + 1) % len(chances)
+        assert workspace.window == int(np.argmax(chances))
+        workspace.window = other = (workspace.window + 1) % len(chances)
         assert explorer.explanation is None
         made = await explained(session)
         return np.array_equal(made.sample.image, reading.samples[other].image)
@@ -355,38 +356,38 @@ def test_a_long_recording_has_windows_to_choose_from(visit):
 
 def test_files_are_stepped_through_removed_and_brought_back(visit, tmp_path):
     async def story(session):
-        bench = session.bench
+        workspace = session.workspace
         for name in "abc":
             give(session, tmp_path, name)
-        bench.step(1)
-        assert bench.file.name == "a"
-        bench.step(-1)
-        assert bench.file.name == "c"
-        bench.remove(bench.file)
-        assert [file.name for file in bench.files] == ["a", "b"]
-        assert bench.file.name == "b"
-        bench.undo()
-        assert bench.file.name == "c"
-        for file in list(bench.files):
-            bench.remove(file)
-        assert (bench.file, bench.reading, bench.working) == (None, None, "")
+        workspace.step(1)
+        assert workspace.file.name == "a"
+        workspace.step(-1)
+        assert workspace.file.name == "c"
+        workspace.remove(workspace.file)
+        assert [file.name for file in workspace.files] == ["a", "b"]
+        assert workspace.file.name == "b"
+        workspace.undo()
+        assert workspace.file.name == "c"
+        for file in list(workspace.files):
+            workspace.remove(file)
+        assert (workspace.file, workspace.reading, workspace.working) == (None, None, "")
         assert session.explorer.explanation is None
-        bench.step(1)
-        bench.undo()
+        workspace.step(1)
+        workspace.undo()
         await explained(session)
-        return bench.file.name, fits(session)
+        return workspace.file.name, fits(session)
 
     assert visit(story) == ("c", True)
 
 
 def test_a_removed_file_that_made_room_cannot_come_back(visit, tmp_path):
     async def story(session):
-        bench = session.bench
+        workspace = session.workspace
         give(session, tmp_path, "gone.png")
-        bench.remove(bench.file)
-        bench.uploads._removed.popitem()[1].path.unlink()  # as when room is made
-        bench.undo()
-        return bench.problem, bench.files, bench.can_undo
+        workspace.remove(workspace.file)
+        workspace.uploads._removed.popitem()[1].path.unlink()  # as when room is made
+        workspace.undo()
+        return workspace.problem, workspace.files, workspace.can_undo
 
     problem, files, can_undo = visit(story)
 
@@ -411,11 +412,11 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         strongest = [abs(grid.cells[2, c].explanation.attribution).max() for c in (0, 1)]
         assert grid.end(2) <= max(strongest)
         assert grid.agreement(0).correlations.shape == (3, 3)
-        assert grid.consensus(1).shape == grid.conflicts(1).level.shape == (32, 32)
+        assert grid.consensus(1).shape == grid.disagreement_map(1).level.shape == (32, 32)
         assert [made.method.name for made in grid.of_column(1)] == grid.methods
         grid.methods = ["gradient_input"]
         assert grid.cells[0, 1].explanation
-        assert grid.agreement(0) is grid.conflicts(0) is None
+        assert grid.agreement(0) is grid.disagreement_map(0) is None
         explorer.seed = 5
         grid.methods = ["smooth_grad"]
         assert grid.cells[0, 0].request.seed == 5
@@ -434,7 +435,7 @@ def test_models_are_compared_with_those_of_the_same_task(visit, tmp_path):
         grid.run()
         await until(lambda: all(cell.explanation for cell in grid.cells.values()))
         names = {cell.explanation.target_name for cell in grid.cells.values()}
-        return names == {session.bench.reading.prediction.name}
+        return names == {session.workspace.reading.prediction.name}
 
     assert visit(story)
 
@@ -442,8 +443,8 @@ def test_models_are_compared_with_those_of_the_same_task(visit, tmp_path):
 @pytest.mark.parametrize("how", ["stop", "leave"])
 def test_a_grid_that_is_left_or_stopped_works_no_more(visit, tmp_path, how):
     async def story(session):
-        bench, grid = session.bench, session.comparison
-        bench.choose_model("wide")
+        workspace, grid = session.workspace, session.comparison
+        workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
         session.explorer.settings = SLOW
@@ -454,19 +455,19 @@ def test_a_grid_that_is_left_or_stopped_works_no_more(visit, tmp_path, how):
             grid.stop()
             assert {cell.status for cell in grid.cells.values()} == {"Stopped."}
         else:
-            bench.remove(bench.file)
+            workspace.remove(workspace.file)
             assert grid.cells == {}
         assert grid.running == 0
-        await until(lambda: not any(w.doing for w in bench.service.status().workers))
-        return bench.service.status().waiting
+        await until(lambda: not any(w.doing for w in workspace.service.status().workers))
+        return workspace.service.status().waiting
 
     assert visit(story) == 0
 
 
 def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_path):
     async def story(session):
-        bench, grid, explorer = session.bench, session.comparison, session.explorer
-        bench.choose_model("wide")
+        workspace, grid, explorer = session.workspace, session.comparison, session.explorer
+        workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
         explorer.settings = SLOW
@@ -478,35 +479,35 @@ def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_
         explorer.settings = {**SLOW, "smooth_grad": {"num_samples": 16}}
         assert grid.cells[0, 0].busy
         assert grid.cells[0, 0].request is waiting
-        assert "compare 0 0" in bench.visitor._slots
-        assert "compare 1 0" not in bench.visitor._slots
+        assert "compare 0 0" in workspace.visitor._slots
+        assert "compare 1 0" not in workspace.visitor._slots
         assert dict(grid.cells[1, 0].request.settings) == {"num_samples": 16}
         assert not grid.cells[1, 0].busy
         assert grid.running == 1
         explorer.settings = {}
         assert not grid.cells[0, 0].busy
         assert grid.running == 0
-        await until(lambda: not any(w.doing for w in bench.service.status().workers))
+        await until(lambda: not any(w.doing for w in workspace.service.status().workers))
 
     visit(story)
 
 
 def test_two_models_are_followed_through_their_layers_while_looked_at(visit, tmp_path):
     async def story(session):
-        depth = session.depth
+        layer_sweep = session.layer_sweep
         file = give(session, tmp_path)
         await explained(session)
-        assert (depth.left, depth.right, depth.maps) == ("small", "twin", {})
+        assert (layer_sweep.left, layer_sweep.right, layer_sweep.maps) == ("small", "twin", {})
         session.tab = "layers"
-        await until(lambda: len(depth.maps) == 2)
-        assert {len(maps) for maps in depth.maps.values()} == {2}
-        assert depth.status == {"left": "", "right": ""}
-        depth.right = ""
-        await until(lambda: "left" in depth.maps)
-        assert "right" not in depth.maps
+        await until(lambda: len(layer_sweep.maps) == 2)
+        assert {len(maps) for maps in layer_sweep.maps.values()} == {2}
+        assert layer_sweep.status == {"left": "", "right": ""}
+        layer_sweep.right = ""
+        await until(lambda: "left" in layer_sweep.maps)
+        assert "right" not in layer_sweep.maps
         session.tab = "explain"
-        assert depth.maps == {}
-        return depth.active, file.name
+        assert layer_sweep.maps == {}
+        return layer_sweep.active, file.name
 
     assert visit(story) == (False, "mine.png")
 
@@ -515,12 +516,15 @@ def test_a_link_restores_the_question_about_a_sample(visit):
     item = next(item for item in GALLERY if item.name == "cat.jpg")
 
     async def ask(session):
-        session.bench.show(Uploads.from_path(item.path), "twin")
+        session.workspace.show(Uploads.from_path(item.path), "twin")
         await explained(session)
         session.explorer.param.update(
-            method="smooth_grad", target=2, contrast=1, seed=7,
+            method="smooth_grad",
+            target=2,
+            contrast=1,
+            seed=7,
             settings={"smooth_grad": {"noise": 0.3}},
-        )  # fmt: skip
+        )
         session.param.update(tab="compare", language="fr")
         session.explorer.run()
         await explained(session)
@@ -530,7 +534,7 @@ def test_a_link_restores_the_question_about_a_sample(visit):
 
     async def follow(session):
         session.restore(f"?{link}")
-        return session.view(), await explained(session), session.bench.notice, fits(session)
+        return session.view(), await explained(session), session.workspace.notice, fits(session)
 
     again, made, notice, fit = visit(follow)
 
@@ -547,17 +551,17 @@ def test_a_link_about_a_missing_file_is_followed_when_it_is_dropped(visit, tmp_p
 
     async def story(session):
         session.restore(link)
-        assert "Drop the same file to go on" in session.bench.notice
+        assert "Drop the same file to go on" in session.workspace.notice
         give(session, tmp_path, "another.png")
         await explained(session)
         assert session.explorer.method == "grad_cam"
-        session.bench.add("renamed.png", file.path.read_bytes())
+        session.workspace.add("renamed.png", file.path.read_bytes())
         await until(lambda: session.explorer.method == "saliency" and session.explorer.explanation)
         session.explorer.method = "grad_cam"
-        session.bench.step(1)
-        session.bench.step(1)
+        session.workspace.step(1)
+        session.workspace.step(1)
         await explained(session)
-        return session.bench.model.name, session.explorer.method, fits(session)
+        return session.workspace.model.name, session.explorer.method, fits(session)
 
     assert visit(story) == ("twin", "grad_cam", True)
 
@@ -565,7 +569,7 @@ def test_a_link_about_a_missing_file_is_followed_when_it_is_dropped(visit, tmp_p
 def test_a_link_with_bad_values_does_what_it_can_and_says_the_rest(visit):
     async def story(session):
         session.restore("model=none&method=<b>&target=9&tab=layers&sample=../etc&language=xx")
-        return session.tab, session.bench.model.name, session.language, session.bench.notice
+        return session.tab, session.workspace.model.name, session.language, session.workspace.notice
 
     tab, model, language, notice = visit(story)
 
@@ -577,7 +581,7 @@ def test_a_link_with_bad_values_does_what_it_can_and_says_the_rest(visit):
 def test_a_link_tells_that_the_model_has_changed(visit):
     async def story(session):
         session.restore("model=twin&fingerprint=00000000")
-        return session.bench.model.name, session.bench.notice
+        return session.workspace.model.name, session.workspace.notice
 
     name, notice = visit(story)
 
@@ -613,7 +617,7 @@ def test_what_is_kept_of_a_visitor_is_bounded(visit, tmp_path, monkeypatch):
             session.explorer.method = method
             await explained(session)
         made = session.made()
-        assert all(explanation.sample is session.bench.sample for _, explanation in made)
+        assert all(explanation.sample is session.workspace.sample for _, explanation in made)
         return [explanation.method.name for _, explanation in made]
 
     assert visit(story) == ["saliency", "gradient_input"]
@@ -622,7 +626,7 @@ def test_what_is_kept_of_a_visitor_is_bounded(visit, tmp_path, monkeypatch):
 def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
     async def story(session):
         explorer = session.explorer
-        session.bench.choose_model("wide")
+        session.workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
         explorer.param.update(method="rise", settings=SLOW)
@@ -644,8 +648,15 @@ async def sampled(session, count):
     explorer = session.explorer
     if explorer.explanation is None and not explorer.running:
         explorer.run()
-    await until(lambda: explorer.problem or ((shown := explorer.explanation) and (
-        shown.convergence and shown.settings["num_samples"] == count)))  # fmt: skip
+    await until(
+        lambda: (
+            explorer.problem
+            or (
+                (shown := explorer.explanation)
+                and (shown.convergence and shown.settings["num_samples"] == count)
+            )
+        )
+    )
     assert explorer.problem == ""
     return explorer.explanation
 
@@ -676,7 +687,7 @@ def test_run_more_goes_on_from_the_samples_there_are(visit, tmp_path):
 def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
     async def story(session):
         explorer = session.explorer
-        session.bench.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())  # noise may not settle
+        session.workspace.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())  # noise may not settle
         await explained(session)
         explorer.param.update(method="lime", settings={"lime": {"num_samples": 64}})
         await sampled(session, 64)
@@ -686,7 +697,7 @@ def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
         explorer.method = "saliency"
         await explained(session)
         explorer.method = "lime"
-        stored = session.bench.service.knows(explorer.request())
+        stored = session.workspace.service.knows(explorer.request())
         return settled, explorer, FindingsView(explorer=explorer)._words.object, stored
 
     settled, explorer, said, stored = visit(story)
@@ -705,7 +716,7 @@ def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
 def test_stopping_what_goes_on_leaves_the_map_there_was(visit, tmp_path):
     async def story(session):
         explorer = session.explorer
-        session.bench.choose_model("wide")
+        session.workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
         explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
@@ -733,7 +744,7 @@ def test_an_answer_of_fewer_samples_than_may_be_asked_for_is_shown(visit, tmp_pa
         some = await sampled(session, 32)
         request = replace(explorer.request(), until_stable=0.9)
         few = replace(some, settings={**some.settings, "num_samples": 8})
-        job = Job(request, session.bench.visitor)
+        job = Job(request, session.workspace.visitor)
         explorer._job = job
         explorer.param.update(running=True, explanation=None)
         job.watch(explorer._heard)
@@ -766,7 +777,7 @@ def test_run_more_tells_all_passes_where_the_state_was_too_large(visit, tmp_path
 def test_a_partial_map_is_drawn_once(visit, tmp_path):
     async def story(session):
         explorer = session.explorer
-        session.bench.choose_model("wide")
+        session.workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
         explorer.param.update(method="rise", settings=SLOW)
@@ -783,18 +794,18 @@ def test_a_partial_map_is_drawn_once(visit, tmp_path):
 
 def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
     async def story(session):
-        bench = session.bench
-        bench.choose_model("twin")
+        workspace = session.workspace
+        workspace.choose_model("twin")
         first = give(session, tmp_path)
-        bench.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
-        assert bench.model.name == "ears"
-        bench.show(first)
-        assert bench.model.name == "twin"
-        assert bench.notice == "mine.png is no sound, so twin looks at it."
-        bench.step(1)
-        assert bench.model.name == "ears"
+        workspace.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
+        assert workspace.model.name == "ears"
+        workspace.show(first)
+        assert workspace.model.name == "twin"
+        assert workspace.notice == "mine.png is no sound, so twin looks at it."
+        workspace.step(1)
+        assert workspace.model.name == "ears"
         give(session, tmp_path, "fresh.png")
-        return bench.model.name, bench.notice
+        return workspace.model.name, workspace.notice
 
     model, notice = visit(story)
 
@@ -807,22 +818,22 @@ def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
         session.tab = "tuning"
         session.try_model("winner")
         assert session.tab == "tuning"
-        assert "There is no model winner on this server" in session.bench.problem
+        assert "There is no model winner on this server" in session.workspace.problem
         session.try_model("twin")
-        return session.tab, session.bench.model.name
+        return session.tab, session.workspace.model.name
 
     assert visit(story) == ("explain", "twin")
 
 
 def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path):
     async def story(session):
-        bench, explorer = session.bench, session.explorer
+        workspace, explorer = session.workspace, session.explorer
         give(session, tmp_path, "gone.png")
         await explained(session)
-        gone = bench.file
+        gone = workspace.file
         give(session, tmp_path, "kept.png")
         await explained(session)
-        bench.remove(gone)
+        workspace.remove(gone)
         request, explanation = session.made_of_file()[0]
         explorer.made["bad"] = (replace(request, model=models["damaged"]), explanation)
         reports = await asyncio.gather(session.report(), session.report())
@@ -843,14 +854,17 @@ def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path
 
 def test_downloads_are_named_after_what_they_hold(visit, tmp_path):
     async def story(session):
-        view = TakeView(session=session)
+        view = DownloadsView(session=session)
         give(session, tmp_path, "mine <1>.png")
         await explained(session)
         return [button.filename for button in view._buttons]
 
     assert visit(story) == [
-        "mine_1_small_grad_cam.png", "mine_1_small_maps.npz", "mine_1_small.zip", "report.html",
-    ]  # fmt: skip
+        "mine_1_small_grad_cam.png",
+        "mine_1_small_maps.npz",
+        "mine_1_small.zip",
+        "report.html",
+    ]
 
 
 def test_any_class_can_be_explained_where_not_all_have_a_bar(visit, tmp_path, monkeypatch):
@@ -876,9 +890,7 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
     drawn = []
     for name in ("stage_of_sample", "stage_of", "_tables"):
         drawing = getattr(compare, name)
-        monkeypatch.setattr(
-            compare, name, lambda *a, f=drawing, n=name: drawn.append(n) or f(*a)
-        )  # fmt: skip
+        monkeypatch.setattr(compare, name, lambda *a, f=drawing, n=name: drawn.append(n) or f(*a))
 
     async def story(session):
         grid = session.comparison
@@ -902,27 +914,30 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
 
 def test_layers_are_asked_for_once_and_by_the_name_of_the_class(visit, tmp_path):
     async def story(session):
-        depth, asked = session.depth, []
+        layer_sweep, asked = session.layer_sweep, []
         session.tab = "layers"
-        submit = session.bench.visitor.submit
+        submit = session.workspace.visitor.submit
 
         def count(request, slot):
             asked.append(slot)
             return submit(request, slot)
 
-        session.bench.visitor.submit = count
-        page = DepthPage(depth=depth)
+        session.workspace.visitor.submit = count
+        page = LayerSweepPage(layer_sweep=layer_sweep)
         give(session, tmp_path)
-        await until(lambda: len(depth.maps) == 2)
-        assert [slot for slot in asked if slot.startswith("depth")] == ["depth left", "depth right"]
+        await until(lambda: len(layer_sweep.maps) == 2)
+        assert [slot for slot in asked if slot.startswith("layer_sweep")] == [
+            "layer_sweep left",
+            "layer_sweep right",
+        ]
         assert page._target.options == {"(what each predicts)": -1, "a": 0, "b": 1, "c": 2}
         page._target.value = 0
-        await until(lambda: len(depth.maps) == 2)
-        assert {maps[0].target_name for maps in depth.maps.values()} == {"a"}
-        depth.right = ""
+        await until(lambda: len(layer_sweep.maps) == 2)
+        assert {maps[0].target_name for maps in layer_sweep.maps.values()} == {"a"}
+        layer_sweep.right = ""
         give(session, tmp_path)
-        await until(lambda: "left" in depth.maps)
-        return depth.right, depth.target
+        await until(lambda: "left" in layer_sweep.maps)
+        return layer_sweep.right, layer_sweep.target
 
     assert visit(story) == ("", -1)
 
@@ -931,29 +946,34 @@ def test_a_link_restores_what_is_compared_and_followed(visit):
     item = next(item for item in GALLERY if item.name == "cat.jpg")
 
     async def ask(session, tab):
-        session.bench.show(Uploads.from_path(item.path), "small")
+        session.workspace.show(Uploads.from_path(item.path), "small")
         await explained(session)
         session.comparison.param.update(across=MODELS, models=["twin"], classes=[2, 0])
-        session.depth.param.update(method="grad_cam_pp", left="twin", right="")
+        session.layer_sweep.param.update(method="grad_cam_pp", left="twin", right="")
         session.tab = tab
         return session.link()
 
     async def follow(session, link):
         session.restore(link)
         await explained(session)
-        return session.comparison, session.depth, session.bench.notice
+        return session.comparison, session.layer_sweep, session.workspace.notice
 
     grid, _, said = visit(partial(follow, link=visit(partial(ask, tab="compare"))))
     assert (grid.across, grid.models, grid.classes, said) == (MODELS, ["twin"], [2, 0], "")
-    _, depth, said = visit(partial(follow, link=visit(partial(ask, tab="layers"))))
-    assert (depth.method, depth.left, depth.right, said) == ("grad_cam_pp", "twin", "", "")
+    _, layer_sweep, said = visit(partial(follow, link=visit(partial(ask, tab="layers"))))
+    assert (layer_sweep.method, layer_sweep.left, layer_sweep.right, said) == (
+        "grad_cam_pp",
+        "twin",
+        "",
+        "",
+    )
 
 
 def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
     async def story(session):
         session.restore("method=smooth_grad&set_noise=0.3&seed=4")
         give(session, tmp_path)
-        await until(lambda: session.bench.reading)
+        await until(lambda: session.workspace.reading)
         return session.explorer.request()
 
     request = visit(story)
@@ -964,14 +984,20 @@ def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
 def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):
     async def story():
         session = Session(service, Uploads(tmp_path / "uploads"))
-        session.bench.choose_model("wide")
+        session.workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
         session.explorer.param.update(method="rise", settings=SLOW)
         session.explorer.run()
         while not session.explorer.progress:  # no closure, which would keep the session
             await asyncio.sleep(0.01)
-        parts = (session, session.bench, session.explorer, session.comparison, session.depth)
+        parts = (
+            session,
+            session.workspace,
+            session.explorer,
+            session.comparison,
+            session.layer_sweep,
+        )
         traces = [weakref.ref(part) for part in (*parts, session.narrator)]
         session.close()
         assert not session.explorer.running
@@ -991,11 +1017,11 @@ def test_what_is_dropped_or_recorded_comes_on_the_bench(visit, tmp_path):
     sound = (SAMPLES / "speech_human.wav").read_bytes()
 
     async def story(session):
-        view = InputView(bench=session.bench)
+        view = InputView(workspace=session.workspace)
         for field, data in ((view._drop, picture), (view._recorder, sound)):
             whole = {"file": 0, "name": "given", "size": len(data), "at": 0, "data": data}
             field._handle_msg(whole)
-        return [file.kind for file in session.bench.files], session.bench.problem
+        return [file.kind for file in session.workspace.files], session.workspace.problem
 
     assert visit(story) == (["picture", "sound"], "")
 
@@ -1005,14 +1031,14 @@ def test_only_who_takes_a_sample_gets_the_model_it_is_meant_for(visit, monkeypat
     monkeypatch.setattr(sidebar, "GALLERY", (dog,))
 
     async def story(session):
-        bench = session.bench
-        gallery = InputView(bench=bench)._gallery
-        bench.choose_model("small")
-        bench.add("mine.jpg", dog.path.read_bytes())
-        dropped = (bench.model.name, gallery.value)
-        bench.remove(bench.file)
+        workspace = session.workspace
+        gallery = InputView(workspace=workspace)._gallery
+        workspace.choose_model("small")
+        workspace.add("mine.jpg", dog.path.read_bytes())
+        dropped = (workspace.model.name, gallery.value)
+        workspace.remove(workspace.file)
         gallery.value = dog.name
-        return dropped, (bench.model.name, gallery.value)
+        return dropped, (workspace.model.name, gallery.value)
 
     assert visit(story) == (("small", "dog.jpg"), ("twin", "dog.jpg"))
 

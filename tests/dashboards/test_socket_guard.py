@@ -141,10 +141,15 @@ HOSTILE = {
     "a text too long": ["x" * (TEXT + 1)],
     "a header too long": [header(), "x" * (TEXT + 1)],
     "many buffers": [
-        header(num_buffers=10**9), "{}", '{"events": []}', *[json.dumps({"id": "b"}), b"x"] * 20
+        header(num_buffers=10**9),
+        "{}",
+        '{"events": []}',
+        *[json.dumps({"id": "b"}), b"x"] * 20,
     ],
     "buffers too large": [
-        header(num_buffers=3), "{}", '{"events": []}',
+        header(num_buffers=3),
+        "{}",
+        '{"events": []}',
         *[json.dumps({"id": "b"}), bytes(8 * MEGABYTE)] * 3,
     ],
     "too many models": patch(
@@ -163,7 +168,7 @@ HOSTILE = {
     "text for bytes": [header(num_buffers=1), "{}", '{"events": []}', '{"id": "b"}', "x"],
     "a buffer's name missing": [header(num_buffers=1), "{}", '{"events": []}', "{}", b"x"],
     "an unknown type": [header("<b>" * 200), "{}", "{}"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("parts", HOSTILE.values(), ids=HOSTILE)
@@ -199,11 +204,15 @@ def test_the_slider_of_a_page_moves_and_the_next_message_is_refused(site):
         patch(bomb(300)),
         patch(array(["a"] * 10_000, "U9999")),
         with_buffer(patch([array(use(), "uint8")] * 50), bytes(8 * MEGABYTE)),
-        [header(num_buffers=10**6), "{}", '{"events": []}',
-         *[json.dumps({"id": "b"}), bytes(MEGABYTE)] * 60],
+        [
+            header(num_buffers=10**6),
+            "{}",
+            '{"events": []}',
+            *[json.dumps({"id": "b"}), bytes(MEGABYTE)] * 60,
+        ],
     ],
     ids=["compressed", "letters", "copies", "buffers"],
-)  # fmt: skip
+)
 def test_an_attack_takes_no_memory(site, parts):
     talk(site, patch(0))
     before = peak(reset=True)

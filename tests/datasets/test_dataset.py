@@ -402,9 +402,7 @@ def test_a_test_set_is_drawn_where_there_is_a_validation_folder_only(tmp_path):
 def test_the_shares_can_be_chosen(tmp_path):
     folder_of_photos(tmp_path, cat=20, dog=20)
 
-    splits = read_splits(
-        tmp_path, PHOTOS, SIZE, options=DataOptions(validation=0.25, test=0.4)
-    )  # fmt: skip
+    splits = read_splits(tmp_path, PHOTOS, SIZE, options=DataOptions(validation=0.25, test=0.4))
 
     assert np.bincount(splits.test.labels).tolist() == [8, 8]
     assert np.bincount(splits.validation.labels).tolist() == [3, 3]

@@ -85,8 +85,10 @@ def test_each_pair_of_sides_is_compared():
     leaks = find_leaks(Splits(*sides))
 
     assert {leak.sides for leak in leaks} == {
-        ("train", "validation"), ("train", "test"), ("validation", "test")
-    }  # fmt: skip
+        ("train", "validation"),
+        ("train", "test"),
+        ("validation", "test"),
+    }
 
 
 def test_flat_pictures_are_the_same_only_where_they_are_equal():

@@ -8,7 +8,7 @@ from xai_tf.classifiers.prediction import probabilities
 from xai_tf.evaluation.classification import area_under_curve, confusion, evaluate
 
 
-def answers(correct, count):
+def results(correct, count):
     """Answers to a question of two classes, so many of them correct."""
     labels = np.arange(count) % 2
     said = np.where(np.arange(count) < correct, labels, 1 - labels)
@@ -38,7 +38,7 @@ def random_answers(num_classes, count=300, levels=None):
     ],
 )
 def test_accuracy_has_the_wilson_interval(correct, count, low, high):
-    accuracy, _ = evaluate(*answers(correct, count), split="test")
+    accuracy, _ = evaluate(*results(correct, count), split="test")
 
     assert accuracy.name == "accuracy"
     assert accuracy.split == "test"
@@ -64,7 +64,7 @@ def test_the_area_of_several_classes_is_the_mean_of_one_against_the_rest(levels)
 
 
 def test_the_area_of_perfect_reversed_and_undecided_answers():
-    said, labels = answers(10, 10)
+    said, labels = results(10, 10)
 
     assert area_under_curve(said, labels) == 1
     assert area_under_curve(said[:, ::-1], labels) == 0
@@ -91,7 +91,7 @@ def test_the_interval_of_the_area_is_narrower_with_more_files():
 
 
 def test_a_class_of_one_file_still_has_an_interval():
-    said, labels = answers(9, 10)
+    said, labels = results(9, 10)
     keep = np.r_[np.flatnonzero(labels == 0), 1]
 
     _, area = evaluate(said[keep], labels[keep], "test")

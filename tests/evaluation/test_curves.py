@@ -31,7 +31,7 @@ def test_three_files_give_the_curve_that_arithmetic_does():
     assert made.found.tolist() == [0, 1, 2, 2]
     assert made.alarms.tolist() == [0, 0, 0, 1]
     assert made.sensitivity.tolist() == [0, 0.5, 1, 1]
-    assert made.false_alarms.tolist() == [0, 0, 0, 1]
+    assert made.false_positive_rate.tolist() == [0, 0, 0, 1]
     assert made.precision.tolist() == [1, 1, 1, 2 / 3]
     assert made.average_precision == 1
 
@@ -43,7 +43,7 @@ def test_the_roc_curve_is_that_of_scikit_learn(levels):
     false, true, thresholds = roc_curve(hit, scores, drop_intermediate=False)
     made = curve(scores, hit)
 
-    np.testing.assert_allclose(made.false_alarms, false)
+    np.testing.assert_allclose(made.false_positive_rate, false)
     np.testing.assert_allclose(made.sensitivity, true)
     np.testing.assert_array_equal(made.thresholds, thresholds)
 
@@ -63,16 +63,16 @@ def test_precision_and_recall_are_those_of_scikit_learn(levels):
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
 def test_the_outcome_at_a_threshold_is_that_of_scikit_learn(threshold):
     scores, hit = drawn()
-    called = scores >= threshold
+    predicted = scores >= threshold
 
     got = outcome(scores, hit, threshold)
 
-    assert got.sensitivity.value == pytest.approx(recall_score(hit, called))
-    assert got.specificity.value == pytest.approx(recall_score(~hit, ~called))
-    assert got.precision.value == pytest.approx(precision_score(hit, called))
-    assert got.f1.value == pytest.approx(f1_score(hit, called))
+    assert got.sensitivity.value == pytest.approx(recall_score(hit, predicted))
+    assert got.specificity.value == pytest.approx(recall_score(~hit, ~predicted))
+    assert got.precision.value == pytest.approx(precision_score(hit, predicted))
+    assert got.f1.value == pytest.approx(f1_score(hit, predicted))
     assert got.sensitivity.count == hit.sum()
-    assert got.precision.count == called.sum()
+    assert got.precision.count == predicted.sum()
     assert got.f1.low < got.f1.value < got.f1.high
 
 

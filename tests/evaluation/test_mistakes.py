@@ -18,9 +18,15 @@ from xai_tf.classifiers.classifier import Classifier, load
 from xai_tf.datasets.listing import Entry
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
-from xai_tf.evaluation.nearest import Bank, Known, build_bank, last_features, most_similar
+from xai_tf.evaluation.nearest import (
+    FeatureIndex,
+    TrainingExample,
+    build_feature_index,
+    last_features,
+    nearest_neighbors,
+)
 from xai_tf.evaluation.predictions import find_labelled, predict_labelled, training_files
-from xai_tf.evaluation.results import Answers
+from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.rendering import heatmaps
 from xai_tf.reports.mistakes import describe_study, mistakes_page
 
@@ -53,7 +59,7 @@ def sides(tmp_path):
 
 def answers_of(classifier, folder):
     found = find_labelled(folder, classifier.name, classifier.classes, None)
-    return Answers(predict_labelled(classifier, found, nothing))
+    return EvaluationResults(predict_labelled(classifier, found, nothing))
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +68,12 @@ def asking(halves, three_classes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     for classifier in (halves, three_classes):
         card = ModelCard(
-            name=classifier.name, task="none", classes=classifier.classes, backbone="none",
+            name=classifier.name,
+            task="none",
+            classes=classifier.classes,
+            backbone="none",
             image_size=(32, 32),
-        )  # fmt: skip
+        )
         save(classifier.model, card, folder)
     return lambda name: ["--model", folder / f"{name}.keras", "--preprocessing", "unit"]
 
@@ -72,8 +81,8 @@ def asking(halves, three_classes, tmp_path_factory):
 # The most similar training samples
 
 
-def plain_search(bank, rows, count):
-    distances = np.linalg.norm(rows[:, None] - bank.features[None], axis=-1)
+def plain_search(index, rows, count):
+    distances = np.linalg.norm(rows[:, None] - index.features[None], axis=-1)
     order = np.argsort(distances, axis=1, kind="stable")[:, :count]
     return order, np.take_along_axis(distances, order, axis=1)
 
@@ -84,12 +93,12 @@ def test_xplique_finds_what_a_plain_search_finds(three_classes, blobs, size):
     samples = [sample_of(rng.random((32, 32, 3))) for _ in range(5)]
     wanted = last_features(three_classes, samples)
     rows = rng.random((size, wanted.shape[1])).astype(np.float32)
-    known = tuple(Known(Path(f"{row}.png"), row % 3, f"{row}") for row in range(size))
-    bank = Bank(rows, known)
+    known = tuple(TrainingExample(Path(f"{row}.png"), row % 3, f"{row}") for row in range(size))
+    index = FeatureIndex(rows, known)
 
-    found = most_similar(bank, three_classes, samples, 3)
+    found = nearest_neighbors(index, three_classes, samples, 3)
 
-    order, distances = plain_search(bank, wanted, min(3, size))
+    order, distances = plain_search(index, wanted, min(3, size))
     assert [[int(one.sample.path.stem) for one in row] for row in found] == order.tolist()
     np.testing.assert_allclose([[one.distance for one in row] for row in found], distances, 1e-4)
 
@@ -110,18 +119,24 @@ def test_a_bank_holds_training_files_and_says_what_it_leaves_out(halves, sides):
         draw(sides.parent / "parted" / part / "left" / "x.png", 9, 0)
         draw(sides.parent / "parted" / part / "right" / "y.png", 0, 9)
 
-    bank = build_bank(halves, find_labelled(sides, "halves", halves.classes, None), nothing)
+    index = build_feature_index(
+        halves, find_labelled(sides, "halves", halves.classes, None), nothing
+    )
     parted = find_labelled(sides.parent / "parted", "halves", halves.classes, None)
 
-    assert [(known.path.name, known.label) for known in bank.samples] == [
-        ("a.png", 0), ("wrong.png", 0), ("c.png", 1), ("d.png", 1), ("slip.png", 1),
-    ]  # fmt: skip
-    assert bank.features.shape == (5, 1024)
-    assert [path.name for path, _ in bank.left_out] == ["torn.png"]
+    assert [(known.path.name, known.label) for known in index.samples] == [
+        ("a.png", 0),
+        ("wrong.png", 0),
+        ("c.png", 1),
+        ("d.png", 1),
+        ("slip.png", 1),
+    ]
+    assert index.features.shape == (5, 1024)
+    assert [path.name for path, _ in index.left_out] == ["torn.png"]
     assert {entry.path.parts[-3] for entry in training_files(parted).entries} == {"train"}
     lost = replace(parted, entries=(Entry(sides / "left" / "torn.png", 0),))
     with pytest.raises(InputError, match=r"No file of .*parted can be read"):
-        build_bank(halves, lost, nothing)
+        build_feature_index(halves, lost, nothing)
 
 
 def test_a_network_of_one_layer_has_no_features_to_compare_by(left_bright):
@@ -136,25 +151,26 @@ def test_a_network_of_one_layer_has_no_features_to_compare_by(left_bright):
 
 
 def test_the_worst_mistakes_come_first_with_maps_of_both_classes(halves, sides):
-    answers = answers_of(halves, sides)
+    results = answers_of(halves, sides)
 
-    mistakes, lost = study_mistakes(halves, answers, "gradient_input", top=5)
+    mistakes, lost = study_mistakes(halves, results, "gradient_input", top=5)
 
     assert [mistake.name for mistake in mistakes] == ["left/wrong.png", "right/slip.png"]
     assert lost == []
     for mistake in mistakes:
-        assert mistake.called == 1 - mistake.truth
-        assert (mistake.called_map.target, mistake.true_map.target) == (
-            mistake.called, mistake.truth,
-        )  # fmt: skip
+        assert mistake.predicted == 1 - mistake.truth
+        assert (mistake.predicted_map.target, mistake.true_map.target) == (
+            mistake.predicted,
+            mistake.truth,
+        )
         np.testing.assert_allclose(
-            mistake.called_map.attribution, -mistake.true_map.attribution, atol=1e-7
+            mistake.predicted_map.attribution, -mistake.true_map.attribution, atol=1e-7
         )
         assert mistake.contrast_map.contrast == mistake.truth
         np.testing.assert_array_equal(
-            mistake.contrast_map.attribution, mistake.called_map.attribution
+            mistake.contrast_map.attribution, mistake.predicted_map.attribution
         )
-    assert mistakes[0].against == pytest.approx(1, abs=1e-6)
+    assert mistakes[0].wrong_class_margin == pytest.approx(1, abs=1e-6)
 
 
 def test_of_several_logits_the_contrast_is_the_difference_of_the_maps(three_classes, tmp_path):
@@ -168,7 +184,7 @@ def test_of_several_logits_the_contrast_is_the_difference_of_the_maps(three_clas
     for mistake in mistakes:
         np.testing.assert_allclose(
             mistake.contrast_map.attribution,
-            mistake.called_map.attribution - mistake.true_map.attribution,
+            mistake.predicted_map.attribution - mistake.true_map.attribution,
             atol=1e-6,
         )
 
@@ -185,20 +201,22 @@ def test_the_number_of_mistakes_is_limited_and_progress_is_told(halves, sides):
 
 
 def test_a_file_that_is_gone_meanwhile_is_told_and_the_rest_goes_on(halves, sides):
-    answers = answers_of(halves, sides)
+    results = answers_of(halves, sides)
     (sides / "left" / "wrong.png").unlink()
 
-    mistakes, lost = study_mistakes(halves, answers, "saliency")
+    mistakes, lost = study_mistakes(halves, results, "saliency")
 
     assert [mistake.name for mistake in mistakes] == ["right/slip.png"]
     assert [path.name for path, _ in lost] == ["wrong.png"]
 
 
 def test_the_training_samples_nearest_to_a_mistake_are_found(halves, sides):
-    answers = answers_of(halves, sides)
-    bank = build_bank(halves, find_labelled(sides, "halves", halves.classes, None), nothing)
+    results = answers_of(halves, sides)
+    index = build_feature_index(
+        halves, find_labelled(sides, "halves", halves.classes, None), nothing
+    )
 
-    mistakes, _ = study_mistakes(halves, answers, "saliency", bank=bank)
+    mistakes, _ = study_mistakes(halves, results, "saliency", index=index)
 
     nearest = [[one.sample.path.name for one in m.similar] for m in mistakes]
     assert nearest == [["wrong.png", "c.png", "d.png"], ["slip.png", "d.png", "a.png"]]
@@ -211,17 +229,17 @@ def test_the_training_samples_nearest_to_a_mistake_are_found(halves, sides):
 
 def test_both_classes_are_drawn_on_one_scale(three_classes, tmp_path):
     folder = draw_stripes(tmp_path / "stripes", ("a", "b", "c"), 1)
-    answers = answers_of(three_classes, folder)
-    mistakes, _ = study_mistakes(three_classes, answers, "gradient_input", 1)
+    results = answers_of(three_classes, folder)
+    mistakes, _ = study_mistakes(three_classes, results, "gradient_input", 1)
 
-    page = Page(mistakes_page(three_classes, answers, mistakes))
+    page = Page(mistakes_page(three_classes, results, mistakes))
 
     (mistake,) = mistakes
     drawn = [png_of(image) for image in page.all("img")]
-    end = heatmaps.limit([mistake.called_map, mistake.true_map])
+    end = heatmaps.limit([mistake.predicted_map, mistake.true_map])
     expected = [
         heatmaps.image_bytes(mistake.sample),
-        heatmaps.overlay(mistake.called_map, 0.7, end),
+        heatmaps.overlay(mistake.predicted_map, 0.7, end),
         heatmaps.overlay(mistake.true_map, 0.7, end),
         heatmaps.overlay(mistake.contrast_map, 0.7),
     ]
@@ -234,10 +252,10 @@ def test_a_method_that_knows_no_class_is_drawn_once_even_of_one_logit(small_cnn,
     pooled = keras.layers.GlobalAveragePooling2D()(small_cnn.get_layer("relu_b").output)
     model = keras.Model(small_cnn.input, keras.layers.Dense(1)(pooled))
     classifier = Classifier(model, ["left", "right"], name="one", preprocessing="unit")
-    answers = answers_of(classifier, sides)
-    mistakes, _ = study_mistakes(classifier, answers, "fem", 1)
+    results = answers_of(classifier, sides)
+    mistakes, _ = study_mistakes(classifier, results, "fem", 1)
 
-    page = Page(mistakes_page(classifier, answers, mistakes))
+    page = Page(mistakes_page(classifier, results, mistakes))
 
     assert len(mistakes) == 1
     assert len(page.all("img")) == 2  # the picture and one map
@@ -248,11 +266,13 @@ def test_a_method_that_knows_no_class_is_drawn_once_even_of_one_logit(small_cnn,
 def test_the_page_opens_without_a_network_and_names_are_text(halves, sides, tmp_path):
     hostile = sides / "left" / "<img src=x onerror=a()>.png"
     draw(hostile, 10, 90)
-    answers = answers_of(halves, sides)
-    bank = build_bank(halves, find_labelled(sides, "halves", halves.classes, None), nothing)
-    mistakes, _ = study_mistakes(halves, answers, "saliency", bank=bank)
+    results = answers_of(halves, sides)
+    index = build_feature_index(
+        halves, find_labelled(sides, "halves", halves.classes, None), nothing
+    )
+    mistakes, _ = study_mistakes(halves, results, "saliency", index=index)
     path = tmp_path / "errors.html"
-    html = mistakes_page(halves, answers, mistakes, [(hostile, "<b>why</b>")])
+    html = mistakes_page(halves, results, mistakes, [(hostile, "<b>why</b>")])
     path.write_text(html, "utf-8")
 
     page = Page(html)
@@ -283,9 +303,17 @@ def test_the_page_opens_without_a_network_and_names_are_text(halves, sides, tmp_
 
 def test_the_command_writes_the_page_and_the_same_as_json(run, asking, sides, tmp_path):
     code, out, err = run(
-        "errors", sides, *asking("halves"), "--method", "saliency", "--train", sides,
-        "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
+        "errors",
+        sides,
+        *asking("halves"),
+        "--method",
+        "saliency",
+        "--train",
+        sides,
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
 
     told = json.loads(out)
     assert code == 0
@@ -308,9 +336,17 @@ def test_what_lies_beside_the_classes_is_told_of_the_training_files_too(
         draw(train / place, 3, 9)
 
     code, out, err = run(
-        "errors", sides, *asking("halves"), "--method", "saliency", "--train", train,
-        "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
+        "errors",
+        sides,
+        *asking("halves"),
+        "--method",
+        "saliency",
+        "--train",
+        train,
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
 
     wanted = [
         [str(sides), "1 file in no folder of a class left out."],
@@ -325,7 +361,7 @@ def test_what_lies_beside_the_classes_is_told_of_the_training_files_too(
 def test_a_table_is_printed_for_people(run, asking, sides, tmp_path):
     code, out, _ = run(
         "errors", sides, *asking("halves"), "--method", "saliency", "--out", tmp_path / "out"
-    )  # fmt: skip
+    )
 
     assert code == 0
     assert "Confusion matrix" in out
@@ -339,9 +375,15 @@ def test_a_folder_with_one_class_is_studied_and_what_is_missing_said(run, asking
     (sides / "right").rmdir()
 
     code, out, err = run(
-        "errors", sides, *asking("halves"), "--method", "saliency", "--out", tmp_path / "out",
+        "errors",
+        sides,
+        *asking("halves"),
+        "--method",
+        "saliency",
+        "--out",
+        tmp_path / "out",
         "--json",
-    )  # fmt: skip
+    )
 
     told = json.loads(out)
     assert code == 0
@@ -357,9 +399,15 @@ def test_bad_files_are_told_the_rest_goes_on_and_the_exit_code_says_it(
     (sides / "right" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
 
     code, out, err = run(
-        "errors", sides, *asking("halves"), "--method", "saliency", "--out", tmp_path / "out",
+        "errors",
+        sides,
+        *asking("halves"),
+        "--method",
+        "saliency",
+        "--out",
+        tmp_path / "out",
         "--json",
-    )  # fmt: skip
+    )
 
     assert code == 2
     assert json.loads(out)["files"] == 5
@@ -374,9 +422,16 @@ def test_a_model_without_mistakes_has_a_page_that_says_so(run, asking, sides, tm
     (sides / "right" / "slip.png").unlink()
 
     code, out, _ = run(
-        "errors", sides, *asking("halves"), "--method", "saliency", "--train", sides,
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "errors",
+        sides,
+        *asking("halves"),
+        "--method",
+        "saliency",
+        "--train",
+        sides,
+        "--out",
+        tmp_path / "out",
+    )
 
     assert code == 0
     assert "No mistakes" in out
@@ -389,9 +444,17 @@ def test_of_a_folder_with_parts_the_test_files_are_taken(run, asking, tmp_path):
         draw(tmp_path / "set" / part / "right" / "y.png", level, 0)
 
     _, out, err = run(
-        "errors", tmp_path / "set", *asking("halves"), "--method", "saliency", "--train",
-        tmp_path / "set", "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
+        "errors",
+        tmp_path / "set",
+        *asking("halves"),
+        "--method",
+        "saliency",
+        "--train",
+        tmp_path / "set",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
 
     told = json.loads(out)
     assert told["files"] == 2
@@ -432,7 +495,7 @@ def test_what_cannot_be_studied_is_refused_in_one_line(run, asking, sides, tmp_p
 @pytest.mark.skipif(not SPEECH.is_dir(), reason="the recordings of the shared data are not here")
 def test_a_real_model_of_sound_is_studied_in_the_windows_that_decide(tmp_path):
     classifier = load("audio_mobilenetv2")
-    answers = Answers(
+    results = EvaluationResults(
         predict_labelled(
             classifier,
             find_labelled(SPEECH / "test", "audio", classifier.classes, classifier.task),
@@ -440,9 +503,9 @@ def test_a_real_model_of_sound_is_studied_in_the_windows_that_decide(tmp_path):
         )
     )
 
-    mistakes, _ = study_mistakes(classifier, answers, top=3)
+    mistakes, _ = study_mistakes(classifier, results, top=3)
 
     assert 0 < len(mistakes) <= 3
-    page = Page(mistakes_page(classifier, answers, mistakes))
+    page = Page(mistakes_page(classifier, results, mistakes))
     assert len(page.all("audio")) == len(mistakes)
-    assert describe_study(classifier, answers, mistakes)["mistakes"][0]["called_map"]
+    assert describe_study(classifier, results, mistakes)["mistakes"][0]["called_map"]

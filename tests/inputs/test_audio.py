@@ -60,9 +60,14 @@ def wav_header(data_bytes, rate=8000, riff_bytes=None):
     riff_bytes = min(36 + data_bytes, 2**32 - 1) if riff_bytes is None else riff_bytes
     form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
     return (
-        b"RIFF" + struct.pack("<I", riff_bytes) + b"WAVEfmt " + struct.pack("<I", 16) + form
-        + b"data" + struct.pack("<I", data_bytes)
-    )  # fmt: skip
+        b"RIFF"
+        + struct.pack("<I", riff_bytes)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + form
+        + b"data"
+        + struct.pack("<I", data_bytes)
+    )
 
 
 def sixteen_bits(waveform):
@@ -216,9 +221,15 @@ def rendering(decibels, size):
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.imshow(
-        decibels, cmap="magma", vmin=-80, vmax=0, origin="lower", aspect="auto",
-        interpolation="bilinear", interpolation_stage="data",
-    )  # fmt: skip
+        decibels,
+        cmap="magma",
+        vmin=-80,
+        vmax=0,
+        origin="lower",
+        aspect="auto",
+        interpolation="bilinear",
+        interpolation_stage="data",
+    )
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / 255

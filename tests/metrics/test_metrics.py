@@ -22,8 +22,16 @@ from xai_tf.metrics.score import plan
 FIDELITY = [name for name, metric in METRICS.items() if metric.family == "fidelity"]
 CURVES = ["deletion", "insertion"]
 AVERAGES = ["average_drop", "average_gain", "average_increase"]
-QUICK = {"num_samples": 32, "steps": 16, "num_designs": 4, "patch": 8, "stride": 8,
-         "num_segments": 9, "num_repeats": 1, "num_random": 4}  # fmt: skip
+QUICK = {
+    "num_samples": 32,
+    "steps": 16,
+    "num_designs": 4,
+    "patch": 8,
+    "stride": 8,
+    "num_segments": 9,
+    "num_repeats": 1,
+    "num_random": 4,
+}
 SEED = 3
 
 
@@ -92,9 +100,10 @@ def reader(spots):
     x = keras.layers.GlobalMaxPooling2D()(x)
     model = keras.Model(inputs, keras.layers.Dense(2)(x))
     model.compile(
-        keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.optimizers.Adam(3e-3),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-    )  # fmt: skip
+    )
     model.fit(images[:360], labels[:360], epochs=8, batch_size=24, verbose=0)
     assert model.evaluate(images[360:], labels[360:], verbose=0)[1] > 0.95
     return Classifier(model, ["standing", "lying"], name="reader", preprocessing="unit")
@@ -228,9 +237,12 @@ def test_average_stability_is_xpliques_on_the_same_noise(
     """With the distance as a share of the map, which Xplique can be given."""
     model, inputs, targets = (asked[name] for name in ("model", "inputs", "targets"))
     theirs = metrics.AverageStability(
-        model, inputs, targets, nb_samples=8,
+        model,
+        inputs,
+        targets,
+        nb_samples=8,
         distance=lambda a, b: tf.norm(a - b) / tf.norm(b),
-    )  # fmt: skip
+    )
     theirs.noisy_masks = noisy(inputs[0], 8, 0.05, SEED) - inputs[0]
     explanation = explain(three_classes, blobs, name, target=1)
 
@@ -280,8 +292,9 @@ def test_one_logit_has_probabilities_where_xpliques_first_class_is_negative(halv
 
 def test_even_places_go_in_random_order_where_xpliques_go_from_one_side(blobs):
     """A network that sees only how bright a picture is cannot mind that it is turned over."""
-    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D(),
-                              keras.layers.Dense(2)])  # fmt: skip
+    model = keras.Sequential(
+        [keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+    )
     model.layers[-1].set_weights([np.array([[4.0, 0.0]] * 3), np.zeros(2)])
     classifier = Classifier(model, ["bright", "dark"])
     image = np.zeros((32, 32, 3))
@@ -291,9 +304,11 @@ def test_even_places_go_in_random_order_where_xpliques_go_from_one_side(blobs):
         explanation = explain(classifier, sample_of(picture), "saliency", target=0)
         flat = replace(explanation, attribution=np.ones((32, 32), np.float32))
         theirs = metrics.Deletion(
-            classifier.model, flat.sample.image[None], np.eye(2, dtype=np.float32)[:1],
+            classifier.model,
+            flat.sample.image[None],
+            np.eye(2, dtype=np.float32)[:1],
             activation="softmax",
-        )  # fmt: skip
+        )
         found.append((value(classifier, flat, "deletion"), theirs(flat.attribution[None])))
 
     (ours, theirs), (ours_turned, theirs_turned) = found
@@ -406,19 +421,22 @@ def test_a_map_without_values_is_refused_in_words(three_classes, blobs, empty):
         assert ("zero everywhere" if empty == 0 else "no numbers") in found.note
 
 
-def beaten(reader, classifier, asked, name) -> np.ndarray:
+def win_rate(reader, classifier, asked, name) -> np.ndarray:
     """Shares of random maps beaten on `reader`, by maps of a classifier: (pictures, curves)."""
     settings = {curve: {"num_random": 10} for curve in CURVES}
     found = [explain(classifier, sample, name, target=label) for sample, label in asked]
-    return np.array([
-        [one.better_than_random for one in score(reader, e, CURVES, settings=settings)]
-        for e in found if e.attribution.any()
-    ])  # fmt: skip
+    return np.array(
+        [
+            [one.better_than_random for one in score(reader, e, CURVES, settings=settings)]
+            for e in found
+            if e.attribution.any()
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", ["integrated_gradients", "grad_cam"])
 def test_a_network_that_has_learnt_gives_maps_that_beat_random_ones(reader, unseen, name):
-    assert beaten(reader, reader, unseen, name).mean(axis=0).min() > 0.9
+    assert win_rate(reader, reader, unseen, name).mean(axis=0).min() > 0.9
 
 
 @pytest.mark.parametrize("name", ["integrated_gradients", "grad_cam"])
@@ -426,7 +444,7 @@ def test_maps_of_a_network_undone_score_as_random(reader, unseen, name):
     """Made without what was learnt, scored on the network that has learnt it."""
     undone = [randomised(reader, 1.0, seed) for seed in range(4)]
 
-    found = np.concatenate([beaten(reader, one, unseen[:4], name) for one in undone])
+    found = np.concatenate([win_rate(reader, one, unseen[:4], name) for one in undone])
 
     assert (np.abs(found.mean(axis=0) - 0.5) < 0.3).all()
 
@@ -477,9 +495,12 @@ def test_randomisation_has_no_value_where_a_map_is_the_same_everywhere(
 
 @pytest.mark.parametrize(
     ("name", "metric"),
-    [("lime", "r2"), ("kernel_shap", "efficiency_gap"),
-     ("integrated_gradients", "completeness_gap")],
-)  # fmt: skip
+    [
+        ("lime", "r2"),
+        ("kernel_shap", "efficiency_gap"),
+        ("integrated_gradients", "completeness_gap"),
+    ],
+)
 def test_where_the_network_answers_all_alike_no_method_fits_it_well(
     says_the_same, blobs, name, metric
 ):
@@ -562,9 +583,12 @@ def test_scores_cost_what_was_told_before(three_classes, blobs, name):
     seen = []
 
     scores = score(
-        three_classes, explanation, ["all"], settings=settings,
+        three_classes,
+        explanation,
+        ["all"],
+        settings=settings,
         progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+    )
 
     assert [found.metric for found in scores] == [planned.metric for planned in told]
     for found, planned in zip(scores, told, strict=True):
@@ -583,8 +607,10 @@ def test_the_same_seed_gives_the_same_scores(three_classes, blobs):
     explanation = explain(three_classes, blobs, "smooth_grad", target=1)
 
     def values(seed):
-        return {s.metric.name: (s.value, s.random) for s in score(
-            three_classes, explanation, ["all"], seed=seed)}  # fmt: skip
+        return {
+            s.metric.name: (s.value, s.random)
+            for s in score(three_classes, explanation, ["all"], seed=seed)
+        }
 
     first, second, third = values(0), values(0), values(1)
     assert first == second
@@ -651,7 +677,7 @@ def test_what_a_method_measured_of_itself_is_no_score_of_a_constant_map(three_cl
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_that_random_maps_do_not_rival_says_why(name, language):
     metric, word = METRICS[name], {"en": "andom maps", "fr": "hasard"}[language]
-    rivalled = metric.rivals and "num_random" in metric.options
+    rivalled = metric.has_baseline and "num_random" in metric.options
     fitted = {"en": "wherever they lie", "fr": "où qu'ils soient"}[language]
 
     said = metric.meaning[language]
@@ -666,10 +692,17 @@ def test_methods_are_ranked_on_each_metric(halves, left_bright):
     names = ["gradient_input", "integrated_gradients", "lime", "occlusion"]
 
     found = compare(
-        halves, left_bright, names, ["deletion", "insertion", "r2"], target="left",
-        settings={"lime": {"num_samples": 64, "num_segments": 9}, "deletion": {"steps": 20},
-                  "occlusion": {"patch": 8, "stride": 8}},
-    )  # fmt: skip
+        halves,
+        left_bright,
+        names,
+        ["deletion", "insertion", "r2"],
+        target="left",
+        settings={
+            "lime": {"num_samples": 64, "num_segments": 9},
+            "deletion": {"steps": 20},
+            "occlusion": {"patch": 8, "stride": 8},
+        },
+    )
 
     assert [e.method.name for e in found.explanations] == names
     assert [metric.name for metric in found.metrics] == ["deletion", "insertion", "r2"]
@@ -686,12 +719,19 @@ def test_a_comparison_tells_its_progress_and_scores_as_one_by_one(three_classes,
     seen = []
 
     found = compare(
-        three_classes, blobs, ["saliency", "grad_cam"], ["insertion", "sparseness"], target="a",
+        three_classes,
+        blobs,
+        ["saliency", "grad_cam"],
+        ["insertion", "sparseness"],
+        target="a",
         progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+    )
 
-    alone = score(three_classes, explain(three_classes, blobs, "grad_cam", target="a"),
-                  ["insertion", "sparseness"])  # fmt: skip
+    alone = score(
+        three_classes,
+        explain(three_classes, blobs, "grad_cam", target="a"),
+        ["insertion", "sparseness"],
+    )
     assert [one.value for one in found.scores[1]] == [one.value for one in alone]
     assert sorted(seen) == seen
     assert seen[-1] == (2 * (1 + 191), 2 * (1 + 191))

@@ -46,9 +46,12 @@ def standin(tmp_path_factory):
 def _standin(folder: Path, *options: str):
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            ["bash", STANDIN, "0", *options], stdout=subprocess.PIPE, stderr=log, text=True,
+            ["bash", STANDIN, "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
             start_new_session=True,
-        )  # fmt: skip
+        )
     try:
         line = process.stdout.readline()
         if "http://" not in line:
@@ -178,8 +181,13 @@ def test_server_without_models_is_told_apart():
 
 def test_other_servers_are_told_apart():
     elsewhere = (302, b"", {"Location": "http://127.0.0.1:1/api/tags"})
-    for answer in ((200, b"<html>", {}), (200, b"[]", {}), (200, b'{"models": [{}]}', {}),
-                   (500, b"", {}), elsewhere):  # fmt: skip
+    for answer in (
+        (200, b"<html>", {}),
+        (200, b"[]", {}),
+        (200, b'{"models": [{}]}', {}),
+        (500, b"", {}),
+        elsewhere,
+    ):
         with server({"/api/tags": answer}) as (url, _):
             assert asyncio.run(look(url)).state == "not_ollama"
 
@@ -283,11 +291,19 @@ def test_sentences_come_as_they_are_written(standin):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "It is 87.3%.", "[]", '{"sentences": []}', '{"sentences": [1]}', '{"sentences": "a"}',
-     '{"sentences": [{"text": "a.", "facts": ["F1"]}], "more": 1}',
-     '{"sentences": [{"text": "a.", "facts": "F1"}]}', '{"sentences": [{"text": "a.", "facts"',
-     '{"sentences": [' + ",".join(['{"text": "a.", "facts": ["F1"]}'] * 7) + "]}"],
-)  # fmt: skip
+    [
+        "",
+        "It is 87.3%.",
+        "[]",
+        '{"sentences": []}',
+        '{"sentences": [1]}',
+        '{"sentences": "a"}',
+        '{"sentences": [{"text": "a.", "facts": ["F1"]}], "more": 1}',
+        '{"sentences": [{"text": "a.", "facts": "F1"}]}',
+        '{"sentences": [{"text": "a.", "facts"',
+        '{"sentences": [' + ",".join(['{"text": "a.", "facts": ["F1"]}'] * 7) + "]}",
+    ],
+)
 def test_answer_of_another_form_is_unusable(standin, text):
     arm(standin, kind="say", text=text)
 
@@ -548,8 +564,9 @@ def test_dashboard_lets_the_voice_speak_of_a_photo_and_stops_it(standin, monkeyp
     ):
         take(page, "Dog")
         page.get_by_label("Add a language model's words").click()
-        write, stop = (page.get_by_role("button", name=name, exact=True) for name in
-                       ("Write", "Stop"))  # fmt: skip
+        write, stop = (
+            page.get_by_role("button", name=name, exact=True) for name in ("Write", "Stop")
+        )
         write.click()
         stop.wait_for()
         stop.wait_for(state="hidden")

@@ -47,10 +47,19 @@ def reading_of(prediction: Prediction, windows: int = 1) -> Reading:
 def explained(attribution: np.ndarray, method: str = "occlusion", **parts) -> Explanation:
     prediction = parts.pop("prediction", predicted(0.1, 0.9))
     return Explanation(
-        sample_of(np.zeros((*attribution.shape, 3))), prediction, METHODS[method],
-        attribution.astype(np.float32), 1, parts.pop("contrast", None), {}, None, None, Cost(), 0.1,
+        sample_of(np.zeros((*attribution.shape, 3))),
+        prediction,
+        METHODS[method],
+        attribution.astype(np.float32),
+        1,
+        parts.pop("contrast", None),
+        {},
+        None,
+        None,
+        Cost(),
+        0.1,
         **parts,
-    )  # fmt: skip
+    )
 
 
 def corner(size: int = 30) -> np.ndarray:
@@ -163,9 +172,14 @@ def test_every_class_of_few_is_told_and_the_first_three_of_many(count, told):
 
 @pytest.mark.parametrize(
     ("share", "written"),
-    [(0.99951, "more than 99.9%"), (1.0, "more than 99.9%"), (0.9994, "99.9%"),
-     (0.0001, "less than 0.1%"), (0.5, "50.0%")],
-)  # fmt: skip
+    [
+        (0.99951, "more than 99.9%"),
+        (1.0, "more than 99.9%"),
+        (0.9994, "99.9%"),
+        (0.0001, "less than 0.1%"),
+        (0.5, "50.0%"),
+    ],
+)
 def test_no_probability_is_written_as_certain(share, written):
     assert probability(share).write("en") == written
 
@@ -234,8 +248,10 @@ def test_agreement_of_two_maps_is_told_once():
 
 def test_least_and_most_alike_of_many_maps_are_told():
     maps = [
-        explained(corner(28)), explained(corner(28), "rise"), explained(corner(28)[::-1], "lime")
-    ]  # fmt: skip
+        explained(corner(28)),
+        explained(corner(28), "rise"),
+        explained(corner(28)[::-1], "lime"),
+    ]
 
     found = facts(reading_of(predicted(0.1, 0.9)), maps, agreement(maps))
 
@@ -382,16 +398,26 @@ def test_prompt_leaves_out_the_last_facts_rather_than_be_cut():
 # The check
 
 ANSWER = Fact(
-    "F1", "answer", (Value(Decimal("87.3"), "%"),), ("opacity",),
+    "F1",
+    "answer",
+    (Value(Decimal("87.3"), "%"),),
+    ("opacity",),
     *["“opacity” has 87.3%."] * 4,
-)  # fmt: skip
+)
 NUMBERS = Fact(
-    "F2", "place",
-    (Value(Decimal("0.70")), Value(Decimal("9")), Value(Decimal("1234"), "Hz"),
-     Value(Decimal("-0.21")), Value(Decimal("0.97")), Value(Decimal("1.50"), "s")),
+    "F2",
+    "place",
+    (
+        Value(Decimal("0.70")),
+        Value(Decimal("9")),
+        Value(Decimal("1234"), "Hz"),
+        Value(Decimal("-0.21")),
+        Value(Decimal("0.97")),
+        Value(Decimal("1.50"), "s"),
+    ),
     ("class 7",),
     *["The strongest tenth."] * 4,
-)  # fmt: skip
+)
 CERTAIN = Fact("F3", "x", (probability(0.9999), probability(0.2)), (), *["More than."] * 4)
 ONE = Fact(
     "F4", "x", (Value(Decimal(1), "%"), Value(Decimal(1), "s")), (), *["Where one is perfect."] * 4
@@ -522,8 +548,11 @@ def test_sentence_without_facts_or_with_another_class_fails(cites, text, wrong):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_fact_passes_its_own_check(language):
     figures = {"completeness_gap": 0.0346, "r2": 0.849, "undetermined": 3}
-    maps = [explained(corner(), figures=figures), explained(corner(), "fem", contrast=0),
-            explained(np.zeros((30, 30)), "rise")]  # fmt: skip
+    maps = [
+        explained(corner(), figures=figures),
+        explained(corner(), "fem", contrast=0),
+        explained(np.zeros((30, 30)), "rise"),
+    ]
     for shares in ((0.1, 0.9), (0.45, 0.55), (0.0001, 0.9999)):
         found = facts(reading_of(predicted(*shares), 3), maps, agreement(maps), medical=True)
 
@@ -571,10 +600,10 @@ def test_of_each_method_one_map_is_told_the_one_shown_before_later_ones():
     early, shown, late = (explained(corner()) for _ in range(3))
     rise = [explained(corner(), "rise", figures={"r2": fit}) for fit in (0.1, 0.2)]
     request = SimpleNamespace(model="m", file="f", window=0)
-    bench = SimpleNamespace(reading=reading, medical=False, **vars(request))
+    workspace = SimpleNamespace(reading=reading, medical=False, **vars(request))
     made = [(request, each) for each in (early, shown, *rise, late)]
     session = SimpleNamespace(
-        bench=bench, explorer=SimpleNamespace(explanation=shown), made=lambda: made
+        workspace=workspace, explorer=SimpleNamespace(explanation=shown), made=lambda: made
     )
 
     found = _facts_of(session)

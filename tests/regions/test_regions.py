@@ -107,8 +107,14 @@ def held(audited, region):
     return next(row for row in audited.rows if row.region == region)
 
 
-HALVES = Regions({"sides": {"left": np.arange(32) < 16 + np.zeros((32, 1)),
-                            "right": np.arange(32) >= 16 + np.zeros((32, 1))}})  # fmt: skip
+HALVES = Regions(
+    {
+        "sides": {
+            "left": np.arange(32) < 16 + np.zeros((32, 1)),
+            "right": np.arange(32) >= 16 + np.zeros((32, 1)),
+        }
+    }
+)
 
 
 @pytest.mark.parametrize("name", PARTITIONS)
@@ -182,9 +188,10 @@ def test_a_letter_is_a_mark_and_bones_are_none():
 
 @pytest.mark.parametrize("task", ["lung_opacity", "brain_tumor"])
 @pytest.mark.parametrize(
-    "picture", [RNG.random((64, 64, 3)), np.zeros((64, 64, 3)), np.full((64, 64, 3), 0.7)],
+    "picture",
+    [RNG.random((64, 64, 3)), np.zeros((64, 64, 3)), np.full((64, 64, 3), 0.7)],
     ids=["noise", "black", "grey"],
-)  # fmt: skip
+)
 def test_what_cannot_be_found_is_left_out_and_said(task, picture):
     found = regions_of(sample_of(picture), TASKS[task])
 
@@ -396,9 +403,20 @@ def test_the_command_tells_shares_and_draws_regions(run, model, tmp_path):
     xrays, out = [SAMPLES / "xray_normal.jpg", SAMPLES / "xray_opacity.jpg"], tmp_path / "audit"
 
     code, said, _ = run(
-        "audit", *xrays, "--model", model, "--task", "lung_opacity", "--preprocessing", "unit",
-        "--method", "occlusion", "--out", out, "--json",
-    )  # fmt: skip
+        "audit",
+        *xrays,
+        "--model",
+        model,
+        "--task",
+        "lung_opacity",
+        "--preprocessing",
+        "unit",
+        "--method",
+        "occlusion",
+        "--out",
+        out,
+        "--json",
+    )
 
     told = json.loads(said)
     assert code == 0
@@ -416,9 +434,16 @@ def test_the_command_prints_a_table_and_goes_on_after_a_bad_file(run, model, tmp
     bad.write_bytes(b"no picture")
 
     code, said, told = run(
-        "audit", bad, SAMPLES / "cat.jpg", "--model", model, "--task", "lung_opacity",
-        "--preprocessing", "unit",
-    )  # fmt: skip
+        "audit",
+        bad,
+        SAMPLES / "cat.jpg",
+        "--model",
+        model,
+        "--task",
+        "lung_opacity",
+        "--preprocessing",
+        "unit",
+    )
 
     assert code == 2
     assert "corners" in said
@@ -427,8 +452,18 @@ def test_the_command_prints_a_table_and_goes_on_after_a_bad_file(run, model, tmp
 
 
 def test_the_command_parts_by_what_it_is_told(run, model):
-    words = ["audit", SAMPLES / "xray_normal.jpg", "--model", model, "--task", "lung_opacity",
-             "--preprocessing", "unit", "--method", "saliency"]  # fmt: skip
+    words = [
+        "audit",
+        SAMPLES / "xray_normal.jpg",
+        "--model",
+        model,
+        "--task",
+        "lung_opacity",
+        "--preprocessing",
+        "unit",
+        "--method",
+        "saliency",
+    ]
 
     _, out, _ = run(*words, "--by", "frame", "--json")
     code, nothing, told = run(*words, "--by", "fame")

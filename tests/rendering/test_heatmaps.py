@@ -79,8 +79,9 @@ def test_compared_maps_of_one_method_can_share_a_scale(explanation):
     assert ends[2] > 5 * ends[0]
 
 
-@pytest.mark.parametrize("attribution", [np.zeros((32, 32)), np.full((32, 32), np.nan),
-                                         np.full((32, 32), 7.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    "attribution", [np.zeros((32, 32)), np.full((32, 32), np.nan), np.full((32, 32), 7.0)]
+)
 @pytest.mark.parametrize("method", ["grad_cam", "integrated_gradients"])
 def test_a_map_without_signal_is_drawn_as_none(explanation, attribution, method):
     empty = with_map(explanation, attribution, method)

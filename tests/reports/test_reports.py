@@ -62,7 +62,7 @@ def test_a_folder_is_explained_in_the_order_of_its_paths_with_what_its_folders_s
 ):
     code, out, _ = run(
         "explain", folder, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
-    )  # fmt: skip
+    )
 
     found = json.loads(out)
     assert code == 0
@@ -136,7 +136,7 @@ def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
 
     code, out, err = run(
         "explain", folder, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
-    )  # fmt: skip
+    )
 
     told = [line for line in err.splitlines() if line.startswith("xai-tf:")]
     assert code == 2
@@ -175,10 +175,20 @@ def test_the_same_question_is_answered_once_and_another_anew(run, asking, folder
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
 def test_a_killed_run_goes_on_where_it_was(run, asking, folder, tmp_path):
     out = tmp_path / "out"
-    words = ["explain", folder, *asking, "--method", "rise", "--set", "rise.num_samples=256",
-             "--out", out]  # fmt: skip
-    process = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL)  # fmt: skip
+    words = [
+        "explain",
+        folder,
+        *asking,
+        "--method",
+        "rise",
+        "--set",
+        "rise.num_samples=256",
+        "--out",
+        out,
+    ]
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, words)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while not list(out.glob("[!.]*/manifest.json")):
         assert process.poll() is None, "it ended before it was killed"
@@ -265,10 +275,13 @@ def test_a_bundle_comes_back_as_it_was_saved(bundle, judged, halves):
 
 def test_a_recording_comes_back_with_its_sound_and_all_its_windows(judged, halves, tmp_path):
     sound = Sound(
-        np.sin(np.arange(8000) * 0.3).astype(np.float32), 8000,
-        np.full((64, 126), -40, np.float32), np.linspace(50, 3800, 64, dtype=np.float32),
-        np.linspace(0, 1, 126, dtype=np.float32), rebuilt=True,
-    )  # fmt: skip
+        np.sin(np.arange(8000) * 0.3).astype(np.float32),
+        8000,
+        np.full((64, 126), -40, np.float32),
+        np.linspace(50, 3800, 64, dtype=np.float32),
+        np.linspace(0, 1, 126, dtype=np.float32),
+        rebuilt=True,
+    )
     samples = tuple(
         replace(judged[0][0].sample, sound=replace(sound, seconds=sound.seconds + start))
         for start in (0, 0.5, 1)
@@ -287,13 +300,28 @@ def test_a_recording_comes_back_with_its_sound_and_all_its_windows(judged, halve
     assert item.explanations[0].sample.sound.rebuilt
     page = Page(folder_report([item]))
     assert [s["aria-label"] for s in page.all("audio")] == [
-        "Sound from 0.00 to 1.00 seconds", "Sound from 1.00 to 2.00 seconds",
-    ]  # fmt: skip
+        "Sound from 0.00 to 1.00 seconds",
+        "Sound from 1.00 to 2.00 seconds",
+    ]
     assert "3 of 3 windows are called left" in page.text
 
 
-@pytest.mark.parametrize("harm", ["no manifest", "cut", "arrays", "list", "method", "missing map",
-                                  "version", "input", "metric", "passes", "model"])  # fmt: skip
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "no manifest",
+        "cut",
+        "arrays",
+        "list",
+        "method",
+        "missing map",
+        "version",
+        "input",
+        "metric",
+        "passes",
+        "model",
+    ],
+)
 def test_a_damaged_bundle_is_refused_with_the_next_step(bundle, tmp_path, harm):
     place = tmp_path / "made"
     shutil.copytree(bundle, place)
@@ -351,11 +379,19 @@ def test_the_page_tells_scores_regions_truth_and_the_contents(item):
     page = Page(folder_report([item, item], "All of them", "Beware."))
 
     for wanted in (
-        "All of them", "Beware.", "made.png: left", "In truth it is right.", "Not a medical device",
-        "0 of 2 files with a known class are called rightly.", "Sparseness, Saliency",
-        "Where the evidence of Saliency lies", "the map of another seed agree",
-        "Do the maps agree?", "Versions", "SHA-256",
-    ):  # fmt: skip
+        "All of them",
+        "Beware.",
+        "made.png: left",
+        "In truth it is right.",
+        "Not a medical device",
+        "0 of 2 files with a known class are called rightly.",
+        "Sparseness, Saliency",
+        "Where the evidence of Saliency lies",
+        "the map of another seed agree",
+        "Do the maps agree?",
+        "Versions",
+        "SHA-256",
+    ):
         assert wanted in page.text, wanted
     links = {attrs["href"] for attrs in page.all("a")}
     assert {"#file1", "#file2", "#overview", "#models"} <= links
@@ -372,8 +408,9 @@ def test_windows_without_a_value_leave_the_mean_of_the_others(item):
     every, none = _scores(judged(0.2, 0.4)), _scores(judged(None, None))
 
     assert some == {
-        "Sparseness, Saliency": pytest.approx(0.3), "Sparseness, Saliency: windows": "2 of 3",
-    }  # fmt: skip
+        "Sparseness, Saliency": pytest.approx(0.3),
+        "Sparseness, Saliency: windows": "2 of 3",
+    }
     assert every == {"Sparseness, Saliency": pytest.approx(0.3)}
     assert none == {"Sparseness, Saliency": None}
     page = Page(folder_report([judged(0.2, None, 0.4), judged(0.1)]))
@@ -483,9 +520,17 @@ def test_what_cannot_be_reported_is_refused_in_one_line(run, bundle, tmp_path, w
 
 def test_a_picture_of_the_demo_goes_from_the_command_to_the_page(run, asking, tmp_path):
     run(
-        "explain", SAMPLES / "cat.jpg", *asking, "--method", "saliency", "--regions",
-        "--score", "sparseness", "--out", tmp_path / "out",
-    )  # fmt: skip
+        "explain",
+        SAMPLES / "cat.jpg",
+        *asking,
+        "--method",
+        "saliency",
+        "--regions",
+        "--score",
+        "sparseness",
+        "--out",
+        tmp_path / "out",
+    )
 
     code, _, err = run("report", tmp_path / "out", "--out", tmp_path / "r.html")
 

@@ -504,8 +504,22 @@ def run(*words):
 
 def test_listen_writes_sounds_and_prints_what_is_said_of_them(tmp_path, model_file, wav):
     out = tmp_path / "out"
-    words = ["listen", wav, "--model", model_file, "--task", "deepfake_audio", "--out", out,
-             "--method", "gradient_input", "--target", "synthetic", "--top", "1"]  # fmt: skip
+    words = [
+        "listen",
+        wav,
+        "--model",
+        model_file,
+        "--task",
+        "deepfake_audio",
+        "--out",
+        out,
+        "--method",
+        "gradient_input",
+        "--target",
+        "synthetic",
+        "--top",
+        "1",
+    ]
 
     table, data = run(*words), run(*words, "--json")
 
@@ -514,8 +528,12 @@ def test_listen_writes_sounds_and_prints_what_is_said_of_them(tmp_path, model_fi
         assert word in table.stdout
     told = json.loads(data.stdout)
     assert [sound["name"] for sound in told["sounds"]] == [
-        "original", "only_for", "everything_but", "solo_1", "mute_1",
-    ]  # fmt: skip
+        "original",
+        "only_for",
+        "everything_but",
+        "solo_1",
+        "mute_1",
+    ]
     assert told["regions"][0]["start"] < 1 < told["regions"][0]["end"]
     assert (out / "mute_1.wav").is_file()
 
@@ -524,9 +542,19 @@ def test_listen_says_that_a_picture_was_rebuilt(tmp_path, model_file, burst):
     Image.fromarray((burst.image * 255).round().astype(np.uint8)).save(tmp_path / "a.png")
 
     result = run(
-        "listen", tmp_path / "a.png", "--model", model_file, "--task", "deepfake_audio",
-        "--out", tmp_path / "out", "--method", "gradient_input", "--target", "synthetic",
-    )  # fmt: skip
+        "listen",
+        tmp_path / "a.png",
+        "--model",
+        model_file,
+        "--task",
+        "deepfake_audio",
+        "--out",
+        tmp_path / "out",
+        "--method",
+        "gradient_input",
+        "--target",
+        "synthetic",
+    )
 
     assert result.exit_code == 0
     assert "rebuilt from the picture" in result.stderr
@@ -550,9 +578,15 @@ def bad_sounds(tmp_path):
 )
 def test_listen_refuses_what_cannot_be_heard(bad_sounds, model_file, file, said):
     result = run(
-        "listen", bad_sounds / file, "--model", model_file, "--task", "deepfake_audio",
-        "--out", bad_sounds / "out",
-    )  # fmt: skip
+        "listen",
+        bad_sounds / file,
+        "--model",
+        model_file,
+        "--task",
+        "deepfake_audio",
+        "--out",
+        bad_sounds / "out",
+    )
 
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)
@@ -579,8 +613,18 @@ def test_profile_reads_a_folder_and_leaves_out_what_it_cannot_read(tmp_path, mod
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16_000)
     soundfile.write(folder / "c.wav", noise, RATE)
     (folder / "bad.wav").touch()
-    words = ["profile", folder, "--model", model_file, "--task", "deepfake_audio",
-             "--method", "gradient_input", "--out", tmp_path / "p.png"]  # fmt: skip
+    words = [
+        "profile",
+        folder,
+        "--model",
+        model_file,
+        "--task",
+        "deepfake_audio",
+        "--method",
+        "gradient_input",
+        "--out",
+        tmp_path / "p.png",
+    ]
 
     table, data = run(*words), run(*words, "--json")
 

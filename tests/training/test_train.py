@@ -44,10 +44,16 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
     trained, splits, stripes, tmp_path, monkeypatch
 ):
     card = publish(
-        trained[0].model, splits, TASKS["lung_opacity"], name="tiny", backbone="cnn",
-        folder=tmp_path, story=training_story(trained[0], splits), further={"again": splits.train},
+        trained[0].model,
+        splits,
+        TASKS["lung_opacity"],
+        name="tiny",
+        backbone="cnn",
+        folder=tmp_path,
+        story=training_story(trained[0], splits),
+        further={"again": splits.train},
         command="xai-tf train stripes --name tiny",
-    )  # fmt: skip
+    )
 
     monkeypatch.setattr(weights_keras, "FOLDER", tmp_path)
     classifier = load(tmp_path / "tiny.keras")

@@ -11,23 +11,34 @@ from tuning.batched_heads import (
     State,
     initial_state,
     together,
-    train_wave,
+    train_heads,
 )
 from tuning.heads import compile_model, head, set_dropout_step, targets, trial_seed
 from tuning.space import configuration
 from xai_tf.errors import InputError
 
 CHANNELS, SEED, BATCH = 24, 7, 16
-VALUES = {"units_1": 12, "units_2": 8, "learning_rate": 3e-3, "l1_1": 1e-3, "l2_1": 1e-3,
-          "l1_2": 1e-4, "l2_2": 1e-2}  # fmt: skip
+VALUES = {
+    "units_1": 12,
+    "units_2": 8,
+    "learning_rate": 3e-3,
+    "l1_1": 1e-3,
+    "l2_1": 1e-3,
+    "l1_2": 1e-4,
+    "l2_2": 1e-2,
+}
 HEADS = {
     "relu with dropout": {"activation": "relu", "dropout": 0.3, "dense_layers": 2},
     "gelu without": {"activation": "gelu", "dropout": 0.0, "dense_layers": 1},
     "no dense layer": {"dropout": 0.2, "dense_layers": 0},
 }
 MEASURES = ("loss", "val_loss", "ce", "val_ce", "accuracy", "val_accuracy")
-QUICK = [("adam", "relu with dropout", 1), ("adamw", "gelu without", 3),
-         ("rmsprop", "no dense layer", 1), ("sgd", "relu with dropout", 3)]  # fmt: skip
+QUICK = [
+    ("adam", "relu with dropout", 1),
+    ("adamw", "gelu without", 3),
+    ("rmsprop", "no dense layer", 1),
+    ("sgd", "relu with dropout", 3),
+]
 EVERY = [
     pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
     for case in [
@@ -57,7 +68,7 @@ def member_of(config, num_logits, state=None):
 def trained(members, num_logits, epochs=range(2)):
     """For each member its epochs, and its state after the last."""
     rows = made_rows(num_logits, 70), made_rows(num_logits, 20, seed=1)
-    found = list(train_wave(members, *rows, epochs=epochs, batch_size=BATCH, seed=SEED))
+    found = list(train_heads(members, *rows, epochs=epochs, batch_size=BATCH, seed=SEED))
     return [([epoch[k][0] for epoch in found], found[-1][k][1]()) for k in range(len(members))]
 
 
@@ -93,9 +104,11 @@ def assert_trained_by_keras(config, num_logits, epochs, state):
         set_dropout_step(model, trial_seed(SEED, config), number * steps)
         rows = (train.features[order], train.targets[order], train.weights[order])
         theirs = model.fit(
-            tf.data.Dataset.from_tensor_slices(rows).batch(BATCH), shuffle=False, verbose=0,
+            tf.data.Dataset.from_tensor_slices(rows).batch(BATCH),
+            shuffle=False,
+            verbose=0,
             validation_data=(validation.features, validation.targets),
-        ).history  # fmt: skip
+        ).history
         for name in MEASURES:
             assert getattr(ours, name) == pytest.approx(theirs[name][0], abs=1e-6), name
     for mine, keras_own in zip(
@@ -188,9 +201,17 @@ def test_a_wave_starts_from_the_weights_of_keras(num_logits):
 
 
 def test_only_members_of_one_kind_and_width_are_trained_together():
-    changes = [{}, {"learning_rate": 1e-4}, {"units_1": 16}, {"activation": "tanh"},
-               {"optimizer": "sgd"}, {"dropout": 0.1}, {"dropout": 0.2}, {"dense_layers": 1},
-               {"l1_1": 0.0}]  # fmt: skip
+    changes = [
+        {},
+        {"learning_rate": 1e-4},
+        {"units_1": 16},
+        {"activation": "tanh"},
+        {"optimizer": "sgd"},
+        {"dropout": 0.1},
+        {"dropout": 0.2},
+        {"dense_layers": 1},
+        {"l1_1": 0.0},
+    ]
     members = [member_of(config_of(**change), 1) for change in changes]
 
     groups = together(members, 1)

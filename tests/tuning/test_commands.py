@@ -16,9 +16,30 @@ from xai_tf.errors import SettingError
 from xai_tf.tasks import TASKS
 
 # Five trials on a plain CNN with random weights, frozen.
-QUICK = ("--task", "lung_opacity", "--name", "quick", "--backbone", "cnn", "--image-size", "32",
-         "--set", "unfreeze=0", "--set", "dense_layers=1", "--set", "units_1=8,16",
-         "--max-epochs", "2", "--factor", "2", "--copies", "1", "--batch-size", "8")  # fmt: skip
+QUICK = (
+    "--task",
+    "lung_opacity",
+    "--name",
+    "quick",
+    "--backbone",
+    "cnn",
+    "--image-size",
+    "32",
+    "--set",
+    "unfreeze=0",
+    "--set",
+    "dense_layers=1",
+    "--set",
+    "units_1=8,16",
+    "--max-epochs",
+    "2",
+    "--factor",
+    "2",
+    "--copies",
+    "1",
+    "--batch-size",
+    "8",
+)
 
 
 @pytest.fixture
@@ -90,8 +111,10 @@ def assert_readable_by_tensorboard(folder):
         events = EventAccumulator(str(folder / "tensorboard" / trial.id / "validation"))
         events.Reload()
         for name in ("loss", "ce", "accuracy"):
-            found = [(e.step, float(tf.make_ndarray(e.tensor_proto)))
-                     for e in events.Tensors(f"epoch_{name}")]  # fmt: skip
+            found = [
+                (e.step, float(tf.make_ndarray(e.tensor_proto)))
+                for e in events.Tensors(f"epoch_{name}")
+            ]
             assert [step for step, _ in found] == [epoch.epoch for epoch in trial.curve]
             for (_, value), epoch in zip(found, trial.curve, strict=True):
                 assert value == pytest.approx(getattr(epoch, f"val_{name}"), abs=1e-6)

@@ -205,8 +205,9 @@ def test_the_first_copy_is_the_image_and_the_others_are_changed():
 
 def test_changes_depend_on_pixels_seed_and_copy_alone():
     data = replace(made_data(3), paths=tuple("abc"))
-    turned = replace(data, images=data.images[::-1].copy(), labels=1 - data.labels,
-                     paths=tuple("xyz"))  # fmt: skip
+    turned = replace(
+        data, images=data.images[::-1].copy(), labels=1 - data.labels, paths=tuple("xyz")
+    )
 
     images, reverse, other = (
         Copies(d, 3, TASK, seed=seed).images(0, 9).reshape(3, 3, 32, 32, 3)

@@ -9,7 +9,7 @@ import pytest
 from tests.made_search import make_search
 from tuning.reporting import charts, figures
 from tuning.reporting.importance import importances
-from tuning.reporting.leaderboard import agreement, disagreement, standings, varying
+from tuning.reporting.leaderboard import agreement, disagreement, leaderboard_rows, varying
 from tuning.reporting.parallel import Scale
 from tuning.trials import read_search
 from xai_tf.classifiers.prediction import probabilities
@@ -51,7 +51,7 @@ def test_curves_chain_parent_to_child_without_a_gap(search):
 
 
 def test_rankings_that_agree_are_no_warning(search):
-    rows = [replace(row, by_ce=row.by_loss) for row in standings(search)]
+    rows = [replace(row, by_ce=row.by_loss) for row in leaderboard_rows(search)]
 
     assert disagreement(rows) == ""
     assert agreement(rows) == pytest.approx(1)
@@ -81,7 +81,7 @@ def test_axes_are_logarithmic_where_values_span_much_and_in_order_where_they_can
 
 
 def test_importance_finds_what_decides(search):
-    rows, names = standings(search), varying(search)
+    rows, names = leaderboard_rows(search), varying(search)
 
     told = importances(rows, names, np.array([row.kept.val_ce for row in rows]))
 
@@ -92,14 +92,14 @@ def test_importance_finds_what_decides(search):
 
 
 def test_importance_of_noise_is_nothing(search):
-    rows = standings(search)
+    rows = leaderboard_rows(search)
     noise = np.random.default_rng(1).normal(size=len(rows))
 
     assert importances(rows, ["dropout", "l1_1"], noise).explained < 0.1
 
 
 def test_importance_of_eight_configurations_and_of_equal_outcomes_is_told(search):
-    few = standings(search)[:8]
+    few = leaderboard_rows(search)[:8]
 
     assert np.isfinite(importances(few, ["l1_1"], np.arange(8)).drops).all()
     assert importances(few, ["l1_1"], np.ones(8)).explained == 0

@@ -32,10 +32,16 @@ class Searching:
         space = kt.HyperParameters()
         for name, count in zip("abc", points, strict=False):
             space.Choice(name, list(range(count)))
-        self.oracle = kind(**{
-            "objective": kt.Objective("val_loss", "min"), "max_epochs": 10, "factor": 3, "seed": 5,
-            "hyperparameters": space,
-        } | changes)  # fmt: skip
+        self.oracle = kind(
+            **{
+                "objective": kt.Objective("val_loss", "min"),
+                "max_epochs": 10,
+                "factor": 3,
+                "seed": 5,
+                "hyperparameters": space,
+            }
+            | changes
+        )
         self.oracle.verbose = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.oracle._set_project_dir(str(folder.parent), folder.name)
@@ -99,8 +105,11 @@ def point_of(trial):
 def score_of(trial):
     """Falls with the epochs; no two configurations have the same."""
     values = trial.hyperparameters.values
-    point = sum(values[name] * weight for name, weight in zip("abc", (49, 7, 1), strict=True)
-                if name in values)  # fmt: skip
+    point = sum(
+        values[name] * weight
+        for name, weight in zip("abc", (49, 7, 1), strict=True)
+        if name in values
+    )
     return ((point * 37 + 11) % 343 + 1) / (1 + values["tuner/epochs"])
 
 
@@ -311,8 +320,11 @@ def test_a_kill_after_any_file_costs_no_trial(tmp_path, monkeypatch, points, in_
 
     assert len(copies) > 4 * len(whole.trials) - 2
     for copy in copies:
-        done = {path.parent.name.split("_")[1] for path in copy.glob("trial_*/trial.json")
-                if json.loads(path.read_text())["status"] == "COMPLETED"}  # fmt: skip
+        done = {
+            path.parent.name.split("_")[1]
+            for path in copy.glob("trial_*/trial.json")
+            if json.loads(path.read_text())["status"] == "COMPLETED"
+        }
         again = run(Searching(copy, **asked))
         assert again.seen() == whole.seen(), copy
         assert not done & set(again.runs), copy

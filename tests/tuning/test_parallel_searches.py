@@ -28,9 +28,11 @@ def test_a_failing_search_does_not_stop_the_others(tmp_path):
 def test_searches_run_side_by_side(tmp_path):
     file, root, data = (tmp_path / name for name in ("searches.txt", "root", "data"))
     draw(data)
-    asked = (f"{data} --task lung_opacity --backbone cnn --weights none --image-size 32 "
-             f"--copies 1 --max-epochs 1 --factor 2 --batch-size 8 --root {root} "
-             f"--out {root}")  # fmt: skip
+    asked = (
+        f"{data} --task lung_opacity --backbone cnn --weights none --image-size 32 "
+        f"--copies 1 --max-epochs 1 --factor 2 --batch-size 8 --root {root} "
+        f"--out {root}"
+    )
     file.write_text(f"{asked} --name first\n{asked} --name second --seed 0\n")
 
     first, second = run_many(file, 2)

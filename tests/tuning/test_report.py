@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.made_search import EVIL, SPACE, export_winner, make_search
-from tuning.reporting.leaderboard import standings
+from tuning.reporting.leaderboard import leaderboard_rows
 from tuning.reporting.page import write_report
 from tuning.trials import read_search
 from xai_tf.errors import InputError, OutputError
@@ -146,7 +146,7 @@ def test_table_holds_no_formulas(tmp_path):
 
 
 def test_both_rankings_are_shown_and_told_apart_where_they_disagree(running):
-    rows, page = standings(read_search(running)), page_of(running)
+    rows, page = leaderboard_rows(read_search(running)), page_of(running)
 
     assert rows[0].by_loss == 1
     assert rows[0].by_ce > 1

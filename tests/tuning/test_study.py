@@ -30,9 +30,13 @@ from xai_tf.training.train import features
 
 # Of a plain CNN with random weights, frozen: quick, and its features tell stripes apart.
 SPACE = {
-    "unfreeze": choice(0), "dense_layers": choice(1), "units_1": choice(8, 16),
-    "learning_rate": choice(1e-2, 1e-3), "dropout": choice(0.0, 0.2), "l1_1": choice(1e-3, 1e-4),
-}  # fmt: skip
+    "unfreeze": choice(0),
+    "dense_layers": choice(1),
+    "units_1": choice(8, 16),
+    "learning_rate": choice(1e-2, 1e-3),
+    "dropout": choice(0.0, 0.2),
+    "l1_1": choice(1e-3, 1e-4),
+}
 TINY = {"max_epochs": 2, "factor": 2}  # five trials
 LEAST = {"max_epochs": 2, "factor": 3}  # two, of two epochs
 REAL = SHARED / "weights" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_160_no_top.h5"
@@ -40,10 +44,22 @@ WITH_REAL = [pytest.mark.slow, pytest.mark.skipif(not REAL.is_file(), reason="no
 
 
 def study_of(data, root, **changes):
-    return Study(**{
-        "data": data, "task": "lung_opacity", "name": "s", "backbones": ("cnn",), "space": SPACE,
-        "max_epochs": 4, "factor": 2, "image_size": 32, "copies": 2, "batch_size": 8, "root": root,
-    } | changes)  # fmt: skip
+    return Study(
+        **{
+            "data": data,
+            "task": "lung_opacity",
+            "name": "s",
+            "backbones": ("cnn",),
+            "space": SPACE,
+            "max_epochs": 4,
+            "factor": 2,
+            "image_size": 32,
+            "copies": 2,
+            "batch_size": 8,
+            "root": root,
+        }
+        | changes
+    )
 
 
 def outcome(search):
@@ -195,7 +211,7 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
     asked = TINY | {"space": SPACE | {"unfreeze": choice(0 if mode == "waves" else 2)}}
     whole = study_of(stripes, tmp_path / "whole", **asked).run()
     study = study_of(stripes, tmp_path / "killed", **asked)
-    study.material()
+    study.training_data()
     write, kills = search_folder.write_whole, 0
 
     class Killed(BaseException):
@@ -351,8 +367,11 @@ def unfinished(folder, trial_id):
 
 
 def test_a_trial_that_breaks_down_is_told_and_costs_no_promotion(stripes, tmp_path):
-    space = SPACE | {"optimizer": choice("sgd"), "learning_rate": choice(1e-3, 10.0),
-                     "l2_1": choice(10.0)}  # fmt: skip
+    space = SPACE | {
+        "optimizer": choice("sgd"),
+        "learning_rate": choice(1e-3, 10.0),
+        "l2_1": choice(10.0),
+    }
 
     search = study_of(stripes, tmp_path, space=space, max_epochs=4).run()
 
@@ -391,8 +410,9 @@ def tiny_disk(tmp_path):
     """A file system of 160 kB."""
     place = tmp_path / "disk"
     place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "none", str(place)],
-                          capture_output=True)  # fmt: skip
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=160k", "none", str(place)], capture_output=True
+    )
     if made.returncode:
         pytest.skip("a file system cannot be mounted here")
     yield place
@@ -437,14 +457,32 @@ def test_where_no_space_is_left_the_error_says_how_to_go_on(stripes, tmp_path, m
 MODES = [
     pytest.param("waves", {"space": SPACE}, id="waves"),
     pytest.param("cut", {"space": SPACE | {"unfreeze": choice(2)}}, id="cut"),
-    pytest.param("whole", {"space": {n: p for n, p in SPACE.items() if n != "unfreeze"},
-                           "weights": "none"}, id="whole"),
-    pytest.param("cut", {"space": SPACE | {"unfreeze": choice(3)}, "backbones": ("mobilenet_v2",),
-                         "weights": str(REAL)}, id="cut-mobilenet_v2", marks=WITH_REAL),
-    pytest.param("waves", {"space": {n: p for n, p in SPACE.items() if n != "unfreeze"},
-                           "backbones": ("mobilenet_v2",), "weights": str(REAL)},
-                 id="waves-mobilenet_v2", marks=WITH_REAL),
-]  # fmt: skip
+    pytest.param(
+        "whole",
+        {"space": {n: p for n, p in SPACE.items() if n != "unfreeze"}, "weights": "none"},
+        id="whole",
+    ),
+    pytest.param(
+        "cut",
+        {
+            "space": SPACE | {"unfreeze": choice(3)},
+            "backbones": ("mobilenet_v2",),
+            "weights": str(REAL),
+        },
+        id="cut-mobilenet_v2",
+        marks=WITH_REAL,
+    ),
+    pytest.param(
+        "waves",
+        {
+            "space": {n: p for n, p in SPACE.items() if n != "unfreeze"},
+            "backbones": ("mobilenet_v2",),
+            "weights": str(REAL),
+        },
+        id="waves-mobilenet_v2",
+        marks=WITH_REAL,
+    ),
+]
 
 
 @pytest.mark.parametrize(("mode", "changes"), MODES)
@@ -459,7 +497,7 @@ def test_each_mode_searches_and_exports_the_model_it_found(stripes, tmp_path, mo
     best = search.ranked()[0]
     epoch = best.best(search.objective, search.direction)
     model, _ = weights_keras.load("s", tmp_path / "models")
-    validation = study.material().splits.validation
+    validation = study.training_data().splits.validation
     logits = features(model, validation.images)
     right = (logits[:, 0] > 0) == (validation.labels == 1)
     assert right.mean() == pytest.approx(epoch.val_accuracy)
@@ -470,22 +508,24 @@ def test_each_mode_searches_and_exports_the_model_it_found(stripes, tmp_path, mo
 
 @pytest.mark.parametrize(
     "naive",
-    [pytest.param(False, marks=pytest.mark.slow, id="on features"),
-     pytest.param(True, id="backbone in every trial")],
-)  # fmt: skip
+    [
+        pytest.param(False, marks=pytest.mark.slow, id="on features"),
+        pytest.param(True, id="backbone in every trial"),
+    ],
+)
 def test_waves_find_what_keras_finds_one_by_one(stripes, tmp_path, naive):
     asked = TINY | {"space": SPACE | {"l2_1": choice(1e-3)}}
     waves = study_of(stripes, tmp_path, name="waves", **asked).run()
     study = study_of(stripes, tmp_path, name="single", **asked)
-    material = study.material()
+    training_data = study.training_data()
     if naive:
-        material.cut = lambda backbone: None
+        training_data.cut = lambda backbone: None
     settings = make_settings(study, lambda *_: None)
     study.folder.mkdir()
 
-    Tuner(Network(settings, material), settings).search()
+    Tuner(Network(settings, training_data), settings).search()
 
-    search_folder.write_json(study.folder / "study.json", study.describe(material))
+    search_folder.write_json(study.folder / "study.json", study.describe(training_data))
     assert_same(waves, read_search(study.folder), tolerance=1e-5)
 
 
@@ -583,7 +623,7 @@ def test_half_precision_halves_the_file_and_changes_no_label(own, tmp_path):
     half = own.export(tmp_path / "half", half=True)
 
     assert half.size < 0.6 * whole.size
-    images = own.material().splits.test.images
+    images = own.training_data().splits.test.images
     first, second = (
         features(weights_keras.load("s", tmp_path / name)[0], images) for name in ("whole", "half")
     )
@@ -610,7 +650,7 @@ def test_without_a_completed_trial_nothing_is_exported(stripes, tmp_path):
     with pytest.raises(InputError, match=r"holds no search: study.json is missing"):
         study.export(tmp_path / "models")
 
-    search_folder.write_json(prepared(study) / "study.json", study.describe(study.material()))
+    search_folder.write_json(prepared(study) / "study.json", study.describe(study.training_data()))
     with pytest.raises(ModelError, match=r"has no completed trial yet. Run the search first"):
         study.export(tmp_path / "models")
     assert not (tmp_path / "models").exists()
@@ -623,9 +663,9 @@ def prepared(study):
 
 def test_weights_that_are_not_those_of_the_search_are_not_exported(own, tmp_path):
     """As if the features on the disk came from another network."""
-    material = own.material()
-    rows = material.rows("cnn", "average")
-    material.rows = lambda *_: tuple(replace(r, features=r.features + 1) for r in rows)
+    training_data = own.training_data()
+    rows = training_data.rows("cnn", "average")
+    training_data.rows = lambda *_: tuple(replace(r, features=r.features + 1) for r in rows)
 
     with pytest.raises(ModelError, match="stitched model is not that of the search"):
         own.export(tmp_path / "models")
@@ -668,14 +708,14 @@ def test_a_model_that_is_refused_does_not_replace_the_one_there(own, tmp_path, m
 
 def test_a_random_backbone_is_the_same_for_every_repeat(stripes, tmp_path):
     study = study_of(stripes, tmp_path, space=SPACE | {"unfreeze": choice(1)}, max_epochs=1)
-    material = study.material()
+    training_data = study.training_data()
     config = configuration(study.fixed | {n: p.values[0] for n, p in study.full_space.items()})
-    cut = material.cut(config.backbone)
+    cut = training_data.cut(config.backbone)
 
-    model, upper = material.with_seed(5).build(config)
+    model, upper = training_data.with_seed(5).build(config)
 
-    stored = material.features(config.backbone, cut, pooled=False)[1]
-    whole = features(model, material.splits.validation.images)
+    stored = training_data.features(config.backbone, cut, pooled=False)[1]
+    whole = features(model, training_data.splits.validation.images)
     np.testing.assert_allclose(features(upper, stored), whole, atol=1e-5)
 
 

@@ -50,20 +50,32 @@ def draw(place: Path) -> None:
 
 
 def small_study(data: Path, root: Path, **settings) -> Study:
-    return Study(**{
-        "data": data, "task": "lung_opacity", "name": "small", "backbones": ("cnn",),
-        "weights": "none", "image_size": 32, "copies": 1, "max_epochs": 4, "factor": 2,
-        "batch_size": 8, "space": SPACE, "root": root,
-    } | settings)  # fmt: skip
+    return Study(
+        **{
+            "data": data,
+            "task": "lung_opacity",
+            "name": "small",
+            "backbones": ("cnn",),
+            "weights": "none",
+            "image_size": 32,
+            "copies": 1,
+            "max_epochs": 4,
+            "factor": 2,
+            "batch_size": 8,
+            "space": SPACE,
+            "root": root,
+        }
+        | settings
+    )
 
 
 def supervised(study: Study, workers: int, stall_seconds: float = 600) -> list[str]:
     """Run a study; returns what was reported."""
     told = []
     with alone(study.folder):
-        material = study.material()
-        remember(study.folder, study.describe(material))
-        supervise(study, material, lambda text, *_: told.append(text), workers, stall_seconds)
+        training_data = study.training_data()
+        remember(study.folder, study.describe(training_data))
+        supervise(study, training_data, lambda text, *_: told.append(text), workers, stall_seconds)
     return told
 
 
@@ -72,8 +84,18 @@ def trials_of(study: Study) -> tuple[list, list]:
     trials = sorted(
         read_search(study.folder).trials, key=lambda t: (t.bracket, t.round, t.configuration)
     )
-    places = [(t.configuration, t.status, t.bracket, t.round, t.first_epoch, t.last_epoch,
-               [epoch.epoch for epoch in t.curve]) for t in trials]  # fmt: skip
+    places = [
+        (
+            t.configuration,
+            t.status,
+            t.bracket,
+            t.round,
+            t.first_epoch,
+            t.last_epoch,
+            [epoch.epoch for epoch in t.curve],
+        )
+        for t in trials
+    ]
     return places, [t.score for t in trials]
 
 
@@ -178,7 +200,7 @@ def test_a_worker_that_reads_other_data_ends_the_search_at_once(pictures, tmp_pa
     data = tmp_path / "data"
     subprocess.run(["cp", "-r", str(pictures), str(data)], check=True)
     study = small_study(data, tmp_path)
-    study.material()
+    study.training_data()
     Image.new("L", (32, 32)).save(data / "normal" / "03.png")
 
     with pytest.raises(ModelError, match=r"normal/03\.png: was \w+, is \w+"):
@@ -268,8 +290,13 @@ def test_a_trial_that_kills_its_worker_fails_and_says_why(pictures, tmp_path):
 
 @pytest.mark.slow
 def test_too_many_failures_end_the_search_with_their_reason(pictures, tmp_path):
-    runaway = {"optimizer": choice("sgd"), "learning_rate": choice(10.0), "l2_1": choice(10.0),
-               "units_1": choice(*range(8, 24)), "dense_layers": choice(1)}  # fmt: skip
+    runaway = {
+        "optimizer": choice("sgd"),
+        "learning_rate": choice(10.0),
+        "l2_1": choice(10.0),
+        "units_1": choice(*range(8, 24)),
+        "dense_layers": choice(1),
+    }
     study = small_study(pictures, tmp_path, space=runaway)
 
     with pytest.raises(ModelError, match=r"failed, the last ones in a row: .*became (nan|inf)"):

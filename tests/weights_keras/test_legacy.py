@@ -16,25 +16,37 @@ IMAGES = np.random.default_rng(0).random((2, SIZE, SIZE, 3), dtype=np.float32)
 def randomise(model) -> None:
     """Weights that are nowhere 0 or 1, so that nothing is right by chance."""
     rng = np.random.default_rng(1)
-    model.set_weights([
-        np.abs(rng.normal(w, 0.02)).astype(w.dtype) if w.min(initial=0) >= 0 else w
-        for w in model.get_weights()
-    ])  # fmt: skip
+    model.set_weights(
+        [
+            np.abs(rng.normal(w, 0.02)).astype(w.dtype) if w.min(initial=0) >= 0 else w
+            for w in model.get_weights()
+        ]
+    )
 
 
 def application(name: str):
     base = getattr(keras2.applications, name)(
         weights=None, include_top=False, input_shape=(SIZE, SIZE, 3)
     )
-    return keras2.Sequential([
-        base, keras2.layers.GlobalAveragePooling2D(), keras2.layers.Dropout(0.2),
-        keras2.layers.Dense(3, activation="softmax"),
-    ])  # fmt: skip
+    return keras2.Sequential(
+        [
+            base,
+            keras2.layers.GlobalAveragePooling2D(),
+            keras2.layers.Dropout(0.2),
+            keras2.layers.Dense(3, activation="softmax"),
+        ]
+    )
 
 
 def of_layers(*layers):
-    return keras2.Sequential([keras2.Input((SIZE, SIZE, 3)), *layers, keras2.layers.Flatten(),
-                              keras2.layers.Dense(1, activation="sigmoid")])  # fmt: skip
+    return keras2.Sequential(
+        [
+            keras2.Input((SIZE, SIZE, 3)),
+            *layers,
+            keras2.layers.Flatten(),
+            keras2.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
 
 
 def with_preprocess_input():

@@ -34,8 +34,8 @@ def confusion_matrix(
     probabilities, labels = arrays["test_probabilities"], arrays["test_labels"]
     shown = [("the most probable class", confusion(probabilities, labels))]
     if threshold is not None and len(classes) == 2:
-        called = np.eye(2)[(probabilities[:, 1] >= threshold).astype(int)]
-        shown.append((f"{plain(classes[1])} from {threshold:g}", confusion(called, labels)))
+        predicted = np.eye(2)[(probabilities[:, 1] >= threshold).astype(int)]
+        shown.append((f"{plain(classes[1])} from {threshold:g}", confusion(predicted, labels)))
     side = max(3.2, 0.55 * len(classes) + 1.8)
     plot = new_figure(side + 1.2, side * len(shown))
     axes = np.atleast_1d(plot.subplots(len(shown), 1))
@@ -70,8 +70,14 @@ def roc(
         area = evaluate(np.stack([1 - scores, scores], axis=1), hit.astype(int), "test")[1]
         shade = COLOURS[0] if len(classes) == 2 else colour(label)
         text = f"{plain(classes[label], 24)}: {area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
-        ax.step(*_roc(scores, hit), where="post", color=shade, linewidth=2, label=text,
-                linestyle="-" if label < len(COLOURS) else "--")  # fmt: skip
+        ax.step(
+            *_roc(scores, hit),
+            where="post",
+            color=shade,
+            linewidth=2,
+            label=text,
+            linestyle="-" if label < len(COLOURS) else "--",
+        )
         if len(drawable) <= MOST_BANDS:
             ax.fill_between(_GRID, *_band(scores, hit), color=shade, alpha=0.15, linewidth=0)
     if len(classes) == 2:
@@ -98,9 +104,7 @@ def reliability(arrays: Mapping[str, np.ndarray], calibration: Calibration | Non
         shown.append((title, calibrated(arrays["test_logits"], calibration)))
     plot = new_figure(4.6 * len(shown) + 0.4, 5)
     grid = plot.subplots(2, len(shown), sharex=True, sharey="row", height_ratios=(4, 1))
-    for (upper, lower), (title, chances) in zip(
-        grid.reshape(2, -1).T, shown, strict=True
-    ):  # fmt: skip
+    for (upper, lower), (title, chances) in zip(grid.reshape(2, -1).T, shown, strict=True):
         _draw_reliability(upper, chances, labels)
         error = curves.calibration_error(chances, labels)
         upper.set_title(f"{title}: calibration error {error:.3f}", fontsize=10)
@@ -119,8 +123,13 @@ def _draw_reliability(ax: Axes, probabilities: np.ndarray, labels: np.ndarray) -
     for b in bins:
         interval = curves.wilson(b.right, b.count)
         ax.plot([b.confidence] * 2, interval, color=COLOURS[0], alpha=0.5, linewidth=2)
-    ax.plot([b.confidence for b in bins], [b.right / b.count for b in bins], "o-",
-            color=COLOURS[0], markersize=5)  # fmt: skip
+    ax.plot(
+        [b.confidence for b in bins],
+        [b.right / b.count for b in bins],
+        "o-",
+        color=COLOURS[0],
+        markersize=5,
+    )
     ax.set(xlim=(0, 1.02), ylim=(0, 1.02))
     tidy(ax)
 
@@ -132,9 +141,15 @@ def _draw_counts(ax: Axes, counts: np.ndarray, names: list[str]) -> None:
     for row, column in np.ndindex(*counts.shape):
         share = f"\n{shares[row, column]:.0%}" if few else ""
         if counts[row, column] or few:
-            ax.text(column, row, f"{counts[row, column]}{share}", ha="center", va="center",
-                    fontsize=9 if few else 7,
-                    color="white" if shares[row, column] > 0.55 else INK)  # fmt: skip
+            ax.text(
+                column,
+                row,
+                f"{counts[row, column]}{share}",
+                ha="center",
+                va="center",
+                fontsize=9 if few else 7,
+                color="white" if shares[row, column] > 0.55 else INK,
+            )
     slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(names) > 3 else {}
     ax.set_xticks(range(len(names)), names, fontsize=9, **slant)
     ax.set_yticks(range(len(names)), names, fontsize=9)
@@ -148,7 +163,7 @@ _GRID = np.linspace(0, 1, 101)
 
 def _roc(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     drawn = curves.curve(scores, hit)
-    return drawn.false_alarms, drawn.sensitivity
+    return drawn.false_positive_rate, drawn.sensitivity
 
 
 def _band(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,8 +182,16 @@ def _mark_thresholds(
 ) -> None:
     chosen = [(0.5, "o")] + ([(threshold, "D")] if threshold not in (None, 0.5) else [])
     for level, marker in chosen:
-        called = scores >= level
-        ax.plot(called[~hit].mean(), called[hit].mean(), marker, color=INK, markersize=7,
-                fillstyle="none", markeredgewidth=1.6, linestyle="",
-                label=f"called from {level:g}: finds {called[hit].mean():.0%}, "
-                f"{called[~hit].mean():.0%} false alarms")  # fmt: skip
+        predicted = scores >= level
+        ax.plot(
+            predicted[~hit].mean(),
+            predicted[hit].mean(),
+            marker,
+            color=INK,
+            markersize=7,
+            fillstyle="none",
+            markeredgewidth=1.6,
+            linestyle="",
+            label=f"called from {level:g}: finds {predicted[hit].mean():.0%}, "
+            f"{predicted[~hit].mean():.0%} false alarms",
+        )

@@ -82,5 +82,11 @@ def legend(plot: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], **look) for _, look in entries]
-    plot.legend(lines, [plain(text) for text, _ in entries], loc="outside lower center",
-                ncols=6, frameon=False, fontsize=9)  # fmt: skip
+    plot.legend(
+        lines,
+        [plain(text) for text, _ in entries],
+        loc="outside lower center",
+        ncols=6,
+        frameon=False,
+        fontsize=9,
+    )

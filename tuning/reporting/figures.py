@@ -22,7 +22,13 @@ from tuning.reporting.drawing import (
     whole_numbers,
 )
 from tuning.reporting.importance import importance as importance
-from tuning.reporting.leaderboard import Standing, agreement, correlation, leader, standings
+from tuning.reporting.leaderboard import (
+    LeaderboardRow,
+    agreement,
+    correlation,
+    leader,
+    leaderboard_rows,
+)
 from tuning.reporting.parallel import parallel_coordinates as parallel_coordinates
 from tuning.trials import COMPLETED, FAILED, RUNNING, Epoch, Search, Trial
 
@@ -78,7 +84,7 @@ def learning_curves(search: Search) -> Figure:
 
 def penalty(search: Search) -> Figure:
     """`val_loss` split into cross-entropy and penalty, and the two rankings against each other."""
-    rows = sorted(standings(search), key=lambda row: row.kept.val_loss)
+    rows = sorted(leaderboard_rows(search), key=lambda row: row.kept.val_loss)
     if not rows:
         return say("No configuration is finished yet.")
     plot = new_figure(11, 4.2)
@@ -142,7 +148,7 @@ def _draw_curve(
     )
 
 
-def _draw_parts(ax: Axes, rows: list[Standing]) -> None:
+def _draw_parts(ax: Axes, rows: list[LeaderboardRow]) -> None:
     ranks = np.arange(1, len(rows) + 1)
     losses, entropies = [r.kept.val_loss for r in rows], [r.kept.val_ce for r in rows]
     penalties = np.array([row.penalty if row.penalty > 1e-9 else np.nan for row in rows])
@@ -156,15 +162,20 @@ def _draw_parts(ax: Axes, rows: list[Standing]) -> None:
     ax.legend(fontsize=8, frameon=False)
 
 
-def _draw_ranks(ax: Axes, rows: list[Standing]) -> None:
+def _draw_ranks(ax: Axes, rows: list[LeaderboardRow]) -> None:
     end = len(rows) + 1
     ax.plot([0, end], [0, end], color=GREY, linewidth=0.8)
     for row in rows:
         ax.plot(row.by_loss, row.by_ce, "o", markersize=5, color=colour(row.trial.bracket))
         if 1 in (row.by_loss, row.by_ce):
             ax.plot(row.by_loss, row.by_ce, "o", markersize=11, color=INK, fillstyle="none")
-            ax.annotate(f"trial {row.trial.id}", (row.by_loss, row.by_ce), xytext=(9, -3),
-                        textcoords="offset points", fontsize=8)  # fmt: skip
+            ax.annotate(
+                f"trial {row.trial.id}",
+                (row.by_loss, row.by_ce),
+                xytext=(9, -3),
+                textcoords="offset points",
+                fontsize=8,
+            )
     ax.set_xlabel("rank by val_loss", fontsize=9)
     ax.set_ylabel("rank by cross-entropy (val_ce)", fontsize=9)
     ax.set(xlim=(0, end), ylim=(0, end))
@@ -187,9 +198,16 @@ def _draw_round(
     for status, _, face, hatch in STATES:
         width = share * states[status]
         ax.add_patch(
-            Rectangle((start, row + 0.4), width, 0.2, facecolor=face, hatch=hatch,
-                      edgecolor="white", linewidth=0)
-        )  # fmt: skip
+            Rectangle(
+                (start, row + 0.4),
+                width,
+                0.2,
+                facecolor=face,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0,
+            )
+        )
         start += width
     ax.add_patch(Rectangle((column, row + 0.4), 0.9, 0.2, fill=False, edgecolor=GREY))
     ax.text(column, row + 0.22, title, fontsize=9, va="center")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from tuning.reporting.drawing import COLOURS, GREY, INK, new_figure, plain, say, tidy
-from tuning.reporting.leaderboard import Standing, standings, varying
+from tuning.reporting.leaderboard import LeaderboardRow, leaderboard_rows, varying
 from tuning.trials import Search
 
 FEWEST = 8  # configurations; below, a forest of them says nothing
@@ -43,7 +43,7 @@ def importance(search: Search) -> Figure:
 
     For fewer than eight configurations the figure says that it can't be told.
     """
-    rows, names = standings(search), varying(search)
+    rows, names = leaderboard_rows(search), varying(search)
     if reason := why_not(rows, names):
         return say(reason)
     targets = list(dict.fromkeys([search.objective, "val_ce"]))
@@ -56,7 +56,7 @@ def importance(search: Search) -> Figure:
     return plot
 
 
-def why_not(rows: Sequence[Standing], names: Sequence[str]) -> str:
+def why_not(rows: Sequence[LeaderboardRow], names: Sequence[str]) -> str:
     """Why importances can't be told, in a sentence; empty where they can."""
     if len(rows) < FEWEST:
         return (
@@ -68,7 +68,9 @@ def why_not(rows: Sequence[Standing], names: Sequence[str]) -> str:
     return ""
 
 
-def importances(rows: Sequence[Standing], names: Sequence[str], outcome: np.ndarray) -> Importance:
+def importances(
+    rows: Sequence[LeaderboardRow], names: Sequence[str], outcome: np.ndarray
+) -> Importance:
     """Breiman's permutation importance (2001), out of the bag, on the ranks of the outcome.
 
     Ranks, because a configuration that diverged would outweigh all others. Ten forests with fixed

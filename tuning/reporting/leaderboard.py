@@ -12,7 +12,7 @@ from tuning.trials import Epoch, Search, Trial
 
 
 @dataclass(frozen=True)
-class Standing:
+class LeaderboardRow:
     """A configuration, its best completed trial, and how that stands among the others.
 
     Attributes:
@@ -33,14 +33,14 @@ class Standing:
         return max(0.0, self.kept.val_loss - self.kept.val_ce)
 
 
-def standings(search: Search) -> list[Standing]:
+def leaderboard_rows(search: Search) -> list[LeaderboardRow]:
     """Each configuration with a completed trial and a curve, the best by the objective first."""
     pairs = [(t, t.best(search.objective, search.direction)) for t in search.distinct()]
     known = [(t, e) for t, e in pairs if e and math.isfinite(e.val_loss + e.val_ce)]
     by_loss = rankdata([epoch.val_loss for _, epoch in known], method="min")
     by_ce = rankdata([epoch.val_ce for _, epoch in known], method="min")
     return [
-        Standing(trial, epoch, int(loss), int(ce))
+        LeaderboardRow(trial, epoch, int(loss), int(ce))
         for (trial, epoch), loss, ce in zip(known, by_loss, by_ce, strict=True)
     ]
 
@@ -52,7 +52,7 @@ def leader(search: Search) -> Trial | None:
     return next(iter(search.ranked()), None)
 
 
-def disagreement(rows: Sequence[Standing]) -> str:
+def disagreement(rows: Sequence[LeaderboardRow]) -> str:
     """A sentence where `val_loss` and `val_ce` have different favourites; else empty."""
     first = [row for row in rows if row.by_loss == 1]
     if not first or any(row.by_ce == 1 for row in first):
@@ -66,7 +66,7 @@ def disagreement(rows: Sequence[Standing]) -> str:
     )
 
 
-def agreement(rows: Sequence[Standing]) -> float | None:
+def agreement(rows: Sequence[LeaderboardRow]) -> float | None:
     """Spearman's correlation of the two rankings, -1 to 1; None where it can't be told."""
     return correlation([row.by_loss for row in rows], [row.by_ce for row in rows])
 

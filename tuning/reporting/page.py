@@ -13,12 +13,12 @@ from tuning.reporting import figures
 from tuning.reporting.conclusions import cards, verdict
 from tuning.reporting.importance import why_not
 from tuning.reporting.leaderboard import (
-    Standing,
+    LeaderboardRow,
     agreement,
     disagreement,
     leader,
+    leaderboard_rows,
     possible,
-    standings,
     varying,
 )
 from tuning.search_folder import write_whole
@@ -58,7 +58,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
 
 def report(search: Search) -> str:
     """The page as a text: everything in it, nothing loaded from elsewhere."""
-    rows = standings(search)
+    rows = leaderboard_rows(search)
     parts = {
         "winner": ("Winner" if search.winner else "Leading so far", verdict(search)),
         "search": ("What was searched", _progress(search)),
@@ -84,11 +84,27 @@ def trials_csv(search: Search) -> str:
     names = list(dict.fromkeys(name for trial in search.trials for name in trial.values))
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([
-        "id", "status", "parent", "bracket", "round", "first_epoch", "last_epoch", "epochs", *names,
-        "objective", "kept_epoch", "val_loss", "val_ce", "penalty", "val_accuracy", "seconds",
-        "reason",
-    ])  # fmt: skip
+    writer.writerow(
+        [
+            "id",
+            "status",
+            "parent",
+            "bracket",
+            "round",
+            "first_epoch",
+            "last_epoch",
+            "epochs",
+            *names,
+            "objective",
+            "kept_epoch",
+            "val_loss",
+            "val_ce",
+            "penalty",
+            "val_accuracy",
+            "seconds",
+            "reason",
+        ]
+    )
     for trial in search.trials:
         kept = trial.best(search.objective, search.direction)
         found = (
@@ -97,10 +113,20 @@ def trials_csv(search: Search) -> str:
             else [None] * 5
         )
         row = [
-            trial.id, trial.status, trial.parent, trial.bracket, trial.round, trial.first_epoch,
-            trial.last_epoch, len(trial.curve), *(trial.values.get(name) for name in names),
-            trial.score, *found, _seconds([trial]), trial.reason,
-        ]  # fmt: skip
+            trial.id,
+            trial.status,
+            trial.parent,
+            trial.bracket,
+            trial.round,
+            trial.first_epoch,
+            trial.last_epoch,
+            len(trial.curve),
+            *(trial.values.get(name) for name in names),
+            trial.score,
+            *found,
+            _seconds([trial]),
+            trial.reason,
+        ]
         writer.writerow([_harmless(value) for value in row])
     return file.getvalue()
 
@@ -127,37 +153,69 @@ def _progress(search: Search) -> str:
     if counts[RUNNING]:
         told += " A search that was stopped, too, leaves its last trial marked as running."
     seen, whole = len({trial.configuration for trial in search.trials}), possible(search)
-    share = f"{seen} of {whole:,} possible configurations were seen ({seen / whole:.1%})." \
-        if whole else f"{seen} configurations were seen; the space has ranges without steps, so " \
-        "it holds more than can be counted."  # fmt: skip
+    share = (
+        f"{seen} of {whole:,} possible configurations were seen ({seen / whole:.1%})."
+        if whole
+        else f"{seen} configurations were seen; the space has ranges without steps, so "
+        "it holds more than can be counted."
+    )
     space = search.study["asked"].get("space") or {}
-    return "\n".join([
-        paragraph(told),
-        f'<p><meter value="{epochs}" max="{max(1, plan["epochs"])}" aria-label="epochs trained">'
-        f"{epochs} of {plan['epochs']} epochs</meter></p>",
-        paragraph(share),
-        facts(space, "The space: each parameter and what it may be") if space else "",
-        picture(figures.schedule(search), f"Schedule: {told}",
+    return "\n".join(
+        [
+            paragraph(told),
+            f'<p><meter value="{epochs}" max="{max(1, plan["epochs"])}" aria-label="epochs '
+            'trained">'
+            f"{epochs} of {plan['epochs']} epochs</meter></p>",
+            paragraph(share),
+            facts(space, "The space: each parameter and what it may be") if space else "",
+            picture(
+                figures.schedule(search),
+                f"Schedule: {told}",
                 "Hyperband's schedule. Each round keeps the best of the one before and trains "
-                "them longer; a bracket is one trade between many short and few long.", wide=True),
-    ])  # fmt: skip
+                "them longer; a bracket is one trade between many short and few long.",
+                wide=True,
+            ),
+        ]
+    )
 
 
-def _configurations(search: Search, rows: list[Standing]) -> str:
+def _configurations(search: Search, rows: list[LeaderboardRow]) -> str:
     unknown = len(search.distinct()) - len(rows)
     lost = f"{unknown} finished configurations have no readable learning curve and are left out."
     if not rows:
         return paragraph(lost if unknown else "No trial has finished: there is nothing to rank.")
     names, best = varying(search), leader(search)
-    head = ["by val_loss", "by val_ce", "trial", "val_loss", "val_ce", "penalty",
-            "val_accuracy", "epochs", "kept", *names, "bracket", "seconds"]  # fmt: skip
+    head = [
+        "by val_loss",
+        "by val_ce",
+        "trial",
+        "val_loss",
+        "val_ce",
+        "penalty",
+        "val_accuracy",
+        "epochs",
+        "kept",
+        *names,
+        "bracket",
+        "seconds",
+    ]
     cells = [
-        [row.by_loss, row.by_ce, row.trial.id, row.kept.val_loss, row.kept.val_ce, row.penalty,
-         row.kept.val_accuracy, row.trial.last_epoch, row.kept.epoch,
-         *(row.trial.values.get(name) for name in names), row.trial.bracket,
-         _seconds(search.lineage(row.trial))]
+        [
+            row.by_loss,
+            row.by_ce,
+            row.trial.id,
+            row.kept.val_loss,
+            row.kept.val_ce,
+            row.penalty,
+            row.kept.val_accuracy,
+            row.trial.last_epoch,
+            row.kept.epoch,
+            *(row.trial.values.get(name) for name in names),
+            row.trial.bracket,
+            _seconds(search.lineage(row.trial)),
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     warning, alike = disagreement(rows), agreement(rows)
     told = f"{len(rows)} configurations, each with its best trial at the epoch that was kept; the "
     told += f"best by {search.objective}, the objective, first. A click on a head sorts. "
@@ -165,14 +223,22 @@ def _configurations(search: Search, rows: list[Standing]) -> str:
         told += (
             f"The rankings by val_loss and val_ce correlate by {alike:.2f} (Spearman; 1 is alike)."
         )
-    return "\n".join([
-        paragraph(warning, "warning") if warning else "",
-        paragraph(told),
-        paragraph(lost, "warning") if unknown else "",
-        table(head, cells, "Configurations with their ranks by val_loss and by val_ce",
-              sortable=True, winner=best and best.id),
-        f'<p class="soft">All trials are in <a href="{TRIALS}">{TRIALS}</a>, beside this page.</p>',
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            paragraph(warning, "warning") if warning else "",
+            paragraph(told),
+            paragraph(lost, "warning") if unknown else "",
+            table(
+                head,
+                cells,
+                "Configurations with their ranks by val_loss and by val_ce",
+                sortable=True,
+                winner=best and best.id,
+            ),
+            f'<p class="soft">All trials are in <a href="{TRIALS}">{TRIALS}</a>, beside this '
+            "page.</p>",
+        ]
+    )
 
 
 def _curves(search: Search) -> str:
@@ -189,29 +255,43 @@ def _curves(search: Search) -> str:
     )
 
 
-def _parameters(search: Search, rows: list[Standing]) -> str:
+def _parameters(search: Search, rows: list[LeaderboardRow]) -> str:
     if not rows:
         return ""
     reason = why_not(rows, varying(search))
-    return "\n".join([
-        picture(figures.parallel_coordinates(search),
+    return "\n".join(
+        [
+            picture(
+                figures.parallel_coordinates(search),
                 "Parallel coordinates: each configuration's parameters, epochs and results.",
                 "A line is a configuration, dark where cross-entropy on validation files is low. "
-                "Lines that share a value are drawn a little apart.", wide=True),
-        paragraph(reason) if reason else picture(
-            figures.importance(search), "Bars: how much each parameter explains of the order.",
-            "Permutation importance of a random forest, out of the bag, on ranks; a dot is one of "
-            "ten forests, each without a tenth of the configurations. Left of the dashed line is "
-            "what chance makes. Epochs are no choice: Hyperband trains longer what is good.",
-            wide=True),
-        paragraph("No configuration has an L1 or L2 penalty: val_loss is the cross-entropy.")
-        if not any(row.penalty > 1e-9 for row in rows) else
-        picture(figures.penalty(search), "val_loss as cross-entropy and penalty, by configuration; "
+                "Lines that share a value are drawn a little apart.",
+                wide=True,
+            ),
+            paragraph(reason)
+            if reason
+            else picture(
+                figures.importance(search),
+                "Bars: how much each parameter explains of the order.",
+                "Permutation importance of a random forest, out of the bag, on ranks; a dot is "
+                "one of "
+                "ten forests, each without a tenth of the configurations. Left of the dashed "
+                "line is "
+                "what chance makes. Epochs are no choice: Hyperband trains longer what is good.",
+                wide=True,
+            ),
+            paragraph("No configuration has an L1 or L2 penalty: val_loss is the cross-entropy.")
+            if not any(row.penalty > 1e-9 for row in rows)
+            else picture(
+                figures.penalty(search),
+                "val_loss as cross-entropy and penalty, by configuration; "
                 "and the two ranks of each configuration against each other.",
                 "val_loss contains the penalties that are being searched for: where the triangles "
                 "rise with the line, it ranks by penalty rather than by how well the model does.",
-                wide=True),
-    ])  # fmt: skip
+                wide=True,
+            ),
+        ]
+    )
 
 
 def _failures(search: Search) -> str:
@@ -221,20 +301,31 @@ def _failures(search: Search) -> str:
     names = varying(search)
     return table(
         ["trial", "status", "reason", "bracket", "round", "epochs done", *names],
-        [[t.id, t.status.lower().replace("invalid", "to be tried again"), t.reason or "not known",
-          t.bracket, t.round, len(t.curve), *(t.values.get(name) for name in names)]
-         for t in failed],
+        [
+            [
+                t.id,
+                t.status.lower().replace("invalid", "to be tried again"),
+                t.reason or "not known",
+                t.bracket,
+                t.round,
+                len(t.curve),
+                *(t.values.get(name) for name in names),
+            ]
+            for t in failed
+        ],
         f"{len(failed)} of {len(search.trials)} trials failed",
-    )  # fmt: skip
+    )
 
 
 def _settings(search: Search) -> str:
     asked = {name: value for name, value in search.study["asked"].items() if name != "space"}
     if isinstance(asked.get("files"), dict):  # a hash of each, by split: thousands of lines
         asked["files"] = {split: f"{len(names):,}" for split, names in asked["files"].items()}
-    return "<details><summary>Everything that was asked for</summary>" \
-           f"{facts(asked, 'Settings')}" \
-           f"{facts(search.study.get('versions') or {}, 'Versions')}</details>"  # fmt: skip
+    return (
+        "<details><summary>Everything that was asked for</summary>"
+        f"{facts(asked, 'Settings')}"
+        f"{facts(search.study.get('versions') or {}, 'Versions')}</details>"
+    )
 
 
 def _counts(search: Search) -> dict[str, int]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
 from tuning.reporting.drawing import INK, is_wide, legend, new_figure, plain, say
-from tuning.reporting.leaderboard import Standing, leader, standings, varying
+from tuning.reporting.leaderboard import LeaderboardRow, leader, leaderboard_rows, varying
 from tuning.trials import Search
 
 MOST_TICKS = 6  # an axis with more values than these has ticks between its ends
@@ -50,8 +50,11 @@ class Scale:
             marks = [(float(change(value)), _text(value)) for value in shown]
         low, span = levels.min(), np.ptp(levels) or 1
         ticks = tuple(((level - low) / span, text) for level, text in marks)
-        return cls(name, (levels - low) / span if np.ptp(levels) else levels * 0 + 0.5,
-                   ticks if np.ptp(levels) else ((0.5, marks[0][1]),))  # fmt: skip
+        return cls(
+            name,
+            (levels - low) / span if np.ptp(levels) else levels * 0 + 0.5,
+            ticks if np.ptp(levels) else ((0.5, marks[0][1]),),
+        )
 
     def spread(self, order: np.ndarray) -> np.ndarray:
         """The places, moved a little apart where many rows share one, in a given order."""
@@ -68,7 +71,7 @@ def parallel_coordinates(search: Search) -> Figure:
 
     Coloured by `val_ce`, from dark (low, good) to yellow; the winner is thick and black.
     """
-    rows, names = standings(search), varying(search)
+    rows, names = leaderboard_rows(search), varying(search)
     if not rows:
         return say("No configuration is finished yet.")
     results = dict.fromkeys(["val_ce", search.objective])
@@ -85,15 +88,18 @@ def parallel_coordinates(search: Search) -> Figure:
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)
     dark, light = _colour(0), _colour(1)
-    legend(plot, [
-        ("lowest val_ce", {"color": dark, "linewidth": 2}),
-        ("highest val_ce", {"color": light, "linewidth": 2}),
-        *([(f"trial {best.id}", {"color": INK, "linewidth": 3.2})] if best else []),
-    ])  # fmt: skip
+    legend(
+        plot,
+        [
+            ("lowest val_ce", {"color": dark, "linewidth": 2}),
+            ("highest val_ce", {"color": light, "linewidth": 2}),
+            *([(f"trial {best.id}", {"color": INK, "linewidth": 3.2})] if best else []),
+        ],
+    )
     return plot
 
 
-def _draw_rows(ax: Axes, rows: list[Standing], scales: list[Scale], winner: str) -> None:
+def _draw_rows(ax: Axes, rows: list[LeaderboardRow], scales: list[Scale], winner: str) -> None:
     from matplotlib.patches import PathPatch
 
     shade = next(scale.places for scale in scales if scale.name == "val_ce")
@@ -113,9 +119,14 @@ def _draw_scale(ax: Axes, place: int, scale: Scale) -> None:
     ax.plot([place, place], [0, 1], color=INK, linewidth=0.8, zorder=4)
     for height, text in scale.ticks:
         ax.text(
-            place + 0.05, height, plain(text, 14), fontsize=8, va="center", zorder=5,
+            place + 0.05,
+            height,
+            plain(text, 14),
+            fontsize=8,
+            va="center",
+            zorder=5,
             bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.8},
-        )  # fmt: skip
+        )
 
 
 def _ribbon(heights: np.ndarray) -> Outline:

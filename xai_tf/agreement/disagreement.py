@@ -26,7 +26,7 @@ SERIOUS = 0.5  # of 1: less is no conflict worth a word
 
 
 @dataclass(frozen=True)
-class Dispute:
+class Disagreement:
     """A place that two methods see differently, a cell of the picture.
 
     Attributes:
@@ -58,7 +58,7 @@ class Dispute:
 
 
 @dataclass(frozen=True, eq=False)
-class Conflicts:
+class DisagreementMap:
     """Where explanations conflict.
 
     Attributes:
@@ -66,15 +66,15 @@ class Conflicts:
             deviation (0 where all agree, 1 where half of them hold a place for the strongest and
             half for the weakest); 1 also where one is among its strongest tenth for the class and
             another among its own against it.
-        disputes: the places of the gravest conflicts, the gravest first; none where no level
+        disagreements: the places of the gravest conflicts, the gravest first; none where no level
             exceeds 0.5.
     """
 
     level: np.ndarray
-    disputes: tuple[Dispute, ...]
+    disagreements: tuple[Disagreement, ...]
 
 
-def conflicts(explanations: Sequence[Explanation], count: int = 3) -> Conflicts:
+def disagreement_map(explanations: Sequence[Explanation], count: int = 3) -> DisagreementMap:
     """Where explanations of one picture conflict, by the same ranks as the consensus.
 
     Args:
@@ -85,7 +85,7 @@ def conflicts(explanations: Sequence[Explanation], count: int = 3) -> Conflicts:
     height, width = explanations[0].attribution.shape
     kept = [e for e in explanations if drawable(e.attribution)]
     if len(kept) < 2:
-        return Conflicts(np.zeros((height, width), np.float32), ())
+        return DisagreementMap(np.zeros((height, width), np.float32), ())
     ranks = np.stack([weaker_share(cell_strength(e)) for e in kept])
     signs = np.stack([_strong_signs(e) for e in kept])
     opposed = (signs > 0).any(axis=0) & (signs < 0).any(axis=0)
@@ -94,22 +94,26 @@ def conflicts(explanations: Sequence[Explanation], count: int = 3) -> Conflicts:
         _dispute(kept, ranks[:, row, column], signs[:, row, column], (row, column))
         for row, column in _peaks(level, ranks.mean(axis=0), count)
     )
-    return Conflicts(resized(level, (height, width), Image.Resampling.BILINEAR), found)
+    return DisagreementMap(resized(level, (height, width), Image.Resampling.BILINEAR), found)
 
 
 def _dispute(
     kept: list[Explanation], ranks: np.ndarray, signs: np.ndarray, cell: tuple[int, int]
-) -> Dispute:
+) -> Disagreement:
     """Who disagrees at a cell. By signs where there are both, else by ranks."""
     opposed = bool((signs > 0).any() and (signs < 0).any())
     said = signs * ranks if opposed else ranks
     most, least = int(said.argmax()), int(said.argmin())
     down, across = ((place + 0.5) / GRID for place in cell)
-    return Dispute(
-        across, down, _place(kept[0].sample.sound, across, down),
-        kept[most].method.title, kept[least].method.title,
-        (float(ranks[most]), float(ranks[least])), opposed,
-    )  # fmt: skip
+    return Disagreement(
+        across,
+        down,
+        _place(kept[0].sample.sound, across, down),
+        kept[most].method.title,
+        kept[least].method.title,
+        (float(ranks[most]), float(ranks[least])),
+        opposed,
+    )
 
 
 def _place(sound: Sound | None, across: float, down: float) -> str:

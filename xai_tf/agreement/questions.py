@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xai_tf.agreement.disagreement import Conflicts, Dispute
+from xai_tf.agreement.disagreement import Disagreement, DisagreementMap
 from xai_tf.attribution.diagnostics import drawable
 from xai_tf.attribution.explanation import Explanation
 
@@ -29,6 +29,6 @@ def comparable(explanations: Sequence[Explanation]) -> list[list[Explanation]]:
     return [maps for maps in groups if len(maps) > 1]
 
 
-def nameable(maps: Sequence[Explanation], found: Conflicts) -> tuple[Dispute, ...]:
+def nameable(maps: Sequence[Explanation], found: DisagreementMap) -> tuple[Disagreement, ...]:
     """The disputes of maps; none where two maps are of one method, and so are called the same."""
-    return found.disputes if len({e.method.name for e in maps}) == len(maps) else ()
+    return found.disagreements if len({e.method.name for e in maps}) == len(maps) else ()

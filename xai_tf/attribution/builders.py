@@ -12,26 +12,28 @@ from xplique.attributions.base import BlackBoxExplainer
 from xai_tf.attribution import corrections
 from xai_tf.attribution.estimates import ESTIMATES, watch
 from xai_tf.attribution.methods import Method
-from xai_tf.attribution.pass_counter import FORWARD_BATCH, Meter, Progress
+from xai_tf.attribution.pass_counter import FORWARD_BATCH, PassCounter, Progress
 from xai_tf.attribution.setup import Run
 from xai_tf.classifiers.classifier import Classifier
 
 
-def start_meter(method: Method, classifier: Classifier, progress: Progress | None) -> Meter:
+def start_pass_counter(
+    method: Method, classifier: Classifier, progress: Progress | None
+) -> PassCounter:
     """A meter on the passes that a method runs."""
     passes = classifier.passes
     if method.relu_only:
         policy = RELU_POLICIES[method.explainer]
         passes = classifier.passes_with_relu(policy) or passes
-    return Meter(passes, progress)
+    return PassCounter(passes, progress)
 
 
 def build_explainer(method: Method, run: Run) -> Any:
     """Build an explainer, to be called with images and targets, that runs on the run's meter."""
     explainer = BUILDERS[method.explainer](run)
-    scores, gradients = run.meter.scores, run.meter.gradients
-    if run.offer:
-        explainer.offer = run.offer
+    scores, gradients = run.pass_counter.scores, run.pass_counter.gradients
+    if run.preview:
+        explainer.preview = run.preview
         if estimate := ESTIMATES.get(method.explainer):
             seen = watch(explainer, run, estimate)
             scores, gradients = partial(scores, seen=seen), partial(gradients, seen=seen)
@@ -47,7 +49,7 @@ def _cam(kind: type, run: Run) -> Any:
         if run.features:
             return run.features
         maps, gradients = run.classifier.feature_pass((run.layer,))(images, targets)
-        run.meter.count("gradient", len(images))
+        run.pass_counter.count("gradient", len(images))
         return maps[0], gradients[0]
 
     return kind(run.model, features)
@@ -57,7 +59,7 @@ def _fem(run: Run) -> Any:
     explainer = xplique.FEM(run.model, k=run.settings["k"], conv_layer=-1)
 
     def counted(images: Any) -> Any:
-        run.meter.count("forward", len(images))
+        run.pass_counter.count("forward", len(images))
         return run.classifier.feature_maps(run.layer)(images)
 
     explainer.model = counted

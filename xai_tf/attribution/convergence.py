@@ -107,9 +107,11 @@ def curve(samples: Sequence[int], found: Sequence[float], wanted: float | None =
     places = [(8 + 210 * n / last, _height(value)) for n, value in zip(samples, found, strict=True)]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     told = f"Stability {found[-1]:.2f} after {last} samples"
-    goal = "" if wanted is None else (
-        f'<path d="M8 {_height(wanted):.1f}H218" stroke-dasharray="4 3" opacity=".6" />'
-    )  # fmt: skip
+    goal = (
+        ""
+        if wanted is None
+        else (f'<path d="M8 {_height(wanted):.1f}H218" stroke-dasharray="4 3" opacity=".6" />')
+    )
     return (
         f'<svg class="curve" role="img" aria-label="{told}" viewBox="0 0 240 72" width="240" '
         f'height="72" fill="none" stroke="currentColor"><title>{told}</title>'

@@ -10,7 +10,7 @@ BORDER = 0.06  # of each side
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """Something wrong with a map.
 
     Attributes:
@@ -22,7 +22,7 @@ class Finding:
     text: str
 
 
-def diagnose(attribution: np.ndarray) -> tuple[Finding, ...]:
+def diagnose(attribution: np.ndarray) -> tuple[Diagnosis, ...]:
     """Look a map over.
 
     Args:
@@ -45,17 +45,17 @@ def drawable(attribution: np.ndarray) -> bool:
     return _without_signal(attribution) is None
 
 
-def _without_signal(attribution: np.ndarray) -> Finding | None:
+def _without_signal(attribution: np.ndarray) -> Diagnosis | None:
     finite = np.isfinite(attribution)
     if not finite.all():
         share = 1 - finite.mean()
-        return Finding(
+        return Diagnosis(
             "nan",
             f"{share:.0%} of the map are no numbers (NaN or infinite). The network or the "
             "method overflowed: try another method, or check the model's weights.",
         )
     if np.ptp(attribution) <= 1e-6 * max(np.abs(attribution).max(), 1e-12):
-        return Finding(
+        return Diagnosis(
             "constant",
             "No signal: the map is the same everywhere, so it explains nothing. For Grad-CAM "
             "nothing speaks for this class at this layer: try another class, an earlier "
@@ -64,31 +64,31 @@ def _without_signal(attribution: np.ndarray) -> Finding | None:
     return None
 
 
-def _saturated(strength: np.ndarray) -> Finding | None:
+def _saturated(strength: np.ndarray) -> Diagnosis | None:
     share = float((strength >= 0.98 * strength.max()).mean())
     if share < 0.25:
         return None
-    return Finding(
+    return Diagnosis(
         "saturated",
         f"{share:.0%} of the map are at its maximum, so it points nowhere. Try a later layer, "
         "smaller patches, or more samples.",
     )
 
 
-def _single_spot(strength: np.ndarray) -> Finding | None:
+def _single_spot(strength: np.ndarray) -> Diagnosis | None:
     count = max(1, strength.size // 1000)
     top = np.partition(strength, -count, axis=None)[-count:]
     share = float(top.sum() / strength.sum())
     if share < 0.5:
         return None
-    return Finding(
+    return Diagnosis(
         "single_spot",
         f"{count} pixels hold {share:.0%} of the map. Try SmoothGrad or a method that works on "
         "regions, such as occlusion.",
     )
 
 
-def _border(strength: np.ndarray) -> Finding | None:
+def _border(strength: np.ndarray) -> Diagnosis | None:
     height, width = strength.shape
     rows, columns = (max(1, round(BORDER * side)) for side in (height, width))
     total = strength.sum()
@@ -96,7 +96,7 @@ def _border(strength: np.ndarray) -> Finding | None:
     area = 1 - (height - 2 * rows) * (width - 2 * columns) / (height * width)
     if total == 0 or 1 - inner / total < 0.7:
         return None
-    return Finding(
+    return Diagnosis(
         "border",
         f"{1 - inner / total:.0%} of the map lie on the border ({area:.0%} of the area): padding "
         "of the network, or a mark at the edge of the picture. Crop the picture and look again.",

@@ -21,7 +21,7 @@ def watch(explainer: Any, run: Run, estimate: Estimate) -> Callable[[Any], None]
 
     def seen(results: Any) -> None:
         known.append(results)
-        run.offer(estimate, explainer, run, known)
+        run.preview(estimate, explainer, run, known)
 
     return seen
 

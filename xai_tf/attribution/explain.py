@@ -101,9 +101,13 @@ def continue_explaining(
     count = explanation.settings["num_samples"] + more
     order = _order(classifier, explanation.sample, method, explanation.target, explanation.contrast)
     order = replace(
-        order, layers=(explanation.layer,), seed=explanation.seed, begun=explanation,
-        settings={**explanation.settings, "num_samples": count}, until_stable=until_stable,
-    )  # fmt: skip
+        order,
+        layers=(explanation.layer,),
+        seed=explanation.seed,
+        resume_from=explanation,
+        settings={**explanation.settings, "num_samples": count},
+        until_stable=until_stable,
+    )
     return _run(order, progress, partial)[0]
 
 
@@ -146,7 +150,7 @@ def explain_layers(
     if not (entry.needs_layer and entry.class_specific):
         raise SettingError(f"{entry.title} cannot be followed through the layers. Take grad_cam.")
     order = _order(classifier, sample, entry, target, contrast)
-    return _run(replace(order, layers=classifier.stages), progress)
+    return _run(replace(order, layers=classifier.resolution_layers), progress)
 
 
 def question(

@@ -81,7 +81,7 @@ class Order:
 
     Attributes:
         weights: of the logits; float32 of shape (logits,).
-        begun: what is gone on from, or None.
+        resume_from: what is gone on from, or None.
 
     The others are those of an `Explanation` and of `explain`.
     """
@@ -97,4 +97,4 @@ class Order:
     seed: int = 0
     settings: Mapping[str, float] = field(default_factory=dict)
     until_stable: float | None = None
-    begun: Explanation | None = None
+    resume_from: Explanation | None = None

@@ -20,7 +20,7 @@ def _nobody(_results: Any) -> None:
     """Nobody looks at the results of a batch."""
 
 
-class Meter:
+class PassCounter:
     """Runs a network's passes in batches, counts them, and tells how many are done.
 
     Explainers are given this in place of Xplique's own functions, which trace the network anew

@@ -20,7 +20,7 @@ SECONDS = 1.0  # at least, from one partial map to the next
 SHARE = 0.05  # at most, of the time, goes into estimating them
 
 
-class Offers:
+class Previews:
     """Takes the offers of a running explainer, and shows a map now and then.
 
     Args:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.attribution.builders import build_explainer, start_meter
+from xai_tf.attribution.builders import build_explainer, start_pass_counter
 from xai_tf.attribution.convergence import LOOKS, Convergence
 from xai_tf.attribution.diagnostics import drawable
 from xai_tf.attribution.explanation import Explanation, Order, Partial, Progress
 from xai_tf.attribution.methods import Cost
-from xai_tf.attribution.previews import Offers, one_map
+from xai_tf.attribution.previews import Previews, one_map
 from xai_tf.attribution.sampling import sample
 from xai_tf.attribution.setup import Run
 from xai_tf.inputs.segments import segment
@@ -32,35 +32,55 @@ def run(
     chosen = method.settings(order.settings, classifier.baseline)
     told = _Told(progress, method.cost(chosen, classifier.image_size).evaluations)
     start = time.perf_counter()
-    meter = start_meter(method, classifier, told)
+    pass_counter = start_pass_counter(method, classifier, told)
     features: list[Any] = [None] * len(order.layers)
     if len(order.layers) > 1:
-        features = _features(order, meter)
+        features = _features(order, pass_counter)
     parts = segment(order.sample, int(chosen["num_segments"])) if method.segments else None
-    offer = Offers(partial, method) if partial else None
+    preview = Previews(partial, method) if partial else None
     explanations = []
     for layer, known in zip(order.layers, features, strict=True):
         setup = Run(
-            classifier, chosen, order.seed, layer, parts, known, meter, order.sample.image, offer
+            classifier,
+            chosen,
+            order.seed,
+            layer,
+            parts,
+            known,
+            pass_counter,
+            order.sample.image,
+            preview,
         )
         explainer = build_explainer(method, setup)
         values, convergence = _values(order, explainer, told)
         attribution = one_map(values, method)
-        figures, weights = _figures(order, explainer, attribution, chosen, meter)
+        figures, weights = _figures(order, explainer, attribution, chosen, pass_counter)
         if convergence:
             chosen = {**chosen, "num_samples": explainer.taken}
             figures |= _sampled_figures(explainer.taken, convergence)
         explanations.append(
             Explanation(
-                order.sample, order.prediction, method, attribution, order.target,
-                order.contrast, chosen, order.seed if method.stochastic else None, layer,
-                meter.cost, time.perf_counter() - start, parts, weights, figures,
-                _doubts(convergence, attribution) + _warnings(order, figures), convergence,
+                order.sample,
+                order.prediction,
+                method,
+                attribution,
+                order.target,
+                order.contrast,
+                chosen,
+                order.seed if method.stochastic else None,
+                layer,
+                pass_counter.cost,
+                time.perf_counter() - start,
+                parts,
+                weights,
+                figures,
+                _doubts(convergence, attribution) + _warnings(order, figures),
+                convergence,
             )
-        )  # fmt: skip
+        )
     if order.until_stable:
         told(told.total)  # it may have stopped before
-    return [_with_begun(explanation, order.begun) for explanation in explanations]
+    return [_with_earlier_cost(explanation, order.resume_from) for explanation in explanations]
 
 
 class _Told:
@@ -74,11 +94,11 @@ class _Told:
             self._progress(min(done, self.total), self.total)
 
 
-def _features(order: Order, meter: Any) -> list[Any]:
+def _features(order: Order, pass_counter: Any) -> list[Any]:
     """The maps of all layers and their gradients, in one pass."""
     known = order.classifier.feature_pass(order.layers)
     maps, gradients = known(order.sample.image[None], order.weights[None])
-    meter.count("gradient", 1)
+    pass_counter.count("gradient", 1)
     return list(zip(maps, gradients, strict=True))
 
 
@@ -90,24 +110,24 @@ def _values(order: Order, explainer: Any, told: _Told) -> tuple[Any, Convergence
     if order.until_stable:
         low = int(order.method.options["num_samples"].low)  # so that it can be asked for again
         explainer.nb_samples = max(explainer.at_most(explainer.nb_samples), low)
-    begun = order.begun and order.begun.convergence
-    explainer.begin(image, weights, begun and begun.state)
+    resume_from = order.resume_from and order.resume_from.convergence
+    explainer.begin(image, weights, resume_from and resume_from.state)
     told.total = explainer.nb_samples - explainer.taken  # it may have started over
-    convergence = sample(explainer, order.method, order.until_stable, begun)
+    convergence = sample(explainer, order.method, order.until_stable, resume_from)
     values = explainer.value()
     # What is left where all samples are answered alike is rounding, and would be drawn as a map.
     return np.zeros_like(values) if explainer.silent else values, convergence
 
 
-def _with_begun(explanation: Explanation, begun: Explanation | None) -> Explanation:
+def _with_earlier_cost(explanation: Explanation, resume_from: Explanation | None) -> Explanation:
     """The passes and seconds of both runs."""
-    if begun is None:
+    if resume_from is None:
         return explanation
     cost = Cost(
-        begun.cost.forward + explanation.cost.forward,
-        begun.cost.gradient + explanation.cost.gradient,
+        resume_from.cost.forward + explanation.cost.forward,
+        resume_from.cost.gradient + explanation.cost.gradient,
     )
-    return replace(explanation, cost=cost, seconds=begun.seconds + explanation.seconds)
+    return replace(explanation, cost=cost, seconds=resume_from.seconds + explanation.seconds)
 
 
 def _figures(
@@ -115,13 +135,13 @@ def _figures(
     explainer: Any,
     attribution: np.ndarray,
     settings: Mapping[str, float],
-    meter: Any,
+    pass_counter: Any,
 ) -> tuple[dict[str, float], np.ndarray | None]:
     """What a method says of itself, and the weights of the segments."""
     if order.method.complete:
         image = order.sample.image
         ends = np.stack([image, np.full_like(image, settings["baseline"])])
-        score, nothing = meter.scores(None, ends, np.stack([order.weights] * 2)).numpy()
+        score, nothing = pass_counter.scores(None, ends, np.stack([order.weights] * 2)).numpy()
         change = float(score - nothing)
         gap = abs(float(attribution.sum()) - change) / max(abs(change), 1e-6)
         return {

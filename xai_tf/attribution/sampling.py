@@ -23,7 +23,7 @@ PATIENCE = 4  # blocks that a network may answer alike before a run until stable
 
 
 def sample(
-    explainer: Sampled, method: Method, wanted: float | None, begun: Convergence | None = None
+    explainer: Sampled, method: Method, wanted: float | None, resume_from: Convergence | None = None
 ) -> Convergence:
     """Take samples up to the explainer's `nb_samples`, and look at its map now and then.
 
@@ -31,14 +31,14 @@ def sample(
         explainer: has begun on a picture.
         method: whose explainer it is.
         wanted: stop where the map is that stable, or the same everywhere; None takes all samples.
-        begun: of the run that is gone on with.
+        resume_from: of the run that is gone on with.
     """
-    found = _known(begun, explainer)
+    found = _known(resume_from, explainer)
     due = (number for number in looks(explainer.block) if number > explainer.taken)
     following = next(due)
     while explainer.taken < explainer.nb_samples and not _over(found, wanted):
         explainer.take()
-        explainer.offer(explainer.so_far)
+        explainer.preview(explainer.so_far)
         if explainer.taken >= min(following, explainer.nb_samples):
             following = next(due)
             if (seen := _look(explainer, method)) is not None:
@@ -46,17 +46,21 @@ def sample(
             elif wanted and _hopeless(explainer, method):
                 break
     return Convergence(
-        np.array(list(found), np.int32), np.array(list(found.values()), np.float32),
-        wanted, explainer.nb_samples, explainer.exact, explainer.state(),
-    )  # fmt: skip
+        np.array(list(found), np.int32),
+        np.array(list(found.values()), np.float32),
+        wanted,
+        explainer.nb_samples,
+        explainer.exact,
+        explainer.state(),
+    )
 
 
-def _known(begun: Convergence | None, explainer: Sampled) -> dict[int, float]:
+def _known(resume_from: Convergence | None, explainer: Sampled) -> dict[int, float]:
     """What was seen before, but for a last look that came because the samples were over."""
-    if begun is None:
+    if resume_from is None:
         return {}
     regular = set(takewhile(lambda number: number <= explainer.taken, looks(explainer.block)))
-    pairs = zip(begun.samples.tolist(), begun.stability.tolist(), strict=True)
+    pairs = zip(resume_from.samples.tolist(), resume_from.stability.tolist(), strict=True)
     return {n: seen for n, seen in pairs if n in regular or n == explainer.nb_samples}
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.attribution.pass_counter import Meter
-from xai_tf.attribution.previews import Offers
+from xai_tf.attribution.pass_counter import PassCounter
+from xai_tf.attribution.previews import Previews
 from xai_tf.classifiers.classifier import Classifier
 
 
@@ -23,9 +23,9 @@ class Run:
         layer: the feature layer it looks at, for methods that look at one.
         segments: int32 (height, width), for methods that weigh segments.
         features: maps and gradients of the layer, where they are known already.
-        meter: runs and counts the passes.
+        pass_counter: runs and counts the passes.
         image: float32 (height, width, 3), what is explained.
-        offer: takes the map so far, or None where nobody looks at it.
+        preview: takes the map so far, or None where nobody looks at it.
     """
 
     classifier: Classifier
@@ -34,9 +34,9 @@ class Run:
     layer: str | None
     segments: np.ndarray | None
     features: tuple[Any, Any] | None
-    meter: Meter
+    pass_counter: PassCounter
     image: np.ndarray
-    offer: Offers | None
+    preview: Previews | None
 
     @property
     def model(self) -> Any:

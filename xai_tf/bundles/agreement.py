@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from xai_tf.agreement.agreement import Agreement, agreement, consensus
-from xai_tf.agreement.disagreement import Dispute, conflicts
+from xai_tf.agreement.disagreement import Disagreement, disagreement_map
 from xai_tf.agreement.questions import comparable, nameable
 from xai_tf.attribution.explanation import Explanation
 
@@ -29,9 +29,9 @@ def describe_agreement(found: Agreement) -> dict[str, Any]:
     }
 
 
-def describe_disputes(disputes: Sequence[Dispute]) -> list[dict[str, Any]]:
+def describe_disagreements(disagreements: Sequence[Disagreement]) -> list[dict[str, Any]]:
     """Where methods conflict most, as plain data."""
-    return [asdict(dispute) | {"text": dispute.text} for dispute in disputes]
+    return [asdict(dispute) | {"text": dispute.text} for dispute in disagreements]
 
 
 def save_comparisons(
@@ -51,7 +51,7 @@ def save_comparisons(
     numbers = {id(e): window for e, window in zip(explanations, windows, strict=True)}
     told: list[dict[str, Any]] = []
     for maps in comparable(explanations):
-        first, window, found = maps[0], numbers[id(maps[0])], conflicts(maps)
+        first, window, found = maps[0], numbers[id(maps[0])], disagreement_map(maps)
         before = sum(entry["window"] == window for entry in told)
         suffix = f"_window{window:02d}" * several + f"_question{before + 1}" * bool(before)
         levels = {"consensus": consensus(maps), "conflict": found.level}
@@ -65,7 +65,7 @@ def save_comparisons(
                 "contrast": None if first.contrast is None else classes[first.contrast],
                 "pictures": [f"{name}{suffix}.png" for name in levels],
                 "agreement": describe_agreement(agreement(maps)),
-                "conflicts": describe_disputes(nameable(maps, found)),
+                "conflicts": describe_disagreements(nameable(maps, found)),
             }
         )
     return told

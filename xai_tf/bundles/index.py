@@ -133,9 +133,13 @@ def _row(entry: dict[str, Any]) -> str:
     against = f" rather than {entry['contrast']}" if entry["contrast"] else ""
     layer = f" at {entry['layer']}" if entry["layer"] else ""
     cells = (
-        entry["method"] + layer, entry["target"] + against, sum(entry["passes"].values()),
-        f"{entry['seconds']:.1f}", figures, " ".join([*entry["warnings"], findings]),
-    )  # fmt: skip
+        entry["method"] + layer,
+        entry["target"] + against,
+        sum(entry["passes"].values()),
+        f"{entry['seconds']:.1f}",
+        figures,
+        " ".join([*entry["warnings"], findings]),
+    )
     settled = entry.get("convergence") or {"samples": [], "stability": [], "wanted": None}
     drawn = curve(settled["samples"], settled["stability"], settled["wanted"])
     return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells) + drawn
@@ -158,11 +162,15 @@ def _agreement(manifest: dict[str, Any]) -> str:
         found, asked = compared["agreement"], compared["target"]
         for one, other in combinations(range(len(found["methods"])), 2):
             signs = found["sign_agreement"][one][other]
-            rows.append((
-                asked, f"{found['methods'][one]} and {found['methods'][other]}",
-                f"{found['rank_correlation'][one][other]:.2f}",
-                f"{found['overlap'][one][other]:.0%}", "-" if signs is None else f"{signs:.0%}",
-            ))  # fmt: skip
+            rows.append(
+                (
+                    asked,
+                    f"{found['methods'][one]} and {found['methods'][other]}",
+                    f"{found['rank_correlation'][one][other]:.2f}",
+                    f"{found['overlap'][one][other]:.0%}",
+                    "-" if signs is None else f"{signs:.0%}",
+                )
+            )
     head = ("class", "maps", "rank correlation", "overlap of the top tenth", "same sign there")
     return _folded("Agreement", head, rows)
 
@@ -183,13 +191,17 @@ def _regions(manifest: dict[str, Any]) -> str:
     """How much of each map lies in which region; nothing where that was not asked for."""
     rows = [
         (
-            entry["method"], row["partition"], row["region"], f"{row['area']:.1%}",
+            entry["method"],
+            row["partition"],
+            row["region"],
+            f"{row['area']:.1%}",
             "-" if row["share"] is None else f"{row['share']:.1%}",
-            "-" if row["ratio"] is None else f"{row['ratio']:.2f}", "ALARM" * row["alarm"],
+            "-" if row["ratio"] is None else f"{row['ratio']:.2f}",
+            "ALARM" * row["alarm"],
         )
         for entry in manifest["explanations"]
         for row in entry.get("audit", {}).get("regions", ())
-    ]  # fmt: skip
+    ]
     head = ("method", "parted by", "region", "area", "evidence", "density", "alarm")
     return _folded("Where the evidence lies", head, rows)
 

@@ -35,8 +35,15 @@ def read_bundle(folder: Path) -> ReportItem:
             arrays = dict(np.load(file, allow_pickle=False))
         return _item(folder, manifest, arrays)
     except (
-        OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, BadZipFile,
-    ) as error:  # fmt: skip
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        BadZipFile,
+    ) as error:
         raise InputError(
             f"{folder} is damaged, or the bundle of another version "
             f"({type(error).__name__}: {error}). Explain again."
@@ -100,9 +107,13 @@ def _sample(
         sound = Sound(**parts, **read["sound"])
     label = None if truth is None else list(read["prediction"]["probabilities"]).index(truth)
     return Sample(
-        arrays[f"image{suffix}"], Path(read["file"]), read["sha256"], label, sound,
+        arrays[f"image{suffix}"],
+        Path(read["file"]),
+        read["sha256"],
+        label,
+        sound,
         warnings=tuple(read["warnings"]),
-    )  # fmt: skip
+    )
 
 
 def _explanation(

@@ -20,7 +20,7 @@ from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.agreement import save_comparisons
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import Familiarity
+from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.files import whole_folder
@@ -66,7 +66,7 @@ def save_bundle(
     with whole_folder(folder, MANIFEST) as new:
         manifest = _write(
             new, classifier, reading, explanations, opacity, shared_scale, scores, audits
-        )  # fmt: skip
+        )
         if question is not None:
             manifest["question"] = json.loads(json.dumps(question))
         (new / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
@@ -109,7 +109,9 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "head": vars(classifier.head),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,
-        "gate": classifier.gate.layer if classifier.gate else classifier.gate_problem or None,
+        "gate": classifier.ood_detector.layer
+        if classifier.ood_detector
+        else classifier.ood_problem or None,
     }
 
 
@@ -120,7 +122,7 @@ def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any
         "file": reading.source.name,
         "sha256": first.sha256,
         "warnings": list(reading.warnings_explained if explained else reading.warnings),
-        "familiarity": _describe_familiarity(reading.familiarity),
+        "familiarity": _describe_ood_score(reading.ood_score),
         "prediction": describe(reading.prediction),
     }
     if first.label is not None:
@@ -135,14 +137,14 @@ def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any
     return described
 
 
-def _describe_familiarity(found: Familiarity | None) -> dict[str, Any] | None:
+def _describe_ood_score(found: OODScore | None) -> dict[str, Any] | None:
     """How far the file lies from what the model was trained on; None where it was not checked."""
     if found is None:
         return None
     return {
         "distance": found.distance,
         "threshold": found.threshold,
-        "unfamiliar": found.unfamiliar,
+        "unfamiliar": found.out_of_distribution,
         "reason": found.reason,
     }
 

@@ -156,8 +156,13 @@ def _alexnet(shape: tuple[int, int, int]) -> keras.Model:
     import keras
     from keras import layers
 
-    blocks = [(96, 11, 4, True), (256, 5, 1, True), (384, 3, 1, False), (384, 3, 1, False),
-              (256, 3, 1, True)]  # fmt: skip
+    blocks = [
+        (96, 11, 4, True),
+        (256, 5, 1, True),
+        (384, 3, 1, False),
+        (384, 3, 1, False),
+        (256, 3, 1, True),
+    ]
     inputs = x = keras.Input(shape)
     for number, (filters, size, stride, pool) in enumerate(blocks, start=1):
         x = layers.Conv2D(filters, size, stride, "same", use_bias=False, name=f"conv{number}")(x)

@@ -23,7 +23,7 @@ from xai_tf.classifiers.forward import (
 from xai_tf.classifiers.graph import (
     SIGMOID,
     SOFTMAX,
-    Head,
+    OutputHead,
     cut_points,
     flatten,
     linear_head,
@@ -31,7 +31,7 @@ from xai_tf.classifiers.graph import (
     tensors,
 )
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
-from xai_tf.classifiers.ood_detector import Gate
+from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.prediction import Prediction, probabilities
 from xai_tf.classifiers.preprocessing import SCALINGS, find_preprocessing, with_preprocessing
 from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest, pick
@@ -60,12 +60,12 @@ class Classifier:
         preprocessing: the name in `preprocessing.SCALINGS` of what is done to the colours.
         preprocessing_reason: why that was chosen, in words.
         sha256: of the model file.
-        gate: tells whether an input is like those it was trained on; None where it brings none.
-        gate_problem: what is wrong with the gate it brings, a sentence; then there is none.
+        ood_detector: tells whether an input is like those it was trained on; None where it brings none.
+        ood_problem: what is wrong with the gate it brings, a sentence; then there is none.
     """
 
-    gate: Gate | None = None
-    gate_problem: str = ""
+    ood_detector: OODDetector | None = None
+    ood_problem: str = ""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ class Classifier:
         return self.feature_layers[-1]
 
     @cached_property
-    def stages(self) -> tuple[str, ...]:
+    def resolution_layers(self) -> tuple[str, ...]:
         """The last layer of each resolution that all paths go through: the depth in few steps."""
         last: dict[int, str] = {}
         cuts, known = set(cut_points(self.model)), tensors(self.model)
@@ -345,12 +345,17 @@ def load(
         task = TASKS[card.task]
     try:
         classifier = Classifier(
-            loaded, classes, name=path.stem, task=task, card=card,
-            preprocessing=preprocessing, sha256=digest,
-        )  # fmt: skip
+            loaded,
+            classes,
+            name=path.stem,
+            task=task,
+            card=card,
+            preprocessing=preprocessing,
+            sha256=digest,
+        )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    _add_gate(classifier, path)
+    _add_ood_detector(classifier, path)
     return classifier
 
 
@@ -371,23 +376,23 @@ def card_beside(path: Path, digest: str) -> ModelCard | None:
     return card if card.sha256 in ("", digest) else None
 
 
-def _add_gate(classifier: Classifier, path: Path) -> None:
+def _add_ood_detector(classifier: Classifier, path: Path) -> None:
     """Load the gate beside a model file; the model works without it, too."""
     try:
-        arrays = weights_keras.load_gate(path, classifier.sha256, classifier.card)
+        arrays = weights_keras.load_ood_detector(path, classifier.sha256, classifier.card)
         if arrays is None:
             return
-        gate = Gate.from_arrays(arrays)
-        tensor = tensors(classifier.model).get(gate.layer)
-        if tensor is None or tensor.shape[1:] != (*tensor.shape[1:3], len(gate.center)):
-            raise ValueError(f"it is about a layer {gate.layer!r} of another model")
-        classifier.gate = gate
+        ood_detector = OODDetector.from_arrays(arrays)
+        tensor = tensors(classifier.model).get(ood_detector.layer)
+        if tensor is None or tensor.shape[1:] != (*tensor.shape[1:3], len(ood_detector.center)):
+            raise ValueError(f"it is about a layer {ood_detector.layer!r} of another model")
+        classifier.ood_detector = ood_detector
     except (ModelFileError, ValueError, TypeError) as error:
-        file = weights_keras.gate_file(path)
+        file = weights_keras.ood_file(path)
         cause = str(error).rstrip(".").replace(str(file), file.name)
-        classifier.gate_problem = (
+        classifier.ood_problem = (
             f"Whether an input is one for {classifier.name!r} is not checked: {cause}. Fetch "
-            f"{file.name} again, or make it with `xai-tf gate`."
+            f"{file.name} again, or make it with `xai-tf fit-ood`."
         )
 
 
@@ -430,7 +435,7 @@ def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> 
         )
 
 
-def _as_it_ended(logits: np.ndarray, head: Head) -> np.ndarray:
+def _as_it_ended(logits: np.ndarray, head: OutputHead) -> np.ndarray:
     if head.activation == SIGMOID:
         return probabilities(logits)[:, 1:]
     return probabilities(logits) if head.activation == SOFTMAX else logits.astype(np.float64)

@@ -19,7 +19,7 @@ LINEAR, SIGMOID, SOFTMAX = "linear", "sigmoid", "softmax"
 
 
 @dataclass(frozen=True)
-class Head:
+class OutputHead:
     """How a model ended before it was given a linear head.
 
     Attributes:
@@ -133,7 +133,7 @@ def cut_points(model: keras.Model) -> list[str]:
     return names
 
 
-def linear_head(model: keras.Model) -> tuple[keras.Model, Head]:
+def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
     """End a flat model in logits: take off the sigmoid or softmax, whatever form it has.
 
     Raises:
@@ -150,7 +150,7 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, Head]:
             "Give a classifier of whole images."
         )
     activation = _activation(layer)
-    head = Head(activation, layer.name, shape[-1])
+    head = OutputHead(activation, layer.name, shape[-1])
     _check_head(head)
     if activation == LINEAR:
         if _gives_probabilities(model, last):
@@ -226,8 +226,18 @@ def _gives_probabilities(model: keras.Model, node: Any) -> bool:
     producers = {id(tensor): node for node in _nodes(model) for tensor in node.outputs}
     if _activation(node.operation) in (SIGMOID, SOFTMAX):
         return True
-    mixing = ("Average", "Maximum", "Minimum", "Flatten", "Reshape", "Concatenate", "Dropout",
-              "GlobalAveragePooling2D", "Identity", "Activation")  # fmt: skip
+    mixing = (
+        "Average",
+        "Maximum",
+        "Minimum",
+        "Flatten",
+        "Reshape",
+        "Concatenate",
+        "Dropout",
+        "GlobalAveragePooling2D",
+        "Identity",
+        "Activation",
+    )
     return type(node.operation).__name__ in mixing and any(
         _gives_probabilities(model, producers[id(tensor)])
         for tensor in node.input_tensors
@@ -248,7 +258,7 @@ def _activation(layer: keras.layers.Layer) -> str:
     return operation if operation in (SIGMOID, SOFTMAX) else LINEAR
 
 
-def _check_head(head: Head) -> None:
+def _check_head(head: OutputHead) -> None:
     if head.activation not in (LINEAR, SIGMOID, SOFTMAX):
         raise ModelError(
             f"The model ends in the activation {head.activation!r} (layer {head.layer!r}). "

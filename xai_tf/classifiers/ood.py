@@ -10,7 +10,7 @@ import numpy as np
 
 from weights_keras import Measure
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood_detector import Gate, by_file, fit_gate
+from xai_tf.classifiers.ood_detector import OODDetector, by_file, fit_detector
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.errors import ModelError
 from xai_tf.inputs.augmentation import stored_otherwise
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from xai_tf.datasets.dataset import Dataset
 
 BATCH = 32
-UNFAMILIAR = "unfamiliar"  # the name of a measure: the share of files that are warned of
+OUT_OF_DISTRIBUTION = (
+    "out_of_distribution"  # the name of a measure: the share of files that are warned of
+)
 ANYTHING = {
     "en": "what the model was trained for",
     "fr": "ce pour quoi le modèle a été entraîné",
@@ -43,7 +45,7 @@ ANYWAY = {"en": "Explained anyway.", "fr": "Expliqué malgré tout."}
 
 
 @dataclass(frozen=True)
-class Familiarity:
+class OODScore:
     """How far a sample or a file lies from what a model was trained on.
 
     Attributes:
@@ -61,7 +63,7 @@ class Familiarity:
     sound: bool = False
 
     @property
-    def unfamiliar(self) -> bool:
+    def out_of_distribution(self) -> bool:
         """Whether a person is warned."""
         return not self.distance <= self.threshold
 
@@ -77,7 +79,7 @@ class Familiarity:
 
     def reason_in(self, language: str) -> str:
         """The reason in "en" or "fr"."""
-        return REASON[language].format(**self.words(language)) if self.unfamiliar else ""
+        return REASON[language].format(**self.words(language)) if self.out_of_distribution else ""
 
     def words(self, language: str) -> dict[str, str]:
         """What the sentence is filled in with."""
@@ -101,7 +103,7 @@ class Familiarity:
         return 2 if self.ratio < 1.1 else 1 if self.ratio < 10 else 0
 
 
-def check(classifier: Classifier, samples: Sequence[Sample]) -> list[Familiarity] | None:
+def check(classifier: Classifier, samples: Sequence[Sample]) -> list[OODScore] | None:
     """How far each sample lies from the training files; None where the model has no gate.
 
     Costs one forward pass; `predict_and_check` gives the predictions of that pass, too.
@@ -114,16 +116,18 @@ def check(classifier: Classifier, samples: Sequence[Sample]) -> list[Familiarity
 
 def predict_and_check(
     classifier: Classifier, samples: Sequence[Sample]
-) -> tuple[list[Prediction], list[Familiarity] | None]:
+) -> tuple[list[Prediction], list[OODScore] | None]:
     """Predict samples, and in the same pass see how far each lies from the training files."""
-    gate = classifier.gate
-    if gate is None:
+    ood_detector = classifier.ood_detector
+    if ood_detector is None:
         return classifier.predict(samples), None
-    predictions, means = classifier.predict_with_means(samples, gate.layer)
+    predictions, means = classifier.predict_with_means(samples, ood_detector.layer)
     task = classifier.task.name if classifier.task else None
     return predictions, [
-        Familiarity(float(distance), gate.threshold, gate.share, task, _is_recording(sample))
-        for distance, sample in zip(gate.distances(means), samples, strict=True)
+        OODScore(
+            float(distance), ood_detector.threshold, ood_detector.share, task, _is_recording(sample)
+        )
+        for distance, sample in zip(ood_detector.distances(means), samples, strict=True)
     ]
 
 
@@ -131,7 +135,7 @@ def _is_recording(sample: Sample) -> bool:
     return sample.sound is not None and not sample.sound.rebuilt
 
 
-def of_file(found: Sequence[Familiarity] | None) -> Familiarity | None:
+def of_file(found: Sequence[OODScore] | None) -> OODScore | None:
     """The familiarity of a file, from its windows': the median of their distances.
 
     So a recording is unfamiliar when half of it is: a second of music or of silence is no reason
@@ -142,27 +146,27 @@ def of_file(found: Sequence[Familiarity] | None) -> Familiarity | None:
     return replace(found[0], distance=float(np.median([one.distance for one in found])))
 
 
-def gate_layer(classifier: Classifier) -> str:
+def ood_layer(classifier: Classifier) -> str:
     """The layer a gate looks at: the last of the second coarsest resolution.
 
     Raises:
         ModelError: the model has no feature map.
     """
-    stages = classifier.stages or classifier.feature_layers
-    if not stages:
+    resolution_layers = classifier.resolution_layers or classifier.feature_layers
+    if not resolution_layers:
         raise ModelError(
             f"{classifier.name!r} has no convolutional feature map, so its inputs cannot be "
             "checked. Use it without a gate."
         )
-    return stages[-2:][0]
+    return resolution_layers[-2:][0]
 
 
-def make_gate(
+def fit_ood_detector(
     classifier: Classifier,
     train: Dataset,
     validation: Dataset,
     progress: Callable[[str, int, int], None] = lambda *_: None,
-) -> Gate:
+) -> OODDetector:
     """Make the gate of a classifier, of what it was trained on and what chose it.
 
     Of each training picture a copy that is stored otherwise counts as well: else a picture that
@@ -177,14 +181,14 @@ def make_gate(
     Raises:
         ModelError: the model has no feature map.
     """
-    layer = gate_layer(classifier)
+    layer = ood_layer(classifier)
     rng = np.random.default_rng(0)
     copies = np.stack([stored_otherwise(image, rng) for image in train.images])
     seen, again, held_out = (
         means_of(classifier, layer, images, progress)
         for images in (train.images, copies, validation.images)
     )
-    return fit_gate(layer, np.concatenate([seen, again]), held_out, validation.files)
+    return fit_detector(layer, np.concatenate([seen, again]), held_out, validation.files)
 
 
 def means_of(
@@ -202,14 +206,16 @@ def means_of(
     return np.concatenate(parts)
 
 
-def measure_gate(classifier: Classifier, gate: Gate, data: Dataset, split: str) -> Measure:
+def measure_ood_detector(
+    classifier: Classifier, ood_detector: OODDetector, data: Dataset, split: str
+) -> Measure:
     """The share of a set's files that a gate warns of, with Wilson's interval, for the card."""
-    distances = gate.distances(means_of(classifier, gate.layer, data.images))
-    return unfamiliar_share(by_file(distances, data.files), gate, split)
+    distances = ood_detector.distances(means_of(classifier, ood_detector.layer, data.images))
+    return ood_share(by_file(distances, data.files), ood_detector, split)
 
 
-def unfamiliar_share(distances: np.ndarray, gate: Gate, split: str) -> Measure:
+def ood_share(distances: np.ndarray, ood_detector: OODDetector, split: str) -> Measure:
     """The share of distances beyond the threshold, as a measure."""
-    part, count = int((distances > gate.threshold).sum()), len(distances)
+    part, count = int((distances > ood_detector.threshold).sum()), len(distances)
     values = (part / count, *wilson(part, count))
-    return Measure(UNFAMILIAR, split, *(round(float(value), 4) for value in values), count)
+    return Measure(OUT_OF_DISTRIBUTION, split, *(round(float(value), 4) for value in values), count)

@@ -5,7 +5,7 @@ directions in which they differ most are kept, and no picture: along these direc
 variance, in all others one and the same (probabilistic PCA, Tipping and Bishop 1999: a covariance
 that is shrunk where there are too few pictures to tell). The distance is Mahalanobis' (as in Lee et
 al. 2018). It is measured before the network's end: there a classifier has dropped what does not
-tell its classes apart, and an X-ray may look like an MRI slice (`benchmarks/familiarity.py`).
+tell its classes apart, and an X-ray may look like an MRI slice (`benchmarks/ood.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Gate:
+class OODDetector:
     """What tells whether a picture is like those a model was trained on.
 
     Attributes:
@@ -58,7 +58,7 @@ class Gate:
         return {"format": np.asarray(FORMAT), **stored}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Gate:
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> OODDetector:
         """A gate that was stored.
 
         Raises:
@@ -80,7 +80,9 @@ class Gate:
         return cls(str(arrays["layer"]), center, axes, variances, **single, **counts)
 
 
-def fit_gate(layer: str, train: np.ndarray, validation: np.ndarray, owners: np.ndarray) -> Gate:
+def fit_detector(
+    layer: str, train: np.ndarray, validation: np.ndarray, owners: np.ndarray
+) -> OODDetector:
     """Make a gate of features.
 
     Args:
@@ -98,17 +100,21 @@ def fit_gate(layer: str, train: np.ndarray, validation: np.ndarray, owners: np.n
     # What never changed in training is not free to change at all: a floor keeps it finite.
     floor = 1e-6 * max(variances[0], 1e-12)
     rest = max(variances[kept:].sum() / max(1, num_channels - kept), floor)
-    gate = Gate(
+    ood_detector = OODDetector(
         layer,
         center.astype(np.float32),
         directions[:kept].astype(np.float32),
         np.maximum(variances[:kept], floor).astype(np.float32),
-        float(rest), 1.0, SHARE, len(train), len(np.unique(owners)),
-    )  # fmt: skip
-    distances = by_file(gate.distances(validation), owners)
+        float(rest),
+        1.0,
+        SHARE,
+        len(train),
+        len(np.unique(owners)),
+    )
+    distances = by_file(ood_detector.distances(validation), owners)
     # The smallest distance that leaves no more than the share beyond it.
     threshold = np.quantile(distances, 1 - SHARE, method="higher")
-    return Gate(**{**vars(gate), "threshold": max(float(threshold), 1e-6)})
+    return OODDetector(**{**vars(ood_detector), "threshold": max(float(threshold), 1e-6)})
 
 
 def by_file(distances: np.ndarray, owners: np.ndarray) -> np.ndarray:

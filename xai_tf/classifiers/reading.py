@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import ANYWAY, MARK, Familiarity, of_file, predict_and_check
+from xai_tf.classifiers.ood import ANYWAY, MARK, OODScore, of_file, predict_and_check
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.inputs.sample import Sample
 
@@ -22,7 +22,7 @@ class Reading:
         samples: its windows; one, unless it is a long recording.
         predictions: what the classifier says of each.
         prediction: of the whole: the mean of the windows' logits.
-        familiarity: how far the file lies from what the model was trained on, the median of its
+        ood_score: how far the file lies from what the model was trained on, the median of its
             windows; None where that is not checked.
         unchecked: why it could not be checked, where the model brings what it takes; else empty.
     """
@@ -31,13 +31,13 @@ class Reading:
     samples: tuple[Sample, ...]
     predictions: tuple[Prediction, ...]
     prediction: Prediction
-    familiarity: Familiarity | None = None
+    ood_score: OODScore | None = None
     unchecked: str = ""
 
     @property
     def doubt(self) -> str:
         """Why it may be no file for the model, or is not known to be one; empty where it is."""
-        return self.familiarity.reason if self.familiarity else self.unchecked
+        return self.ood_score.reason if self.ood_score else self.unchecked
 
     @property
     def doubt_explained(self) -> str:
@@ -47,8 +47,8 @@ class Reading:
     @property
     def mark(self) -> str:
         """What is written into pictures of maps that were made in spite of a doubt."""
-        unfamiliar = self.familiarity is not None and self.familiarity.unfamiliar
-        return MARK if unfamiliar else ""
+        out_of_distribution = self.ood_score is not None and self.ood_score.out_of_distribution
+        return MARK if out_of_distribution else ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -87,6 +87,10 @@ def read_and_predict(classifier: Classifier, path: str | Path, label: int | None
     mean = np.mean([prediction.logits for prediction in predictions], axis=0)
     whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
     return Reading(
-        Path(path), tuple(samples), tuple(predictions), whole, of_file(found),
-        classifier.gate_problem,
-    )  # fmt: skip
+        Path(path),
+        tuple(samples),
+        tuple(predictions),
+        whole,
+        of_file(found),
+        classifier.ood_problem,
+    )

@@ -27,7 +27,7 @@ from xai_tf.errors import OutputError, pick
 from xai_tf.regions.registry import PARTITIONS
 
 if TYPE_CHECKING:
-    from xai_tf.regions.audit import Audited
+    from xai_tf.regions.audit import AuditedFile
     from xai_tf.regions.folder import FolderRow
 
 
@@ -94,7 +94,7 @@ def audit_files(
     raise typer.Exit(2 if failed else 0)
 
 
-def _described(audited: Audited) -> dict[str, Any]:
+def _described(audited: AuditedFile) -> dict[str, Any]:
     explanation, audit = audited.explanation, audited.audit
     sound = explanation.sample.sound
     return {
@@ -122,15 +122,19 @@ def _table(rows: tuple[FolderRow, ...]) -> Table:
     )
     for row in rows:
         table.add_row(
-            row.partition, row.region, f"{row.area:.1%}",
+            row.partition,
+            row.region,
+            f"{row.area:.1%}",
             f"{row.share:.1%} ({row.low:.1%} to {row.high:.1%})",
-            "" if row.ratio is None else f"{row.ratio:.2f}", str(row.files), str(row.alarms),
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            str(row.files),
+            str(row.alarms),
             row.alarm and f"ALARM: {row.alarm}",
-        )  # fmt: skip
+        )
     return table
 
 
-def _save(audited: Audited, path: Path) -> None:
+def _save(audited: AuditedFile, path: Path) -> None:
     from xai_tf.regions.drawing import draw
 
     try:

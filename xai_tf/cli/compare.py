@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from xai_tf.agreement.agreement import Agreement
-from xai_tf.agreement.disagreement import Conflicts, conflicts
+from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
 from xai_tf.attribution.explain import question
 from xai_tf.attribution.methods import METHODS
-from xai_tf.bundles.agreement import describe_agreement, describe_disputes
+from xai_tf.bundles.agreement import describe_agreement, describe_disagreements
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.cli.console import answer, note, progress_bar
 from xai_tf.cli.explain import DEFAULT_METHODS
@@ -60,9 +60,12 @@ def list_metrics(
     for metric in METRICS.values():
         defaults = metric.settings({}, baseline=0)
         table.add_row(
-            metric.name, metric.better, metric.meaning[language], metric.only or "all methods",
+            metric.name,
+            metric.better,
+            metric.meaning[language],
+            metric.only or "all methods",
             ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
-        )  # fmt: skip
+        )
     answer(as_json, metric_rows(list(METRICS.values())), table)
 
 
@@ -129,21 +132,29 @@ def compare_methods(
             bar.update(line, completed=done, total=total)
 
         found = compare(
-            classifier, reading.samples[number], methods, [metric.name for metric in metrics],
-            target=label, contrast=other, settings=given, seed=seed, progress=report,
-        )  # fmt: skip
+            classifier,
+            reading.samples[number],
+            methods,
+            [metric.name for metric in metrics],
+            target=label,
+            contrast=other,
+            settings=given,
+            seed=seed,
+            progress=report,
+        )
     tell_doubt(classifier)
     tell_warnings(reading, explained=True)
     for explanation, row in zip(found.explanations, found.scores, strict=True):
         notes = [*explanation.warnings, *(one.note for one in row if one and one.note)]
         for text in dict.fromkeys(notes):
             note(f"{explanation.method.title}: {text}", style="yellow")
-    apart = conflicts(found.explanations)
+    apart = disagreement_map(found.explanations)
     data = {
         "model": describe_classifier(classifier),
         "input": describe_reading(reading, explained=True),
-        "window": number, **_described(found, apart),
-    }  # fmt: skip
+        "window": number,
+        **_described(found, apart),
+    }
     if place:
         scores = [[one for one in row if one] for row in found.scores]
         saved = save_bundle(place, classifier, reading, found.explanations, scores=scores)
@@ -151,7 +162,7 @@ def compare_methods(
         note(f"Look at {page}")
         data["folder"] = str(place)
     tables = [_scores(found, reading), _agreement(found.agreement)]
-    answer(as_json, data, Group(*tables, *([_disputes(apart)] if apart.disputes else [])))
+    answer(as_json, data, Group(*tables, *([_disputes(apart)] if apart.disagreements else [])))
 
 
 def _scores(found: Comparison, reading: Reading) -> Table:
@@ -174,7 +185,7 @@ def _cell(one: Any, place: int) -> str:
         return "-"
     if np.isnan(one.value):
         return "no value"
-    beats = f"\nbeats {one.random.beaten:.0%}" if one.random and one.metric.rivals else ""
+    beats = f"\nbeats {one.random.win_rate:.0%}" if one.random and one.metric.has_baseline else ""
     return f"{one.value:.3f}{' *' if place == 1 else ''}{beats}"
 
 
@@ -196,15 +207,15 @@ def _number(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.2f}"
 
 
-def _disputes(found: Conflicts) -> Table:
+def _disputes(found: DisagreementMap) -> Table:
     """Where the methods conflict most, and who says what."""
     table = Table("where", "what they say", title="The gravest conflicts")
-    for dispute in found.disputes:
+    for dispute in found.disagreements:
         table.add_row(dispute.place, dispute.text)
     return table
 
 
-def _described(found: Comparison, apart: Conflicts) -> dict[str, Any]:
+def _described(found: Comparison, apart: DisagreementMap) -> dict[str, Any]:
     """A comparison as plain data."""
     from xai_tf.bundles.write import describe_explanation
 
@@ -223,5 +234,5 @@ def _described(found: Comparison, apart: Conflicts) -> dict[str, Any]:
         "methods": methods,
         "metrics": metric_rows(found.metrics),
         "agreement": describe_agreement(found.agreement),
-        "conflicts": describe_disputes(apart.disputes),
+        "conflicts": describe_disagreements(apart.disagreements),
     }

@@ -66,10 +66,15 @@ def complain(error: XaiTfError) -> None:
 def progress_bar() -> Progress:
     """A bar with times, on a terminal only, gone when it is done."""
     return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-        console=NOTES, transient=True, disable=not NOTES.is_terminal,
-    )  # fmt: skip
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=NOTES,
+        transient=True,
+        disable=not NOTES.is_terminal,
+    )
 
 
 def with_progress(files: list[Path], what: str) -> Iterator[Path]:

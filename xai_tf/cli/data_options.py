@@ -57,9 +57,16 @@ def data_options(
 ) -> DataOptions:
     """The options as a record."""
     return DataOptions(
-        layout, finding, uncertain, frontal_only, group, validation, test, skip_bad,
+        layout,
+        finding,
+        uncertain,
+        frontal_only,
+        group,
+        validation,
+        test,
+        skip_bad,
         tuple(allow_leak or ()),
-    )  # fmt: skip
+    )
 
 
 def further_sets(

@@ -29,7 +29,7 @@ from xai_tf.errors import InputError, OutputError, pick
 
 if TYPE_CHECKING:
     from xai_tf.evaluation.mistakes import Mistake
-    from xai_tf.evaluation.results import Answers
+    from xai_tf.evaluation.results import EvaluationResults
 
 PAGE, DATA = "errors.html", "errors.json"
 
@@ -64,9 +64,9 @@ def study_errors(
     the network.
     """
     from xai_tf.evaluation.mistakes import study_mistakes
-    from xai_tf.evaluation.nearest import build_bank
+    from xai_tf.evaluation.nearest import build_feature_index
     from xai_tf.evaluation.predictions import find_labelled, predict_labelled, training_files
-    from xai_tf.evaluation.results import Answers
+    from xai_tf.evaluation.results import EvaluationResults
     from xai_tf.reports.html import check_page, write_page
     from xai_tf.reports.mistakes import describe_study, mistakes_page
 
@@ -86,32 +86,36 @@ def study_errors(
         note(f"Of {folder}, the test files; for others give --split.")
     known = training_files(find_labelled(train, *asked)) if train else None
     with progress_bar() as bar:
-        answers = Answers(predict_labelled(classifier, found, _line(bar, "predicting")))
-        bank = build_bank(classifier, known, _line(bar, "training samples")) if known else None
-        mistakes, lost = study_mistakes(
-            classifier, answers, method, top, bank, _line(bar, "explaining")
+        results = EvaluationResults(predict_labelled(classifier, found, _line(bar, "predicting")))
+        index = (
+            build_feature_index(classifier, known, _line(bar, "training samples"))
+            if known
+            else None
         )
-    skipped = answers.evaluation.skipped
+        mistakes, lost = study_mistakes(
+            classifier, results, method, top, index, _line(bar, "explaining")
+        )
+    skipped = results.predictions.skipped
     given = {entry.path for entry in found.entries}
     unread = [(path, why) for path, why in skipped if path in given] + lost
     for path, why in unread:
         complain(InputError(f"{path.parent}: {why}"))
     beside = [one for one in known.left_out if one not in skipped] if known else []
-    left_out = [*lost, *beside, *(bank.left_out if bank else ())]
+    left_out = [*lost, *beside, *(index.left_out if index else ())]
     for path, why in (*skipped, *beside):
         if path not in given:
             note(f"{path}: {why}", style="yellow")
-    for _, why in bank.left_out if bank else ():
+    for _, why in index.left_out if index else ():
         note(f"Training sample left out: {why}", style="yellow")
     for mistake in mistakes:
         for text in mistake.warnings:
             note(f"{mistake.name}: {text}", style="yellow")
-    study = describe_study(classifier, answers, mistakes, left_out)
-    write_page(out / PAGE, mistakes_page(classifier, answers, mistakes, left_out))
+    study = describe_study(classifier, results, mistakes, left_out)
+    write_page(out / PAGE, mistakes_page(classifier, results, mistakes, left_out))
     write_page(out / DATA, json.dumps(study, indent=1, allow_nan=False))
     tell_doubt(classifier)
     note(f"Look at {out / PAGE}")
-    answer(as_json, study, Group(_confusion(answers), _mistakes(mistakes, answers)))
+    answer(as_json, study, Group(_confusion(results), _mistakes(mistakes, results)))
     raise typer.Exit(2 if unread else 0)
 
 
@@ -121,28 +125,40 @@ def _line(bar: Progress, what: str) -> Callable[[int, int], None]:
     return lambda done, total: bar.update(line, completed=done, total=total)
 
 
-def _confusion(answers: Answers) -> Table:
+def _confusion(results: EvaluationResults) -> Table:
     from xai_tf.evaluation.mistakes import THRESHOLD
 
-    classes = answers.evaluation.classes
+    classes = results.predictions.classes
     table = Table(
-        "truth", *(f"called {escape(name)}" for name in classes), title="Confusion matrix",
-        caption="\n".join(f"{measure.name} {measure}" for measure in answers.measures()),
-    )  # fmt: skip
-    for name, row in zip(classes, answers.counts(THRESHOLD), strict=True):
+        "truth",
+        *(f"called {escape(name)}" for name in classes),
+        title="Confusion matrix",
+        caption="\n".join(f"{measure.name} {measure}" for measure in results.measures()),
+    )
+    for name, row in zip(classes, results.counts(THRESHOLD), strict=True):
         table.add_row(escape(name), *map(str, row))
     return table
 
 
-def _mistakes(mistakes: Sequence[Mistake], answers: Answers) -> Table:
-    classes = answers.evaluation.classes
-    table = Table("file", "truth", "called", "probability", "against the truth", "most similar",
-                  title="The most confident mistakes" if mistakes else "No mistakes")  # fmt: skip
+def _mistakes(mistakes: Sequence[Mistake], results: EvaluationResults) -> Table:
+    classes = results.predictions.classes
+    table = Table(
+        "file",
+        "truth",
+        "called",
+        "probability",
+        "against the truth",
+        "most similar",
+        title="The most confident mistakes" if mistakes else "No mistakes",
+    )
     for mistake in mistakes:
         nearest = mistake.similar[0].sample if mistake.similar else None
         table.add_row(
-            escape(mistake.name), escape(classes[mistake.truth]), escape(classes[mistake.called]),
-            f"{mistake.probabilities[mistake.called]:.1%}", f"{mistake.against:.2f}",
+            escape(mistake.name),
+            escape(classes[mistake.truth]),
+            escape(classes[mistake.predicted]),
+            f"{mistake.probabilities[mistake.predicted]:.1%}",
+            f"{mistake.wrong_class_margin:.2f}",
             escape(f"{classes[nearest.label]}: {nearest.path.name}") if nearest else "",
-        )  # fmt: skip
+        )
     return table

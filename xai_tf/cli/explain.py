@@ -134,14 +134,25 @@ def explain_files(
     for name in names:
         check_place(out / name, MANIFEST)
     asked = {
-        "model": classifier.sha256, "task": classifier.task.name if classifier.task else None,
-        "classes": list(classifier.classes), "preprocessing": classifier.preprocessing,
-        "methods": methods, "settings": chosen, "target": target, "contrast": contrast,
-        "layer": layer, "seed": seed, "windows": windows, "scores": [m.name for m in metrics],
-        "regions": regions, "opacity": opacity, "until stable": until_stable,
+        "model": classifier.sha256,
+        "task": classifier.task.name if classifier.task else None,
+        "classes": list(classifier.classes),
+        "preprocessing": classifier.preprocessing,
+        "methods": methods,
+        "settings": chosen,
+        "target": target,
+        "contrast": contrast,
+        "layer": layer,
+        "seed": seed,
+        "windows": windows,
+        "scores": [m.name for m in metrics],
+        "regions": regions,
+        "opacity": opacity,
+        "until stable": until_stable,
         "shared scale": shared_scale,
-        "version": version("xai-tf"), "gate": classifier.gate and classifier.gate.threshold,
-    }  # fmt: skip
+        "version": version("xai-tf"),
+        "gate": classifier.ood_detector and classifier.ood_detector.threshold,
+    }
     clear_leftovers(out)
     questions = {path: asked | {"truth": labels.get(path)} for path in paths}
     kept = {} if anew else kept_answers(out, dict(zip(paths, names, strict=True)), questions)
@@ -151,7 +162,7 @@ def explain_files(
         amount = Amount(
             len(to_do),
             windows if hears(classifier) else 1,
-            len(classifier.stages) if layer == ALL_LAYERS else 1,
+            len(classifier.resolution_layers) if layer == ALL_LAYERS else 1,
         )
         plans = tell_costs(classifier, methods, metrics, chosen, until_stable, amount)
     manifests, failed = {}, 0
@@ -167,10 +178,16 @@ def explain_files(
                 explanation
                 for number in numbers
                 for explanation in _explain_sample(
-                    classifier, reading.samples[number], methods, chosen,
-                    {"target": label, "contrast": other}, layer, seed, until_stable,
+                    classifier,
+                    reading.samples[number],
+                    methods,
+                    chosen,
+                    {"target": label, "contrast": other},
+                    layer,
+                    seed,
+                    until_stable,
                 )
-            ]  # fmt: skip
+            ]
             scores = [
                 score_with_bar(classifier, explanation, plans[explanation.method.name], seed)
                 for explanation in explanations
@@ -182,9 +199,16 @@ def explain_files(
                 if regions
             ]
             manifests[name] = save_bundle(
-                out / name, classifier, reading, explanations, opacity, shared_scale, scores,
-                audits, questions[path],
-            )  # fmt: skip
+                out / name,
+                classifier,
+                reading,
+                explanations,
+                opacity,
+                shared_scale,
+                scores,
+                audits,
+                questions[path],
+            )
             tell_warnings(reading, explained=True)
             _warn(path, explanations)
             for text in dict.fromkeys(text for found in audits for text in found["alarms"]):
@@ -218,9 +242,14 @@ def run_demo(
             reading = read_and_predict(classifier, SAMPLES / file)
             number = reading.most_decisive(classifier.target(reading.prediction.label), 1)[0]
             explanations = _explain_sample(
-                classifier, reading.samples[number], demo.methods, {},
-                {"target": reading.prediction.label}, None, 0,
-            )  # fmt: skip
+                classifier,
+                reading.samples[number],
+                demo.methods,
+                {},
+                {"target": reading.prediction.label},
+                None,
+                0,
+            )
             name = Path(file).stem
             manifests[name] = save_bundle(out / name, classifier, reading, explanations)
             note(f"{file}: {reading.prediction.name} -> {out / name}")
@@ -229,10 +258,15 @@ def run_demo(
 
 
 def _explain_sample(
-    classifier: Classifier, sample: Sample, methods: list[str] | tuple[str, ...],
-    settings: dict[str, dict[str, float]], question: dict[str, Any], layer: str | None, seed: int,
+    classifier: Classifier,
+    sample: Sample,
+    methods: list[str] | tuple[str, ...],
+    settings: dict[str, dict[str, float]],
+    question: dict[str, Any],
+    layer: str | None,
+    seed: int,
     until_stable: float | None = None,
-) -> list[Explanation]:  # fmt: skip
+) -> list[Explanation]:
     """Explain one sample by several methods, with a bar."""
     explanations = []
     with progress_bar() as bar:
@@ -250,11 +284,17 @@ def _explain_sample(
                 continue
             explanations.append(
                 explain(
-                    classifier, sample, method, **question, seed=seed, settings=chosen,
+                    classifier,
+                    sample,
+                    method,
+                    **question,
+                    seed=seed,
+                    settings=chosen,
                     layer=layer if entry.needs_layer and layer != ALL_LAYERS else None,
-                    until_stable=until_stable if entry.stochastic else None, progress=report,
+                    until_stable=until_stable if entry.stochastic else None,
+                    progress=report,
                 )
-            )  # fmt: skip
+            )
     return explanations
 
 

@@ -129,31 +129,45 @@ def _most_decisive(
     with progress_bar() as bar:
         line = bar.add_task(f"{file.name}: {METHODS[method].title}", total=1)
         return explain(
-            classifier, sample, method, target=label,
+            classifier,
+            sample,
+            method,
+            target=label,
             progress=lambda done, total: bar.update(line, completed=done, total=total),
-        )  # fmt: skip
+        )
 
 
 def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:
     said, name = explanation.prediction, escape(explanation.target_name)
     regions = [escape(region["text"]) for region in described["regions"]]
-    what = {"original": "the sound as it is", "only_for": f"only what speaks for {name}",
-            "everything_but": "everything but that"}  # fmt: skip
+    what = {
+        "original": "the sound as it is",
+        "only_for": f"only what speaks for {name}",
+        "everything_but": "everything but that",
+    }
     what |= {f"solo_{n}": text for n, text in enumerate(regions, 1)}
     what |= {f"mute_{n}": f"without {text}" for n, text in enumerate(regions, 1)}
     table = Table(
-        "sound", "what it is", "energy", f"logit for {name}: before", "after", "change",
+        "sound",
+        "what it is",
+        "energy",
+        f"logit for {name}: before",
+        "after",
+        "change",
         title=f"{escape(explanation.sample.source.name)}: {escape(said.name)} "
         f"({said.probabilities[said.label]:.1%}), {explanation.method.title}",
-    )  # fmt: skip
+    )
     before = described["sounds"][0]["score"]
     for sound in described["sounds"]:
         after = sound["score"]
         measured = ("silent", "") if after is None else (f"{after:+.2f}", f"{after - before:+.2f}")
         table.add_row(
-            sound["file"], what[sound["name"]], f"{sound['energy']:.1%}", f"{before:+.2f}",
+            sound["file"],
+            what[sound["name"]],
+            f"{sound['energy']:.1%}",
+            f"{before:+.2f}",
             *measured,
-        )  # fmt: skip
+        )
     return table
 
 
@@ -208,11 +222,14 @@ def _save(plot: Figure, path: Path) -> None:
 
 def _plain(profile: ClassProfile, marked: int) -> dict[str, Any]:
     return {
-        "class": profile.name, "count": profile.count, "silent": profile.silent,
+        "class": profile.name,
+        "count": profile.count,
+        "silent": profile.silent,
         "explained_anyway": marked,
-        "hertz": profile.hertz.tolist(), "bands": profile.bands.tolist(),
+        "hertz": profile.hertz.tolist(),
+        "bands": profile.bands.tolist(),
         "times": profile.times.tolist(),
-    }  # fmt: skip
+    }
 
 
 def _profile_table(profiles: list[ClassProfile]) -> Table:

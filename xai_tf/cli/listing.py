@@ -27,9 +27,18 @@ def list_models(as_json: AsJson = False) -> None:
         table.add_row(
             name, card.task, card.backbone, measures.get("accuracy"), measures.get("auc"), weights
         )
-        found.append({"name": name, "task": card.task, "classes": list(card.classes),
-                      "backbone": card.backbone, "metrics": measures, "here": here,
-                      "size": card.size, "command": card.command})  # fmt: skip
+        found.append(
+            {
+                "name": name,
+                "task": card.task,
+                "classes": list(card.classes),
+                "backbone": card.backbone,
+                "metrics": measures,
+                "here": here,
+                "size": card.size,
+                "command": card.command,
+            }
+        )
     answer(as_json, found, table)
 
 
@@ -52,16 +61,27 @@ def list_methods(as_json: AsJson = False) -> None:
         defaults = method.settings({}, baseline=0)
         cost = method.cost(defaults, (224, 224))
         table.add_row(
-            method.name, method.family, "yes" if method.signed else "no", str(cost.evaluations),
-            method.summary, ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
-        )  # fmt: skip
-        found.append({
-            "name": method.name, "title": method.title, "family": method.family,
-            "signed": method.signed, "stochastic": method.stochastic,
-            "class_specific": method.class_specific, "summary": method.summary,
-            "paper": method.paper, "passes": vars(cost),
-            "settings": {k: vars(option) for k, option in method.options.items()},
-        })  # fmt: skip
+            method.name,
+            method.family,
+            "yes" if method.signed else "no",
+            str(cost.evaluations),
+            method.summary,
+            ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
+        )
+        found.append(
+            {
+                "name": method.name,
+                "title": method.title,
+                "family": method.family,
+                "signed": method.signed,
+                "stochastic": method.stochastic,
+                "class_specific": method.class_specific,
+                "summary": method.summary,
+                "paper": method.paper,
+                "passes": vars(cost),
+                "settings": {k: vars(option) for k, option in method.options.items()},
+            }
+        )
     answer(as_json, found, table)
 
 
@@ -81,14 +101,18 @@ def inspect_model(
     described = describe_classifier(classifier)
     uses = {name: _use(classifier, name) for name in METHODS}
     layers = [
-        {"name": name, "kind": type(tensor._keras_history.operation).__name__,
-         "shape": list(tensor.shape), "feature_map": name in classifier.feature_layers}
+        {
+            "name": name,
+            "kind": type(tensor._keras_history.operation).__name__,
+            "shape": list(tensor.shape),
+            "feature_map": name in classifier.feature_layers,
+        }
         for name, tensor in tensors(classifier.model).items()
-    ]  # fmt: skip
+    ]
     table = Table("what", "found", title=classifier.name)
     for name, value in described.items():
         table.add_row(name, str(value))
-    table.add_row("stages (--layer all)", ", ".join(classifier.stages))
+    table.add_row("stages (--layer all)", ", ".join(classifier.resolution_layers))
     table.add_row("parameters", f"{classifier.model.count_params():,}")
     for name, use in uses.items():
         table.add_row(f"method {name}", use)
@@ -96,7 +120,9 @@ def inspect_model(
         mark = " (feature map)" if layer["feature_map"] else ""
         table.add_row(f"layer {layer['name']}", f"{layer['kind']} {layer['shape'][1:]}{mark}")
     answer(
-        as_json, described | {"methods": uses, "stages": classifier.stages, "layers": layers}, table
+        as_json,
+        described | {"methods": uses, "stages": classifier.resolution_layers, "layers": layers},
+        table,
     )
 
 

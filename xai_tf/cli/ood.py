@@ -32,11 +32,12 @@ from xai_tf.errors import InputError, OutputError, SettingError
 
 if TYPE_CHECKING:
     from weights_keras import Measure
-    from xai_tf.classifiers.ood_detector import Gate
+    from xai_tf.classifiers.ood_detector import OODDetector
 
 
-@app.command("gate")
-def make_gate_file(
+@app.command("gate", hidden=True)  # what the first edition called it
+@app.command("fit-ood")
+def fit_ood_file(
     model: Annotated[str, typer.Argument(help="A name (see `models`) or a file.")],
     folder: Source,
     other: Annotated[
@@ -63,14 +64,21 @@ def make_gate_file(
     was trained on, and what chose it, must be what they were. The file lies beside the model;
     training writes it by itself.
     """
-    from xai_tf.classifiers.ood import make_gate, measure_gate
+    from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector
     from xai_tf.datasets.reading import read_splits
-    from xai_tf.training.publish import with_gate
+    from xai_tf.training.publish import with_ood_detector
 
     options = data_options(
-        layout=layout, finding=finding, uncertain=uncertain, frontal_only=frontal_only, group=group,
-        validation=validation, test=test, skip_bad=skip_bad, allow_leak=allow_leak,
-    )  # fmt: skip
+        layout=layout,
+        finding=finding,
+        uncertain=uncertain,
+        frontal_only=frontal_only,
+        group=group,
+        validation=validation,
+        test=test,
+        skip_bad=skip_bad,
+        allow_leak=allow_leak,
+    )
     others = _folders(other or [])
     classifier = load_classifier(model, task, None, preprocessing)
     if classifier.task is None:
@@ -83,37 +91,46 @@ def make_gate_file(
             bar.update(line, description=what, completed=done, total=total)
 
         splits = read_splits(
-            folder, classifier.task, classifier.image_size, seed,
-            lambda done, total, file: report(f"reading {file}", done, total), options,
-        )  # fmt: skip
+            folder,
+            classifier.task,
+            classifier.image_size,
+            seed,
+            lambda done, total, file: report(f"reading {file}", done, total),
+            options,
+        )
         if classifier.card and splits.train.classes != classifier.classes:
             raise InputError(
                 f"{folder} has the classes {', '.join(splits.train.classes)}, {classifier.name!r} "
                 f"has {', '.join(classifier.classes)}. Give what it was trained on."
             )
-        gate = make_gate(classifier, splits.train, splits.validation, report)
-        measured = [measure_gate(classifier, gate, splits.test, "test")]
-    further = [_measured(classifier, gate, name, paths) for name, paths in files.items()]
+        ood_detector = fit_ood_detector(classifier, splits.train, splits.validation, report)
+        measured = [measure_ood_detector(classifier, ood_detector, splits.test, "test")]
+    further = [_measured(classifier, ood_detector, name, paths) for name, paths in files.items()]
     measured += [measure for measure in further if measure]
     path = model_path(model)
     card = card_beside(path, classifier.sha256)
     if card:
         known = [m for m in card.metrics if m.name != measured[0].name]
-        card = with_gate(replace(card, metrics=(*known, *measured)), gate)
+        card = with_ood_detector(replace(card, metrics=(*known, *measured)), ood_detector)
     try:
-        weights_keras.save_gate(gate.arrays(), path, card)
+        weights_keras.save_ood_detector(ood_detector.arrays(), path, card)
     except OSError as error:
         raise OutputError(
-            f"{weights_keras.gate_file(path)} cannot be written ({error.strerror or error}). Free "
+            f"{weights_keras.ood_file(path)} cannot be written ({error.strerror or error}). Free "
             "some space, or copy the model to where you may write."
         ) from error
-    note(f"Written to {weights_keras.gate_file(path)}")
+    note(f"Written to {weights_keras.ood_file(path)}")
     table = Table("files", "unfamiliar, with its 95% interval", "of")
     for measure in measured:
         table.add_row(measure.split, str(measure), str(measure.count))
-    described = {"layer": gate.layer, "threshold": gate.threshold, "trained": gate.trained,
-                 "validated": gate.validated, "measures": [vars(m) for m in measured]}  # fmt: skip
-    answer(as_json, {"gate": str(weights_keras.gate_file(path)), **described}, table)
+    described = {
+        "layer": ood_detector.layer,
+        "threshold": ood_detector.threshold,
+        "trained": ood_detector.trained,
+        "validated": ood_detector.validated,
+        "measures": [vars(m) for m in measured],
+    }
+    answer(as_json, {"ood_detector": str(weights_keras.ood_file(path)), **described}, table)
 
 
 def _folders(given: list[str]) -> dict[str, Path]:
@@ -137,9 +154,11 @@ def _files(folder: Path, classifier: Classifier) -> list[Path]:
     return paths
 
 
-def _measured(classifier: Classifier, gate: Gate, name: str, paths: list[Path]) -> Measure | None:
+def _measured(
+    classifier: Classifier, ood_detector: OODDetector, name: str, paths: list[Path]
+) -> Measure | None:
     """The share of files that the gate warns of; None where none of them can be read."""
-    from xai_tf.classifiers.ood import unfamiliar_share
+    from xai_tf.classifiers.ood import ood_share
 
     distances = []
     for path in with_progress(paths, name):
@@ -148,9 +167,9 @@ def _measured(classifier: Classifier, gate: Gate, name: str, paths: list[Path]) 
         except InputError as error:
             note(f"Left out of {name}: {error}", style="yellow")
             continue
-        means = classifier.predict_with_means(samples, gate.layer)[1]
-        distances.append(np.median(gate.distances(means)))
+        means = classifier.predict_with_means(samples, ood_detector.layer)[1]
+        distances.append(np.median(ood_detector.distances(means)))
     if not distances:
         note(f"No file of {name} can be read: it is not measured.", style="yellow")
         return None
-    return unfamiliar_share(np.array(distances), gate, name)
+    return ood_share(np.array(distances), ood_detector, name)

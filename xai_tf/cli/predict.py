@@ -58,6 +58,9 @@ def table_row(read: Mapping[str, Any]) -> list[str]:
     """A row of a table, from `describe_reading`."""
     said = read["prediction"]
     return [
-        escape(read["file"]), escape(said["class"]), f"{max(said['probabilities'].values()):.1%}",
-        f"{said['margin']:.2f}", str(len(read.get("windows", [1]))),
-    ]  # fmt: skip
+        escape(read["file"]),
+        escape(said["class"]),
+        f"{max(said['probabilities'].values()):.1%}",
+        f"{said['margin']:.2f}",
+        str(len(read.get("windows", [1]))),
+    ]

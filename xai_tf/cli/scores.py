@@ -110,8 +110,10 @@ def tell_costs(
                 note(f"{name}: {_passes(passes, most)} a map, about {took:.1f} s")
     if sum(map(amount.maps, entries)) > 1 or not amount.windows:
         passes = _passes(total[0], bool(limits) or amount.windows > 1)
-        note(f"In all: {passes}, about {total[1]:.0f} s, for {len(entries)} "
-             f"method{'s' * (len(entries) > 1)} on {amount.text}")  # fmt: skip
+        note(
+            f"In all: {passes}, about {total[1]:.0f} s, for {len(entries)} "
+            f"method{'s' * (len(entries) > 1)} on {amount.text}"
+        )
     return plans
 
 
@@ -152,10 +154,16 @@ def metric_rows(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
     """Metrics as plain data."""
     return [
         {
-            "name": metric.name, "title": metric.title, "family": metric.family,
-            "better": metric.direction, "low": metric.low, "high": metric.high,
-            "only": metric.only, "meaning": dict(metric.meaning), "paper": metric.paper,
+            "name": metric.name,
+            "title": metric.title,
+            "family": metric.family,
+            "better": metric.direction,
+            "low": metric.low,
+            "high": metric.high,
+            "only": metric.only,
+            "meaning": dict(metric.meaning),
+            "paper": metric.paper,
             "settings": {name: vars(option) for name, option in metric.options.items()},
         }
         for metric in metrics
-    ]  # fmt: skip
+    ]

@@ -84,13 +84,26 @@ def train_model(
         raise SettingError(f"--rate {rate} is no learning rate. Take one like 0.0001.")
     check_folder(out, name)
     options = data_options(
-        layout=layout, finding=finding, uncertain=uncertain, frontal_only=frontal_only, group=group,
-        validation=validation, test=test, skip_bad=skip_bad, allow_leak=allow_leak,
-    )  # fmt: skip
+        layout=layout,
+        finding=finding,
+        uncertain=uncertain,
+        frontal_only=frontal_only,
+        group=group,
+        validation=validation,
+        test=test,
+        skip_bad=skip_bad,
+        allow_leak=allow_leak,
+    )
     recipe = Recipe(
-        backbone=backbone, weights=None if weights == "none" else weights, unfreeze=unfreeze,
-        copies=copies, head_epochs=head_epochs, epochs=epochs, rate=rate, seed=seed,
-    )  # fmt: skip
+        backbone=backbone,
+        weights=None if weights == "none" else weights,
+        unfreeze=unfreeze,
+        copies=copies,
+        head_epochs=head_epochs,
+        epochs=epochs,
+        rate=rate,
+        seed=seed,
+    )
     with progress_bar() as bar:
         line = bar.add_task("reading", total=None)
 
@@ -107,10 +120,19 @@ def train_model(
         further = further_sets(also_test, entry, size, splits.test.classes)
         trained = train(splits, recipe, entry.augment, report)
         card = publish(
-            trained.model, splits, entry, name=name, backbone=backbone, folder=out,
-            story=training_story(trained, splits), further=further, command=typed_command(),
-            datasets=tuple(data_license or ()), license_=license_, half=half,
-        )  # fmt: skip
+            trained.model,
+            splits,
+            entry,
+            name=name,
+            backbone=backbone,
+            folder=out,
+            story=training_story(trained, splits),
+            further=further,
+            command=typed_command(),
+            datasets=tuple(data_license or ()),
+            license_=license_,
+            half=half,
+        )
     table = Table("set", "measure", "value and 95% interval", "files")
     for measure in card.metrics:
         table.add_row(measure.split, measure.name, str(measure), str(measure.count))

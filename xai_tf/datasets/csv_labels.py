@@ -15,9 +15,15 @@ from xai_tf.inputs.task import Task
 FILE_COLUMNS = ("path", "file")
 GROUP_COLUMNS = ("patient", "patientid", "group")
 SPLITS = {
-    "": "", "train": "train", "training": "train", "validation": "validation",
-    "val": "validation", "valid": "validation", "test": "test", "testing": "test",
-}  # fmt: skip
+    "": "",
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+    "testing": "test",
+}
 UNCERTAIN = {"ignore": None, "positive": 1, "negative": 0}
 
 

@@ -57,12 +57,12 @@ def area_under_curve(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Counts of shape (classes, classes): rows are the truth, columns the prediction."""
-    return called_counts(probabilities.argmax(axis=1), labels, probabilities.shape[1])
+    return predicted_counts(probabilities.argmax(axis=1), labels, probabilities.shape[1])
 
 
-def called_counts(called: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+def predicted_counts(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
     """Counts of shape (classes, classes): rows are the truth, columns what files were called."""
-    flat = labels * num_classes + called
+    flat = labels * num_classes + predicted
     return np.bincount(flat, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 

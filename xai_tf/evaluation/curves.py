@@ -32,15 +32,15 @@ class Curve:
         return self.found / self.found[-1]
 
     @property
-    def false_alarms(self) -> np.ndarray:
+    def false_positive_rate(self) -> np.ndarray:
         """The share of the others that is called so, 1 - specificity; of shape (points,)."""
         return self.alarms / self.alarms[-1]
 
     @property
     def precision(self) -> np.ndarray:
         """The share of the called that is right, of shape (points,); 1 where none is called."""
-        called = self.found + self.alarms
-        return np.where(called, self.found / np.maximum(called, 1), 1.0)
+        predicted = self.found + self.alarms
+        return np.where(predicted, self.found / np.maximum(predicted, 1), 1.0)
 
     @property
     def average_precision(self) -> float:
@@ -106,16 +106,16 @@ def outcome(scores: np.ndarray, hit: np.ndarray, threshold: float) -> Outcome:
         hit: bool array of shape (files,), of the class or not.
         threshold: the lowest score that is called.
     """
-    called = scores >= threshold
-    found = int((called & hit).sum())
-    kept = int((~called & ~hit).sum())
-    overlap = share(found, int((called | hit).sum()))
+    predicted = scores >= threshold
+    found = int((predicted & hit).sum())
+    kept = int((~predicted & ~hit).sum())
+    overlap = share(found, int((predicted | hit).sum()))
     bounds = (overlap.value, overlap.low, overlap.high)
     f1 = (None if bound is None else 2 * bound / (1 + bound) for bound in bounds)
     return Outcome(
         sensitivity=share(found, int(hit.sum())),
         specificity=share(kept, int((~hit).sum())),
-        precision=share(found, int(called.sum())),
+        precision=share(found, int(predicted.sum())),
         f1=Share(*f1, overlap.count),
     )
 

@@ -13,8 +13,8 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
-from xai_tf.evaluation.nearest import Bank, Similar, most_similar
-from xai_tf.evaluation.results import WRONG, Answers
+from xai_tf.evaluation.nearest import FeatureIndex, Neighbor, nearest_neighbors
+from xai_tf.evaluation.results import WRONG, EvaluationResults
 from xai_tf.inputs.sample import Sample
 
 THRESHOLD = 0.5  # of the second of two classes
@@ -27,10 +27,10 @@ class Mistake:
     Attributes:
         name: the file's place below its folder.
         path: the file.
-        truth, called: indices of the true class and of what it is called.
+        truth, predicted: indices of the true class and of what it is called.
         probabilities: float array of shape (classes,), of the whole file.
-        against: how much speaks for the called class and against the true one, in logits.
-        called_map, true_map: what speaks for either class, by one method; of a long recording, in
+        wrong_class_margin: how much speaks for the called class and against the true one, in logits.
+        predicted_map, true_map: what speaks for either class, by one method; of a long recording, in
             the window that speaks most for the mistake.
         contrast_map: why the called class rather than the true one. With one logit it is the
             called class's own map.
@@ -41,53 +41,53 @@ class Mistake:
     name: str
     path: Path
     truth: int
-    called: int
+    predicted: int
     probabilities: np.ndarray
-    against: float
-    called_map: Explanation
+    wrong_class_margin: float
+    predicted_map: Explanation
     true_map: Explanation
     contrast_map: Explanation
-    similar: tuple[Similar, ...] = ()
+    similar: tuple[Neighbor, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def sample(self) -> Sample:
         """What the maps are about."""
-        return self.called_map.sample
+        return self.predicted_map.sample
 
 
 def study_mistakes(
     classifier: Classifier,
-    answers: Answers,
+    results: EvaluationResults,
     method: str = "grad_cam",
     top: int = 12,
-    bank: Bank | None = None,
+    index: FeatureIndex | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Mistake], list[tuple[Path, str]]]:
     """Explain the most confident mistakes, the worst first.
 
     Args:
         classifier: what gave the answers.
-        answers: of labelled files.
+        results: of labelled files.
         method: a name in `METHODS`.
         top: how many mistakes at most.
-        bank: training samples to find similar ones in.
+        index: training samples to find similar ones in.
         progress: called with (mistakes done, mistakes in all).
 
     Returns:
         the mistakes, and (file, why) of those that cannot be read any more.
     """
-    numbers = answers.ranked(THRESHOLD, WRONG, None)[:top]
+    numbers = results.ranked(THRESHOLD, WRONG, None)[:top]
     found: list[Mistake] = []
     lost: list[tuple[Path, str]] = []
     for done, number in enumerate(numbers):
         progress(done, len(numbers))
         try:
-            found.append(_mistake(classifier, answers, number, method))
+            found.append(_mistake(classifier, results, number, method))
         except InputError as error:
-            lost.append((answers.evaluation.files[number], str(error)))
+            lost.append((results.predictions.files[number], str(error)))
     progress(len(numbers), len(numbers))
-    return (_with_similar(found, classifier, bank) if bank and found else found), lost
+    return (_with_similar(found, classifier, index) if index and found else found), lost
 
 
 def one_logit(classifier: Classifier) -> bool:
@@ -95,28 +95,38 @@ def one_logit(classifier: Classifier) -> bool:
     return classifier.model.output_shape[-1] == 1
 
 
-def _mistake(classifier: Classifier, answers: Answers, number: int, method: str) -> Mistake:
-    path, truth = answers.evaluation.files[number], int(answers.labels[number])
-    called = int(answers.called(THRESHOLD)[number])
+def _mistake(
+    classifier: Classifier, results: EvaluationResults, number: int, method: str
+) -> Mistake:
+    path, truth = results.predictions.files[number], int(results.labels[number])
+    predicted = int(results.predicted(THRESHOLD)[number])
     reading = read_and_predict(classifier, path, truth)
-    window = reading.most_decisive(classifier.target(called, truth), 1)[0]
+    window = reading.most_decisive(classifier.target(predicted, truth), 1)[0]
     sample = reading.samples[window]
-    for_called = explain(classifier, sample, method, target=called)
+    for_called = explain(classifier, sample, method, target=predicted)
     contrast = (
         replace(for_called, contrast=truth)
         if one_logit(classifier)
-        else explain(classifier, sample, method, target=called, contrast=truth)
+        else explain(classifier, sample, method, target=predicted, contrast=truth)
     )
     return Mistake(
-        answers.name(number), path, truth, called, answers.probabilities[number],
-        float(answers.against(THRESHOLD)[number]), for_called,
-        explain(classifier, sample, method, target=truth), contrast,
+        results.name(number),
+        path,
+        truth,
+        predicted,
+        results.probabilities[number],
+        float(results.wrong_class_margin(THRESHOLD)[number]),
+        for_called,
+        explain(classifier, sample, method, target=truth),
+        contrast,
         warnings=reading.warnings_explained,
-    )  # fmt: skip
+    )
 
 
-def _with_similar(mistakes: Sequence[Mistake], classifier: Classifier, bank: Bank) -> list[Mistake]:
-    found = most_similar(bank, classifier, [mistake.sample for mistake in mistakes])
+def _with_similar(
+    mistakes: Sequence[Mistake], classifier: Classifier, index: FeatureIndex
+) -> list[Mistake]:
+    found = nearest_neighbors(index, classifier, [mistake.sample for mistake in mistakes])
     return [
         replace(mistake, similar=tuple(similar))
         for mistake, similar in zip(mistakes, found, strict=True)

@@ -25,7 +25,7 @@ SEARCHED = 256  # rows at once: some 16 MB of 1,280 features for 12 samples
 
 
 @dataclass(frozen=True)
-class Known:
+class TrainingExample:
     """A training sample.
 
     Attributes:
@@ -42,7 +42,7 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
-class Bank:
+class FeatureIndex:
     """Training samples as a classifier sees them.
 
     Attributes:
@@ -52,12 +52,12 @@ class Bank:
     """
 
     features: np.ndarray
-    samples: tuple[Known, ...]
+    samples: tuple[TrainingExample, ...]
     left_out: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True)
-class Similar:
+class Neighbor:
     """A training sample that is similar to a sample.
 
     Attributes:
@@ -66,7 +66,7 @@ class Similar:
         same_file: whether it is the very file: the sample was trained on.
     """
 
-    sample: Known
+    sample: TrainingExample
     distance: float
     same_file: bool
 
@@ -94,9 +94,9 @@ def last_features(classifier: Classifier, samples: Sequence[Sample]) -> np.ndarr
     return found.mean(axis=(1, 2)) if found.ndim == 4 else found.reshape(len(found), -1)
 
 
-def build_bank(
+def build_feature_index(
     classifier: Classifier, found: LabelledFiles, progress: Callable[[int, int], None]
-) -> Bank:
+) -> FeatureIndex:
     """Compute the features of training files, all windows of a long recording. Bad files are left.
 
     Args:
@@ -107,7 +107,7 @@ def build_bank(
     Raises:
         InputError: none of the files can be read.
     """
-    known: list[Known] = []
+    known: list[TrainingExample] = []
     rows: list[np.ndarray] = []
     waiting: list[Sample] = []
     left_out: list[tuple[Path, str]] = []
@@ -119,7 +119,7 @@ def build_bank(
             left_out.append((entry.path, str(error)))
             continue
         for window, sample in enumerate(windows):
-            known.append(Known(entry.path, entry.label, sample.sha256, window))
+            known.append(TrainingExample(entry.path, entry.label, sample.sha256, window))
             waiting.append(sample)
         if len(waiting) >= BATCH:
             rows.append(last_features(classifier, waiting))
@@ -130,26 +130,26 @@ def build_bank(
     if not rows:
         why = some(why for _, why in left_out)
         raise InputError(f"No file of {found.source} can be read: {why}")
-    return Bank(np.concatenate(rows), tuple(known), tuple(left_out))
+    return FeatureIndex(np.concatenate(rows), tuple(known), tuple(left_out))
 
 
-def most_similar(
-    bank: Bank, classifier: Classifier, samples: Sequence[Sample], count: int = 3
-) -> list[list[Similar]]:
+def nearest_neighbors(
+    index: FeatureIndex, classifier: Classifier, samples: Sequence[Sample], count: int = 3
+) -> list[list[Neighbor]]:
     """The training samples nearest to each sample, the nearest first.
 
     Args:
-        bank: of the same classifier.
+        index: of the same classifier.
         classifier: whose features are compared.
         samples: what is looked up.
         count: how many; fewer where the bank holds fewer.
     """
     from xplique.example_based import SimilarExamples
 
-    size = min(SEARCHED, len(bank.samples))
+    size = min(SEARCHED, len(index.samples))
     search = SimilarExamples(
-        bank.features,
-        k=min(count, len(bank.samples)),
+        index.features,
+        k=min(count, len(index.samples)),
         projection=lambda features: features,
         case_returns=["indices", "distances"],
         batch_size=size,
@@ -158,7 +158,9 @@ def most_similar(
     batches, places = np.moveaxis(answer["indices"].numpy(), -1, 0)
     return [
         [
-            Similar(bank.samples[row], float(distance), bank.samples[row].sha256 == sample.sha256)
+            Neighbor(
+                index.samples[row], float(distance), index.samples[row].sha256 == sample.sha256
+            )
             for row, distance in zip(rows, distances, strict=True)
         ]
         for sample, rows, distances in zip(

@@ -45,7 +45,7 @@ class LabelledFiles:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Predictions:
     """A classifier on labelled files.
 
     Attributes:
@@ -57,7 +57,7 @@ class Evaluation:
         logits: of each, a tuple of floats.
         probabilities: of each, a tuple of floats.
         skipped: (file, why) of those that could not be read.
-        unfamiliar: of each file, whether it is unlike what the model was trained on (see
+        out_of_distribution: of each file, whether it is unlike what the model was trained on (see
             `xai_tf.classifiers.ood`); empty where that is not checked.
     """
 
@@ -69,7 +69,7 @@ class Evaluation:
     logits: tuple[tuple[float, ...], ...]
     probabilities: tuple[tuple[float, ...], ...]
     skipped: tuple[tuple[Path, str], ...]
-    unfamiliar: tuple[bool, ...] = ()
+    out_of_distribution: tuple[bool, ...] = ()
 
 
 def find_labelled(
@@ -112,7 +112,7 @@ def training_files(found: LabelledFiles) -> LabelledFiles:
 
 def predict_labelled(
     classifier: Classifier, found: LabelledFiles, progress: Callable[[int, int], None]
-) -> Evaluation:
+) -> Predictions:
     """Predict labelled files; of a long recording, the mean of its windows.
 
     Files that cannot be read are skipped. Held at a time are the windows of a batch of files.
@@ -128,12 +128,12 @@ def predict_labelled(
     skipped, waiting = list(found.left_out), []
     entries: list[Entry] = []
     logits: list[np.ndarray] = []
-    unfamiliar: list[bool] = []
+    out_of_distribution: list[bool] = []
 
     def predict_waiting() -> None:
         said, doubted = _answers(classifier, [samples for _, samples in waiting])
         logits.extend(said)
-        unfamiliar.extend(doubted)
+        out_of_distribution.extend(doubted)
         entries.extend(entry for entry, _ in waiting)
         waiting.clear()
 
@@ -152,7 +152,7 @@ def predict_labelled(
         raise InputError(
             f"No file of {found.source} can be read: {some(why for _, why in skipped)}"
         )
-    return Evaluation(
+    return Predictions(
         model=classifier.name,
         folder=found.source,
         classes=classifier.classes,
@@ -161,7 +161,7 @@ def predict_labelled(
         logits=tuple(tuple(row.tolist()) for row in logits),
         probabilities=tuple(tuple(row) for row in probabilities(np.stack(logits)).tolist()),
         skipped=tuple(skipped),
-        unfamiliar=tuple(unfamiliar),
+        out_of_distribution=tuple(out_of_distribution),
     )
 
 
@@ -201,13 +201,13 @@ def _answers(
     if not files:
         return [], []
     predictions, found = predict_and_check(classifier, [s for samples in files for s in samples])
-    logits, unfamiliar, start = [], [], 0
+    logits, out_of_distribution, start = [], [], 0
     for samples in files:
         part = slice(start, start := start + len(samples))
         logits.append(np.mean([one.logits for one in predictions[part]], axis=0))
         if found:
-            unfamiliar.append(of_file(found[part]).unfamiliar)
-    return logits, unfamiliar
+            out_of_distribution.append(of_file(found[part]).out_of_distribution)
+    return logits, out_of_distribution
 
 
 def _other_files(

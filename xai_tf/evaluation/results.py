@@ -10,49 +10,49 @@ from functools import cached_property
 import numpy as np
 
 from weights_keras import Measure
-from xai_tf.evaluation.classification import accuracy, called_counts, evaluate
+from xai_tf.evaluation.classification import accuracy, evaluate, predicted_counts
 from xai_tf.evaluation.curves import Bin, Curve, Outcome, curve, outcome, reliability
-from xai_tf.evaluation.predictions import Evaluation
+from xai_tf.evaluation.predictions import Predictions
 
 ALL, RIGHT, WRONG = "all", "right", "wrong"
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class EvaluationResults:
     """An evaluation, ready to be asked.
 
     Of two classes, the second is called from a threshold of its probability; of more, the most
     probable one is called and thresholds matter to the curves only.
     """
 
-    evaluation: Evaluation
+    predictions: Predictions
 
     @cached_property
     def labels(self) -> np.ndarray:
         """Index of the true class: int array of shape (files,)."""
-        return np.array(self.evaluation.labels)
+        return np.array(self.predictions.labels)
 
     @cached_property
     def probabilities(self) -> np.ndarray:
         """Float array of shape (files, classes)."""
-        return np.array(self.evaluation.probabilities)
+        return np.array(self.predictions.probabilities)
 
     @property
     def binary(self) -> bool:
         """Whether there are two classes."""
-        return len(self.evaluation.classes) == 2
+        return len(self.predictions.classes) == 2
 
     @property
     def drawable(self) -> tuple[int, ...]:
         """The classes that have a curve: some files are of it and some are not."""
-        tried = [1] if self.binary else range(len(self.evaluation.classes))
+        tried = [1] if self.binary else range(len(self.predictions.classes))
         return tuple(
             label for label in tried if 0 < (self.labels == label).sum() < len(self.labels)
         )
 
     def measures(self) -> tuple[Measure, ...]:
         """Accuracy, and the area under the ROC curve if no class is absent. Takes a second."""
-        if len(np.unique(self.labels)) < len(self.evaluation.classes):
+        if len(np.unique(self.labels)) < len(self.predictions.classes):
             return (accuracy(self.probabilities, self.labels, "files"),)
         return evaluate(self.probabilities, self.labels, "files")
 
@@ -68,7 +68,7 @@ class Answers:
         """Whether the probabilities hold."""
         return reliability(self.probabilities, self.labels)
 
-    def called(self, threshold: float) -> np.ndarray:
+    def predicted(self, threshold: float) -> np.ndarray:
         """Index of the class each file is called: int array of shape (files,)."""
         if self.binary:
             return (self.probabilities[:, 1] >= threshold).astype(int)
@@ -76,15 +76,17 @@ class Answers:
 
     def counts(self, threshold: float) -> np.ndarray:
         """Files by truth (rows) and what they are called (columns)."""
-        return called_counts(self.called(threshold), self.labels, len(self.evaluation.classes))
+        return predicted_counts(
+            self.predicted(threshold), self.labels, len(self.predictions.classes)
+        )
 
-    def against(self, threshold: float) -> np.ndarray:
+    def wrong_class_margin(self, threshold: float) -> np.ndarray:
         """How much speaks against the truth, in logits: above 0 it is wrong; of shape (files,).
 
         The highest logit of another class less that of the true one, and of two classes the
         distance to the threshold.
         """
-        logits = np.array(self.evaluation.logits)
+        logits = np.array(self.predictions.logits)
         if self.binary:
             second = logits[:, -1] - (logits[:, 0] if logits.shape[1] == 2 else 0)
             line = np.clip(threshold, 1e-9, 1 - 1e-9)
@@ -99,49 +101,59 @@ class Answers:
         """The numbers of the files shown, the worst mistakes first.
 
         Args:
-            threshold: as in `called`.
+            threshold: as in `predicted`.
             shown: "all", "right" or "wrong".
             cell: (true, called): the files of this cell instead, right or wrong.
         """
-        called = self.called(threshold)
-        wanted = np.ones(len(called), bool)
+        predicted = self.predicted(threshold)
+        wanted = np.ones(len(predicted), bool)
         if shown != ALL:
-            wanted = (called == self.labels) == (shown == RIGHT)
+            wanted = (predicted == self.labels) == (shown == RIGHT)
         if cell is not None:
-            wanted = (self.labels == cell[0]) & (called == cell[1])
-        order = np.argsort(-self.against(threshold), kind="stable")
+            wanted = (self.labels == cell[0]) & (predicted == cell[1])
+        order = np.argsort(-self.wrong_class_margin(threshold), kind="stable")
         return [int(number) for number in order if wanted[number]]
 
     def rival(self, number: int, threshold: float) -> int:
         """What to hold against the truth of a file: what it is called, or the next after that."""
-        called, truth = int(self.called(threshold)[number]), int(self.labels[number])
-        if called != truth:
-            return called
+        predicted, truth = int(self.predicted(threshold)[number]), int(self.labels[number])
+        if predicted != truth:
+            return predicted
         ranking = np.argsort(-self.probabilities[number], kind="stable")
         return int(next(label for label in ranking if label != truth))
 
     def name(self, number: int) -> str:
         """A file's place below the folder."""
-        path, folder = self.evaluation.files[number], self.evaluation.folder
+        path, folder = self.predictions.files[number], self.predictions.folder
         base = folder.parent if folder.suffix else folder
         return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
 
     def table(self, threshold: float) -> str:
         """All files as CSV, the worst mistakes first; and those left out, with the reason."""
-        classes = self.evaluation.classes
-        called, against = self.called(threshold), self.against(threshold)
+        classes = self.predictions.classes
+        predicted, wrong_class_margin = (
+            self.predicted(threshold),
+            self.wrong_class_margin(threshold),
+        )
         text = io.StringIO()
         writer = csv.writer(text)
         heads = [_cell(f"probability {name}") for name in classes]
         writer.writerow(["file", "truth", "called", "right", "against", *heads, "left out"])
         for number in self.ranked(threshold, ALL, None):
-            truth, said = self.labels[number], called[number]
+            truth, said = self.labels[number], predicted[number]
             chances = [f"{chance:.6f}" for chance in self.probabilities[number]]
-            writer.writerow([
-                _cell(self.name(number)), _cell(classes[truth]), _cell(classes[said]),
-                "yes" if truth == said else "no", f"{against[number]:.4f}", *chances, "",
-            ])  # fmt: skip
-        for path, why in self.evaluation.skipped:
+            writer.writerow(
+                [
+                    _cell(self.name(number)),
+                    _cell(classes[truth]),
+                    _cell(classes[said]),
+                    "yes" if truth == said else "no",
+                    f"{wrong_class_margin[number]:.4f}",
+                    *chances,
+                    "",
+                ]
+            )
+        for path, why in self.predictions.skipped:
             writer.writerow([_cell(path.name), *[""] * (4 + len(classes)), _cell(why)])
         return text.getvalue()
 

@@ -119,10 +119,15 @@ def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0)
     import librosa
 
     power = librosa.feature.melspectrogram(
-        y=waveform, sr=recipe.rate, n_fft=recipe.fft_samples, win_length=recipe.frame_samples,
-        hop_length=recipe.step_samples, n_mels=recipe.num_mels, fmin=recipe.low_hertz,
+        y=waveform,
+        sr=recipe.rate,
+        n_fft=recipe.fft_samples,
+        win_length=recipe.frame_samples,
+        hop_length=recipe.step_samples,
+        n_mels=recipe.num_mels,
+        fmin=recipe.low_hertz,
         fmax=recipe.high_hertz,
-    )  # fmt: skip
+    )
     decibels = librosa.power_to_db(power / power.max(), top_db=recipe.range_decibels)
     frames = np.arange(decibels.shape[1])
     return Sound(
@@ -178,9 +183,12 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
 
     decibels = image_decibels(image, recipe)
     power = librosa.feature.inverse.mel_to_stft(
-        librosa.db_to_power(decibels), sr=recipe.rate, n_fft=recipe.fft_samples,
-        fmin=recipe.low_hertz, fmax=recipe.high_hertz,
-    )  # fmt: skip
+        librosa.db_to_power(decibels),
+        sr=recipe.rate,
+        n_fft=recipe.fft_samples,
+        fmin=recipe.low_hertz,
+        fmax=recipe.high_hertz,
+    )
     waveform = librosa.griffinlim(
         power, hop_length=recipe.step_samples, win_length=recipe.frame_samples, random_state=0
     )

@@ -96,21 +96,32 @@ def compare(
     explanations, rows, before = [], [], 0
     for (method, own), cost in zip(complete, costs, strict=True):
         explanation = explain(
-            classifier, sample, method.name, target=target, contrast=contrast, settings=own,
-            seed=seed, progress=counted(progress, before, total),
-        )  # fmt: skip
+            classifier,
+            sample,
+            method.name,
+            target=target,
+            contrast=contrast,
+            settings=own,
+            seed=seed,
+            progress=counted(progress, before, total),
+        )
         before += cost
         asked = {planned.metric.name: planned.settings for planned in plans[method.name]}
         scores = score(
-            classifier, explanation, list(asked), settings=asked, seed=seed,
+            classifier,
+            explanation,
+            list(asked),
+            settings=asked,
+            seed=seed,
             progress=counted(progress, before, total),
-        )  # fmt: skip
+        )
         before += sum(planned.cost.evaluations for planned in plans[method.name])
         explanations.append(explanation)
         rows.append({found.metric.name: found for found in scores})
     chosen = choose(metrics, entries)
     return Comparison(
-        tuple(explanations), tuple(chosen),
+        tuple(explanations),
+        tuple(chosen),
         tuple(tuple(row.get(metric.name) for metric in chosen) for row in rows),
         agreement(explanations),
-    )  # fmt: skip
+    )

@@ -21,7 +21,7 @@ import numpy as np
 
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Cost
-from xai_tf.attribution.pass_counter import Meter
+from xai_tf.attribution.pass_counter import PassCounter
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import probabilities
 from xai_tf.metrics.case import Case, Measured
@@ -48,14 +48,14 @@ class Pictures:
         return self.make(np.arange(self.count)[part])
 
 
-def probability_meter(case: Case) -> Meter:
+def probability_meter(case: Case) -> PassCounter:
     """A meter whose scores are probabilities of the class explained: float64 (batch,)."""
     classifier, explanation = case.classifier, case.explanation
 
     def chances(images: Any, _targets: Any) -> np.ndarray:
         return chance(classifier, explanation, classifier.passes.logits(images).numpy())
 
-    return Meter(replace(classifier.passes, scores=chances), case.progress)
+    return PassCounter(replace(classifier.passes, scores=chances), case.progress)
 
 
 def chance(classifier: Classifier, explanation: Explanation, logits: np.ndarray) -> np.ndarray:
@@ -121,9 +121,9 @@ def average_increase(case: Case) -> Measured:
 
 def _ask(case: Case, pictures: Pictures, sign: int = 1) -> tuple[np.ndarray, Cost]:
     """Probabilities of pictures, float64 (pictures,), and what they cost."""
-    meter = probability_meter(case)
-    chances = meter.scores(None, pictures, np.zeros(len(pictures))).numpy()
-    return sign * chances, meter.cost
+    pass_counter = probability_meter(case)
+    chances = pass_counter.scores(None, pictures, np.zeros(len(pictures))).numpy()
+    return sign * chances, pass_counter.cost
 
 
 def _path(case: Case, start: np.ndarray, end: np.ndarray) -> Measured:

@@ -24,14 +24,14 @@ class Metric:
         direction: "higher" or "lower", whichever is better.
         low, high: the range of the value; None where it has no such end.
         meaning: one plain sentence by language ("en", "fr"), and one more where random maps are no
-            rivals: why there are none, or why one should be like them.
+            has_baseline: why there are none, or why one should be like them.
         paper: where it comes from.
         cost: its passes, from the settings, the (height, width) of the image, and the cost of the
             method that is judged.
         options: its settings.
         applies: whether it says something of a method.
         only: the methods it is for, in words; empty where it is for all.
-        rivals: whether a good map beats random ones, where there are any; else how many it beats is
+        has_baseline: whether a good map beats random ones, where there are any; else how many it beats is
             not told.
     """
 
@@ -47,7 +47,7 @@ class Metric:
     options: Mapping[str, Option] = field(default_factory=dict)
     applies: Callable[[Method], bool] = lambda _: True
     only: str = ""
-    rivals: bool = True
+    has_baseline: bool = True
 
     # Checked and completed as those of methods are: from the title and the options.
     settings = Method.settings
@@ -117,8 +117,9 @@ _BASELINE = Option(None, 0, 1, "level that stands for 'nothing there', 0 black t
 _RANDOM = Option(20, 0, 200, "random maps it is held against")
 _PATH = {
     "steps": Option(10, 2, 500, "steps from the first picture to the last"),
-    "baseline": _BASELINE, "num_random": _RANDOM,
-}  # fmt: skip
+    "baseline": _BASELINE,
+    "num_random": _RANDOM,
+}
 _AVERAGE = {"baseline": _BASELINE, "num_random": _RANDOM}
 _PLACE = {
     "en": "Random maps have the same value, since they differ in nothing but the place.",
@@ -232,7 +233,7 @@ _ALL = (
         lambda _settings, _size, method: method,
         {"share": Option(0.25, 0.01, 1, "share of the layers, from the last, that forget"),
          "num_random": _RANDOM},
-        rivals=False,
+        has_baseline=False,
     ),
     Metric(
         "completeness_gap", "Completeness gap", "figure", "lower", 0, None,

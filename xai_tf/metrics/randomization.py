@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from xai_tf.agreement.agreement import rank_correlation
-from xai_tf.attribution.builders import build_explainer, start_meter
+from xai_tf.attribution.builders import build_explainer, start_pass_counter
 from xai_tf.attribution.diagnostics import drawable
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Cost
@@ -41,9 +41,12 @@ def average_stability(case: Case) -> Measured:
     """The mean distance of the map to those of noisy pictures, by its own length."""
     count, radius = int(case.settings["num_samples"]), case.settings["radius"]
     maps, cost = attributions(
-        case.classifier, case.explanation, noisy(case.image, count, radius, case.seed),
-        case.explanation.seed, case.progress,
-    )  # fmt: skip
+        case.classifier,
+        case.explanation,
+        noisy(case.image, count, radius, case.seed),
+        case.explanation.seed,
+        case.progress,
+    )
     own = case.maps()
     apart = [np.linalg.norm(maps - one, axis=(1, 2)).mean() for one in own]
     return Measured(np.array(apart) / np.linalg.norm(own[0]), cost)
@@ -54,9 +57,12 @@ def repeat_correlation(case: Case) -> Measured:
     explanation, costs, maps = case.explanation, [Cost()], []
     for number in range(int(case.settings["num_repeats"])):
         found, cost = attributions(
-            case.classifier, explanation, case.image[None],
-            explanation.seed + 1 + number, _after(costs, case.progress),
-        )  # fmt: skip
+            case.classifier,
+            explanation,
+            case.image[None],
+            explanation.seed + 1 + number,
+            _after(costs, case.progress),
+        )
         maps.append(replace(explanation, attribution=found[0]))
         costs.append(cost)
     values = [
@@ -113,9 +119,13 @@ def randomised(classifier: Classifier, share: float, seed: int) -> Classifier:
     for layer in layers[len(layers) - max(1, round(share * len(layers))) :]:
         layer.set_weights([_anew(values, rng) for values in layer.get_weights()])
     return Classifier(
-        model, classifier.classes, name=f"{classifier.name}, randomised", task=classifier.task,
-        card=classifier.card, preprocessing="unit",  # what it wants is a layer of the model
-    )  # fmt: skip
+        model,
+        classifier.classes,
+        name=f"{classifier.name}, randomised",
+        task=classifier.task,
+        card=classifier.card,
+        preprocessing="unit",  # what it wants is a layer of the model
+    )
 
 
 def attributions(
@@ -139,7 +149,7 @@ def attributions(
     """
     method, settings = explanation.method, dict(explanation.settings)
     target = classifier.target(explanation.target, explanation.contrast)
-    meter = start_meter(method, classifier, progress)
+    pass_counter = start_pass_counter(method, classifier, progress)
     alone = method.cost(settings, classifier.image_size).evaluations > 1
     size = 1 if alone else GRADIENT_BATCH  # methods of many passes fill the batches themselves
     maps = []
@@ -150,12 +160,20 @@ def attributions(
             sample = replace(explanation.sample, image=part[0])
             parts = segment(sample, int(settings["num_segments"]))
         run = Run(
-            classifier, settings, seed or 0, explanation.layer, parts, None, meter, part[0], None
+            classifier,
+            settings,
+            seed or 0,
+            explanation.layer,
+            parts,
+            None,
+            pass_counter,
+            part[0],
+            None,
         )
         explainer = build_explainer(method, run)
         found = explainer(part, np.repeat(target[None], len(part), axis=0))
         maps += [one_map(one, method) for one in found]
-    return np.stack(maps), meter.cost
+    return np.stack(maps), pass_counter.cost
 
 
 def _anew(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:

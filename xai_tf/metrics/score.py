@@ -27,14 +27,14 @@ GRADIENT_PASSES = 2  # forward passes that take as long as one forward and backw
 
 
 @dataclass(frozen=True)
-class Standing:
+class RandomBaseline:
     """Where random maps stand: the map itself, put elsewhere (`xai_tf.metrics.baselines`).
 
     Attributes:
         mean: of their values.
         low, high: the 5th and the 95th percentile.
         count: how many there are.
-        beaten: the share of them that the map beats, 0 to 1; even ones count half. Half for a map
+        win_rate: the share of them that the map beats, 0 to 1; even ones count half. Half for a map
             that is the same everywhere, whatever a draw says: it is not decided.
     """
 
@@ -42,7 +42,7 @@ class Standing:
     low: float
     high: float
     count: int
-    beaten: float
+    win_rate: float
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class Score:
     seed: int
     cost: Cost
     seconds: float
-    random: Standing | None = None
+    random: RandomBaseline | None = None
     note: str = ""
 
     @property
     def better_than_random(self) -> float | None:
         """The share of random maps it beats, 0 to 1; 0.5 is chance."""
-        return self.random and self.random.beaten
+        return self.random and self.random.win_rate
 
 
 @dataclass(frozen=True)
@@ -201,12 +201,12 @@ def _score(
     case = Case(classifier, explanation, planned.settings, seed, progress)
     found = _measure(metric.name)(case)
     value, random = float(found.values[0]), found.values[1:]
-    standing = _standing(value, random, metric.direction) if len(random) else None
+    baseline = _random_baseline(value, random, metric.direction) if len(random) else None
     note = found.note or ("" if np.isfinite(value) else NO_NUMBERS)
-    if standing and not drawable(explanation.attribution):
-        standing, note = replace(standing, beaten=CHANCE), CONSTANT
+    if baseline and not drawable(explanation.attribution):
+        baseline, note = replace(baseline, win_rate=CHANCE), CONSTANT
     took = time.perf_counter() - start
-    return Score(metric, value, quantity, planned.settings, seed, found.cost, took, standing, note)
+    return Score(metric, value, quantity, planned.settings, seed, found.cost, took, baseline, note)
 
 
 def _measure(name: str) -> Callable[[Case], Measured]:
@@ -241,10 +241,10 @@ def _quantity(explanation: Explanation, metric: Metric) -> str:
     return f"probability of {names[0]} where there are only {names[0]} and {names[1]}"
 
 
-def _standing(value: float, random: np.ndarray, direction: str) -> Standing:
+def _random_baseline(value: float, random: np.ndarray, direction: str) -> RandomBaseline:
     sign = 1 if direction == "higher" else -1
     ahead = sign * (value - random)
     near = np.abs(ahead) <= 1e-9  # the same but for rounding
-    beaten = float(((ahead > 0) & ~near).mean() + near.mean() / 2)
+    win_rate = float(((ahead > 0) & ~near).mean() + near.mean() / 2)
     low, high = np.percentile(random, [5, 95])
-    return Standing(float(random.mean()), float(low), float(high), len(random), beaten)
+    return RandomBaseline(float(random.mean()), float(low), float(high), len(random), win_rate)

@@ -76,7 +76,7 @@ def score_cells(score: Mapping[str, Any], language: str = "en") -> list[str]:
         " ".join(filter(None, (value, score["note"]))),
         metric.better,
         f"{random['low']:.3f} to {random['high']:.3f}" if random else "-",
-        f"{random['beaten']:.0%}" if random and metric.rivals else "-",
+        f"{random['win_rate']:.0%}" if random and metric.has_baseline else "-",
         f"{place['rank']} of {place['of']}" if place else "-",
         metric.meaning[language],
     ]

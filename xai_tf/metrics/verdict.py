@@ -36,7 +36,7 @@ def verdict(scores: Sequence[Score], language: str = "en") -> str:
     if not scores:
         return ""
     words = _WORDS[language]
-    held = [one for one in scores if one.metric.rivals and one.better_than_random is not None]
+    held = [one for one in scores if one.metric.has_baseline and one.better_than_random is not None]
     if not held:
         return words["none"]
     better = [one.metric.title for one in held if one.better_than_random >= CLEAR]

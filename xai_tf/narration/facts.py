@@ -15,7 +15,7 @@ import numpy as np
 
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.classifiers.ood import Familiarity
+from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.reading import Reading
 from xai_tf.narration import locations
 from xai_tf.narration.quantities import Value, percent, probability, rounded
@@ -112,8 +112,9 @@ def one_line(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def _fact(kind: str, names: Sequence[str] = (), words: Mapping[str, Phrase] | None = None,
-          **values: Value) -> Fact:  # fmt: skip
+def _fact(
+    kind: str, names: Sequence[str] = (), words: Mapping[str, Phrase] | None = None, **values: Value
+) -> Fact:
     """A fact without an id.
 
     Args:
@@ -158,19 +159,22 @@ def _of_prediction(reading: Reading) -> Iterator[Fact]:
     sound = reading.samples[0].sound
     if sound and sound.rebuilt:
         yield _fact("rebuilt")
-    if reading.familiarity and reading.familiarity.unfamiliar:
-        yield _unfamiliar(reading.familiarity)
+    if reading.ood_score and reading.ood_score.out_of_distribution:
+        yield _unfamiliar(reading.ood_score)
 
 
-def _unfamiliar(found: Familiarity) -> Fact:
+def _unfamiliar(found: OODScore) -> Fact:
     words = {
         name: {language: found.words(language)[name] for language in LANGUAGES}
         for name in ("This", "kind", "subject")
     }
     return _fact(
-        "unfamiliar", (), words,
-        ratio=rounded(found.times, found.decimals), share=percent(1 - found.share),
-    )  # fmt: skip
+        "unfamiliar",
+        (),
+        words,
+        ratio=rounded(found.times, found.decimals),
+        share=percent(1 - found.share),
+    )
 
 
 def _of_map(
@@ -179,9 +183,10 @@ def _of_map(
     method, names = shown.method, _asked(shown)
     kind = "map_signed" if method.signed else "map_unsigned"
     yield _fact(
-        kind if method.class_specific else "map_of_features", names,
+        kind if method.class_specific else "map_of_features",
+        names,
         {"map": _map(method.title, []), "question": _question(names)},
-    )  # fmt: skip
+    )
     words = {"map": _map_among(shown, explanations)}
     if len(reading.samples) > 1 and shown.sample.sound:
         yield _window(shown, words)
@@ -201,10 +206,13 @@ def _window(shown: Explanation, words: Mapping[str, Phrase]) -> Fact:
     name, prediction = clean_name(shown.prediction.classes[shown.target]), shown.prediction
     start, end = (float(shown.sample.sound.seconds[at]) for at in (0, -1))
     return _fact(
-        "window", [name], {**words, "name": _quoted(name)},
-        start=rounded(start, 1, "s"), end=rounded(end, 1, "s"),
+        "window",
+        [name],
+        {**words, "name": _quoted(name)},
+        start=rounded(start, 1, "s"),
+        end=rounded(end, 1, "s"),
         share=probability(prediction.probabilities[shown.target]),
-    )  # fmt: skip
+    )
 
 
 def _place(shown: Explanation, names: Sequence[str], words: Mapping[str, Phrase]) -> Fact:
@@ -214,10 +222,16 @@ def _place(shown: Explanation, names: Sequence[str], words: Mapping[str, Phrase]
         low, high = locations.hertz_band(tenth, shown.sample.sound)
         start, end = locations.seconds_span(tenth, shown.sample.sound)
         return _fact(
-            "sound_place", names, words, held=held, most=percent(locations.MOST),
-            low=rounded(low, -1, "Hz"), high=rounded(high, -1, "Hz"),
-            start=rounded(start, 2, "s"), end=rounded(end, 2, "s"),
-        )  # fmt: skip
+            "sound_place",
+            names,
+            words,
+            held=held,
+            most=percent(locations.MOST),
+            low=rounded(low, -1, "Hz"),
+            high=rounded(high, -1, "Hz"),
+            start=rounded(start, 2, "s"),
+            end=rounded(end, 2, "s"),
+        )
     shares = locations.ninths(tenth).ravel()
     ranked = np.argsort(-shares, kind="stable")[:MAX_NINTHS]
     kept = [ninth for rank, ninth in enumerate(ranked) if rank == 0 or shares[ninth] >= MIN_NINTH]
@@ -261,10 +275,12 @@ def _of_agreement(agreement: Agreement, explanations: Sequence[Explanation]) -> 
         first, second = (maps[at] for at in pair)
         words = {"map": called[pair[0]], "other": called[pair[1]]}
         yield _fact(
-            "agreement", [*dict.fromkeys(_asked(first) + _asked(second))], words,
+            "agreement",
+            [*dict.fromkeys(_asked(first) + _asked(second))],
+            words,
             correlation=rounded(agreement.correlations[pair], 2),
             overlap=percent(agreement.overlaps[pair]),
-        )  # fmt: skip
+        )
 
 
 def _asked(shown: Explanation) -> list[str]:

@@ -19,15 +19,47 @@ FAULTS = ("citation", "unfinished", "name", "number")
 MIN_NAME = 3  # shorter names of classes are looked for in quotes only
 
 _UNITS = {
-    "%": "%", "percent": "%", "per cent": "%", "pour cent": "%", "pourcent": "%",
-    "hz": "Hz", "hertz": "Hz",
-    "s": "s", "sec": "s", "second": "s", "seconds": "s", "seconde": "s", "secondes": "s",
-}  # fmt: skip
+    "%": "%",
+    "percent": "%",
+    "per cent": "%",
+    "pour cent": "%",
+    "pourcent": "%",
+    "hz": "Hz",
+    "hertz": "Hz",
+    "s": "s",
+    "sec": "s",
+    "second": "s",
+    "seconds": "s",
+    "seconde": "s",
+    "secondes": "s",
+}
 _OTHER_UNITS = (
-    "khz", "kilohertz", "mhz", "ms", "millisecond", "milliseconds", "milliseconde", "millisecondes",
-    "min", "minute", "minutes", "db", "decibel", "decibels", "pixel", "pixels", "px", "mm", "cm",
-    "times", "fold", "fois", "x", "×", "percentage",
-)  # fmt: skip
+    "khz",
+    "kilohertz",
+    "mhz",
+    "ms",
+    "millisecond",
+    "milliseconds",
+    "milliseconde",
+    "millisecondes",
+    "min",
+    "minute",
+    "minutes",
+    "db",
+    "decibel",
+    "decibels",
+    "pixel",
+    "pixels",
+    "px",
+    "mm",
+    "cm",
+    "times",
+    "fold",
+    "fois",
+    "x",
+    "×",
+    "percentage",
+)
 _WORDS = {
     "en": {
         "zero": 0, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,

@@ -127,9 +127,13 @@ async def _parts(
     """The answer in pieces, within the deadlines; ends only where the model has ended it."""
     end, wait, size = time.monotonic() + deadlines.whole, deadlines.first, 0
     stream = await client.chat(
-        model, messages(facts, language), format=schema(facts), options=OPTIONS, think=False,
+        model,
+        messages(facts, language),
+        format=schema(facts),
+        options=OPTIONS,
+        think=False,
         stream=True,
-    )  # fmt: skip
+    )
     async with aclosing(stream):
         while True:
             with _failures(model):

@@ -1,7 +1,7 @@
 """Where evidence lies: regions of a picture, and how much of a map is in each."""
 
 from xai_tf.regions.audit import Audit as Audit
-from xai_tf.regions.audit import Held as Held
+from xai_tf.regions.audit import RegionShare as RegionShare
 from xai_tf.regions.audit import audit as audit
 from xai_tf.regions.audit import audit_file as audit_file
 from xai_tf.regions.folder import FolderRow as FolderRow

@@ -21,7 +21,7 @@ SILENT = "the map has no signal, so there is no evidence to audit. Try another m
 
 
 @dataclass(frozen=True)
-class Held:
+class RegionShare:
     """What a region holds of an explanation.
 
     Attributes:
@@ -56,7 +56,7 @@ class Audit:
     """
 
     source: Path
-    rows: tuple[Held, ...]
+    rows: tuple[RegionShare, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -66,7 +66,7 @@ class Audit:
 
 
 @dataclass(frozen=True, eq=False)
-class Audited:
+class AuditedFile:
     """A file, explained, parted and audited; `mark` is that of the reading."""
 
     explanation: Explanation
@@ -116,7 +116,7 @@ def audit_file(
     method: str = "grad_cam",
     target: str | int | None = None,
     by: Sequence[str] = (),
-) -> Audited:
+) -> AuditedFile:
     """Explain a file and audit the explanation; of a long recording the window that decides most.
 
     Args:
@@ -138,7 +138,7 @@ def audit_file(
     found = audit(explanation, regions)
     told = [f"{reading.source.name}: {text}" for text in reading.warnings_explained]
     found = replace(found, warnings=(*told, *found.warnings))
-    return Audited(explanation, regions, found, reading.mark)
+    return AuditedFile(explanation, regions, found, reading.mark)
 
 
 def _shares(
@@ -158,15 +158,15 @@ def _held(
     mask: np.ndarray,
     shares: tuple[float | None, float | None, float | None],
     limits: Mapping[str, Limit],
-) -> Held:
+) -> RegionShare:
     share, area = shares[0], float(mask.mean())
     ratio = share / area if area and share is not None else None
     limit = limits.get(region)
     alarm = bool(limit and ratio is not None and share > limit.share and ratio > limit.ratio)
-    return Held(partition, region, area, share, ratio, *shares[1:], alarm)
+    return RegionShare(partition, region, area, share, ratio, *shares[1:], alarm)
 
 
-def _alarm_text(row: Held) -> str:
+def _alarm_text(row: RegionShare) -> str:
     return (
         f"{row.share:.0%} of the evidence in {row.area:.1%} of the picture, {row.region!r}, where "
         "little should be. Hide what is there and predict again: does the answer hold?"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xai_tf.regions.audit import Audited, Held
+from xai_tf.regions.audit import AuditedFile, RegionShare
 from xai_tf.regions.registry import PARTITIONS
 from xai_tf.rendering.heatmaps import headline, outlined, overlay
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(audited: Audited) -> Figure:
+def draw(audited: AuditedFile) -> Figure:
     """One panel for each partition: the map over its picture, the regions, and what they hold."""
     from matplotlib.figure import Figure
 
@@ -34,7 +34,7 @@ def draw(audited: Audited) -> Figure:
     return plot
 
 
-def _label(panel: Axes, mask: np.ndarray, row: Held) -> None:
+def _label(panel: Axes, mask: np.ndarray, row: RegionShare) -> None:
     """Write what a region holds where it is widest; beyond its limit on red."""
     from scipy import ndimage
 
@@ -46,6 +46,12 @@ def _label(panel: Axes, mask: np.ndarray, row: Held) -> None:
     down, right = wide[np.linalg.norm(wide - middle, axis=1).argmin()]
     held = "no signal" if row.share is None else f"{row.share:.0%}"
     panel.text(
-        right, down, f"{row.region}\n{held}", color="white", fontsize=7, ha="center", va="center",
+        right,
+        down,
+        f"{row.region}\n{held}",
+        color="white",
+        fontsize=7,
+        ha="center",
+        va="center",
         bbox={"facecolor": "darkred" if row.alarm else "black", "alpha": 0.6, "pad": 1.5},
-    )  # fmt: skip
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xai_tf.regions.audit import Audit, Held
+from xai_tf.regions.audit import Audit, RegionShare
 from xai_tf.regions.registry import PARTITIONS
 from xai_tf.statistics import wilson
 
@@ -54,7 +54,7 @@ def audit_folder(audits: Sequence[Audit]) -> tuple[FolderRow, ...]:
     Intervals are those of a percentile bootstrap over the files, 1,000 draws, always the same.
     Files whose map has no signal are left out.
     """
-    found: dict[tuple[str, str], list[Held]] = {}
+    found: dict[tuple[str, str], list[RegionShare]] = {}
     for audit in audits:
         for row in audit.rows:
             if row.share is not None:
@@ -62,7 +62,7 @@ def audit_folder(audits: Sequence[Audit]) -> tuple[FolderRow, ...]:
     return tuple(_folder_row(*place, rows) for place, rows in found.items())
 
 
-def _folder_row(partition: str, region: str, rows: list[Held]) -> FolderRow:
+def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderRow:
     shares = np.array([row.share for row in rows])
     draws = np.random.default_rng(0).integers(len(rows), size=(DRAWS, len(rows)))
     low, high = map(float, np.percentile(shares[draws].mean(axis=1), (2.5, 97.5)))
@@ -78,6 +78,14 @@ def _folder_row(partition: str, region: str, rows: list[Held]) -> FolderRow:
     ):
         alarm = "hardly more than by chance"
     return FolderRow(
-        partition, region, area, share, low, high, share / area if area else None, len(rows),
-        alarms, alarm,
-    )  # fmt: skip
+        partition,
+        region,
+        area,
+        share,
+        low,
+        high,
+        share / area if area else None,
+        len(rows),
+        alarms,
+        alarm,
+    )

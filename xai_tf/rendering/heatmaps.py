@@ -283,8 +283,17 @@ def _scale(plot: Figure, ax: Axes, explanation: Explanation, end: float) -> None
     from matplotlib.colors import Normalize
 
     if not drawable(explanation.attribution):
-        ax.text(0.5, 0.5, "no signal", transform=ax.transAxes, ha="center", va="center",
-                color="white", fontsize=13, bbox={"facecolor": "black", "alpha": 0.6})  # fmt: skip
+        ax.text(
+            0.5,
+            0.5,
+            "no signal",
+            transform=ax.transAxes,
+            ha="center",
+            va="center",
+            color="white",
+            fontsize=13,
+            bbox={"facecolor": "black", "alpha": 0.6},
+        )
         return
     signed = explanation.method.signed
     scale = ScalarMappable(Normalize(-end if signed else 0, end), SIGNED if signed else UNSIGNED)

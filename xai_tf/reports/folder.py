@@ -89,12 +89,14 @@ def _row(name: str, item: ReportItem) -> dict[str, Any]:
     if item.truth is not None:
         row |= {"truth": item.truth, "right": item.truth == said.name}
     row |= {
-        "model": str(item.model["name"]), "class": said.name,
-        "probability": float(said.probabilities[said.label]), "margin": said.margin,
+        "model": str(item.model["name"]),
+        "class": said.name,
+        "probability": float(said.probabilities[said.label]),
+        "margin": said.margin,
         "methods": ", ".join(dict.fromkeys(e.method.title for e in item.explanations)),
         "doubts": len(item.reading.warnings_explained)
         + sum(len([*e.warnings, *diagnose(e.attribution)]) for e in item.explanations),
-    }  # fmt: skip
+    }
     if item.audits:
         row["region alarms"] = sum(len(audit["alarms"]) for audit in item.audits)
     return row | _scores(item)

@@ -161,8 +161,10 @@ def section(name: str, title: str, *parts: str) -> str:
     content = "\n".join(part for part in parts if part)
     if not content:
         return ""
-    return f'<section id="{name}" aria-labelledby="{name}-title">' \
-           f'<h2 id="{name}-title">{escape(title)}</h2>\n{content}</section>'  # fmt: skip
+    return (
+        f'<section id="{name}" aria-labelledby="{name}-title">'
+        f'<h2 id="{name}-title">{escape(title)}</h2>\n{content}</section>'
+    )
 
 
 def paragraph(text: str, look: str = "") -> str:

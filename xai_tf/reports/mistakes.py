@@ -15,8 +15,8 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted
 from xai_tf.errors import InputError
 from xai_tf.evaluation.mistakes import THRESHOLD, Mistake, one_logit
-from xai_tf.evaluation.nearest import Similar
-from xai_tf.evaluation.results import Answers
+from xai_tf.evaluation.nearest import Neighbor
+from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration.notices import NOTICE
 from xai_tf.rendering import heatmaps
 from xai_tf.reports.html import Link, document, facts, paragraph, section, table
@@ -26,7 +26,7 @@ from xai_tf.reports.sections import details, doubts, installed, model_part
 
 def mistakes_page(
     classifier: Classifier,
-    answers: Answers,
+    results: EvaluationResults,
     mistakes: Sequence[Mistake],
     left_out: Sequence[tuple[Path, str]] = (),
     opacity: float = 0.7,
@@ -35,17 +35,17 @@ def mistakes_page(
 
     Args:
         classifier: what was studied.
-        answers: what it said of all files.
+        results: what it said of all files.
         mistakes: those that are shown, the worst first.
         left_out: (file, why) of what could not be read, training samples among them.
         opacity: of the maps.
     """
-    evaluation = answers.evaluation
-    title = f"What {classifier.name} gets wrong in {evaluation.folder.name}"
+    predictions = results.predictions
+    title = f"What {classifier.name} gets wrong in {predictions.folder.name}"
     parts = {
-        "overview": ("Overview", _overview(answers, mistakes)),
-        "confusion": ("Confusion matrix", _confusion(answers)),
-        "left-out": ("Left out", _left_out([*evaluation.skipped, *left_out])),
+        "overview": ("Overview", _overview(results, mistakes)),
+        "confusion": ("Confusion matrix", _confusion(results)),
+        "left-out": ("Left out", _left_out([*predictions.skipped, *left_out])),
         "model": ("The model", model_part(describe_classifier(classifier), classifier.card)),
         "made-with": ("Made with", facts(installed(), "Versions")),
     }
@@ -66,29 +66,35 @@ def mistakes_page(
     )
 
 
-def _overview(answers: Answers, mistakes: Sequence[Mistake]) -> str:
+def _overview(results: EvaluationResults, mistakes: Sequence[Mistake]) -> str:
     """How good it is, and the mistakes in a table that sorts."""
-    classes = answers.evaluation.classes
-    wrong = int((answers.called(THRESHOLD) != answers.labels).sum())
-    said = f"{counted(wrong, 'mistake')} among {counted(len(answers.labels), 'file')}."
+    classes = results.predictions.classes
+    wrong = int((results.predicted(THRESHOLD) != results.labels).sum())
+    said = f"{counted(wrong, 'mistake')} among {counted(len(results.labels), 'file')}."
     if wrong > len(mistakes):
         said += f" Below are the {len(mistakes)} that speak most against the truth."
-    told = paragraph(said) + "".join(paragraph(f"{m.name} {m}") for m in answers.measures())
+    told = paragraph(said) + "".join(paragraph(f"{m.name} {m}") for m in results.measures())
     if not mistakes:
         return told
     rows = [
-        [Link(m.name, f"mistake{number}"), classes[m.truth], classes[m.called],
-         float(m.probabilities[m.called]), float(m.probabilities[m.truth]), m.against]
+        [
+            Link(m.name, f"mistake{number}"),
+            classes[m.truth],
+            classes[m.predicted],
+            float(m.probabilities[m.predicted]),
+            float(m.probabilities[m.truth]),
+            m.wrong_class_margin,
+        ]
         for number, m in enumerate(mistakes, 1)
-    ]  # fmt: skip
+    ]
     head = ("file", "truth", "called", "probability of that", "of the truth", "against the truth")
     caption = "The most confident mistakes; against the truth: the difference of the logits"
     return told + table(head, rows, caption, sortable=True)
 
 
-def _confusion(answers: Answers) -> str:
+def _confusion(results: EvaluationResults) -> str:
     """Files by truth and what they are called."""
-    classes, counts = answers.evaluation.classes, answers.counts(THRESHOLD)
+    classes, counts = results.predictions.classes, results.counts(THRESHOLD)
     rows = [
         [name, *(_cell(count, row.sum()) for count in row), int(row.sum())]
         for name, row in zip(classes, counts, strict=True)
@@ -108,25 +114,30 @@ def _left_out(skipped: Sequence[tuple[Path, str]]) -> str:
 
 def _section(number: int, classifier: Classifier, mistake: Mistake, opacity: float) -> str:
     classes = classifier.classes
-    truth, called = classes[mistake.truth], classes[mistake.called]
+    truth, predicted = classes[mistake.truth], classes[mistake.predicted]
     ranked = np.argsort(-mistake.probabilities, kind="stable")[:4]
     chances = ", ".join(f"{classes[k]} {mistake.probabilities[k]:.1%}" for k in ranked)
     sound = mistake.sample.sound
-    where = "" if sound is None else (
-        f" The maps are of {sound.seconds[0]:.2f} to {sound.seconds[-1]:.2f} s, which speaks most "
-        "for it."
-    )  # fmt: skip
+    where = (
+        ""
+        if sound is None
+        else (
+            f" The maps are of {sound.seconds[0]:.2f} to {sound.seconds[-1]:.2f} s, which speaks "
+            "most "
+            "for it."
+        )
+    )
     return section(
         f"mistake{number}",
         f"{number}. {mistake.name}",
-        paragraph(f"It is {truth} and was called {called}.", "warning"),
+        paragraph(f"It is {truth} and was called {predicted}.", "warning"),
         paragraph(f"{chances}.{where}"),
         *(paragraph(text, "warning") for text in mistake.warnings),
         player(mistake.sample),
         _maps(classifier, mistake, opacity),
-        doubts(mistake.called_map),
+        doubts(mistake.predicted_map),
         doubts(mistake.true_map) if not one_logit(classifier) else "",
-        details(mistake.called_map),
+        details(mistake.predicted_map),
         _similar(classifier, mistake) if mistake.similar else "",
         '<p><a href="#overview">Back to the overview</a></p>',
     )
@@ -134,20 +145,21 @@ def _section(number: int, classifier: Classifier, mistake: Mistake, opacity: flo
 
 def _maps(classifier: Classifier, mistake: Mistake, opacity: float) -> str:
     """Both classes on one scale, and the one against the other on its own."""
-    truth, called = (classifier.classes[k] for k in (mistake.truth, mistake.called))
-    pair = [mistake.called_map, mistake.true_map]
+    truth, predicted = (classifier.classes[k] for k in (mistake.truth, mistake.predicted))
+    pair = [mistake.predicted_map, mistake.true_map]
     end = heatmaps.limit(pair)
-    captions = [f"For {called} (called)", f"For {truth} (true), same scale"]
-    if not mistake.called_map.method.class_specific:
-        said = f"{mistake.called_map.method.title} shows the same whatever class is asked about."
+    captions = [f"For {predicted} (called)", f"For {truth} (true), same scale"]
+    if not mistake.predicted_map.method.class_specific:
+        said = f"{mistake.predicted_map.method.title} shows the same whatever class is asked about."
         return row_of_plates(pair[:1], opacity) + paragraph(said, "warning")
     if one_logit(classifier):
         said = (
-            f"The network has one logit: what speaks for {called} rather than {truth} is the map "
-            f"of {called}."
+            f"The network has one logit: what speaks for {predicted} rather than {truth} is the "
+            "map "
+            f"of {predicted}."
         )
         return row_of_plates(pair, opacity, captions, [end, end]) + paragraph(said, "soft")
-    captions.append(f"{called} rather than {truth}, its own scale")
+    captions.append(f"{predicted} rather than {truth}, its own scale")
     maps = [*pair, mistake.contrast_map]
     return row_of_plates(maps, opacity, captions, [end, end, None])
 
@@ -156,10 +168,10 @@ def _similar(classifier: Classifier, mistake: Mistake) -> str:
     """The most similar training samples, small, with what they are."""
     classes = classifier.classes
     names = [classes[one.sample.label] for one in mistake.similar]
-    alike = sum(one.sample.label == mistake.called for one in mistake.similar)
+    alike = sum(one.sample.label == mistake.predicted for one in mistake.similar)
     said = (
         f"{alike} of the {len(names)} training samples that look most similar to the network are "
-        f"{classes[mistake.called]}."
+        f"{classes[mistake.predicted]}."
     )
     known = any(one.same_file for one in mistake.similar)
     leak = "This very file is among the training samples: it says nothing of new ones."
@@ -170,7 +182,7 @@ def _similar(classifier: Classifier, mistake: Mistake) -> str:
     )
 
 
-def _small(classifier: Classifier, one: Similar) -> str:
+def _small(classifier: Classifier, one: Neighbor) -> str:
     name = classifier.classes[one.sample.label]
     caption = f"{name}: {one.sample.path.name}, distance {one.distance:.2f}"
     try:
@@ -182,30 +194,30 @@ def _small(classifier: Classifier, one: Similar) -> str:
 
 def describe_study(
     classifier: Classifier,
-    answers: Answers,
+    results: EvaluationResults,
     mistakes: Sequence[Mistake],
     left_out: Sequence[tuple[Path, str]] = (),
 ) -> Mapping[str, Any]:
     """The same as plain data, without the maps."""
     from xai_tf.bundles.write import describe_explanation
 
-    evaluation, classes = answers.evaluation, classifier.classes
+    predictions, classes = results.predictions, classifier.classes
     return {
         "model": describe_classifier(classifier),
-        "folder": str(evaluation.folder),
-        "files": len(evaluation.files),
+        "folder": str(predictions.folder),
+        "files": len(predictions.files),
         "classes": list(classes),
-        "confusion": answers.counts(THRESHOLD).tolist(),
-        "measures": [vars(measure) for measure in answers.measures()],
+        "confusion": results.counts(THRESHOLD).tolist(),
+        "measures": [vars(measure) for measure in results.measures()],
         "mistakes": [
             {
                 "file": m.name,
                 "truth": classes[m.truth],
-                "called": classes[m.called],
+                "called": classes[m.predicted],
                 "probabilities": dict(zip(classes, m.probabilities.tolist(), strict=True)),
-                "against": m.against,
+                "against": m.wrong_class_margin,
                 "warnings": list(m.warnings),
-                "called_map": describe_explanation(m.called_map),
+                "called_map": describe_explanation(m.predicted_map),
                 "true_map": describe_explanation(m.true_map),
                 "contrast_map": describe_explanation(m.contrast_map),
                 "similar": [
@@ -221,5 +233,5 @@ def describe_study(
             }
             for m in mistakes
         ],
-        "left_out": [[str(path), why] for path, why in (*evaluation.skipped, *left_out)],
+        "left_out": [[str(path), why] for path, why in (*predictions.skipped, *left_out)],
     }

@@ -12,7 +12,7 @@ import numpy as np
 
 from weights_keras import ModelCard
 from xai_tf.agreement.agreement import Agreement, agreement, chance_overlap
-from xai_tf.agreement.disagreement import conflicts
+from xai_tf.agreement.disagreement import disagreement_map
 from xai_tf.agreement.questions import comparable, nameable
 from xai_tf.attribution.convergence import curve, settling_text
 from xai_tf.attribution.diagnostics import diagnose
@@ -70,12 +70,16 @@ def words(sentences: Sequence[str], language: str) -> str:
 def over_time(recording: Recording, whole: Prediction) -> str:
     """A long recording over time."""
     rows = [
-        [number, f"{first:.2f} to {last:.2f}",
-         prediction.name, f"{prediction.probabilities[prediction.label]:.1%}"]
+        [
+            number,
+            f"{first:.2f} to {last:.2f}",
+            prediction.name,
+            f"{prediction.probabilities[prediction.label]:.1%}",
+        ]
         for number, ((first, last), prediction) in enumerate(
             zip(recording.spans, recording.predictions, strict=True), 1
         )
-    ]  # fmt: skip
+    ]
     agree = sum(prediction.label == whole.label for prediction in recording.predictions)
     told = f"{agree} of {len(rows)} windows are called {whole.name}, as the whole is."
     return (
@@ -172,7 +176,7 @@ def conflict_part(maps: Sequence[Explanation]) -> str:
     """Where the maps of one question conflict: a picture of it each, and the gravest in words."""
     parts = []
     for alike in comparable(maps):
-        found = conflicts(alike)
+        found = disagreement_map(alike)
         parts.append(agreement_plates(alike, found.level))
         parts += [paragraph(f"{one.place}: {one.text}.") for one in nameable(alike, found)]
     return "".join(parts)
@@ -188,11 +192,16 @@ def region_table(audit: Mapping[str, Any], name: str) -> str:
     """How much of a map lies in which region, and the alarms."""
     head = ("parted by", "region", "area", "evidence", "density", "alarm")
     rows = [
-        [row["partition"], row["region"], f"{row['area']:.1%}",
-         None if row["share"] is None else f"{row['share']:.1%}",
-         row["ratio"], "ALARM" if row["alarm"] else ""]
+        [
+            row["partition"],
+            row["region"],
+            f"{row['area']:.1%}",
+            None if row["share"] is None else f"{row['share']:.1%}",
+            row["ratio"],
+            "ALARM" if row["alarm"] else "",
+        ]
         for row in audit["regions"]
-    ]  # fmt: skip
+    ]
     told = "".join(paragraph(text, "warning") for text in (*audit["alarms"], *audit["warnings"]))
     return (
         f"{told}<details><summary>Where the evidence of {escape(name)} lies</summary>"
@@ -218,9 +227,11 @@ def model_part(model: Mapping[str, Any], card: ModelCard | None) -> str:
         if card
         else paragraph("There is no card: how good this model is, nobody has written down.")
     )
-    return f"<h3>The model</h3>{measured}{terms}" \
-           f"<details><summary>What {escape(str(model['name']))} is</summary>" \
-           f"{described}</details>"  # fmt: skip
+    return (
+        f"<h3>The model</h3>{measured}{terms}"
+        f"<details><summary>What {escape(str(model['name']))} is</summary>"
+        f"{described}</details>"
+    )
 
 
 def installed() -> dict[str, str]:

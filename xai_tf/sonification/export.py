@@ -90,21 +90,28 @@ def _describe(
     from xai_tf.bundles.write import describe, describe_classifier, describe_explanation, versions
 
     weights = classifier.target(explanation.target, explanation.contrast)
-    nothing = [] if "only_for" in heard else [
-        f"Nothing in this map speaks for {explanation.target_name}, so there is no sound of that "
-        "alone. Explain another class, or take another method."
-    ]  # fmt: skip
+    nothing = (
+        []
+        if "only_for" in heard
+        else [
+            f"Nothing in this map speaks for {explanation.target_name}, so there is no sound of "
+            "that "
+            "alone. Explain another class, or take another method."
+        ]
+    )
     original = heard["original"]
     sounds = []
     for name, one in heard.items():
         said = one.prediction
-        sounds.append({
-            "name": name,
-            "file": one.path.name,
-            "energy": one.energy / original.energy,
-            "score": float(said.logits @ weights) if said else None,
-            "prediction": describe(said) if said else None,
-        })  # fmt: skip
+        sounds.append(
+            {
+                "name": name,
+                "file": one.path.name,
+                "energy": one.energy / original.energy,
+                "score": float(said.logits @ weights) if said else None,
+                "prediction": describe(said) if said else None,
+            }
+        )
     return {
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),

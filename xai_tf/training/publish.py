@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from weights_keras import FOLDER, ModelCard, read_card, save
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import make_gate, measure_gate
-from xai_tf.classifiers.ood_detector import Gate
+from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector
+from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import OutputError
 from xai_tf.evaluation.classification import confusion, evaluate
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import keras
 
 RESULTS = "## Results"
-GATE = "## Input gate"
+SECTION = "## Out-of-distribution detector"
+EARLIER_SECTION = "## Input gate"
 FLATTERY = (
     "Validation figures are those of the epoch they chose, so they flatter; test figures do not."
 )
@@ -70,13 +71,13 @@ def publish(
     test = splits.test
     sets = {"validation": splits.validation, "test": test} | (further or {})
     classifier = Classifier(model, test.classes, name=name, task=task, preprocessing="unit")
-    gate = _gate(classifier, splits)
+    ood_detector = _ood_detector(classifier, splits)
     metrics, tables = [], []
     for label, data in sets.items():
         chances = predict_files(model, data)
         metrics += evaluate(chances, data.file_labels, label)
-        if gate and label != "validation":
-            metrics.append(measure_gate(classifier, gate, data, label))
+        if ood_detector and label != "validation":
+            metrics.append(measure_ood_detector(classifier, ood_detector, data, label))
         tables.append(_confusion_table(label, confusion(chances, data.file_labels), data.classes))
     card = ModelCard(
         name=name,
@@ -91,23 +92,25 @@ def publish(
         tuning=tuning or {},
         text="\n\n".join([_words(name, task, backbone, folder), RESULTS, *tables, story]),
     )
-    if gate:
-        card = with_gate(card, gate)
-    return save(model, card, folder, half, check, gate and gate.arrays())
+    if ood_detector:
+        card = with_ood_detector(card, ood_detector)
+    return save(model, card, folder, half, check, ood_detector and ood_detector.arrays())
 
 
-def with_gate(card: ModelCard, gate: Gate) -> ModelCard:
-    """A card that says what its gate is; what it said of an older one goes."""
-    before, _, after = card.text.partition(GATE)
+def with_ood_detector(card: ModelCard, detector: OODDetector) -> ModelCard:
+    """A card that describes its out-of-distribution detector; what it said of an older one goes."""
+    before, _, after = card.text.replace(EARLIER_SECTION, SECTION).partition(SECTION)
     _, following, rest = after.partition("\n## ")
     words = (
-        f"{GATE}\n\n`{card.name}.gate.npz` tells whether a file is one for this model at all. It "
-        f"holds the mean of the features of `{gate.layer}` over {gate.trained} pictures (those of "
-        "the training, each once more as another program might have stored it) "
-        f"and the {len(gate.axes)} directions in which they differ most, and no picture or "
-        f"features of one. Its threshold was set on {gate.validated} validation files, so that "
-        f"at most {gate.share:.0%} of them are warned about; `unfamiliar` above is the share of "
-        "other files that are. A file that is not warned about may still be none for the model."
+        f"{SECTION}\n\n`{card.name}.ood.npz` tells whether a file is one for this model at all. It "
+        f"holds the mean of the features of `{detector.layer}` over {detector.trained} "
+        "pictures (those of the training, each once more as another program might have stored it) "
+        f"and the {len(detector.axes)} directions in which they differ most, and no picture or "
+        f"features of one. Its threshold was set on {detector.validated} validation files, "
+        f"so that at most {detector.share:.0%} of them are warned about; `out_of_distribution` "
+        "above "
+        "is the share of other files that are. A file that is not warned about may still be none "
+        "for the model."
     )
     text = f"{before.rstrip()}\n\n{words}\n\n{following.strip()} {rest}".strip()
     return replace(card, text=text)
@@ -139,11 +142,11 @@ def check_folder(folder: Path, name: str) -> None:
         raise OutputError(f"{error}. Mend or move it, for its words are kept.") from error
 
 
-def _gate(classifier: Classifier, splits: Splits) -> Gate | None:
+def _ood_detector(classifier: Classifier, splits: Splits) -> OODDetector | None:
     """What tells whether an input is one for the model; None for one without feature maps."""
     if not classifier.feature_layers:
         return None
-    return make_gate(classifier, splits.train, splits.validation)
+    return fit_ood_detector(classifier, splits.train, splits.validation)
 
 
 def _words(name: str, task: Task, backbone: str, folder: Path) -> str:

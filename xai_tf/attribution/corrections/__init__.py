@@ -31,7 +31,18 @@ from xai_tf.attribution.corrections.sampled import Rise, Sampled, SmoothGrad, Sq
 from xai_tf.attribution.corrections.segments import KernelShap, Lime
 
 __all__ = [
-    "GradCAM", "GradCAMPP", "GuidedBackprop", "KernelShap", "Lime", "MedianDistanceHsic",
-    "Occlusion", "Rise", "Sampled", "SmoothGrad", "SquareGrad", "VarGrad", "deconv_relu",
+    "GradCAM",
+    "GradCAMPP",
+    "GuidedBackprop",
+    "KernelShap",
+    "Lime",
+    "MedianDistanceHsic",
+    "Occlusion",
+    "Rise",
+    "Sampled",
+    "SmoothGrad",
+    "SquareGrad",
+    "VarGrad",
+    "deconv_relu",
     "guided_relu",
-]  # fmt: skip
+]

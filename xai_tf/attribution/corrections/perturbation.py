@@ -18,7 +18,7 @@ from xai_tf.attribution.pass_counter import FORWARD_BATCH
 class Occlusion(xplique.Occlusion):
     """Occlusion as a mean over the squares that cover a pixel, up to the edges of the picture."""
 
-    offer = staticmethod(nobody)
+    preview = staticmethod(nobody)
 
     @sanitize_input_output
     def explain(self, inputs: Any, targets: Any = None) -> Any:
@@ -36,7 +36,7 @@ class Occlusion(xplique.Occlusion):
                 fall = score - self.inference_function(self.model, hidden, repeated)
                 total += np.einsum("n,nhw->hw", fall, masks)
                 covered += masks.sum(axis=0)
-                self.offer(self._mean, total, covered)
+                self.preview(self._mean, total, covered)
             maps.append(self._mean(total, covered))
         return tf.stack(maps)[..., None]
 

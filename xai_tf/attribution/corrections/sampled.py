@@ -22,7 +22,7 @@ State = Mapping[str, np.ndarray]
 
 
 def nobody(_estimate: Callable[..., Any], *_known: Any) -> None:
-    """Nobody looks at the map so far; see `xai_tf.attribution.previews.Offers`."""
+    """Nobody looks at the map so far; see `xai_tf.attribution.previews.Previews`."""
 
 
 def all_alike(scores: np.ndarray) -> bool:
@@ -46,7 +46,7 @@ class Sampled:
 
     block = FORWARD_BATCH
     exact = False
-    offer = staticmethod(nobody)
+    preview = staticmethod(nobody)
     nb_samples: int
     taken: int
     _seed: int
@@ -58,7 +58,7 @@ class Sampled:
             self.begin(image, target)
             while self.taken < self.nb_samples:
                 self.take()
-                self.offer(self.so_far)
+                self.preview(self.so_far)
             maps.append(self.value())
         return tf.stack(maps)
 

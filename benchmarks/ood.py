@@ -8,7 +8,7 @@ is between the layers of the last resolutions, and between Mahalanobis' distance
 fifth nearest training picture (cosine; Sun et al. 2022); each with the threshold that 1% of
 validation exceeds.
 
-Run: python benchmarks/familiarity.py DATA [--models NAME ...] [--write]; DATA holds chest_xray,
+Run: python benchmarks/ood.py DATA [--models NAME ...] [--write]; DATA holds chest_xray,
 brain_mri, ... It takes minutes a model, prints a section for `benchmarks/results.md`, and writes
 it there with --write.
 """
@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw
 
 from xai_tf.classifiers.classifier import Classifier, load
 from xai_tf.classifiers.graph import tensors
-from xai_tf.classifiers.ood_detector import SHARE, by_file, fit_gate
+from xai_tf.classifiers.ood_detector import SHARE, by_file, fit_detector
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.datasets.layouts import readable_files
 from xai_tf.datasets.reading import read_folder, read_splits
@@ -59,7 +59,7 @@ OTHERS = {
 TURNED = ("upside down", "inverted")  # which may well be told
 MADE = 50  # noise, flat and text pictures each
 NEAREST = 5
-HEADING = "## Input gate\n"
+HEADING = "## Out-of-distribution detector\n"
 
 Features = dict[str, np.ndarray]  # by layer: (rows, channels)
 
@@ -169,10 +169,13 @@ def share(part: int, count: int) -> str:
 def measure(name: str, data: Path) -> dict[str, list[str]]:
     """The rows of each table for one model."""
     classifier, (source, seed) = load(name), MODELS[name]
-    size, splits = classifier.image_size, read_splits(
-        data / source, classifier.task, classifier.image_size, seed
-    )  # fmt: skip
-    layers = list(dict.fromkeys([*classifier.stages[-2:], classifier.last_feature_layer]))
+    size, splits = (
+        classifier.image_size,
+        read_splits(data / source, classifier.task, classifier.image_size, seed),
+    )
+    layers = list(
+        dict.fromkeys([*classifier.resolution_layers[-2:], classifier.last_feature_layer])
+    )
     features = averaging(classifier, layers)
     train, validation, test = (
         features(part.images) for part in (splits.train, splits.validation, splits.test)
@@ -189,13 +192,16 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
     half = splits.test.rows(splits.test.files % 2 == 0)
     otherwise = {k: features(v) for k, v in stored_otherwise(half.images).items()}
 
-    gate, rows = classifier.gate, {"choice": [], "rates": [], "stored": [], "cost": []}
+    ood_detector, rows = (
+        classifier.ood_detector,
+        {"choice": [], "rates": [], "stored": [], "cost": []},
+    )
     for layer in layers:
         held_out = (validation[layer], splits.validation.files)
         both = np.concatenate([train[layer], copies[layer]])
         for kind, distance in (
-            ("Mahalanobis", fit_gate(layer, both, *held_out).distances),
-            ("Mahalanobis, without copies", fit_gate(layer, train[layer], *held_out).distances),
+            ("Mahalanobis", fit_detector(layer, both, *held_out).distances),
+            ("Mahalanobis, without copies", fit_detector(layer, train[layer], *held_out).distances),
             (f"nearest {NEAREST}", nearest(both)),
         ):
             known = by_file(distance(validation[layer]), splits.validation.files)
@@ -204,28 +210,40 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
             found = {k: (distance(v[layer]) > limit).mean() for k, v in foreign.items()}
             worst = min(found, key=found.__getitem__)
             stored = np.mean(
-                [(by_file(distance(v[layer]), half.files) > limit).mean()
-                 for k, v in otherwise.items() if k not in TURNED]
-            )  # fmt: skip
-            chosen = kind == "Mahalanobis" and gate is not None and layer == gate.layer
+                [
+                    (by_file(distance(v[layer]), half.files) > limit).mean()
+                    for k, v in otherwise.items()
+                    if k not in TURNED
+                ]
+            )
+            chosen = (
+                kind == "Mahalanobis" and ood_detector is not None and layer == ood_detector.layer
+            )
             rows["choice"].append(
                 f"| {name} | {layer} | {kind}{', chosen' if chosen else ''} | {alarms:.1%} | "
                 f"{np.mean(list(found.values())):.1%} | {found[worst]:.1%}, {worst} | "
                 f"{found[ADULTS]:.1%} | {stored:.1%} |"
             )
-    if gate is None:
+    if ood_detector is None:
         return rows
-    own = by_file(gate.distances(test[gate.layer]), splits.test.files) > gate.threshold
-    rows["rates"].append(f"| {name} | **its own test files** | {share(own.sum(), len(own))} | "
-                         f"{len(own)} |")  # fmt: skip
+    own = (
+        by_file(ood_detector.distances(test[ood_detector.layer]), splits.test.files)
+        > ood_detector.threshold
+    )
+    rows["rates"].append(
+        f"| {name} | **its own test files** | {share(own.sum(), len(own))} | {len(own)} |"
+    )
     for kind, found in foreign.items():
-        beyond = gate.distances(found[gate.layer]) > gate.threshold
+        beyond = ood_detector.distances(found[ood_detector.layer]) > ood_detector.threshold
         rows["rates"].append(
             f"| {name} | {kind} | {share(beyond.sum(), len(beyond))} | {len(beyond)} |"
         )
     cells = []
     for found in otherwise.values():
-        beyond = by_file(gate.distances(found[gate.layer]), half.files) > gate.threshold
+        beyond = (
+            by_file(ood_detector.distances(found[ood_detector.layer]), half.files)
+            > ood_detector.threshold
+        )
         cells.append(f"{beyond.mean():.1%}")
     rows["stored"].append(f"| {name} | {own.mean():.1%} | " + " | ".join(cells) + " |")
     rows["cost"].append(cost(classifier, splits.test.paths[0]))
@@ -234,17 +252,17 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
 
 def cost(classifier: Classifier, path: Path) -> str:
     """Milliseconds of one file's prediction, with the check and without."""
-    gate = classifier.gate
+    ood_detector = classifier.ood_detector
     times: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(15):
         for checked in (True, False):
-            classifier.gate = gate if checked else None
+            classifier.ood_detector = ood_detector if checked else None
             start = time.perf_counter()
             read_and_predict(classifier, path)
             times[checked].append(1000 * (time.perf_counter() - start))
-    classifier.gate = gate
+    classifier.ood_detector = ood_detector
     with_check, without = np.median(times[True][3:]), np.median(times[False][3:])
-    stored = sum(array.nbytes for array in gate.arrays().values()) / 1000
+    stored = sum(array.nbytes for array in ood_detector.arrays().values()) / 1000
     return f"| {classifier.name} | {without:.1f} | {with_check:.1f} | {stored:.0f} |"
 
 
@@ -252,22 +270,41 @@ def section(rows: dict[str, list[str]]) -> str:
     """The section for results.md."""
     changes = " | ".join(stored_otherwise(np.zeros((1, 32, 32, 3), np.uint8)))
     bars = "|---" * (2 + changes.count("|") + 1)
-    return "\n".join([
-        HEADING,
-        "By `benchmarks/familiarity.py`: files that are warned of, with 95% intervals (Wilson's). "
-        "The gates shipped, on the whole test sets (36 of the 200 photos show dogs):",
-        "", "| model | files | warned of | of |", "|---|---|---|---|", *rows["rates"], "",
-        "What they were chosen among: layers (the last is where Grad-CAM looks) and distances. "
-        "False alarms on the model's own test files, then detection: mean of all other sets, the "
-        "set that is found least, and adults' X-rays; last the alarms on own files stored "
-        "otherwise (turned and inverted left out).",
-        "", "| model | layer | distance | false alarms | found, mean | least | adults | stored "
-        "otherwise |", "|---|---|---|---|---|---|---|---|", *rows["choice"], "",
-        "Every second of a model's own test files, stored otherwise (as they are: all):",
-        "", f"| model | as they are | {changes} |", f"{bars}|", *rows["stored"], "",
-        "Milliseconds of one file, read and predicted (median of 12), and kB stored:",
-        "", "| model | without the check | with it | kB |", "|---|---|---|---|", *rows["cost"], "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            HEADING,
+            "By `benchmarks/ood.py`: files that are warned of, with 95% intervals (Wilson's). "
+            "The gates shipped, on the whole test sets (36 of the 200 photos show dogs):",
+            "",
+            "| model | files | warned of | of |",
+            "|---|---|---|---|",
+            *rows["rates"],
+            "",
+            "What they were chosen among: layers (the last is where Grad-CAM looks) and distances. "
+            "False alarms on the model's own test files, then detection: mean of all other sets, "
+            "the "
+            "set that is found least, and adults' X-rays; last the alarms on own files stored "
+            "otherwise (turned and inverted left out).",
+            "",
+            "| model | layer | distance | false alarms | found, mean | least | adults | stored "
+            "otherwise |",
+            "|---|---|---|---|---|---|---|---|",
+            *rows["choice"],
+            "",
+            "Every second of a model's own test files, stored otherwise (as they are: all):",
+            "",
+            f"| model | as they are | {changes} |",
+            f"{bars}|",
+            *rows["stored"],
+            "",
+            "Milliseconds of one file, read and predicted (median of 12), and kB stored:",
+            "",
+            "| model | without the check | with it | kB |",
+            "|---|---|---|---|",
+            *rows["cost"],
+            "",
+        ]
+    )
 
 
 def write(text: str) -> None:
