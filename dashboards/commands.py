@@ -11,7 +11,7 @@ import typer
 
 from xai_tf.cli.console import note
 from xai_tf.cli.options import app
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, require_extra
 
 if TYPE_CHECKING:
     from dashboards.service.service import Service
@@ -63,6 +63,7 @@ def serve_dashboard(
     max_upload: Annotated[float, typer.Option(min=0.001, help="Of a file, in MB.")] = 200,
 ) -> None:
     """Serve the dashboard: explain, compare, study errors and searches in a browser."""
+    require_extra("dashboard")
     from dashboards.app import create_app  # now, not when the first visitor waits
     from dashboards.server import settings as known
     from dashboards.server.addresses import is_loopback

@@ -31,7 +31,7 @@ from xai_tf.cli.data_options import (
 )
 from xai_tf.cli.options import AsJson, app
 from xai_tf.cli.train import typed_command
-from xai_tf.errors import SettingError
+from xai_tf.errors import SettingError, require_extra
 
 Root = Annotated[Path, typer.Option(help="Folder of the searches and of stored features.")]
 
@@ -100,6 +100,7 @@ def tune(
     """
     from xai_tf.training.publish import check_folder
 
+    require_extra("tuning")
     if calibration not in ("temperature", "platt"):
         raise SettingError(f"There is no calibration {calibration!r}. Give temperature or platt.")
     study = Study(

@@ -11,6 +11,7 @@ from tuning.search_folder import alone, check_space, disk_full_told, remember
 from tuning.settings import Plan, Report, StudySettings
 from tuning.space import num_configurations
 from tuning.trials import Search, read_search
+from xai_tf.errors import require_extra
 
 if TYPE_CHECKING:
     from tuning.data import TrainingData
@@ -69,10 +70,12 @@ class Study(StudySettings):
                 several GPUs, where trials are trained one by one.
 
         Raises:
+            MissingExtraError: KerasTuner is not installed.
             SettingError: the folder holds a search that was asked otherwise.
             OutputError: another process works on it, or the disk is full.
             ModelError: too many trials failed in a row.
         """
+        require_extra("tuning")
         from tuning.run import search
 
         with alone(self.folder), disk_full_told(self.folder):

@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import TypeVar
 
 T = TypeVar("T")
+
+# The packages that each optional extra of `pip install 'xai-tf[...]'` brings.
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "audio": ("librosa", "soundfile"),
+    "tuning": ("keras_tuner", "filelock"),
+    "dashboard": ("panel", "panel_material_ui", "filelock"),
+    "llm": ("ollama", "httpx"),
+}
 
 
 class XaiTfError(Exception):
@@ -29,6 +38,27 @@ class UnknownNameError(XaiTfError):
 
 class SettingError(XaiTfError):
     """A setting out of its range."""
+
+
+class MissingExtraError(XaiTfError):
+    """An optional package that is not installed; the text says how to install it."""
+
+
+def require_extra(extra: str) -> None:
+    """Check that an optional extra is installed, before its packages are imported.
+
+    Args:
+        extra: a name in `EXTRAS`.
+
+    Raises:
+        MissingExtraError: a package of the extra is missing.
+    """
+    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"Cannot import {' and '.join(missing)}, which this feature needs. "
+            f"Run: pip install 'xai-tf[{extra}]'"
+        )
 
 
 def pick(table: Mapping[str, T], name: str, kind: str) -> T:

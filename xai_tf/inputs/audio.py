@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, require_extra
 from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image, resize
 from xai_tf.inputs.task import Reader
 
@@ -75,6 +75,7 @@ def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> li
         InputError: the file is missing, damaged, empty, silent, shorter than 0.1 s or longer than
             an hour.
     """
+    require_extra("audio")
     check_file(path)
     waveform = _load(path, recipe.rate)
     digest = file_sha256(path)
@@ -116,6 +117,7 @@ def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0)
         recipe: how to transform it.
         start: where the window starts in its file, in seconds.
     """
+    require_extra("audio")
     import librosa
 
     power = librosa.feature.melspectrogram(
@@ -179,6 +181,7 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
     The loudness is unknown, so the peak is set to half of full scale; the phase is guessed
     (Griffin & Lim 1984, 32 rounds, the same every time).
     """
+    require_extra("audio")
     import librosa
 
     decibels = image_decibels(image, recipe)
@@ -200,6 +203,7 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
 
 def write_wav(path: Path, sound: Sound) -> None:
     """Write a 16-bit mono WAV file; what is beyond full scale is clipped, not wrapped."""
+    require_extra("audio")
     import soundfile
 
     soundfile.write(path, np.clip(sound.waveform, -1, 1), sound.rate, subtype="PCM_16")

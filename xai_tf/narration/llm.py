@@ -13,8 +13,6 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import httpx
-
 from xai_tf.narration.facts import Fact, one_line
 from xai_tf.narration.grounding import Claim, fault
 from xai_tf.narration.messages import VoiceError
@@ -82,6 +80,7 @@ async def speak(
     Raises:
         VoiceError: there is no answer that counts; its state says why.
     """
+    import httpx
     from ollama import AsyncClient
 
     await _check_model(model, url)
@@ -156,6 +155,7 @@ async def _parts(
 @contextmanager
 def _failures(model: str) -> Iterator[None]:
     """What can go wrong between the pieces of an answer, as a VoiceError."""
+    import httpx
     from ollama import ResponseError
 
     try:

@@ -7,8 +7,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httpx
-
+from xai_tf.errors import MissingExtraError, require_extra
 from xai_tf.narration.messages import VoiceError, describe_state
 
 PORT = 11434
@@ -46,8 +45,14 @@ def server_url(setting: str | None = None) -> str:
         setting: the value of OLLAMA_HOST; read from the environment if left out.
 
     Raises:
-        VoiceError: it is no address.
+        VoiceError: it is no address, or the extra `llm` is not installed.
     """
+    try:
+        require_extra("llm")
+    except MissingExtraError as error:
+        raise VoiceError("not_installed") from error
+    import httpx
+
     given = (os.environ.get("OLLAMA_HOST", "") if setting is None else setting).strip(" \t\"'")
     scheme, mark, rest = given.partition("://")
     if not mark:
@@ -67,6 +72,8 @@ def server_url(setting: str | None = None) -> str:
 
 def host_of(url: str) -> str:
     """Name and port of a server, for people."""
+    import httpx
+
     return httpx.URL(url).netloc.decode()
 
 
@@ -98,6 +105,8 @@ async def look(url: str) -> VoiceState:
     Args:
         url: from `server_url`.
     """
+    import httpx
+
     host = host_of(url)
     try:
         async with httpx.AsyncClient(timeout=LOOK_SECONDS, **local_only(url)) as client:
