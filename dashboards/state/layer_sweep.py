@@ -12,6 +12,7 @@ from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace, hears
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 
 SIDES = ("left", "right")
 FOLLOWED = [m.name for m in METHODS.values() if m.needs_layer and m.class_specific]
@@ -92,9 +93,8 @@ class LayerSweep(param.Parameterized):
             request = ThroughLayers(
                 model,
                 self.workspace.file,
-                self.method,
+                Question(self.method, target=self._target(model)),
                 self.workspace.window if model.task == self.workspace.model.task else 0,
-                self._target(model),
             )
             job = self._jobs[side] = self.workspace.visitor.submit(request, f"depth {side}")
             job.watch(lambda job, side=side: self._heard(side, job))

@@ -16,6 +16,7 @@ from xai_tf.agreement.agreement import rank_correlation
 from xai_tf.attribution import convergence
 from xai_tf.attribution.explain import continue_explaining, explain
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 from xai_tf.attribution.sampling import HALVES
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.forward import Passes
@@ -425,7 +426,7 @@ def test_what_makes_no_sense_is_refused_with_a_way_out(three_classes, blobs):
 ASKED = Explain(
     ModelEntry("small", Path("small.keras"), "1" * 64, None, "small", ("a", "b", "c"), ""),
     Upload("mine.png", Path("mine.png"), "2" * 64, 1, "picture"),
-    "rise",
+    Question("rise"),
 )
 
 

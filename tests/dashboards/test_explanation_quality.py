@@ -19,6 +19,7 @@ from dashboards.views.explanation_quality import ExplanationQualityView, region_
 from dashboards.views.ranking import ranking_words
 from tests.conftest import SAMPLES
 from tests.served import draw, make_models, until
+from xai_tf.attribution.question import Question
 from xai_tf.classifiers.classifier import load
 from xai_tf.metrics import score, verdict
 from xai_tf.regions import regions_of
@@ -222,7 +223,10 @@ def test_an_answer_is_asked_for_by_its_content(models):
 
     file = Upload("a.png", SAMPLES / "cat.jpg", "1" * 64, 1, "picture")
     other = Upload("b.png", SAMPLES / "dog.jpg", "1" * 64, 1, "picture")
-    asked = [Judge(Explain(models["small"], f, "grad_cam"), ("deletion",)) for f in (file, other)]
+    asked = [
+        Judge(Explain(models["small"], f, Question("grad_cam")), ("deletion",))
+        for f in (file, other)
+    ]
 
     assert key(asked[0]) == key(asked[1])
     assert key(asked[0]) != key(Judge(asked[0].explanation, ("insertion",)))

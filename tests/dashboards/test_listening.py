@@ -27,6 +27,7 @@ from tests.conftest import HIGH, MIDDLE, SAMPLES
 from tests.served import draw, until
 from weights_keras import ModelCard
 from xai_tf.attribution.explain import explain
+from xai_tf.attribution.question import Question
 from xai_tf.errors import OutputError, SettingError, UnknownNameError
 from xai_tf.sonification.masking import NOTHING_LEFT
 from xai_tf.tasks import TASKS
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on
 AUDIO, RATE = TASKS["deepfake_audio"], 8000
 MODEL = ModelEntry("ear", Path("ear.keras"), "ab" * 32, "deepfake_audio", "", (), "")
 FILE = Upload("mine.wav", Path("cd.wav"), "cd" * 32, 1, "sound")
-ASKED = Explain(MODEL, FILE, "gradient_input")
+ASKED = Explain(MODEL, FILE, Question("gradient_input"))
 
 
 @pytest.fixture(scope="module")

@@ -82,12 +82,12 @@ def fits(session):
     return (
         shown.sample.sha256 == workspace.file.sha256
         and shown.method.name == explorer.method
-        and shown.target == request.target
-        and shown.contrast == request.contrast
+        and shown.target == request.question.target
+        and shown.contrast == request.question.contrast
         and shown.prediction.classes == classes == (workspace.model.classes or classes)
-        and all(shown.settings[name] == value for name, value in request.settings)
-        and (request.layer is None or shown.layer == request.layer)
-        and (not shown.method.stochastic or shown.seed == request.seed)
+        and all(shown.settings[name] == value for name, value in request.question.settings)
+        and (request.question.layer is None or shown.layer == request.question.layer)
+        and (not shown.method.stochastic or shown.seed == request.question.seed)
     )
 
 
@@ -419,7 +419,7 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         assert grid.agreement(0) is grid.disagreement_map(0) is None
         explorer.seed = 5
         grid.methods = ["smooth_grad"]
-        assert grid.cells[0, 0].request.seed == 5
+        assert grid.cells[0, 0].request.question.seed == 5
 
     visit(story)
 
@@ -481,7 +481,7 @@ def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_
         assert grid.cells[0, 0].request is waiting
         assert "compare 0 0" in workspace.visitor._slots
         assert "compare 1 0" not in workspace.visitor._slots
-        assert dict(grid.cells[1, 0].request.settings) == {"num_samples": 16}
+        assert dict(grid.cells[1, 0].request.question.settings) == {"num_samples": 16}
         assert not grid.cells[1, 0].busy
         assert grid.running == 1
         explorer.settings = {}
@@ -978,7 +978,11 @@ def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
 
     request = visit(story)
 
-    assert (request.method, request.seed, request.settings) == ("smooth_grad", 4, (("noise", 0.3),))
+    assert (request.method, request.question.seed, request.question.settings) == (
+        "smooth_grad",
+        4,
+        (("noise", 0.3),),
+    )
 
 
 def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from xai_tf.agreement.agreement import Agreement
 from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
-from xai_tf.attribution.explain import question
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.bundles.agreement import describe_agreement, describe_disagreements
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.cli.console import answer, note, progress_bar
@@ -122,7 +122,7 @@ def compare_methods(
         check_page(out)
         check_place(place, MANIFEST)
     reading = read_and_predict(classifier, file)
-    label, other = question(classifier, reading.prediction, target, contrast)
+    label, other = resolve_classes(classifier, reading.prediction, target, contrast)
     number = reading.most_decisive(classifier.target(label, other), 1)[0]
     tell_costs(classifier, methods, metrics, given)
     with progress_bar() as bar:

@@ -12,15 +12,10 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.explain import (
-    check_contrast,
-    explain,
-    explain_layers,
-    question,
-    sample_limit,
-)
+from xai_tf.attribution.explain import explain, explain_layers
 from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import check_contrast, resolve_classes, sample_limit
 from xai_tf.classifiers.classifier import Classifier, load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.console import answer, note, progress_bar, reported
@@ -172,7 +167,7 @@ def explain_files(
             continue
         with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, path, labels.get(path))
-            label, other = question(classifier, reading.prediction, target, contrast)
+            label, other = resolve_classes(classifier, reading.prediction, target, contrast)
             numbers = reading.most_decisive(classifier.target(label, other), windows)
             explanations = [
                 explanation

@@ -15,9 +15,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.explain import explain, question
+from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import MARK
 from xai_tf.classifiers.reading import read_and_predict
@@ -123,7 +124,7 @@ def _most_decisive(
 ) -> Explanation:
     """Explain the window of a file that speaks most for a class, with a bar."""
     reading = read_and_predict(classifier, file)
-    label, _ = question(classifier, reading.prediction, target)
+    label, _ = resolve_classes(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
     sample = replace(reading.samples[number], warnings=reading.warnings_explained)
     with progress_bar() as bar:

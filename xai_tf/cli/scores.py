@@ -10,9 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.explain import sample_limit
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Method, Settings
+from xai_tf.attribution.question import sample_limit
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.console import note, progress_bar
 from xai_tf.metrics.metric import Metric, choose
