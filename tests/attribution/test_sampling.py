@@ -464,7 +464,8 @@ def test_what_is_gone_on_from_makes_no_other_question():
 
     assert key(going_on) == key(ASKED)
     assert going_on == ASKED
-    assert key(since) != key(ASKED) != key(replace(ASKED, until_stable=0.9))
+    until_stable = replace(ASKED, question=Question("rise", until_stable=0.9))
+    assert key(since) != key(ASKED) != key(until_stable)
     assert since.unsampled == ASKED.unsampled
     assert (since.samples, ASKED.samples) == (64, 1024)
     assert since.of_samples(1024) == ASKED

@@ -634,7 +634,10 @@ def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
         explorer.run()
         assert (explorer.running, explorer.status) != (False, "Stopped.")
         await until(lambda: explorer.progress)
-        explorer._job.request = replace(explorer._job.request, seed=9)  # another one runs
+        running = explorer._job.request
+        explorer._job.request = replace(
+            running, question=replace(running.question, seed=9)
+        )  # another one runs
         explorer.run()
         running = explorer.running
         explorer.stop()
@@ -742,8 +745,10 @@ def test_an_answer_of_fewer_samples_than_may_be_asked_for_is_shown(visit, tmp_pa
         await explained(session)
         explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
         some = await sampled(session, 32)
-        request = replace(explorer.request(), until_stable=0.9)
-        few = replace(some, settings={**some.settings, "num_samples": 8})
+        request = explorer.request()
+        request = replace(request, question=replace(request.question, until_stable=0.9))
+        question = replace(some.question, settings={**some.settings, "num_samples": 8})
+        few = replace(some, question=question)
         job = Job(request, session.workspace.visitor)
         explorer._job = job
         explorer.param.update(running=True, explanation=None)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from xai_tf.bundles import first_edition
 from xai_tf.bundles.write import MANIFEST, SCHEMA_VERSION
 from xai_tf.errors import InputError
 from xai_tf.files import SCRATCH
@@ -53,6 +54,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} is damaged ({error}). Explain again.") from error
     if not isinstance(manifest, dict) or not {"model", "input", "explanations"} <= set(manifest):
         raise InputError(f"{path} is no manifest of a bundle. Give what `xai-tf explain` wrote.")
+    if manifest.get("schema_version") == first_edition.SCHEMA_VERSION:
+        try:
+            return first_edition.upgraded(manifest)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{path} is damaged ({type(error).__name__}: {error}). Explain again."
+            ) from error
     if manifest.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
             f"{path} has the version {manifest.get('schema_version')}; known here is "
