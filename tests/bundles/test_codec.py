@@ -1,4 +1,4 @@
-"""Records as trees and arrays: everything comes back, and what an earlier version wrote does too."""
+"""Records as trees and arrays: everything comes back, also from what an earlier version wrote."""
 
 import json
 from dataclasses import fields, replace
@@ -13,8 +13,8 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question
 from xai_tf.bundles.codec import Decoder, Encoder, field_types
+from xai_tf.bundles.manifest import read_manifest
 from xai_tf.bundles.read import read_bundle
-from xai_tf.bundles.resume import read_manifest
 from xai_tf.bundles.write import save_bundle
 from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.prediction import Prediction

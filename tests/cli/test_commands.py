@@ -268,7 +268,7 @@ def test_the_arrays_are_unscaled_and_float32(explained, manifest):
 def test_the_manifest_tells_what_was_asked_of_what(manifest, pets):
     saliency, rise = manifest["explanations"]
 
-    assert manifest["schema_version"] == 2
+    assert manifest["schema_version"] == 3
     assert manifest["input"]["file"] == "cat.jpg"
     assert manifest["input"]["sha256"] == sha256(CAT)
     assert manifest["model"]["name"] == "pets"
@@ -490,7 +490,7 @@ REFUSED = {
     "empty folder": (["{empty}"], "holds no file"),
     "class": (["--target", "dgo"], "Did you mean 'dog'?"),
     "contrast class": (["--contrast", "fish"], "knows no class 'fish'"),
-    "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be held against itself"),
+    "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be contrasted with itself"),
     "method": (["--method", "gradcam"], "Did you mean 'grad_cam'?"),
     "layer": (["--method", "grad_cam", "--layer", "cov4"], "Did you mean 'conv4'?"),
     "layer for none": (["--method", "saliency", "--layer", "nothing"], "no layer"),

@@ -135,7 +135,7 @@ def explain_layers(
         raise SettingError(
             f"{entry.title} cannot be followed through the layers. Choose grad_cam or grad_cam_pp."
         )
-    order = _order(classifier, sample, question)
+    order = _order(classifier, sample, replace(question, layer=None))
     return _run(replace(order, layers=classifier.resolution_layers), progress)
 
 

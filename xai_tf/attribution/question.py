@@ -71,7 +71,7 @@ class Question:
         Raises:
             UnknownNameError: no such method, class, layer or setting.
             SettingError: a setting out of its range, a layer for a method that looks at none,
-                `until_stable` for a method that draws no samples, or a class contrasted with itself.
+                `until_stable` for a method that draws no samples, a class contrasted with itself.
             ModelError: the network has no feature layer, which the method needs.
         """
         entry = self.entry

@@ -97,7 +97,7 @@ class Decoder:
         """The value of a tree.
 
         Args:
-            kind: its type, as a field is annotated: a record, `tuple[Record, ...]`, `Record | None`.
+            kind: its type, as a field is annotated: `Record`, `tuple[Record, ...]` and so on.
             tree: from `Encoder.encode`.
             given: fields of the record that are not in the tree.
 

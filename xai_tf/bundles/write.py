@@ -20,6 +20,7 @@ from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.agreement import save_comparisons
 from xai_tf.bundles.codec import BundleEncoder
+from xai_tf.bundles.manifest import MANIFEST, SCHEMA_VERSION
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.prediction import Prediction
@@ -32,8 +33,6 @@ from xai_tf.metrics.tables import describe_scores
 from xai_tf.regions.audit import Audit
 from xai_tf.rendering import heatmaps
 
-SCHEMA_VERSION = 3
-MANIFEST = "manifest.json"
 SVG = "http://www.w3.org/2000/svg"
 PACKAGES = ("keras", "xplique", "librosa", "numpy")
 
@@ -72,17 +71,6 @@ def save_bundle(
             manifest["question"] = json.loads(json.dumps(question))
         (new / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
     return manifest
-
-
-def bundle_names(files: Sequence[Path]) -> list[str]:
-    """A folder name for each file: its stem, numbered where two share one."""
-    names: dict[str, None] = {}
-    for file in files:
-        name, number = file.stem, 2
-        while name in names:
-            name, number = f"{file.stem}-{number}", number + 1
-        names[name] = None
-    return list(names)
 
 
 def describe(prediction: Prediction) -> dict[str, Any]:

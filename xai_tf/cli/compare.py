@@ -17,10 +17,10 @@ from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import resolve_classes
 from xai_tf.bundles.agreement import describe_agreement, describe_disagreements
+from xai_tf.bundles.sources import check_kind
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.cli.console import answer, note, progress_bar
 from xai_tf.cli.explain import DEFAULT_METHODS
-from xai_tf.cli.files import check_kind
 from xai_tf.cli.options import (
     AsJson,
     Classes,
@@ -100,13 +100,8 @@ def compare_methods(
     With --out it is written as `explain` writes it, for a look and for `report`.
     """
     from xai_tf.bundles.index import check_page, write_page
-    from xai_tf.bundles.write import (
-        MANIFEST,
-        bundle_names,
-        describe_classifier,
-        describe_reading,
-        save_bundle,
-    )
+    from xai_tf.bundles.manifest import MANIFEST, bundle_names
+    from xai_tf.bundles.write import describe_classifier, describe_reading, save_bundle
 
     methods = list(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
