@@ -170,7 +170,7 @@ def test_a_dropped_sound_is_read_by_a_model_that_hears_and_can_be_played(page):
 
 
 def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
-    drawn = SAMPLES.parents[1] / "dashboards/thumbnails/speech_human.jpg"
+    drawn = SAMPLES.parents[1] / "dashboards/files/thumbnails/speech_human.jpg"
     Image.open(drawn).save(tmp_path / "spectrogram.png")
     page.get_by_role("combobox", name="Model").click()
     page.get_by_role("menuitem", name=re.compile("audio_mobilenetv2")).click()

@@ -128,7 +128,7 @@ def test_facts_reading_and_layers_come_back_whole(service, models, picture):
     expected = read_and_predict(load(model.path), picture.path)
     np.testing.assert_array_equal(reading.prediction.logits, expected.prediction.logits)
     assert reading.prediction.classes == ("a", "b", "c")
-    assert [layer.layer for layer in layers] == list(facts.stages)
+    assert [layer.layer for layer in layers] == list(facts.resolution_layers)
 
 
 def test_a_second_server_finds_what_the_first_computed(service, models, picture, tmp_path):
