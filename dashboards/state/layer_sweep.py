@@ -82,7 +82,7 @@ class LayerSweep(param.Parameterized):
     def _ask(self) -> None:
         self._jobs = {}
         for side in SIDES:
-            self.workspace.visitor.cancel(f"depth {side}")
+            self.workspace.visitor.cancel(f"layer_sweep {side}")
         self.param.update(maps={}, status={})
         if self.workspace.reading is None or not self.active:
             return
@@ -96,7 +96,7 @@ class LayerSweep(param.Parameterized):
                 Question(self.method, target=self._target(model)),
                 self.workspace.window if model.task == self.workspace.model.task else 0,
             )
-            job = self._jobs[side] = self.workspace.visitor.submit(request, f"depth {side}")
+            job = self._jobs[side] = self.workspace.visitor.submit(request, f"layer_sweep {side}")
             job.watch(lambda job, side=side: self._heard(side, job))
 
     def _target(self, model: ModelEntry) -> int | None:

@@ -21,6 +21,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from tests.waiting import PATIENCE
 from xai_tf import METHODS, TASKS
 from xai_tf.classifiers.backbones import build_model
 
@@ -743,7 +744,7 @@ def test_an_interruption_leaves_nothing_half_written(pets, tmp_path):
         # A shell's background job ignores Ctrl-C, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    watchdog = threading.Timer(90, process.kill)
+    watchdog = threading.Timer(PATIENCE, process.kill)
     watchdog.start()
     said = b""
     while b"RISE" not in said:

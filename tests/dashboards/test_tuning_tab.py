@@ -21,6 +21,7 @@ from dashboards.views import tuning_words
 from dashboards.views.tuning import _named
 from tests.browser import axe_faults, chromium, complaints, served
 from tests.made_search import EVIL, curve_at, export_winner, make_search
+from tests.waiting import until
 from tuning.trials import read_search
 
 pytestmark = pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
@@ -315,7 +316,7 @@ def test_a_real_search_is_followed_to_its_end(stripes, tmp_path):
     with subprocess.Popen(typed) as process:
         runs = looking_at(tmp_path)
         while process.poll() is None:
-            time.sleep(0.3)
+            time.sleep(0.1)
             refreshed(runs)
             if runs.search is not None:
                 stages.append(stage(runs.search, runs.live))
@@ -339,9 +340,9 @@ def test_a_worker_draws_the_figures_when_they_are_wanted(root, tmp_path):
             runs = TuningRuns(service.visitor(), [root / "done"])
             runs.look()
             runs.wants_figures = True
-            async with asyncio.timeout(120):
-                while not runs.figures and (not runs.drawing or runs.drawing.startswith("Drawing")):
-                    await asyncio.sleep(0.2)
+            await until(
+                lambda: runs.figures or (runs.drawing and not runs.drawing.startswith("Drawing"))
+            )
             return runs.figures
         finally:
             service.close()

@@ -293,10 +293,12 @@ def test_a_data_set_elsewhere_with_the_same_pictures_is_the_same(own, stripes, t
 
 def test_two_processes_do_not_share_a_folder(own):
     code = (
-        "import time; from pathlib import Path; from tuning.search_folder import alone\n"
-        f"with alone(Path({str(own.folder)!r})): print('held', flush=True); time.sleep(60)"
+        "import sys; from pathlib import Path; from tuning.search_folder import alone\n"
+        f"with alone(Path({str(own.folder)!r})): print('held', flush=True); sys.stdin.read()"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
         process.stdout.readline()
 
