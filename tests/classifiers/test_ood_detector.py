@@ -488,7 +488,7 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
         (tmp_path / name).mkdir()
         shutil.copy(noise, tmp_path / name / "noise.png")
     found = find_labelled(tmp_path, gated.name, gated.classes, gated.task)
-    answers = EvaluationResults(predict_labelled(gated, found, lambda done, total: None))
+    answers = EvaluationResults(predict_labelled(gated, found))
 
     mistakes, _ = study_mistakes(gated, answers, "saliency")
 

@@ -100,10 +100,10 @@ def test_many_files_are_predicted_in_batches_as_each_alone(three_classes, tmp_pa
 
 def test_progress_counts_the_files_and_stops_the_work(halves, sides):
     told = []
-    evaluate(halves, Evaluate(ENTRY, sides), lambda done, total: told.append((done, total)))
+    evaluate(halves, Evaluate(ENTRY, sides), lambda done, total, what: told.append((done, total)))
     assert told == [(done, 6) for done in range(7)]
 
-    def stop(done, total):
+    def stop(done, total, what=""):
         if done == 2:
             raise KeyboardInterrupt
 

@@ -167,7 +167,7 @@ def test_progress_names_each_file(tmp_path):
 
     read_folder(folder_of_photos(tmp_path, cat=1, dog=1), PHOTOS, SIZE, progress=_into(seen))
 
-    assert seen == [(0, 2, "00.png"), (1, 2, "00.png")]
+    assert seen == [(0, 2, "reading 00.png"), (1, 2, "reading 00.png")]
 
 
 def _into(seen):

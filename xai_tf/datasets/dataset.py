@@ -10,7 +10,6 @@ import numpy as np
 
 from xai_tf.inputs.sample import Sample, Sound
 
-Progress = Callable[[int, int, str], None]
 Read = Callable[[Path], list[Sample]]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xai_tf.datasets.dataset import Dataset, Progress, Read, Splits
+from xai_tf.datasets.dataset import Dataset, Read, Splits
 from xai_tf.datasets.layouts import find_listing, folder_listing
 from xai_tf.datasets.leakage import check_leaks
 from xai_tf.datasets.listing import DataOptions, Listing, some
@@ -16,6 +16,7 @@ from xai_tf.datasets.splits import part
 from xai_tf.errors import InputError
 from xai_tf.inputs.sample import Sample
 from xai_tf.inputs.task import Task
+from xai_tf.progress import Progress, silent
 
 
 def read_folder(
@@ -23,7 +24,7 @@ def read_folder(
     task: Task,
     image_size: tuple[int, int] = (224, 224),
     classes: tuple[str, ...] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Dataset:
     """Read a folder of class folders.
 
@@ -33,7 +34,7 @@ def read_folder(
         image_size: (height, width).
         classes: the class folders in the order of the outputs; those of the task, or all that
             are there in alphabetical order.
-        progress: called with (files read, files in all, file name).
+        progress: called with (files read, files in all, the file read now).
 
     Raises:
         InputError: a class is missing or empty, or a file cannot be read; the text names it.
@@ -47,7 +48,7 @@ def read_splits(
     task: Task,
     image_size: tuple[int, int] = (224, 224),
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     options: DataOptions | None = None,
 ) -> Splits:
     """Read train, validation and test sets.
@@ -60,7 +61,7 @@ def read_splits(
         task: how files are read.
         image_size: (height, width).
         seed: of the draws.
-        progress: called with (files read, files in all, file name).
+        progress: called with (files read, files in all, the file read now).
         options: how the source is found, parted and read.
 
     Raises:
@@ -78,13 +79,12 @@ def read_splits(
     return replace(splits, notes=(*notes, *check_leaks(splits, options.allow_leak)))
 
 
-def _reader(task: Task, image_size: tuple[int, int], progress: Progress | None, total: int) -> Read:
+def _reader(task: Task, image_size: tuple[int, int], progress: Progress, total: int) -> Read:
     """A function that reads one file after the other and tells so."""
     numbers = count()
 
     def read(path: Path) -> list[Sample]:
-        if progress:
-            progress(next(numbers), total, path.name)
+        progress(next(numbers), total, f"reading {path.name}")
         return task.windows(path, image_size)
 
     return read
