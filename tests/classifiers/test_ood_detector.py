@@ -390,9 +390,9 @@ HARM = {
     "cut off": (_cut_off, "SHA-256 differs"),
 }
 HARM_WITHOUT_CARD = {
-    "cut off": (_cut_off, "damaged or cut off"),
-    "no archive": (_other_bytes, "damaged or cut off"),
-    "pickled": (_pickled, "damaged or cut off"),
+    "cut off": (_cut_off, "damaged or truncated"),
+    "no archive": (_other_bytes, "damaged or truncated"),
+    "pickled": (_pickled, "damaged or truncated"),
     "words": (_words, "not checked"),
     "another model's": (_other_model, "belongs to another model file"),
     "another layer": (_other_layer, "'nowhere'"),

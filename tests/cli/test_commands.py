@@ -502,7 +502,7 @@ REFUSED = {
     "setting": (["--method", "rise", "--set", "rise.num_sample=64"], "'num_samples'"),
     "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "not among"),
     "lambda": (["--model", "{odd}/lambda.keras"], "a Lambda layer"),
-    "cut off": (["--model", "{odd}/cut.keras"], "damaged, cut off"),
+    "cut off": (["--model", "{odd}/cut.keras"], "damaged, truncated"),
     "solid": (["--model", "{odd}/solid.keras"], "input of shape (None, 8, 8, 8, 3)"),
     "model name": (["--model", "nobody"], "no model 'nobody'"),
     "model file": (["--model", "nowhere.keras"], "no model file nowhere.keras"),
@@ -659,7 +659,7 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
 
     assert code == 0
     assert json.loads(out)["metrics"]
-    assert "16 files in 8 groups, parted by group." in err
+    assert "16 files in 8 groups, split by group." in err
     assert "normal/3.png is no picture" in err
     card = (tmp_path / "out" / "tiny.md").read_text()
     assert "xai-tf train train.csv --task lung_opacity" in card
@@ -671,13 +671,13 @@ WASTED = {
     "rate": (["--name", "x", "--rate", "nan"], "no learning rate"),
     "further set": (["--name", "x", "--also-test", "more={bad}"], "letter.png is no picture"),
     "out": (["--name", "x", "--out", "{file}"], "cannot be written"),
-    "card": (["--name", "old"], "no complete model card"),
+    "card": (["--name", "old"], "as a model card"),
     "task": (["--name", "x", "--task", "xray"], "no task 'xray'"),
     "backbone": (["--name", "x", "--backbone", "vgg"], "no backbone 'vgg'"),
     "layout": (["--name", "x", "--layout", "foldr"], "Did you mean 'folder'?"),
     "finding": (["--name", "x", "--finding", "Edema"], "findings and views stand in a CSV file"),
     "group": (["--name", "x", "--group", "(normal|opacity)"], "8 files in 1 group (normal)"),
-    "share": (["--name", "x", "--validation", "15"], "--validation 15.0 is no share"),
+    "share": (["--name", "x", "--validation", "15"], "Invalid value for --validation: 15.0"),
 }
 
 

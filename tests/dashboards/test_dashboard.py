@@ -561,5 +561,5 @@ def test_a_model_with_code_in_it_is_refused_in_words(browser, tmp_path):
         page.get_by_role("combobox", name="Model").click()
         page.get_by_role("menuitem", name=re.compile("^evil")).click()
 
-        page.get_by_role("alert").filter(has_text="evil holds code").first.wait_for()
+        page.get_by_role("alert").filter(has_text="evil contains code").first.wait_for()
         take(page, "Chest X-ray, opacity")
