@@ -53,8 +53,8 @@ class TrainingData:
         self.task = TASKS[study.task]
         size = (study.image_size, study.image_size)
 
-        def reading(done: int, total: int, file: str) -> None:
-            report(f"reading {file}", done, total)
+        def reading(done: int, total: int, what: str = "") -> None:
+            report(what, done, total)
 
         self.splits = read_splits(
             Path(study.data), self.task, size, study.seed, reading, study.options

@@ -128,7 +128,7 @@ class _Teller:
         self._connection, self._inbox = connection, inbox
         self._last = 0.0
 
-    def progress(self, done: int, total: int) -> None:
+    def progress(self, done: int, total: int, what: str = "") -> None:
         self._check()
         if done == total or time.monotonic() - self._last >= PROGRESS_SECONDS:
             self._connection.send(("progress", done, total))

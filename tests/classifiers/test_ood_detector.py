@@ -390,9 +390,9 @@ HARM = {
     "cut off": (_cut_off, "SHA-256 differs"),
 }
 HARM_WITHOUT_CARD = {
-    "cut off": (_cut_off, "damaged or cut off"),
-    "no archive": (_other_bytes, "damaged or cut off"),
-    "pickled": (_pickled, "damaged or cut off"),
+    "cut off": (_cut_off, "damaged or truncated"),
+    "no archive": (_other_bytes, "damaged or truncated"),
+    "pickled": (_pickled, "damaged or truncated"),
     "words": (_words, "not checked"),
     "another model's": (_other_model, "belongs to another model file"),
     "another layer": (_other_layer, "'nowhere'"),
@@ -488,7 +488,7 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
         (tmp_path / name).mkdir()
         shutil.copy(noise, tmp_path / name / "noise.png")
     found = find_labelled(tmp_path, gated.name, gated.classes, gated.task)
-    answers = EvaluationResults(predict_labelled(gated, found, lambda done, total: None))
+    answers = EvaluationResults(predict_labelled(gated, found))
 
     mistakes, _ = study_mistakes(gated, answers, "saliency")
 

@@ -102,10 +102,10 @@ def test_many_files_are_predicted_in_batches_as_each_alone(three_classes, tmp_pa
 
 def test_progress_counts_the_files_and_stops_the_work(halves, sides):
     told = []
-    evaluate(halves, Evaluate(ENTRY, sides), lambda done, total: told.append((done, total)))
+    evaluate(halves, Evaluate(ENTRY, sides), lambda done, total, what: told.append((done, total)))
     assert told == [(done, 6) for done in range(7)]
 
-    def stop(done, total):
+    def stop(done, total, what=""):
         if done == 2:
             raise KeyboardInterrupt
 
@@ -853,7 +853,7 @@ def test_the_gallery_turns_its_pages_and_draws_thumbnails(fresh):
 
 def test_names_of_files_are_text(fresh):
     fresh.get_by_text("<img src=x onerror=document.title='hit'>.png").first.wait_for()
-    fresh.get_by_text("<b>torn.png is no picture").wait_for()
+    fresh.get_by_text("<b>torn.png: it is not a picture").wait_for()
 
     assert "hit" not in fresh.title()
 
