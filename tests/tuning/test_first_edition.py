@@ -13,6 +13,7 @@ import pytest
 import weights_keras
 from tests.conftest import TEST_DATA
 from tuning.reporting.page import write_report
+from tuning.settings import Mode
 from tuning.space import choice
 from tuning.study import Study
 from tuning.trials import COMPLETED, read_search
@@ -46,7 +47,7 @@ def same_study(stripes, folder):
         max_epochs=2,
         factor=2,
         image_size=32,
-        copies=2,
+        augmentations=2,
         batch_size=8,
         root=folder.parent,
     )
@@ -56,7 +57,7 @@ def test_it_is_read():
     search = read_search(FIRST_EDITION)
 
     assert [trial.status for trial in search.trials] == [COMPLETED] * 5
-    assert search.study["asked"]["mode"] == "waves"
+    assert search.settings["mode"] == Mode.BATCHED_HEADS
     assert search.ranked()[0].id == search.winner["trial"] == WINNER
     assert [trial.id for trial in search.lineage(search.by_id[WINNER])] == ["0000", WINNER]
     assert len(search.arrays()["test_labels"]) == 8
@@ -66,6 +67,8 @@ def test_its_report_is_written(tmp_path):
     page = write_report(FIRST_EDITION, tmp_path).read_text()
 
     assert f"trial {WINNER}" in page
+    assert "batched heads" in page
+    assert "waves" not in page
     assert page.count("<img") == 7
     assert len((tmp_path / "trials.csv").read_text().splitlines()) == 6
 
@@ -75,6 +78,7 @@ def test_its_workers_read_the_study(folder):
 
     assert study.data == Path("/data/stripes")
     assert study.space["units_1"] == choice(8, 16)
+    assert study.augmentations == 2
     assert study.folder == folder.absolute()
 
 
