@@ -43,10 +43,10 @@ from xai_tf.sonification import (
     TimeFrequencyRegion,
     evidence_mask,
     find_regions,
-    hear,
     keep,
     mute,
     region_mask,
+    write_and_predict,
 )
 from xai_tf.sonification.masking import band_energies
 from xai_tf.statistics import wilson
@@ -161,7 +161,7 @@ def try_out(
         sounds[f"single_{number}"] = mute(sample, region_mask(sample, region))
     if against:
         sounds["against"] = mute(sample, region_mask(sample, *against))
-    heard = hear(classifier, sounds, folder)
+    heard = write_and_predict(classifier, sounds, folder)
     weights = classifier.target(prediction.label)
     scores = {
         name: one.prediction and float(one.prediction.logits @ weights)

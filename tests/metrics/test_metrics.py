@@ -15,7 +15,7 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError, UnknownNameError
 from xai_tf.metrics import METRICS, compare, score, verdict
 from xai_tf.metrics.baselines import random_maps
-from xai_tf.metrics.metric import choose
+from xai_tf.metrics.metric import select_metrics
 from xai_tf.metrics.randomization import noisy, randomised
 from xai_tf.metrics.score import plan
 
@@ -147,10 +147,16 @@ def test_a_metric_says_what_it_means_in_both_languages_and_which_end_is_better(n
 def test_only_metrics_that_run_no_method_again_are_taken_unless_told():
     ig, lime = METHODS["integrated_gradients"], METHODS["lime"]
 
-    assert {metric.family for metric in choose(None, [ig])} == {"fidelity", "form", "figure"}
-    assert "completeness_gap" in [metric.name for metric in choose(None, [ig])]
-    assert "r2" not in [metric.name for metric in choose(["all"], [ig])]
-    assert {"r2", "repeat_correlation"} <= {metric.name for metric in choose(["all"], [lime])}
+    assert {metric.family for metric in select_metrics(None, [ig])} == {
+        "fidelity",
+        "form",
+        "figure",
+    }
+    assert "completeness_gap" in [metric.name for metric in select_metrics(None, [ig])]
+    assert "r2" not in [metric.name for metric in select_metrics(["all"], [ig])]
+    assert {"r2", "repeat_correlation"} <= {
+        metric.name for metric in select_metrics(["all"], [lime])
+    }
 
 
 def test_what_cannot_be_asked_is_refused_before_any_work(three_classes, shares):
@@ -520,10 +526,10 @@ def test_r2_is_told_of_more_samples_than_fit_anything(three_classes, blobs):
         for count in (100, 9)
     )
 
-    (fits_all,), (fits,) = (score(three_classes, e, ["r2"]) for e in (few, some))
+    (too_few,), (fits,) = (score(three_classes, e, ["r2"]) for e in (few, some))
 
-    assert np.isnan(fits_all.value)
-    assert "two samples a segment" in fits_all.note
+    assert np.isnan(too_few.value)
+    assert "two samples a segment" in too_few.note
     assert 0 <= fits.value == some.figures["r2"]
 
 
@@ -576,7 +582,7 @@ def test_scores_cost_what_was_told_before(three_classes, blobs, name):
     explanation = explain(three_classes, blobs, name, target=1, settings=quick(METHODS, name))
     settings = {
         m.name: quick(METRICS, m.name) | ({"num_samples": 20} if m.name == "mu_fidelity" else {})
-        for m in choose(["all"], [method])
+        for m in select_metrics(["all"], [method])
     }
     settings["average_stability"]["num_samples"] = 2
     told = plan(three_classes, [(method, explanation.settings)], ["all"], settings)[name]

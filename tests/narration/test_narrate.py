@@ -18,7 +18,7 @@ from xai_tf.attribution.methods import METHODS, Cost
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.inputs.sample import Sound
-from xai_tf.narration import Fact, facts, tell
+from xai_tf.narration import Fact, facts, narrate
 from xai_tf.narration.facts import clean_name
 from xai_tf.narration.grounding import Claim, fault
 from xai_tf.narration.locations import (
@@ -313,31 +313,31 @@ def test_text_is_the_same_for_the_same_facts_and_says_every_number(language):
     maps = [explained(corner()), explained(corner().T, "grad_cam")]
     found = facts(reading_of(predicted(0.1, 0.9)), maps, agreement(maps), medical=True)
 
-    text = tell(found, language)
+    text = narrate(found, language)
 
-    assert text == tell(found, language)
+    assert text == narrate(found, language)
     whole = " ".join(text)
     assert all(value.write(language) in whole for fact in found for value in fact.values)
     assert not re.search(r"[{}]", whole)
 
 
 def test_text_of_a_patient_ends_with_what_it_is_not():
-    medical = tell(facts(reading_of(predicted(0.1, 0.9)), medical=True), "en")
-    other = tell(facts(reading_of(predicted(0.1, 0.9))), "en")
+    medical = narrate(facts(reading_of(predicted(0.1, 0.9)), medical=True), "en")
+    other = narrate(facts(reading_of(predicted(0.1, 0.9))), "en")
 
     assert "not a medical device" in medical[-1]
     assert "medical" not in other[-1]
 
 
 def test_nothing_is_told_of_nothing():
-    assert tell((), "en") == ()
+    assert narrate((), "en") == ()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_sentences_name_the_map_once_in_a_paragraph(language):
     found = facts(reading_of(predicted(0.1, 0.9)), [explained(corner())])
 
-    assert tell(found, language)[1].count("Occlusion") == 1
+    assert narrate(found, language)[1].count("Occlusion") == 1
 
 
 # The prompt
@@ -591,8 +591,8 @@ def test_narrator_tells_facts_in_the_language_chosen():
     english = narrator.text
     narrator.language = "fr"
 
-    assert english == tell(narrator.facts, "en")
-    assert narrator.text == tell(narrator.facts, "fr")
+    assert english == narrate(narrator.facts, "en")
+    assert narrator.text == narrate(narrator.facts, "fr")
 
 
 def test_of_each_method_one_map_is_told_the_one_shown_before_later_ones():

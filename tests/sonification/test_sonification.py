@@ -21,10 +21,10 @@ from xai_tf.sonification import (
     class_profiles,
     evidence_mask,
     find_regions,
-    hear,
     keep,
     mute,
     region_mask,
+    write_and_predict,
 )
 from xai_tf.sonification.export import save_sounds
 from xai_tf.sonification.masking import band_energies
@@ -316,7 +316,7 @@ def test_where_all_speaks_against_nothing_is_kept(ear, burst):
 
 
 def test_the_original_is_said_to_be_what_it_was(tmp_path, ear, burst):
-    heard = hear(ear, {"original": burst.sound}, tmp_path)["original"]
+    heard = write_and_predict(ear, {"original": burst.sound}, tmp_path)["original"]
 
     expected = ear.predict([burst])[0].logits
     np.testing.assert_allclose(heard.prediction.logits, expected, atol=0.02)
@@ -330,7 +330,7 @@ def test_muting_the_top_region_takes_away_what_decided(tmp_path, ear, burst, met
     mask = region_mask(burst, region)
     elsewhere = np.roll(mask, 32, axis=1)
 
-    heard = hear(
+    heard = write_and_predict(
         ear,
         {"original": burst.sound, "muted": mute(burst, mask), "other": mute(burst, elsewhere)},
         tmp_path,
@@ -346,11 +346,11 @@ def test_muting_the_top_region_takes_away_what_decided(tmp_path, ear, burst, met
 def test_silence_is_said_to_be_nothing(tmp_path, ear, burst):
     quiet = replace(burst.sound, waveform=burst.sound.waveform * 1e-6)
 
-    heard = hear(ear, {"original": burst.sound, "quiet": quiet}, tmp_path)
+    heard = write_and_predict(ear, {"original": burst.sound, "quiet": quiet}, tmp_path)
 
     assert heard["quiet"].prediction is None
     assert heard["quiet"].energy < 1e-9 * heard["original"].energy
-    alone = hear(ear, {"none": replace(quiet, waveform=0 * quiet.waveform)}, tmp_path)
+    alone = write_and_predict(ear, {"none": replace(quiet, waveform=0 * quiet.waveform)}, tmp_path)
     assert alone["none"].prediction is None
 
 
@@ -358,7 +358,7 @@ def test_silence_is_said_to_be_nothing(tmp_path, ear, burst):
 def test_quiet_and_clipped_sounds_are_written_without_loss(tmp_path, ear, burst, factor):
     changed = replace(burst.sound, waveform=burst.sound.waveform * factor)
 
-    heard = hear(ear, {"a": changed}, tmp_path)["a"]
+    heard = write_and_predict(ear, {"a": changed}, tmp_path)["a"]
 
     expected = ear.predict([burst])[0].logits
     np.testing.assert_allclose(heard.prediction.logits, expected, atol=0.02)
@@ -366,7 +366,7 @@ def test_quiet_and_clipped_sounds_are_written_without_loss(tmp_path, ear, burst,
 
 def test_a_classifier_of_pictures_hears_nothing(tmp_path, halves, burst):
     with pytest.raises(ModelError, match="'halves' looks at pictures and reads no sound"):
-        hear(halves, {"original": burst.sound}, tmp_path)
+        write_and_predict(halves, {"original": burst.sound}, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -412,7 +412,9 @@ def test_where_nothing_speaks_for_the_class_no_sound_says_it_does(tmp_path, ear,
 def test_of_what_is_next_to_silent_nothing_is_said(tmp_path, ear, burst):
     quiet = burst.sound.waveform * 10 ** (-55 / 20)
 
-    heard = hear(ear, {"all": burst.sound, "rest": replace(burst.sound, waveform=quiet)}, tmp_path)
+    heard = write_and_predict(
+        ear, {"all": burst.sound, "rest": replace(burst.sound, waveform=quiet)}, tmp_path
+    )
 
     assert heard["all"].prediction is not None
     assert heard["rest"].prediction is None

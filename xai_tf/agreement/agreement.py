@@ -34,7 +34,7 @@ from xai_tf.attribution.cells import (
     strongest_cells,
     weaker_share,
 )
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 
 
@@ -62,7 +62,7 @@ class Agreement:
 
 def agreement(explanations: Sequence[Explanation]) -> Agreement:
     """Compare explanations of one picture, each with each."""
-    sound = [i for i, e in enumerate(explanations) if drawable(e.attribution)]
+    sound = [i for i, e in enumerate(explanations) if has_signal(e.attribution)]
     kept = [explanations[i] for i in sound]
     ranks, strongest = cache(_ranks), cache(strongest_cells)  # of each map once, not of each pair
     return Agreement(
@@ -129,7 +129,7 @@ def consensus(explanations: Sequence[Explanation]) -> np.ndarray:
     The size is that of the first.
     """
     height, width = explanations[0].attribution.shape
-    maps = [weaker_share(cell_strength(e)) for e in explanations if drawable(e.attribution)]
+    maps = [weaker_share(cell_strength(e)) for e in explanations if has_signal(e.attribution)]
     mean = np.mean(maps, axis=0) if maps else np.zeros((GRID, GRID))
     return resized(mean, (height, width), Image.Resampling.BILINEAR)
 

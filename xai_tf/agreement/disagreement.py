@@ -17,7 +17,7 @@ from xai_tf.attribution.cells import (
     strongest_cells,
     weaker_share,
 )
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.inputs.sample import Sound
 
@@ -83,7 +83,7 @@ def disagreement_map(explanations: Sequence[Explanation], count: int = 3) -> Dis
         count: of disputes named, at most.
     """
     height, width = explanations[0].attribution.shape
-    kept = [e for e in explanations if drawable(e.attribution)]
+    kept = [e for e in explanations if has_signal(e.attribution)]
     if len(kept) < 2:
         return DisagreementMap(np.zeros((height, width), np.float32), ())
     ranks = np.stack([weaker_share(cell_strength(e)) for e in kept])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xai_tf.agreement.disagreement import Disagreement, DisagreementMap
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 
 
@@ -23,12 +23,14 @@ def by_question(explanations: Sequence[Explanation]) -> list[list[int]]:
 def comparable(explanations: Sequence[Explanation]) -> list[list[Explanation]]:
     """The explanations with a signal, by question; none of those that have no other beside them."""
     groups = [
-        [explanations[at] for at in places if drawable(explanations[at].attribution)]
+        [explanations[at] for at in places if has_signal(explanations[at].attribution)]
         for places in by_question(explanations)
     ]
     return [maps for maps in groups if len(maps) > 1]
 
 
-def nameable(maps: Sequence[Explanation], found: DisagreementMap) -> tuple[Disagreement, ...]:
+def named_disagreements(
+    maps: Sequence[Explanation], found: DisagreementMap
+) -> tuple[Disagreement, ...]:
     """The disputes of maps; none where two maps are of one method, and so are called the same."""
     return found.disagreements if len({e.method.name for e in maps}) == len(maps) else ()

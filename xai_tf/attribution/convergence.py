@@ -84,7 +84,7 @@ def looks(block: int) -> Iterator[int]:
         samples = block * max(samples // block + 1, int(samples * STEP) // block)
 
 
-def settling_text(found: Convergence) -> str:
+def convergence_text(found: Convergence) -> str:
     """Whether the samples suffice, in a sentence."""
     if found.latest is None:
         return "Whether the samples suffice cannot be told: they are too few, or all alike."

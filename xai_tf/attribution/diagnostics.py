@@ -40,7 +40,7 @@ def diagnose(attribution: np.ndarray) -> tuple[Diagnosis, ...]:
     return tuple(finding for finding in found if finding)
 
 
-def drawable(attribution: np.ndarray) -> bool:
+def has_signal(attribution: np.ndarray) -> bool:
     """Whether there is something to draw."""
     return _without_signal(attribution) is None
 

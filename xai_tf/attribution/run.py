@@ -11,7 +11,7 @@ import numpy as np
 
 from xai_tf.attribution.builders import build_explainer, start_pass_counter
 from xai_tf.attribution.convergence import LOOKS, Convergence
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation, Order, Partial, Progress
 from xai_tf.attribution.methods import Cost
 from xai_tf.attribution.previews import Previews, one_map
@@ -165,7 +165,7 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
     if convergence is None:
         return ()
     latest = convergence.latest
-    if convergence.wanted is None and latest is None and drawable(attribution):
+    if convergence.wanted is None and latest is None and has_signal(attribution):
         return (
             "The samples are too few to tell whether the map is stable. Take more, or run until "
             "stable.",
@@ -177,7 +177,7 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
         )
     if convergence.reached:
         return ()
-    if latest is None or not drawable(attribution):
+    if latest is None or not has_signal(attribution):
         return (
             "There was nothing to wait for: the map is the same everywhere, or the network "
             "answers every sample alike, so no two halves can agree.",

@@ -9,7 +9,7 @@ import numpy as np
 
 from xai_tf.attribution.cells import map_correlation
 from xai_tf.attribution.convergence import Convergence, looks, settled, stability
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.methods import Method
 from xai_tf.attribution.previews import one_map
 
@@ -72,7 +72,7 @@ def _hopeless(explainer: Sampled, method: Method) -> bool:
     """Whether there is nothing that could become stable."""
     if explainer.exact or explainer.taken < PATIENCE * explainer.block:
         return False
-    return explainer.silent or not drawable(one_map(explainer.value(), method))
+    return explainer.silent or not has_signal(one_map(explainer.value(), method))
 
 
 def _look(explainer: Sampled, method: Method) -> float | None:
@@ -84,7 +84,7 @@ def _look(explainer: Sampled, method: Method) -> float | None:
     parts: dict[tuple[int, ...], np.ndarray] = {}
     for part in (*QUARTERS, *(half for halves in HALVES for half in halves)):
         value = explainer.value(part)
-        if value is None or not drawable(one_map(value, method)):
+        if value is None or not has_signal(one_map(value, method)):
             return None
         parts[part] = one_map(value, method)
     quarters, halves = (

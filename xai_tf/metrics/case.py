@@ -48,7 +48,7 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Measurement:
     """What a metric found.
 
     Attributes:

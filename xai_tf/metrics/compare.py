@@ -14,8 +14,8 @@ from xai_tf.attribution.methods import METHODS, Settings
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import pick
 from xai_tf.inputs.sample import Sample
-from xai_tf.metrics.metric import Metric, choose
-from xai_tf.metrics.score import Score, counted, plan, score
+from xai_tf.metrics.metric import Metric, select_metrics
+from xai_tf.metrics.score import Score, partial_progress, plan, score
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def compare(
             contrast=contrast,
             settings=own,
             seed=seed,
-            progress=counted(progress, before, total),
+            progress=partial_progress(progress, before, total),
         )
         before += cost
         asked = {planned.metric.name: planned.settings for planned in plans[method.name]}
@@ -113,12 +113,12 @@ def compare(
             list(asked),
             settings=asked,
             seed=seed,
-            progress=counted(progress, before, total),
+            progress=partial_progress(progress, before, total),
         )
         before += sum(planned.cost.evaluations for planned in plans[method.name])
         explanations.append(explanation)
         rows.append({found.metric.name: found for found in scores})
-    chosen = choose(metrics, entries)
+    chosen = select_metrics(metrics, entries)
     return Comparison(
         tuple(explanations),
         tuple(chosen),

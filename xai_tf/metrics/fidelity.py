@@ -24,7 +24,7 @@ from xai_tf.attribution.methods import Cost
 from xai_tf.attribution.pass_counter import PassCounter
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import probabilities
-from xai_tf.metrics.case import Case, Measured
+from xai_tf.metrics.case import Case, Measurement
 
 EPSILON = 1e-8  # Xplique's
 
@@ -48,7 +48,7 @@ class Pictures:
         return self.make(np.arange(self.count)[part])
 
 
-def probability_meter(case: Case) -> PassCounter:
+def probability_counter(case: Case) -> PassCounter:
     """A meter whose scores are probabilities of the class explained: float64 (batch,)."""
     classifier, explanation = case.classifier, case.explanation
 
@@ -69,17 +69,17 @@ def chance(classifier: Classifier, explanation: Explanation, logits: np.ndarray)
     return probabilities(difference[:, None])[:, 1]
 
 
-def deletion(case: Case) -> Measured:
+def deletion(case: Case) -> Measurement:
     """The area under the probability while the strongest places become the baseline."""
     return _path(case, case.image, case.blank)
 
 
-def insertion(case: Case) -> Measured:
+def insertion(case: Case) -> Measurement:
     """The area under the probability while the strongest places come out of the baseline."""
     return _path(case, case.blank, case.image)
 
 
-def mu_fidelity(case: Case) -> Measured:
+def mu_fidelity(case: Case) -> Measurement:
     """The rank correlation of what is hidden of the map, and how far the probability falls."""
     from scipy.stats import rankdata
 
@@ -98,35 +98,35 @@ def mu_fidelity(case: Case) -> Measured:
     ranks = rankdata(worth @ hidden.T, axis=1) - (count + 1) / 2
     fallen = rankdata(fall) - (count + 1) / 2
     size = np.linalg.norm(ranks, axis=1) * np.linalg.norm(fallen)
-    return Measured(np.divide(ranks @ fallen, size, np.zeros(len(maps)), where=size > 0), cost)
+    return Measurement(np.divide(ranks @ fallen, size, np.zeros(len(maps)), where=size > 0), cost)
 
 
-def average_drop(case: Case) -> Measured:
+def average_drop(case: Case) -> Measurement:
     """The share of the probability that is lost where the map alone is seen."""
     before, after, cost = _seen_through(case)
-    return Measured(np.maximum(before - after, 0) / (before + EPSILON), cost)
+    return Measurement(np.maximum(before - after, 0) / (before + EPSILON), cost)
 
 
-def average_gain(case: Case) -> Measured:
+def average_gain(case: Case) -> Measurement:
     """The share of the missing probability that is won where the map alone is seen."""
     before, after, cost = _seen_through(case)
-    return Measured(np.maximum(after - before, 0) / (1 - before + EPSILON), cost)
+    return Measurement(np.maximum(after - before, 0) / (1 - before + EPSILON), cost)
 
 
-def average_increase(case: Case) -> Measured:
+def average_increase(case: Case) -> Measurement:
     """1 where the probability is higher where the map alone is seen, else 0."""
     before, after, cost = _seen_through(case)
-    return Measured((after > before).astype(np.float64), cost)
+    return Measurement((after > before).astype(np.float64), cost)
 
 
 def _ask(case: Case, pictures: Pictures, sign: int = 1) -> tuple[np.ndarray, Cost]:
     """Probabilities of pictures, float64 (pictures,), and what they cost."""
-    pass_counter = probability_meter(case)
+    pass_counter = probability_counter(case)
     chances = pass_counter.scores(None, pictures, np.zeros(len(pictures))).numpy()
     return sign * chances, pass_counter.cost
 
 
-def _path(case: Case, start: np.ndarray, end: np.ndarray) -> Measured:
+def _path(case: Case, start: np.ndarray, end: np.ndarray) -> Measurement:
     """The mean probability on the way from one picture to another, strongest places first."""
     size, steps = case.image.shape[:2], int(case.settings["steps"])
     counts = np.linspace(0, size[0] * size[1], steps + 1, dtype=np.int32)
@@ -145,7 +145,7 @@ def _path(case: Case, start: np.ndarray, end: np.ndarray) -> Measured:
     between = chances[2:].reshape(len(orders), len(inner))
     first, last = (np.full((len(orders), 1), value) for value in chances[:2])
     curves = np.concatenate([first, between, last], axis=1)
-    return Measured((curves[:, :-1] + curves[:, 1:]).mean(axis=1) / 2, cost)
+    return Measurement((curves[:, :-1] + curves[:, 1:]).mean(axis=1) / 2, cost)
 
 
 def _order(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -60,7 +60,7 @@ class Metric:
         return f"{low} to {high}, {self.direction} is better"
 
 
-def choose(metrics: Sequence[str] | None, methods: Sequence[Method]) -> list[Metric]:
+def select_metrics(metrics: Sequence[str] | None, methods: Sequence[Method]) -> list[Metric]:
     """The metrics that say something of at least one of the methods.
 
     Args:

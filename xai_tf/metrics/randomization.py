@@ -20,7 +20,7 @@ import numpy as np
 
 from xai_tf.agreement.agreement import rank_correlation
 from xai_tf.attribution.builders import build_explainer, start_pass_counter
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Cost
 from xai_tf.attribution.pass_counter import GRADIENT_BATCH
@@ -29,7 +29,7 @@ from xai_tf.attribution.setup import Run
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.preprocessing import PREPROCESSING
 from xai_tf.inputs.segments import segment
-from xai_tf.metrics.case import Case, Measured
+from xai_tf.metrics.case import Case, Measurement
 
 SILENT = (
     "The map is the same everywhere, with what was learnt or without, so that nothing says whether "
@@ -37,7 +37,7 @@ SILENT = (
 )
 
 
-def average_stability(case: Case) -> Measured:
+def average_stability(case: Case) -> Measurement:
     """The mean distance of the map to those of noisy pictures, by its own length."""
     count, radius = int(case.settings["num_samples"]), case.settings["radius"]
     maps, cost = attributions(
@@ -49,10 +49,10 @@ def average_stability(case: Case) -> Measured:
     )
     own = case.maps()
     apart = [np.linalg.norm(maps - one, axis=(1, 2)).mean() for one in own]
-    return Measured(np.array(apart) / np.linalg.norm(own[0]), cost)
+    return Measurement(np.array(apart) / np.linalg.norm(own[0]), cost)
 
 
-def repeat_correlation(case: Case) -> Measured:
+def repeat_correlation(case: Case) -> Measurement:
     """The mean rank correlation of the map to those of other seeds, cell by cell."""
     explanation, costs, maps = case.explanation, [Cost()], []
     for number in range(int(case.settings["num_repeats"])):
@@ -69,10 +69,10 @@ def repeat_correlation(case: Case) -> Measured:
         np.mean([rank_correlation(replace(explanation, attribution=one), m) for m in maps])
         for one in case.maps()
     ]
-    return Measured(np.array(values), _sum(costs))
+    return Measurement(np.array(values), _sum(costs))
 
 
-def randomisation(case: Case) -> Measured:
+def randomisation(case: Case) -> Measurement:
     """How far the map follows that of a network undone: |rank correlation|, by pixels.
 
     A map turned into its opposite tells as much of what the network has not learnt as one that
@@ -84,12 +84,12 @@ def randomisation(case: Case) -> Measured:
     maps, cost = attributions(
         undone, case.explanation, case.image[None], case.explanation.seed, case.progress
     )
-    if not (drawable(case.explanation.attribution) and drawable(maps[0])):
-        return Measured(np.array([np.nan]), cost, SILENT)
+    if not (has_signal(case.explanation.attribution) and has_signal(maps[0])):
+        return Measurement(np.array([np.nan]), cost, SILENT)
     both = np.stack([maps[0], *case.maps()]).reshape(2 + int(case.settings["num_random"]), -1)
     ranks = rankdata(both, axis=1) - (both.shape[1] + 1) / 2
     ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
-    return Measured(np.abs(ranks[1:] @ ranks[0]), cost)
+    return Measurement(np.abs(ranks[1:] @ ranks[0]), cost)
 
 
 def noisy(image: np.ndarray, count: int, radius: float, seed: int) -> np.ndarray:

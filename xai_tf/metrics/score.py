@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xai_tf.attribution.diagnostics import diagnose, drawable
+from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import Cost, Method, Settings
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError
-from xai_tf.metrics.metric import METRICS, Metric, choose
+from xai_tf.metrics.metric import METRICS, Metric, select_metrics
 
 if TYPE_CHECKING:
-    from xai_tf.metrics.case import Case, Measured
+    from xai_tf.metrics.case import Case, Measurement
 
 NO_NUMBERS = "The network or the method gave no numbers (NaN) here. Check the model's weights."
 CONSTANT = "The map is the same everywhere: its order is chance, and so is this."
@@ -123,7 +123,7 @@ def score(
     total = sum(planned.cost.evaluations for planned in chosen)
     scores, before = [], 0
     for planned in chosen:
-        report = counted(progress, before, total)
+        report = partial_progress(progress, before, total)
         scores.append(_score(classifier, explanation, planned, seed, report))
         before += planned.cost.evaluations
     return scores
@@ -144,7 +144,7 @@ def plan(
     Raises:
         UnknownNameError, SettingError: as `score`.
     """
-    chosen, given = choose(metrics, [method for method, _ in methods]), settings or {}
+    chosen, given = select_metrics(metrics, [method for method, _ in methods]), settings or {}
     for name in given:
         if name not in [metric.name for metric in chosen]:
             raise SettingError(f"{name!r} is no metric asked for. Leave its settings out.")
@@ -160,7 +160,7 @@ def plan(
     }
 
 
-def counted(progress: Progress | None, before: int, total: int) -> Callable[..., None]:
+def partial_progress(progress: Progress | None, before: int, total: int) -> Callable[..., None]:
     """A progress for one part of the work: called with the passes of that part alone."""
 
     def report(done: int, _total: int = 0) -> None:
@@ -170,7 +170,7 @@ def counted(progress: Progress | None, before: int, total: int) -> Callable[...,
     return report
 
 
-def seconds_a_pass(classifier: Classifier) -> float:
+def seconds_per_pass(classifier: Classifier) -> float:
     """How long one forward pass takes in a batch, timed once after a warm-up."""
     images = np.zeros((8, *classifier.image_size, 3), np.float32)
     classifier.passes.logits(images)
@@ -203,13 +203,13 @@ def _score(
     value, random = float(found.values[0]), found.values[1:]
     baseline = _random_baseline(value, random, metric.direction) if len(random) else None
     note = found.note or ("" if np.isfinite(value) else NO_NUMBERS)
-    if baseline and not drawable(explanation.attribution):
+    if baseline and not has_signal(explanation.attribution):
         baseline, note = replace(baseline, win_rate=CHANCE), CONSTANT
     took = time.perf_counter() - start
     return Score(metric, value, quantity, planned.settings, seed, found.cost, took, baseline, note)
 
 
-def _measure(name: str) -> Callable[[Case], Measured]:
+def _measure(name: str) -> Callable[[Case], Measurement]:
     """The function that measures a metric; those that need TensorFlow come with it."""
     from xai_tf.metrics import complexity, fidelity, randomization
 
@@ -226,7 +226,7 @@ def _unfit(explanation: Explanation, metric: Metric) -> str:
             "The map is zero everywhere, so there is nothing to judge. Explain another class, or "
             "take another layer or method."
         )
-    if metric.family == "figure" and not drawable(explanation.attribution):
+    if metric.family == "figure" and not has_signal(explanation.attribution):
         return NOTHING
     return ""
 

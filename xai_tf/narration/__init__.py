@@ -2,4 +2,4 @@
 
 from xai_tf.narration.facts import Fact as Fact
 from xai_tf.narration.facts import facts as facts
-from xai_tf.narration.narrate import tell as tell
+from xai_tf.narration.narrate import narrate as narrate

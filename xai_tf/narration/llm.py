@@ -17,8 +17,8 @@ import httpx
 
 from xai_tf.narration.facts import Fact, one_line
 from xai_tf.narration.grounding import Claim, fault
-from xai_tf.narration.messages import VoiceError
-from xai_tf.narration.ollama import is_cloud, local_only, look, same_model
+from xai_tf.narration.messages import LanguageModelError
+from xai_tf.narration.ollama import is_cloud, local_only, same_model, server_status
 from xai_tf.narration.parsing import claims_of, claims_so_far
 from xai_tf.narration.prompt import MAX_ANSWER, NUM_CONTEXT, fitting, messages, schema
 
@@ -47,7 +47,7 @@ class Deadlines:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class GeneratedText:
     """What the voice has said so far.
 
     Attributes:
@@ -61,13 +61,13 @@ class Spoken:
     complete: bool = False
 
 
-async def speak(
+async def generate_text(
     facts: Sequence[Fact],
     language: str,
     model: str,
     url: str,
     deadlines: Deadlines | None = None,
-) -> AsyncIterator[Spoken]:
+) -> AsyncIterator[GeneratedText]:
     """Let a model tell the facts; gives what has been said whenever a sentence is finished.
 
     Asks once. Close the generator to stop the server's work.
@@ -80,7 +80,7 @@ async def speak(
         deadlines: the default ones if left out.
 
     Raises:
-        VoiceError: there is no answer that counts; its state says why.
+        LanguageModelError: there is no answer that counts; its state says why.
     """
     from ollama import AsyncClient
 
@@ -88,7 +88,7 @@ async def speak(
     asked = fitting(facts, language)
     timeout = httpx.Timeout(None, connect=5)
     async with AsyncClient(url, timeout=timeout, **local_only(url)) as client:
-        text, shown = "", Spoken()
+        text, shown = "", GeneratedText()
         async with aclosing(
             _parts(client, asked, language, model, deadlines or Deadlines())
         ) as parts:
@@ -100,21 +100,23 @@ async def speak(
         try:
             claims = claims_of(text)
         except ValueError as error:
-            raise VoiceError("unusable", model=model) from error
+            raise LanguageModelError("unusable", model=model) from error
         yield _checked(claims, asked, language, complete=True)
 
 
 async def _check_model(model: str, url: str) -> None:
-    """Raise a VoiceError where the model cannot or must not be asked."""
+    """Raise a LanguageModelError where the model cannot or must not be asked."""
     if is_cloud(model):
-        raise VoiceError("refused", model=model)
-    state = await look(url)
+        raise LanguageModelError("refused", model=model)
+    state = await server_status(url)
     if any(same_model(model, name) for name in state.refused):
-        raise VoiceError("refused", model=model)
+        raise LanguageModelError("refused", model=model)
     if state.state not in ("ready", "no_model"):
-        raise VoiceError(state.state, host=state.host)
+        raise LanguageModelError(state.state, host=state.host)
     if not any(same_model(model, name) for name in state.models):
-        raise VoiceError("not_pulled" if state.models else "no_model", host=state.host, model=model)
+        raise LanguageModelError(
+            "not_pulled" if state.models else "no_model", host=state.host, model=model
+        )
 
 
 async def _parts(
@@ -140,34 +142,34 @@ async def _parts(
                 async with asyncio.timeout(min(wait, end - time.monotonic())):
                     part = await anext(stream, None)
             if part is None:  # a stream can end in good order without the end of the answer
-                raise VoiceError("interrupted", model=model)
+                raise LanguageModelError("interrupted", model=model)
             content = part.message.content or ""
             size += len(content)
             if size > MAX_CHARACTERS:
-                raise VoiceError("unusable", model=model)
+                raise LanguageModelError("unusable", model=model)
             yield content
             if part.done:
                 break
             wait = deadlines.between
     if part.done_reason != "stop":
-        raise VoiceError("unusable", model=model)
+        raise LanguageModelError("unusable", model=model)
 
 
 @contextmanager
 def _failures(model: str) -> Iterator[None]:
-    """What can go wrong between the pieces of an answer, as a VoiceError."""
+    """What can go wrong between the pieces of an answer, as a LanguageModelError."""
     from ollama import ResponseError
 
     try:
         yield
     except TimeoutError as error:
-        raise VoiceError("too_slow", model=model) from error
+        raise LanguageModelError("too_slow", model=model) from error
     except (httpx.TransportError, ConnectionError) as error:
-        raise VoiceError("interrupted", model=model) from error
+        raise LanguageModelError("interrupted", model=model) from error
     except ResponseError as error:
-        raise VoiceError(_state_of(error), model=model) from error
+        raise LanguageModelError(_state_of(error), model=model) from error
     except (ValueError, TypeError, AttributeError) as error:  # a line that is no piece of an answer
-        raise VoiceError("unusable", model=model) from error
+        raise LanguageModelError("unusable", model=model) from error
 
 
 def _state_of(error: ResponseError) -> str:
@@ -178,7 +180,7 @@ def _state_of(error: ResponseError) -> str:
 
 def _checked(
     claims: Sequence[Claim], facts: Sequence[Fact], language: str, complete: bool = False
-) -> Spoken:
+) -> GeneratedText:
     faults = [fault(claim, facts, language) for claim in claims]
     kept = [one_line(claim.text) for claim, wrong in zip(claims, faults, strict=True) if not wrong]
-    return Spoken(tuple(dict.fromkeys(kept)), tuple(filter(None, faults)), complete)
+    return GeneratedText(tuple(dict.fromkeys(kept)), tuple(filter(None, faults)), complete)

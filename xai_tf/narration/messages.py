@@ -90,7 +90,7 @@ def describe_state(state: str, language: str = "en", *, host: str = "", model: s
     return STATES[state][language].format(host=host, model=model)
 
 
-class VoiceError(XaiTfError):
+class LanguageModelError(XaiTfError):
     """The second voice has no answer.
 
     Attributes:

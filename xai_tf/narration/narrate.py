@@ -11,14 +11,14 @@ from xai_tf.narration.templates import (
     LEFT_OUT,
     LIMITS,
     MEDICAL_DISCLAIMER,
-    VOICE_LABEL,
+    MODEL_LABEL,
     WITHHELD,
 )
 
 _STARTS = ("answer", "map_signed", "map_unsigned", "map_of_features", "agreement", "medical")
 
 
-def tell(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
+def narrate(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
     """The facts as plain text: paragraphs on the answer, each map and how they agree, their limits.
 
     Args:
@@ -50,12 +50,12 @@ def disclaimer(language: str, medical: bool) -> str:
     return (MEDICAL_DISCLAIMER if medical else DISCLAIMER)[language]
 
 
-def voice_label(language: str, model: str) -> str:
+def model_label(language: str, model: str) -> str:
     """Who wrote the second voice's sentences, and what was checked."""
-    return VOICE_LABEL[language].format(model=model)
+    return MODEL_LABEL[language].format(model=model)
 
 
-def tell_withheld(faults: Sequence[str], language: str) -> str:
+def withheld_notice(faults: Sequence[str], language: str) -> str:
     """How many sentences are not shown, and why.
 
     Args:
@@ -68,6 +68,6 @@ def tell_withheld(faults: Sequence[str], language: str) -> str:
     )
 
 
-def tell_left_out(models: Sequence[str], language: str) -> str:
+def excluded_models_notice(models: Sequence[str], language: str) -> str:
     """Which models are not offered, and why; empty where all are."""
     return LEFT_OUT[language].format(", ".join(models)) if models else ""

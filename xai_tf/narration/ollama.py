@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from xai_tf.narration.messages import VoiceError, describe_state
+from xai_tf.narration.messages import LanguageModelError, describe_state
 
 PORT = 11434
 LOOK_SECONDS = 5.0
@@ -17,7 +17,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
-class VoiceState:
+class ServerStatus:
     """Whether a language model could be asked.
 
     Attributes:
@@ -46,7 +46,7 @@ def server_url(setting: str | None = None) -> str:
         setting: the value of OLLAMA_HOST; read from the environment if left out.
 
     Raises:
-        VoiceError: it is no address.
+        LanguageModelError: it is no address.
     """
     given = (os.environ.get("OLLAMA_HOST", "") if setting is None else setting).strip(" \t\"'")
     scheme, mark, rest = given.partition("://")
@@ -62,7 +62,7 @@ def server_url(setting: str | None = None) -> str:
         host = _reachable(parts.hostname or "127.0.0.1")
         return str(httpx.URL(f"{scheme}://{host}:{port}{parts.path.rstrip('/')}"))
     except (ValueError, KeyError, httpx.InvalidURL) as error:
-        raise VoiceError("no_address", host=given) from error
+        raise LanguageModelError("no_address", host=given) from error
 
 
 def host_of(url: str) -> str:
@@ -89,7 +89,7 @@ def local_only(url: str) -> dict[str, bool]:
     return {"trust_env": False, "follow_redirects": False, "verify": encrypted}
 
 
-async def look(url: str) -> VoiceState:
+async def server_status(url: str) -> ServerStatus:
     """See whether a server answers, and which models it has.
 
     `ollama.AsyncClient.list` hides that a model with a local name runs elsewhere (`remote_host`),
@@ -105,14 +105,14 @@ async def look(url: str) -> VoiceState:
         entries = answer.raise_for_status().json()["models"] or []
         named = [(entry["name"], _can_write(entry), _leaves(entry)) for entry in entries]
     except (httpx.ProtocolError, httpx.HTTPStatusError, httpx.DecodingError):
-        return VoiceState("not_ollama", host)
+        return ServerStatus("not_ollama", host)
     except httpx.TransportError:
-        return VoiceState("not_running", host)
+        return ServerStatus("not_running", host)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return VoiceState("not_ollama", host)
+        return ServerStatus("not_ollama", host)
     models = tuple(name for name, writes, leaves in named if writes and not leaves)
     refused = tuple(name for name, _, leaves in named if leaves)
-    return VoiceState("ready" if models else "no_model", host, models, refused)
+    return ServerStatus("ready" if models else "no_model", host, models, refused)
 
 
 def _leaves(entry: dict) -> bool:

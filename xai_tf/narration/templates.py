@@ -197,7 +197,7 @@ WITHHELD = {
                "{} phrases retenues : elles n'ont pas de fin."),
     },
 }  # fmt: skip
-VOICE_LABEL = {
+MODEL_LABEL = {
     "en": "Written by {model}, a language model, from the numbers above. Only its numbers and the "
     "names of classes were checked against them.",
     "fr": "Écrit par {model}, un modèle de langage, à partir des nombres ci-dessus. Seuls ses "

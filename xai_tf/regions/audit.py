@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explain import explain, question
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.classifier import Classifier
@@ -91,7 +91,7 @@ def audit(explanation: Explanation, regions: Regions | None = None) -> Audit:
     """
     regions = regions or regions_of(explanation.sample)
     attribution = explanation.attribution.astype(np.float64)
-    silent = not drawable(explanation.attribution)
+    silent = not has_signal(explanation.attribution)
     rows = []
     for partition, masks in regions.partitions.items():
         limits = PARTITIONS[partition].limits if partition in PARTITIONS else {}

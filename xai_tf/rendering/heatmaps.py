@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib import colormaps
 
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.reading import Reading
 from xai_tf.inputs.sample import Sample, Sound
@@ -38,7 +38,7 @@ def limit(explanations: Sequence[Explanation]) -> float:
 
 def limit_of(attributions: Sequence[np.ndarray]) -> float:
     """The same of bare attributions, each of shape (height, width)."""
-    maps = [attribution for attribution in attributions if drawable(attribution)]
+    maps = [attribution for attribution in attributions if has_signal(attribution)]
     if not maps:
         return 1.0
     strength = np.abs(np.stack(maps))
@@ -80,7 +80,7 @@ def shaded(
         uint8 array of shape (height, width), the shade of each pixel, and uint8 array of shape
         (256, 4), the red, green, blue and cover of each shade.
     """
-    if not drawable(attribution):
+    if not has_signal(attribution):
         return np.zeros(attribution.shape, np.uint8), np.full((256, 4), NO_SIGNAL, np.uint8)
     level = np.clip(attribution / (end or limit_of([attribution])), -1 if signed else 0, 1)
     shades = np.minimum(256 * ((level + 1) / 2 if signed else level), 255).astype(np.uint8)
@@ -282,7 +282,7 @@ def _scale(plot: Figure, ax: Axes, explanation: Explanation, end: float) -> None
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    if not drawable(explanation.attribution):
+    if not has_signal(explanation.attribution):
         ax.text(
             0.5,
             0.5,

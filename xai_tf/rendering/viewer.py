@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Method
 from xai_tf.inputs.sample import Sample, Sound
@@ -32,7 +32,7 @@ _tiles: WeakKeyDictionary[Sample, dict[tuple[str, int], str]] = WeakKeyDictionar
 NOTE = "Rebuilt from the picture: pitch and rhythm can be trusted, timbre and loudness cannot."
 
 
-def stage_of_sample(sample: Sample) -> dict[str, Any]:
+def sample_viewer_data(sample: Sample) -> dict[str, Any]:
     """What a stage shows of a sample that has not been explained."""
     if sample not in _samples:
         _samples[sample] = {
@@ -46,7 +46,7 @@ def stage_of_sample(sample: Sample) -> dict[str, Any]:
     return _samples[sample]
 
 
-def stage_of(explanation: Explanation, end: float | None = None) -> dict[str, Any]:
+def viewer_data(explanation: Explanation, end: float | None = None) -> dict[str, Any]:
     """What a stage shows of an explanation.
 
     Args:
@@ -60,7 +60,7 @@ def stage_of(explanation: Explanation, end: float | None = None) -> dict[str, An
     return known[end]
 
 
-def tile_of(explanation: Explanation) -> str:
+def thumbnail_url(explanation: Explanation) -> str:
     """A data URL of an explanation over its picture, small, for a tile to choose."""
     tiles = _tiles.setdefault(explanation.sample, {})
     content = explanation.method.name, hash(explanation.attribution.tobytes())
@@ -76,7 +76,7 @@ def _stage_of(explanation: Explanation, end: float | None) -> dict[str, Any]:
     chance = prediction.probabilities[prediction.label]
     where = f" at layer {explanation.layer}" if explanation.layer else ""
     return {
-        **stage_of_sample(explanation.sample),
+        **sample_viewer_data(explanation.sample),
         **_map(explanation.attribution, explanation.method, end),
         "outlines": "" if segments is None else picture_url(heatmaps.outlines(segments)),
         "alt": f"{_seen(explanation.sample)}, called {prediction.name} ({chance:.1%}). "
@@ -86,7 +86,7 @@ def _stage_of(explanation: Explanation, end: float | None) -> dict[str, Any]:
     }
 
 
-def stage_of_partial(sample: Sample, method: Method, attribution: np.ndarray) -> dict[str, Any]:
+def partial_viewer_data(sample: Sample, method: Method, attribution: np.ndarray) -> dict[str, Any]:
     """What a stage shows of a map that is still being sampled.
 
     Args:
@@ -95,7 +95,7 @@ def stage_of_partial(sample: Sample, method: Method, attribution: np.ndarray) ->
         attribution: float array of shape (height, width), the map so far.
     """
     return {
-        **stage_of_sample(sample),
+        **sample_viewer_data(sample),
         **_map(attribution, method, None),
         "alt": f"{_seen(sample)}. {method.title}, a partial map: "
         + _said(attribution, method, sample, None),
@@ -150,7 +150,7 @@ def _nothing_over() -> dict[str, Any]:
 
 def _map(attribution: np.ndarray, method: Method, end: float | None) -> dict[str, Any]:
     shades, colours = heatmaps.shaded(attribution, method.signed, end)
-    signal = drawable(attribution)
+    signal = has_signal(attribution)
     return {
         "heatmap": _shaded_url(shades, colours[:, :3]),
         "cover": _shaded_url(shades, colours),
@@ -201,7 +201,7 @@ def _seen(sample: Sample) -> str:
 
 
 def _said(attribution: np.ndarray, method: Method, sample: Sample, end: float | None) -> str:
-    if not drawable(attribution):
+    if not has_signal(attribution):
         return "no signal, so there is nothing to see."
     colours = "red for, blue against" if method.signed else "black weak, yellow strong"
     where = _time_and_pitch if sample.sound is not None else _parts

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xai_tf.attribution.diagnostics import diagnose, drawable
+from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError
 from xai_tf.files import whole_folder
 from xai_tf.inputs.sample import Sound
 from xai_tf.sonification.masking import keep, mute, sound_of
-from xai_tf.sonification.playback import Heard, check_hears, hear
+from xai_tf.sonification.playback import PlaybackResult, check_reads_sound, write_and_predict
 from xai_tf.sonification.time_frequency import (
     TimeFrequencyRegion,
     evidence_mask,
@@ -53,9 +53,9 @@ def save_sounds(
         SettingError: the map has no signal.
         OutputError: the folder holds something else, or cannot be written.
     """
-    check_hears(classifier)
+    check_reads_sound(classifier)
     sound_of(explanation.sample)
-    if not drawable(explanation.attribution):
+    if not has_signal(explanation.attribution):
         raise SettingError(
             f"{explanation.sample.source}: there is nothing to listen to. "
             f"{explanation.method.title} for {explanation.target_name}: "
@@ -63,7 +63,7 @@ def save_sounds(
         )
     regions = find_regions(explanation, count)
     with whole_folder(folder, REGIONS) as new:
-        heard = hear(classifier, _sounds(explanation, regions), new)
+        heard = write_and_predict(classifier, _sounds(explanation, regions), new)
         described = _describe(classifier, explanation, regions, heard)
         (new / REGIONS).write_text(json.dumps(described, indent=1, allow_nan=False), "utf-8")
     return described
@@ -84,7 +84,7 @@ def _describe(
     classifier: Classifier,
     explanation: Explanation,
     regions: list[TimeFrequencyRegion],
-    heard: dict[str, Heard],
+    heard: dict[str, PlaybackResult],
 ) -> dict[str, Any]:
     """All that was found, as plain data."""
     from xai_tf.bundles.write import describe, describe_classifier, describe_explanation, versions

@@ -17,13 +17,13 @@ from xai_tf.sonification.masking import NOTHING_LEFT
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class PlaybackResult:
     """A sound file that was written, and what the classifier says of it.
 
     Attributes:
         path: the file.
         energy: of the waveform as it was given, the sum of squares.
-        prediction: by the file, read again as any other; None where nothing is left to hear: beside
+        prediction: by the file, read again as any other; None where nothing is left to write_and_predict: beside
             the loudest of the sounds asked about, it has no more energy than what muting leaves.
     """
 
@@ -32,7 +32,9 @@ class Heard:
     prediction: Prediction | None
 
 
-def hear(classifier: Classifier, sounds: Mapping[str, Sound], folder: Path) -> dict[str, Heard]:
+def write_and_predict(
+    classifier: Classifier, sounds: Mapping[str, Sound], folder: Path
+) -> dict[str, PlaybackResult]:
     """Write sounds as 16-bit WAV files, and ask the classifier about what it reads in them.
 
     So what is said is about what one hears, rounding and all, and not about a picture that no sound
@@ -47,7 +49,7 @@ def hear(classifier: Classifier, sounds: Mapping[str, Sound], folder: Path) -> d
     Raises:
         ModelError: the classifier reads no sound.
     """
-    check_hears(classifier)
+    check_reads_sound(classifier)
     samples: dict[str, Sample] = {}
     peak = max(np.abs(sound.waveform).max() for sound in sounds.values())
     factor = np.clip(peak, 0.5, 0.99) / max(peak, SILENCE)
@@ -62,10 +64,13 @@ def hear(classifier: Classifier, sounds: Mapping[str, Sound], folder: Path) -> d
             continue
     predictions = classifier.predict(list(samples.values())) if samples else []
     said = dict(zip(samples, predictions, strict=True))
-    return {name: Heard(folder / f"{name}.wav", energies[name], said.get(name)) for name in sounds}
+    return {
+        name: PlaybackResult(folder / f"{name}.wav", energies[name], said.get(name))
+        for name in sounds
+    }
 
 
-def check_hears(classifier: Classifier) -> None:
+def check_reads_sound(classifier: Classifier) -> None:
     """Raise a ModelError where a classifier reads no sound."""
     if not classifier.task or not set(SOUND_SUFFIXES) & set(classifier.task.suffixes):
         raise ModelError(

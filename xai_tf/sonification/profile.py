@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.sonification.masking import sound_of
 
@@ -89,7 +89,7 @@ def draw(profiles: list[ClassProfile], title: str) -> Figure:
 
 def _shares(attribution: np.ndarray, num_bands: int) -> np.ndarray | None:
     """The shares of a map in each band, then in each time; None for a map without signal."""
-    if not drawable(attribution):
+    if not has_signal(attribution):
         return None
     strength = np.abs(attribution.astype(np.float64))
     by_height = strength.sum(axis=1)[::-1]  # low tones are at the bottom

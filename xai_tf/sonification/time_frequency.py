@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.inputs.sample import Sample, Sound, resize
 from xai_tf.sonification.masking import sound_of
@@ -62,7 +62,7 @@ def find_regions(explanation: Explanation, count: int = 3) -> list[TimeFrequency
         InputError: the sample has no sound.
     """
     sound = sound_of(explanation.sample)
-    if not drawable(explanation.attribution):
+    if not has_signal(explanation.attribution):
         return []
     cells = _cells(explanation.attribution)
     smooth = _smoothed(cells)
@@ -116,7 +116,7 @@ def evidence_mask(explanation: Explanation, share: float = MOST) -> np.ndarray:
         the edges; zeros where nothing speaks for the class, or the map has no signal.
     """
     shape = explanation.attribution.shape
-    if not drawable(explanation.attribution):
+    if not has_signal(explanation.attribution):
         return np.zeros(shape, np.float32)
     speaking = np.maximum(_smoothed(_cells(explanation.attribution)), 0)
     strengths = np.sort(speaking, axis=None)[::-1]

@@ -10,7 +10,7 @@ from xplique import attributions as xplique
 from xplique.attributions.base import sanitize_input_output
 from xplique.attributions.global_sensitivity_analysis.hsic_estimators import BinaryEstimator
 
-from xai_tf.attribution.corrections.sampled import nobody
+from xai_tf.attribution.corrections.sampled import no_preview
 from xai_tf.attribution.methods import patch_starts
 from xai_tf.attribution.pass_counter import FORWARD_BATCH
 
@@ -18,7 +18,7 @@ from xai_tf.attribution.pass_counter import FORWARD_BATCH
 class Occlusion(xplique.Occlusion):
     """Occlusion as a mean over the squares that cover a pixel, up to the edges of the picture."""
 
-    preview = staticmethod(nobody)
+    preview = staticmethod(no_preview)
 
     @sanitize_input_output
     def explain(self, inputs: Any, targets: Any = None) -> Any:

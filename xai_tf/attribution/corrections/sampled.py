@@ -21,11 +21,11 @@ GROUPS = 4
 State = Mapping[str, np.ndarray]
 
 
-def nobody(_estimate: Callable[..., Any], *_known: Any) -> None:
+def no_preview(_estimate: Callable[..., Any], *_known: Any) -> None:
     """Nobody looks at the map so far; see `xai_tf.attribution.previews.Previews`."""
 
 
-def all_alike(scores: np.ndarray) -> bool:
+def nearly_constant(scores: np.ndarray) -> bool:
     """Whether scores, float (samples,), are the same but for rounding."""
     return bool(np.ptp(scores) <= 1e-6 * np.abs(scores).max())
 
@@ -46,7 +46,7 @@ class Sampled:
 
     block = FORWARD_BATCH
     exact = False
-    preview = staticmethod(nobody)
+    preview = staticmethod(no_preview)
     nb_samples: int
     taken: int
     _seed: int
@@ -218,7 +218,7 @@ class Scored(Sampled):
 
     @property
     def silent(self) -> bool:
-        return all_alike(self._scores)
+        return nearly_constant(self._scores)
 
     def _reset(self, state: State | None) -> None:
         self._scores = np.zeros(0, np.float32)

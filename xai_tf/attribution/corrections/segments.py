@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from xplique.attributions.base import BlackBoxExplainer
 
-from xai_tf.attribution.corrections.sampled import GROUPS, Scored, State, all_alike
+from xai_tf.attribution.corrections.sampled import GROUPS, Scored, State, nearly_constant
 from xai_tf.attribution.pass_counter import FORWARD_BATCH
 
 SAMPLES_A_SEGMENT = 4  # at least, before the linear model so far is shown
@@ -31,7 +31,7 @@ class LocalModel(Ridge):
 
     def fit(self, present: Any, scores: Any, sample_weight: Any = None) -> LocalModel:
         super().fit(present, scores, sample_weight)
-        told = len(present) >= SAMPLES_A_WEIGHT * present.shape[1] and not all_alike(scores)
+        told = len(present) >= SAMPLES_A_WEIGHT * present.shape[1] and not nearly_constant(scores)
         self.figures = {"r2": float(self.score(present, scores, sample_weight))} if told else {}
         return self
 
@@ -141,14 +141,14 @@ class KernelShap(_Surrogate):
     """Kernel SHAP with a seed, the paper's constrained fit and paired draws; exact when all fit."""
 
     def begin(self, image: Any, target: Any, state: State | None = None) -> None:
-        self.exact = fits_all(self.count, self.nb_samples)
-        if state and fits_all(self.count, len(state["scores"])) != self.exact:
+        self.exact = can_enumerate(self.count, self.nb_samples)
+        if state and can_enumerate(self.count, len(state["scores"])) != self.exact:
             state = None  # what was drawn is not what comes first when all are taken
         super().begin(image, target, state)
 
     def at_most(self, limit: int) -> int:
         """All coalitions where they are few, else fewer than all: then it would be drawn anew."""
-        if fits_all(self.count, min(limit, FULL)):
+        if can_enumerate(self.count, min(limit, FULL)):
             return max(2**self.count, 2)
         return min(limit, 2**self.count - 1) if self.count < MAX_PLAYERS else limit
 
@@ -201,7 +201,7 @@ def all_coalitions(num_segments: int, first: int, num_samples: int) -> np.ndarra
     return ((codes[:, None] >> np.arange(num_segments)) & 1).astype(np.int32)
 
 
-def fits_all(num_segments: int, num_samples: int) -> bool:
+def can_enumerate(num_segments: int, num_samples: int) -> bool:
     """Whether every coalition of the segments can be among the samples."""
     return num_segments < MAX_PLAYERS and 2**num_segments <= num_samples
 
