@@ -22,7 +22,7 @@ from xai_tf.narration.narrate import (
     narrate,
     withheld_notice,
 )
-from xai_tf.narration.ollama import host_of, look, server_url
+from xai_tf.narration.ollama import host_of, server_status, server_url
 from xai_tf.narration.templates import LANGUAGES
 
 MAX_MAPS = 4  # that are told of at once
@@ -192,7 +192,7 @@ class Narrator(param.Parameterized):
     async def _look(self) -> None:
         self.param.update(status="looking", sentences=(), withheld=())
         try:
-            found = await look(server_url())
+            found = await server_status(server_url())
         except LanguageModelError as error:
             self._host, self.status = error.host, error.state
             return

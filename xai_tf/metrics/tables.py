@@ -13,7 +13,7 @@ from xai_tf.metrics.compare import ranks
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import Score
 
-HEAD = ("metric", "value", "range", "random maps, 5 to 95 %", "beats", "place", "meaning")
+SCORE_COLUMNS = ("metric", "value", "range", "random maps, 5 to 95 %", "beats", "place", "meaning")
 
 
 def describe_scores(
@@ -63,7 +63,7 @@ def describe_score(score: Score) -> dict[str, Any]:
 
 
 def score_cells(score: Mapping[str, Any], language: str = "en") -> list[str]:
-    """A score in words, a cell for each of `HEAD`; "-" where there is nothing to tell.
+    """A score in words, a cell for each of `SCORE_COLUMNS`; "-" where there is nothing to tell.
 
     Args:
         score: as `describe_scores` describes it.
