@@ -170,9 +170,9 @@ def undo(
         planted: the first of the files that were scored.
         trained: those scores, by method and score.
     """
-    from xai_tf.metrics.randomization import randomised
+    from xai_tf.metrics.randomization import randomised_classifier
 
-    undone, count, means = randomised(classifier, 1.0, 0), len(planted), {}
+    undone, count, means = randomised_classifier(classifier, 1.0, 0), len(planted), {}
     for method in (name for name in UNDONE if name in trained):
         maps = [attribution_of(undone, p, method) for p in planted]
         means[method] = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from xai_tf.attribution.convergence import TIMES, WANTED
+from xai_tf.attribution.convergence import DEFAULT_STABILITY, LIMIT_FACTOR
 from xai_tf.attribution.explanation import Explanation, Order, Partial, Progress
 from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.classifiers.classifier import Classifier
@@ -97,7 +97,7 @@ def continue_explaining(
         SettingError: the method does not sample, or so many samples are out of its range.
     """
     method = explanation.method
-    sample_limit(method, WANTED if until_stable is None else until_stable)
+    sample_limit(method, DEFAULT_STABILITY if until_stable is None else until_stable)
     count = explanation.settings["num_samples"] + more
     order = _order(classifier, explanation.sample, method, explanation.target, explanation.contrast)
     order = replace(
@@ -126,10 +126,10 @@ def sample_limit(method: Method, until_stable: float) -> int:
     if not 0 < until_stable < 1:
         raise SettingError(
             f"A map cannot be stable to {until_stable:g}. Give a number between 0 and 1, such as "
-            f"{WANTED:g}."
+            f"{DEFAULT_STABILITY:g}."
         )
     option = method.options["num_samples"]
-    return int(min(option.high, TIMES * option.default))
+    return int(min(option.high, LIMIT_FACTOR * option.default))
 
 
 def explain_layers(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xai_tf.attribution.builders import build_explainer, start_pass_counter
-from xai_tf.attribution.convergence import LOOKS, Convergence
+from xai_tf.attribution.convergence import CHECKS, Convergence
 from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation, Order, Partial, Progress
 from xai_tf.attribution.methods import Cost
@@ -41,15 +41,15 @@ def run(
     explanations = []
     for layer, known in zip(order.layers, features, strict=True):
         setup = Run(
-            classifier,
-            chosen,
-            order.seed,
-            layer,
-            parts,
-            known,
-            pass_counter,
-            order.sample.image,
-            preview,
+            classifier=classifier,
+            settings=chosen,
+            image=order.sample.image,
+            pass_counter=pass_counter,
+            seed=order.seed,
+            layer=layer,
+            segments=parts,
+            features=known,
+            preview=preview,
         )
         explainer = build_explainer(method, setup)
         values, convergence = _values(order, explainer, told)
@@ -185,7 +185,7 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
     if latest >= convergence.wanted:
         return (
             f"Stable at the last look alone, after {convergence.limit} samples, the limit: one may "
-            f"be luck, so {LOOKS} in a row count. Run more, or take a method that draws nothing.",
+            f"be luck, so {CHECKS} in a row count. Run more, or take a method that draws nothing.",
         )
     return (
         f"Not stable after {convergence.limit} samples, the limit: another seed would give a map "

@@ -147,4 +147,11 @@ def _convergence(said: Mapping[str, Any]) -> Convergence:
     """How a map settled; what it takes to go on is in no bundle."""
     samples = np.array(said["samples"], np.int32)
     stability = np.array(said["stability"], np.float32)
-    return Convergence(samples, stability, said["wanted"], said["limit"], said["exact"], kept=False)
+    return Convergence(
+        samples=samples,
+        stability=stability,
+        wanted=said["wanted"],
+        limit=said["limit"],
+        exact=said["exact"],
+        kept=False,
+    )
