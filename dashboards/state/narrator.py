@@ -27,7 +27,7 @@ from xai_tf.narration.templates import LANGUAGES
 
 MAX_MAPS = 4  # that are told of at once
 # These belong to an answer, and end with what it was about.
-_OF_ANSWER = ("told", "stopped", "busy", "interrupted", "too_slow", "unusable")
+_OF_ANSWER = ("finished", "stopped", "busy", "interrupted", "too_slow", "unusable")
 
 
 class Narrator(param.Parameterized):
@@ -212,7 +212,7 @@ class Narrator(param.Parameterized):
             async with aclosing(answer):
                 async for spoken in answer:
                     self.param.update(sentences=spoken.sentences, withheld=spoken.withheld)
-            self.status = "told"
+            self.status = "finished"
         except LanguageModelError as error:
             self.param.update(status=error.state, sentences=(), withheld=())
 

@@ -37,5 +37,5 @@ def test_an_invalid_setting_is_reported_with_its_range():
 
 
 def test_an_unknown_setting_is_reported_with_the_nearest_name():
-    with pytest.raises(UnknownNameError, match="RISE has no setting 'gird'. Did you mean 'grid'"):
+    with pytest.raises(UnknownNameError, match=r"no setting 'gird'\. Did you mean 'grid'"):
         METHODS["rise"].settings({"gird": 5}, 0.0)

@@ -406,14 +406,14 @@ def test_a_state_is_small_where_scores_are_all_it_takes(three_classes, blobs):
 
 
 def test_raising_in_progress_stops_a_run_until_stable(three_classes, blobs):
-    class Stop(Exception):
+    class StopWorkError(Exception):
         pass
 
     def stop(done, total):
         if done > 64:
-            raise Stop
+            raise StopWorkError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopWorkError):
         explain(three_classes, blobs, "rise", until_stable=0.99, progress=stop)
 
 

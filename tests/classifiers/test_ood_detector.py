@@ -546,14 +546,14 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
 def test_the_text_in_words_says_so(odd):
     told = facts(odd[0])
 
-    fact = next(fact for fact in told if fact.kind == "unfamiliar")
+    fact = next(fact for fact in told if fact.kind == "out_of_distribution")
     assert fact.english == odd[0].ood_score.reason
     assert fact.french == odd[0].ood_score.reason_in("fr")
     assert any(fact.french in text for text in narrate(told, "fr"))
     prediction = Prediction(np.zeros(1), np.array([0.5, 0.5]), ("a", "b"))
     sample = sample_of(np.zeros((8, 8, 3)))
     plain = Reading(Path("a.png"), (sample,), (prediction,), prediction, NEAR)
-    assert "unfamiliar" not in {fact.kind for fact in facts(plain)}
+    assert "out_of_distribution" not in {fact.kind for fact in facts(plain)}
 
 
 @pytest.fixture

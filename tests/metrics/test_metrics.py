@@ -166,7 +166,7 @@ def test_what_cannot_be_asked_is_refused_before_any_work(three_classes, shares):
         score(three_classes, shares, ["r2"])
     with pytest.raises(
         SettingError,
-        match="Invalid value for Deletion setting 'steps': 1. Expected a whole number from 2",
+        match=r"Invalid value for Deletion setting 'steps': 1\. Expected a whole number from 2",
     ):
         score(three_classes, shares, ["deletion"], settings={"deletion": {"steps": 1}})
     with pytest.raises(SettingError, match="'insertion', which is not among the requested metrics"):
@@ -642,7 +642,7 @@ def test_global_random_numbers_are_left_alone(three_classes, shares):
 
 @pytest.mark.parametrize("name", ["deletion", "average_stability"])
 def test_scores_stop_where_progress_raises(three_classes, blobs, name):
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     explanation, seen = explain(three_classes, blobs, "rise", settings={"num_samples": 64}), []
@@ -650,9 +650,9 @@ def test_scores_stop_where_progress_raises(three_classes, blobs, name):
     def stop(done, _total):
         seen.append(done)
         if done >= 64:
-            raise Enough
+            raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         score(three_classes, explanation, [name], progress=stop)
     assert len(seen) == 2
 
@@ -669,7 +669,7 @@ def test_a_contrast_is_scored_by_the_probability_between_the_two(three_classes, 
     _, b, c = three_classes.passes.logits(pictures.astype(np.float32)).numpy().T
     chances = 1 / (1 + np.exp(c - b))
     assert found.value == pytest.approx((chances[0] / 2 + chances[1] + chances[2] / 2) / 2)
-    assert found.quantity == "probability of b where there are only b and c"
+    assert found.quantity == "probability of b among b and c alone"
 
 
 def test_what_a_method_measured_of_itself_is_no_score_of_a_constant_map(three_classes, blobs):

@@ -86,7 +86,7 @@ def server(answers: dict[str, tuple[int, bytes, dict[str, str]]]):
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815  (the name that http.server calls)
 
         def log_message(self, *_):
             pass
@@ -429,7 +429,7 @@ def test_narrator_finds_models_and_tells_what_passed(standin, monkeypatch):
         narrator = await asked()
         assert (narrator.status, narrator.model) == ("ready", MODEL)
         say(standin, ("It is 87.3%.", "F1"), ("It is 1%.", "F1"))
-        assert await spoken_by(narrator) == "told"
+        assert await spoken_by(narrator) == "finished"
         return narrator
 
     narrator = asyncio.run(visit())
@@ -477,7 +477,7 @@ def test_stopping_ends_the_voice(standin, monkeypatch):
         narrator.stop()
         assert narrator.status == "stopped"
         say(standin, ("It is 87.3%.", "F1"))
-        assert await spoken_by(narrator) == "told"
+        assert await spoken_by(narrator) == "finished"
 
     asyncio.run(visit())
 

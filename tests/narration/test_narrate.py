@@ -397,15 +397,24 @@ def test_prompt_leaves_out_the_last_facts_rather_than_be_cut():
 
 # The check
 
-ANSWER = Fact(
-    "F1",
-    "answer",
-    (Value(Decimal("87.3"), "%"),),
-    ("opacity",),
-    *["“opacity” has 87.3%."] * 4,
-)
-NUMBERS = Fact(
-    "F2",
+
+def fact_of(number: int, kind: str, values=(), names=(), text: str = "So.") -> Fact:
+    """A fact with the same sentence in every language."""
+    return Fact(
+        id=f"F{number}",
+        kind=kind,
+        values=values,
+        names=names,
+        english=text,
+        french=text,
+        english_after=text,
+        french_after=text,
+    )
+
+
+ANSWER = fact_of(1, "answer", (Value(Decimal("87.3"), "%"),), ("opacity",), "“opacity” has 87.3%.")
+NUMBERS = fact_of(
+    2,
     "place",
     (
         Value(Decimal("0.70")),
@@ -416,13 +425,13 @@ NUMBERS = Fact(
         Value(Decimal("1.50"), "s"),
     ),
     ("class 7",),
-    *["The strongest tenth."] * 4,
+    "The strongest tenth.",
 )
-CERTAIN = Fact("F3", "x", (probability(0.9999), probability(0.2)), (), *["More than."] * 4)
-ONE = Fact(
-    "F4", "x", (Value(Decimal(1), "%"), Value(Decimal(1), "s")), (), *["Where one is perfect."] * 4
+CERTAIN = fact_of(3, "x", (probability(0.9999), probability(0.2)), text="More than.")
+ONE = fact_of(
+    4, "x", (Value(Decimal(1), "%"), Value(Decimal(1), "s")), text="Where one is perfect."
 )
-SCALE = Fact("F5", "x", (), (), *["Here one is the same, un : même, and zero is none."] * 4)
+SCALE = fact_of(5, "x", text="Here one is the same, un : même, and zero is none.")
 KNOWN = (ANSWER, NUMBERS, CERTAIN, ONE, SCALE)
 
 
@@ -571,7 +580,7 @@ def test_any_changed_digit_of_a_fact_is_found():
     rng = np.random.default_rng(0)
     for _ in range(300):
         value = rounded(rng.uniform(-100, 100), int(rng.integers(0, 4)), rng.choice(["", "%", "s"]))
-        fact = Fact("F1", "x", (value,), (), "So.", "So.", "So.", "So.")
+        fact = fact_of(1, "x", (value,))
         for language in LANGUAGES:
             written = value.write(language)
             place = int(rng.choice([at for at, char in enumerate(written) if char.isdigit()]))

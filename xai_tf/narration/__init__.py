@@ -1,4 +1,4 @@
-"""A prediction and its explanations in words: facts, sentences, and a second voice, checked."""
+"""A prediction and its explanations in words: facts, templates, and a checked language model."""
 
 from xai_tf.narration.facts import Fact as Fact
 from xai_tf.narration.facts import facts as facts
