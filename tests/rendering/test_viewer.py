@@ -44,7 +44,7 @@ def pixels(url):
 def test_cover_outlines_and_grey_make_the_overlay(three_classes, blobs):
     lime = explain(three_classes, blobs, "lime", settings={"num_samples": 32, "num_segments": 9})
     for opacity in (0.3, 0.7, 1):
-        mixed = heatmaps.grey_bytes(blobs).astype(float)
+        mixed = heatmaps.gray_bytes(blobs).astype(float)
         for layer, strength in (
             (heatmaps.cover(lime.attribution, lime.method.signed), opacity),
             (heatmaps.outlines(lime.segments), 1),
@@ -74,7 +74,7 @@ def test_the_text_states_where_the_strongest_tenth_lies(halves, left_bright, exp
     text = viewer.viewer_data(replace(explanation, attribution=corner))["alt"]
 
     assert "for left" in text
-    assert re.search(r"6\d% lie in the upper right", text)
+    assert re.search(r"6\d% is in the upper right", text)
     assert "made.png" not in text
 
 
@@ -84,7 +84,7 @@ def test_the_text_of_a_sound_states_seconds_and_hertz(heard):
     text = viewer.partial_viewer_data(heard, METHODS["grad_cam"], spot)["alt"]
 
     assert text.startswith("Spectrogram of 1.00 to 3.00 s, 53 to 3690 Hz")
-    low, high, *hertz = map(float, re.findall(r"[\d.]+\d", text.split("half lies")[1])[:4])
+    low, high, *hertz = map(float, re.findall(r"[\d.]+\d", text.split("half is")[1])[:4])
     assert 1.1 < low < high < 1.9
     assert 1000 < hertz[0] < hertz[1] < 2700
 

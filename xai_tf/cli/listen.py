@@ -142,8 +142,8 @@ def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:
     regions = [escape(region["text"]) for region in described["regions"]]
     what = {
         "original": "the sound as it is",
-        "only_for": f"only what speaks for {name}",
-        "everything_but": "everything but that",
+        "supporting": f"only the evidence for {name}",
+        "remainder": "everything else",
     }
     what |= {f"solo_{n}": text for n, text in enumerate(regions, 1)}
     what |= {f"mute_{n}": f"without {text}" for n, text in enumerate(regions, 1)}

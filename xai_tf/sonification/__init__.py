@@ -1,4 +1,4 @@
-"""Evidence one can write_and_predict: from a map on a spectrogram back to the sound it was drawn from."""
+"""Sonification: listen to the evidence of a map by masking the sound behind its spectrogram."""
 
 from xai_tf.sonification.masking import keep as keep
 from xai_tf.sonification.masking import mute as mute
