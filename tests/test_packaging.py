@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT, SAMPLES
 from xai_tf.errors import EXTRAS, MissingExtraError, require_extra
-from xai_tf.narration.messages import VoiceError
+from xai_tf.narration.messages import LanguageModelError
 from xai_tf.narration.ollama import server_url
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -71,7 +71,7 @@ def test_a_command_whose_extra_is_missing_says_so(package, words, extra, monkeyp
 def test_a_language_model_without_its_extra_is_a_state_of_the_page(monkeypatch):
     monkeypatch.setitem(sys.modules, "ollama", None)
 
-    with pytest.raises(VoiceError) as caught:
+    with pytest.raises(LanguageModelError) as caught:
         server_url()
 
     assert caught.value.state == "not_installed"

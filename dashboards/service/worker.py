@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 PROGRESS_SECONDS = 0.1  # between two reports
-NICENESS = 10
+NICENESS = int(os.environ.get("XAI_TF_NICENESS", "10"))  # 0 gives way to no other program
 OUT_OF_MEMORY = (
     "The server has too little memory for this request. Take fewer samples, a smaller model or a "
     "shorter recording."
@@ -128,7 +128,7 @@ class _Teller:
         self._connection, self._inbox = connection, inbox
         self._last = 0.0
 
-    def progress(self, done: int, total: int) -> None:
+    def progress(self, done: int, total: int, what: str = "") -> None:
         self._check()
         if done == total or time.monotonic() - self._last >= PROGRESS_SECONDS:
             self._connection.send(("progress", done, total))

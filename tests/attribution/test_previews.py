@@ -136,14 +136,14 @@ def test_a_linear_model_is_shown_once_the_samples_settle_it(halves, left_bright)
 @pytest.mark.usefixtures("at_every_batch")
 @pytest.mark.parametrize("name", ["smooth_grad", "rise", "lime", "integrated_gradients"])
 def test_raising_in_partial_stops_the_work(three_classes, blobs, name):
-    class Stop(Exception):
+    class StopWorkError(Exception):
         pass
 
     def stop(_):
-        raise Stop
+        raise StopWorkError
 
     done = []
-    with pytest.raises(Stop):
+    with pytest.raises(StopWorkError):
         explain(
             three_classes,
             blobs,

@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from xai_tf.attribution.methods import METHODS
+from xai_tf.bundles.sources import find_inputs
 from xai_tf.cli.console import answer, note, reported, with_progress
-from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
     Classes,
@@ -56,7 +56,7 @@ def audit_files(
     Lungs for X-rays, brain for MRI, frequency and speech for sound; corners, border and quadrants
     for any picture. Of a long recording the window that decides most.
     """
-    from xai_tf.bundles.write import bundle_names
+    from xai_tf.bundles.manifest import bundle_names
     from xai_tf.regions import audit_file, audit_folder
 
     pick(METHODS, method, "method")
@@ -67,7 +67,7 @@ def audit_files(
     classifier = load_classifier(model, task, classes, preprocessing)
     if target is not None:
         classifier.label(target)
-    paths = files_of(files, classifier)
+    paths = find_inputs(files, classifier)
     names = dict(zip(paths, bundle_names(paths), strict=True))
     audits, described, failed = [], [], 0
     for path in with_progress(paths, "auditing"):

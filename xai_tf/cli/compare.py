@@ -14,13 +14,13 @@ from rich.table import Table
 
 from xai_tf.agreement.agreement import Agreement
 from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
-from xai_tf.attribution.explain import question
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.bundles.agreement import describe_agreement, describe_disagreements
+from xai_tf.bundles.sources import check_kind
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.cli.console import answer, note, progress_bar
 from xai_tf.cli.explain import DEFAULT_METHODS
-from xai_tf.cli.files import check_kind
 from xai_tf.cli.options import (
     AsJson,
     Classes,
@@ -100,13 +100,8 @@ def compare_methods(
     With --out it is written as `explain` writes it, for a look and for `report`.
     """
     from xai_tf.bundles.index import check_page, write_page
-    from xai_tf.bundles.write import (
-        MANIFEST,
-        bundle_names,
-        describe_classifier,
-        describe_reading,
-        save_bundle,
-    )
+    from xai_tf.bundles.manifest import MANIFEST, bundle_names
+    from xai_tf.bundles.write import describe_classifier, describe_reading, save_bundle
 
     methods = list(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
@@ -122,7 +117,7 @@ def compare_methods(
         check_page(out)
         check_place(place, MANIFEST)
     reading = read_and_predict(classifier, file)
-    label, other = question(classifier, reading.prediction, target, contrast)
+    label, other = resolve_classes(classifier, reading.prediction, target, contrast)
     number = reading.most_decisive(classifier.target(label, other), 1)[0]
     tell_costs(classifier, methods, metrics, given)
     with progress_bar() as bar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,3 +84,15 @@ def with_progress(files: list[Path], what: str) -> Iterator[Path]:
         for file in files:
             yield file
             bar.advance(line)
+
+
+@contextmanager
+def passes_bar() -> Iterator[Callable[..., None]]:
+    """A progress of passes under a bar, which starts over with each thing that is done."""
+    with progress_bar() as bar:
+        line = bar.add_task("", total=1)
+
+        def report(done: int, total: int, what: str = "", /) -> None:
+            bar.update(line, description=what, completed=done, total=total)
+
+        yield report

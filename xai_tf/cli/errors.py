@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group
 from rich.markup import escape
-from rich.progress import Progress
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from xai_tf.attribution.methods import METHODS
@@ -26,6 +26,7 @@ from xai_tf.cli.options import (
     tell_doubt,
 )
 from xai_tf.errors import InputError, OutputError, pick
+from xai_tf.progress import Progress
 
 if TYPE_CHECKING:
     from xai_tf.evaluation.mistakes import Mistake
@@ -119,10 +120,14 @@ def study_errors(
     raise typer.Exit(2 if unread else 0)
 
 
-def _line(bar: Progress, what: str) -> Callable[[int, int], None]:
+def _line(bar: ProgressBar, title: str) -> Progress:
     """A line of its own under a bar."""
-    line = bar.add_task(what, total=1)
-    return lambda done, total: bar.update(line, completed=done, total=total)
+    line = bar.add_task(title, total=1)
+
+    def progress(done: int, total: int, what: str = "") -> None:
+        bar.update(line, completed=done, total=total)
+
+    return progress
 
 
 def _confusion(results: EvaluationResults) -> Table:

@@ -15,9 +15,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.explain import explain, question
+from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import MARK
 from xai_tf.classifiers.reading import read_and_predict
@@ -36,7 +37,7 @@ from xai_tf.cli.options import (
 from xai_tf.datasets.layouts import readable_files
 from xai_tf.errors import InputError, OutputError, pick
 from xai_tf.files import SCRATCH, check_place
-from xai_tf.sonification.playback import check_hears
+from xai_tf.sonification.playback import check_reads_sound
 from xai_tf.sonification.profile import ClassProfile, class_profiles, draw
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def listen_to_file(
     pick(METHODS, method, "method")
     check_place(out, REGIONS)
     classifier = load_classifier(model, task, classes, preprocessing)
-    check_hears(classifier)
+    check_reads_sound(classifier)
     explanation = _most_decisive(classifier, file, method, target)
     described = save_sounds(out, classifier, explanation, top)
     tell_doubt(classifier)
@@ -101,7 +102,7 @@ def profile_folder(
     if out.suffix.lower() != ".png" or out.is_dir():
         raise OutputError(f"{out} is no name for a picture. Give --out a name that ends in .png.")
     classifier = load_classifier(model, task, classes, preprocessing)
-    check_hears(classifier)
+    check_reads_sound(classifier)
     paths = _files(folder, classifier)
     failed: list[Path] = []
     marked: Counter[str] = Counter()
@@ -123,7 +124,7 @@ def _most_decisive(
 ) -> Explanation:
     """Explain the window of a file that speaks most for a class, with a bar."""
     reading = read_and_predict(classifier, file)
-    label, _ = question(classifier, reading.prediction, target)
+    label, _ = resolve_classes(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
     sample = replace(reading.samples[number], warnings=reading.warnings_explained)
     with progress_bar() as bar:
@@ -142,8 +143,8 @@ def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:
     regions = [escape(region["text"]) for region in described["regions"]]
     what = {
         "original": "the sound as it is",
-        "only_for": f"only what speaks for {name}",
-        "everything_but": "everything but that",
+        "supporting": f"only the evidence for {name}",
+        "remainder": "everything else",
     }
     what |= {f"solo_{n}": text for n, text in enumerate(regions, 1)}
     what |= {f"mute_{n}": f"without {text}" for n, text in enumerate(regions, 1)}

@@ -87,7 +87,7 @@ def fit_ood_file(
     with progress_bar() as bar:
         line = bar.add_task("reading", total=None)
 
-        def report(what: str, done: int, total: int) -> None:
+        def progress(done: int, total: int, what: str = "") -> None:
             bar.update(line, description=what, completed=done, total=total)
 
         splits = read_splits(
@@ -95,7 +95,7 @@ def fit_ood_file(
             classifier.task,
             classifier.image_size,
             seed,
-            lambda done, total, file: report(f"reading {file}", done, total),
+            progress,
             options,
         )
         if classifier.card and splits.train.classes != classifier.classes:
@@ -103,7 +103,7 @@ def fit_ood_file(
                 f"{folder} has the classes {', '.join(splits.train.classes)}, {classifier.name!r} "
                 f"has {', '.join(classifier.classes)}. Give what it was trained on."
             )
-        ood_detector = fit_ood_detector(classifier, splits.train, splits.validation, report)
+        ood_detector = fit_ood_detector(classifier, splits.train, splits.validation, progress)
         measured = [measure_ood_detector(classifier, ood_detector, splits.test, "test")]
     further = [_measured(classifier, ood_detector, name, paths) for name, paths in files.items()]
     measured += [measure for measure in further if measure]

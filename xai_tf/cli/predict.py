@@ -9,9 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.console import answer, reported, with_progress
-from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
     Classes,
@@ -40,7 +40,7 @@ def predict_files(
 
     classifier = load_classifier(model, task, classes, preprocessing)
     found, failed, table = [], 0, Table("file", "class", "probability", "margin", "windows")
-    paths = files_of(files, classifier)
+    paths = find_inputs(files, classifier)
     for file in with_progress(paths, "predicting"):
         with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, file)

@@ -10,14 +10,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.explain import sample_limit
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Method, Settings
+from xai_tf.attribution.question import sample_limit
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.console import note, progress_bar
-from xai_tf.metrics.metric import Metric, choose
-from xai_tf.metrics.score import Planned, Score, plan, score, seconds, seconds_a_pass
-from xai_tf.metrics.tables import HEAD, score_cells
+from xai_tf.metrics.metric import Metric, select_metrics
+from xai_tf.metrics.score import Planned, Score, plan, score, seconds, seconds_per_pass
+from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 
 Metrics = Annotated[
     str | None,
@@ -62,7 +62,7 @@ def asked_metrics(given: str, methods: Sequence[str]) -> list[Metric]:
         SettingError: one says nothing of any of the methods.
     """
     names = [name.strip() for name in given.split(",") if name.strip()]
-    return choose(names, [METHODS[name] for name in methods])
+    return select_metrics(names, [METHODS[name] for name in methods])
 
 
 def tell_costs(
@@ -96,7 +96,7 @@ def tell_costs(
     given = {name: values for name, values in settings.items() if name in names}
     plans = plan(classifier, complete, names, given)
     amount = amount or Amount()
-    a_pass, total = seconds_a_pass(classifier), [0, 0.0]
+    a_pass, total = seconds_per_pass(classifier), [0, 0.0]
     for method, own in complete:
         costs = [(method.title, method.cost(own, classifier.image_size), method.name in limits)]
         for planned in plans[method.name]:
@@ -140,7 +140,7 @@ def score_with_bar(
 
 def score_table(manifests: Mapping[str, Mapping[str, Any]]) -> Table:
     """The scores in manifests of bundles, a row each."""
-    table = Table("file", "method", *HEAD[:-1], title="Scores")
+    table = Table("file", "method", *SCORE_COLUMNS[:-1], title="Scores")
     for manifest in manifests.values():
         for entry in manifest["explanations"]:
             for described in entry["scores"]:

@@ -107,18 +107,15 @@ def train_model(
     with progress_bar() as bar:
         line = bar.add_task("reading", total=None)
 
-        def report(what: str, done: int, total: int) -> None:
+        def progress(done: int, total: int, what: str = "") -> None:
             bar.update(line, description=what, completed=done, total=total)
 
-        def reading(done: int, total: int, file: str) -> None:
-            report(f"reading {file}", done, total)
-
         size = (image_size, image_size)
-        splits = read_splits(folder, entry, size, seed, reading, options)
+        splits = read_splits(folder, entry, size, seed, progress, options)
         for text in splits.notes:
             note(text, style="yellow")
         further = further_sets(also_test, entry, size, splits.test.classes)
-        trained = train(splits, recipe, entry.augment, report)
+        trained = train(splits, recipe, entry.augment, progress)
         card = publish(
             trained.model,
             splits,
