@@ -316,6 +316,11 @@ def load(
 ) -> Classifier:
     """Load a classifier.
 
+    Examples:
+        >>> classifier = load("dogs_mobilenetv2")
+        >>> classifier.image_size, len(classifier.classes)
+        ((224, 224), 10)
+
     Args:
         model: a name from `weights_keras`, or a `.keras` or `.h5` file.
         classes: names of the classes, where the file does not come with a card.
