@@ -13,9 +13,9 @@ from xai_tf.evaluation.predictions import Predictions, predict_labelled
 def evaluate(
     classifier: Classifier, request: Evaluate, progress: Callable[[int, int], None]
 ) -> Predictions:
-    """Predict every labelled file of a folder, as `predict_labelled` does.
+    """Predict every labelled file of a folder with `predict_labelled`.
 
     Raises:
-        InputError: there are no such files, or none can be read.
+        InputError: there are no labelled files, or none of them can be read.
     """
     return predict_labelled(classifier, find_files(request, classifier.classes), progress)

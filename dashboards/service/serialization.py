@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from dashboards.service.facts import ModelFacts
-from dashboards.service.listening import Clip
+from dashboards.service.listening import SoundClip
 from dashboards.service.requests import (
     Describe,
     Judge,
@@ -146,7 +146,7 @@ class _Packer:
             return [self.plain(item) for item in value]
         if isinstance(value, tuple):
             return [_plain_score(item) for item in value]
-        if isinstance(value, Clip):
+        if isinstance(value, SoundClip):
             wav = np.frombuffer(value.wav, np.uint8)
             return asdict(replace(value, wav=b"")) | {"wav": self._named(wav)}
         if isinstance(value, Regions):
@@ -240,9 +240,9 @@ class _Unpacker:
             ),
         )
 
-    def clip(self, tree: dict[str, Any]) -> Clip:
+    def clip(self, tree: dict[str, Any]) -> SoundClip:
         regions = tuple(TimeFrequencyRegion(**region) for region in tree["regions"])
-        return Clip(**tree | {"wav": self._array(tree["wav"]).tobytes(), "regions": regions})
+        return SoundClip(**tree | {"wav": self._array(tree["wav"]).tobytes(), "regions": regions})
 
     def regions(self, tree: dict[str, Any]) -> Regions:
         name = self._request.file.name

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import param
 
 from dashboards.service.requests import DrawSearch
-from dashboards.service.searches import Look, find_searches, look_at, read_whole
+from dashboards.service.searches import FolderStatus, find_searches, folder_status, read_whole
 from tuning.reporting.leaderboard import leader
 from tuning.trials import Search, Trial
 from xai_tf.errors import InputError
@@ -105,13 +105,13 @@ class TuningRuns(param.Parameterized):
         self.param.update(**{n: value for n, value in found.items() if value != getattr(self, n)})
         self._draw()
 
-    def _take(self, folder: Path | None) -> tuple[Look | None, Search | None, str]:
+    def _take(self, folder: Path | None) -> tuple[FolderStatus | None, Search | None, str]:
         """Look at a search and read it where it changed. Runs in a thread.
 
         A file that is being written is damaged now and whole at the next look, so only damage that
         stays is a problem.
         """
-        look = look_at(folder) if folder else None
+        look = folder_status(folder) if folder else None
         if look is None:
             gone = f"The folder of {folder.name} is gone. Choose another search." if folder else ""
             return None, None, gone
