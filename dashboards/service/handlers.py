@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from dashboards.service.facts import ModelFacts
-from dashboards.service.listening import Clip, listen
+from dashboards.service.listening import SoundClip, listen
 from dashboards.service.requests import (
     SAMPLES,
     Bundle,
@@ -203,7 +203,7 @@ def _judge(context: WorkerContext, request: Judge) -> tuple[Score, ...]:
     return tuple(score(classifier, explanation, request.metrics, progress=context.progress))
 
 
-def _listen(context: WorkerContext, request: Listen) -> Clip:
+def _listen(context: WorkerContext, request: Listen) -> SoundClip:
     wanted = request.explanation
     explanation = context.known(wanted) or _explain(context, wanted)
     return listen(context.classifier(request.model), explanation, request, context.scratch)

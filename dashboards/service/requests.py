@@ -173,7 +173,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Listen:
-    """Hear a part of what was explained. Answer: `dashboards.service.listening.Clip`.
+    """Hear a part of what was explained. Answer: `dashboards.service.listening.SoundClip`.
 
     Attributes:
         explanation: whose evidence is heard; it is made first where it is not stored.

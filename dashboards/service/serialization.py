@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from dashboards.service.facts import ModelFacts
-from dashboards.service.listening import Clip
+from dashboards.service.listening import SoundClip
 from dashboards.service.requests import (
     Describe,
     Explain,
@@ -44,7 +44,7 @@ KINDS: dict[type, Any] = {  # of the answers that are packed
     ThroughLayers: list[Explanation],
     Part: Regions,
     Judge: tuple[Score, ...],
-    Listen: Clip,
+    Listen: SoundClip,
 }
 # Records by what they are an answer to, and for whom; visitors who look at the same share them.
 Shared = WeakValueDictionary[tuple, Any]

@@ -21,7 +21,7 @@ from dashboards.service.requests import ModelEntry, Predict, Upload, key
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
 from dashboards.state.session import Session
-from dashboards.views.explain import FindingsView
+from dashboards.views.explain import DiagnosticsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
 from tests.served import until
@@ -522,7 +522,7 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
         session = Session(service, Uploads(tmp_path / "uploads"))
         bench, explorer = session.bench, session.explorer
         banner = NoticesView(bench=bench).layout()[-1]
-        findings = FindingsView(explorer=explorer)
+        findings = DiagnosticsView(explorer=explorer)
         bench.add("noise.png", noise.read_bytes())
         await until(lambda: explorer.explanation is not None)
         warned = (bench.reading, banner.paragraphs, banner.visible, findings._words.object)
