@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xai_tf.cli.app import SERVE, app
 from xai_tf.cli.console import note
-from xai_tf.cli.options import app
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
     from dashboards.service.service import Service
 
 
-@app.command("serve")
+@app.command("serve", rich_help_panel=SERVE)
 def serve_dashboard(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 5006,

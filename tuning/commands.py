@@ -14,33 +14,24 @@ from tuning.settings import ROOT, Plan
 from tuning.space import SEEDS, Parameter, parse_setting, read_space
 from tuning.study import Study
 from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.cli.app import TRAIN_AND_TUNE, app
 from xai_tf.cli.console import NOTES, answer, note, progress_bar
-from xai_tf.cli.data_options import (
-    AllowLeak,
-    Finding,
-    FrontalOnly,
-    Group,
-    Layout,
-    SkipBad,
-    Source,
-    Test,
-    Uncertain,
-    Validation,
-    data_options,
-    further_sets,
-)
-from xai_tf.cli.options import AsJson, app
+from xai_tf.cli.data_options import DataFlags, Source, further_sets
+from xai_tf.cli.options import AsJson
+from xai_tf.cli.records import takes_records
 from xai_tf.cli.train import typed_command
 from xai_tf.errors import SettingError
 
 Root = Annotated[Path, typer.Option(help="Folder of the searches and of stored features.")]
 
 
-@app.command("tune")
+@app.command("tune", rich_help_panel=TRAIN_AND_TUNE)
+@takes_records
 def tune(
     folder: Source,
     task: Annotated[str, typer.Option(help="How files are read (see `tasks`).")],
     name: Annotated[str, typer.Option(help="Of the search and of the model.")],
+    data: DataFlags,
     backbone: Annotated[
         list[str] | None, typer.Option(help=f"One or several of {', '.join(BACKBONES)}.")
     ] = None,
@@ -77,15 +68,6 @@ def tune(
     also_test: Annotated[
         list[str] | None, typer.Option(help="A further test set, as NAME=FOLDER.")
     ] = None,
-    layout: Layout = "auto",
-    finding: Finding = None,
-    uncertain: Uncertain = "ignore",
-    frontal_only: FrontalOnly = False,
-    group: Group = None,
-    validation: Validation = 0.15,
-    test: Test = 0.15,
-    skip_bad: SkipBad = False,
-    allow_leak: AllowLeak = None,
     data_license: Annotated[
         list[str] | None, typer.Option(help="A data set and its terms, for the card.")
     ] = None,
@@ -118,17 +100,7 @@ def tune(
         image_size=image_size,
         copies=copies,
         class_weights=class_weights,
-        options=data_options(
-            layout=layout,
-            finding=finding,
-            uncertain=uncertain,
-            frontal_only=frontal_only,
-            group=group,
-            validation=validation,
-            test=test,
-            skip_bad=skip_bad,
-            allow_leak=allow_leak,
-        ),
+        options=data.options,
         root=root,
     )
     check_folder(out, name)
@@ -182,7 +154,7 @@ def tune(
     answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
 
 
-@app.command("tune-report")
+@app.command("tune-report", rich_help_panel=TRAIN_AND_TUNE)
 def report_search(
     folder: Annotated[Path, typer.Argument(help="Of a search, finished or running.")],
     tensorboard: Annotated[bool, typer.Option(help="Write logs for TensorBoard too.")] = False,
@@ -197,7 +169,7 @@ def report_search(
         typer.echo(str(write_logs(folder)))
 
 
-@app.command("tune-many")
+@app.command("tune-many", rich_help_panel=TRAIN_AND_TUNE)
 def tune_many(
     file: Annotated[Path, typer.Argument(help="A line a search: the arguments of `tune`.")],
     processes: Annotated[int, typer.Option(min=1, help="Searches at once.")] = 2,

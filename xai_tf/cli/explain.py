@@ -23,16 +23,30 @@ from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier, load
 from xai_tf.classifiers.reading import read_and_predict
+from xai_tf.cli.app import EXPLAIN, OUTPUT, app
 from xai_tf.cli.console import answer, note, progress_bar, reported
 from xai_tf.cli.files import files_of, hears, kept_answers, truths
 from xai_tf.cli.options import (
+    DEFAULT_OPACITY,
     AsJson,
     Classes,
+    Contrast,
     Files,
+    Layer,
+    Methods,
+    Metrics,
     Model,
+    Opacity,
+    Overwrite,
     Preprocessing,
+    Seed,
+    Settings,
+    SharedScale,
+    Target,
     TaskName,
-    app,
+    UntilStable,
+    Windows,
+    WithRegions,
     load_classifier,
     tell_doubt,
     tell_warnings,
@@ -40,82 +54,60 @@ from xai_tf.cli.options import (
 from xai_tf.cli.predict import table_row
 from xai_tf.cli.scores import (
     Amount,
-    Metrics,
     asked_metrics,
     score_table,
     score_with_bar,
     tell_costs,
 )
-from xai_tf.cli.settings import parse_settings
-from xai_tf.errors import SettingError, pick
+from xai_tf.cli.settings import parse_settings, picked_methods
+from xai_tf.errors import SettingError
 from xai_tf.files import check_place
 from xai_tf.inputs.sample import Sample
 
 # A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
 DEFAULT_METHODS = ("grad_cam", "square_grad")
 
+BundlesFolder = Annotated[
+    Path,
+    typer.Option(help="Folder for the results and the page.", rich_help_panel=OUTPUT),
+]
 
-@app.command("explain")
+
+@app.command("explain", rich_help_panel=EXPLAIN)
 def explain_files(
     files: Files,
     model: Model,
-    method: Annotated[
-        list[str] | None, typer.Option("--method", help="Once or several times (see `methods`).")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Class to explain; the predicted one if left out.")
-    ] = None,
-    contrast: Annotated[
-        str | None, typer.Option(help="A second class: why the target and not this one?")
-    ] = None,
-    layer: Annotated[
-        str | None, typer.Option(help="Feature layer for Grad-CAM and FEM, or 'all'.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as METHOD or METRIC.NAME=VALUE.")
-    ] = None,
-    until_stable: Annotated[
-        float | None,
-        typer.Option(
-            help="For methods that sample: stop where another seed would give a map that agrees so "
-            "far (such as 0.9, a rank correlation); METHOD.num_samples is the limit then."
-        ),
-    ] = None,
+    method: Methods = None,
+    target: Target = None,
+    contrast: Contrast = None,
+    layer: Layer = None,
+    settings: Settings = None,
+    until_stable: UntilStable = None,
     score: Metrics = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of stochastic methods and metrics.")] = 0,
-    windows: Annotated[
-        int, typer.Option(min=0, help="Windows of a long recording to explain; 0 for all.")
-    ] = 3,
-    opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the map in overlays.")] = 0.7,
-    shared_scale: Annotated[
-        bool, typer.Option("--shared-scale", help="One scale for the maps of a method.")
-    ] = False,
-    regions: Annotated[
-        bool, typer.Option("--regions", help="Say how much evidence lies in which region.")
-    ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("explanations"),
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Explain again what is in --out already.")
-    ] = False,
+    seed: Seed = 0,
+    windows: Windows = 3,
+    opacity: Opacity = DEFAULT_OPACITY,
+    shared_scale: SharedScale = False,
+    regions: WithRegions = False,
+    out: BundlesFolder = Path("explanations"),
+    overwrite: Overwrite = False,
     task: TaskName = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain what a model makes of each of FILES: pictures, raw arrays and a manifest in --out.
+    """Explain why a model predicts what it predicts for FILES.
 
-    Folders are gone through with all folders in them, in the order of the paths; of a file in a
-    folder named as a class, the truth is told too. Interrupted, the same command goes on where it
-    was: what is in --out and answers the same question is kept. See `report` for one page of all.
+    Writes images, raw arrays and a manifest for each file to --out, and one page that shows all.
+    Folders are searched recursively, in the order of the paths; a folder that is named after a
+    class gives its files their true class. Interrupted, the same command resumes where it stopped.
     """
     from xai_tf.bundles.index import check_page, write_page
     from xai_tf.bundles.resume import clear_leftovers
     from xai_tf.bundles.write import MANIFEST, bundle_names, describe_audit, save_bundle
     from xai_tf.regions import audit, regions_of
 
-    methods = list(dict.fromkeys(method or DEFAULT_METHODS))
-    for name in methods:
-        pick(METHODS, name, "method")
+    methods = picked_methods(method or DEFAULT_METHODS)
     metrics = asked_metrics(score, methods) if score else []
     chosen = parse_settings(settings or [], methods, metrics)
     if until_stable is not None:
@@ -155,7 +147,7 @@ def explain_files(
     }
     clear_leftovers(out)
     questions = {path: asked | {"truth": labels.get(path)} for path in paths}
-    kept = {} if anew else kept_answers(out, dict(zip(paths, names, strict=True)), questions)
+    kept = {} if overwrite else kept_answers(out, dict(zip(paths, names, strict=True)), questions)
     to_do = [path for path in paths if path not in kept]
     plans = {}
     if metrics and to_do:
@@ -226,11 +218,9 @@ def explain_files(
     raise typer.Exit(2 if failed else 0)
 
 
-@app.command("demo")
-def run_demo(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures and the page.")] = Path("demo"),
-) -> None:
-    """Explain the bundled samples with the bundled models, and write a page to look at."""
+@app.command("demo", rich_help_panel=EXPLAIN)
+def run_demo(out: BundlesFolder = Path("demo")) -> None:
+    """Explain the bundled samples with the bundled models, and write a page that shows them."""
     from xai_tf.bundles.index import write_page
     from xai_tf.bundles.write import save_bundle
     from xai_tf.cli.demo import DEMOS, SAMPLES
