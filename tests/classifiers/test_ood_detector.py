@@ -606,7 +606,7 @@ def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, 
 
     assert done.exit_code == 0
     assert "Left out of noise" in done.stderr
-    assert "No file of torn can be read" in done.stderr
+    assert "Cannot read any file of torn" in done.stderr
     measures = {m["split"]: m for m in json.loads(done.stdout)["measures"]}
     assert set(measures) == {"test", "noise"}
     assert measures["noise"]["count"] == 1

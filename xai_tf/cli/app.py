@@ -109,9 +109,9 @@ class CommandGroup(TyperGroup):
         for command in self.commands.values():
             command.help = _unwrapped(command.help or "")
             command.params = sorted([*command.params, *_params_of(_general)], key=_panel_number)
-            _hide_types_of_flags(command.params)
-            context = typer.Context(command, help_option_names=HELP)
-            setattr(command.get_help_option(context), PANEL, GENERAL)
+            help_option = command.get_help_option(typer.Context(command, help_option_names=HELP))
+            setattr(help_option, PANEL, GENERAL)
+            _hide_types_of_flags([*command.params, help_option])
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, panel by panel."""
