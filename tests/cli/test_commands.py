@@ -411,7 +411,7 @@ def test_a_picture_of_a_spectrogram_is_explained_and_made_audible(run, listener,
     assert code == 0
     assert rate == 8000
     assert np.abs(sound).max() > 0.4
-    assert "The sound was rebuilt from the picture" in err
+    assert "The sound was reconstructed from the picture" in err
 
 
 def test_grad_cam_follows_the_layers_through_the_depth(run, asking, tmp_path):
@@ -484,7 +484,7 @@ def odd_models(pets, tmp_path_factory):
 
 
 REFUSED = {
-    "text": (["{letter}"], "is no picture"),
+    "text": (["{letter}"], "is not a picture"),
     "missing file": (["nowhere.png"], "no file nowhere.png"),
     "sound": (["{sound}"], "is a sound"),
     "empty folder": (["{empty}"], "holds no file"),
@@ -663,7 +663,7 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
     assert code == 0
     assert json.loads(out)["metrics"]
     assert "16 files in 8 groups, split by group." in err
-    assert "normal/3.png is no picture" in err
+    assert "normal/3.png: it is not a picture" in err
     card = (tmp_path / "out" / "tiny.md").read_text()
     assert "xai-tf train train.csv --task lung_opacity" in card
     assert "--finding Edema --skip-bad" in card
@@ -672,13 +672,13 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
 WASTED = {
     "name": (["--name", "a/b"], "Expected a file name without a folder"),
     "rate": (["--name", "x", "--rate", "nan"], "Expected a learning rate between 0 and 1"),
-    "further set": (["--name", "x", "--also-test", "more={bad}"], "letter.png is no picture"),
+    "further set": (["--name", "x", "--also-test", "more={bad}"], "letter.png: it is not a picture"),
     "out": (["--name", "x", "--out", "{file}"], "cannot be written"),
     "card": (["--name", "old"], "as a model card"),
     "task": (["--name", "x", "--task", "xray"], "no task 'xray'"),
     "backbone": (["--name", "x", "--backbone", "vgg"], "no backbone 'vgg'"),
     "layout": (["--name", "x", "--layout", "foldr"], "Did you mean 'folder'?"),
-    "finding": (["--name", "x", "--finding", "Edema"], "findings and views stand in a CSV file"),
+    "finding": (["--name", "x", "--finding", "Edema"], "findings and views are columns of a CSV file"),
     "group": (["--name", "x", "--group", "(normal|opacity)"], "8 files in 1 group (normal)"),
     "share": (["--name", "x", "--validation", "15"], "Invalid value for --validation: 15.0"),
 }

@@ -412,7 +412,7 @@ def test_names_are_text_never_markup(browser, site, tmp_path):
         ("empty.png", b"", "empty.png is empty"),
         ("words.png", b"these are words, not pixels", "words.png is no picture"),
         ("x.exe.png", b"MZ" + bytes(5_000_000), "x.exe.png is no picture"),
-        ("cut.wav", (SAMPLES / "speech_human.wav").read_bytes()[:2000], "cut.wav is cut off"),
+        ("cut.wav", (SAMPLES / "speech_human.wav").read_bytes()[:2000], "cut.wav is truncated"),
     ],
 )
 def test_a_bad_file_is_a_lasting_message_and_the_page_lives_on(page, name, content, said):

@@ -855,7 +855,7 @@ def test_the_gallery_turns_its_pages_and_draws_thumbnails(fresh):
 
 def test_names_of_files_are_text(fresh):
     fresh.get_by_text("<img src=x onerror=document.title='hit'>.png").first.wait_for()
-    fresh.get_by_text("<b>torn.png is no picture").wait_for()
+    fresh.get_by_text("<b>torn.png: it is not a picture").wait_for()
 
     assert "hit" not in fresh.title()
 

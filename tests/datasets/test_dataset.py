@@ -329,7 +329,7 @@ def test_an_unreadable_file_is_named(tmp_path):
     folder_of_photos(tmp_path, cat=2, dog=2)
     (tmp_path / "dog" / "01.png").write_text("Dear all,")
 
-    with pytest.raises(InputError, match=r"dog/01\.png is no picture"):
+    with pytest.raises(InputError, match=r"dog/01\.png: it is not a picture"):
         read_folder(tmp_path, PHOTOS, SIZE)
 
 
@@ -344,7 +344,7 @@ def test_an_unreadable_file_among_good_ones_is_named_with_a_way_round_it(tmp_pat
     folder_of_photos(tmp_path, cat=6, dog=6)
     (tmp_path / "dog" / "01.png").write_text("Dear all,")
 
-    with pytest.raises(InputError, match=r"dog/01\.png is no picture.* --skip-bad"):
+    with pytest.raises(InputError, match=r"dog/01\.png: it is not a picture.* --skip-bad"):
         read_splits(tmp_path, PHOTOS, SIZE)
 
 
@@ -358,7 +358,7 @@ def test_an_unreadable_file_is_left_out_and_noted_if_asked_for(tmp_path):
     read = [part.paths[number].name for part in parts for number in part.files]
     assert len(read) == 23
     assert len(splits.notes) == 1
-    assert "dog/01.png is no picture" in splits.notes[0]
+    assert "dog/01.png: it is not a picture" in splits.notes[0]
     for part in parts:
         assert [part.sample(row).image[0, 0, 0] for row in range(len(part.labels))] == [
             pytest.approx(_level(part.paths[number])) for number in part.files

@@ -557,7 +557,7 @@ def test_listen_says_that_a_picture_was_rebuilt(tmp_path, model_file, burst):
     )
 
     assert result.exit_code == 0
-    assert "rebuilt from the picture" in result.stderr
+    assert "reconstructed from the picture" in result.stderr
     assert (tmp_path / "out" / "only_for.wav").is_file()
 
 

@@ -13,7 +13,7 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood_detector import OODDetector, by_file, fit_detector
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.errors import ModelError
-from xai_tf.inputs.augmentation import stored_otherwise
+from xai_tf.inputs.augmentation import with_storage_artifacts
 from xai_tf.inputs.sample import Sample
 from xai_tf.progress import Progress, silent
 from xai_tf.statistics import wilson
@@ -184,7 +184,7 @@ def fit_ood_detector(
     """
     layer = ood_layer(classifier)
     rng = np.random.default_rng(0)
-    copies = np.stack([stored_otherwise(image, rng) for image in train.images])
+    copies = np.stack([with_storage_artifacts(image, rng) for image in train.images])
     seen, again, held_out = (
         means_of(classifier, layer, images, progress)
         for images in (train.images, copies, validation.images)
