@@ -99,7 +99,7 @@ def test_a_folder_is_explained_into_itself_or_above_itself(
     assert "4 of 4 files are explained" in second[2]
     code, told, err = run("explain", Path(out, "b"), *words[3:])
     assert (code, told) == (2, "")
-    assert f"besides the results in {Path(out)}" in err
+    assert f"beside what lies in {Path(out)} already" in err
 
 
 def test_a_file_named_twice_is_explained_once_with_its_truth(
@@ -159,12 +159,12 @@ def test_the_same_question_is_answered_once_and_another_anew(run, asking, folder
     code, out, err = run(*words, "saliency")
     second = {path: path.stat().st_mtime_ns for path in first}
     _, _, other = run(*words, "gradient_input")
-    _, _, again = run(*words, "gradient_input", "--overwrite")
+    _, _, again = run(*words, "gradient_input", "--anew")
 
     assert code == 0
     assert explained(json.loads(out)) == ["b.png", "a.png", "z.png", "a.png"]
     assert "3 of 4 files are explained" in err
-    assert "add --overwrite" in err
+    assert "add --anew" in err
     assert [path.parent.name for path in first if first[path] != second[path]] == ["a"]
     assert "answers to another question (methods) about b, a, z and 1 more" in other
     assert "give another --out" in other

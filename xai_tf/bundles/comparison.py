@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,27 @@ from xai_tf.metrics.compare import Comparison, compare
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.tables import describe_metrics, describe_scores
 from xai_tf.progress import Progress, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonSettings:
+    """Which methods are compared on a file, and by which metrics.
+
+    Attributes:
+        methods: names in `METHODS`.
+        metrics: names in `METRICS`; each scores the methods it applies to.
+        target: the class to explain; the predicted one if left out.
+        contrast: a second class: why the target rather than this one.
+        settings: by the name of a method or metric, the settings that differ from its defaults.
+        seed: random seed for methods and metrics.
+    """
+
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]
+    target: str | int | None = None
+    contrast: str | int | None = None
+    settings: Mapping[str, Settings] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +75,7 @@ class ComparedFile:
 def compare_file(
     classifier: Classifier,
     path: Path,
-    methods: Sequence[str],
-    metrics: Sequence[str],
-    *,
-    target: str | int | None = None,
-    contrast: str | int | None = None,
-    settings: Mapping[str, Settings] | None = None,
-    seed: int = 0,
+    settings: ComparisonSettings,
     progress: Progress = silent,
 ) -> ComparedFile:
     """Explain a file by several methods, and score each; of a long recording, its decisive window.
@@ -68,12 +83,7 @@ def compare_file(
     Args:
         classifier: the model.
         path: the file.
-        methods: names in `METHODS`.
-        metrics: names in `METRICS`.
-        target: as for `compare`.
-        contrast: as for `compare`.
-        settings: as for `compare`.
-        seed: random seed for methods and metrics.
+        settings: what is compared.
         progress: called with (passes done, passes in all).
 
     Raises:
@@ -81,17 +91,17 @@ def compare_file(
         XaiTfError: as `compare`.
     """
     reading = read_and_predict(classifier, path)
-    label, other = question(classifier, reading.prediction, target, contrast)
+    label, other = question(classifier, reading.prediction, settings.target, settings.contrast)
     window = reading.most_decisive(classifier.target(label, other), 1)[0]
     comparison = compare(
         classifier,
         reading.samples[window],
-        methods,
-        metrics,
+        settings.methods,
+        settings.metrics,
         target=label,
         contrast=other,
-        settings=settings,
-        seed=seed,
+        settings=settings.settings,
+        seed=settings.seed,
         progress=progress,
     )
     return ComparedFile(reading, window, comparison, disagreement_map(comparison.explanations))

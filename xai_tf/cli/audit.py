@@ -14,19 +14,18 @@ from rich.table import Table
 from xai_tf.cli import completion
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
 from xai_tf.cli.console import answer, note, reported, warn, with_progress
-from xai_tf.cli.files import files_of, save_figure
+from xai_tf.cli.figures import save_figure
+from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
     Files,
     Method,
-    Model,
-    Preprocessing,
+    ModelFlags,
     Target,
-    TaskName,
-    load_classifier,
+    check_classes,
     tell_doubt,
 )
+from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import OutputError, pick
 from xai_tf.regions.registry import PARTITIONS
@@ -51,16 +50,14 @@ PictureFolder = Annotated[
 
 
 @app.command("audit", rich_help_panel=EVALUATE)
+@takes_records
 def audit_files(
     files: Files,
-    model: Model,
+    model: ModelFlags,
     method: Method = "grad_cam",
     target: Target = None,
     by: By = None,
     out: PictureFolder = None,
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how much evidence lies in which region of FILES, with alarms for suspicious regions.
@@ -75,9 +72,8 @@ def audit_files(
         pick(PARTITIONS, name, "partition")
     if out and out.exists() and not out.is_dir():
         raise OutputError(f"{out} is not a folder. Give another --out.")
-    classifier = load_classifier(model, task, classes, preprocessing)
-    if target is not None:
-        classifier.label(target)
+    classifier = model.load()
+    check_classes(classifier, target)
     paths = files_of(files, classifier)
     audits, described = [], []
     audit = partial(audit_file, classifier, method=method, target=target, by=by or ())

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from xai_tf.agreement.agreement import Agreement
 from xai_tf.agreement.disagreement import DisagreementMap
+from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading
 from xai_tf.cli.app import EVALUATE, OUTPUT, app
 from xai_tf.cli.console import answer, note, progress_of, warn
@@ -20,22 +21,19 @@ from xai_tf.cli.explain import DEFAULT_METHODS
 from xai_tf.cli.files import check_kind
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
     Contrast,
     Methods,
     Metrics,
-    Model,
-    Preprocessing,
+    ModelFlags,
     Seed,
     Settings,
     Target,
-    TaskName,
-    load_classifier,
+    check_classes,
     tell_doubt,
     tell_warnings,
 )
-from xai_tf.cli.scores import asked_metrics, tell_costs
-from xai_tf.cli.settings import parse_settings, picked_methods
+from xai_tf.cli.records import takes_records
+from xai_tf.cli.scores import parse_methods_and_metrics, tell_costs
 from xai_tf.metrics.compare import Comparison
 from xai_tf.metrics.score import Score
 
@@ -56,9 +54,10 @@ MapFolder = Annotated[
 
 
 @app.command("compare", rich_help_panel=EVALUATE)
+@takes_records
 def compare_methods(
     file: File,
-    model: Model,
+    model: ModelFlags,
     method: Methods = None,
     score: Metrics = DEFAULT_METRICS,
     target: Target = None,
@@ -66,53 +65,42 @@ def compare_methods(
     settings: Settings = None,
     seed: Seed = 0,
     out: MapFolder = None,
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain FILE by several methods, score each, and show how far they agree.
 
     With --out, the result is stored as `explain` stores it, for viewing and for `report`.
     """
-    from xai_tf.bundles.comparison import (
-        compare_file,
-        comparison_folder,
-        describe_comparison,
-        save_comparison,
-    )
+    from xai_tf.bundles import comparison
 
-    methods = picked_methods(method or DEFAULT_METHODS)
-    metrics = asked_metrics(score or DEFAULT_METRICS, methods)
-    chosen = parse_settings(settings or [], methods, metrics)
-    classifier = load_classifier(model, task, classes, preprocessing)
-    for name in filter(None, (target, contrast)):
-        classifier.label(name)
+    methods, metrics, chosen = parse_methods_and_metrics(
+        method or DEFAULT_METHODS, score or DEFAULT_METRICS, settings
+    )
+    request = comparison.ComparisonSettings(
+        methods=tuple(methods),
+        metrics=tuple(metric.name for metric in metrics),
+        target=target,
+        contrast=contrast,
+        settings=chosen,
+        seed=seed,
+    )
+    classifier = model.load()
+    check_classes(classifier, target, contrast)
     check_kind(file, classifier)
-    folder = comparison_folder(out, file) if out else None
+    folder = comparison.comparison_folder(out, file) if out else None
     tell_costs(classifier, methods, metrics, chosen)
     with progress_of(f"{file.name}: {len(methods)} methods") as progress:
-        compared = compare_file(
-            classifier,
-            file,
-            methods,
-            [metric.name for metric in metrics],
-            target=target,
-            contrast=contrast,
-            settings=chosen,
-            seed=seed,
-            progress=progress,
-        )
-    data = describe_comparison(classifier, compared)
+        compared = comparison.compare_file(classifier, file, request, progress)
+    data = comparison.describe_comparison(classifier, compared)
     if folder:
-        note(f"Open {save_comparison(folder, classifier, compared)}")
         data["folder"] = str(folder)
-    tell_doubt(classifier)
-    _tell_warnings(compared)
+        note(f"Open {comparison.save_comparison(folder, classifier, compared)}")
+    _tell_warnings(classifier, compared)
     answer(as_json, data, _tables(compared))
 
 
-def _tell_warnings(compared: ComparedFile) -> None:
+def _tell_warnings(classifier: Classifier, compared: ComparedFile) -> None:
+    tell_doubt(classifier)
     tell_warnings(compared.reading, explained=True)
     found = compared.comparison
     for explanation, row in zip(found.explanations, found.scores, strict=True):

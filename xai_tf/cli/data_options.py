@@ -76,8 +76,8 @@ class DataFlags:
         str | None,
         typer.Option(
             metavar="REGEX",
-            help="Keep files together in one split if their paths match here, such as "
-            "'(patient\\d+)'.",
+            help="Regular expression whose first group, such as '(patient\\d+)', names files that "
+            "must stay in one split.",
             rich_help_panel=DATA,
         ),
     ] = DataOptions.group

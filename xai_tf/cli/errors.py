@@ -16,14 +16,11 @@ from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
 from xai_tf.cli.console import answer, complain, note, progress_of, warn
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
     Method,
-    Model,
-    Preprocessing,
-    TaskName,
-    load_classifier,
+    ModelFlags,
     tell_doubt,
 )
+from xai_tf.cli.records import takes_records
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,17 +59,15 @@ ReportFolder = Annotated[
 
 
 @app.command("errors", rich_help_panel=EVALUATE)
+@takes_records
 def study_errors(
     folder: LabelledSource,
-    model: Model,
+    model: ModelFlags,
     method: Method = "grad_cam",
     top: Top = 12,
     train: TrainingData = None,
     split: Split = None,
     out: ReportFolder = Path("errors"),
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain what a model gets wrong in FOLDER, the most confident mistakes first.
@@ -87,7 +82,7 @@ def study_errors(
         source=folder, method=method, top=top, train=train, split=split, out=out
     )
     settings.check()
-    classifier = load_classifier(model, task, classes, preprocessing)
+    classifier = model.load()
     with progress_of("reading") as progress:
         report = report_errors(classifier, settings, progress, note)
     for path, why in report.unreadable:

@@ -29,37 +29,34 @@ from xai_tf.cli.files import files_of, hears, kept_answers, truths
 from xai_tf.cli.options import (
     DEFAULT_OPACITY,
     AsJson,
-    Classes,
     Contrast,
     Files,
     Layer,
     Methods,
     Metrics,
-    Model,
+    ModelFlags,
     Opacity,
     Overwrite,
-    Preprocessing,
     Seed,
     Settings,
     SharedScale,
     Target,
-    TaskName,
     UntilStable,
     Windows,
     WithRegions,
-    load_classifier,
+    check_classes,
     tell_doubt,
     tell_warnings,
 )
 from xai_tf.cli.predict import table_row
+from xai_tf.cli.records import takes_records
 from xai_tf.cli.scores import (
     Amount,
-    asked_metrics,
+    parse_methods_and_metrics,
     score_table,
     score_with_bar,
     tell_costs,
 )
-from xai_tf.cli.settings import parse_settings, picked_methods
 from xai_tf.errors import SettingError
 from xai_tf.files import check_place
 from xai_tf.inputs.sample import Sample
@@ -74,9 +71,10 @@ BundlesFolder = Annotated[
 
 
 @app.command("explain", rich_help_panel=EXPLAIN)
+@takes_records
 def explain_files(
     files: Files,
-    model: Model,
+    model: ModelFlags,
     method: Methods = None,
     target: Target = None,
     contrast: Contrast = None,
@@ -91,9 +89,6 @@ def explain_files(
     regions: WithRegions = False,
     out: BundlesFolder = Path("explanations"),
     overwrite: Overwrite = False,
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain why a model predicts what it predicts for FILES.
@@ -107,16 +102,13 @@ def explain_files(
     from xai_tf.bundles.write import MANIFEST, bundle_names, describe_audit, save_bundle
     from xai_tf.regions import audit, regions_of
 
-    methods = picked_methods(method or DEFAULT_METHODS)
-    metrics = asked_metrics(score, methods) if score else []
-    chosen = parse_settings(settings or [], methods, metrics)
+    methods, metrics, chosen = parse_methods_and_metrics(method or DEFAULT_METHODS, score, settings)
     if until_stable is not None:
         _tell_limits(methods, until_stable, chosen)
     if layer and not any(METHODS[name].needs_layer for name in methods):
         raise SettingError(f"{', '.join(methods)} looks at no layer. Leave --layer out.")
-    classifier = load_classifier(model, task, classes, preprocessing)
-    for name in filter(None, (target, contrast)):
-        classifier.label(name)
+    classifier = model.load()
+    check_classes(classifier, target, contrast)
     if target is not None and contrast is not None:
         check_contrast(classifier, classifier.label(target), classifier.label(contrast))
     paths = files_of(files, classifier, out)

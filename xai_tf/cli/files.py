@@ -1,78 +1,69 @@
-"""The files that a command reads, those in folders included, and the pictures that it writes."""
+"""The files that a command is given: found in folders, in a stated order; what is done of them."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.console import note
 from xai_tf.datasets.layouts import label_in_path, readable_files
 from xai_tf.datasets.listing import some
-from xai_tf.errors import InputError, OutputError
+from xai_tf.errors import InputError
 from xai_tf.files import SCRATCH
 from xai_tf.inputs.audio import SOUND_SUFFIXES
 from xai_tf.inputs.sample import PICTURE_SUFFIXES
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 def files_of(given: list[Path], classifier: Classifier, out: Path | None = None) -> list[Path]:
-    """The files themselves, with each folder replaced by the readable files in and below it.
+    """The files themselves, with folders replaced by what can be read in and below them.
 
-    The files of a folder are ordered by path. Hidden files are left out, and so is what an earlier
-    run may have written: everything in `out` if that lies below a given folder, or the bundles in
-    `out` if it is the folder itself or above it. No file comes twice, however it is named.
-
-    Args:
-        given: files and folders.
-        classifier: the model that is to read them.
-        out: the folder that the command writes to, if there is one.
+    Files of a folder come in the order of their paths; hidden ones are left out, and so is what an
+    earlier run may have left: all that lies in `out` below a folder given, or the bundles in `out`
+    where that is the folder itself or above it. No file comes twice, however it is named.
 
     Raises:
-        InputError: a folder holds no such file, or a sound is given to an image model.
+        InputError: a folder holds no such file, or a sound is given to a model of pictures.
     """
     suffixes = classifier.task.suffixes if classifier.task else PICTURE_SUFFIXES
-    files: list[Path] = []
+    found: list[Path] = []
     for path in given:
         if not path.is_dir():
             check_kind(path, classifier)
-            files.append(path)
+            found.append(path)
             continue
         readable = readable_files(path, suffixes)
         inside = [file for file in readable if out is None or not _left_by_a_run(file, path, out)]
         if not inside:
-            beside = f" besides the results in {out}" if readable else ""
+            beside = f" beside what lies in {out} already" if readable else ""
             raise InputError(
                 f"{path} holds no file that {classifier.name!r} reads ({', '.join(suffixes)})"
                 f"{beside}."
             )
-        files += inside
-    unique: dict[Path, Path] = {}
-    for path in files:
-        unique.setdefault(path.resolve(), path)
-    return list(unique.values())
+        found += inside
+    named: dict[Path, Path] = {}
+    for path in found:
+        named.setdefault(path.resolve(), path)
+    return list(named.values())
 
 
 def check_kind(path: Path, classifier: Classifier) -> None:
-    """Raise an InputError if a sound is given to an image model."""
+    """Raise an InputError where a sound is given to a model of pictures."""
     if path.suffix.lower() in SOUND_SUFFIXES and not hears(classifier):
         raise InputError(
-            f"{path} is a sound, but {classifier.name!r} is an image model. Give an audio model, "
-            "or --task deepfake_audio if it was trained on spectrograms."
+            f"{path} is a sound, and {classifier.name!r} looks at pictures. Take a model for "
+            "sound, or add --task deepfake_audio if it was trained on spectrograms."
         )
 
 
 def hears(classifier: Classifier) -> bool:
-    """Whether a model reads sounds, which may have many windows."""
+    """Whether a model is given sounds, which may have many windows."""
     return classifier.task is not None and bool(set(SOUND_SUFFIXES) & set(classifier.task.suffixes))
 
 
 def truths(given: list[Path], paths: list[Path], classes: tuple[str, ...]) -> dict[Path, int]:
-    """The labels of files in folders that are named after classes, within the given folders."""
+    """The labels of files that lie in folders named as classes, within the folders given."""
     return {
         path: label
         for folder in (place.absolute() for place in given if place.is_dir())
@@ -80,25 +71,6 @@ def truths(given: list[Path], paths: list[Path], classes: tuple[str, ...]) -> di
         if path.absolute().is_relative_to(folder)
         and (label := label_in_path(path.absolute(), folder, classes)) is not None
     }
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as scratch:
-            new = Path(scratch, "new.png")
-            figure.savefig(new)
-            new.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {path}: {error.strerror or error}. Free some space, or give another "
-            "--out."
-        ) from error
 
 
 def kept_answers(
@@ -125,7 +97,7 @@ def kept_answers(
     if kept:
         note(
             f"{len(kept)} of {len(names)} files are explained in {out} already, by the same "
-            "question, and are kept. To explain them again add --overwrite."
+            "question, and are kept. To explain them again add --anew."
         )
     if others:
         what = ", ".join(sorted(set().union(*others.values())))
@@ -138,7 +110,7 @@ def kept_answers(
 
 
 def _left_by_a_run(file: Path, folder: Path, out: Path) -> bool:
-    """Whether a file of a given folder may be something that an earlier run wrote to `out`."""
+    """Whether a file of a folder that is given may be what an earlier run wrote in `out`."""
     from xai_tf.bundles.write import MANIFEST
 
     file, folder, out = file.resolve(), folder.resolve(), out.resolve()

@@ -20,19 +20,17 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import MARK
 from xai_tf.cli.app import EXPLAIN, OUTPUT, QUESTION, app
 from xai_tf.cli.console import answer, note, progress_of, reported, warn, with_progress
-from xai_tf.cli.files import files_of, save_figure
+from xai_tf.cli.figures import save_figure
+from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
     Method,
-    Model,
-    Preprocessing,
+    ModelFlags,
     Target,
-    TaskName,
-    load_classifier,
     tell_doubt,
     tell_warnings,
 )
+from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import InputError, OutputError
 from xai_tf.files import check_place
@@ -56,16 +54,14 @@ ProfilePicture = Annotated[
 
 
 @app.command("listen", rich_help_panel=EXPLAIN)
+@takes_records
 def listen_to_file(
     file: SoundFile,
-    model: Model,
+    model: ModelFlags,
     method: Method = "kernel_shap",  # predicts changes of the logit best: benchmarks/audible.py
     target: Target = None,
     top: Regions = 3,
     out: SoundFolder = Path("listening"),
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the evidence audible: the decisive parts of FILE alone, and FILE without them.
@@ -77,7 +73,7 @@ def listen_to_file(
 
     picked_methods([method])
     check_place(out, REGIONS)
-    classifier = load_classifier(model, task, classes, preprocessing)
+    classifier = model.load()
     check_hears(classifier)
     with progress_of(f"{file.name}: {METHODS[method].title}") as progress:
         _, explanation = explain_decisive_window(classifier, file, method, target, progress)
@@ -90,14 +86,12 @@ def listen_to_file(
 
 
 @app.command("profile", rich_help_panel=EXPLAIN)
+@takes_records
 def profile_folder(
     folder: SourceFolder,
-    model: Model,
+    model: ModelFlags,
     method: Method = "grad_cam",
     out: ProfilePicture = Path("profile.png"),
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which frequency bands and times decide, for each class that is predicted in FOLDER.
@@ -109,7 +103,7 @@ def profile_folder(
         raise OutputError(
             f"Invalid value for --out: {out}. Expected the name of a PNG file, such as profile.png."
         )
-    classifier = load_classifier(model, task, classes, preprocessing)
+    classifier = model.load()
     check_hears(classifier)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder. Give a folder of sounds.")

@@ -63,7 +63,7 @@ def list_models(as_json: AsJson = False) -> None:
 
 @app.command("tasks", rich_help_panel=MODELS_AND_DATA)
 def list_tasks(as_json: AsJson = False) -> None:
-    """List the tasks: their question, their classes, and thereby how files are read."""
+    """List the tasks with the question and the classes of each."""
     table, rows = Table("name", "question", "classes"), []
     for task in TASKS.values():
         table.add_row(task.name, task.question, ", ".join(task.classes) or "those of the model")

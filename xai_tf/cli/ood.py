@@ -48,7 +48,7 @@ def fit_ood_file(
     """Fit the detector that warns about inputs unlike the training data of MODEL.
 
     Give the model's own training data, with the data options of its training, so that the splits
-    are the same. The detector is stored beside the model. `train` and `tune` fit it themselves.
+    are the same. The detector is stored beside the model. `train` and `tune` fit one automatically.
     """
     from xai_tf.training.ood import OODSettings, fit_and_store
 

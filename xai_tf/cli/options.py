@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ Files = Annotated[
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="Name of a bundled model (see `xai-tf models`), or path of a Keras model file.",
+        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
         autocompletion=completion.models,
     ),
 ]
@@ -39,7 +40,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Name of a bundled model (see `xai-tf models`), or path of a Keras model file.",
+        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
         rich_help_panel=QUESTION,
         autocompletion=completion.models,
     ),
@@ -201,6 +202,27 @@ Seed = Annotated[
     int,
     typer.Option(min=0, help="Random seed for methods and metrics.", rich_help_panel=ADVANCED),
 ]
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """A model and how it is used, as options of a command; see `records.takes_records`."""
+
+    model: Model
+    task: TaskName = None
+    classes: Classes = None
+    preprocessing: Preprocessing = None
+
+    def load(self) -> Classifier:
+        """Load the model."""
+        return load_classifier(self.model, self.task, self.classes, self.preprocessing)
+
+
+def check_classes(classifier: Classifier, *names: str | None) -> None:
+    """Raise an UnknownNameError if a name, where there is one, is no class of the model."""
+    for name in names:
+        if name is not None:
+            classifier.label(name)
 
 
 def load_classifier(

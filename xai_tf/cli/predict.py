@@ -15,30 +15,25 @@ from xai_tf.cli.console import answer, reported, with_progress
 from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
     Files,
-    Model,
-    Preprocessing,
-    TaskName,
-    load_classifier,
+    ModelFlags,
     tell_doubt,
     tell_warnings,
 )
+from xai_tf.cli.records import takes_records
 
 
 @app.command("predict", rich_help_panel=EXPLAIN)
+@takes_records
 def predict_files(
     files: Files,
-    model: Model,
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
+    model: ModelFlags,
     as_json: AsJson = False,
 ) -> None:
     """Predict the class of each of FILES."""
     from xai_tf.bundles.write import describe_reading
 
-    classifier = load_classifier(model, task, classes, preprocessing)
+    classifier = model.load()
     rows: list[dict[str, Any]] = []
     table, failed = Table("file", "class", "probability", "margin", "windows"), 0
     paths = files_of(files, classifier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from inspect import Parameter
@@ -42,10 +43,9 @@ def takes_records(command: Callable[..., None]) -> Callable[..., None]:
             else [parameter.replace(kind=Parameter.KEYWORD_ONLY)]
         )
     ]
+    functools.update_wrapper(with_options, command)
     with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {one.name: one.annotation for one in parameters}
-    with_options.__doc__ = command.__doc__
-    with_options.__name__ = command.__name__
     return with_options
 
 

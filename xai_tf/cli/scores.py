@@ -14,6 +14,7 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Method, Settings
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.console import note, progress_of
+from xai_tf.cli.settings import parse_settings, picked_methods
 from xai_tf.metrics.metric import Metric, choose
 from xai_tf.metrics.score import Planned, Score, plan, score, seconds, seconds_a_pass
 from xai_tf.metrics.tables import HEAD, score_cells
@@ -61,6 +62,20 @@ def asked_metrics(given: str, methods: Sequence[str]) -> list[Metric]:
     """
     names = [name.strip() for name in given.split(",") if name.strip()]
     return choose(names, [METHODS[name] for name in methods])
+
+
+def parse_methods_and_metrics(
+    methods: Sequence[str], score: str | None, settings: Sequence[str] | None
+) -> tuple[list[str], list[Metric], dict[str, dict[str, float]]]:
+    """What `--method`, `--score` and `--set` say: methods, metrics, and settings of either by name.
+
+    Raises:
+        UnknownNameError: there is no such method, metric or setting.
+        SettingError: a metric applies to none of the methods, or a setting is out of its range.
+    """
+    names = picked_methods(methods)
+    metrics = asked_metrics(score, names) if score else []
+    return names, metrics, parse_settings(settings or (), names, metrics)
 
 
 def tell_costs(

@@ -21,7 +21,7 @@ def picked_methods(names: Sequence[str]) -> list[str]:
 
 
 def parse_settings(
-    given: list[str], methods: list[str], metrics: list[Metric]
+    given: Sequence[str], methods: Sequence[str], metrics: Sequence[Metric]
 ) -> dict[str, dict[str, float]]:
     """Parse METHOD.SETTING=VALUE and METRIC.SETTING=VALUE; check names and ranges.
 
