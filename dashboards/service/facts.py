@@ -43,7 +43,7 @@ class ModelFacts:
         """The passes that an explanation, or judging it once it is made, will take."""
         asked = request.explanation if isinstance(request, Judge) else request
         method = METHODS[asked.method]
-        own = method.cost(method.settings(dict(asked.settings), self.baseline), self.image_size)
+        own = method.cost(method.settings(asked.question.given, self.baseline), self.image_size)
         if asked is request:
             return own
         costs = [

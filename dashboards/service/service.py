@@ -143,7 +143,7 @@ class Service:
             if isinstance(request, Judge):
                 return True
             method = METHODS[request.method]
-            settings = method.settings(dict(request.settings), 0.0)
+            settings = method.settings(request.question.given, 0.0)
             return method.cost(settings, (224, 224)).evaluations > SLOW_PASSES
         except (XaiTfError, KeyError):  # the worker says what is wrong with it
             return False
@@ -211,7 +211,7 @@ class Service:
         """Keep an answer; that of a run until stable is the one of so many samples, too."""
         self.answers.put(requests, answer)
         first = requests[0]
-        if isinstance(first, Explain) and first.until_stable is not None:
+        if isinstance(first, Explain) and first.question.until_stable is not None:
             taken = unpack(answer, first).settings[SAMPLES]
             self.answers.put([request.of_samples(taken) for request in requests], answer)
 

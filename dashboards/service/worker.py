@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 PROGRESS_SECONDS = 0.1  # between two reports
-NICENESS = 10
+NICENESS = int(os.environ.get("XAI_TF_NICENESS", "10"))  # 0 gives way to no other program
 OUT_OF_MEMORY = (
     "The server has too little memory for this request. Take fewer samples, a smaller model or a "
     "shorter recording."

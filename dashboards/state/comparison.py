@@ -198,9 +198,9 @@ class Comparison(param.Parameterized):
         self.param.update(cells=cells, running=sum(cell.busy for cell in cells.values()))
 
     def _cell(self, method: str, wanted: int | str, before: Cell | None) -> Cell:
-        request = replace(
-            self.explorer.request(method), contrast=None, layer=None, target=self._target(wanted)
-        )
+        request = self.explorer.request(method)
+        question = replace(request.question, contrast=None, layer=None, target=self._target(wanted))
+        request = replace(request, question=question)
         if isinstance(wanted, str):
             model = self.workspace.service.models[wanted]
             request = replace(request, model=model)

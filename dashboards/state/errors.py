@@ -14,6 +14,7 @@ from dashboards.service.requests import Explain, Upload
 from dashboards.state.labelled_run import LabelledRun
 from dashboards.state.neighbors import NeighborSearch
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
 
@@ -212,12 +213,15 @@ class ErrorStudy(LabelledRun):
         predictions = self.results.predictions
         model = self.models[predictions.model]
         wanted = {
-            side: Explain(model, self.file, self.method, target=target)
+            side: Explain(model, self.file, Question(self.method, target=target))
             for side, target in self.targets.items()
         }
         # One logit is the difference of the classes: the contrast is the called class's own map.
         if len(predictions.logits[0]) > 1 and METHODS[self.method].class_specific:
-            wanted[CONTRAST] = replace(wanted[CALLED], contrast=self.targets[TRUTH])
+            wanted[CONTRAST] = replace(
+                wanted[CALLED],
+                question=replace(wanted[CALLED].question, contrast=self.targets[TRUTH]),
+            )
         return wanted
 
     def _thumbnail(self, results: EvaluationResults, number: int) -> bytes | str:

@@ -14,9 +14,9 @@ from dashboards.service.service import Job
 from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace
 from xai_tf.attribution.convergence import WANTED, settled
-from xai_tf.attribution.explain import sample_limit
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question, sample_limit
 from xai_tf.errors import SettingError, XaiTfError
 
 MAX_MADE = 200  # explanations that are kept for a visitor: 0.2 MB each of 224 x 224, and as drawn
@@ -81,17 +81,15 @@ class Explorer(param.Parameterized):
     def _question(self, name: str) -> Explain:
         workspace, entry = self.workspace, METHODS[name]
         target = workspace.reading.prediction.label if self.target == PREDICTED else self.target
-        return Explain(
-            workspace.model,
-            workspace.file,
+        question = Question(
             name,
-            window=workspace.window,
             target=target,
             contrast=None if self.contrast in (NOTHING, target) else self.contrast,
             layer=self.layer or None if entry.needs_layer else None,
             seed=self.seed if entry.stochastic else 0,
-            settings=tuple(self.settings.get(name, {}).items()),
+            settings=self.settings.get(name, {}),
         )
+        return Explain(workspace.model, workspace.file, question, workspace.window)
 
     def seconds(self, method: str | None = None) -> float | None:
         """What it will take, in seconds; None while the model's speed is not known."""
@@ -150,7 +148,8 @@ class Explorer(param.Parameterized):
         if found and (found.exact or settled(found.stability, WANTED)):
             return None
         limit = max(sample_limit(METHODS[self.method], WANTED), request.samples)
-        asked = replace(request.of_samples(limit), until_stable=WANTED)
+        asked = request.of_samples(limit)
+        asked = replace(asked, question=replace(asked.question, until_stable=WANTED))
         return self._going_on(asked)
 
     def run_until_stable(self) -> None:
@@ -179,14 +178,10 @@ class Explorer(param.Parameterized):
         if request is None or not (entry.needs_layer and entry.class_specific):
             self.stages = []
             return
-        asked = ThroughLayers(
-            request.model,
-            request.file,
-            request.method,
-            request.window,
-            request.target,
-            request.contrast,
+        question = Question(
+            request.method, target=request.question.target, contrast=request.question.contrast
         )
+        asked = ThroughLayers(request.model, request.file, question, request.window)
         self._stages_of = self.workspace.visitor.submit(asked, "stages")
         self._stages_of.watch(self._heard_stages)
 
@@ -195,7 +190,7 @@ class Explorer(param.Parameterized):
 
         That of a run until stable is the answer to the question of so many samples.
         """
-        if request.until_stable is not None:
+        if request.question.until_stable is not None:
             request = request.of_samples(answer.settings[SAMPLES])
         self.made[key(request)] = (request, answer)
         while len(self.made) > MAX_MADE:
@@ -263,7 +258,7 @@ class Explorer(param.Parameterized):
             return
         if job.state == "done":
             answer = self.keep(job.request, job.answer)
-            if job.request.until_stable is not None:
+            if job.request.question.until_stable is not None:
                 with suppress(SettingError):  # an older store knows runs of fewer than allowed now
                     self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])  # finds it
             self.param.update(**_AT_REST | {"progress": 1.0}, explanation=answer)

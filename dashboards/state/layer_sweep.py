@@ -12,6 +12,7 @@ from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace, hears
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 
 SIDES = ("left", "right")
 FOLLOWED = [m.name for m in METHODS.values() if m.needs_layer and m.class_specific]
@@ -81,7 +82,7 @@ class LayerSweep(param.Parameterized):
     def _ask(self) -> None:
         self._jobs = {}
         for side in SIDES:
-            self.workspace.visitor.cancel(f"depth {side}")
+            self.workspace.visitor.cancel(f"layer_sweep {side}")
         self.param.update(maps={}, status={})
         if self.workspace.reading is None or not self.active:
             return
@@ -92,11 +93,10 @@ class LayerSweep(param.Parameterized):
             request = ThroughLayers(
                 model,
                 self.workspace.file,
-                self.method,
+                Question(self.method, target=self._target(model)),
                 self.workspace.window if model.task == self.workspace.model.task else 0,
-                self._target(model),
             )
-            job = self._jobs[side] = self.workspace.visitor.submit(request, f"depth {side}")
+            job = self._jobs[side] = self.workspace.visitor.submit(request, f"layer_sweep {side}")
             job.watch(lambda job, side=side: self._heard(side, job))
 
     def _target(self, model: ModelEntry) -> int | None:

@@ -29,6 +29,7 @@ from dashboards.state.narrator import Narrator
 from dashboards.state.ranking import Ranking
 from dashboards.state.workspace import Workspace, is_medical
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.question import Question
 from xai_tf.bundles.write import describe_audit
 from xai_tf.classifiers.classifier import card_beside
 from xai_tf.errors import InputError, XaiTfError
@@ -80,12 +81,16 @@ class Session(param.Parameterized):
             model=workspace.model.name if workspace.model else "",
             fingerprint=workspace.model.sha256[:8] if workspace.model else "",
             window=workspace.window,
-            method=explorer.method,
-            target=None if explorer.target < 0 else explorer.target,
-            contrast=None if explorer.contrast in (NOTHING, explorer.target) else explorer.contrast,
-            layer=explorer.layer,
-            seed=explorer.seed,
-            settings=tuple(sorted(explorer.settings.get(explorer.method, {}).items())),
+            question=Question(
+                explorer.method,
+                target=None if explorer.target < 0 else explorer.target,
+                contrast=None
+                if explorer.contrast in (NOTHING, explorer.target)
+                else explorer.contrast,
+                layer=explorer.layer or None,
+                seed=explorer.seed,
+                settings=explorer.settings.get(explorer.method, {}),
+            ),
             methods=tuple(self.comparison.methods),
             language=self.language,
             **self._view_of_tab(),
@@ -124,7 +129,7 @@ class Session(param.Parameterized):
         self.comparison.across, self.layer_sweep.method = view.across, view.through
         self._wanted = view if view.sample else None
         if not view.sample:  # the question waits for whatever file comes next
-            self.explorer.param.update(_how(self.explorer, view), layer=view.layer)
+            self.explorer.param.update(_how(self.explorer, view), layer=view.question.layer or "")
         if view.sample in gallery:
             item = gallery[view.sample]
             self.workspace.show(Uploads.from_path(item.path), view.model or item.model)
@@ -246,17 +251,20 @@ def _ask(explorer: Explorer, workspace: Workspace, view: View) -> None:
     windows, classes = len(workspace.reading.samples), len(workspace.reading.prediction.classes)
     if view.window < windows:
         workspace.window = view.window
-    target = view.target if view.target is not None and view.target < classes else -1
-    contrast = view.contrast if view.contrast is not None and view.contrast < classes else -1
+    target, contrast = (
+        -1 if label is None or label >= classes else label
+        for label in (view.question.target, view.question.contrast)
+    )
     known = workspace.facts.feature_layers if workspace.facts else None
-    layer = view.layer if known is None or view.layer in known else ""
+    layer = view.question.layer or ""
+    layer = layer if known is None or layer in known else ""
     explorer.param.update(_how(explorer, view), target=target, contrast=contrast, layer=layer)
 
 
 def _how(explorer: Explorer, view: View) -> dict[str, Any]:
     """The part of a question that is about no file and no model."""
-    settings = {**explorer.settings, view.method: dict(view.settings)}
-    return {"method": view.method, "seed": view.seed, "settings": settings}
+    settings = {**explorer.settings, view.question.method: view.question.given}
+    return {"method": view.question.method, "seed": view.question.seed, "settings": settings}
 
 
 def _compare(grid: Comparison, view: View) -> None:

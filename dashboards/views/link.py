@@ -27,7 +27,7 @@ class LinkView(View):
             (session.workspace, ["file", "model", "window"]),
             (session.explorer, names),
             (session.comparison, ["methods", "across", "classes", "models"]),
-            (session.depth, ["method", "left", "right"]),
+            (session.layer_sweep, ["method", "left", "right"]),
         ):
             state.param.watch(self._follow, watched)
 

@@ -274,7 +274,7 @@ def test_a_model_without_a_gate_is_not_checked(three_classes, blobs):
 
     assert reading.ood_score is None
     assert reading.warnings == ()
-    assert describe_reading(reading)["familiarity"] is None
+    assert describe_reading(reading)["ood_score"] is None
 
 
 def test_a_gate_looks_before_the_end_of_the_network(three_classes):
@@ -460,8 +460,8 @@ def test_a_bundle_and_its_page_say_that_it_was_explained_anyway(gated, odd, tmp_
     page = write_page(tmp_path, {"noise": manifest}, "Noise").read_text()
 
     written = json.loads((tmp_path / "noise" / "manifest.json").read_text())["input"]
-    assert written["familiarity"]["unfamiliar"] is True
-    assert written["familiarity"]["reason"] == reading.ood_score.reason
+    assert written["ood_score"]["out_of_distribution"] is True
+    assert written["ood_score"]["reason"] == reading.ood_score.reason
     assert written["warnings"] == [f"{reading.ood_score.reason} Explained anyway."]
     assert "Explained anyway." in page
 

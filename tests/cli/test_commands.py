@@ -21,6 +21,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from tests.waiting import PATIENCE
 from xai_tf import METHODS, TASKS
 from xai_tf.classifiers.backbones import build_model
 
@@ -268,7 +269,7 @@ def test_the_arrays_are_unscaled_and_float32(explained, manifest):
 def test_the_manifest_tells_what_was_asked_of_what(manifest, pets):
     saliency, rise = manifest["explanations"]
 
-    assert manifest["schema_version"] == 2
+    assert manifest["schema_version"] == 3
     assert manifest["input"]["file"] == "cat.jpg"
     assert manifest["input"]["sha256"] == sha256(CAT)
     assert manifest["model"]["name"] == "pets"
@@ -490,13 +491,13 @@ REFUSED = {
     "empty folder": (["{empty}"], "holds no file"),
     "class": (["--target", "dgo"], "Did you mean 'dog'?"),
     "contrast class": (["--contrast", "fish"], "knows no class 'fish'"),
-    "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be held against itself"),
+    "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be contrasted with itself"),
     "method": (["--method", "gradcam"], "Did you mean 'grad_cam'?"),
     "alias of a method": (["--method", "shap"], "Did you mean 'kernel_shap'?"),
     "another alias": (["--method", "ig"], "Did you mean 'integrated_gradients'?"),
     "alias with signs": (["--method", "gradcam++"], "Did you mean 'grad_cam_pp'?"),
     "layer": (["--method", "grad_cam", "--layer", "cov4"], "Did you mean 'conv4'?"),
-    "layer for none": (["--method", "saliency", "--layer", "nothing"], "no layer"),
+    "layer for none": (["--method", "saliency", "--layer", "nothing"], "uses no feature layer"),
     "range": (["--method", "rise", "--set", "rise.num_samples=4"], "from 16 to 16384"),
     "whole": (["--method", "rise", "--set", "rise.num_samples=99.5"], "whole number"),
     "not a number": (["--method", "rise", "--set", "rise.num_samples=nan"], "from 16 to 16384"),
@@ -752,7 +753,7 @@ def test_an_interruption_leaves_nothing_half_written(pets, tmp_path):
         # A shell's background job ignores Ctrl-C, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    watchdog = threading.Timer(90, process.kill)
+    watchdog = threading.Timer(PATIENCE, process.kill)
     watchdog.start()
     said = b""
     while b"RISE" not in said:

@@ -12,7 +12,7 @@ from PIL import Image
 import xai_tf.cli.compare  # noqa: F401 (its commands)
 from xai_tf.agreement.agreement import rank_correlation
 from xai_tf.bundles.index import write_page
-from xai_tf.cli.files import hears
+from xai_tf.bundles.sources import takes_sound
 from xai_tf.cli.scores import Amount, tell_costs
 from xai_tf.metrics import METRICS
 from xai_tf.reports import read_bundle
@@ -250,7 +250,7 @@ def test_the_cost_of_many_files_and_windows_is_told_before(run, asking, ear, tmp
     tell_costs(ear, ["saliency"], [METRICS["average_drop"]], {}, amount=Amount(windows=0))
     told = capsys.readouterr().err
 
-    assert hears(ear)
+    assert takes_sound(ear)
     assert "In total: 46 passes, about" in err
     assert "for 1 method on 2 files" in err
     assert "In total: up to 138 passes" in told

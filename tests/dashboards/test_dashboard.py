@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,14 +19,23 @@ import pytest
 from PIL import Image
 
 import weights_keras
-from tests.browser import axe_faults, chromium, complaints, eventually, frames_sent
+from tests.browser import (
+    axe_faults,
+    chromium,
+    complaints,
+    frames_sent,
+    next_said,
+    quiet,
+    settled,
+    toggle_theme,
+)
 from tests.conftest import SAMPLES
+from tests.waiting import PATIENCE, eventually
 from weights_keras import ModelCard
 from xai_tf.inputs.sample import file_sha256
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 EVIL = "<img src=x onerror=alert(1)>"
-WAIT = int(os.environ.get("WAIT", 120_000))  # ms; the first answer of a model on a busy machine
 SERVE = "import dashboards.commands; from xai_tf.cli.main import main; main()"
 
 
@@ -49,7 +57,7 @@ def serving(folder: Path, *options: str):
         yield url.rstrip("/"), process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +88,11 @@ def visit(browser, url: str, query: str = "", **options):
     context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    page.set_default_timeout(WAIT)
     with complaints(page) as found:
         page.goto(f"{url}/{query}")
-        page.get_by_role("tab", name="Explain").wait_for()
+        tab = page.get_by_role("tab", name="Explain")
+        tab.or_(page.get_by_text("could not be built")).first.wait_for()
+        assert tab.is_visible(), "The page could not be built."
         yield page
     context.close()
     assert [text for text in found if "WebSocket" not in text] == []
@@ -120,7 +129,7 @@ def picture(page, name: str) -> None:
 
 
 def status(url: str) -> dict:
-    with urlopen(f"{url}/healthz", timeout=10) as answer:
+    with urlopen(f"{url}/healthz", timeout=PATIENCE) as answer:
         return json.load(answer)
 
 
@@ -161,7 +170,7 @@ def test_a_dropped_sound_is_read_by_a_model_that_hears_and_can_be_played(page):
 
 
 def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
-    drawn = SAMPLES.parents[1] / "dashboards/thumbnails/speech_human.jpg"
+    drawn = SAMPLES.parents[1] / "dashboards/files/thumbnails/speech_human.jpg"
     Image.open(drawn).save(tmp_path / "spectrogram.png")
     page.get_by_role("combobox", name="Model").click()
     page.get_by_role("menuitem", name=re.compile("audio_mobilenetv2")).click()
@@ -234,8 +243,7 @@ def test_a_file_that_is_none_for_the_model_is_said_to_be_and_explained_anyway(pa
         assert banner.is_visible()
         assert axe_faults(page) == []
         picture(page, f"unfamiliar_{scheme}")
-        page.get_by_role("button", name=re.compile("theme|dark|light", re.I)).first.click()
-        time.sleep(1)
+        toggle_theme(page)
     shown, tabs = banner.bounding_box(), page.get_by_role("tablist").first.bounding_box()
     assert shown["y"] + shown["height"] <= tabs["y"]
     with zipfile.ZipFile(io.BytesIO(downloaded(page, "Bundle"))) as bundle:
@@ -278,7 +286,7 @@ def test_a_slow_method_says_its_cost_waits_shows_what_it_has_and_stops_for_good(
     page.get_by_text("RISE, so far").wait_for()
     page.get_by_role("button", name="Stop").first.click()
     page.get_by_text("Stopped.").wait_for()
-    eventually(lambda: status(site[0])["running"] == 0, 60)
+    eventually(lambda: status(site[0])["running"] == 0)
     page.get_by_role("radio", name=re.compile("^Saliency")).click()
     the_map(page, "Saliency").wait_for()
 
@@ -293,8 +301,7 @@ def test_a_killed_process_costs_one_retry_and_nothing_else(page, site):
         os.kill(pid, signal.SIGKILL)
 
     page.get_by_text("it is being done again").first.wait_for()
-    # All processes start anew, which takes long where other tests run beside.
-    the_map(page, "Occlusion").wait_for(timeout=300_000)
+    the_map(page, "Occlusion").wait_for()
     assert "".join(page.get_by_role("alert").all_text_contents()) == ""
 
 
@@ -318,8 +325,8 @@ def test_overlay_is_toggled_without_asking_the_server(browser, site):
         sent = frames_sent(page)
         page.reload()
         take(page, "Chest X-ray, opacity")
-        time.sleep(1)
-        before = len(sent)
+        quiet(page, sent)
+        sent.clear()
 
         page.locator("body").click(position={"x": 700, "y": 5})
         page.keyboard.press("o")
@@ -331,7 +338,7 @@ def test_overlay_is_toggled_without_asking_the_server(browser, site):
             page.get_by_role("button", name="Map", exact=True).get_attribute("aria-pressed")
             == "true"
         )
-        assert len(sent) == before
+        assert next_said(page, sent, "?")
 
 
 def test_methods_are_compared_on_one_scale_with_their_agreement(page):
@@ -422,12 +429,11 @@ def test_a_bad_file_is_a_lasting_message_and_the_page_lives_on(page, name, conte
 
     alert = page.get_by_role("alert").filter(has_text=said).first
     alert.wait_for()
-    time.sleep(4)
-    assert alert.is_visible()
     assert "/cache/" not in alert.text_content()
+    take(page, "Chest X-ray, normal")
+    assert alert.is_visible()
     page.get_by_role("button", name="Close this problem").click()
     alert.wait_for(state="hidden")
-    take(page, "Chest X-ray, normal")
 
 
 def test_two_dropped_files_of_one_name_are_both_taken_whole(page, tmp_path):
@@ -514,8 +520,7 @@ def test_every_part_of_the_page_is_accessible(browser, site, scheme):
     with visit(browser, site[0]) as page:
         take(page, "Human speech")
         if scheme == "dark":
-            page.get_by_role("button", name=re.compile("theme|dark|light", re.I)).first.click()
-            time.sleep(1)
+            toggle_theme(page)
         picture(page, f"explain_{scheme}")
         assert axe_faults(page) == []
 
@@ -536,14 +541,14 @@ def test_the_first_visit_is_told_how_this_works(browser, site):
     context = browser.new_context()
     page = context.new_page()
     page.goto(site[0])
-    page.get_by_role("dialog").get_by_text("How this works").wait_for(timeout=WAIT)
+    page.get_by_role("dialog").get_by_text("How this works").wait_for()
     page.get_by_role("button", name="Start").click()
     page.get_by_role("dialog").wait_for(state="hidden")
 
     page.reload()
 
-    page.get_by_role("tab", name="Explain").wait_for(timeout=WAIT)
-    time.sleep(1)
+    page.get_by_role("tab", name="Explain").wait_for()
+    settled(page)
     assert page.get_by_role("dialog").count() == 0
     context.close()
 

@@ -9,7 +9,8 @@ import pytest
 from dashboards.components.chunked_upload import PIECE
 from dashboards.components.dropper import Dropper
 from dashboards.files.uploads import MEGABYTE, Limits
-from tests.browser import axe_faults, chromium, eventually, frames_sent, served
+from tests.browser import axe_faults, chromium, frames_sent, served, tells
+from tests.waiting import eventually
 
 SMALL = Limits(sound_bytes=40_000, picture_bytes=20_000, total_bytes=60_000, files=3)
 LARGER = Limits(sound_bytes=12 * MEGABYTE, picture_bytes=MEGABYTE)
@@ -194,7 +195,6 @@ def site():
 @pytest.fixture
 def page(browser, site):
     page = browser.new_page()
-    page.set_default_timeout(20_000)
     page.sent = frames_sent(page)
     page.goto(site[0])
     page.get_by_label("Choose files, or drop them here").wait_for()
@@ -237,8 +237,7 @@ def test_a_chosen_file_arrives_byte_for_byte_and_again(page, site):
     assert {name for name, _ in taken.files} == {"a.wav"}
     assert all(hashlib.sha256(arrived).digest() == digest for _, arrived in taken.files)
     page.locator(".sending").wait_for(state="hidden")
-    page.wait_for_timeout(500)  # in which Playwright tells what was sent
-    assert sizes(page.sent, bytes) == [PIECE, PIECE, 1] * 2
+    tells(page, lambda: sizes(page.sent, bytes) == [PIECE, PIECE, 1] * 2)
     assert max(sizes(page.sent, str)) < 10_000
 
 
@@ -262,7 +261,7 @@ def test_a_file_over_the_limit_is_not_sent_and_the_next_one_is(page, site):
     eventually(lambda: taken.files)
     assert taken.files == [("small.wav", b"\7" * 5)]
     assert taken.field.problem.startswith("large.wav has 13.00 MB; the limit is 12 MB.")
-    page.wait_for_timeout(500)  # in which Playwright tells what was sent
+    tells(page, lambda: sizes(page.sent, bytes))
     assert sizes(page.sent, bytes) == [5]
 
 

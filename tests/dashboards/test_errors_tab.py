@@ -24,6 +24,8 @@ from dashboards.service.requests import Evaluate, ModelEntry
 from dashboards.service.service import Service
 from dashboards.state.errors import CALLED, CONTRAST, PAGE, TRUTH, ErrorStudy
 from tests.conftest import SHARED, draw_stripes
+from tests.served import at_first
+from tests.waiting import eventually
 from weights_keras import ModelCard, save
 from xai_tf.classifiers.classifier import load
 from xai_tf.classifiers.reading import read_and_predict
@@ -692,11 +694,8 @@ def test_stopping_ends_the_run_and_keeps_what_was_shown(service, tmp_path):
         study = study_of(service, root)
         study.folder = "many"
         await study.check()
-        run = asyncio.create_task(study.run())
-        while study.done < 3:
-            await asyncio.sleep(0.005)
-        study.stop()
-        await run
+        at_first(study, "done", lambda done: done >= 3, study.stop)
+        await study.run()
         return study
 
     study = asyncio.run(visit())
@@ -792,7 +791,6 @@ def page(service, opened, tmp_path_factory):
 
     with served(make) as url, chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 2200})
-        page.set_default_timeout(20_000)
         with complaints(page) as found:
             page.goto(url)
             page.get_by_role("combobox").first.click()
@@ -865,8 +863,9 @@ def test_a_mistake_opens_two_maps_and_explain(fresh, opened):
 
     fresh.get_by_text("What speaks for right (called)").wait_for()
     fresh.get_by_text("What speaks for left (true class)").wait_for()
+    before = len(opened)
     fresh.get_by_role("button", name="Open in Explain").click()
-    fresh.wait_for_timeout(500)
+    eventually(lambda: len(opened) > before)
     assert opened[-1].file.name.startswith("<img")
     assert opened[-1].target == 1
 
@@ -905,22 +904,22 @@ def test_the_point_on_the_curve_follows_the_slider(fresh):
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_the_page_has_no_serious_fault_and_no_sideways_scrolling(fresh, width):
-    from tests.browser import axe_faults
+    from tests.browser import axe_faults, settled
 
     fresh.set_viewport_size({"width": width, "height": 2200})
-    fresh.wait_for_timeout(500)
+    fresh.wait_for_function("(width) => document.documentElement.scrollWidth <= width", arg=width)
+    settled(fresh)
 
     assert fresh.evaluate("document.documentElement.scrollWidth") <= width
     assert [fault for fault in axe_faults(fresh) if PAGES_OWN not in fault] == []
 
 
 def test_the_dark_page_has_no_serious_fault(fresh):
-    from tests.browser import axe_faults
+    from tests.browser import axe_faults, toggle_theme
 
-    fresh.get_by_role("button", name="Toggle theme").click()
-    fresh.wait_for_timeout(800)
+    toggle_theme(fresh)
     faults = axe_faults(fresh)
-    fresh.get_by_role("button", name="Toggle theme").click()
+    toggle_theme(fresh)
 
     assert [fault for fault in faults if PAGES_OWN not in fault] == []
 

@@ -18,7 +18,9 @@ from dashboards.state.session import Session
 from dashboards.views.explanation_quality import ExplanationQualityView, region_words, score_words
 from dashboards.views.ranking import ranking_words
 from tests.conftest import SAMPLES
-from tests.served import draw, make_models, until
+from tests.served import at_first, draw, make_models
+from tests.waiting import patiently, until
+from xai_tf.attribution.question import Question
 from xai_tf.classifiers.classifier import load
 from xai_tf.metrics import score, verdict
 from xai_tf.regions import regions_of
@@ -40,7 +42,7 @@ def service(models, tmp_path_factory):
 
 
 @pytest.fixture
-def visit(service, tmp_path):
+def visit(service, tmp_path, steady_speed):
     """Let a visitor do something with a map of a sample."""
 
     def run(story, file="xray_opacity.jpg"):
@@ -50,7 +52,7 @@ def visit(service, tmp_path):
                 session.workspace.choose_model("small")
                 session.workspace.add(file, (SAMPLES / file).read_bytes())
                 await until(lambda: session.explorer.explanation)
-                return await asyncio.wait_for(story(session), 120)
+                return await patiently(story(session))
             finally:
                 session.close()
 
@@ -159,9 +161,9 @@ def test_judging_can_be_stopped(visit):
         session.workspace.choose_model("wide")
         session.explorer.method = "saliency"
         await until(lambda: session.explorer.explanation)
+        at_first(session.quality, "progress", lambda progress: progress > 0, session.quality.stop)
         session.quality.run(ONCE)
-        await until(lambda: session.quality.progress > 0)
-        session.quality.stop()
+        await until(lambda: not session.quality.running)
         return session.quality.running, session.quality.status, session.quality.scores
 
     assert visit(story) == ("", "Stopped.", ())
@@ -222,7 +224,10 @@ def test_an_answer_is_asked_for_by_its_content(models):
 
     file = Upload("a.png", SAMPLES / "cat.jpg", "1" * 64, 1, "picture")
     other = Upload("b.png", SAMPLES / "dog.jpg", "1" * 64, 1, "picture")
-    asked = [Judge(Explain(models["small"], f, "grad_cam"), ("deletion",)) for f in (file, other)]
+    asked = [
+        Judge(Explain(models["small"], f, Question("grad_cam")), ("deletion",))
+        for f in (file, other)
+    ]
 
     assert key(asked[0]) == key(asked[1])
     assert key(asked[0]) != key(Judge(asked[0].explanation, ("insertion",)))

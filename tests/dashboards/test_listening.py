@@ -1,6 +1,5 @@
 """Listening on the page: parts of a sound, what is said of them, and what is kept of it."""
 
-import asyncio
 import base64
 import io
 import sys
@@ -16,17 +15,20 @@ import weights_keras
 from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
 from dashboards.service.catalogue import find_models
+from dashboards.service.jobs import OVER
 from dashboards.service.listening import BUT, MUTE, ONLY, ORIGINAL, SOLO, Clip, listen
 from dashboards.service.requests import Explain, Listen, ModelEntry, Upload, key
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
 from dashboards.views.listen import ListenView
-from tests.browser import axe_faults, chromium, complaints, eventually, served
+from tests.browser import axe_faults, chromium, complaints, served
 from tests.conftest import EAR_SIZE as SIZE
 from tests.conftest import HIGH, MIDDLE, SAMPLES
-from tests.served import draw, until
+from tests.served import draw, submitted
+from tests.waiting import eventually, until
 from weights_keras import ModelCard
 from xai_tf.attribution.explain import explain
+from xai_tf.attribution.question import Question
 from xai_tf.errors import OutputError, SettingError, UnknownNameError
 from xai_tf.sonification.masking import NOTHING_LEFT
 from xai_tf.tasks import TASKS
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on
 AUDIO, RATE = TASKS["deepfake_audio"], 8000
 MODEL = ModelEntry("ear", Path("ear.keras"), "ab" * 32, "deepfake_audio", "", (), "")
 FILE = Upload("mine.wav", Path("cd.wav"), "cd" * 32, 1, "sound")
-ASKED = Explain(MODEL, FILE, "gradient_input")
+ASKED = Explain(MODEL, FILE, Question("gradient_input"))
 
 
 @pytest.fixture(scope="module")
@@ -235,19 +237,19 @@ def burst():
 
 def test_nothing_is_computed_before_it_is_asked_for(visit):
     async def story(session):
-        listener, asked = session.listener, []
-        submit = session.workspace.visitor.submit
-        session.workspace.visitor.submit = lambda request, slot: (
-            asked.append(slot) or submit(request, slot)
-        )
+        listener, asked = session.listener, submitted(session.workspace.visitor)
         view = ListenView(listener=listener)
         await map_of(session, recording())
-        await asyncio.sleep(0.3)
-        assert "listen" not in asked
+        await until(lambda: all(job.state in OVER for _, job in asked))
+        assert "listen" not in [slot for slot, _ in asked]
         assert (listener.clip, listener.regions, view._parts._player.sound) == (None, (), "")
         listener.hear(ONLY)
         clip = await heard(listener)
-        return asked.count("listen"), type(clip), view._parts._player.sound[:22]
+        return (
+            [slot for slot, _ in asked].count("listen"),
+            type(clip),
+            view._parts._player.sound[:22],
+        )
 
     assert visit(story) == (1, Clip, "data:audio/wav;base64,")
 
@@ -302,6 +304,7 @@ def test_the_share_counts_for_what_is_heard_of_it(visit):
 def test_another_map_ends_what_was_heard_of_the_one_before(visit):
     async def story(session):
         listener, explorer = session.listener, session.explorer
+        asked = submitted(session.workspace.visitor)
         await map_of(session, speech())
         listener.hear(ONLY)
         await heard(listener)
@@ -310,7 +313,7 @@ def test_another_map_ends_what_was_heard_of_the_one_before(visit):
         await until(lambda: explorer.explanation)
         listener.hear(ONLY)
         explorer.method = "grad_cam"  # before the answer comes
-        await asyncio.sleep(0.5)
+        await until(lambda: all(job.state in OVER for _, job in asked))
         return listener.part, listener.clip, listener.status, listener.problem
 
     assert visit(story) == ("", None, "", "")

@@ -8,7 +8,8 @@ import panel as pn
 import pytest
 
 from dashboards.components.recorder import MAX_BYTES, Recorder
-from tests.browser import chromium, eventually, served
+from tests.browser import chromium, served
+from tests.waiting import eventually
 
 GOOD = {"file": 0, "name": "recording.wav", "size": 4, "at": 0, "data": b"head"}
 

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from dashboards.server.settings import ServeSettings
 from dashboards.server.start import claimed
 from dashboards.service.service import ProcessStatus, Status
 from tests.conftest import ROOT
+from tests.waiting import PATIENCE, eventually, patiently
 from xai_tf.cli.main import main
 from xai_tf.errors import SettingError
 
@@ -53,6 +53,7 @@ class Site:
 
     def __init__(self, settings):
         self.settings, self.service, self.built = settings, Still(), 0
+        self.uploads = []
         started = threading.Event()
 
         def run():
@@ -67,18 +68,19 @@ class Site:
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        assert started.wait(30)
+        assert started.wait(PATIENCE), "the server does not start"
         self.host = f"127.0.0.1:{self.server.port}"
         self.url = f"http://{self.host}"
 
     def build(self, service, settings):
         self.built += 1
         uploads = Uploads(uploads_folder(settings.cache))
+        self.uploads.append(uploads.folder)
         pn.state.on_session_destroyed(lambda _: uploads.close())
         return pn.pane.Str("a page")
 
     def get(self, path="/", **options):
-        return httpx.get(self.url + path, **options)
+        return httpx.get(self.url + path, timeout=PATIENCE, **options)
 
     def connect(self, token="", origin=None, **headers):
         """Open the page's socket as a browser would, and close it."""
@@ -96,16 +98,17 @@ class Site:
                 following = await connection.read_message()
             return first
 
-        return asyncio.run(asyncio.wait_for(attempt(), 15))
+        return asyncio.run(patiently(attempt()))
 
     def close(self):
         self.loop.add_callback(self.loop.stop)
-        self.thread.join(30)
+        self.thread.join(PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    site = Site(ServeSettings(port=0, cache=tmp_path_factory.mktemp("open"), idle_seconds=1))
+    cache = tmp_path_factory.mktemp("open")
+    site = Site(ServeSettings(port=0, cache=cache, idle_seconds=PATIENCE))
     yield site
     site.close()
 
@@ -113,7 +116,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory):
     cache = tmp_path_factory.mktemp("locked")
-    site = Site(ServeSettings(port=0, cache=cache, passwords=PASSWORDS))
+    site = Site(ServeSettings(port=0, cache=cache, passwords=PASSWORDS, idle_seconds=PATIENCE))
     yield site
     site.close()
 
@@ -141,14 +144,7 @@ def token_of(page):
 
 def log_in(site, name="ann", password="right one", **fields):
     form = {"name": name, "password": password, **fields}
-    return httpx.post(f"{site.url}/login", data=form)
-
-
-def wait_until(true, seconds=15):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+    return httpx.post(f"{site.url}/login", data=form, timeout=PATIENCE)
 
 
 def runs(pid):
@@ -267,7 +263,8 @@ def test_the_login_shows_markup_as_text(locked):
     assert "<script" not in text
 
 
-def test_after_five_wrong_passwords_even_the_right_one_waits(tmp_path):
+def test_after_five_wrong_passwords_even_the_right_one_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.server.login.Throttle", lambda: Throttle(lambda: 0.0))
     site = Site(ServeSettings(port=0, cache=tmp_path, passwords=PASSWORDS))
     try:
         wrong = [log_in(site, password=str(number)).status_code for number in range(5)]
@@ -277,7 +274,7 @@ def test_after_five_wrong_passwords_even_the_right_one_waits(tmp_path):
 
     assert wrong == [401] * 5
     assert answer.status_code == 429
-    assert 0 < int(answer.headers["Retry-After"]) <= 31
+    assert 30 <= int(answer.headers["Retry-After"]) <= 31
     assert "Set-Cookie" not in answer.headers
 
 
@@ -302,7 +299,7 @@ def test_each_further_wrong_password_doubles_the_wait():
 
 def test_no_more_than_the_login_can_be_sent(locked):
     head = f"POST /login HTTP/1.1\r\nHost: {locked.host}\r\nContent-Length: 1000000\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", locked.server.port), timeout=10) as visitor:
+    with socket.create_connection(("127.0.0.1", locked.server.port), PATIENCE) as visitor:
         visitor.sendall(head.encode())  # and no body: the announcement is enough
 
         assert visitor.recv(1000).startswith(b"HTTP/1.1 400")
@@ -358,12 +355,15 @@ def test_health_is_503_while_no_worker_works(site, monkeypatch):
     assert (answer.status_code, answer.json()["ok"]) == (503, False)
 
 
-def test_a_session_without_a_browser_is_dropped_with_its_uploads(site):
-    folder = uploads_folder(site.settings.cache)
-    site.get()
-    assert list(folder.iterdir())
+def test_a_session_without_a_browser_is_dropped_with_its_uploads(tmp_path):
+    site = Site(ServeSettings(port=0, cache=tmp_path, idle_seconds=0.5))
+    try:
+        site.get()
+        eventually(lambda: not list(uploads_folder(tmp_path).iterdir()))
+    finally:
+        site.close()
 
-    wait_until(lambda: not list(folder.iterdir()))
+    assert [folder.parent for folder in site.uploads] == [uploads_folder(tmp_path)]
 
 
 def settings_at(tmp_path, **changes):
@@ -438,14 +438,17 @@ def test_a_cache_is_for_one_server(tmp_path):
 
 def test_uploads_of_a_killed_server_are_gone_at_the_next_start(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from dashboards.server.start import claimed\n"
+        "import sys; from pathlib import Path; from dashboards.server.start import claimed\n"
         "from dashboards.files.uploads import Uploads, uploads_folder\n"
         "with claimed(Path(sys.argv[1])):\n"
         "    uploads = Uploads(uploads_folder(Path(sys.argv[1])))\n"
-        "    uploads.add('a.ogg', b'OggS'); print('there', flush=True); time.sleep(60)\n"
+        "    uploads.add('a.ogg', b'OggS'); print('there', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], cwd=ROOT, stdout=subprocess.PIPE
+        [sys.executable, "-c", code, tmp_path],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as server:
         server.stdout.readline()
         assert list(tmp_path.glob("uploads/*/*.ogg"))
@@ -549,14 +552,14 @@ def test_a_stopped_server_leaves_nothing(tmp_path, number):
     ) as server:
         try:
             url = server.stdout.readline().strip()
-            assert httpx.get(url).status_code == 200
+            assert httpx.get(url, timeout=PATIENCE).status_code == 200
             assert list(tmp_path.glob("c/uploads/*/*.ogg"))
             assert len(list(tmp_path.glob("c/uploads/visitor-*"))) == 2  # its own, and a visitor's
             tasks = Path(f"/proc/{server.pid}/task").glob("*/children")
             children = " ".join(task.read_text() for task in tasks).split()
             loaded = Path(f"/proc/{server.pid}/maps").read_text()
             server.send_signal(number)
-            _, said = server.communicate(timeout=60)
+            _, said = server.communicate(timeout=PATIENCE)
         finally:
             server.kill()
 
@@ -567,7 +570,7 @@ def test_a_stopped_server_leaves_nothing(tmp_path, number):
     assert "Traceback" not in said
     assert not list(tmp_path.glob("c/uploads/*"))
     assert children
-    wait_until(lambda: not any(runs(child) for child in children))
+    eventually(lambda: not any(runs(child) for child in children))
 
 
 @pytest.mark.slow

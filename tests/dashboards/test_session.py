@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-import time
+import threading
 import weakref
 import zipfile
 from dataclasses import replace
@@ -22,7 +22,7 @@ from dashboards.files.gallery import GALLERY
 from dashboards.files.uploads import Uploads
 from dashboards.server.settings import ServeSettings
 from dashboards.service.catalogue import find_models
-from dashboards.service.jobs import DONE, Job
+from dashboards.service.jobs import DONE, OVER, Job
 from dashboards.service.service import Service
 from dashboards.state import workspace as bench_module
 from dashboards.state.comparison import MODELS
@@ -34,7 +34,8 @@ from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.method import MethodView
 from dashboards.views.sidebar import InputView
 from tests.conftest import SAMPLES
-from tests.served import draw, make_models, until
+from tests.served import draw, make_models, submitted
+from tests.waiting import PATIENCE, patiently, until
 from weights_keras import ModelCard
 from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import InputError
@@ -69,6 +70,11 @@ def give(session, tmp_path, name="mine.png"):
     return session.workspace.file
 
 
+async def over(jobs):
+    """Wait until nothing is under way that could come late."""
+    await until(lambda: all(job.state in OVER for _, job in jobs))
+
+
 async def explained(session):
     await until(lambda: session.explorer.explanation or session.explorer.problem)
     return session.explorer.explanation
@@ -82,24 +88,27 @@ def fits(session):
     return (
         shown.sample.sha256 == workspace.file.sha256
         and shown.method.name == explorer.method
-        and shown.target == request.target
-        and shown.contrast == request.contrast
+        and shown.target == request.question.target
+        and shown.contrast == request.question.contrast
         and shown.prediction.classes == classes == (workspace.model.classes or classes)
-        and all(shown.settings[name] == value for name, value in request.settings)
-        and (request.layer is None or shown.layer == request.layer)
-        and (not shown.method.stochastic or shown.seed == request.seed)
+        and all(shown.settings[name] == value for name, value in request.question.settings)
+        and (request.question.layer is None or shown.layer == request.question.layer)
+        and (not shown.method.stochastic or shown.seed == request.question.seed)
     )
 
 
 def test_a_file_is_predicted_and_gets_the_cheapest_map_unasked(visit, tmp_path):
+    working = []
+
     async def story(session):
+        session.workspace.param.watch(lambda event: working.append(event.new), "working")
         give(session, tmp_path)
-        await until(lambda: session.workspace.working.startswith("Reading mine.png"))
         await explained(session)
         return session
 
     session = visit(story)
 
+    assert any(text.startswith("Reading mine.png") for text in working)
     assert session.workspace.working == session.workspace.problem == ""
     assert session.workspace.reading.prediction.classes == ("a", "b", "c")
     assert session.explorer.explanation.method.name == "grad_cam"
@@ -115,7 +124,7 @@ def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_p
         explorer.param.update(method="rise", settings=SLOW)
         assert explorer.seconds() > 1.5
         assert explorer.passes() == 16384
-        await asyncio.sleep(0.3)
+        assert "explain" not in workspace.visitor._slots
         assert (explorer.running, explorer.explanation) == (False, None)
 
         explorer.run()
@@ -168,6 +177,7 @@ def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_pa
 
     async def story(session):
         workspace, explorer = session.workspace, session.explorer
+        jobs = submitted(workspace.visitor)
         for number in range(3):
             give(session, tmp_path, f"{number}.png")
         for _ in range(20):
@@ -182,7 +192,7 @@ def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_pa
                 explorer.target = int(rng.integers(3))
             await asyncio.sleep(rng.choice([0, 0, 0.01, 0.1]))
         await until(lambda: explorer.explanation and not explorer.running)
-        await asyncio.sleep(0.3)  # for anything that is late
+        await over(jobs)
         assert explorer.problem == workspace.problem == ""
         return fits(session), len(workspace.files)
 
@@ -213,18 +223,16 @@ def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
         give(session, tmp_path)
         await explained(session)
         explorer.target = 1
-        asked = []
-        submit = workspace.visitor.submit
-        workspace.visitor.submit = lambda request, slot: asked.append(slot) or submit(request, slot)
+        asked = submitted(workspace.visitor)
         workspace.show(first)
-        return asked, explorer.explanation is not None, fits(session)
+        return [slot for slot, _ in asked], explorer.explanation is not None, fits(session)
 
     assert visit(story) == (["read", "regions"], True, True)  # no map
 
 
 def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
     async def story(session):
-        explorer = session.explorer
+        explorer, jobs = session.explorer, submitted(session.workspace.visitor)
         give(session, tmp_path)
         await explained(session)
         explorer.run_stages()
@@ -234,7 +242,7 @@ def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
         explorer.run_stages()
         file = give(session, tmp_path)
         await explained(session)
-        await asyncio.sleep(0.3)
+        await over(jobs)
         assert explorer.stages == []
         explorer.run_stages()
         await until(lambda: explorer.stages)
@@ -276,19 +284,21 @@ def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, mon
 
     async def story(session):
         workspace, add = session.workspace, session.workspace.uploads.add
+        here, all_are_given = threading.get_ident(), threading.Event()
 
         def slowly(name, data):
-            time.sleep(0.2)
+            assert threading.get_ident() != here, "the event loop keeps a file"
+            assert all_are_given.wait(PATIENCE), "not all files were given"
             return add(name, data)
 
         workspace.uploads.add = slowly
-        start = time.monotonic()
         for name in ("first.png", "second.png"):
             workspace.add(name, draw(tmp_path, name).path.read_bytes())
         workspace.add("bad.png", b"none")
-        assert time.monotonic() - start < 0.15
         await asyncio.sleep(0)
         assert workspace.working == "Keeping first.png"
+        assert workspace.files == []
+        all_are_given.set()
         await until(lambda: workspace.problem)
         await explained(session)
         return [file.name for file in workspace.files], workspace.file.name, workspace.problem
@@ -419,7 +429,7 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         assert grid.agreement(0) is grid.disagreement_map(0) is None
         explorer.seed = 5
         grid.methods = ["smooth_grad"]
-        assert grid.cells[0, 0].request.seed == 5
+        assert grid.cells[0, 0].request.question.seed == 5
 
     visit(story)
 
@@ -481,7 +491,7 @@ def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_
         assert grid.cells[0, 0].request is waiting
         assert "compare 0 0" in workspace.visitor._slots
         assert "compare 1 0" not in workspace.visitor._slots
-        assert dict(grid.cells[1, 0].request.settings) == {"num_samples": 16}
+        assert dict(grid.cells[1, 0].request.question.settings) == {"num_samples": 16}
         assert not grid.cells[1, 0].busy
         assert grid.running == 1
         explorer.settings = {}
@@ -634,7 +644,10 @@ def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
         explorer.run()
         assert (explorer.running, explorer.status) != (False, "Stopped.")
         await until(lambda: explorer.progress)
-        explorer._job.request = replace(explorer._job.request, seed=9)  # another one runs
+        running = explorer._job.request
+        explorer._job.request = replace(
+            running, question=replace(running.question, seed=9)
+        )  # another one runs
         explorer.run()
         running = explorer.running
         explorer.stop()
@@ -742,8 +755,10 @@ def test_an_answer_of_fewer_samples_than_may_be_asked_for_is_shown(visit, tmp_pa
         await explained(session)
         explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
         some = await sampled(session, 32)
-        request = replace(explorer.request(), until_stable=0.9)
-        few = replace(some, settings={**some.settings, "num_samples": 8})
+        request = explorer.request()
+        request = replace(request, question=replace(request.question, until_stable=0.9))
+        question = replace(some.question, settings={**some.settings, "num_samples": 8})
+        few = replace(some, question=question)
         job = Job(request, session.workspace.visitor)
         explorer._job = job
         explorer.param.update(running=True, explanation=None)
@@ -978,7 +993,11 @@ def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
 
     request = visit(story)
 
-    assert (request.method, request.seed, request.settings) == ("smooth_grad", 4, (("noise", 0.3),))
+    assert (request.method, request.question.seed, request.question.settings) == (
+        "smooth_grad",
+        4,
+        (("noise", 0.3),),
+    )
 
 
 def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):
@@ -990,6 +1009,7 @@ def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path)
         session.explorer.param.update(method="rise", settings=SLOW)
         session.explorer.run()
         while not session.explorer.progress:  # no closure, which would keep the session
+            assert not session.explorer.problem
             await asyncio.sleep(0.01)
         parts = (
             session,
@@ -1005,7 +1025,7 @@ def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path)
         await until(lambda: not any(w.doing for w in service.status().workers))
         return traces
 
-    traces = asyncio.run(story())
+    traces = asyncio.run(patiently(story()))
     gc.collect()
 
     assert not list((tmp_path / "uploads").iterdir())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from xai_tf.attribution.explain import explain, question
+from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.progress import Progress, silent
@@ -36,7 +37,7 @@ def explain_decisive_window(
         UnknownNameError: there is no such method or class.
     """
     reading = read_and_predict(classifier, path)
-    label, _ = question(classifier, reading.prediction, target)
+    label, _ = resolve_classes(classifier, reading.prediction, target)
     window = reading.most_decisive(classifier.target(label), 1)[0]
     sample = replace(reading.samples[window], warnings=reading.warnings_explained)
     return reading, explain(classifier, sample, method, target=label, progress=progress)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
-from xai_tf.attribution.explain import question
 from xai_tf.attribution.methods import Settings
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.bundles.agreement import describe_agreement, describe_disagreements
 from xai_tf.bundles.index import check_page, write_page
+from xai_tf.bundles.manifest import MANIFEST, bundle_names
 from xai_tf.bundles.write import (
-    MANIFEST,
-    bundle_names,
     describe_classifier,
     describe_explanation,
     describe_reading,
@@ -91,15 +90,17 @@ def compare_file(
         XaiTfError: as `compare`.
     """
     reading = read_and_predict(classifier, path)
-    label, other = question(classifier, reading.prediction, settings.target, settings.contrast)
+    label, other = resolve_classes(
+        classifier, reading.prediction, settings.target, settings.contrast
+    )
     window = reading.most_decisive(classifier.target(label, other), 1)[0]
     comparison = compare(
         classifier,
         reading.samples[window],
         settings.methods,
         settings.metrics,
-        target=label,
-        contrast=other,
+        target=target,
+        contrast=contrast,
         settings=settings.settings,
         seed=settings.seed,
         progress=progress,

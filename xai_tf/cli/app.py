@@ -22,12 +22,13 @@ PANELS = (EXPLAIN, EVALUATE, MODELS_AND_DATA, TRAIN_AND_TUNE, SERVE)
 
 # The panels of a command's options, in their order there.
 QUESTION = "Question"
+SEARCH = "Search"
 TRAINING = "Training"
 OUTPUT = "Output"
 DATA = "Data"
 ADVANCED = "Advanced"
 GENERAL = "General"
-OPTION_PANELS = (QUESTION, TRAINING, OUTPUT, DATA, ADVANCED, GENERAL)
+OPTION_PANELS = (QUESTION, SEARCH, TRAINING, OUTPUT, DATA, ADVANCED, GENERAL)
 
 PANEL = "rich_help_panel"  # the attribute of a command or option with the name of its panel
 HELP = ["-h", "--help"]

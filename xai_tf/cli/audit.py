@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from xai_tf.bundles.sources import find_inputs
 from xai_tf.cli import completion
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
 from xai_tf.cli.console import answer, note, reported, warn, with_progress
-from xai_tf.cli.figures import save_figure
-from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
     Files,
@@ -28,6 +27,7 @@ from xai_tf.cli.options import (
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import OutputError, pick
+from xai_tf.files import write_file
 from xai_tf.regions.registry import PARTITIONS
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def audit_files(
         raise OutputError(f"{out} is not a folder. Give another --out.")
     classifier = model.load()
     check_classes(classifier, target)
-    paths = files_of(files, classifier)
+    paths = find_inputs(files, classifier)
     audits, described = [], []
     audit = partial(audit_file, classifier, method=method, target=target, by=by or ())
     for audited in _audited(paths, out, audit):
@@ -93,7 +93,7 @@ def _audited(
     paths: list[Path], out: Path | None, audit: Callable[[Path], AuditedFile]
 ) -> Iterator[AuditedFile]:
     """Audit file by file, with pictures in `out`, and print warnings and alarms."""
-    from xai_tf.bundles.write import bundle_names
+    from xai_tf.bundles.manifest import bundle_names
     from xai_tf.regions.drawing import draw
 
     names = dict(zip(paths, bundle_names(paths), strict=True))
@@ -101,7 +101,7 @@ def _audited(
         with reported(len(paths)):
             audited = audit(path)
             if out:
-                save_figure(draw(audited), out / f"{names[path]}.png")
+                write_file(out / f"{names[path]}.png", draw(audited).savefig)
             _tell(path, audited)
             yield audited
 

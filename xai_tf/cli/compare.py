@@ -13,12 +13,12 @@ from rich.table import Table
 
 from xai_tf.agreement.agreement import Agreement
 from xai_tf.agreement.disagreement import DisagreementMap
+from xai_tf.bundles.sources import check_kind
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading
 from xai_tf.cli.app import EVALUATE, OUTPUT, app
 from xai_tf.cli.console import answer, note, progress_of, warn
 from xai_tf.cli.explain import DEFAULT_METHODS
-from xai_tf.cli.files import check_kind
 from xai_tf.cli.options import (
     AsJson,
     Contrast,

@@ -16,12 +16,11 @@ from rich.table import Table
 from xai_tf.attribution.decisive import explain_decisive_window
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import MARK
 from xai_tf.cli.app import EXPLAIN, OUTPUT, QUESTION, app
 from xai_tf.cli.console import answer, note, progress_of, reported, warn, with_progress
-from xai_tf.cli.figures import save_figure
-from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
     Method,
@@ -33,7 +32,7 @@ from xai_tf.cli.options import (
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import InputError, OutputError
-from xai_tf.files import check_place
+from xai_tf.files import check_place, write_file
 from xai_tf.sonification.playback import check_hears
 from xai_tf.sonification.profile import ClassProfile, class_profiles, draw
 
@@ -107,10 +106,10 @@ def profile_folder(
     check_hears(classifier)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder. Give a folder of sounds.")
-    run = _ProfileRun(classifier, files_of([folder], classifier), method)
+    run = _ProfileRun(classifier, find_inputs([folder], classifier), method)
     profiles = class_profiles(run.explanations())
     if profiles:
-        save_figure(draw(profiles, run.title(folder)), out)
+        write_file(out, draw(profiles, run.title(folder)).savefig)
         note(f"Open {out}")
     tell_doubt(classifier)
     data = [_plain(profile, run.marked[profile.name]) for profile in profiles]

@@ -9,10 +9,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.app import EXPLAIN, app
 from xai_tf.cli.console import answer, reported, with_progress
-from xai_tf.cli.files import files_of
 from xai_tf.cli.options import (
     AsJson,
     Files,
@@ -36,7 +36,7 @@ def predict_files(
     classifier = model.load()
     rows: list[dict[str, Any]] = []
     table, failed = Table("file", "class", "probability", "margin", "windows"), 0
-    paths = files_of(files, classifier)
+    paths = find_inputs(files, classifier)
     for file in with_progress(paths, "predicting"):
         with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, file)

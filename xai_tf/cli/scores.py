@@ -9,14 +9,13 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.explain import sample_limit
-from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Method, Settings
+from xai_tf.attribution.question import sample_limit
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.cli.console import note, progress_of
+from xai_tf.cli.console import note
 from xai_tf.cli.settings import parse_settings, picked_methods
 from xai_tf.metrics.metric import Metric, choose
-from xai_tf.metrics.score import Planned, Score, plan, score, seconds, seconds_a_pass
+from xai_tf.metrics.score import Planned, plan, seconds, seconds_a_pass
 from xai_tf.metrics.tables import HEAD, score_cells
 
 
@@ -145,18 +144,6 @@ class _Total:
 
 def _passes(count: int, at_most: bool) -> str:
     return f"{'up to ' * at_most}{count} pass{'es' * (count > 1)}"
-
-
-def score_with_bar(
-    classifier: Classifier, explanation: Explanation, plan: Sequence[Planned], seed: int
-) -> list[Score]:
-    """Score an explanation by planned metrics, with a progress bar."""
-    settings = {planned.metric.name: planned.settings for planned in plan}
-    title = f"{explanation.sample.source.name}: scores of {explanation.method.title}"
-    with progress_of(title) as progress:
-        return score(
-            classifier, explanation, list(settings), settings=settings, seed=seed, progress=progress
-        )
 
 
 def score_table(manifests: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from xai_tf.attribution.diagnostics import drawable
-from xai_tf.attribution.explain import explain, question
+from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
@@ -131,7 +132,7 @@ def audit_file(
         UnknownNameError: no such method, class or partition.
     """
     reading = read_and_predict(classifier, path)
-    label, _ = question(classifier, reading.prediction, target)
+    label, _ = resolve_classes(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
     explanation = explain(classifier, reading.samples[number], method, target=label)
     regions = regions_of(explanation.sample, classifier.task, by)

@@ -127,7 +127,7 @@ def details(explanation: Explanation) -> str:
         "passes through the network": sum(told["passes"].values()),
         "seconds": told["seconds"],
         "what the method says of itself": told["figures"] or None,
-        "map doctor": "; ".join(f["name"] for f in told["findings"]) or "nothing wrong found",
+        "map doctor": "; ".join(f["name"] for f in told["diagnoses"]) or "nothing wrong found",
         "paper": explanation.method.paper,
     }
     return (
