@@ -90,10 +90,10 @@ def compare_file(
         XaiTfError: as `compare`.
     """
     reading = read_and_predict(classifier, path)
-    label, other = resolve_classes(
+    target, contrast = resolve_classes(
         classifier, reading.prediction, settings.target, settings.contrast
     )
-    window = reading.most_decisive(classifier.target(label, other), 1)[0]
+    window = reading.most_decisive(classifier.target(target, contrast), 1)[0]
     comparison = compare(
         classifier,
         reading.samples[window],
