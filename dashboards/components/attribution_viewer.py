@@ -7,7 +7,7 @@ from panel.custom import JSComponent
 
 
 class AttributionViewer(JSComponent):
-    """One picture, its map, and its sound; `layers.stage_of` gives its parameters.
+    """One picture, its map, and its sound; parameters from `rendering.viewer.viewer_data`.
 
     Mode, opacity, swipe, zoom and sound work in the browser without a round trip, and stay as the
     visitor set them when a layer changes. Stages of one `group` share them. With controls and no

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboards.service.requests import Listen
-from xai_tf.attribution.diagnostics import diagnose, drawable
+from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import OutputError, SettingError, pick
@@ -17,10 +17,10 @@ from xai_tf.sonification import (
     TimeFrequencyRegion,
     evidence_mask,
     find_regions,
-    hear,
     keep,
     mute,
     region_mask,
+    write_and_predict,
 )
 from xai_tf.sonification.masking import sound_of
 
@@ -69,7 +69,7 @@ def listen(
     sounds = {ORIGINAL: original, request.part: _part(explanation, request, regions)}
     try:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            heard = hear(classifier, sounds, Path(folder))
+            heard = write_and_predict(classifier, sounds, Path(folder))
             wav = heard[request.part].path.read_bytes()
     except OSError as error:
         logging.getLogger(__name__).warning("a sound could not be written: %s", error)
@@ -97,7 +97,7 @@ def _part(
     sample, part = explanation.sample, pick({name: name for name in PARTS}, request.part, "part")
     if part == ORIGINAL:
         return sound_of(sample)
-    if not drawable(explanation.attribution):
+    if not has_signal(explanation.attribution):
         raise SettingError(
             f"There is nothing to listen to. {explanation.method.title} for "
             f"{explanation.target_name}: {diagnose(explanation.attribution)[0].text}"

@@ -13,7 +13,7 @@ from dashboards.service.requests import SAMPLES, Explain, ThroughLayers, key
 from dashboards.service.service import Job
 from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace
-from xai_tf.attribution.convergence import WANTED, settled
+from xai_tf.attribution.convergence import DEFAULT_STABILITY, is_stable
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question, sample_limit
@@ -145,11 +145,11 @@ class Explorer(param.Parameterized):
         if request is None or not METHODS[self.method].stochastic:
             return None
         found = shown and shown.convergence
-        if found and (found.exact or settled(found.stability, WANTED)):
+        if found and (found.exact or is_stable(found.stability, DEFAULT_STABILITY)):
             return None
-        limit = max(sample_limit(METHODS[self.method], WANTED), request.samples)
+        limit = max(sample_limit(METHODS[self.method], DEFAULT_STABILITY), request.samples)
         asked = request.of_samples(limit)
-        asked = replace(asked, question=replace(asked.question, until_stable=WANTED))
+        asked = replace(asked, question=replace(asked.question, until_stable=DEFAULT_STABILITY))
         return self._going_on(asked)
 
     def run_until_stable(self) -> None:

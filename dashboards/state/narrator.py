@@ -12,22 +12,22 @@ import param
 from dashboards.state.protocols import Narrated
 from xai_tf.agreement.agreement import agreement
 from xai_tf.narration import Fact, facts
-from xai_tf.narration.llm import Deadlines, speak
-from xai_tf.narration.messages import STATES, VoiceError, describe_state
+from xai_tf.narration.llm import Deadlines, generate_text
+from xai_tf.narration.messages import STATES, LanguageModelError, describe_state
 from xai_tf.narration.narrate import (
     disclaimer,
+    excluded_models_notice,
     is_medical,
-    tell,
-    tell_left_out,
-    tell_withheld,
-    voice_label,
+    model_label,
+    narrate,
+    withheld_notice,
 )
-from xai_tf.narration.ollama import host_of, look, server_url
+from xai_tf.narration.ollama import host_of, server_status, server_url
 from xai_tf.narration.templates import LANGUAGES
 
 MAX_MAPS = 4  # that are told of at once
 # These belong to an answer, and end with what it was about.
-_OF_ANSWER = ("told", "stopped", "busy", "interrupted", "too_slow", "unusable")
+_OF_ANSWER = ("finished", "stopped", "busy", "interrupted", "too_slow", "unusable")
 
 
 class Narrator(param.Parameterized):
@@ -113,17 +113,17 @@ class Narrator(param.Parameterized):
     @param.depends("withheld", "language")
     def withheld_message(self) -> str:
         """How many sentences are not shown, and why."""
-        return tell_withheld(self.withheld, self.language)
+        return withheld_notice(self.withheld, self.language)
 
     @param.depends("refused", "language")
     def left_out_message(self) -> str:
         """Which models are not offered, and why."""
-        return tell_left_out(self.refused, self.language)
+        return excluded_models_notice(self.refused, self.language)
 
     @param.depends("sentences", "model", "language")
     def label(self) -> str:
         """Who wrote the sentences, and what was checked; empty while there are none."""
-        return voice_label(self.language, self.model) if self.sentences else ""
+        return model_label(self.language, self.model) if self.sentences else ""
 
     @param.depends("language", "medical")
     def disclaimer(self) -> str:
@@ -134,7 +134,7 @@ class Narrator(param.Parameterized):
     def _tell(self) -> None:
         if self.facts:  # between two pictures nothing is known of the next
             self.medical = is_medical(self.facts)
-        self.text = tell(self.facts, self.language)
+        self.text = narrate(self.facts, self.language)
 
     @param.depends("facts", "language", "model", watch=True)
     def _forget(self) -> None:
@@ -192,8 +192,8 @@ class Narrator(param.Parameterized):
     async def _look(self) -> None:
         self.param.update(status="looking", sentences=(), withheld=())
         try:
-            found = await look(server_url())
-        except VoiceError as error:
+            found = await server_status(server_url())
+        except LanguageModelError as error:
             self._host, self.status = error.host, error.state
             return
         self._host = found.host
@@ -207,13 +207,13 @@ class Narrator(param.Parameterized):
         try:
             url = server_url()
             self._host = host_of(url)
-            answer = speak(self.facts, self.language, self.model, url, self._deadlines)
+            answer = generate_text(self.facts, self.language, self.model, url, self._deadlines)
             # Closed at once when this task is cancelled, and the server's work with it.
             async with aclosing(answer):
                 async for spoken in answer:
                     self.param.update(sentences=spoken.sentences, withheld=spoken.withheld)
-            self.status = "told"
-        except VoiceError as error:
+            self.status = "finished"
+        except LanguageModelError as error:
             self.param.update(status=error.state, sentences=(), withheld=())
 
 

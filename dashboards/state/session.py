@@ -34,7 +34,7 @@ from xai_tf.bundles.write import describe_audit
 from xai_tf.classifiers.classifier import card_beside
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.metrics.tables import describe_scores
-from xai_tf.narration import facts, tell
+from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit
 from xai_tf.reports import ReportItem, session_report
 
@@ -230,7 +230,7 @@ class Session(param.Parameterized):
         described = await visitor.submit(Describe(model), "report model").result()
         reading = await visitor.submit(Predict(model, file), "report file").result()
         card = card_beside(model.path, model.sha256)
-        said = tell(facts(reading, explanations, medical=is_medical(model)), self.language)
+        said = narrate(facts(reading, explanations, medical=is_medical(model)), self.language)
         return ReportItem(
             reading,
             tuple(explanations),

@@ -21,7 +21,7 @@ from xai_tf.agreement.agreement import Agreement, chance_overlap
 from xai_tf.agreement.disagreement import DisagreementMap
 from xai_tf.attribution.methods import METHODS
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import picture_url, stage_of, stage_of_sample
+from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
 
 
 class ControlsView(View):
@@ -142,10 +142,10 @@ class GridView(View):
         stage, found = self._stages[place], cell.explanation
         if found is None:
             sample = self.comparison.workspace.sample
-            shown, drawn = lambda: stage_of_sample(sample), (sample,)
+            shown, drawn = lambda: sample_viewer_data(sample), (sample,)
             caption = f"{title}. {cell.status}" if cell.status else title
         else:
-            shown, drawn = lambda: _on_shared_scale(stage_of(found, end)), (found, end)
+            shown, drawn = lambda: _on_shared_scale(viewer_data(found, end)), (found, end)
             caption = f"{title} (1 is {end:.2g})"
         changed = {} if self._drawn.get(place) == drawn else shown()
         stage.param.update(**changed | {"caption": caption})
@@ -310,7 +310,7 @@ def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]
     from matplotlib import colormaps
 
     drawn = np.rint(colormaps[heatmaps.UNSIGNED](level)[..., :3] * 255).astype(np.uint8)
-    return stage_of_sample(comparison.workspace.sample) | {
+    return sample_viewer_data(comparison.workspace.sample) | {
         "heatmap": picture_url(drawn),
         "mode": "map",
         "alt": text,

@@ -21,7 +21,7 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.ood import MARK
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import stage_of
+from xai_tf.rendering.viewer import viewer_data
 
 WIDER = ".choices.tiles { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }"
 FILTERS = {"Wrong": WRONG, "Right": RIGHT, "All": ALL}
@@ -182,7 +182,7 @@ class MistakeView(pn.viewable.Viewer):
         if study.maps:
             end = heatmaps.limit([study.maps[CALLED], study.maps[TRUTH]])
             for side, explanation in study.maps.items():
-                stage = stage_of(explanation, None if side == CONTRAST else end)
+                stage = viewer_data(explanation, None if side == CONTRAST else end)
                 caption = f"What speaks for {explanation.target_name} ({_role(study, side)})"
                 self._stages[side].param.update(**stage | {"caption": caption})
 

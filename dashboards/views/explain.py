@@ -17,10 +17,10 @@ from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
-from xai_tf.attribution.convergence import Convergence, curve, settling_text
+from xai_tf.attribution.convergence import Convergence, convergence_text, curve
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.methods import METHODS
-from xai_tf.rendering.viewer import stage_of, stage_of_partial, stage_of_sample
+from xai_tf.rendering.viewer import partial_viewer_data, sample_viewer_data, viewer_data
 
 MAX_CLASSES = 12  # that have a bar
 
@@ -50,11 +50,11 @@ class PictureView(View):
             self._stage.visible = False
             return
         if explorer.explanation is not None:
-            layers = stage_of(explorer.explanation)
+            layers = viewer_data(explorer.explanation)
         elif explorer.partial is not None:
-            layers = stage_of_partial(sample, METHODS[explorer.method], explorer.partial)
+            layers = partial_viewer_data(sample, METHODS[explorer.method], explorer.partial)
         else:
-            layers = stage_of_sample(sample)
+            layers = sample_viewer_data(sample)
         self._stage.param.update(visible=True, **layers)
 
     def layout(self) -> pn.viewable.Viewable:
@@ -249,7 +249,7 @@ def _settling(found: Convergence | None) -> str:
     if found is None:
         return ""
     drawn = curve(found.samples, found.stability, found.wanted) if not found.exact else ""
-    return heading("Enough samples?", 3) + paragraph(settling_text(found)) + drawn
+    return heading("Enough samples?", 3) + paragraph(convergence_text(found)) + drawn
 
 
 def _window(number: int, reading: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS
-from xai_tf.rendering.viewer import stage_of
+from xai_tf.rendering.viewer import viewer_data
 
 
 class SidebarView(View):
@@ -62,7 +62,7 @@ class SidebarView(View):
         while len(self._stages) < len(found):
             self._stages.append(AttributionViewer(group="layer_sweep", controls=not self._stages))
         for stage, explanation in zip(self._stages, found, strict=False):
-            stage.param.update(**stage_of(explanation) | {"caption": explanation.layer})
+            stage.param.update(**viewer_data(explanation) | {"caption": explanation.layer})
         if len(self._column) != len(found):
             self._column[:] = self._stages[: len(found)]
 

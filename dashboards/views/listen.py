@@ -18,7 +18,7 @@ from dashboards.views.text import facts, paragraph
 from dashboards.views.theme import card, words
 from dashboards.views.view import View
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.rendering.viewer import NOTE
+from xai_tf.rendering.viewer import REBUILT_NOTE
 from xai_tf.sonification import TimeFrequencyRegion
 
 
@@ -119,7 +119,7 @@ def _introduced(listener: Listener) -> str:
     if len(reading.samples) > 1:
         start, end = float(sound.seconds[0]), float(sound.seconds[-1])
         text += f" Of this recording it is the window from {start:.2f} to {end:.2f} s."
-    return paragraph(text, "note") + paragraph(NOTE if sound.rebuilt else "", "warning")
+    return paragraph(text, "note") + paragraph(REBUILT_NOTE if sound.rebuilt else "", "warning")
 
 
 def _buttons(explanation: Explanation | None) -> list[dict[str, str]]:

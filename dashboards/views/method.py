@@ -19,7 +19,7 @@ from dashboards.views.theme import card, run_button, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, Option
 from xai_tf.errors import XaiTfError
-from xai_tf.rendering.viewer import tile_of
+from xai_tf.rendering.viewer import thumbnail_url
 
 
 class MethodView(View):
@@ -209,7 +209,7 @@ class MethodView(View):
         if facts is None:
             return
         self._layers.items = [
-            {"value": stage.layer, "label": stage.layer, "picture": tile_of(stage)}
+            {"value": stage.layer, "label": stage.layer, "picture": thumbnail_url(stage)}
             for stage in self.explorer.stages
         ]
         self._mark_layer()

@@ -24,7 +24,7 @@ from dashboards.state.session import Session
 from dashboards.views.explain import FindingsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
-from tests.served import until
+from tests.waiting import until
 from weights_keras import ModelCard, ood_file
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.index import write_page
@@ -49,7 +49,7 @@ from xai_tf.errors import ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
 from xai_tf.evaluation.predictions import find_labelled, predict_labelled
 from xai_tf.evaluation.results import EvaluationResults
-from xai_tf.narration import facts, tell
+from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit_file
 from xai_tf.regions.drawing import draw
 from xai_tf.rendering import heatmaps
@@ -546,14 +546,14 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
 def test_the_text_in_words_says_so(odd):
     told = facts(odd[0])
 
-    fact = next(fact for fact in told if fact.kind == "unfamiliar")
+    fact = next(fact for fact in told if fact.kind == "out_of_distribution")
     assert fact.english == odd[0].ood_score.reason
     assert fact.french == odd[0].ood_score.reason_in("fr")
-    assert any(fact.french in text for text in tell(told, "fr"))
+    assert any(fact.french in text for text in narrate(told, "fr"))
     prediction = Prediction(np.zeros(1), np.array([0.5, 0.5]), ("a", "b"))
     sample = sample_of(np.zeros((8, 8, 3)))
     plain = Reading(Path("a.png"), (sample,), (prediction,), prediction, NEAR)
-    assert "unfamiliar" not in {fact.kind for fact in facts(plain)}
+    assert "out_of_distribution" not in {fact.kind for fact in facts(plain)}
 
 
 @pytest.fixture

@@ -903,7 +903,7 @@ def test_any_class_can_be_explained_where_not_all_have_a_bar(visit, tmp_path, mo
 
 def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
     drawn = []
-    for name in ("stage_of_sample", "stage_of", "_tables"):
+    for name in ("sample_viewer_data", "viewer_data", "_tables"):
         drawing = getattr(compare, name)
         monkeypatch.setattr(compare, name, lambda *a, f=drawing, n=name: drawn.append(n) or f(*a))
 
@@ -915,14 +915,14 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
         await explained(session)
         session.tab = "compare"
         view, _ = compare.GridView(comparison=grid), compare.AgreementView(comparison=grid)
-        assert sorted(set(drawn)) == ["_tables", "stage_of", "stage_of_sample"]
+        assert sorted(set(drawn)) == ["_tables", "sample_viewer_data", "viewer_data"]
         drawn.clear()
         grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
         assert drawn == []
         assert "1 of 9" in view._stages[2, 0].caption
         grid.run()
         await until(lambda: all(cell.explanation for cell in grid.cells.values()))
-        return drawn.count("stage_of") >= 4, view._stages[2, 0].heatmap != ""
+        return drawn.count("viewer_data") >= 4, view._stages[2, 0].heatmap != ""
 
     assert visit(story) == (True, True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from xai_tf.attribution.convergence import WANTED
+from xai_tf.attribution.convergence import DEFAULT_STABILITY
 from xai_tf.attribution.explanation import Explanation, Order, Preview
 from xai_tf.attribution.question import SAMPLES, Question, sample_limit
 from xai_tf.classifiers.classifier import Classifier
@@ -100,7 +100,7 @@ def continue_explaining(
     Raises:
         SettingError: the method draws no samples, or so many samples are out of its range.
     """
-    sample_limit(explanation.method, WANTED if until_stable is None else until_stable)
+    sample_limit(explanation.method, DEFAULT_STABILITY if until_stable is None else until_stable)
     count = explanation.settings[SAMPLES] + more
     question = replace(
         explanation.question,

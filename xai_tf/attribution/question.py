@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.attribution.convergence import TIMES, WANTED
+from xai_tf.attribution.convergence import DEFAULT_STABILITY, LIMIT_FACTOR
 from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
@@ -175,7 +175,7 @@ def sample_limit(method: Method, until_stable: float) -> int:
     if not 0 < until_stable < 1:
         raise SettingError(
             f"Invalid value for 'until stable': {until_stable:g}. Expected a number between 0 and "
-            f"1, such as {WANTED:g}."
+            f"1, such as {DEFAULT_STABILITY:g}."
         )
     option = method.options[SAMPLES]
-    return int(min(option.high, TIMES * option.default))
+    return int(min(option.high, LIMIT_FACTOR * option.default))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from xai_tf.attribution.builders import build_explainer, start_pass_counter
-from xai_tf.attribution.convergence import LOOKS, Convergence
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.convergence import CHECKS, Convergence
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation, Order, Preview, Progress
 from xai_tf.attribution.methods import Cost
 from xai_tf.attribution.previews import Previews, one_map
@@ -101,7 +101,7 @@ def _features(order: Order, pass_counter: Any) -> list[Any]:
 def _values(
     order: Order, explainer: Any, reporter: _PassReporter
 ) -> tuple[Any, Convergence | None]:
-    """What the explainer says of the picture, and how it settled if it samples."""
+    """What the explainer says of the picture, and how it converged if it samples."""
     image, weights = order.sample.image, order.weights
     if not order.method.stochastic:
         return explainer(image[None], weights[None])[0], None
@@ -163,7 +163,7 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
     if convergence is None:
         return ()
     latest = convergence.latest
-    if convergence.wanted is None and latest is None and drawable(attribution):
+    if convergence.wanted is None and latest is None and has_signal(attribution):
         return (
             "The samples are too few to tell whether the map is stable. Take more, or run until "
             "stable.",
@@ -175,7 +175,7 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
         )
     if convergence.reached:
         return ()
-    if latest is None or not drawable(attribution):
+    if latest is None or not has_signal(attribution):
         return (
             "There was nothing to wait for: the map is the same everywhere, or the network "
             "answers every sample alike, so no two halves can agree.",
@@ -183,7 +183,7 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
     if latest >= convergence.wanted:
         return (
             f"Stable at the last look alone, after {convergence.limit} samples, the limit: one may "
-            f"be luck, so {LOOKS} in a row count. Run more, or take a method that draws nothing.",
+            f"be luck, so {CHECKS} in a row count. Run more, or take a method that draws nothing.",
         )
     return (
         f"Not stable after {convergence.limit} samples, the limit: another seed would give a map "

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from xai_tf.attribution.convergence import curve
 from xai_tf.errors import OutputError
-from xai_tf.metrics.tables import HEAD, score_cells
+from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 from xai_tf.narration.notices import NOTICE
 
 MARK = "<!doctype html><!-- written by xai-tf -->"
@@ -152,7 +152,7 @@ def _scores(manifest: dict[str, Any]) -> str:
         for entry in manifest["explanations"]
         for score in entry["scores"]
     ]
-    return _folded("Scores", ("method", *HEAD), rows)
+    return _folded("Scores", ("method", *SCORE_COLUMNS), rows)
 
 
 def _agreement(manifest: dict[str, Any]) -> str:

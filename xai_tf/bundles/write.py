@@ -213,17 +213,19 @@ def _write(
         heatmaps.figure(explanation, opacity, reading.mark).savefig(folder / f"{name}.png")
         _save_picture(folder / f"{name}_overlay.png", heatmaps.overlay(explanation, opacity))
         record = encoder.explanation(explanation, name)
-        files = {"array": name, "pictures": [f"{name}.png", f"{name}_overlay.png"]}
+        shown = [f"{name}.png", f"{name}_overlay.png"]
         settled = explanation.convergence
         if settled and len(settled.samples):
-            files["pictures"].append(f"{name}_stability.svg")
+            shown.append(f"{name}_stability.svg")
             drawn = curve(settled.samples, settled.stability, settled.wanted)
             drawn = drawn.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
-            (folder / files["pictures"][-1]).write_text(drawn, "utf-8")
+            (folder / shown[-1]).write_text(drawn, "utf-8")
         told = {"window": window, "scores": list(judged), "record": record}
         if audited:
             told["audit"] = audited
-        entries.append(files | describe_explanation(explanation) | told)
+        entries.append(
+            {"array": name, "pictures": shown} | describe_explanation(explanation) | told
+        )
     for sample in dict.fromkeys(e.sample for e in explanations):
         suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
         of_sample = [e for e in explanations if e.sample is sample]

@@ -33,7 +33,7 @@ from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import InputError, OutputError
 from xai_tf.files import check_place, write_file
-from xai_tf.sonification.playback import check_hears
+from xai_tf.sonification.playback import check_reads_sound
 from xai_tf.sonification.profile import ClassProfile, class_profiles, draw
 
 ROWS = 8  # of the table of a profile, for bands and for times
@@ -73,7 +73,7 @@ def listen_to_file(
     picked_methods([method])
     check_place(out, REGIONS)
     classifier = model.load()
-    check_hears(classifier)
+    check_reads_sound(classifier)
     with progress_of(f"{file.name}: {METHODS[method].title}") as progress:
         _, explanation = explain_decisive_window(classifier, file, method, target, progress)
     described = save_sounds(out, classifier, explanation, top)
@@ -103,7 +103,7 @@ def profile_folder(
             f"Invalid value for --out: {out}. Expected the name of a PNG file, such as profile.png."
         )
     classifier = model.load()
-    check_hears(classifier)
+    check_reads_sound(classifier)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder. Give a folder of sounds.")
     run = _ProfileRun(classifier, find_inputs([folder], classifier), method)
@@ -158,8 +158,8 @@ def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:
     regions = [escape(region["text"]) for region in described["regions"]]
     what = {
         "original": "the unchanged sound",
-        "only_for": f"only the evidence for {name}",
-        "everything_but": "everything except that evidence",
+        "supporting": f"only the evidence for {name}",
+        "remainder": "everything except that evidence",
     }
     what |= {f"solo_{n}": text for n, text in enumerate(regions, 1)}
     what |= {f"mute_{n}": f"without {text}" for n, text in enumerate(regions, 1)}

@@ -14,9 +14,9 @@ from xai_tf.attribution.question import sample_limit
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.console import note
 from xai_tf.cli.settings import parse_settings, picked_methods
-from xai_tf.metrics.metric import Metric, choose
-from xai_tf.metrics.score import Planned, plan, seconds, seconds_a_pass
-from xai_tf.metrics.tables import HEAD, score_cells
+from xai_tf.metrics.metric import Metric, select_metrics
+from xai_tf.metrics.score import Planned, plan, seconds, seconds_per_pass
+from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def asked_metrics(given: str, methods: Sequence[str]) -> list[Metric]:
         SettingError: a metric applies to none of the methods.
     """
     names = [name.strip() for name in given.split(",") if name.strip()]
-    return choose(names, [METHODS[name] for name in methods])
+    return select_metrics(names, [METHODS[name] for name in methods])
 
 
 def parse_methods_and_metrics(
@@ -109,7 +109,7 @@ def tell_costs(
     of_metrics = {name: values for name, values in settings.items() if name in names}
     plans = plan(classifier, complete, names, of_metrics)
     amount = amount or Amount()
-    pass_seconds, total = seconds_a_pass(classifier), _Total()
+    pass_seconds, total = seconds_per_pass(classifier), _Total()
     for method, own in complete:
         upper = method.name in limits
         rows = [(method.title, method.cost(own, classifier.image_size), upper)]
@@ -148,7 +148,7 @@ def _passes(count: int, at_most: bool) -> str:
 
 def score_table(manifests: Mapping[str, Mapping[str, Any]]) -> Table:
     """The scores in manifests of bundles, one row per score."""
-    table = Table("file", "method", *HEAD[:-1], title="Scores")
+    table = Table("file", "method", *SCORE_COLUMNS[:-1], title="Scores")
     for manifest in manifests.values():
         for entry in manifest["explanations"]:
             for described in entry["scores"]:

@@ -189,8 +189,12 @@ def print_card(card: ModelCard, model: Path, as_json: bool) -> None:
 
 def typed_command() -> str:
     """The command as it was typed, with files and folders by name, without where they are."""
-    places = {"--out", "--root"}
-    words = [word for before, word in pairwise(sys.argv) if not places & {before, word}]
+    places, output = {"--out", "--root"}, {"-v", "-vv", "--verbose", "-q", "--quiet"}
+    words = [
+        word
+        for before, word in pairwise(sys.argv)
+        if not places & {before, word} and word not in output
+    ]
     return "xai-tf " + shlex.join(map(_without_place, words))
 
 

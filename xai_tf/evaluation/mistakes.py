@@ -106,7 +106,7 @@ def _mistake(
     sample = reading.samples[window]
     for_called = explain(classifier, sample, method, target=predicted)
     contrast = (
-        replace(for_called, contrast=truth)
+        replace(for_called, question=replace(for_called.question, contrast=truth))
         if one_logit(classifier)
         else explain(classifier, sample, method, target=predicted, contrast=truth)
     )

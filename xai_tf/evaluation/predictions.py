@@ -177,7 +177,7 @@ def _listing(source: Path, model: str, task: Task) -> Listing:
                 f"{error} The classes of {model} are {', '.join(task.classes)}."
             ) from error
         listing = Listing(tuple(entries), task.classes)
-        missing = f"There is no file of class {some(listing.missing())}: how often that is missed, "
+        missing = f"There is no file of class {some(listing.missing_classes())}: how often that is missed, "
         return replace(listing, notes=(f"{missing}nobody knows.",))
 
 
