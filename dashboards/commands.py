@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xai_tf.cli.app import SERVE, app
 from xai_tf.cli.console import note
-from xai_tf.cli.options import app
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ AllowOrigin = Annotated[
 MaxUpload = Annotated[float, typer.Option(min=0.001, help="Maximum size of an upload in MB.")]
 
 
-@app.command("serve")
+@app.command("serve", rich_help_panel=SERVE)
 def serve_dashboard(
     host: Host = "127.0.0.1",
     port: Port = 5006,

@@ -24,7 +24,7 @@ from dashboards.state.session import Session
 from dashboards.views.explain import DiagnosticsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
-from tests.served import until
+from tests.waiting import until
 from weights_keras import ModelCard, ood_file
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.index import write_page
@@ -606,7 +606,7 @@ def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, 
 
     assert done.exit_code == 0
     assert "Left out of noise" in done.stderr
-    assert "No file of torn can be read" in done.stderr
+    assert "Cannot read any file of torn" in done.stderr
     measures = {m["split"]: m for m in json.loads(done.stdout)["measures"]}
     assert set(measures) == {"test", "noise"}
     assert measures["noise"]["count"] == 1
