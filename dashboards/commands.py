@@ -12,7 +12,7 @@ import typer
 
 from xai_tf.cli.app import SERVE, app
 from xai_tf.cli.console import note
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, require_extra
 
 if TYPE_CHECKING:
     from dashboards.server.settings import ServeSettings
@@ -90,6 +90,7 @@ def serve_dashboard(
     max_upload: MaxUpload = 200,
 ) -> None:
     """Serve the dashboard: explain, compare, analyze errors and follow searches in a browser."""
+    require_extra("dashboard")
     from dashboards.app import create_app  # imported now, so that the first visitor need not wait
     from dashboards.server.server import serve
 

@@ -18,6 +18,7 @@ from xai_tf.cli.data_options import DataFlags, Source, further_sets
 from xai_tf.cli.options import AsJson
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.train import typed_command
+from xai_tf.errors import require_extra
 
 if TYPE_CHECKING:
     from weights_keras import ModelCard
@@ -39,6 +40,7 @@ def tune(
     """
     from xai_tf.training.publish import check_folder
 
+    require_extra("tuning")
     settings = export.settings(typed_command())
     study = search.study(folder, data.options)
     check_folder(export.out, study.name)

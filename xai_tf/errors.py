@@ -6,7 +6,8 @@
         ├── OutputError       a file or a folder cannot be written
         ├── ModelError        a model cannot be loaded, trusted or explained
         ├── UnknownNameError  a name is in no table (a method, a class, a layer, ...)
-        └── SettingError      a setting has an invalid value
+        ├── SettingError      a setting has an invalid value
+        └── MissingExtraError an optional package is not installed
 
 A text names the file or the value, the cause and the next step: "Cannot read X: .... Do Y." or
 "Invalid value for Z: .... Expected ...". Anything else that is raised is a defect of this library
@@ -16,9 +17,18 @@ and keeps its traceback. `weights_keras` raises its own `ModelFileError`, which
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import TypeVar
 
 T = TypeVar("T")
+
+# The packages that each optional extra of `pip install 'xai-tf[...]'` installs.
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "audio": ("librosa", "soundfile"),
+    "tuning": ("keras_tuner", "filelock"),
+    "dashboard": ("panel", "panel_material_ui", "filelock"),
+    "llm": ("ollama", "httpx"),
+}
 
 # Abbreviations and other spellings in use, and the names they stand for here. They only serve the
 # hint in an error text, and only where the table that is searched holds the name.
@@ -76,6 +86,27 @@ class UnknownNameError(XaiTfError):
 
 class SettingError(XaiTfError):
     """A setting has an invalid value."""
+
+
+class MissingExtraError(XaiTfError):
+    """An optional package is not installed."""
+
+
+def require_extra(extra: str) -> None:
+    """Check that an optional extra is installed, before its packages are imported.
+
+    Args:
+        extra: a name in `EXTRAS`.
+
+    Raises:
+        MissingExtraError: a package of the extra is missing; the text says how to install it.
+    """
+    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"Cannot import {', '.join(missing)}, which this feature needs. "
+            f"Run: pip install 'xai-tf[{extra}]'"
+        )
 
 
 def pick(table: Mapping[str, T], name: str, kind: str, aliases: Mapping[str, str] = ALIASES) -> T:

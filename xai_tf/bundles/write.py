@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,10 @@ def versions() -> dict[str, str]:
     import tensorflow as tf
 
     found = {"python": platform.python_version(), "tensorflow": tf.__version__}
-    return found | {name: version(name) for name in ("xai-tf", *PACKAGES)}
+    for name in ("xai-tf", *PACKAGES):
+        with suppress(PackageNotFoundError):  # librosa comes with the extra `audio`
+            found[name] = version(name)
+    return found
 
 
 def _write(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, require_extra
 from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image, resize
 from xai_tf.inputs.task import Reader
 
@@ -77,6 +77,7 @@ def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> li
         InputError: the file is missing, damaged, empty or silent, or is shorter than 0.1 s or
             longer than an hour.
     """
+    require_extra("audio")
     check_file(path)
     waveform = _load(path, recipe.rate)
     digest = file_sha256(path)
@@ -121,6 +122,7 @@ def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0)
         recipe: the settings of the transform.
         start: the start of the window in its file, in seconds.
     """
+    require_extra("audio")
     import librosa
 
     power = librosa.feature.melspectrogram(
@@ -184,6 +186,7 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
     The loudness is unknown, so the peak is set to half of full scale. The phase is estimated
     (Griffin & Lim 1984, 32 iterations, deterministic).
     """
+    require_extra("audio")
     import librosa
 
     decibels = image_decibels(image, recipe)
@@ -205,6 +208,7 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
 
 def write_wav(path: Path, sound: Sound) -> None:
     """Write a 16-bit mono WAV file; values beyond full scale are clipped."""
+    require_extra("audio")
     import soundfile
 
     soundfile.write(path, np.clip(sound.waveform, -1, 1), sound.rate, subtype="PCM_16")
