@@ -42,7 +42,8 @@ from xai_tf.attribution.explain import continue_explaining, explain, explain_lay
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.write import describe_classifier, save_bundle
 from xai_tf.classifiers.classifier import BATCH, Classifier
-from xai_tf.classifiers.ood import check, of_file, predict_and_check
+from xai_tf.classifiers.ood import OODScore, check, of_file, predict_and_check
+from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import OutputError, SettingError
 from xai_tf.evaluation.nearest import Neighbor
@@ -126,10 +127,12 @@ def _predict(context: WorkerContext, request: Predict) -> Reading:
 def _reading(context: WorkerContext, classifier: Classifier, file: Upload) -> Reading:
     """As `read_and_predict`, but it can be stopped, and what was read is kept."""
     samples = context.samples(classifier, file)
-    predictions, found = [], []
+    predictions: list[Prediction] = []
+    ood_scores: list[OODScore] = []
     for start in range(0, len(samples), BATCH):
-        said, familiar = predict_and_check(classifier, samples[start : start + BATCH])
-        predictions, found = predictions + said, found + (familiar or [])
+        batch, scores = predict_and_check(classifier, samples[start : start + BATCH])
+        predictions += batch
+        ood_scores += scores or []
         context.progress(len(predictions), len(samples))
     mean = np.mean([prediction.logits for prediction in predictions], axis=0)
     whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
@@ -138,7 +141,7 @@ def _reading(context: WorkerContext, classifier: Classifier, file: Upload) -> Re
         tuple(samples),
         tuple(predictions),
         whole,
-        of_file(found),
+        of_file(ood_scores),
         classifier.ood_problem,
     )
 

@@ -582,7 +582,7 @@ def test_a_page_of_somebody_else_is_left_alone(run, asking, tmp_path):
     code, _, err = run("explain", CAT, *asking, "--out", tmp_path)
 
     assert code == 2
-    assert "is not ours" in err
+    assert "was not written by xai-tf" in err
     assert (tmp_path / "index.html").read_text() == "<h1>My site</h1>"
     assert not (tmp_path / "cat").exists()
 

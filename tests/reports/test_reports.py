@@ -509,7 +509,7 @@ def test_a_good_page_is_not_replaced_by_one_of_nothing(run, bundle, tmp_path):
     [
         (["nowhere"], "no folder nowhere"),
         (["{empty}"], "holds no bundle"),
-        (["{bundle}", "--out", "{mine}"], "is not ours"),
+        (["{bundle}", "--out", "{mine}"], "was not written by xai-tf"),
         (["{bundle}", "--out", "{empty}"], "is a folder"),
     ],
 )

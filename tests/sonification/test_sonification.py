@@ -427,7 +427,7 @@ def test_a_folder_is_replaced_by_a_new_one_and_nothing_else_is(tmp_path, ear, ex
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
 
-    with pytest.raises(OutputError, match="is not ours"):
+    with pytest.raises(OutputError, match="was not written by xai-tf"):
         save_sounds(tmp_path / "mine", ear, explained)
 
     assert not (tmp_path / "out" / "solo_9.wav").exists()

@@ -41,8 +41,9 @@ def report_bundles(
     network connection. Bundles that cannot be read are left out and reported.
     """
     from xai_tf.bundles.resume import find_bundles
+    from xai_tf.files import write_file
     from xai_tf.reports import folder_report
-    from xai_tf.reports.html import check_page, write_page
+    from xai_tf.reports.html import check_page
 
     reader = _Reader(find_bundles(bundles))
     check_page(out)
@@ -52,7 +53,7 @@ def report_bundles(
             f"Cannot read any of the {len(reader.folders)} bundles, so {out} is not written. "
             "Explain the files again."
         )
-    write_page(out, html)
+    write_file(out, html)
     note(f"Open {out} ({out.stat().st_size / 1e6:.1f} MB)")
     found = {"page": str(out), "files": reader.rows, "left_out": reader.failed}
     answer(as_json, found, reader.table())

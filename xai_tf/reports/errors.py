@@ -20,8 +20,9 @@ from xai_tf.evaluation.predictions import (
     training_files,
 )
 from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.files import write_file
 from xai_tf.progress import Progress, silent
-from xai_tf.reports.html import check_page, write_page
+from xai_tf.reports.html import check_page
 from xai_tf.reports.mistakes import describe_study, mistakes_page
 
 PAGE, DATA = "errors.html", "errors.json"
@@ -125,8 +126,8 @@ def report_errors(
     left_out = [*lost, *beside, *(index.left_out if index else ())]
     described = describe_study(classifier, results, mistakes, left_out)
     page = settings.out / PAGE
-    write_page(page, mistakes_page(classifier, results, mistakes, left_out))
-    write_page(settings.out / DATA, json.dumps(described, indent=1, allow_nan=False))
+    write_file(page, mistakes_page(classifier, results, mistakes, left_out))
+    write_file(settings.out / DATA, json.dumps(described, indent=1, allow_nan=False))
     return ErrorReport(
         page,
         results,

@@ -49,7 +49,10 @@ def folder_report(
         note: what a reader should know first.
         opacity: of the maps that are laid over.
     """
-    rows, links, sections, models, hashes = [], [], [], {}, {}
+    rows: list[Mapping[str, Any]] = []
+    links, sections = [], []
+    models: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for number, item in enumerate(items, 1):
         name = f"file{number}"
         rows.append(_row(name, item))
