@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tuning.settings import readable_settings
 from tuning.trials import CURVES, STUDY, Epoch
 from xai_tf.errors import InputError, OutputError, SettingError
 
@@ -120,7 +121,11 @@ def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
     Files are named only where nothing else differs, for another seed moves them all between splits.
     """
-    settings = list(differences(old | {"files": None}, new | {"files": None}))
+    settings = list(
+        differences(
+            readable_settings(old | {"files": None}), readable_settings(new | {"files": None})
+        )
+    )
     before, after = (
         {name: digest for split in asked["files"].values() for name, digest in split.items()}
         for asked in (old, new)

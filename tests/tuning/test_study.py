@@ -1,7 +1,6 @@
 """A search as a whole: planned, stopped, resumed, rejected, and exported."""
 
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -251,12 +250,14 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
         ({"space": SPACE | {"dropout": choice(0.1)}}, "space.dropout: was 0, 0.2, is 0.1"),
         ({"space": SPACE | {"l2_1": choice(0.1)}}, "space.l2_1: was unset, is 0.1"),
         ({"class_weights": False}, "class_weights: was true, is false"),
+        ({"augmentations": 3}, "augmentations: was 2, is 3"),
+        ({"augmentations": 0}, "mode: was batched heads, is full network"),
     ],
 )
 def test_a_search_with_other_settings_is_rejected_and_the_difference_named(
     finished, changes, message
 ):
-    with pytest.raises(SettingError, match="give the new one another name") as caught:
+    with pytest.raises(SettingError, match="give the new search another name") as caught:
         replace(finished, **changes).run()
 
     assert message in str(caught.value)
@@ -692,7 +693,7 @@ def test_three_classes_are_searched_and_exported(tmp_path):
     assert card.classes == ("normal", "opacity", "other")
     assert card.tuning["threshold"] is None
     assert num_trials(study.brackets) == len(search.trials)
-    assert os.path.getsize(tmp_path / "models" / "s.keras") == card.size
+    assert (tmp_path / "models" / "s.keras").stat().st_size == card.size
 
 
 def test_another_seed_is_named_without_the_files_that_it_moves(own):

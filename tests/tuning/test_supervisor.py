@@ -333,7 +333,8 @@ def test_no_process_outlives_the_supervisor(pictures, tmp_path, how):
 def test_a_child_ends_with_its_parent_even_while_it_hangs(tmp_path):
     child = (
         "import os, pathlib, signal, sys; from tuning.subprocesses import exit_with_parent;"
-        "exit_with_parent(int(sys.argv[2])); pathlib.Path(sys.argv[1], 'pid').write_text(str(os.getpid()));"
+        "exit_with_parent(int(sys.argv[2]));"
+        "pathlib.Path(sys.argv[1], 'pid').write_text(str(os.getpid()));"
         "os.kill(os.getpid(), signal.SIGSTOP)"
     )
     parent = (
