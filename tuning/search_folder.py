@@ -121,17 +121,17 @@ def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
     Files are named only where nothing else differs, for another seed moves them all between splits.
     """
-    settings = list(
+    without_files = list(
         differences(
             readable_settings(old | {"files": None}), readable_settings(new | {"files": None})
         )
     )
     before, after = (
-        {name: digest for split in asked["files"].values() for name, digest in split.items()}
-        for asked in (old, new)
+        {name: digest for split in settings["files"].values() for name, digest in split.items()}
+        for settings in (old, new)
     )
     all_changes = (
-        settings
+        without_files
         or list(differences(before, after))
         or list(differences(old["files"], new["files"]))
     )
