@@ -182,7 +182,7 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
     )
     rng = np.random.default_rng(0)
     copies = features(
-        np.stack([augmentation.stored_otherwise(i, rng) for i in splits.train.images])
+        np.stack([augmentation.with_storage_artifacts(i, rng) for i in splits.train.images])
     )
     foreign = {k: features(pictures(data / v, size)) for k, v in OTHERS.items() if k != source}
     if source != "speech":

@@ -37,7 +37,7 @@ from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.classifier import Classifier, load
 from xai_tf.cli.demo import SAMPLES
 from xai_tf.metrics import METRICS, score
-from xai_tf.metrics.randomization import noisy, randomised
+from xai_tf.metrics.randomization import noisy, randomised_classifier
 from xai_tf.metrics.score import plan
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -60,7 +60,7 @@ class OurWeights(metrics.ModelRandomizationStrategy):
         self._classifier = classifier
 
     def randomize(self, model):
-        model.set_weights(randomised(self._classifier, 0.25, 0).model.get_weights())
+        model.set_weights(randomised_classifier(self._classifier, 0.25, 0).model.get_weights())
         return model
 
 

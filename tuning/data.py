@@ -69,11 +69,8 @@ class TrainingData:
         self.study, self.task = study, TASKS[study.task]
         size = (study.image_size, study.image_size)
 
-        def reading(done: int, total: int, file: str = "", /) -> None:
-            progress(done, total, f"reading {file}")
-
         self.splits = read_splits(
-            Path(study.data), self.task, size, study.seed, reading, study.options
+            Path(study.data), self.task, size, study.seed, progress, study.options
         )
         _check_enough(self.splits.train, Path(study.data))
         self.train = self._rows(self.splits.train, max(1, study.augmentations))

@@ -15,7 +15,7 @@ from tuning import heads
 from tuning.batched_heads import State
 from tuning.batched_tuner import STATE
 from tuning.calibration import best_threshold, calibrated, fit_calibration
-from tuning.search_folder import write_json, write_whole
+from tuning.search_folder import write_durably, write_json
 from tuning.seed_repeats import repeat_with_seeds
 from tuning.settings import ExportSettings, Mode
 from tuning.space import configuration
@@ -300,7 +300,7 @@ def _store_winner(winner: _Winner, card: ModelCard, record: dict[str, Any]) -> N
         with scratch.open("wb") as file:
             np.savez(file, **arrays)
 
-    write_whole(folder / ARRAYS, write)
+    write_durably(folder / ARRAYS, write)
     measures = [
         vars(measure)
         for name, logits in winner.logits.items()

@@ -18,6 +18,7 @@ from tuning.settings import ExportSettings, Plan, StudySettings
 from tuning.space import num_configurations
 from tuning.trials import Search, read_search
 from weights_keras import FOLDER
+from xai_tf.errors import require_extra
 from xai_tf.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -94,10 +95,12 @@ class Study(StudySettings):
                 network over several GPUs, where trials are trained one by one.
 
         Raises:
+            MissingExtraError: KerasTuner is not installed.
             SettingError: the folder holds a search with other settings.
             OutputError: another process is using the folder, or the disk is full.
             ModelError: too many trials failed in a row.
         """
+        require_extra("tuning")
         from tuning.run import run_trials
 
         with exclusive_lock(self.folder), disk_full_as_output_error(self.folder):

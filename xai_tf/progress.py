@@ -1,4 +1,4 @@
-"""The one way in which long work reports how far it is."""
+"""How long work reports its progress: one protocol for the whole library."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is called as long work goes on; may raise to stop it."""
+    """A callback for the progress of long work, such as one that moves a progress bar.
 
-    def __call__(self, done: int, total: int, what: str = "", /) -> None:
+    It is called from the thread that works, before each step and once at the end. An exception
+    raised in it stops the work and reaches the caller of that work.
+    """
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
         """Report progress.
 
         Args:
-            done: steps done.
-            total: steps in all; 0 while nobody knows.
-            what: what is being done, in words; empty where there is but one thing.
+            done: steps done, 0 to `total`.
+            total: steps in all.
+            what: the step that runs now, in a few words for a person ("reading 07.png").
         """
 
 
-def silent(done: int, total: int, what: str = "", /) -> None:
-    """Report nothing."""
+def silent(done: int, total: int, what: str = "") -> None:
+    """Report nothing: the default where a caller passes no callback."""

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from dashboards.service.facts import ModelFacts
-from dashboards.service.listening import Clip, listen
+from dashboards.service.listening import SoundClip, listen
 from dashboards.service.requests import (
     SAMPLES,
     Bundle,
@@ -152,22 +152,16 @@ def _explain(context: WorkerContext, request: Explain) -> Explanation:
             classifier,
             replace(resume_from, sample=sample),
             request.samples - resume_from.settings[SAMPLES],
-            until_stable=request.until_stable,
+            until_stable=request.question.until_stable,
             progress=context.progress,
-            partial=context.partial,
+            preview=context.partial,
         )
     return explain(
         classifier,
         sample,
-        request.method,
-        target=request.target,
-        contrast=request.contrast,
-        layer=request.layer,
-        seed=request.seed,
-        settings=dict(request.settings),
-        until_stable=request.until_stable,
+        request.question,
         progress=context.progress,
-        partial=context.partial,
+        preview=context.partial,
     )
 
 
@@ -178,7 +172,7 @@ def _begun(context: WorkerContext, request: Explain) -> Explanation | None:
     known = context.known(request.since, to_go_on=True)
     if known is None or known.convergence is None or known.convergence.state is None:
         return None
-    wanted = request.until_stable
+    wanted = request.question.until_stable
     if known.settings[SAMPLES] > request.samples or (
         wanted is not None and known.convergence.stops_before(wanted)
     ):
@@ -191,9 +185,7 @@ def _through_layers(context: WorkerContext, request: ThroughLayers) -> list[Expl
     return explain_layers(
         classifier,
         context.sample(classifier, request.file, request.window),
-        request.method,
-        target=request.target,
-        contrast=request.contrast,
+        request.question,
         progress=context.progress,
     )
 
@@ -211,7 +203,7 @@ def _judge(context: WorkerContext, request: Judge) -> tuple[Score, ...]:
     return tuple(score(classifier, explanation, request.metrics, progress=context.progress))
 
 
-def _listen(context: WorkerContext, request: Listen) -> Clip:
+def _listen(context: WorkerContext, request: Listen) -> SoundClip:
     wanted = request.explanation
     explanation = context.known(wanted) or _explain(context, wanted)
     return listen(context.classifier(request.model), explanation, request, context.scratch)

@@ -177,7 +177,7 @@ def test_wrong_questions_are_refused(three_classes, blobs):
         explain(three_classes, blobs, "integrated_gradients", settings={"step": 5})
     with pytest.raises(SettingError, match="looks at no layer"):
         explain(three_classes, blobs, "saliency", layer="conv_a")
-    with pytest.raises(SettingError, match="against itself"):
+    with pytest.raises(SettingError, match="contrasted with itself"):
         explain(three_classes, blobs, "saliency", target="a", contrast="a")
     with pytest.raises(SettingError, match="power of two"):
         explain(three_classes, blobs, "sobol", settings={"num_designs": 12})

@@ -21,10 +21,10 @@ from dashboards.service.requests import ModelEntry, Predict, Upload, key
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
 from dashboards.state.session import Session
-from dashboards.views.explain import FindingsView
+from dashboards.views.explain import DiagnosticsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
-from tests.served import until
+from tests.waiting import until
 from weights_keras import ModelCard, ood_file
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.index import write_page
@@ -49,7 +49,7 @@ from xai_tf.errors import ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
 from xai_tf.evaluation.predictions import find_labelled, predict_labelled
 from xai_tf.evaluation.results import EvaluationResults
-from xai_tf.narration import facts, tell
+from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit_file
 from xai_tf.regions.drawing import draw
 from xai_tf.rendering import heatmaps
@@ -274,7 +274,7 @@ def test_a_model_without_a_gate_is_not_checked(three_classes, blobs):
 
     assert reading.ood_score is None
     assert reading.warnings == ()
-    assert describe_reading(reading)["familiarity"] is None
+    assert describe_reading(reading)["ood_score"] is None
 
 
 def test_a_gate_looks_before_the_end_of_the_network(three_classes):
@@ -390,9 +390,9 @@ HARM = {
     "cut off": (_cut_off, "SHA-256 differs"),
 }
 HARM_WITHOUT_CARD = {
-    "cut off": (_cut_off, "damaged or cut off"),
-    "no archive": (_other_bytes, "damaged or cut off"),
-    "pickled": (_pickled, "damaged or cut off"),
+    "cut off": (_cut_off, "damaged or truncated"),
+    "no archive": (_other_bytes, "damaged or truncated"),
+    "pickled": (_pickled, "damaged or truncated"),
     "words": (_words, "not checked"),
     "another model's": (_other_model, "belongs to another model file"),
     "another layer": (_other_layer, "'nowhere'"),
@@ -460,8 +460,8 @@ def test_a_bundle_and_its_page_say_that_it_was_explained_anyway(gated, odd, tmp_
     page = write_page(tmp_path, {"noise": manifest}, "Noise").read_text()
 
     written = json.loads((tmp_path / "noise" / "manifest.json").read_text())["input"]
-    assert written["familiarity"]["unfamiliar"] is True
-    assert written["familiarity"]["reason"] == reading.ood_score.reason
+    assert written["ood_score"]["out_of_distribution"] is True
+    assert written["ood_score"]["reason"] == reading.ood_score.reason
     assert written["warnings"] == [f"{reading.ood_score.reason} Explained anyway."]
     assert "Explained anyway." in page
 
@@ -488,7 +488,7 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
         (tmp_path / name).mkdir()
         shutil.copy(noise, tmp_path / name / "noise.png")
     found = find_labelled(tmp_path, gated.name, gated.classes, gated.task)
-    answers = EvaluationResults(predict_labelled(gated, found, lambda done, total: None))
+    answers = EvaluationResults(predict_labelled(gated, found))
 
     mistakes, _ = study_mistakes(gated, answers, "saliency")
 
@@ -522,7 +522,7 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
         session = Session(service, Uploads(tmp_path / "uploads"))
         bench, explorer = session.bench, session.explorer
         banner = NoticesView(bench=bench).layout()[-1]
-        findings = FindingsView(explorer=explorer)
+        findings = DiagnosticsView(explorer=explorer)
         bench.add("noise.png", noise.read_bytes())
         await until(lambda: explorer.explanation is not None)
         warned = (bench.reading, banner.paragraphs, banner.visible, findings._words.object)
@@ -546,14 +546,14 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
 def test_the_text_in_words_says_so(odd):
     told = facts(odd[0])
 
-    fact = next(fact for fact in told if fact.kind == "unfamiliar")
+    fact = next(fact for fact in told if fact.kind == "out_of_distribution")
     assert fact.english == odd[0].ood_score.reason
     assert fact.french == odd[0].ood_score.reason_in("fr")
-    assert any(fact.french in text for text in tell(told, "fr"))
+    assert any(fact.french in text for text in narrate(told, "fr"))
     prediction = Prediction(np.zeros(1), np.array([0.5, 0.5]), ("a", "b"))
     sample = sample_of(np.zeros((8, 8, 3)))
     plain = Reading(Path("a.png"), (sample,), (prediction,), prediction, NEAR)
-    assert "unfamiliar" not in {fact.kind for fact in facts(plain)}
+    assert "out_of_distribution" not in {fact.kind for fact in facts(plain)}
 
 
 @pytest.fixture
@@ -606,7 +606,7 @@ def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, 
 
     assert done.exit_code == 0
     assert "Left out of noise" in done.stderr
-    assert "No file of torn can be read" in done.stderr
+    assert "Cannot read any file of torn" in done.stderr
     measures = {m["split"]: m for m in json.loads(done.stdout)["measures"]}
     assert set(measures) == {"test", "noise"}
     assert measures["noise"]["count"] == 1

@@ -270,7 +270,7 @@ def test_a_recording_can_be_heard_in_a_report_window_by_window(hummed, item):
 def test_a_file_without_explanations_and_an_empty_session_make_reports(item):
     bare = replace(item, explanations=(), card=None, sentences=())
 
-    assert "What the network saw" in Page(session_report([bare])).text
+    assert "Model input" in Page(session_report([bare])).text
     assert "Versions" in Page(session_report([])).text
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from dashboards.service.drawing import draw_search
 from dashboards.service.requests import DrawSearch
-from dashboards.service.searches import find_searches, look_at
+from dashboards.service.searches import find_searches, folder_status
 from dashboards.service.service import Service
 from dashboards.state.search_facts import (
     command,
@@ -29,6 +29,7 @@ from dashboards.views.tuning import _short_names
 from tests.browser import axe_faults, chromium, complaints, served
 from tests.conftest import TEST_DATA
 from tests.made_search import EVIL, curve_at, export_winner, make_search
+from tests.waiting import until
 from tuning.trials import read_search
 
 pytestmark = pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
@@ -114,8 +115,8 @@ def test_a_running_search_is_distinguished_from_a_stopped_one(root):
 
 def test_checking_the_lock_never_takes_it(root):
     with FileLock(root / "going" / "lock"):
-        look_at(root / "going")
-    look_at(root / "going")
+        folder_status(root / "going")
+    folder_status(root / "going")
 
     FileLock(root / "going" / "lock").acquire(timeout=0).lock.release()
 
@@ -324,7 +325,7 @@ def test_a_real_search_is_followed_to_its_end(stripes, tmp_path):
     with subprocess.Popen(typed) as process:
         runs = looking_at(tmp_path)
         while process.poll() is None:
-            time.sleep(0.3)
+            time.sleep(0.1)
             refreshed(runs)
             if runs.search is not None:
                 stages.append(stage(runs.search, runs.live))
@@ -348,9 +349,9 @@ def test_a_worker_draws_the_figures_when_they_are_wanted(root, tmp_path):
             runs = TuningRuns(service.visitor(), [root / "done"])
             runs.read_now()
             runs.wants_figures = True
-            async with asyncio.timeout(120):
-                while not runs.figures and (not runs.drawing or runs.drawing.startswith("Drawing")):
-                    await asyncio.sleep(0.2)
+            await until(
+                lambda: runs.figures or (runs.drawing and not runs.drawing.startswith("Drawing"))
+            )
             return runs.figures
         finally:
             service.close()

@@ -189,15 +189,15 @@ def test_of_several_logits_the_contrast_is_the_difference_of_the_maps(three_clas
         )
 
 
-def test_the_number_of_mistakes_is_limited_and_progress_is_told(halves, sides):
-    told = []
+def test_the_number_of_mistakes_is_limited_and_progress_is_reported(halves, sides):
+    reported = []
 
     mistakes, _ = study_mistakes(
-        halves, answers_of(halves, sides), "saliency", 1, None, lambda *at: told.append(at)
+        halves, answers_of(halves, sides), "saliency", 1, None, lambda *step: reported.append(step)
     )
 
     assert [mistake.name for mistake in mistakes] == ["left/wrong.png"]
-    assert told == [(0, 1), (1, 1)]
+    assert reported == [(0, 1, "explaining left/wrong.png"), (1, 1, "explaining")]
 
 
 def test_a_file_that_is_gone_meanwhile_is_told_and_the_rest_goes_on(halves, sides):

@@ -212,7 +212,7 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
     whole = study_of(stripes, tmp_path / "whole", **settings).run()
     study = study_of(stripes, tmp_path / "killed", **settings)
     study.training_data()
-    write, kills = search_folder.write_whole, 0
+    write, kills = search_folder.write_durably, 0
 
     class Killed(BaseException):
         pass
@@ -229,7 +229,7 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
 
         with monkeypatch.context() as patch:
             for module in ("search_folder", "features", "batched_heads", "tuner"):
-                patch.setattr(f"tuning.{module}.write_whole", write_some)
+                patch.setattr(f"tuning.{module}.write_durably", write_some)
             try:
                 search = study.run()
             except Killed:
@@ -297,10 +297,13 @@ def test_a_data_set_elsewhere_with_the_same_images_is_the_same(own, stripes, tmp
 
 def test_two_processes_do_not_share_a_folder(own):
     code = (
-        "import time; from pathlib import Path; from tuning.search_folder import exclusive_lock\n"
-        f"with exclusive_lock(Path({str(own.folder)!r})): print('held', flush=True); time.sleep(60)"
+        "import sys; from pathlib import Path; from tuning.search_folder import exclusive_lock\n"
+        f"with exclusive_lock(Path({str(own.folder)!r})):\n"
+        "    print('held', flush=True); sys.stdin.read()"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
         process.stdout.readline()
 

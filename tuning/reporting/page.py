@@ -21,7 +21,7 @@ from tuning.reporting.leaderboard import (
     ranking_warning,
     varying,
 )
-from tuning.search_folder import write_whole
+from tuning.search_folder import write_durably
 from tuning.settings import readable_settings
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial, read_search
 from xai_tf.errors import OutputError
@@ -91,8 +91,8 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     page, trials = report(search), trials_csv(search)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / TRIALS, lambda scratch: _write(scratch, trials))
-        write_whole(out / PAGE, lambda scratch: _write(scratch, page))
+        write_durably(out / TRIALS, lambda scratch: _write(scratch, trials))
+        write_durably(out / PAGE, lambda scratch: _write(scratch, page))
     except OSError as error:
         raise OutputError(
             f"Cannot write to {out}: {error.strerror or error}. Give another folder."

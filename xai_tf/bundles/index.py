@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from xai_tf.attribution.convergence import curve
 from xai_tf.errors import OutputError
-from xai_tf.metrics.tables import HEAD, score_cells
+from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 from xai_tf.narration.notices import NOTICE
 
 MARK = "<!doctype html><!-- written by xai-tf -->"
@@ -129,7 +129,7 @@ def _sounds(manifest: dict[str, Any]) -> list[str]:
 
 def _row(entry: dict[str, Any]) -> str:
     figures = ", ".join(f"{name} {value:.3g}" for name, value in entry["figures"].items())
-    findings = " ".join(finding["text"] for finding in entry["findings"]) or "sound"
+    diagnoses = " ".join(diagnosis["text"] for diagnosis in entry["diagnoses"]) or "sound"
     against = f" rather than {entry['contrast']}" if entry["contrast"] else ""
     layer = f" at {entry['layer']}" if entry["layer"] else ""
     cells = (
@@ -138,7 +138,7 @@ def _row(entry: dict[str, Any]) -> str:
         sum(entry["passes"].values()),
         f"{entry['seconds']:.1f}",
         figures,
-        " ".join([*entry["warnings"], findings]),
+        " ".join([*entry["warnings"], diagnoses]),
     )
     settled = entry.get("convergence") or {"samples": [], "stability": [], "wanted": None}
     drawn = curve(settled["samples"], settled["stability"], settled["wanted"])
@@ -152,7 +152,7 @@ def _scores(manifest: dict[str, Any]) -> str:
         for entry in manifest["explanations"]
         for score in entry["scores"]
     ]
-    return _folded("Scores", ("method", *HEAD), rows)
+    return _folded("Scores", ("method", *SCORE_COLUMNS), rows)
 
 
 def _agreement(manifest: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood_detector import OODDetector, by_file, fit_detector
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.errors import ModelError
-from xai_tf.inputs.augmentation import stored_otherwise
+from xai_tf.inputs.augmentation import with_storage_artifacts
 from xai_tf.inputs.sample import Sample
+from xai_tf.progress import Progress, silent
 from xai_tf.statistics import wilson
 from xai_tf.tasks import TASKS
 
@@ -165,7 +166,7 @@ def fit_ood_detector(
     classifier: Classifier,
     train: Dataset,
     validation: Dataset,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = silent,
 ) -> OODDetector:
     """Make the gate of a classifier, of what it was trained on and what chose it.
 
@@ -176,14 +177,14 @@ def fit_ood_detector(
     Args:
         classifier: as it is used.
         train, validation: the very files of its training.
-        progress: called with (what is being done, images done, images in all).
+        progress: called with (images done, images in all, what is done now).
 
     Raises:
         ModelError: the model has no feature map.
     """
     layer = ood_layer(classifier)
     rng = np.random.default_rng(0)
-    copies = np.stack([stored_otherwise(image, rng) for image in train.images])
+    copies = np.stack([with_storage_artifacts(image, rng) for image in train.images])
     seen, again, held_out = (
         means_of(classifier, layer, images, progress)
         for images in (train.images, copies, validation.images)
@@ -195,12 +196,12 @@ def means_of(
     classifier: Classifier,
     layer: str,
     images: np.ndarray,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = silent,
 ) -> np.ndarray:
     """A layer's map averaged over its places, of uint8 images: float32, (images, channels)."""
     run, parts = classifier.logits_and_means(layer), []
     for start in range(0, len(images), BATCH):
-        progress("looking at what is familiar", start, len(images))
+        progress(start, len(images), "computing features")
         batch = images[start : start + BATCH].astype(np.float32) / 255
         parts.append(run(batch)[1].numpy())
     return np.concatenate(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from xai_tf.errors import InputError
 from xai_tf.evaluation.nearest import FeatureIndex, Neighbor, nearest_neighbors
 from xai_tf.evaluation.results import WRONG, EvaluationResults
 from xai_tf.inputs.sample import Sample
+from xai_tf.progress import Progress, silent
 
 THRESHOLD = 0.5  # of the second of two classes
 
@@ -62,7 +63,7 @@ def study_mistakes(
     method: str = "grad_cam",
     top: int = 12,
     index: FeatureIndex | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> tuple[list[Mistake], list[tuple[Path, str]]]:
     """Explain the most confident mistakes, the worst first.
 
@@ -72,7 +73,7 @@ def study_mistakes(
         method: a name in `METHODS`.
         top: how many mistakes at most.
         index: training samples to find similar ones in.
-        progress: called with (mistakes done, mistakes in all).
+        progress: called with (mistakes done, mistakes in all, what is done now).
 
     Returns:
         the mistakes, and (file, why) of those that cannot be read any more.
@@ -81,12 +82,12 @@ def study_mistakes(
     found: list[Mistake] = []
     lost: list[tuple[Path, str]] = []
     for done, number in enumerate(numbers):
-        progress(done, len(numbers))
+        progress(done, len(numbers), f"explaining {results.name(number)}")
         try:
             found.append(_mistake(classifier, results, number, method))
         except InputError as error:
             lost.append((results.predictions.files[number], str(error)))
-    progress(len(numbers), len(numbers))
+    progress(len(numbers), len(numbers), "explaining")
     return (_with_similar(found, classifier, index) if index and found else found), lost
 
 
@@ -105,7 +106,7 @@ def _mistake(
     sample = reading.samples[window]
     for_called = explain(classifier, sample, method, target=predicted)
     contrast = (
-        replace(for_called, contrast=truth)
+        replace(for_called, question=replace(for_called.question, contrast=truth))
         if one_logit(classifier)
         else explain(classifier, sample, method, target=predicted, contrast=truth)
     )

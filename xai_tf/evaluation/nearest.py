@@ -8,7 +8,7 @@ Xplique would hold all of them at once, and trace the network anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.predictions import LabelledFiles
 from xai_tf.inputs.sample import Sample
+from xai_tf.progress import Progress, silent
 
 SEARCHED = 256  # rows at once: some 16 MB of 1,280 features for 12 samples
 
@@ -95,14 +96,15 @@ def last_features(classifier: Classifier, samples: Sequence[Sample]) -> np.ndarr
 
 
 def build_feature_index(
-    classifier: Classifier, found: LabelledFiles, progress: Callable[[int, int], None]
+    classifier: Classifier, found: LabelledFiles, progress: Progress = silent
 ) -> FeatureIndex:
     """Compute the features of training files, all windows of a long recording. Bad files are left.
 
     Args:
         classifier: what was trained on them.
         found: the files.
-        progress: called with (files done, files in all); raise in it to stop the work.
+        progress: called with (files done, files in all, what is done now); an exception raised in
+            it stops the work.
 
     Raises:
         InputError: none of the files can be read.
@@ -112,7 +114,7 @@ def build_feature_index(
     waiting: list[Sample] = []
     left_out: list[tuple[Path, str]] = []
     for number, entry in enumerate(found.entries):
-        progress(number, len(found.entries))
+        progress(number, len(found.entries), f"reading {entry.path.name}")
         try:
             windows = classifier.windows(entry.path)
         except InputError as error:
@@ -126,7 +128,7 @@ def build_feature_index(
             waiting.clear()
     if waiting:
         rows.append(last_features(classifier, waiting))
-    progress(len(found.entries), len(found.entries))
+    progress(len(found.entries), len(found.entries), "training samples")
     if not rows:
         why = some(why for _, why in left_out)
         raise InputError(f"No file of {found.source} can be read: {why}")

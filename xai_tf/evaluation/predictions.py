@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from xai_tf.datasets.listing import DataOptions, Entry, Listing, counted, some
 from xai_tf.errors import InputError
 from xai_tf.inputs.sample import PICTURE_SUFFIXES, Sample, read_image
 from xai_tf.inputs.task import Task
+from xai_tf.progress import Progress, silent
 
 # How a model that knows no task has its files found and read: as pictures.
 PICTURES = Task(
@@ -111,7 +112,7 @@ def training_files(found: LabelledFiles) -> LabelledFiles:
 
 
 def predict_labelled(
-    classifier: Classifier, found: LabelledFiles, progress: Callable[[int, int], None]
+    classifier: Classifier, found: LabelledFiles, progress: Progress = silent
 ) -> Predictions:
     """Predict labelled files; of a long recording, the mean of its windows.
 
@@ -120,7 +121,8 @@ def predict_labelled(
     Args:
         classifier: what predicts.
         found: what it is tried on.
-        progress: called with (files done, files in all); raise in it to stop the work.
+        progress: called with (files done, files in all, what is done now); an exception raised in
+            it stops the work.
 
     Raises:
         InputError: none of the files can be read.
@@ -138,7 +140,7 @@ def predict_labelled(
         waiting.clear()
 
     for number, entry in enumerate(found.entries):
-        progress(number, len(found.entries))
+        progress(number, len(found.entries), f"predicting {entry.path.name}")
         try:
             waiting.append((entry, classifier.windows(entry.path)))
         except InputError as error:
@@ -147,7 +149,7 @@ def predict_labelled(
         if sum(len(samples) for _, samples in waiting) >= BATCH:
             predict_waiting()
     predict_waiting()
-    progress(len(found.entries), len(found.entries))
+    progress(len(found.entries), len(found.entries), "predicting")
     if not entries:
         raise InputError(
             f"No file of {found.source} can be read: {some(why for _, why in skipped)}"
@@ -175,7 +177,7 @@ def _listing(source: Path, model: str, task: Task) -> Listing:
                 f"{error} The classes of {model} are {', '.join(task.classes)}."
             ) from error
         listing = Listing(tuple(entries), task.classes)
-        missing = f"There is no file of class {some(listing.missing())}: how often that is missed, "
+        missing = f"There is no file of class {some(listing.missing_classes())}: how often that is missed, "
         return replace(listing, notes=(f"{missing}nobody knows.",))
 
 

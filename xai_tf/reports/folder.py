@@ -15,18 +15,18 @@ from xai_tf.bundles.record import ReportItem
 from xai_tf.metrics.metric import METRICS
 from xai_tf.narration.notices import NOTICE
 from xai_tf.reports.html import Link, document, facts, paragraph, section, table
-from xai_tf.reports.panels import STYLE, player, row_of_plates
+from xai_tf.reports.panels import STYLE, panel_row, player
 from xai_tf.reports.sections import (
     agreement_table,
     by_window,
-    chances,
-    conflict_part,
     details,
-    doubts,
+    disagreement_part,
     installed,
-    model_part,
-    name_of,
-    over_time,
+    map_title,
+    map_warnings,
+    model_section,
+    probability_table,
+    recording_section,
     region_table,
     score_table,
     verdict,
@@ -56,7 +56,7 @@ def folder_report(
         links.append(f'<a href="#{name}">{escape(item.title)}</a>')
         sections.append(_section(name, item, opacity))
         models.setdefault(
-            item.model["sha256"] or item.model["name"], model_part(item.model, item.card)
+            item.model["sha256"] or item.model["name"], model_section(item.model, item.card)
         )
         hashes[f"{number}. {item.reading.source.name}"] = item.reading.samples[0].sha256
     created = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -112,7 +112,7 @@ def _scores(item: ReportItem) -> dict[str, Any]:
     several = len(looked) > len({method for method, _ in looked})
     for explanation, scores in zip(item.explanations, item.scores, strict=False):
         for score in scores:
-            name = name_of(explanation) if several else explanation.method.title
+            name = map_title(explanation) if several else explanation.method.title
             column = f"{METRICS[score['metric']].title}, {name}"
             value = np.nan if score["value"] is None else score["value"]
             values.setdefault(column, []).append(value)
@@ -144,8 +144,8 @@ def _section(name: str, item: ReportItem, opacity: float) -> str:
         item.title,
         verdict(item),
         *(paragraph(text, "warning") for text in item.reading.warnings_explained),
-        chances(said),
-        over_time(recording, said) if recording else "",
+        probability_table(said),
+        recording_section(recording, said) if recording else "",
         *(_window(item, maps, opacity) for maps in by_window(item.explanations)),
         '<p><a href="#overview">Back to the overview</a></p>',
     )
@@ -154,14 +154,14 @@ def _section(name: str, item: ReportItem, opacity: float) -> str:
 def _window(item: ReportItem, maps: list[Explanation], opacity: float) -> str:
     """The maps of one window side by side, then what is to be known of each."""
     asked = ", ".join(dict.fromkeys(explanation.target_name for explanation in maps))
-    parts = [f"<h3>Why {escape(asked)}?</h3>", player(maps[0].sample), row_of_plates(maps, opacity)]
+    parts = [f"<h3>Why {escape(asked)}?</h3>", player(maps[0].sample), panel_row(maps, opacity)]
     judged = dict(zip(map(id, item.explanations), item.scores, strict=False))
     audits = dict(zip(map(id, item.explanations), item.audits, strict=False))
     for explanation in maps:
-        known, name = id(explanation), name_of(explanation)
-        parts.append(doubts(explanation))
+        known, name = id(explanation), map_title(explanation)
+        parts.append(map_warnings(explanation))
         parts.append(score_table(judged.get(known, ()), name))
         if known in audits:
             parts.append(region_table(audits[known], name))
         parts.append(details(explanation))
-    return "\n".join([*parts, agreement_table(maps), conflict_part(maps)])
+    return "\n".join([*parts, agreement_table(maps), disagreement_part(maps)])

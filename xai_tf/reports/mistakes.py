@@ -20,8 +20,8 @@ from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration.notices import NOTICE
 from xai_tf.rendering import heatmaps
 from xai_tf.reports.html import Link, document, facts, paragraph, section, table
-from xai_tf.reports.panels import STYLE, player, row_of_plates, small_picture
-from xai_tf.reports.sections import details, doubts, installed, model_part
+from xai_tf.reports.panels import STYLE, panel_row, player, small_picture
+from xai_tf.reports.sections import details, installed, map_warnings, model_section
 
 
 def mistakes_page(
@@ -46,7 +46,7 @@ def mistakes_page(
         "overview": ("Overview", _overview(results, mistakes)),
         "confusion": ("Confusion matrix", _confusion(results)),
         "left-out": ("Left out", _left_out([*predictions.skipped, *left_out])),
-        "model": ("The model", model_part(describe_classifier(classifier), classifier.card)),
+        "model": ("The model", model_section(describe_classifier(classifier), classifier.card)),
         "made-with": ("Made with", facts(installed(), "Versions")),
     }
     shown = {name: part for name, part in parts.items() if part[1]}
@@ -135,8 +135,8 @@ def _section(number: int, classifier: Classifier, mistake: Mistake, opacity: flo
         *(paragraph(text, "warning") for text in mistake.warnings),
         player(mistake.sample),
         _maps(classifier, mistake, opacity),
-        doubts(mistake.predicted_map),
-        doubts(mistake.true_map) if not one_logit(classifier) else "",
+        map_warnings(mistake.predicted_map),
+        map_warnings(mistake.true_map) if not one_logit(classifier) else "",
         details(mistake.predicted_map),
         _similar(classifier, mistake) if mistake.similar else "",
         '<p><a href="#overview">Back to the overview</a></p>',
@@ -151,17 +151,17 @@ def _maps(classifier: Classifier, mistake: Mistake, opacity: float) -> str:
     captions = [f"For {predicted} (called)", f"For {truth} (true), same scale"]
     if not mistake.predicted_map.method.class_specific:
         said = f"{mistake.predicted_map.method.title} shows the same whatever class is asked about."
-        return row_of_plates(pair[:1], opacity) + paragraph(said, "warning")
+        return panel_row(pair[:1], opacity) + paragraph(said, "warning")
     if one_logit(classifier):
         said = (
             f"The network has one logit: what speaks for {predicted} rather than {truth} is the "
             "map "
             f"of {predicted}."
         )
-        return row_of_plates(pair, opacity, captions, [end, end]) + paragraph(said, "soft")
+        return panel_row(pair, opacity, captions, [end, end]) + paragraph(said, "soft")
     captions.append(f"{predicted} rather than {truth}, its own scale")
     maps = [*pair, mistake.contrast_map]
-    return row_of_plates(maps, opacity, captions, [end, end, None])
+    return panel_row(maps, opacity, captions, [end, end, None])
 
 
 def _similar(classifier: Classifier, mistake: Mistake) -> str:

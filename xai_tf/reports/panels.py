@@ -14,7 +14,7 @@ from xai_tf.agreement.agreement import consensus
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.inputs.sample import Sample
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import picture_url, stage_of, stage_of_sample
+from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
 
 STYLE = """
 h4 { font-size: 1.02rem; margin: 1.6rem 0 .3rem; }
@@ -71,15 +71,15 @@ audio { width: 100%; max-width: 26rem; display: block; margin: .6rem 0; }
 """
 
 
-def seen(sample: Sample) -> str:
+def sample_panel(sample: Sample) -> str:
     """What the network saw, with the axes of a sound."""
-    stage = stage_of_sample(sample)
+    stage = sample_viewer_data(sample)
     return f'<div class="plates">{_plate(stage["original"], stage, stage["caption"])}</div>'
 
 
-def plates(explanation: Explanation, opacity: float) -> str:
+def explanation_panels(explanation: Explanation, opacity: float) -> str:
     """An explanation: the picture, the map laid over it, and the map alone with its scale."""
-    stage, bare = stage_of(explanation), stage_of_sample(explanation.sample)
+    stage, bare = viewer_data(explanation), sample_viewer_data(explanation.sample)
     over = picture_url(heatmaps.overlay(explanation, opacity))
     return (
         f'<div class="plates">{_plate(bare["original"], bare, bare["caption"])}'
@@ -88,14 +88,14 @@ def plates(explanation: Explanation, opacity: float) -> str:
     )
 
 
-def agreement_plates(maps: Sequence[Explanation], conflict: np.ndarray) -> str:
+def agreement_panels(maps: Sequence[Explanation], conflict: np.ndarray) -> str:
     """What maps of one question have in common, and where they conflict.
 
     Args:
         maps: explanations of one sample, at least two.
         conflict: float array of shape (height, width) in [0, 1].
     """
-    stage, asked = stage_of_sample(maps[0].sample), maps[0].target_name
+    stage, asked = sample_viewer_data(maps[0].sample), maps[0].target_name
     levels = {
         f"In common of {len(maps)} maps: why {asked}?": consensus(maps),
         f"Conflict of {len(maps)} maps: why {asked}?": conflict,
@@ -116,7 +116,7 @@ def small_picture(sample: Sample, alt: str, caption: str) -> str:
     )
 
 
-def row_of_plates(
+def panel_row(
     maps: Sequence[Explanation],
     opacity: float,
     captions: Sequence[str] | None = None,
@@ -130,10 +130,10 @@ def row_of_plates(
         captions: one a map; the method and the class if left out.
         ends: where the scale of each ends, the same for maps on one scale; its own if left out.
     """
-    bare = stage_of_sample(maps[0].sample)
+    bare = sample_viewer_data(maps[0].sample)
     drawn = ""
     for explanation, caption, end in zip_longest(maps, captions or (), ends or ()):
-        stage = stage_of(explanation, end)
+        stage = viewer_data(explanation, end)
         over = picture_url(heatmaps.overlay(explanation, opacity, end))
         drawn += _plate(over, stage, caption or stage["caption"], _scale(stage["scale"]))
     return f'<div class="plates">{_plate(bare["original"], bare, bare["caption"])}{drawn}</div>'
@@ -141,7 +141,7 @@ def row_of_plates(
 
 def player(sample: Sample) -> str:
     """The sound of a window, to listen to; empty where there is none."""
-    stage = stage_of_sample(sample)
+    stage = sample_viewer_data(sample)
     if not stage["sound"]:
         return ""
     first, last = stage["span"]

@@ -13,16 +13,16 @@ import numpy as np
 from weights_keras import ModelCard
 from xai_tf.agreement.agreement import Agreement, agreement, chance_overlap
 from xai_tf.agreement.disagreement import disagreement_map
-from xai_tf.agreement.questions import comparable, nameable
-from xai_tf.attribution.convergence import curve, settling_text
+from xai_tf.agreement.questions import comparable, named_disagreements
+from xai_tf.attribution.convergence import convergence_text, curve
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import Recording, ReportItem
 from xai_tf.bundles.write import describe_explanation
 from xai_tf.classifiers.prediction import Prediction
-from xai_tf.metrics.tables import HEAD, score_cells
+from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 from xai_tf.reports.html import facts, paragraph, table
-from xai_tf.reports.panels import agreement_plates, chart
+from xai_tf.reports.panels import agreement_panels, chart
 
 MAX_CLASSES = 10  # shown of a prediction; the others are summed up
 PACKAGES = ("xai-tf", "tensorflow", "tensorflow-cpu", "keras", "xplique", "librosa", "numpy")
@@ -43,7 +43,7 @@ def verdict(item: ReportItem) -> str:
     return paragraph(f"{said} In truth it is {truth}.", "warning")
 
 
-def chances(prediction: Prediction) -> str:
+def probability_table(prediction: Prediction) -> str:
     """Classes by probability: numbers, and bars for the eye."""
     order = np.argsort(-prediction.probabilities, kind="stable")
     shown = [(prediction.classes[i], float(prediction.probabilities[i])) for i in order]
@@ -62,12 +62,12 @@ def chances(prediction: Prediction) -> str:
     )
 
 
-def words(sentences: Sequence[str], language: str) -> str:
+def narration_section(sentences: Sequence[str], language: str) -> str:
     """The facts in sentences."""
     return f'<h3>In words</h3><div lang="{escape(language)}">{paragraph(" ".join(sentences))}</div>'
 
 
-def over_time(recording: Recording, whole: Prediction) -> str:
+def recording_section(recording: Recording, whole: Prediction) -> str:
     """A long recording over time."""
     rows = [
         [
@@ -105,13 +105,13 @@ def by_window(explanations: Sequence[Explanation]) -> list[list[Explanation]]:
     return list(windows.values())
 
 
-def name_of(explanation: Explanation) -> str:
+def map_title(explanation: Explanation) -> str:
     """The method, and the layer where it looks at one."""
     layer = f" at layer {explanation.layer}" if explanation.layer else ""
     return explanation.method.title + layer
 
 
-def doubts(explanation: Explanation) -> str:
+def map_warnings(explanation: Explanation) -> str:
     """What a person should know before trusting the map."""
     found = [*explanation.warnings, *(f.text for f in diagnose(explanation.attribution))]
     return "".join(paragraph(text, "warning") for text in found)
@@ -119,7 +119,7 @@ def doubts(explanation: Explanation) -> str:
 
 def details(explanation: Explanation) -> str:
     """Settings and figures of an explanation, folded up."""
-    told, name = describe_explanation(explanation), name_of(explanation)
+    told, name = describe_explanation(explanation), map_title(explanation)
     found = {
         "settings": told["settings"] or None,
         "seed": told["seed"],
@@ -127,7 +127,7 @@ def details(explanation: Explanation) -> str:
         "passes through the network": sum(told["passes"].values()),
         "seconds": told["seconds"],
         "what the method says of itself": told["figures"] or None,
-        "map doctor": "; ".join(f["name"] for f in told["findings"]) or "nothing wrong found",
+        "map doctor": "; ".join(f["name"] for f in told["diagnoses"]) or "nothing wrong found",
         "paper": explanation.method.paper,
     }
     return (
@@ -142,7 +142,7 @@ def _settling(explanation: Explanation) -> str:
     if found is None:
         return ""
     drawn = "" if found.exact else curve(found.samples, found.stability, found.wanted)
-    return paragraph(settling_text(found)) + drawn
+    return paragraph(convergence_text(found)) + drawn
 
 
 def agreement_table(maps: Sequence[Explanation]) -> str:
@@ -172,20 +172,22 @@ def _alike(found: Agreement, pair: tuple[int, int]) -> str:
     return f"{found.correlations[pair]:.2f} / {found.overlaps[pair]:.0%}{signs}"
 
 
-def conflict_part(maps: Sequence[Explanation]) -> str:
+def disagreement_part(maps: Sequence[Explanation]) -> str:
     """Where the maps of one question conflict: a picture of it each, and the gravest in words."""
     parts = []
     for alike in comparable(maps):
         found = disagreement_map(alike)
-        parts.append(agreement_plates(alike, found.level))
-        parts += [paragraph(f"{one.place}: {one.text}.") for one in nameable(alike, found)]
+        parts.append(agreement_panels(alike, found.level))
+        parts += [
+            paragraph(f"{one.place}: {one.text}.") for one in named_disagreements(alike, found)
+        ]
     return "".join(parts)
 
 
 def score_table(scores: Sequence[Mapping[str, Any]], name: str, language: str = "en") -> str:
     """The scores of a map, with what each means in a language; nothing where there are none."""
     rows = [score_cells(score, language) for score in scores]
-    return table(HEAD, rows, f"{name}: scores") if rows else ""
+    return table(SCORE_COLUMNS, rows, f"{name}: scores") if rows else ""
 
 
 def region_table(audit: Mapping[str, Any], name: str) -> str:
@@ -209,7 +211,7 @@ def region_table(audit: Mapping[str, Any], name: str) -> str:
     )
 
 
-def model_part(model: Mapping[str, Any], card: ModelCard | None) -> str:
+def model_section(model: Mapping[str, Any], card: ModelCard | None) -> str:
     """What a model is, of `describe_classifier`, and how good its card says it is."""
     described = facts(model, f"{model['name']}, as it was loaded")
     measured = ""

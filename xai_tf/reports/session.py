@@ -10,22 +10,22 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import ReportItem
 from xai_tf.narration.notices import NOTICE
 from xai_tf.reports.html import document, facts, paragraph, section
-from xai_tf.reports.panels import STYLE, plates, player, seen
+from xai_tf.reports.panels import STYLE, explanation_panels, player, sample_panel
 from xai_tf.reports.sections import (
     agreement_table,
     by_window,
-    chances,
-    conflict_part,
     details,
-    doubts,
+    disagreement_part,
     installed,
-    model_part,
-    name_of,
-    over_time,
+    map_title,
+    map_warnings,
+    model_section,
+    narration_section,
+    probability_table,
+    recording_section,
     region_table,
     score_table,
     verdict,
-    words,
 )
 
 
@@ -72,11 +72,11 @@ def _section(name: str, item: ReportItem, opacity: float, language: str) -> str:
         item.title,
         verdict(item),
         *(paragraph(text, "warning") for text in item.reading.warnings_explained),
-        chances(item.reading.prediction),
-        words(item.sentences, language) if item.sentences else "",
-        over_time(recording, item.reading.prediction) if recording else "",
+        probability_table(item.reading.prediction),
+        narration_section(item.sentences, language) if item.sentences else "",
+        recording_section(recording, item.reading.prediction) if recording else "",
         _explanations(item, opacity, language),
-        model_part(item.model, item.card),
+        model_section(item.model, item.card),
     )
 
 
@@ -84,28 +84,28 @@ def _explanations(item: ReportItem, opacity: float, language: str) -> str:
     """The maps of each window, after its sound, and how alike they are."""
     if not item.explanations:
         sample = item.reading.samples[0]
-        return f"<h3>The file</h3>{player(sample)}{seen(sample)}"
+        return f"<h3>The file</h3>{player(sample)}{sample_panel(sample)}"
     judged = dict(zip(map(id, item.explanations), item.scores, strict=False))
     audits = dict(zip(map(id, item.explanations), item.audits, strict=False))
     parts = ["<h3>Explanations</h3>"]
     for maps in by_window(item.explanations):
         parts.append(player(maps[0].sample))
         for explanation in maps:
-            name = name_of(explanation)
+            name = map_title(explanation)
             parts.append(_explanation(explanation, opacity))
             parts.append(score_table(judged.get(id(explanation), ()), name, language))
             if id(explanation) in audits:
                 parts.append(region_table(audits[id(explanation)], name))
         parts.append(agreement_table(maps))
-        parts.append(conflict_part(maps))
+        parts.append(disagreement_part(maps))
     return "\n".join(parts)
 
 
 def _explanation(explanation: Explanation, opacity: float) -> str:
     return (
-        f"<h4>{escape(name_of(explanation))}: why {escape(explanation.target_name)}?</h4>"
-        f"{paragraph(explanation.method.summary)}{doubts(explanation)}"
-        f"{plates(explanation, opacity)}{details(explanation)}"
+        f"<h4>{escape(map_title(explanation))}: why {escape(explanation.target_name)}?</h4>"
+        f"{paragraph(explanation.method.summary)}{map_warnings(explanation)}"
+        f"{explanation_panels(explanation, opacity)}{details(explanation)}"
     )
 
 

@@ -8,7 +8,6 @@ is trained where nothing was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,12 @@ from xai_tf.classifiers.preprocessing import PREPROCESSING
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import ModelError
 from xai_tf.inputs.task import Augment
+from xai_tf.progress import Progress, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import keras
-
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -79,23 +77,21 @@ class Trained:
     seconds: float
 
 
-def train(
-    splits: Splits, recipe: Recipe, augment: Augment, report: Report | None = None
-) -> Trained:
+def train(splits: Splits, recipe: Recipe, augment: Augment, progress: Progress = silent) -> Trained:
     """Train a classifier.
 
     Args:
         splits: images and labels; the test set is not looked at.
         recipe: the settings.
         augment: changes an image without changing its class.
-        report: called with (what is being done, steps done, steps in all).
+        progress: called with (epochs done, epochs in all, what is trained now).
 
     Raises:
         ModelError: the weights do not fit the backbone, or the loss became NaN.
     """
     import keras
 
-    start, say = time.perf_counter(), report or (lambda *_: None)
+    start = time.perf_counter()
     keras.utils.set_random_seed(recipe.seed)
     data = splits.train
     num_logits = 1 if len(data.classes) == 2 else len(data.classes)
@@ -103,10 +99,10 @@ def train(
         recipe.backbone, num_logits, data.images.shape[1:3], recipe.weights, dropout=recipe.dropout
     )
     unfrozen = _unfrozen(model, recipe.unfreeze)
-    history = _phase("head", model, [], splits, _Copies(data, None, 1, 0), recipe, say)
+    history = _phase("head", model, [], splits, _Copies(data, None, 1, 0), recipe, progress)
     if unfrozen and recipe.epochs:
         copies = _Copies(data, augment, recipe.copies, recipe.seed)
-        history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, say)
+        history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, progress)
     # A copy has no optimizer, which would make the file three times as large.
     return Trained(flatten(model), tuple(history), time.perf_counter() - start)
 
@@ -137,7 +133,7 @@ def _phase(
     splits: Splits,
     copies: _Copies,
     recipe: Recipe,
-    say: Report,
+    progress: Progress,
 ) -> list[tuple[str, float, float, float]]:
     """Train the head and the unfrozen layers; the epoch that validates best is kept."""
     import tensorflow as tf
@@ -150,7 +146,7 @@ def _phase(
     validation = held_out if lower is None else features(lower, held_out)
     history, best = [], (_validate(upper, validation, splits.validation)[0], upper.get_weights())
     for epoch in range(epochs):
-        say(f"{name}, epoch {epoch + 1} of {epochs}", epoch, epochs)
+        progress(epoch, epochs, f"{name}, epoch {epoch + 1} of {epochs}")
         rows = tf.data.Dataset.from_tensor_slices((copies.inputs(lower, epoch), targets, weights))
         rows = rows.shuffle(len(copies), seed=recipe.seed + epoch).batch(recipe.batch_size)
         loss = upper.fit(rows.map(_scaled), shuffle=False, verbose=0).history["loss"][-1]
@@ -160,7 +156,7 @@ def _phase(
         history.append((name, float(loss), val_loss, accuracy))
         if val_loss < best[0]:
             best = (val_loss, upper.get_weights())
-    say(f"{name}: best validation loss {best[0]:.3f}", epochs, epochs)
+    progress(epochs, epochs, f"{name}: best validation loss {best[0]:.3f}")
     upper.set_weights(best[1])
     return history
 
