@@ -25,7 +25,7 @@ from xai_tf.datasets.dataset import Dataset
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.classification import evaluate
 from xai_tf.evaluation.curves import calibration_error
-from xai_tf.training.publish import FLATTERY, publish
+from xai_tf.training.publish import OPTIMISM_NOTE, publish
 from xai_tf.training.train import features
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _story(
     said = [
         f"The best of {len(done)} trials of a Hyperband search by {search.objective} "
         f"({search.objective} {winner.score:.4f}, of which cross-entropy {best.val_ce:.4f}); "
-        f"trial {winner.id}, trained for {best.epoch} epochs. {FLATTERY}",
+        f"trial {winner.id}, trained for {best.epoch} epochs. {OPTIMISM_NOTE}",
         f"Calibration ({calibration['method']}, fitted on validation): expected calibration error "
         f"on test {calibration['ece_before']:.3f}, after it {calibration['ece_after']:.3f}. It is "
         "not in the model.",

@@ -157,7 +157,7 @@ class _Packer:
                 "predictions": [self._record(item) for item in value.predictions],
                 "prediction": self._record(value.prediction),
                 "ood_score": value.ood_score and asdict(value.ood_score),
-                "unchecked": value.unchecked,
+                "unchecked": value.ood_problem,
             }
         return self._record(value) | {
             "sample": self._sample(value.sample),

@@ -18,7 +18,7 @@ from dashboards.views.neighbors import SimilarView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.ood import MARK
+from xai_tf.classifiers.ood import OOD_CAPTION
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import stage_of
@@ -238,7 +238,7 @@ def _told(study: ErrorStudy) -> str:
         any(results.predictions.out_of_distribution)
         and results.predictions.out_of_distribution[number]
     ):
-        said += paragraph(f"{MARK[0].upper()}{MARK[1:]}.", "warning")
+        said += paragraph(f"{OOD_CAPTION[0].upper()}{OOD_CAPTION[1:]}.", "warning")
     if study.file is not None and study.file.kind == "sound":
         said += paragraph("Of a long recording, the maps are of the first window.", "note")
     return said + paragraph(study.map_problem, "error")

@@ -209,7 +209,7 @@ class FindingsView(View):
         ]
         sound = "" if found else paragraph("The map doctor finds nothing wrong with this map.")
         reading = self.explorer.workspace.reading
-        doubt = [reading.doubt_explained] if reading and reading.doubt else []
+        doubt = [reading.ood_warning_explained] if reading and reading.ood_warning else []
         return (
             bullets([*doubt, *found], "warning")
             + sound

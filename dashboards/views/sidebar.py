@@ -159,7 +159,7 @@ class NoticesView(View):
     def layout(self) -> pn.viewable.Viewable:
         working = Live(paragraphs=self._said("working"), sizing_mode="stretch_width")
         doubt = pn.bind(
-            lambda reading: reading.doubt if reading else "", self.workspace.param.reading
+            lambda reading: reading.ood_warning if reading else "", self.workspace.param.reading
         )
         out_of_distribution = Live(
             paragraphs=pn.bind(lambda text: [text] if text else [], doubt),

@@ -489,7 +489,7 @@ REFUSED = {
     "sound": (["{sound}"], "is a sound"),
     "empty folder": (["{empty}"], "holds no file"),
     "class": (["--target", "dgo"], "Did you mean 'dog'?"),
-    "contrast class": (["--contrast", "fish"], "knows no class 'fish'"),
+    "contrast class": (["--contrast", "fish"], "has no class 'fish'"),
     "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be held against itself"),
     "method": (["--method", "gradcam"], "Did you mean 'grad_cam'?"),
     "layer": (["--method", "grad_cam", "--layer", "cov4"], "Did you mean 'conv4'?"),
@@ -669,13 +669,19 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
 WASTED = {
     "name": (["--name", "a/b"], "is no file name"),
     "rate": (["--name", "x", "--rate", "nan"], "no learning rate"),
-    "further set": (["--name", "x", "--also-test", "more={bad}"], "letter.png: it is not a picture"),
+    "further set": (
+        ["--name", "x", "--also-test", "more={bad}"],
+        "letter.png: it is not a picture",
+    ),
     "out": (["--name", "x", "--out", "{file}"], "cannot be written"),
     "card": (["--name", "old"], "as a model card"),
     "task": (["--name", "x", "--task", "xray"], "no task 'xray'"),
     "backbone": (["--name", "x", "--backbone", "vgg"], "no backbone 'vgg'"),
     "layout": (["--name", "x", "--layout", "foldr"], "Did you mean 'folder'?"),
-    "finding": (["--name", "x", "--finding", "Edema"], "findings and views are columns of a CSV file"),
+    "finding": (
+        ["--name", "x", "--finding", "Edema"],
+        "findings and views are columns of a CSV file",
+    ),
     "group": (["--name", "x", "--group", "(normal|opacity)"], "8 files in 1 group (normal)"),
     "share": (["--name", "x", "--validation", "15"], "Invalid value for --validation: 15.0"),
 }

@@ -19,7 +19,7 @@ from dashboards.views.explanation_quality import ExplanationQualityView, region_
 from dashboards.views.ranking import ranking_words
 from tests.conftest import SAMPLES
 from tests.served import draw, make_models, until
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.metrics import score, verdict
 from xai_tf.regions import regions_of
 

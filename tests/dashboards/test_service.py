@@ -37,7 +37,7 @@ from tests.conftest import SAMPLES, assert_told
 from tests.served import LONG, draw, make_models, until
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.errors import InputError, ModelError, UnknownNameError

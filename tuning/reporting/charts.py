@@ -16,6 +16,7 @@ from tuning.calibration import Calibration, calibrated
 from tuning.reporting.drawing import COLOURS, GREY, INK, colour, new_figure, plain, say, tidy
 from xai_tf.evaluation import curves
 from xai_tf.evaluation.classification import confusion, evaluate
+from xai_tf.statistics import wilson
 
 NUM_DRAWS = 300  # for the band; the interval of the area has evaluate's 1,000
 MOST_BANDS = 4  # with more classes the bands would hide each other
@@ -121,11 +122,11 @@ def _draw_reliability(ax: Axes, probabilities: np.ndarray, labels: np.ndarray) -
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     bins = curves.reliability(probabilities, labels)
     for b in bins:
-        interval = curves.wilson(b.right, b.count)
+        interval = wilson(b.num_correct, b.count)
         ax.plot([b.confidence] * 2, interval, color=COLOURS[0], alpha=0.5, linewidth=2)
     ax.plot(
         [b.confidence for b in bins],
-        [b.right / b.count for b in bins],
+        [b.num_correct / b.count for b in bins],
         "o-",
         color=COLOURS[0],
         markersize=5,

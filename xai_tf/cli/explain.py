@@ -21,7 +21,8 @@ from xai_tf.attribution.explain import (
 )
 from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.console import answer, note, progress_bar, reported
 from xai_tf.cli.files import files_of, hears, kept_answers, truths

@@ -19,7 +19,7 @@ from xai_tf.attribution.explain import explain, question
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import MARK
+from xai_tf.classifiers.ood import OOD_CAPTION
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.console import answer, note, progress_bar, reported, with_progress
 from xai_tf.cli.options import (
@@ -109,7 +109,7 @@ def profile_folder(
     if profiles:
         title = f"Where {classifier.name} looks in {folder.name}, {METHODS[method].title}"
         if marked.total():
-            title += f"\n{marked.total()} of {len(paths) - len(failed)} files {MARK}"
+            title += f"\n{marked.total()} of {len(paths) - len(failed)} files {OOD_CAPTION}"
         _save(draw(profiles, title), out)
         note(f"Look at {out}")
     tell_doubt(classifier)
@@ -125,7 +125,7 @@ def _most_decisive(
     reading = read_and_predict(classifier, file)
     label, _ = question(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
-    sample = replace(reading.samples[number], warnings=reading.warnings_explained)
+    sample = replace(reading.samples[number], warnings=reading.explanation_warnings)
     with progress_bar() as bar:
         line = bar.add_task(f"{file.name}: {METHODS[method].title}", total=1)
         return explain(
@@ -202,7 +202,7 @@ def _explained(
         if outcome.failed:
             failed.append(path)
         else:
-            marked[explanation.target_name] += bool(reading.mark)
+            marked[explanation.target_name] += bool(reading.ood_caption)
             yield explanation
 
 

@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 import weights_keras
-from xai_tf.classifiers.classifier import Classifier, card_beside, model_path
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import card_beside, model_path
 from xai_tf.cli.console import answer, note, progress_bar, with_progress
 from xai_tf.cli.data_options import (
     AllowLeak,

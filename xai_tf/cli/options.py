@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from xai_tf.classifiers.classifier import ASSUMED, Classifier, load
+from xai_tf.classifiers.classifier import ASSUMED, Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import Reading
 from xai_tf.cli.console import NOTES, note
 
@@ -42,7 +43,7 @@ def load_classifier(
 
 def tell_warnings(reading: Reading, explained: bool = False) -> None:
     """Say what a person should know of a file; with `explained`, beside explanations."""
-    for text in reading.warnings_explained if explained else reading.warnings:
+    for text in reading.explanation_warnings if explained else reading.warnings:
         note(f"{reading.source.name}: {text}", style="yellow")
 
 

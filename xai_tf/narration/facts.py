@@ -165,14 +165,14 @@ def _of_prediction(reading: Reading) -> Iterator[Fact]:
 
 def _unfamiliar(found: OODScore) -> Fact:
     words = {
-        name: {language: found.words(language)[name] for language in LANGUAGES}
+        name: {language: found.placeholders(language)[name] for language in LANGUAGES}
         for name in ("This", "kind", "subject")
     }
     return _fact(
         "unfamiliar",
         (),
         words,
-        ratio=rounded(found.times, found.decimals),
+        ratio=rounded(found.rounded_ratio, found.ratio_decimals),
         share=percent(1 - found.share),
     )
 

@@ -136,9 +136,9 @@ def audit_file(
     explanation = explain(classifier, reading.samples[number], method, target=label)
     regions = regions_of(explanation.sample, classifier.task, by)
     found = audit(explanation, regions)
-    told = [f"{reading.source.name}: {text}" for text in reading.warnings_explained]
+    told = [f"{reading.source.name}: {text}" for text in reading.explanation_warnings]
     found = replace(found, warnings=(*told, *found.warnings))
-    return AuditedFile(explanation, regions, found, reading.mark)
+    return AuditedFile(explanation, regions, found, reading.ood_caption)
 
 
 def _shares(

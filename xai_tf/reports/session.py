@@ -71,7 +71,7 @@ def _section(name: str, item: ReportItem, opacity: float, language: str) -> str:
         name,
         item.title,
         verdict(item),
-        *(paragraph(text, "warning") for text in item.reading.warnings_explained),
+        *(paragraph(text, "warning") for text in item.reading.explanation_warnings),
         chances(item.reading.prediction),
         words(item.sentences, language) if item.sentences else "",
         over_time(recording, item.reading.prediction) if recording else "",
