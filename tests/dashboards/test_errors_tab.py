@@ -178,7 +178,7 @@ def test_a_table_names_files_labels_and_parts(halves, sides):
 
     assert files(every) == ["a.png", "c.png", "b.png", "d.png"]
     assert files(test) == ["a.png", "c.png"]
-    with pytest.raises(InputError, match="no files for validation; it has test, train"):
+    with pytest.raises(InputError, match="has no split 'validation'; it has test, train"):
         evaluate(halves, Evaluate(ENTRY, table, "validation"), nothing)
 
 
