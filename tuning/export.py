@@ -28,7 +28,7 @@ from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.classification import evaluate
 from xai_tf.evaluation.curves import calibration_error
 from xai_tf.progress import Progress, silent
-from xai_tf.training.publish import FLATTERY, publish
+from xai_tf.training.publish import OPTIMISM_NOTE, publish
 from xai_tf.training.train import features
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _story(winner: _Winner, record: dict[str, Any]) -> str:
     paragraphs = [
         f"The best of {completed} trials of a Hyperband search by {search.objective} "
         f"({search.objective} {trial.score:.4f}, of which cross-entropy {epoch.val_ce:.4f}): "
-        f"trial {trial.id}, trained for {epoch.epoch} epochs. {FLATTERY}",
+        f"trial {trial.id}, trained for {epoch.epoch} epochs. {OPTIMISM_NOTE}",
         f"Calibration ({calibration['method']}, fitted on the validation split) changes the "
         f"expected calibration error on the test split from {before:.3f} to {after:.3f}. It is "
         "not part of the model.",

@@ -10,7 +10,7 @@ from dashboards.service.requests import ModelEntry
 from weights_keras import ModelCard, ood_file
 from weights_keras.store import SUFFIXES
 from xai_tf.classifiers.backbones import BACKBONES
-from xai_tf.classifiers.classifier import card_beside
+from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.ood import OUT_OF_DISTRIBUTION
 from xai_tf.errors import ModelError
 from xai_tf.inputs.sample import file_sha256

@@ -12,7 +12,8 @@ import weights_keras
 from dashboards.service.requests import ModelEntry, Request, Upload, stored_names
 from dashboards.service.serialization import unpack
 from dashboards.service.store import read_answer
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.errors import InputError, ModelError, SettingError
 from xai_tf.evaluation.nearest import FeatureIndex
 from xai_tf.inputs.sample import Sample, file_sha256

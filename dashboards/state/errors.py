@@ -88,7 +88,7 @@ class ErrorStudy(LabelledRun):
     @property
     def targets(self) -> dict[str, int]:
         """The classes that are explained for the selected file, the competing class first."""
-        rival = self.results.rival(self.selected, self.threshold)
+        rival = self.results.contrast_class(self.selected, self.threshold)
         return {PREDICTED: rival, TRUTH: self.results.predictions.labels[self.selected]}
 
     async def run(self) -> None:
@@ -193,7 +193,7 @@ class ErrorStudy(LabelledRun):
 
     def _show(self, results: EvaluationResults, measures: tuple[Any, ...]) -> None:
         """Show new results, with all filters reset."""
-        label = (results.drawable or (1,))[0]
+        label = (results.classes_with_curve or (1,))[0]
         self.stop_maps()
         self.param.update(selected=None, file=None, thumbnails={})
         if self._facts and not self._facts.feature_layers and METHODS[self.method].needs_layer:

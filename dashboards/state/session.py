@@ -31,7 +31,7 @@ from dashboards.state.workspace import Workspace, is_medical
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.question import Question
 from xai_tf.bundles.write import describe_audit
-from xai_tf.classifiers.classifier import card_beside
+from xai_tf.classifiers.loading import card_beside
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.metrics.tables import describe_scores
 from xai_tf.narration import facts, narrate

@@ -71,7 +71,7 @@ class DownloadsView(View):
 
     async def _png(self) -> bytes:
         reading, explanation = self.session.workspace.reading, self.session.explorer.explanation
-        return await asyncio.to_thread(exports.png, explanation, mark=reading.mark)
+        return await asyncio.to_thread(exports.png, explanation, mark=reading.ood_caption)
 
     async def _array(self) -> bytes:
         """All maps of the current file and model."""

@@ -146,8 +146,8 @@ class CurvesView(pn.viewable.Viewer):
             return
         names = results.predictions.classes
         self._label.param.update(
-            options={names[label]: label for label in results.drawable},
-            value=study.label if results.drawable else None,
+            options={names[label]: label for label in results.classes_with_curve},
+            value=study.label if results.classes_with_curve else None,
             visible=not results.binary,
         )
         self._slider.param.update(
@@ -159,7 +159,7 @@ class CurvesView(pn.viewable.Viewer):
 
     def _draw_plots(self) -> None:
         study, results = self.study, self.study.results
-        drawn = study.label in results.drawable
+        drawn = study.label in results.classes_with_curve
         self._curves.show(results.curve(study.label) if drawn else None, study.threshold)
         self._reliability.show(results.reliability())
 
@@ -167,7 +167,7 @@ class CurvesView(pn.viewable.Viewer):
         study, results = self.study, self.study.results
         if results is None:
             return
-        if study.label not in results.drawable:
+        if study.label not in results.classes_with_curve:
             self._text.object = paragraph(
                 "All files belong to one class, so there are no curves.", "note"
             )

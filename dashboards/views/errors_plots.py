@@ -54,7 +54,9 @@ class CurvePlots:
         at = int(np.flatnonzero(curve.thresholds >= threshold)[-1])
         self._curve.data = _columns(curve, rows)
         self._point.data = _columns(curve, np.array([at])) | {"threshold": [threshold]}
-        share = float(curve.found[-1] / (curve.found[-1] + curve.alarms[-1]))
+        share = float(
+            curve.true_positives[-1] / (curve.true_positives[-1] + curve.false_positives[-1])
+        )
         self._base.data = {"x": [0, 1], "y": [share, share]}
 
     def follow(self, slider: Any) -> None:
@@ -117,10 +119,10 @@ class ReliabilityPlot:
 
     def show(self, bins: list[Bin]) -> None:
         """Draw the bins that `curves.reliability` returns."""
-        ends = [wilson(b.right, b.count) for b in bins]
+        ends = [wilson(b.num_correct, b.count) for b in bins]
         self._bins.data = {
             "confidence": [b.confidence for b in bins],
-            "share": [b.right / b.count for b in bins],
+            "share": [b.num_correct / b.count for b in bins],
             "low": [low for low, _ in ends],
             "high": [high for _, high in ends],
             "count": [b.count for b in bins],

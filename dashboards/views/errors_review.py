@@ -18,7 +18,7 @@ from dashboards.views.neighbors import NeighborsView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.ood import MARK
+from xai_tf.classifiers.ood import OOD_CAPTION
 from xai_tf.datasets.listing import counted
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
 from xai_tf.rendering import heatmaps
@@ -238,7 +238,7 @@ def _description(study: ErrorStudy) -> str:
         any(results.predictions.out_of_distribution)
         and results.predictions.out_of_distribution[number]
     ):
-        html += paragraph(f"{MARK[0].upper()}{MARK[1:]}.", "warning")
+        html += paragraph(f"{OOD_CAPTION[0].upper()}{OOD_CAPTION[1:]}.", "warning")
     if study.file is not None and study.file.kind == "sound":
         html += paragraph("For long recordings, the maps show the first window.", "note")
     return html + paragraph(study.map_problem, "error")

@@ -216,7 +216,7 @@ class DiagnosticsView(View):
         ]
         healthy = "" if diagnoses else paragraph("The diagnostics found no problem with this map.")
         reading = self.explorer.workspace.reading
-        doubt = [reading.doubt_explained] if reading and reading.doubt else []
+        doubt = [reading.ood_warning_explained] if reading and reading.ood_warning else []
         return (
             bullets([*doubt, *diagnoses], "warning")
             + healthy

@@ -202,7 +202,7 @@ class NoticesView(View):
 
 
 def _doubt(reading: Reading | None) -> str:
-    return reading.doubt if reading else ""
+    return reading.ood_warning if reading else ""
 
 
 def _as_lines(text: str) -> list[str]:

@@ -26,7 +26,7 @@ from tests.conftest import SHARED, draw_stripes
 from tests.served import at_first
 from tests.waiting import eventually
 from weights_keras import ModelCard, save
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
 from xai_tf.evaluation.predictions import Predictions
@@ -129,7 +129,7 @@ def test_a_folder_of_bad_files_only_is_refused(halves, tmp_path):
         (tmp_path / "bad" / name).mkdir(parents=True)
         (tmp_path / "bad" / name / "x.png").write_text("no picture")
 
-    with pytest.raises(InputError, match=r"No file of .*bad can be read"):
+    with pytest.raises(InputError, match=r"Cannot read any file of .*bad"):
         evaluate(halves, Evaluate(ENTRY, tmp_path / "bad"), nothing)
 
 
@@ -139,7 +139,7 @@ def test_other_folders_are_left_out_and_named(halves, sides):
     predictions = evaluate(halves, Evaluate(ENTRY, sides), nothing)
 
     assert predictions.skipped == (
-        (sides / "middle", "middle is no class of the model: 1 file left out."),
+        (sides / "middle", "middle is not a class of the model: 1 file skipped."),
     )
 
 
@@ -179,7 +179,7 @@ def test_a_table_names_files_labels_and_parts(halves, sides):
 
     assert files(every) == ["a.png", "c.png", "b.png", "d.png"]
     assert files(test) == ["a.png", "c.png"]
-    with pytest.raises(InputError, match="no files for validation; it has test, train"):
+    with pytest.raises(InputError, match="has no split 'validation'; it has test, train"):
         evaluate(halves, Evaluate(ENTRY, table, "validation"), nothing)
 
 
@@ -346,8 +346,8 @@ def test_of_three_classes_the_most_probable_is_called_whatever_the_threshold(tmp
 
     assert results.predicted(0.9).tolist() == [0, 1, 1]
     assert results.wrong_class_margin(0.5).tolist() == [-1, 2, 0.5]
-    assert results.drawable == (0, 2)
-    assert [results.rival(n, 0.5) for n in range(3)] == [1, 1, 1]
+    assert results.classes_with_curve == (0, 2)
+    assert [results.contrast_class(n, 0.5) for n in range(3)] == [1, 1, 1]
     assert [m.name for m in results.measures()] == ["accuracy"]
 
 
@@ -360,9 +360,9 @@ def test_the_table_holds_every_file_and_no_formula(halves, sides):
 
     assert len(rows) == 8
     assert rows[0]["file"] == "left/wrong.png"
-    assert (rows[0]["truth"], rows[0]["called"], rows[0]["right"]) == ("left", "right", "no")
+    assert (rows[0]["truth"], rows[0]["predicted"], rows[0]["correct"]) == ("left", "right", "no")
     assert float(rows[0]["probability right"]) == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-5)
-    assert "is empty" in rows[-1]["left out"]
+    assert "is empty" in rows[-1]["skipped"]
     assert not any(cell.startswith("=") for row in rows for cell in row.values())
 
 

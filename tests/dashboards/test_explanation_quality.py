@@ -21,7 +21,7 @@ from tests.conftest import SAMPLES
 from tests.served import at_first, draw, make_models
 from tests.waiting import patiently, until
 from xai_tf.attribution.question import Question
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.metrics import score, verdict
 from xai_tf.regions import regions_of
 

@@ -39,7 +39,7 @@ from tests.waiting import PATIENCE, eventually, patiently, until
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.errors import InputError, ModelError, UnknownNameError

@@ -15,7 +15,8 @@ from tests.conftest import SAMPLES, SHARED, TEST_DATA, sample_of
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.backbones import build_model
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.errors import InputError
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, read_sound
 from xai_tf.inputs.sample import read_image

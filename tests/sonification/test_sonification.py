@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from tests.conftest import EAR_SIZE as SIZE
 from tests.conftest import HIGH, MIDDLE, SAMPLES
 from xai_tf.attribution.explain import explain
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.cli import listen  # noqa: F401  (its commands)
 from xai_tf.cli.options import app
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError

@@ -23,7 +23,7 @@ from tuning.trials import COMPLETED, FAILED, read_search
 from tuning.tuner import Network, Tuner
 from tuning.tuners import tuner_settings
 from xai_tf.attribution.explain import explain
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError, UnknownNameError
 from xai_tf.training.train import features

@@ -39,5 +39,5 @@ def explain_decisive_window(
     reading = read_and_predict(classifier, path)
     label, _ = resolve_classes(classifier, reading.prediction, target)
     window = reading.most_decisive(classifier.target(label), 1)[0]
-    sample = replace(reading.samples[window], warnings=reading.warnings_explained)
+    sample = replace(reading.samples[window], warnings=reading.explanation_warnings)
     return reading, explain(classifier, sample, method, target=label, progress=progress)

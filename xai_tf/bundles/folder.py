@@ -305,7 +305,7 @@ def _explain_file(
         path=path,
         folder=folder,
         manifest=manifest,
-        notes=tuple(dict.fromkeys([*reading.warnings_explained, *warnings, *diagnoses])),
+        notes=tuple(dict.fromkeys([*reading.explanation_warnings, *warnings, *diagnoses])),
         alarms=tuple(dict.fromkeys(alarms)),
     )
 

@@ -110,7 +110,7 @@ def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any
     described: dict[str, Any] = {
         "file": reading.source.name,
         "sha256": first.sha256,
-        "warnings": list(reading.warnings_explained if explained else reading.warnings),
+        "warnings": list(reading.explanation_warnings if explained else reading.warnings),
         "ood_score": _describe_ood_score(reading.ood_score),
         "prediction": describe(reading.prediction),
     }
@@ -213,7 +213,7 @@ def _write(
     for number, explanation in enumerate(explanations):
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
-        heatmaps.figure(explanation, opacity, reading.mark).savefig(folder / f"{name}.png")
+        heatmaps.figure(explanation, opacity, reading.ood_caption).savefig(folder / f"{name}.png")
         _save_picture(folder / f"{name}_overlay.png", heatmaps.overlay(explanation, opacity))
         record = encoder.explanation(explanation, name)
         shown = [f"{name}.png", f"{name}_overlay.png"]
@@ -239,7 +239,7 @@ def _write(
         of_sample = [e for e in explanations if e.sample is sample]
         _save_picture(folder / f"input{suffix}.png", heatmaps.image_bytes(sample))
         samples[str(numbers[id(sample)])] = encoder.sample(sample, suffix)
-        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.mark)
+        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.ood_caption)
         compared.savefig(folder / f"comparison{suffix}.png")
         if sample.sound is not None:
             write_wav(folder / f"sound{suffix}.wav", sample.sound)

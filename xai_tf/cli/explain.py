@@ -24,7 +24,8 @@ from xai_tf.bundles.folder import (
     plan_folder,
 )
 from xai_tf.bundles.sources import takes_sound
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.app import EXPLAIN, OUTPUT, app
 from xai_tf.cli.console import answer, complain, note, progress_of, warn

@@ -18,7 +18,7 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import MARK
+from xai_tf.classifiers.ood import OOD_CAPTION
 from xai_tf.cli.app import EXPLAIN, OUTPUT, QUESTION, app
 from xai_tf.cli.console import answer, note, progress_of, reported, warn, with_progress
 from xai_tf.cli.options import (
@@ -138,7 +138,7 @@ class _ProfileRun:
             with reported(len(self.paths)) as outcome:
                 reading, explanation = explain_decisive_window(self.classifier, path, self.method)
                 tell_warnings(reading, explained=True)
-                self.marked[explanation.target_name] += bool(reading.mark)
+                self.marked[explanation.target_name] += bool(reading.ood_caption)
                 yield explanation
             if outcome.failed:
                 self.failed.append(path)
@@ -150,7 +150,7 @@ class _ProfileRun:
         if not self.marked.total():
             return title
         count = len(self.paths) - len(self.failed)
-        return f"{title}\n{self.marked.total()} of {count} files {MARK}"
+        return f"{title}\n{self.marked.total()} of {count} files {OOD_CAPTION}"
 
 
 def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from xai_tf.classifiers.classifier import model_path
+from xai_tf.classifiers.loading import model_path
 from xai_tf.cli.app import ADVANCED, DATA, TRAIN_AND_TUNE, app
 from xai_tf.cli.console import answer, note, progress_of, warn
 from xai_tf.cli.data_options import DataFlags, Source, named_folders

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from xai_tf.classifiers.classifier import ASSUMED, Classifier, load
+from xai_tf.classifiers.classifier import ASSUMED, Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.classifiers.reading import Reading
 from xai_tf.cli import completion
@@ -250,7 +251,7 @@ def load_classifier(
 
 def tell_warnings(reading: Reading, explained: bool = False) -> None:
     """Print the warnings about a file; with `explained`, as they read beside explanations."""
-    for text in reading.warnings_explained if explained else reading.warnings:
+    for text in reading.explanation_warnings if explained else reading.warnings:
         warn(f"{reading.source.name}: {text}")
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 import weights_keras
 from weights_keras import Measure
-from xai_tf.classifiers.classifier import Classifier, card_beside
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector, ood_share
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.datasets.dataset import Splits
