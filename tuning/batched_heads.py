@@ -18,7 +18,7 @@ import numpy as np
 
 from tuning.heads import head, trial_seed
 from tuning.keras_numerics import SLOTS, Kind, evaluate_rows, train_epoch
-from tuning.search_folder import write_whole
+from tuning.search_folder import write_durably
 from tuning.space import Configuration
 from tuning.trials import Epoch
 from xai_tf.errors import InputError
@@ -69,7 +69,7 @@ class State:
             with scratch.open("wb") as file:
                 np.savez(file, step=self.step, **arrays)
 
-        write_whole(path, write)
+        write_durably(path, write)
 
     @staticmethod
     def load(path: Path) -> State:

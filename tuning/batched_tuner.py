@@ -24,7 +24,7 @@ Result = tuple[Epoch, State] | str  # the best epoch with its weights, or why th
 class BatchedTuner(Tuner):
     """Asks the oracle for all trials that can run now, and trains them together.
 
-    To the oracle, each of these trials seems to be asked for by another worker.
+    To the oracle, every trial of a batch seems to be requested by a different worker.
 
     Args:
         settings: the settings that every tuner needs.

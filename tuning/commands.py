@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,35 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from tuning.options import (
-    ExportOptions,
-    SearchOptions,
-    SourceOptions,
-    current_name,
-    spread_records,
-)
+from tuning.options import ExportOptions, SearchOptions
 from tuning.settings import Mode, Plan
 from tuning.study import Study
-from xai_tf.cli.console import NOTES, answer, note, progress_bar
-from xai_tf.cli.data_options import Source, further_sets
-from xai_tf.cli.options import AsJson, app
+from xai_tf.cli.app import TRAIN_AND_TUNE, app
+from xai_tf.cli.console import NOTES, VERBOSITY, answer, note, progress_of, warn
+from xai_tf.cli.data_options import DataFlags, Source, further_sets
+from xai_tf.cli.options import AsJson
+from xai_tf.cli.records import takes_records
 from xai_tf.cli.train import typed_command
 from xai_tf.errors import require_extra
-from xai_tf.progress import Progress
 
 if TYPE_CHECKING:
     from weights_keras import ModelCard
     from xai_tf.datasets.dataset import Dataset
 
-PANEL = "Train and tune"  # of the commands, in `xai-tf --help`
 
-
-@app.command("tune", rich_help_panel=PANEL, context_settings={"token_normalize_func": current_name})
-@spread_records
+@app.command("tune", rich_help_panel=TRAIN_AND_TUNE)
+@takes_records
 def tune(
     folder: Source,
     search: SearchOptions,
-    source: SourceOptions,
+    data: DataFlags,
     export: ExportOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -51,12 +42,12 @@ def tune(
 
     require_extra("tuning")
     settings = export.settings(typed_command())
-    study = search.study(folder, source.record())
+    study = search.study(folder, data.options)
     check_folder(export.out, study.name)
-    with _progress_line("reading") as progress:
+    with progress_of("reading") as progress:
         plan = study.plan(progress)
         for text in study.training_data().splits.notes:
-            note(text, style="yellow")
+            warn(text)
         _show_plan(study, plan)
         if export.dry_run:
             answer(as_json, _plain(asdict(plan)), _plan_table(plan))
@@ -74,7 +65,7 @@ def tune(
     answer(as_json, _card_record(card, export.out, page), _metrics_table(card))
 
 
-@app.command("tune-report", rich_help_panel=PANEL)
+@app.command("tune-report", rich_help_panel=TRAIN_AND_TUNE)
 def report_search(
     folder: Annotated[Path, typer.Argument(help="Folder of a search, finished or running.")],
     tensorboard: Annotated[bool, typer.Option(help="Also write logs for TensorBoard.")] = False,
@@ -89,7 +80,7 @@ def report_search(
         typer.echo(str(write_logs(folder)))
 
 
-@app.command("tune-many", rich_help_panel=PANEL)
+@app.command("tune-many", rich_help_panel=TRAIN_AND_TUNE)
 def tune_many(
     file: Annotated[
         Path, typer.Argument(help="Text file with the arguments of one `tune` per line.")
@@ -100,7 +91,7 @@ def tune_many(
     """Run whole searches in parallel. Run again, the command resumes them."""
     from tuning.parallel_searches import run_searches
 
-    with _progress_line("searching") as progress:
+    with progress_of("searching") as progress:
         results = run_searches(file, processes, progress)
     table = Table("search", "outcome", "seconds", "log")
     for result in results:
@@ -109,18 +100,6 @@ def tune_many(
     answer(as_json, [result.to_dict() for result in results], table)
     if any(result.exit_code for result in results):
         raise typer.Exit(1)
-
-
-@contextmanager
-def _progress_line(what: str) -> Iterator[Progress]:
-    """A progress bar with one line."""
-    with progress_bar() as bar:
-        line = bar.add_task(what, total=None)
-
-        def progress(done: int, total: int, what: str = "", /) -> None:
-            bar.update(line, description=what, completed=done, total=total)
-
-        yield progress
 
 
 def _also_test(study: Study, given: list[str] | None) -> dict[str, Dataset]:
@@ -163,7 +142,7 @@ def _show_plan(study: Study, plan: Plan) -> None:
         f"{_duration(features)} for features, {_duration(search)} for the search. Disk space: at "
         f"most {plan.bytes / 1e6:,.0f} MB."
     )
-    if NOTES.is_terminal:
+    if NOTES.is_terminal and not VERBOSITY.quiet:
         NOTES.print(_plan_table(plan))
 
 

@@ -15,7 +15,7 @@ from tuning import heads
 from tuning.batched_heads import State
 from tuning.batched_tuner import STATE
 from tuning.calibration import best_threshold, calibrated, fit_calibration
-from tuning.search_folder import write_json, write_whole
+from tuning.search_folder import write_durably, write_json
 from tuning.seed_repeats import repeat_with_seeds
 from tuning.settings import ExportSettings, Mode
 from tuning.space import configuration
@@ -23,12 +23,12 @@ from tuning.trials import ARRAYS, COMPLETED, CURVES, WINNER, Epoch, Search, Tria
 from weights_keras import FOLDER, ModelCard, load_file
 from xai_tf.classifiers.graph import flatten
 from xai_tf.classifiers.prediction import probabilities
-from xai_tf.datasets.dataset import Dataset
+from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.classification import evaluate
 from xai_tf.evaluation.curves import calibration_error
 from xai_tf.progress import Progress, silent
-from xai_tf.training.publish import FLATTERY, publish
+from xai_tf.training.publish import OPTIMISM_NOTE, publish
 from xai_tf.training.train import features
 
 if TYPE_CHECKING:
@@ -89,24 +89,14 @@ def export(
     settings, data = settings or ExportSettings(), networks.data
     study, splits = data.study, data.splits
     search = read_search(study.folder)
-    trial = _best_trial(search)
-    epoch = search.best_epoch(trial)
-    if epoch is None:
-        raise InputError(
-            f"{study.folder / CURVES} has no epoch of trial {trial.id}. Restore the file."
-        )
+    trial, epoch = _best_trial(search)
     progress(0, 1, "assembling the winner")
     model = winning_model(networks, trial)
-    logits = {
-        name: split.file_means(features(model, split.images))
-        for name, split in (("validation", splits.validation), ("test", splits.test))
-    }
-    labels = {"validation": splits.validation.file_labels, "test": splits.test.file_labels}
-    winner = _Winner(search, trial, epoch, logits, labels)
+    winner = _Winner(search, trial, epoch, *_logits_and_labels(model, splits))
     config = configuration(study.fixed | trial.values)
     record = _tuning_record(winner, asdict(config)) | {
-        "calibration": _calibration(logits, labels, settings.calibration),
-        "threshold": _threshold(logits["validation"], labels["validation"]),
+        "calibration": _calibration(winner, settings.calibration),
+        "threshold": _threshold(winner),
         "repeats": repeat_with_seeds(
             networks, config, trial.last_epoch, settings.repeats, progress
         ),
@@ -165,11 +155,25 @@ def winning_model(networks: Networks, trial: Trial) -> keras.Model:
     return flatten(model)
 
 
-def _best_trial(search: Search) -> Trial:
+def _best_trial(search: Search) -> tuple[Trial, Epoch]:
     ranked = search.distinct()
     if not ranked:
         raise ModelError(f"{search.folder} has no completed trial yet. Run the search first.")
-    return ranked[0]
+    epoch = search.best_epoch(ranked[0])
+    if epoch is None:
+        raise InputError(
+            f"{search.folder / CURVES} has no epoch of trial {ranked[0].id}. Restore the file."
+        )
+    return ranked[0], epoch
+
+
+def _logits_and_labels(
+    model: keras.Model, splits: Splits
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Logits and labels by file, of the validation and of the test split."""
+    held_out = {"validation": splits.validation, "test": splits.test}
+    logits = {n: split.file_means(features(model, split.images)) for n, split in held_out.items()}
+    return logits, {name: split.file_labels for name, split in held_out.items()}
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
@@ -204,9 +208,8 @@ def _check_file(file: Path, model: keras.Model, images: np.ndarray, float16: boo
         )
 
 
-def _calibration(
-    logits: dict[str, np.ndarray], labels: dict[str, np.ndarray], method: str
-) -> dict[str, Any]:
+def _calibration(winner: _Winner, method: str) -> dict[str, Any]:
+    logits, labels = winner.logits, winner.labels
     fitted = fit_calibration(logits["validation"], labels["validation"], method)
     before = calibration_error(probabilities(logits["test"]), labels["test"])
     after = calibration_error(calibrated(logits["test"], fitted), labels["test"])
@@ -219,10 +222,11 @@ def _calibration(
     }
 
 
-def _threshold(logits: np.ndarray, labels: np.ndarray) -> float | None:
+def _threshold(winner: _Winner) -> float | None:
+    logits = winner.logits["validation"]
     if logits.shape[1] > 1:
         return None
-    return round(best_threshold(probabilities(logits), labels), 4)
+    return round(best_threshold(probabilities(logits), winner.labels["validation"]), 4)
 
 
 def _tuning_record(winner: _Winner, config: dict[str, Any]) -> dict[str, Any]:
@@ -260,7 +264,7 @@ def _story(winner: _Winner, record: dict[str, Any]) -> str:
     paragraphs = [
         f"The best of {completed} trials of a Hyperband search by {search.objective} "
         f"({search.objective} {trial.score:.4f}, of which cross-entropy {epoch.val_ce:.4f}): "
-        f"trial {trial.id}, trained for {epoch.epoch} epochs. {FLATTERY}",
+        f"trial {trial.id}, trained for {epoch.epoch} epochs. {OPTIMISM_NOTE}",
         f"Calibration ({calibration['method']}, fitted on the validation split) changes the "
         f"expected calibration error on the test split from {before:.3f} to {after:.3f}. It is "
         "not part of the model.",
@@ -296,7 +300,7 @@ def _store_winner(winner: _Winner, card: ModelCard, record: dict[str, Any]) -> N
         with scratch.open("wb") as file:
             np.savez(file, **arrays)
 
-    write_whole(folder / ARRAYS, write)
+    write_durably(folder / ARRAYS, write)
     measures = [
         vars(measure)
         for name, logits in winner.logits.items()

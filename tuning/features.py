@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuning.augmented_rows import AugmentedRows
-from tuning.search_folder import write_whole
+from tuning.search_folder import write_durably
 from xai_tf.progress import Progress
 from xai_tf.training.train import features
 
@@ -142,5 +142,5 @@ def _write_shard(folder: Path, keys: list[str], values: np.ndarray) -> Path:
         with scratch.open("wb") as file:
             np.savez(file, keys=np.array(keys), features=values)
 
-    write_whole(path, write)
+    write_durably(path, write)
     return path

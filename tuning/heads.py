@@ -12,7 +12,7 @@ from tuning.space import Configuration
 from xai_tf.classifiers.graph import cut_points, flatten, tensors, upper_part
 from xai_tf.classifiers.preprocessing import PREPROCESSING
 from xai_tf.errors import ModelError
-from xai_tf.training.train import quicken
+from xai_tf.training.train import lower_momentum
 
 if TYPE_CHECKING:
     import keras
@@ -130,7 +130,7 @@ def set_trainable(model: keras.Model, base: keras.Model, count: int, train_norm:
             norm = isinstance(layer, keras.layers.BatchNormalization)
             layer.trainable = layer.name in unfrozen and (train_norm or not norm)
             if norm and layer.trainable:
-                quicken(layer)
+                lower_momentum(layer)
 
 
 def compile_model(model: keras.Model, config: Configuration) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import wraps
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
@@ -16,73 +13,9 @@ from tuning.settings import CALIBRATIONS, OBJECTIVES, ROOT, ExportSettings
 from tuning.space import SEEDS, Parameter, parse_setting, read_space
 from tuning.study import Study
 from xai_tf.classifiers.backbones import BACKBONES
-from xai_tf.cli.data_options import (
-    AllowLeak,
-    Finding,
-    FrontalOnly,
-    Group,
-    Layout,
-    SkipBad,
-    Test,
-    Uncertain,
-    Validation,
-    data_options,
-)
+from xai_tf.cli.app import OUTPUT, SEARCH, TRAINING
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import SettingError
-
-SEARCH, TRAINING, OUTPUT = "Search", "Training", "Output"  # panels of the help
-# Earlier names of options, which still work and are not in the help.
-OLD_NAMES = {"copies": "augmentations", "plan": "dry-run", "half": "float16"}
-
-
-def current_name(option: str) -> str:
-    """The name of an option (without dashes) today; `token_normalize_func` of a command."""
-    return OLD_NAMES.get(option, option)
-
-
-def spread_records(function: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take records: their fields become its options.
-
-    Args:
-        function: a command. A parameter that is annotated with a dataclass is built from one
-            option per field of that dataclass, with the field's annotation and default.
-    """
-    hints = get_type_hints(function, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    records: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if is_dataclass(hints[name]):
-            records[name] = hints[name]
-            parameters += _options(hints[name])
-        else:
-            kind = inspect.Parameter.KEYWORD_ONLY
-            parameters.append(parameter.replace(annotation=hints[name], kind=kind))
-
-    @wraps(function)
-    def command(**values: Any) -> None:
-        built = {
-            name: record(**{field.name: values.pop(field.name) for field in fields(record)})
-            for name, record in records.items()
-        }
-        function(**values, **built)
-
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return command
-
-
-def _options(record: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(record, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(record)
-    ]
 
 
 def _option(*names: str, panel: str, text: str, **more: Any) -> Any:
@@ -181,25 +114,6 @@ class SearchOptions:
             options=options,
             root=self.root,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceOptions:
-    """Options that say how labelled data is found, split and read; see `DataOptions`."""
-
-    layout: Layout = "auto"
-    finding: Finding = None
-    uncertain: Uncertain = "ignore"
-    frontal_only: FrontalOnly = False
-    group: Group = None
-    validation: Validation = 0.15
-    test: Test = 0.15
-    skip_bad: SkipBad = False
-    allow_leak: AllowLeak = None
-
-    def record(self) -> DataOptions:
-        """The options as a record of the library."""
-        return data_options(**vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)

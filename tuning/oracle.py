@@ -43,8 +43,8 @@ class HyperbandOracle(kt.oracles.HyperbandOracle):
         super().__init__(*args, max_retries_per_trial=1, **kwargs)
         self._failures = 0
         self._exhausted = False  # every point of the space was tried
-        # So many known points drawn in a row mean that the space has no other. KerasTuner's limit
-        # of 20 misses some of 9 points.
+        # After so many draws in a row of points that were tried before, the space counts as
+        # exhausted. KerasTuner's limit of 20 misses some of 9 points.
         self._max_collisions = 500
 
     @property

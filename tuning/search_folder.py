@@ -12,8 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tuning.settings import readable_settings
 from tuning.trials import CURVES, STUDY, Epoch
 from xai_tf.errors import InputError, OutputError, SettingError
+from xai_tf.files import replace_file
 
 MAX_DIFFERENCES = 8  # named in an error
 
@@ -21,22 +23,20 @@ MAX_DIFFERENCES = 8  # named in an error
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a scratch file, then move it into place: never is half a file there."""
-    scratch = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    try:
-        write(scratch)
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+def write_durably(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file of a search, which then survives a killed process and a power failure.
+
+    Args:
+        path: the file; an existing one is replaced.
+        write: is given the path to write to.
+    """
+    replace_file(path, write, durable=True)
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON, completely or not at all."""
     text = json.dumps(data, indent=1)
-    write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+    write_durably(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 
 def add_epoch(folder: Path, trial: str, epoch: Epoch) -> None:
@@ -120,13 +120,17 @@ def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
     Files are named only where nothing else differs, for another seed moves them all between splits.
     """
-    settings = list(differences(old | {"files": None}, new | {"files": None}))
+    without_files = list(
+        differences(
+            readable_settings(old | {"files": None}), readable_settings(new | {"files": None})
+        )
+    )
     before, after = (
-        {name: digest for split in asked["files"].values() for name, digest in split.items()}
-        for asked in (old, new)
+        {name: digest for split in settings["files"].values() for name, digest in split.items()}
+        for settings in (old, new)
     )
     all_changes = (
-        settings
+        without_files
         or list(differences(before, after))
         or list(differences(old["files"], new["files"]))
     )

@@ -266,6 +266,15 @@ class StudySettings:
         )
 
 
+def readable_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a `study.json` by the names, and with the mode, that people read."""
+    names = {stored_name: name for name, stored_name in STORED_NAMES.items()}
+    settings = {names.get(name, name): value for name, value in stored.items()}
+    if settings.get("mode") in list(Mode):
+        settings["mode"] = Mode(settings["mode"]).label
+    return settings
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
     """How the winner of a search is turned into a model.

@@ -27,7 +27,7 @@ class Child:
         name: its name in messages.
         process: the process.
         log: the file with its output.
-        since: when it was started, or last known to be well, in seconds of `time.time`.
+        since: when it was started, or last known to be alive, in seconds of `time.time`.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """KerasTuner's chief and workers on one machine: started, watched, and restarted.
 
-| what happens | what is done |
+| event | reaction |
 |---|---|
 | a worker dies or hangs | it is started again under its id; the chief gives it its trial back |
 | a trial kills its worker | after three times the trial fails (`tuner.MAX_STARTS`) |
@@ -88,7 +88,7 @@ class _Processes:
         self._port = 0
 
     def poll(self) -> bool:
-        """Start missing processes and report progress; whether the search goes on."""
+        """Start missing processes and report progress; whether the search continues."""
         # Workers before the chief: when it dies they end too, which is no fault of theirs.
         ended = [n for n in self._workers if n in self._children and self._code(n) is not None]
         if any(self._code(name) == 0 for name in [*ended, CHIEF] if name in self._children):

@@ -17,7 +17,7 @@ from keras_tuner import errors
 from tuning.batches import training_batches, validation_batches
 from tuning.heads import set_dropout_step, trial_seed
 from tuning.oracle import DONE, HyperbandOracle
-from tuning.search_folder import add_epoch, write_whole
+from tuning.search_folder import add_epoch, write_durably
 from tuning.space import Configuration, Space, configuration, draw_values
 from tuning.trials import COMPLETED, METRICS, Epoch, direction_of
 from xai_tf.progress import Progress, silent
@@ -148,7 +148,7 @@ class Tuner(kt.Hyperband):
         """Store why a trial failed; a worker's messages do not reach its chief."""
         path = self.trial_folder(trial) / "failure.txt"
         if trial.message and trial.status != COMPLETED:
-            write_whole(path, lambda scratch: scratch.write_text(trial.message))
+            write_durably(path, lambda scratch: scratch.write_text(trial.message))
 
     def touch_heartbeat(self) -> None:
         """Show that this process is alive: the supervisor looks at the time of this file."""

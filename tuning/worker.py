@@ -110,7 +110,7 @@ def run_worker(study: StudySettings) -> None:
     """Be a worker: train the trials that the chief hands out.
 
     Raises:
-        SettingError: the data is not the data that the search began with.
+        SettingError: the data differs from the data that the search started with.
     """
     from tuning.tuners import make_tuner
 

@@ -13,6 +13,6 @@ def evaluate(classifier: Classifier, request: Evaluate, progress: Progress) -> P
     """Predict every labelled file of a folder, as `predict_labelled` does.
 
     Raises:
-        InputError: there are no such files, or none can be read.
+        InputError: there are no labelled files, or none of them can be read.
     """
     return predict_labelled(classifier, find_files(request, classifier.classes), progress)

@@ -100,7 +100,7 @@ class Explain:
 
     model: ModelEntry
     file: Upload
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
     window: int = 0
     since: Explain | None = field(default=None, compare=False)
 
@@ -135,7 +135,7 @@ class ThroughLayers:
 
     model: ModelEntry
     file: Upload
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
     window: int = 0
 
 
@@ -173,7 +173,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Listen:
-    """Hear a part of what was explained. Answer: `dashboards.service.listening.Clip`.
+    """Hear a part of what was explained. Answer: `dashboards.service.listening.SoundClip`.
 
     Attributes:
         explanation: whose evidence is heard; it is made first where it is not stored.

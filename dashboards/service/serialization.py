@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from dashboards.service.facts import ModelFacts
-from dashboards.service.listening import Clip
+from dashboards.service.listening import SoundClip
 from dashboards.service.requests import (
     Describe,
     Explain,
@@ -44,10 +44,10 @@ KINDS: dict[type, Any] = {  # of the answers that are packed
     ThroughLayers: list[Explanation],
     Part: Regions,
     Judge: tuple[Score, ...],
-    Listen: Clip,
+    Listen: SoundClip,
 }
 # Records by what they are an answer to, and for whom; visitors who look at the same share them.
-Shared = WeakValueDictionary[tuple, Any]
+Shared = WeakValueDictionary[tuple[Any, ...], Any]
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
@@ -212,11 +212,11 @@ class _Unpacker(Decoder):
             self._arrays[name] = value
         return self._arrays[name]
 
-    def _once(self, about: tuple, kind: type, tree: Any, given: dict[str, Any]) -> Any:
+    def _once(self, about: tuple[Any, ...], kind: type, tree: Any, given: dict[str, Any]) -> Any:
         """The record that somebody has, or a new one."""
         return self._shared_or(about, lambda: super(_Unpacker, self).record(kind, tree, **given))
 
-    def _shared_or(self, about: tuple, make: Callable[[], Any]) -> Any:
+    def _shared_or(self, about: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         about = (*about, self._request.file.name)
         known = self._shared.get(about)
         return self._shared.setdefault(about, make()) if known is None else known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -49,7 +49,7 @@ class View:
     model: str = ""
     fingerprint: str = ""
     window: int = 0
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
     methods: tuple[str, ...] = ()
     language: str = "en"
     across: str = CLASSES
@@ -89,9 +89,9 @@ def to_query(view: View) -> str:
 def _differences(record: Any, default: Any) -> dict[str, Any]:
     """The fields of a record that differ from those of another, by name."""
     return {
-        field.name: getattr(record, field.name)
-        for field in fields(record)
-        if getattr(record, field.name) != getattr(default, field.name)
+        each.name: getattr(record, each.name)
+        for each in fields(record)
+        if getattr(record, each.name) != getattr(default, each.name)
     }
 
 
@@ -120,14 +120,14 @@ def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
                 view = replace(view, question=replace(view.question, **{name: value}))
             else:
                 view = replace(view, **{name: value})
-        except _Unusable as reason:
+        except _UnusableValueError as reason:
             said.append(f"The link's {_WORDS.get(name, name)} was left out: {reason}.")
     settings, refused = _settings(given, view.question.method)
     view = replace(view, question=replace(view.question, settings=settings))
     return view, (*said, *refused, *_missing(view, known))
 
 
-class _Unusable(Exception):
+class _UnusableValueError(Exception):
     """Why a value cannot be used, to follow a colon."""
 
 
@@ -176,7 +176,7 @@ def _settings(
 def _one_of(choices: Collection[str]) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if text not in choices:
-            raise _Unusable("there is none of that name here")
+            raise _UnusableValueError("there is none of that name here")
         return text
 
     return read
@@ -186,7 +186,7 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
     def read(text: str, *_: Any) -> int:
         # Not int(): it takes "١", "1_0" and " 1 ", and a million digits at leisure.
         if not _WHOLE.fullmatch(text) or int(text) > highest:
-            raise _Unusable(f"it is no whole number from 0 to {highest}")
+            raise _UnusableValueError(f"it is no whole number from 0 to {highest}")
         return int(text)
 
     return read
@@ -195,7 +195,7 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
 def _hex(length: int) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if not re.fullmatch(f"[0-9a-f]{{{length}}}", text):
-            raise _Unusable(f"it is no fingerprint of {length} digits from 0 to f")
+            raise _UnusableValueError(f"it is no fingerprint of {length} digits from 0 to f")
         return text
 
     return read
@@ -203,34 +203,34 @@ def _hex(length: int) -> Callable[[str, View, Known], str]:
 
 def _model(text: str, _: View, known: Known) -> str:
     if text not in known.models:
-        raise _Unusable("this server has no model of that name")
+        raise _UnusableValueError("this server has no model of that name")
     return text
 
 
 def _class(text: str, view: View, known: Known) -> int:
     model = known.models.get(view.model)
     if model is None:
-        raise _Unusable("without its model the number of a class means nothing")
-    return _whole((len(model.classes) or MAX_CLASSES) - 1)(text)
+        raise _UnusableValueError("without its model the number of a class means nothing")
+    return _whole((len(model.classes) or MAX_CLASSES) - 1)(text, view, known)
 
 
 def _contrast(text: str, view: View, known: Known) -> int:
     label = _class(text, view, known)
     if label == view.question.target:
-        raise _Unusable("a class cannot be contrasted with itself")
+        raise _UnusableValueError("a class cannot be contrasted with itself")
     return label
 
 
 def _layer(text: str, *_: Any) -> str:
     if not (0 < len(text) <= 100 and text.isprintable()):
-        raise _Unusable("it is no name of a layer")
+        raise _UnusableValueError("it is no name of a layer")
     return text
 
 
 def _methods(text: str, *_: Any) -> tuple[str, ...]:
     names = text.split(_MARKS["methods"])
     if len(set(names)) < len(names) or not set(names) <= set(METHODS):
-        raise _Unusable("a method in it is unknown or stands there twice")
+        raise _UnusableValueError("a method in it is unknown or stands there twice")
     return tuple(names)
 
 
@@ -245,7 +245,7 @@ def _models(text: str, view: View, known: Known) -> tuple[str, ...]:
 
 def _columns(found: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(found) > MAX_COLUMNS or len(set(found)) < len(found):
-        raise _Unusable(f"it is more than {MAX_COLUMNS} or names one twice")
+        raise _UnusableValueError(f"it is more than {MAX_COLUMNS} or names one twice")
     return found
 
 
@@ -278,7 +278,7 @@ _READERS: dict[str, Callable[[str, View, Known], Any]] = {
     "left": _model,
     "right": _right,
 }
-_OF_QUESTION = frozenset(field.name for field in fields(Question))
+_OF_QUESTION = frozenset(each.name for each in fields(Question))
 _WORDS = {
     "sample": "file",
     "fingerprint": "fingerprint of the model",

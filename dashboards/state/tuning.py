@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import param
 
 from dashboards.service.requests import DrawSearch
-from dashboards.service.searches import Look, find_searches, look_at, read_whole
+from dashboards.service.searches import FolderStatus, find_searches, folder_status, read_whole
 from tuning.reporting.leaderboard import leader
 from tuning.trials import Search, Trial
 from xai_tf.errors import InputError
@@ -111,13 +111,13 @@ class TuningRuns(param.Parameterized):
         self.param.update(**{n: value for n, value in values.items() if value != getattr(self, n)})
         self._draw()
 
-    def _read_search(self, folder: Path | None) -> tuple[Look | None, Search | None, str]:
+    def _read_search(self, folder: Path | None) -> tuple[FolderStatus | None, Search | None, str]:
         """Check whether a search changed, and read it if so. Runs in a thread.
 
         A file that is just being written seems damaged, but is complete when it is read again;
         therefore only lasting damage is a problem.
         """
-        look = look_at(folder) if folder else None
+        look = folder_status(folder) if folder else None
         if folder is None or look is None:
             gone = f"The folder of {folder.name} is gone. Choose another search." if folder else ""
             return None, None, gone

@@ -198,7 +198,7 @@ class TuningView(pn.viewable.Viewer):
         self.runs.chosen = name
 
     def _want_figures(self, *_: Any) -> None:
-        self._more.visible = False  # from now on they are redrawn as the search goes on
+        self._more.visible = False  # from now on they are redrawn as the search progresses
         self.runs.wants_figures = True
 
     def _open(self, *_: Any) -> None:

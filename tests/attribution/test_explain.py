@@ -111,7 +111,7 @@ def test_the_completeness_gap_is_told_when_there_is_one(three_classes, blobs):
     fine = explain(three_classes, blobs, "integrated_gradients", settings={"steps": 512})
 
     assert coarse.figures["completeness_gap"] > 4 * fine.figures["completeness_gap"]
-    assert "Take more steps" in coarse.warnings[0]
+    assert "Use more steps" in coarse.warnings[0]
     assert fine.warnings == ()
 
 

@@ -511,9 +511,9 @@ def test_the_command_runs_until_stable_and_keeps_the_curve(model_file, picture_f
     answer = CliRunner().invoke(app, [*asked, "--until-stable", "0.8"])
 
     assert answer.exit_code == 0, answer.output
-    assert "LIME: up to 4096 passes a map" in answer.stderr
-    assert "LIME, randomisation: up to 4096 passes a map, about" in answer.stderr
-    assert "LIME, repeat_correlation: up to 8192 passes a map, about" in answer.stderr
+    assert "LIME: up to 4096 passes per map" in answer.stderr
+    assert "LIME, randomisation: up to 4096 passes per map, about" in answer.stderr
+    assert "LIME, repeat_correlation: up to 8192 passes per map, about" in answer.stderr
     assert "Saliency, randomisation: 1 pass" in answer.stderr
     lime, saliency = json.loads(answer.stdout)[0]["explanations"]
     assert lime["convergence"]["wanted"] == 0.8

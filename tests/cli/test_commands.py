@@ -493,15 +493,18 @@ REFUSED = {
     "contrast class": (["--contrast", "fish"], "knows no class 'fish'"),
     "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be contrasted with itself"),
     "method": (["--method", "gradcam"], "Did you mean 'grad_cam'?"),
+    "alias of a method": (["--method", "shap"], "Did you mean 'kernel_shap'?"),
+    "another alias": (["--method", "ig"], "Did you mean 'integrated_gradients'?"),
+    "alias with signs": (["--method", "gradcam++"], "Did you mean 'grad_cam_pp'?"),
     "layer": (["--method", "grad_cam", "--layer", "cov4"], "Did you mean 'conv4'?"),
-    "layer for none": (["--method", "saliency", "--layer", "nothing"], "no layer"),
+    "layer for none": (["--method", "saliency", "--layer", "nothing"], "uses no feature layer"),
     "range": (["--method", "rise", "--set", "rise.num_samples=4"], "from 16 to 16384"),
     "whole": (["--method", "rise", "--set", "rise.num_samples=99.5"], "whole number"),
     "not a number": (["--method", "rise", "--set", "rise.num_samples=nan"], "from 16 to 16384"),
-    "word": (["--method", "rise", "--set", "rise.num_samples=many"], "is no number"),
-    "no value": (["--method", "rise", "--set", "rise.num_samples"], "is no number"),
+    "word": (["--method", "rise", "--set", "rise.num_samples=many"], "is not a number"),
+    "no value": (["--method", "rise", "--set", "rise.num_samples"], "is not a number"),
     "setting": (["--method", "rise", "--set", "rise.num_sample=64"], "'num_samples'"),
-    "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "not among"),
+    "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "is not in use"),
     "lambda": (["--model", "{odd}/lambda.keras"], "a Lambda layer"),
     "cut off": (["--model", "{odd}/cut.keras"], "damaged, truncated"),
     "solid": (["--model", "{odd}/solid.keras"], "input of shape (None, 8, 8, 8, 3)"),
@@ -579,7 +582,7 @@ def test_a_page_of_somebody_else_is_left_alone(run, asking, tmp_path):
     code, _, err = run("explain", CAT, *asking, "--out", tmp_path)
 
     assert code == 2
-    assert "is not ours" in err
+    assert "was not written by xai-tf" in err
     assert (tmp_path / "index.html").read_text() == "<h1>My site</h1>"
     assert not (tmp_path / "cat").exists()
 
@@ -608,7 +611,7 @@ TRAIN = [
     "1",
     "--head-epochs",
     "1",
-    "--copies",
+    "--augmentations",
     "1",
 ]
 
@@ -668,8 +671,8 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
 
 
 WASTED = {
-    "name": (["--name", "a/b"], "is no file name"),
-    "rate": (["--name", "x", "--rate", "nan"], "no learning rate"),
+    "name": (["--name", "a/b"], "Expected a file name without a folder"),
+    "rate": (["--name", "x", "--rate", "nan"], "Expected a learning rate between 0 and 1"),
     "further set": (
         ["--name", "x", "--also-test", "more={bad}"],
         "letter.png: it is not a picture",
@@ -699,7 +702,7 @@ def test_what_would_waste_a_training_is_found_before_it(
     (tmp_path / "file").write_text("")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.md").write_text("---\nnot: a card\n---\n")
-    monkeypatch.setattr("xai_tf.training.train.train", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr("xai_tf.training.run.train", lambda *_: pytest.fail("it was trained"))
     words = [word.format(bad=bad, file=tmp_path / "file") for word in further]
 
     code, _, err = run("train", two_classes, "--out", tmp_path / "out", *TRAIN, *words)

@@ -160,7 +160,7 @@ def test_the_browser_mixes_what_overlay_draws(page, explanation):
 
 def test_the_swipe_follows_mouse_and_arrow_keys(page):
     stage(page, "First").get_by_role("button", name="Swipe").click()
-    handle = stage(page, "First").get_by_role("slider", name="Original left")
+    handle = stage(page, "First").get_by_role("slider", name="Swipe: original")
     box = stage(page, "First").locator(".frame").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + 40
     page.mouse.move(x, y)
@@ -223,7 +223,7 @@ def test_a_new_layer_leaves_mode_and_opacity_as_the_visitor_set_them(page, site,
     )
     stages["alone"].param.update(**{**other, "caption": NAME})
 
-    stage(page, NAME).get_by_text("Partial map").wait_for()
+    stage(page, NAME).get_by_text("Preview: still").wait_for()
     assert stage(page, NAME).locator(".heatmap").get_attribute("src") != before
     assert stage(page, NAME).locator("img.original").get_attribute("src") == original
     assert mode(page, NAME) == "map"

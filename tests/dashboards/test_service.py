@@ -39,7 +39,7 @@ from tests.waiting import PATIENCE, eventually, patiently, until
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.errors import InputError, ModelError, UnknownNameError
@@ -181,7 +181,7 @@ def test_what_was_found_in_a_file_goes_with_the_last_who_asked(service, models, 
     assert cached
     assert kept() == []
     assert [store.get(name) for name in names] == [None, None]  # nor in memory
-    assert not service.knows(request)
+    assert not service.has_answer(request)
 
 
 def test_an_answer_that_comes_after_its_visitor_left_is_not_kept(service, models, picture):
@@ -230,7 +230,7 @@ def test_facts_of_a_model_are_measured_anew_by_each_server(service, models):
     assert asyncio.run(patiently(asked_again()))
     assert set(service.answers.store.folder.iterdir()) <= before
     second = Service(models, service.answers.store.folder, workers=0)
-    assert not second.knows(request)
+    assert not second.has_answer(request)
     second.close()
 
 
@@ -449,7 +449,7 @@ def test_a_problem_is_told_to_each_with_their_own_name(service, models, tmp_path
     ("name", "cause", "next_step"),
     [
         ("damaged", "is damaged", "Copy it again"),
-        ("changed", "has changed since the server started", "Start the server again"),
+        ("changed", "has changed since the server started", "Restart the server"),
     ],
 )
 def test_models_that_cannot_be_trusted_are_refused(
@@ -471,7 +471,7 @@ def test_models_are_listed_without_loading_them(models, tmp_path):
     assert (damaged.title, damaged.classes, damaged.task) == ("damaged", (), None)
     assert "on 200 files" in models["xray_mobilenetv2"].summary
     assert again["small-2"].path == small.path
-    with pytest.raises(ModelError, match="There is no folder"):
+    with pytest.raises(ModelError, match="Expected an existing folder"):
         find_models([tmp_path / "missing"])
 
 
@@ -485,13 +485,13 @@ def test_a_recording_that_is_too_long_for_the_page_says_so(service, models, tmp_
     with pytest.raises(InputError) as caught:
         ask(service, Predict(models["audio_mobilenetv2"], file))
 
-    assert_told(caught.value, Path("lecture.wav"), "129 windows", "Give a shorter piece")
+    assert_told(caught.value, Path("lecture.wav"), "129 windows", "Upload a shorter recording")
 
 
 def test_a_file_that_changed_gives_no_answer_under_the_old_key(service, models, picture):
     picture.path.write_bytes((SAMPLES / "cat.jpg").read_bytes())
 
-    with pytest.raises(InputError, match="has changed since it was given"):
+    with pytest.raises(InputError, match="has changed since it was uploaded"):
         ask(service, Predict(models["small"], picture))
 
 
@@ -503,7 +503,7 @@ def test_unknown_names_are_told_in_the_librarys_words(service, models, picture):
 def test_a_defect_fails_without_a_second_try(service, models, picture, caplog):
     async def ask_nonsense():
         job = service.visitor().submit(Predict(models["small"], replace(picture, path=None)))
-        with pytest.raises(JobError, match="a fault of ours"):
+        with pytest.raises(JobError, match="a bug in xai-tf"):
             await job.result()
         return job
 
@@ -627,13 +627,13 @@ def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(servic
 
     async def kill_and_look():
         await until(lambda: all(w.state == "idle" for w in service.status().workers))
-        service._pool.want(model)
+        service._pool.prepare_model(model)
         (pid,) = preparing()
         os.kill(pid, signal.SIGKILL)
         await until(lambda: not preparing() or preparing() != [pid])
 
         def is_back():  # the other process is idle all the time
-            service._pool.want(model)
+            service._pool.prepare_model(model)
             assert preparing() == []
             return all(worker.state == "idle" for worker in service.status().workers)
 
@@ -677,7 +677,7 @@ def test_a_request_that_loses_two_processes_fails(service, models, picture):
     job = asyncio.run(patiently(lose_two()))
 
     assert isinstance(job.error, JobError)
-    assert "lost twice" in str(job.error)
+    assert "crashed twice" in str(job.error)
     assert "Take fewer samples" in str(job.error)
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from dashboards.service.drawing import draw_search
 from dashboards.service.requests import DrawSearch
-from dashboards.service.searches import find_searches, look_at
+from dashboards.service.searches import find_searches, folder_status
 from dashboards.service.service import Service
 from dashboards.state.search_facts import (
     command,
@@ -115,8 +115,8 @@ def test_a_running_search_is_distinguished_from_a_stopped_one(root):
 
 def test_checking_the_lock_never_takes_it(root):
     with FileLock(root / "going" / "lock"):
-        look_at(root / "going")
-    look_at(root / "going")
+        folder_status(root / "going")
+    folder_status(root / "going")
 
     FileLock(root / "going" / "lock").acquire(timeout=0).lock.release()
 

@@ -156,8 +156,8 @@ def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
     assert code == 2
     assert len(json.loads(out)) == 4
     assert len(told) == 3
-    assert "dot.png is 1x1 pixels" in told[0]
-    assert "torn.png is" in told[1]
+    assert "dot.png is too small: 1x1 pixels" in told[0]
+    assert "torn.png: the picture is damaged" in told[1]
     assert "zero.png is empty" in told[2]
 
 
@@ -509,7 +509,7 @@ def test_a_good_page_is_not_replaced_by_one_of_nothing(run, bundle, tmp_path):
     [
         (["nowhere"], "no folder nowhere"),
         (["{empty}"], "holds no bundle"),
-        (["{bundle}", "--out", "{mine}"], "is not ours"),
+        (["{bundle}", "--out", "{mine}"], "was not written by xai-tf"),
         (["{bundle}", "--out", "{empty}"], "is a folder"),
     ],
 )

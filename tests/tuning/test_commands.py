@@ -87,6 +87,26 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tune, stripes, tmp_path):
     assert not list((tmp_path / "models").glob("*"))
 
 
+@pytest.mark.parametrize("names", [("--augmentations", "--dry-run"), ("--copies", "--plan")])
+def test_earlier_option_names_still_work(tune, stripes, names):
+    augmentations, dry_run = names
+
+    code, out, _ = tune(stripes, augmentations, 2, dry_run, "--float16", "--json")
+
+    assert code == 0
+    assert json.loads(out)["rows"] == [2 * 34, 6]
+
+
+def test_the_help_shows_only_current_option_names(monkeypatch, capsys):
+    code, out, _ = type_in(monkeypatch, capsys, "tune", "--help")
+
+    assert code == 0
+    for name in ("--augmentations", "--dry-run", "--float16", "--seed"):
+        assert name in out
+    for name in ("--copies", "--plan", "--half"):
+        assert name not in out
+
+
 def test_a_search_ends_in_a_model_a_report_and_logs(tune, stripes, tmp_path):
     more = (
         "--repeats",

@@ -287,14 +287,14 @@ def test_where_every_trial_fails_the_search_ends(tmp_path):
 
 def copied_at_every_file(tmp_path, monkeypatch):
     """Let the folder "s" be copied after every file that is written; return the copies."""
-    copies, write = [], search_folder.write_whole
+    copies, write = [], search_folder.write_durably
 
     def write_and_copy(path, make):
         write(path, make)
         copies.append(tmp_path / f"copy{len(copies)}")
         shutil.copytree(tmp_path / "s", copies[-1])
 
-    monkeypatch.setattr(search_folder, "write_whole", write_and_copy)
+    monkeypatch.setattr(search_folder, "write_durably", write_and_copy)
     return copies
 
 

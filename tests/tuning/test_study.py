@@ -1,7 +1,6 @@
 """A search as a whole: planned, stopped, resumed, rejected, and exported."""
 
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ from tuning.trials import COMPLETED, FAILED, read_search
 from tuning.tuner import Network, Tuner
 from tuning.tuners import tuner_settings
 from xai_tf.attribution.explain import explain
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError, UnknownNameError
 from xai_tf.training.train import features
@@ -213,7 +212,7 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
     whole = study_of(stripes, tmp_path / "whole", **settings).run()
     study = study_of(stripes, tmp_path / "killed", **settings)
     study.training_data()
-    write, kills = search_folder.write_whole, 0
+    write, kills = search_folder.write_durably, 0
 
     class Killed(BaseException):
         pass
@@ -230,7 +229,7 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
 
         with monkeypatch.context() as patch:
             for module in ("search_folder", "features", "batched_heads", "tuner"):
-                patch.setattr(f"tuning.{module}.write_whole", write_some)
+                patch.setattr(f"tuning.{module}.write_durably", write_some)
             try:
                 search = study.run()
             except Killed:
@@ -251,12 +250,14 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
         ({"space": SPACE | {"dropout": choice(0.1)}}, "space.dropout: was 0, 0.2, is 0.1"),
         ({"space": SPACE | {"l2_1": choice(0.1)}}, "space.l2_1: was unset, is 0.1"),
         ({"class_weights": False}, "class_weights: was true, is false"),
+        ({"augmentations": 3}, "augmentations: was 2, is 3"),
+        ({"augmentations": 0}, "mode: was batched heads, is full network"),
     ],
 )
 def test_a_search_with_other_settings_is_rejected_and_the_difference_named(
     finished, changes, message
 ):
-    with pytest.raises(SettingError, match="give the new one another name") as caught:
+    with pytest.raises(SettingError, match="give the new search another name") as caught:
         replace(finished, **changes).run()
 
     assert message in str(caught.value)
@@ -297,7 +298,8 @@ def test_a_data_set_elsewhere_with_the_same_images_is_the_same(own, stripes, tmp
 def test_two_processes_do_not_share_a_folder(own):
     code = (
         "import sys; from pathlib import Path; from tuning.search_folder import exclusive_lock\n"
-        f"with exclusive_lock(Path({str(own.folder)!r})): print('held', flush=True); sys.stdin.read()"
+        f"with exclusive_lock(Path({str(own.folder)!r})):\n"
+        "    print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -694,7 +696,7 @@ def test_three_classes_are_searched_and_exported(tmp_path):
     assert card.classes == ("normal", "opacity", "other")
     assert card.tuning["threshold"] is None
     assert num_trials(study.brackets) == len(search.trials)
-    assert os.path.getsize(tmp_path / "models" / "s.keras") == card.size
+    assert (tmp_path / "models" / "s.keras").stat().st_size == card.size
 
 
 def test_another_seed_is_named_without_the_files_that_it_moves(own):

@@ -136,11 +136,11 @@ def _draw_reliability(ax: Axes, probabilities: np.ndarray, labels: np.ndarray) -
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     bins = curves.reliability(probabilities, labels)
     for b in bins:
-        interval = wilson(b.right, b.count)
+        interval = wilson(b.num_correct, b.count)
         ax.plot([b.confidence] * 2, interval, color=COLOURS[0], alpha=0.5, linewidth=2)
     ax.plot(
         [b.confidence for b in bins],
-        [b.right / b.count for b in bins],
+        [b.num_correct / b.count for b in bins],
         "o-",
         color=COLOURS[0],
         markersize=5,

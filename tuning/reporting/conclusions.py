@@ -56,7 +56,7 @@ def winner_section(search: Search) -> str:
 
 
 def num_validation(search: Search) -> int | None:
-    """The number of validation files; None where it is not known."""
+    """The number of validation files; None where it is unknown."""
     if "validation_labels" in search.arrays():
         return len(search.arrays()["validation_labels"])
     for measure in (search.winner or {}).get("metrics", []):

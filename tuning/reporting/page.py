@@ -21,8 +21,8 @@ from tuning.reporting.leaderboard import (
     ranking_warning,
     varying,
 )
-from tuning.search_folder import write_whole
-from tuning.settings import Mode
+from tuning.search_folder import write_durably
+from tuning.settings import readable_settings
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial, read_search
 from xai_tf.errors import OutputError
 from xai_tf.reports.html import document, duration, facts, paragraph, picture, section, table, text
@@ -91,8 +91,8 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     page, trials = report(search), trials_csv(search)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / TRIALS, lambda scratch: _write(scratch, trials))
-        write_whole(out / PAGE, lambda scratch: _write(scratch, page))
+        write_durably(out / TRIALS, lambda scratch: _write(scratch, trials))
+        write_durably(out / PAGE, lambda scratch: _write(scratch, page))
     except OSError as error:
         raise OutputError(
             f"Cannot write to {out}: {error.strerror or error}. Give another folder."
@@ -323,13 +323,9 @@ def _settings(search: Search) -> str:
     if isinstance(settings.get("files"), dict):  # a hash for each of thousands of files
         files = settings["files"].items()
         settings["files"] = {split: f"{len(names):,}" for split, names in files}
-    if "copies" in settings:
-        settings["augmentations"] = settings.pop("copies")
-    if settings.get("mode") in list(Mode):
-        settings["mode"] = Mode(settings["mode"]).label
     return (
         "<details><summary>All settings</summary>"
-        f"{facts(settings, 'Settings')}"
+        f"{facts(readable_settings(settings), 'Settings')}"
         f"{facts(search.study.get('versions') or {}, 'Versions')}</details>"
     )
 

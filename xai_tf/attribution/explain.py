@@ -64,20 +64,20 @@ def explain(
         ModelError: the network has no feature layer, which the method needs.
         InputError: the sample has the wrong size.
     """
-    given = {
-        "target": target,
-        "contrast": contrast,
-        "layer": layer,
-        "seed": seed,
-        "settings": settings or {},
-        "until_stable": until_stable,
-    }
-    if not isinstance(method, Question):
-        question = Question(method, **given)
-    elif Question(method.method, **given) == Question(method.method):
+    if isinstance(method, Question):
+        if any(part is not None for part in (target, contrast, layer, settings, until_stable)):
+            raise SettingError("Give either a question or its parts, such as `target`, not both.")
         question = method
     else:
-        raise SettingError("Give either a question or its parts, such as `target`, not both.")
+        question = Question(
+            method,
+            target=target,
+            contrast=contrast,
+            layer=layer,
+            seed=seed,
+            settings=settings or {},
+            until_stable=until_stable,
+        )
     order = _order(classifier, sample, question)
     return _run(order, progress, preview)[0]
 
@@ -102,7 +102,9 @@ def continue_explaining(
         classifier: the one that was explained.
         explanation: by a method that samples.
         more: samples to add, or at most to add where it is to stop before.
-        until_stable, progress, preview: as in `explain`; the passes are those to come.
+        until_stable: as in `explain`.
+        progress: as in `explain`; the passes are those to come.
+        preview: as in `explain`.
 
     Raises:
         SettingError: the method draws no samples, or so many samples are out of its range.
@@ -150,7 +152,7 @@ def _order(classifier: Classifier, sample: Sample, question: Question) -> Order:
     question = question.validated(classifier)  # before a pass is spent
     prediction = classifier.predict([sample])[0]
     question = question.resolved(classifier, prediction)
-    weights = classifier.target(question.target, question.contrast)
+    weights = classifier.target(*question.labels)
     return Order(
         classifier=classifier,
         sample=sample,

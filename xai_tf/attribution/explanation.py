@@ -67,13 +67,12 @@ class Explanation:
     @property
     def target(self) -> int:
         """The index of the class explained."""
-        return _index(self.question.target)
+        return self.question.labels[0]
 
     @property
     def contrast(self) -> int | None:
         """The index of the class it is contrasted with, or None."""
-        contrast = self.question.contrast
-        return None if contrast is None else _index(contrast)
+        return self.question.labels[1]
 
     @property
     def settings(self) -> dict[str, float]:
@@ -123,10 +122,3 @@ class Order:
     def method(self) -> Method:
         """The entry of `METHODS` that is run."""
         return METHODS[self.question.method]
-
-
-def _index(label: str | int | None) -> int:
-    """A class of a resolved question, which has an index."""
-    if not isinstance(label, int):
-        raise TypeError(f"The question is not resolved: its class is {label!r}.")
-    return label

@@ -65,6 +65,18 @@ class Question:
         """The settings as a dict."""
         return dict(self.settings)
 
+    @property
+    def labels(self) -> tuple[int, int | None]:
+        """The indices of target and contrast of a question that is `resolved`.
+
+        Raises:
+            TypeError: it is not resolved.
+        """
+        target, contrast = self.target, self.contrast
+        if not isinstance(target, int) or isinstance(contrast, str):
+            raise TypeError(f"The question is not resolved: {self}.")
+        return target, contrast
+
     def validated(self, classifier: Classifier) -> Question:
         """The same question with every name and number checked, classes as indices.
 
@@ -178,4 +190,4 @@ def sample_limit(method: Method, until_stable: float) -> int:
             f"1, such as {DEFAULT_STABILITY:g}."
         )
     option = method.options[SAMPLES]
-    return int(min(option.high, LIMIT_FACTOR * option.default))
+    return int(min(option.high, LIMIT_FACTOR * (option.default or 0)))

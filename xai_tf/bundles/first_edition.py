@@ -20,11 +20,13 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     model, read = dict(manifest["model"]), dict(manifest["input"])
     model["ood_detector"] = model.pop("gate", None)
-    read["ood_score"] = read.pop("familiarity", None)
-    if read["ood_score"]:
-        ood_score = dict(read["ood_score"])
-        ood_score["out_of_distribution"] = ood_score.pop("unfamiliar")
-        read["ood_score"] = ood_score
+    familiarity = read.pop("familiarity", None)
+    read["ood_score"] = None
+    if familiarity:
+        read["ood_score"] = {
+            "out_of_distribution" if name == "unfamiliar" else name: value
+            for name, value in familiarity.items()
+        }
     windows = [_prediction(window) for window in read.get("windows", [read["prediction"]])]
     read["record"] = {
         "source": read["file"],
@@ -56,13 +58,13 @@ def _prediction(said: Mapping[str, Any]) -> dict[str, Any]:
 def _ood_score(read: Mapping[str, Any], task: str | None) -> dict[str, Any] | None:
     if not read["ood_score"]:
         return None
-    sound = read.get("sound")
+    sound = read.get("sound") or {"rebuilt": True}  # a picture was not recorded either
     return {
         "distance": read["ood_score"]["distance"],
         "threshold": read["ood_score"]["threshold"],
         "share": SHARE,
         "task": task,
-        "sound": bool(sound) and not sound["rebuilt"],
+        "sound": not sound["rebuilt"],
     }
 
 

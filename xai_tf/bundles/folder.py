@@ -132,7 +132,11 @@ def plan_folder(
     """Find the files and look at what `out` holds already. Nothing is written.
 
     Args:
-        classifier, files, request, out, overwrite: as for `explain_folder`.
+        classifier: what predicts.
+        files: as for `explain_folder`.
+        request: what is asked about every file.
+        out: the folder of the bundles.
+        overwrite: whether to explain again what `out` holds already.
 
     Raises:
         InputError: a folder holds no file that the model reads.
@@ -301,7 +305,7 @@ def _explain_file(
         path=path,
         folder=folder,
         manifest=manifest,
-        notes=tuple(dict.fromkeys([*reading.warnings_explained, *warnings, *diagnoses])),
+        notes=tuple(dict.fromkeys([*reading.explanation_warnings, *warnings, *diagnoses])),
         alarms=tuple(dict.fromkeys(alarms)),
     )
 
@@ -326,7 +330,7 @@ def _scores(
 def _named(progress: Progress, what: str) -> Progress:
     """A progress that says what is being done."""
 
-    def report(done: int, total: int, _: str = "", /) -> None:
+    def report(done: int, total: int, what: str = what) -> None:
         progress(done, total, what)
 
     return report

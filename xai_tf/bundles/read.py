@@ -14,7 +14,7 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.codec import bundle_decoder
 from xai_tf.bundles.manifest import read_manifest
 from xai_tf.bundles.record import Recording, ReportItem
-from xai_tf.classifiers.classifier import card_beside
+from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import InputError

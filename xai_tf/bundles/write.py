@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +110,7 @@ def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any
     described: dict[str, Any] = {
         "file": reading.source.name,
         "sha256": first.sha256,
-        "warnings": list(reading.warnings_explained if explained else reading.warnings),
+        "warnings": list(reading.explanation_warnings if explained else reading.warnings),
         "ood_score": _describe_ood_score(reading.ood_score),
         "prediction": describe(reading.prediction),
     }
@@ -210,38 +209,44 @@ def _write(
     encoder = BundleEncoder()
     entries = []
     samples: dict[str, Any] = {}
-    parts = zip_longest(explanations, describe_scores(explanations, scores), audits, fillvalue=())
-    for explanation, judged, audited in parts:
+    described = describe_scores(explanations, scores) or [[] for _ in explanations]
+    for number, explanation in enumerate(explanations):
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
-        heatmaps.figure(explanation, opacity, reading.mark).savefig(folder / f"{name}.png")
+        heatmaps.figure(explanation, opacity, reading.ood_caption).savefig(folder / f"{name}.png")
         _save_picture(folder / f"{name}_overlay.png", heatmaps.overlay(explanation, opacity))
         record = encoder.explanation(explanation, name)
         shown = [f"{name}.png", f"{name}_overlay.png"]
-        settled = explanation.convergence
-        if settled and len(settled.samples):
+        convergence = explanation.convergence
+        if convergence and len(convergence.samples):
             shown.append(f"{name}_stability.svg")
-            drawn = curve(settled.samples, settled.stability, settled.wanted)
+            drawn = curve(convergence.samples, convergence.stability, convergence.wanted)
             drawn = drawn.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
             (folder / shown[-1]).write_text(drawn, "utf-8")
-        told = {"window": window, "scores": list(judged), "record": record}
-        if audited:
-            told["audit"] = audited
-        entries.append(
-            {"array": name, "pictures": shown} | describe_explanation(explanation) | told
-        )
+        entry = {
+            "array": name,
+            "pictures": shown,
+            **describe_explanation(explanation),
+            "window": window,
+            "scores": described[number],
+            "record": record,
+        }
+        if audits:
+            entry["audit"] = audits[number]
+        entries.append(entry)
     for sample in dict.fromkeys(e.sample for e in explanations):
         suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
         of_sample = [e for e in explanations if e.sample is sample]
         _save_picture(folder / f"input{suffix}.png", heatmaps.image_bytes(sample))
         samples[str(numbers[id(sample)])] = encoder.sample(sample, suffix)
-        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.mark)
+        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.ood_caption)
         compared.savefig(folder / f"comparison{suffix}.png")
         if sample.sound is not None:
             write_wav(folder / f"sound{suffix}.wav", sample.sound)
     if len(reading.samples) > 1:
         heatmaps.timeline(reading).savefig(folder / "timeline.png")
-    np.savez_compressed(folder / "attributions.npz", **encoder.arrays)
+    arrays: dict[str, Any] = dict(encoder.arrays)
+    np.savez_compressed(folder / "attributions.npz", **arrays)
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -147,9 +147,9 @@ def audit_file(
     explanation = explain(classifier, reading.samples[number], method, target=label)
     regions = regions_of(explanation.sample, classifier.task, by)
     result = audit(explanation, regions)
-    warnings = [f"{reading.source.name}: {text}" for text in reading.warnings_explained]
+    warnings = [f"{reading.source.name}: {text}" for text in reading.explanation_warnings]
     result = replace(result, warnings=(*warnings, *result.warnings))
-    return AuditedFile(explanation, regions, result, reading.mark)
+    return AuditedFile(explanation, regions, result, reading.ood_caption)
 
 
 def _shares(attribution: np.ndarray, mask: np.ndarray, explanation: Explanation) -> Shares:

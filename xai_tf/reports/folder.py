@@ -49,7 +49,10 @@ def folder_report(
         note: what a reader should know first.
         opacity: of the maps that are laid over.
     """
-    rows, links, sections, models, hashes = [], [], [], {}, {}
+    rows: list[Mapping[str, Any]] = []
+    links, sections = [], []
+    models: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for number, item in enumerate(items, 1):
         name = f"file{number}"
         rows.append(_row(name, item))
@@ -94,7 +97,7 @@ def _row(name: str, item: ReportItem) -> dict[str, Any]:
         "probability": float(said.probabilities[said.label]),
         "margin": said.margin,
         "methods": ", ".join(dict.fromkeys(e.method.title for e in item.explanations)),
-        "doubts": len(item.reading.warnings_explained)
+        "doubts": len(item.reading.explanation_warnings)
         + sum(len([*e.warnings, *diagnose(e.attribution)]) for e in item.explanations),
     }
     if item.audits:
@@ -143,7 +146,7 @@ def _section(name: str, item: ReportItem, opacity: float) -> str:
         name,
         item.title,
         verdict(item),
-        *(paragraph(text, "warning") for text in item.reading.warnings_explained),
+        *(paragraph(text, "warning") for text in item.reading.explanation_warnings),
         probability_table(said),
         recording_section(recording, said) if recording else "",
         *(_window(item, maps, opacity) for maps in by_window(item.explanations)),

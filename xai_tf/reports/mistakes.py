@@ -14,7 +14,7 @@ from xai_tf.bundles.write import describe_classifier
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted
 from xai_tf.errors import InputError
-from xai_tf.evaluation.mistakes import THRESHOLD, Mistake, one_logit
+from xai_tf.evaluation.mistakes import THRESHOLD, Mistake
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration.notices import NOTICE
@@ -136,7 +136,7 @@ def _section(number: int, classifier: Classifier, mistake: Mistake, opacity: flo
         player(mistake.sample),
         _maps(classifier, mistake, opacity),
         map_warnings(mistake.predicted_map),
-        map_warnings(mistake.true_map) if not one_logit(classifier) else "",
+        map_warnings(mistake.true_map) if not has_one_logit(classifier) else "",
         details(mistake.predicted_map),
         _similar(classifier, mistake) if mistake.similar else "",
         '<p><a href="#overview">Back to the overview</a></p>',
@@ -152,7 +152,7 @@ def _maps(classifier: Classifier, mistake: Mistake, opacity: float) -> str:
     if not mistake.predicted_map.method.class_specific:
         said = f"{mistake.predicted_map.method.title} shows the same whatever class is asked about."
         return panel_row(pair[:1], opacity) + paragraph(said, "warning")
-    if one_logit(classifier):
+    if has_one_logit(classifier):
         said = (
             f"The network has one logit: what speaks for {predicted} rather than {truth} is the "
             "map "
