@@ -37,7 +37,7 @@ test-all: setup
 	$(PYTEST) -m "slow or not slow"
 
 tutorials: setup
-	$(PYTEST) -m "slow or not slow" tests/test_docs.py
+	$(PYTEST) -m slow tests/test_docs.py
 
 lint: setup
 	$(BIN)/ruff check .
