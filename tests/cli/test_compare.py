@@ -393,7 +393,7 @@ def test_a_folder_with_one_class_only_is_as_good_as_any(run, asking, tmp_path, c
     elif command == "audit":
         assert {row["files"] for row in found["all"]} == {2}
     else:
-        assert "of 2 files with a known class are called rightly" in page.read_text()
+        assert "of 2 files with a known class are predicted correctly" in page.read_text()
 
 
 def test_without_asking_nothing_is_scored(run, asking, tmp_path):
