@@ -12,7 +12,7 @@ from xai_tf.bundles.write import describe_classifier
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted
 from xai_tf.errors import InputError
-from xai_tf.evaluation.mistakes import THRESHOLD, Mistake
+from xai_tf.evaluation.mistakes import THRESHOLD, Mistake, has_one_logit
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration.notices import NOTICE
