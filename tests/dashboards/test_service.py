@@ -421,7 +421,7 @@ def test_problems_name_the_visitors_file_and_no_place(service, models, tmp_path)
     with pytest.raises(InputError) as caught:
         ask(service, Predict(models["small"], file))
 
-    assert_told(caught.value, Path("holiday <i>.png"), "no picture", "Give PNG")
+    assert_told(caught.value, Path("holiday <i>.png"), "not a picture", "Give PNG")
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -441,8 +441,8 @@ def test_a_problem_is_told_to_each_with_their_own_name(service, models, tmp_path
 
     mine, theirs = asyncio.run(patiently(both_ask()))
 
-    assert mine.startswith("mine.png")
-    assert theirs.startswith("theirs.png")
+    assert mine.startswith("Cannot read mine.png:")
+    assert theirs.startswith("Cannot read theirs.png:")
 
 
 @pytest.mark.parametrize(
