@@ -77,6 +77,14 @@ def test_a_language_model_without_its_extra_is_a_state_of_the_page(monkeypatch):
     assert caught.value.state == "not_installed"
 
 
+def test_a_worker_of_the_page_starts_without_the_packages_for_sound(monkeypatch):
+    from dashboards.service.handlers import warm_up
+
+    monkeypatch.setitem(sys.modules, "librosa", None)
+
+    assert [step() for step in warm_up()]
+
+
 def test_libraries_and_command_start_without_any_extra():
     code = (
         f"import sys; sys.modules |= dict.fromkeys({OPTIONAL}); "

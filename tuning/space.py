@@ -89,17 +89,29 @@ class Parameter:
 
 
 def choice(*values: Value) -> Parameter:
-    """These values."""
+    """These values.
+
+    >>> print(choice("relu", "gelu"))
+    relu, gelu
+    """
     return Parameter(values)
 
 
 def ints(low: int, high: int, step: int = 1) -> Parameter:
-    """Whole numbers from `low` to `high`, `step` apart."""
+    """Whole numbers from `low` to `high`, `step` apart.
+
+    >>> print(ints(16, 64, step=16))
+    16, 32, 48, 64
+    """
     return Parameter(tuple(range(low, high + 1, step)), end=high)
 
 
 def floats(low: float, high: float, step: float) -> Parameter:
-    """Numbers from `low` to `high`, `step` apart."""
+    """Numbers from `low` to `high`, `step` apart.
+
+    >>> print(floats(0.0, 0.5, step=0.25))
+    0, 0.25, 0.5
+    """
     count = math.floor((high - low) / step + 1e-9) + 1
     return Parameter(tuple(round(low + i * step, 12) for i in range(count)), end=high)
 

@@ -101,12 +101,16 @@ def require_extra(extra: str) -> None:
     Raises:
         MissingExtraError: a package of the extra is missing; the text says how to install it.
     """
-    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
-    if missing:
+    if missing := _missing(extra):
         raise MissingExtraError(
             f"Cannot import {', '.join(missing)}, which this feature needs. "
             f"Run: pip install 'xai-tf[{extra}]'"
         )
+
+
+def has_extra(extra: str) -> bool:
+    """Whether an optional extra, a name in `EXTRAS`, is installed."""
+    return not _missing(extra)
 
 
 def pick(table: Mapping[str, T], name: str, kind: str, aliases: Mapping[str, str] = ALIASES) -> T:
@@ -146,6 +150,10 @@ def nearest(name: str, names: list[str], aliases: Mapping[str, str] = ALIASES) -
     if close:
         return f"Did you mean {by_folded[close[0]]!r}?"
     return f"Choose from: {', '.join(names)}." if names else "There are none yet."
+
+
+def _missing(extra: str) -> list[str]:
+    return [name for name in EXTRAS[extra] if find_spec(name) is None]
 
 
 def _fold(name: str) -> str:

@@ -45,7 +45,7 @@ from xai_tf.classifiers.classifier import BATCH, Classifier
 from xai_tf.classifiers.ood import OODScore, ood_scores, predict_with_ood_scores
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, combine_windows
-from xai_tf.errors import OutputError, SettingError
+from xai_tf.errors import OutputError, SettingError, has_extra
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram
@@ -70,6 +70,8 @@ def warm_up() -> Iterator[Callable[[], Any]]:
     """What is slow the first time only, to be done while nobody asks."""
     yield partial(import_module, "xai_tf.attribution.builders")  # Xplique
     yield partial(import_module, "xai_tf.bundles.write")  # matplotlib
+    if not has_extra("audio"):
+        return
     recipe = MelRecipe()
     noise = np.random.default_rng(0).normal(0, 0.1, recipe.rate).astype(np.float32)
     yield partial(mel_spectrogram, noise, recipe)  # librosa

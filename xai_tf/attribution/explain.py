@@ -30,6 +30,13 @@ def explain(
 ) -> Explanation:
     """Explain a prediction.
 
+    Examples:
+        >>> import xai_tf
+        >>> classifier = xai_tf.load("dogs_mobilenetv2")
+        >>> explanation = explain(classifier, classifier.read("dog.jpg"), "grad_cam")
+        >>> explanation.prediction.name, explanation.attribution.shape
+        ('Pembroke', (224, 224))
+
     Args:
         classifier: what predicts.
         sample: read with `classifier.read`.

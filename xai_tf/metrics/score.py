@@ -100,6 +100,14 @@ def score(
     Probabilities are those of the class explained; with a contrast, those among the two classes
     alone. The baseline is that of the task unless a setting says otherwise.
 
+    Examples:
+        >>> import xai_tf
+        >>> classifier = xai_tf.load("dogs_mobilenetv2")
+        >>> explanation = xai_tf.explain(classifier, classifier.read("dog.jpg"))
+        >>> [sparseness] = score(classifier, explanation, ["sparseness"])
+        >>> 0 <= sparseness.value <= 1, sparseness.metric.direction
+        (True, 'higher')
+
     Args:
         classifier: the classifier that was explained.
         explanation: the explanation to evaluate.
