@@ -214,7 +214,7 @@ def test_a_map_without_signal_is_told_and_never_scored(visit, tmp_path):
     assert {row.share for row in audit.rows} == {None}
     assert any("no signal" in text for text in audit.warnings)
     assert all(np.isnan(one.value) and one.note for one in scores)
-    assert verdict(scores) == "None of these metrics holds the map against random ones."
+    assert verdict(scores) == "None of these metrics is compared with random maps."
 
 
 def test_an_answer_is_asked_for_by_its_content(models):
