@@ -36,7 +36,8 @@ import numpy as np
 
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.inputs.sample import Sample, resize
 from xai_tf.sonification import (

@@ -34,7 +34,8 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Cost
 from xai_tf.attribution.pass_counter import FORWARD_BATCH, GRADIENT_BATCH
 from xai_tf.classifiers.backbones import build_model
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.cli.demo import SAMPLES
 from xai_tf.metrics import METRICS, score
 from xai_tf.metrics.randomization import noisy, randomised_classifier

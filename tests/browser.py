@@ -8,9 +8,9 @@ with served(create_app) as url, chromium() as browser:
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+
+from tests.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -39,6 +41,9 @@ def chromium(*flags: str) -> Iterator[Browser]:
         pytest.skip("There is no Chromium. Install one: apt-get install chromium")
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
+        browser.new_context = _patient(browser.new_context)
+        browser.new_page = _patient(browser.new_page)
+        api.expect.set_options(timeout=1000 * PATIENCE)
         try:
             yield browser
         finally:
@@ -64,11 +69,11 @@ def served(make_page: Callable[[], Any]) -> Iterator[str]:
     )
     url = f"http://localhost:{port}"
     try:
-        _wait_for(url)
+        eventually(lambda: _answers(url))
         yield url
     finally:
         server.stop()
-        server.join(timeout=10)
+        server.join(timeout=PATIENCE)
 
 
 @contextmanager
@@ -105,21 +110,76 @@ def axe_faults(page: Page, context: str | None = None) -> list[str]:
     ]
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10) -> None:
-    """Wait until something is so, or fail."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
+def tells(page: Page, condition: Callable[[], Any]) -> None:
+    """Wait until what the browser tells makes something so; it tells only while it is heard."""
+    eventually(condition, lambda: page.wait_for_timeout(50))
 
 
-def _wait_for(url: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            urlopen(f"{url}/favicon.ico", timeout=5).close()
-            return
-        except URLError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+def quiet(page: Page, sent: list[str]) -> None:
+    """Wait until a page has nothing more to say by itself, as after it was drawn.
+
+    Args:
+        page: the page.
+        sent: what it says, from `frames_sent`.
+    """
+
+    def is_quiet() -> bool:
+        before = len(sent)
+        page.wait_for_timeout(500)
+        return len(sent) == before
+
+    eventually(is_quiet)
+
+
+def next_said(page: Page, sent: list[str], key: str) -> bool:
+    """Whether what a page says next to the server is a key that is pressed now.
+
+    Args:
+        page: the page.
+        sent: what it says, from `frames_sent`.
+        key: one that the server answers.
+    """
+    page.keyboard.press(key)
+    tells(page, lambda: len(sent) >= 3)  # a message is a header, metadata and content
+    return f'"{key}"' in sent[2]
+
+
+def settled(page: Page) -> None:
+    """Wait until the layout is drawn and nothing moves, but for what moves without an end."""
+    page.wait_for_function(
+        """() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
+          const all = (root) => [
+            ...root.getAnimations(),
+            ...[...root.querySelectorAll("*")].flatMap(
+              (element) => element.shadowRoot ? all(element.shadowRoot) : []),
+          ]
+          const ends = (one) => one.effect.getComputedTiming().endTime !== Infinity
+          resolve(!all(document).some((one) => one.playState === "running" && ends(one)))
+        })))"""
+    )
+
+
+def toggle_theme(page: Page) -> None:
+    """Change from the light to the dark theme or back, and wait for the change."""
+    ink = "() => getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(ink)
+    page.get_by_role("button", name=re.compile("theme|dark|light", re.I)).first.click()
+    page.wait_for_function(f"(before) => ({ink})() !== before", arg=before)
+    settled(page)
+
+
+def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(**options: Any) -> Any:
+        page = make(**options)
+        page.set_default_timeout(1000 * PATIENCE)
+        return page
+
+    return made
+
+
+def _answers(url: str) -> bool:
+    try:
+        urlopen(f"{url}/favicon.ico", timeout=PATIENCE).close()
+    except URLError:
+        return False
+    return True

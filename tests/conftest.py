@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Beside other programs, processes that give way to all of them would hardly run at all.
+os.environ.setdefault("XAI_TF_NICENESS", "0")
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.waiting import patiently
 from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.main import main
@@ -158,7 +161,22 @@ def asking(pets: Path) -> list:
 
 
 @pytest.fixture
-def visit(service, tmp_path):
+def steady_speed(monkeypatch):
+    """Passes take as long on any machine, as far as is decided by it what starts unasked.
+
+    0.1 ms each, and 1 ms on the model `wide`: 16384 of it are slow, and a few hundred quick.
+    """
+    from dashboards.service.facts import ModelFacts
+
+    def seconds(facts, request):
+        cost = facts.cost(request)
+        return (cost.forward + cost.gradient) * (1e-3 if facts.name == "wide" else 1e-4)
+
+    monkeypatch.setattr(ModelFacts, "seconds", seconds)
+
+
+@pytest.fixture
+def visit(service, tmp_path, steady_speed):
     """Let a visitor of the module's `service` do something; one event loop for each."""
     from dashboards.files.uploads import Uploads
     from dashboards.state.session import Session
@@ -174,7 +192,7 @@ def visit(service, tmp_path):
     def run(story):
         async def tell():
             async with visiting() as session:
-                return await asyncio.wait_for(story(session), 120)  # processes may be starting
+                return await patiently(story(session))
 
         return asyncio.run(tell())
 

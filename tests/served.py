@@ -1,6 +1,5 @@
-"""What tests of the service and of what asks it share: small models, pictures, patience."""
+"""What tests of the service and of what asks it share: small models, pictures, first events."""
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -40,8 +39,25 @@ def draw(folder: Path, name: str) -> Upload:
     return Upload(name, path, file_sha256(path), path.stat().st_size, "picture")
 
 
-async def until(condition, seconds=300.0):  # a busy machine starts no process quickly
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        await asyncio.sleep(0.01)
+def at_first(owner, parameter, condition, act):
+    """Act as soon as a parameter meets a condition, before anything else can happen."""
+
+    def look(event):
+        if condition(event.new):
+            owner.param.unwatch(watcher)
+            act()
+
+    watcher = owner.param.watch(look, parameter)
+
+
+def submitted(visitor):
+    """The jobs that a visitor submits from now on, by the order in which they come."""
+    jobs, submit = [], visitor.submit
+
+    def keep(request, slot="main"):
+        job = submit(request, slot)
+        jobs.append((slot, job))
+        return job
+
+    visitor.submit = keep
+    return jobs

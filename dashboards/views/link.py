@@ -1,4 +1,4 @@
-"""The link that restores the view, in the address bar and at a button."""
+"""The link that restores the view, in the address bar and behind a button."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboards.views.view import View
 
 
 class LinkView(View):
-    """Follows the session."""
+    """Keeps the link up to date with the session."""
 
     session = param.ClassSelector(class_=Session)
 
@@ -27,17 +27,18 @@ class LinkView(View):
             (session.workspace, ["file", "model", "window"]),
             (session.explorer, names),
             (session.comparison, ["methods", "across", "classes", "models"]),
-            (session.depth, ["method", "left", "right"]),
+            (session.layer_sweep, ["method", "left", "right"]),
         ):
             state.param.watch(self._follow, watched)
 
     @property
     def narrow(self) -> bool:
-        """Whether the window is so narrow that the side covers the page."""
+        """Whether the window is so narrow that the sidebar covers the page."""
         return self._address.narrow
 
     def _follow(self, *_: Any) -> None:
         self._address.query = self.session.link()
 
     def layout(self) -> pn.viewable.Viewable:
+        """The button that copies the link."""
         return self._address

@@ -16,6 +16,7 @@ from xai_tf.agreement.agreement import rank_correlation
 from xai_tf.attribution import convergence
 from xai_tf.attribution.explain import continue_explaining, explain
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 from xai_tf.attribution.sampling import HALVES
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.forward import Passes
@@ -434,7 +435,7 @@ def test_what_makes_no_sense_is_refused_with_a_way_out(three_classes, blobs):
 ASKED = Explain(
     ModelEntry("small", Path("small.keras"), "1" * 64, None, "small", ("a", "b", "c"), ""),
     Upload("mine.png", Path("mine.png"), "2" * 64, 1, "picture"),
-    "rise",
+    Question("rise"),
 )
 
 
@@ -472,7 +473,8 @@ def test_what_is_gone_on_from_makes_no_other_question():
 
     assert key(going_on) == key(ASKED)
     assert going_on == ASKED
-    assert key(since) != key(ASKED) != key(replace(ASKED, until_stable=0.9))
+    until_stable = replace(ASKED, question=Question("rise", until_stable=0.9))
+    assert key(since) != key(ASKED) != key(until_stable)
     assert since.unsampled == ASKED.unsampled
     assert (since.samples, ASKED.samples) == (64, 1024)
     assert since.of_samples(1024) == ASKED
@@ -509,9 +511,9 @@ def test_the_command_runs_until_stable_and_keeps_the_curve(model_file, picture_f
     answer = CliRunner().invoke(app, [*asked, "--until-stable", "0.8"])
 
     assert answer.exit_code == 0, answer.output
-    assert "LIME: up to 4096 passes a map" in answer.stderr
-    assert "LIME, randomisation: up to 4096 passes a map, about" in answer.stderr
-    assert "LIME, repeat_correlation: up to 8192 passes a map, about" in answer.stderr
+    assert "LIME: up to 4096 passes per map" in answer.stderr
+    assert "LIME, randomisation: up to 4096 passes per map, about" in answer.stderr
+    assert "LIME, repeat_correlation: up to 8192 passes per map, about" in answer.stderr
     assert "Saliency, randomisation: 1 pass" in answer.stderr
     lime, saliency = json.loads(answer.stdout)[0]["explanations"]
     assert lime["convergence"]["wanted"] == 0.8

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +21,15 @@ from tornado.websocket import websocket_connect
 
 import dashboards.commands  # its command, which an entry point mounts where it is installed
 from dashboards.files.uploads import Uploads, uploads_folder
-from dashboards.server.addresses import address_of, check_address, is_loopback, names_of
+from dashboards.server.addresses import allowed_hosts, browser_url, check_address, is_loopback
 from dashboards.server.login import Throttle, read_passwords
 from dashboards.server.request_guard import OPEN, STATIC
-from dashboards.server.server import make_server, page_of
+from dashboards.server.server import build_page, make_server
 from dashboards.server.settings import ServeSettings
-from dashboards.server.start import claimed
+from dashboards.server.start import claim_cache
 from dashboards.service.service import ProcessStatus, Status
 from tests.conftest import ROOT
+from tests.waiting import PATIENCE, eventually, patiently
 from xai_tf.cli.main import main
 from xai_tf.errors import SettingError
 
@@ -53,6 +53,7 @@ class Site:
 
     def __init__(self, settings):
         self.settings, self.service, self.built = settings, Still(), 0
+        self.uploads = []
         started = threading.Event()
 
         def run():
@@ -67,18 +68,19 @@ class Site:
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        assert started.wait(30)
+        assert started.wait(PATIENCE), "the server does not start"
         self.host = f"127.0.0.1:{self.server.port}"
         self.url = f"http://{self.host}"
 
     def build(self, service, settings):
         self.built += 1
         uploads = Uploads(uploads_folder(settings.cache))
+        self.uploads.append(uploads.folder)
         pn.state.on_session_destroyed(lambda _: uploads.close())
         return pn.pane.Str("a page")
 
     def get(self, path="/", **options):
-        return httpx.get(self.url + path, **options)
+        return httpx.get(self.url + path, timeout=PATIENCE, **options)
 
     def connect(self, token="", origin=None, **headers):
         """Open the page's socket as a browser would, and close it."""
@@ -96,16 +98,17 @@ class Site:
                 following = await connection.read_message()
             return first
 
-        return asyncio.run(asyncio.wait_for(attempt(), 15))
+        return asyncio.run(patiently(attempt()))
 
     def close(self):
         self.loop.add_callback(self.loop.stop)
-        self.thread.join(30)
+        self.thread.join(PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    site = Site(ServeSettings(port=0, cache=tmp_path_factory.mktemp("open"), idle_seconds=1))
+    cache = tmp_path_factory.mktemp("open")
+    site = Site(ServeSettings(port=0, cache=cache, idle_seconds=PATIENCE))
     yield site
     site.close()
 
@@ -113,7 +116,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory):
     cache = tmp_path_factory.mktemp("locked")
-    site = Site(ServeSettings(port=0, cache=cache, passwords=PASSWORDS))
+    site = Site(ServeSettings(port=0, cache=cache, passwords=PASSWORDS, idle_seconds=PATIENCE))
     yield site
     site.close()
 
@@ -122,9 +125,9 @@ def test_a_page_that_cannot_be_built_says_so_without_a_traceback(caplog):
     def build(service, settings):
         raise RuntimeError("in /secret/place")
 
-    shown = page_of(build, Still(), None)
+    shown = build_page(build, Still(), None)
 
-    assert "could not be built" in shown.object
+    assert "Cannot build this page" in shown.object
     assert "secret" not in shown.object
     assert "/secret/place" in caplog.text
 
@@ -141,14 +144,7 @@ def token_of(page):
 
 def log_in(site, name="ann", password="right one", **fields):
     form = {"name": name, "password": password, **fields}
-    return httpx.post(f"{site.url}/login", data=form)
-
-
-def wait_until(true, seconds=15):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+    return httpx.post(f"{site.url}/login", data=form, timeout=PATIENCE)
 
 
 def runs(pid):
@@ -267,7 +263,8 @@ def test_the_login_shows_markup_as_text(locked):
     assert "<script" not in text
 
 
-def test_after_five_wrong_passwords_even_the_right_one_waits(tmp_path):
+def test_after_five_wrong_passwords_even_the_right_one_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.server.login.Throttle", lambda: Throttle(lambda: 0.0))
     site = Site(ServeSettings(port=0, cache=tmp_path, passwords=PASSWORDS))
     try:
         wrong = [log_in(site, password=str(number)).status_code for number in range(5)]
@@ -277,7 +274,7 @@ def test_after_five_wrong_passwords_even_the_right_one_waits(tmp_path):
 
     assert wrong == [401] * 5
     assert answer.status_code == 429
-    assert 0 < int(answer.headers["Retry-After"]) <= 31
+    assert 30 <= int(answer.headers["Retry-After"]) <= 31
     assert "Set-Cookie" not in answer.headers
 
 
@@ -302,7 +299,7 @@ def test_each_further_wrong_password_doubles_the_wait():
 
 def test_no_more_than_the_login_can_be_sent(locked):
     head = f"POST /login HTTP/1.1\r\nHost: {locked.host}\r\nContent-Length: 1000000\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", locked.server.port), timeout=10) as visitor:
+    with socket.create_connection(("127.0.0.1", locked.server.port), PATIENCE) as visitor:
         visitor.sendall(head.encode())  # and no body: the announcement is enough
 
         assert visitor.recv(1000).startswith(b"HTTP/1.1 400")
@@ -358,12 +355,15 @@ def test_health_is_503_while_no_worker_works(site, monkeypatch):
     assert (answer.status_code, answer.json()["ok"]) == (503, False)
 
 
-def test_a_session_without_a_browser_is_dropped_with_its_uploads(site):
-    folder = uploads_folder(site.settings.cache)
-    site.get()
-    assert list(folder.iterdir())
+def test_a_session_without_a_browser_is_dropped_with_its_uploads(tmp_path):
+    site = Site(ServeSettings(port=0, cache=tmp_path, idle_seconds=0.5))
+    try:
+        site.get()
+        eventually(lambda: not list(uploads_folder(tmp_path).iterdir()))
+    finally:
+        site.close()
 
-    wait_until(lambda: not list(folder.iterdir()))
+    assert [folder.parent for folder in site.uploads] == [uploads_folder(tmp_path)]
 
 
 def settings_at(tmp_path, **changes):
@@ -376,7 +376,9 @@ def test_a_port_that_is_taken_comes_with_one_that_is_free(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(SettingError, match=rf"Port {port} is taken. Give --port \d+") as caught:
+        with pytest.raises(
+            SettingError, match=rf"Port {port} is already in use. Use --port \d+"
+        ) as caught:
             check_address(settings_at(tmp_path, port=port))
 
     free = int(re.search(r"--port (\d+)", str(caught.value)).group(1))
@@ -386,27 +388,27 @@ def test_a_port_that_is_taken_comes_with_one_that_is_free(tmp_path):
 def test_other_machines_need_a_login_or_leave(tmp_path):
     everywhere = settings_at(tmp_path, host="0.0.0.0", port=0)
 
-    with pytest.raises(SettingError, match=r"Give --basic-auth .*, or --no-login"):
+    with pytest.raises(SettingError, match=r"Set a login with --basic-auth .* --no-login"):
         check_address(everywhere)
     check_address(replace(everywhere, passwords=PASSWORDS))
     check_address(replace(everywhere, open_to_all=True))
 
 
 def test_an_address_of_another_machine_is_told(tmp_path):
-    with pytest.raises(SettingError, match=r"cannot listen at 192.0.2.1: .* Give --host"):
+    with pytest.raises(SettingError, match=r"Cannot listen at 192.0.2.1: .* Use --host"):
         check_address(settings_at(tmp_path, host="192.0.2.1"))
-    with pytest.raises(SettingError, match=r"cannot listen at no.such.host.invalid"):
+    with pytest.raises(SettingError, match=r"Cannot listen at no.such.host.invalid"):
         check_address(settings_at(tmp_path, host="no.such.host.invalid"))
 
 
 @pytest.mark.parametrize("origin", ["*", "http://a.org", "a.org:x", "a b", "", "*.a.org"])
 def test_a_name_that_is_none_is_refused(tmp_path, origin):
-    with pytest.raises(SettingError, match=r"--allow-origin .* is no name of a host"):
+    with pytest.raises(SettingError, match=r"--allow-origin: .* Expected HOST"):
         check_address(settings_at(tmp_path, origins=(origin,)))
 
 
 def test_further_names_are_let_in(tmp_path):
-    names = names_of(settings_at(tmp_path, origins=("XAI.example.org", "b.org:8443")), 5006)
+    names = allowed_hosts(settings_at(tmp_path, origins=("XAI.example.org", "b.org:8443")), 5006)
 
     expected = {
         "127.0.0.1:5006",
@@ -422,37 +424,40 @@ def test_loopback_is_known_by_address():
     assert is_loopback("localhost")
     assert is_loopback("127.0.0.2")
     assert not is_loopback("0.0.0.0")
-    assert address_of(ServeSettings(host="0.0.0.0"), 80) == "http://localhost:80/"
+    assert browser_url(ServeSettings(host="0.0.0.0"), 80) == "http://localhost:80/"
 
 
 def test_a_cache_is_for_one_server(tmp_path):
     with (
-        claimed(tmp_path),
-        pytest.raises(SettingError, match=r"Another xai-tf server .* give --cache"),
-        claimed(tmp_path),
+        claim_cache(tmp_path),
+        pytest.raises(SettingError, match=r"Another xai-tf server .* use --cache"),
+        claim_cache(tmp_path),
     ):
         pass
-    with claimed(tmp_path):
+    with claim_cache(tmp_path):
         pass
 
 
 def test_uploads_of_a_killed_server_are_gone_at_the_next_start(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from dashboards.server.start import claimed\n"
+        "import sys; from pathlib import Path; from dashboards.server.start import claim_cache\n"
         "from dashboards.files.uploads import Uploads, uploads_folder\n"
-        "with claimed(Path(sys.argv[1])):\n"
+        "with claim_cache(Path(sys.argv[1])):\n"
         "    uploads = Uploads(uploads_folder(Path(sys.argv[1])))\n"
-        "    uploads.add('a.ogg', b'OggS'); print('there', flush=True); time.sleep(60)\n"
+        "    uploads.add('a.ogg', b'OggS'); print('there', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], cwd=ROOT, stdout=subprocess.PIPE
+        [sys.executable, "-c", code, tmp_path],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as server:
         server.stdout.readline()
         assert list(tmp_path.glob("uploads/*/*.ogg"))
         server.kill()
     assert list(tmp_path.glob("uploads/*/*.ogg"))
 
-    with claimed(tmp_path):
+    with claim_cache(tmp_path):
         assert not list(tmp_path.glob("uploads/*"))
 
 
@@ -466,7 +471,7 @@ def test_passwords_come_from_a_file_or_are_one_for_all(tmp_path):
         file.write_text(bad)
         with pytest.raises(SettingError, match=r"users\.json"):
             read_passwords(str(file))
-    with pytest.raises(SettingError, match="no file and no password"):
+    with pytest.raises(SettingError, match=r"--basic-auth: .* Expected an existing JSON file"):
         read_passwords(str(tmp_path / "none.json"))
 
 
@@ -481,7 +486,7 @@ def test_the_environment_says_it_all_for_panel_serve(monkeypatch, tmp_path):
     assert settings.cache == tmp_path / "cache"
     assert settings.limits.picture_bytes == settings.limits.sound_bytes == 50_000_000
     monkeypatch.setenv("XAI_TF_WORKERS", "many")
-    with pytest.raises(SettingError, match="XAI_TF_WORKERS='many'"):
+    with pytest.raises(SettingError, match="XAI_TF_WORKERS: 'many'"):
         ServeSettings.from_environment()
 
 
@@ -495,11 +500,11 @@ def test_settings_keep_their_secrets():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--host", "0.0.0.0", "--port", "0"), "Give --basic-auth"),
-        (("--models", "none", "--port", "0"), "There is no folder none"),
-        (("--data", "none"), "There is no folder none. Give --data a folder."),
-        (("--basic-auth", "none.json"), "no file and no password"),
-        (("--allow-origin", "*"), "no name of a host"),
+        (("--host", "0.0.0.0", "--port", "0"), "Set a login with --basic-auth"),
+        (("--models", "none", "--port", "0"), "Invalid value for --models: none."),
+        (("--data", "none"), "Invalid value for --data: none. Expected an existing folder."),
+        (("--basic-auth", "none.json"), "Expected an existing JSON file or a password"),
+        (("--allow-origin", "*"), "Invalid value for --allow-origin"),
     ],
 )
 def test_the_command_refuses_in_a_line(monkeypatch, capsys, tmp_path, words, said):
@@ -549,14 +554,14 @@ def test_a_stopped_server_leaves_nothing(tmp_path, number):
     ) as server:
         try:
             url = server.stdout.readline().strip()
-            assert httpx.get(url).status_code == 200
+            assert httpx.get(url, timeout=PATIENCE).status_code == 200
             assert list(tmp_path.glob("c/uploads/*/*.ogg"))
             assert len(list(tmp_path.glob("c/uploads/visitor-*"))) == 2  # its own, and a visitor's
             tasks = Path(f"/proc/{server.pid}/task").glob("*/children")
             children = " ".join(task.read_text() for task in tasks).split()
             loaded = Path(f"/proc/{server.pid}/maps").read_text()
             server.send_signal(number)
-            _, said = server.communicate(timeout=60)
+            _, said = server.communicate(timeout=PATIENCE)
         finally:
             server.kill()
 
@@ -567,7 +572,7 @@ def test_a_stopped_server_leaves_nothing(tmp_path, number):
     assert "Traceback" not in said
     assert not list(tmp_path.glob("c/uploads/*"))
     assert children
-    wait_until(lambda: not any(runs(child) for child in children))
+    eventually(lambda: not any(runs(child) for child in children))
 
 
 @pytest.mark.slow

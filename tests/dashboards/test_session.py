@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-import time
+import threading
 import weakref
 import zipfile
 from dataclasses import replace
@@ -22,19 +22,20 @@ from dashboards.files.gallery import GALLERY
 from dashboards.files.uploads import Uploads
 from dashboards.server.settings import ServeSettings
 from dashboards.service.catalogue import find_models
-from dashboards.service.jobs import DONE, Job
+from dashboards.service.jobs import DONE, OVER, Job
 from dashboards.service.service import Service
-from dashboards.state import workspace as bench_module
+from dashboards.state import workspace as workspace_module
 from dashboards.state.comparison import MODELS
 from dashboards.state.session import Session
 from dashboards.views import compare, sidebar
 from dashboards.views.downloads import DownloadsView
-from dashboards.views.explain import FindingsView, PredictionView
+from dashboards.views.explain import DiagnosticsView, PredictionView
 from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.method import MethodView
 from dashboards.views.sidebar import InputView
 from tests.conftest import SAMPLES
-from tests.served import draw, make_models, until
+from tests.served import draw, make_models, submitted
+from tests.waiting import PATIENCE, patiently, until
 from weights_keras import ModelCard
 from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import InputError
@@ -69,6 +70,11 @@ def give(session, tmp_path, name="mine.png"):
     return session.workspace.file
 
 
+async def over(jobs):
+    """Wait until nothing is under way that could come late."""
+    await until(lambda: all(job.state in OVER for _, job in jobs))
+
+
 async def explained(session):
     await until(lambda: session.explorer.explanation or session.explorer.problem)
     return session.explorer.explanation
@@ -82,24 +88,27 @@ def fits(session):
     return (
         shown.sample.sha256 == workspace.file.sha256
         and shown.method.name == explorer.method
-        and shown.target == request.target
-        and shown.contrast == request.contrast
+        and shown.target == request.question.target
+        and shown.contrast == request.question.contrast
         and shown.prediction.classes == classes == (workspace.model.classes or classes)
-        and all(shown.settings[name] == value for name, value in request.settings)
-        and (request.layer is None or shown.layer == request.layer)
-        and (not shown.method.stochastic or shown.seed == request.seed)
+        and all(shown.settings[name] == value for name, value in request.question.settings)
+        and (request.question.layer is None or shown.layer == request.question.layer)
+        and (not shown.method.stochastic or shown.seed == request.question.seed)
     )
 
 
 def test_a_file_is_predicted_and_gets_the_cheapest_map_unasked(visit, tmp_path):
+    working = []
+
     async def story(session):
+        session.workspace.param.watch(lambda event: working.append(event.new), "working")
         give(session, tmp_path)
-        await until(lambda: session.workspace.working.startswith("Reading mine.png"))
         await explained(session)
         return session
 
     session = visit(story)
 
+    assert any(text.startswith("Reading mine.png") for text in working)
     assert session.workspace.working == session.workspace.problem == ""
     assert session.workspace.reading.prediction.classes == ("a", "b", "c")
     assert session.explorer.explanation.method.name == "grad_cam"
@@ -115,7 +124,7 @@ def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_p
         explorer.param.update(method="rise", settings=SLOW)
         assert explorer.seconds() > 1.5
         assert explorer.passes() == 16384
-        await asyncio.sleep(0.3)
+        assert "explain" not in workspace.visitor._slots
         assert (explorer.running, explorer.explanation) == (False, None)
 
         explorer.run()
@@ -168,6 +177,7 @@ def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_pa
 
     async def story(session):
         workspace, explorer = session.workspace, session.explorer
+        jobs = submitted(workspace.visitor)
         for number in range(3):
             give(session, tmp_path, f"{number}.png")
         for _ in range(20):
@@ -182,7 +192,7 @@ def test_after_many_quick_changes_the_state_fits_the_last_question(visit, tmp_pa
                 explorer.target = int(rng.integers(3))
             await asyncio.sleep(rng.choice([0, 0, 0.01, 0.1]))
         await until(lambda: explorer.explanation and not explorer.running)
-        await asyncio.sleep(0.3)  # for anything that is late
+        await over(jobs)
         assert explorer.problem == workspace.problem == ""
         return fits(session), len(workspace.files)
 
@@ -213,32 +223,30 @@ def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
         give(session, tmp_path)
         await explained(session)
         explorer.target = 1
-        asked = []
-        submit = workspace.visitor.submit
-        workspace.visitor.submit = lambda request, slot: asked.append(slot) or submit(request, slot)
+        asked = submitted(workspace.visitor)
         workspace.show(first)
-        return asked, explorer.explanation is not None, fits(session)
+        return [slot for slot, _ in asked], explorer.explanation is not None, fits(session)
 
     assert visit(story) == (["read", "regions"], True, True)  # no map
 
 
 def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
     async def story(session):
-        explorer = session.explorer
+        explorer, jobs = session.explorer, submitted(session.workspace.visitor)
         give(session, tmp_path)
         await explained(session)
-        explorer.run_stages()
-        await until(lambda: explorer.stages)
+        explorer.run_layer_maps()
+        await until(lambda: explorer.layer_maps)
         explorer.target = 2
-        assert explorer.stages == []
-        explorer.run_stages()
+        assert explorer.layer_maps == []
+        explorer.run_layer_maps()
         file = give(session, tmp_path)
         await explained(session)
-        await asyncio.sleep(0.3)
-        assert explorer.stages == []
-        explorer.run_stages()
-        await until(lambda: explorer.stages)
-        return {stage.sample.sha256 for stage in explorer.stages} == {file.sha256}
+        await over(jobs)
+        assert explorer.layer_maps == []
+        explorer.run_layer_maps()
+        await until(lambda: explorer.layer_maps)
+        return {stage.sample.sha256 for stage in explorer.layer_maps} == {file.sha256}
 
     assert visit(story)
 
@@ -272,23 +280,25 @@ def test_a_file_that_is_refused_is_told_although_the_next_is_shown(visit, tmp_pa
 
 
 def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench_module, "LARGE", 1000)
+    monkeypatch.setattr(workspace_module, "LARGE", 1000)
 
     async def story(session):
         workspace, add = session.workspace, session.workspace.uploads.add
+        here, all_are_given = threading.get_ident(), threading.Event()
 
         def slowly(name, data):
-            time.sleep(0.2)
+            assert threading.get_ident() != here, "the event loop keeps a file"
+            assert all_are_given.wait(PATIENCE), "not all files were given"
             return add(name, data)
 
         workspace.uploads.add = slowly
-        start = time.monotonic()
         for name in ("first.png", "second.png"):
             workspace.add(name, draw(tmp_path, name).path.read_bytes())
         workspace.add("bad.png", b"none")
-        assert time.monotonic() - start < 0.15
         await asyncio.sleep(0)
-        assert workspace.working == "Keeping first.png"
+        assert workspace.working == "Storing first.png"
+        assert workspace.files == []
+        all_are_given.set()
         await until(lambda: workspace.problem)
         await explained(session)
         return [file.name for file in workspace.files], workspace.file.name, workspace.problem
@@ -308,7 +318,7 @@ def test_files_that_come_too_fast_are_not_piled_up(visit, tmp_path):
         workspace.add("more.png", heap)
         return workspace.problem
 
-    assert "more.png came while others" in visit(story)
+    assert "more.png was rejected because other uploads" in visit(story)
 
 
 def test_a_sound_goes_to_a_model_that_hears(visit):
@@ -317,7 +327,7 @@ def test_a_sound_goes_to_a_model_that_hears(visit):
         workspace.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
         assert (workspace.model.name, workspace.notice) == (
             "ears",
-            "talk.wav is a sound, so ears looks at it.",
+            "talk.wav is a sound, so the model was switched to ears.",
         )
         await explained(session)
         workspace.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
@@ -391,7 +401,7 @@ def test_a_removed_file_that_made_room_cannot_come_back(visit, tmp_path):
 
     problem, files, can_undo = visit(story)
 
-    assert "gone.png had to make room" in problem
+    assert "gone.png was deleted to make room" in problem
     assert (files, can_undo) == ([], False)
 
 
@@ -419,7 +429,7 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         assert grid.agreement(0) is grid.disagreement_map(0) is None
         explorer.seed = 5
         grid.methods = ["smooth_grad"]
-        assert grid.cells[0, 0].request.seed == 5
+        assert grid.cells[0, 0].request.question.seed == 5
 
     visit(story)
 
@@ -481,7 +491,7 @@ def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_
         assert grid.cells[0, 0].request is waiting
         assert "compare 0 0" in workspace.visitor._slots
         assert "compare 1 0" not in workspace.visitor._slots
-        assert dict(grid.cells[1, 0].request.settings) == {"num_samples": 16}
+        assert dict(grid.cells[1, 0].request.question.settings) == {"num_samples": 16}
         assert not grid.cells[1, 0].busy
         assert grid.running == 1
         explorer.settings = {}
@@ -609,14 +619,14 @@ def test_a_session_can_be_taken_home(visit, tmp_path):
 
 
 def test_what_is_kept_of_a_visitor_is_bounded(visit, tmp_path, monkeypatch):
-    monkeypatch.setattr("dashboards.state.explorer.MAX_MADE", 2)
+    monkeypatch.setattr("dashboards.state.explorer.MAX_HISTORY", 2)
 
     async def story(session):
         give(session, tmp_path)
         for method in ("grad_cam", "saliency", "gradient_input"):
             session.explorer.method = method
             await explained(session)
-        made = session.made()
+        made = session.history()
         assert all(explanation.sample is session.workspace.sample for _, explanation in made)
         return [explanation.method.name for _, explanation in made]
 
@@ -634,7 +644,10 @@ def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
         explorer.run()
         assert (explorer.running, explorer.status) != (False, "Stopped.")
         await until(lambda: explorer.progress)
-        explorer._job.request = replace(explorer._job.request, seed=9)  # another one runs
+        running = explorer._job.request
+        explorer._job.request = replace(
+            running, question=replace(running.question, seed=9)
+        )  # another one runs
         explorer.run()
         running = explorer.running
         explorer.stop()
@@ -697,8 +710,8 @@ def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
         explorer.method = "saliency"
         await explained(session)
         explorer.method = "lime"
-        stored = session.workspace.service.knows(explorer.request())
-        return settled, explorer, FindingsView(explorer=explorer)._words.object, stored
+        stored = session.workspace.service.has_answer(explorer.request())
+        return settled, explorer, DiagnosticsView(explorer=explorer)._words.object, stored
 
     settled, explorer, said, stored = visit(story)
 
@@ -742,12 +755,14 @@ def test_an_answer_of_fewer_samples_than_may_be_asked_for_is_shown(visit, tmp_pa
         await explained(session)
         explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
         some = await sampled(session, 32)
-        request = replace(explorer.request(), until_stable=0.9)
-        few = replace(some, settings={**some.settings, "num_samples": 8})
+        request = explorer.request()
+        request = replace(request, question=replace(request.question, until_stable=0.9))
+        question = replace(some.question, settings={**some.settings, "num_samples": 8})
+        few = replace(some, question=question)
         job = Job(request, session.workspace.visitor)
         explorer._job = job
         explorer.param.update(running=True, explanation=None)
-        job.watch(explorer._heard)
+        job.watch(explorer._on_update)
         job.update(state=DONE, answer=few)
         return few, explorer.explanation, explorer.running
 
@@ -801,7 +816,7 @@ def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
         assert workspace.model.name == "ears"
         workspace.show(first)
         assert workspace.model.name == "twin"
-        assert workspace.notice == "mine.png is no sound, so twin looks at it."
+        assert workspace.notice == "mine.png is a picture, so the model was switched to twin."
         workspace.step(1)
         assert workspace.model.name == "ears"
         give(session, tmp_path, "fresh.png")
@@ -810,7 +825,7 @@ def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
     model, notice = visit(story)
 
     assert model == "ears"  # it may be a picture of a spectrogram
-    assert "spectrograms; choose another model for photos" in notice
+    assert "spectrograms. Choose another model for photos" in notice
 
 
 def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
@@ -834,12 +849,12 @@ def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path
         give(session, tmp_path, "kept.png")
         await explained(session)
         workspace.remove(gone)
-        request, explanation = session.made_of_file()[0]
-        explorer.made["bad"] = (replace(request, model=models["damaged"]), explanation)
+        request, explanation = session.file_history()[0]
+        explorer.history["bad"] = (replace(request, model=models["damaged"]), explanation)
         reports = await asyncio.gather(session.report(), session.report())
         bundles = await asyncio.gather(session.bundle(), session.bundle())
-        explorer.made = {"bad": explorer.made["bad"]}
-        with pytest.raises(InputError, match=r"kept\.png with damaged is left out"):
+        explorer.history = {"bad": explorer.history["bad"]}
+        with pytest.raises(InputError, match=r"kept\.png with damaged was omitted"):
             await session.report()
         return reports, bundles
 
@@ -849,7 +864,7 @@ def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path
     for page in (report.decode() for report in reports):
         assert "kept.png" in page
         assert "gone.png" not in page
-        assert "kept.png with damaged is left out" in page
+        assert "kept.png with damaged was omitted" in page
 
 
 def test_downloads_are_named_after_what_they_hold(visit, tmp_path):
@@ -904,10 +919,10 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
         drawn.clear()
         grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
         assert drawn == []
-        assert "1 of 9" in view._stages[2, 0].caption
+        assert "1 of 9" in view._viewers[2, 0].caption
         grid.run()
         await until(lambda: all(cell.explanation for cell in grid.cells.values()))
-        return drawn.count("viewer_data") >= 4, view._stages[2, 0].heatmap != ""
+        return drawn.count("viewer_data") >= 4, view._viewers[2, 0].heatmap != ""
 
     assert visit(story) == (True, True)
 
@@ -930,7 +945,12 @@ def test_layers_are_asked_for_once_and_by_the_name_of_the_class(visit, tmp_path)
             "layer_sweep left",
             "layer_sweep right",
         ]
-        assert page._target.options == {"(what each predicts)": -1, "a": 0, "b": 1, "c": 2}
+        assert page._target.options == {
+            "(predicted class of each model)": -1,
+            "a": 0,
+            "b": 1,
+            "c": 2,
+        }
         page._target.value = 0
         await until(lambda: len(layer_sweep.maps) == 2)
         assert {maps[0].target_name for maps in layer_sweep.maps.values()} == {"a"}
@@ -978,7 +998,11 @@ def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
 
     request = visit(story)
 
-    assert (request.method, request.seed, request.settings) == ("smooth_grad", 4, (("noise", 0.3),))
+    assert (request.method, request.question.seed, request.question.settings) == (
+        "smooth_grad",
+        4,
+        (("noise", 0.3),),
+    )
 
 
 def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):
@@ -990,6 +1014,7 @@ def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path)
         session.explorer.param.update(method="rise", settings=SLOW)
         session.explorer.run()
         while not session.explorer.progress:  # no closure, which would keep the session
+            assert not session.explorer.problem
             await asyncio.sleep(0.01)
         parts = (
             session,
@@ -1005,7 +1030,7 @@ def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path)
         await until(lambda: not any(w.doing for w in service.status().workers))
         return traces
 
-    traces = asyncio.run(story())
+    traces = asyncio.run(patiently(story()))
     gc.collect()
 
     assert not list((tmp_path / "uploads").iterdir())

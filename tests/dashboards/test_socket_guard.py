@@ -16,6 +16,7 @@ from tornado.websocket import WebSocketClosedError, websocket_connect
 from dashboards.server.settings import ServeSettings
 from dashboards.server.socket_guard import NUM_OBJECTS, TEXT
 from tests.dashboards.test_serve import Site, token_of
+from tests.waiting import PATIENCE, patiently
 
 MEGABYTE = 2**20
 
@@ -30,7 +31,8 @@ class SliderSite(Site):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    site = SliderSite(ServeSettings(port=0, cache=tmp_path_factory.mktemp("cache")))
+    cache = tmp_path_factory.mktemp("cache")
+    site = SliderSite(ServeSettings(port=0, cache=cache, idle_seconds=PATIENCE))
     yield site
     site.close()
 
@@ -84,7 +86,7 @@ def talk(site, *messages):
             assert await connection.read_message() is None
         return heard
 
-    return asyncio.run(asyncio.wait_for(all_of_them(), 10))
+    return asyncio.run(patiently(all_of_them()))
 
 
 def slider_id(site):
@@ -191,7 +193,7 @@ def test_the_slider_of_a_page_moves_and_the_next_message_is_refused(site):
         connection.close()
         return moved, slider.value
 
-    moved, value = asyncio.run(asyncio.wait_for(visit(), 30))
+    moved, value = asyncio.run(patiently(visit()))
 
     assert '"OK"' in moved[0]
     assert value == 5

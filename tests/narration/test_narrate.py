@@ -14,7 +14,8 @@ from tests.conftest import SAMPLES, sample_of
 from xai_tf.agreement.agreement import agreement
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS, Cost
+from xai_tf.attribution.methods import Cost
+from xai_tf.attribution.question import Question
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.inputs.sample import Sound
@@ -47,17 +48,12 @@ def reading_of(prediction: Prediction, windows: int = 1) -> Reading:
 def explained(attribution: np.ndarray, method: str = "occlusion", **parts) -> Explanation:
     prediction = parts.pop("prediction", predicted(0.1, 0.9))
     return Explanation(
-        sample_of(np.zeros((*attribution.shape, 3))),
-        prediction,
-        METHODS[method],
-        attribution.astype(np.float32),
-        1,
-        parts.pop("contrast", None),
-        {},
-        None,
-        None,
-        Cost(),
-        0.1,
+        sample=sample_of(np.zeros((*attribution.shape, 3))),
+        prediction=prediction,
+        question=Question(method, target=1, contrast=parts.pop("contrast", None)),
+        attribution=attribution.astype(np.float32),
+        cost=Cost(),
+        seconds=0.1,
         **parts,
     )
 

@@ -15,7 +15,8 @@ from tests.conftest import SAMPLES, SHARED, TEST_DATA, sample_of
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.backbones import build_model
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.errors import InputError
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, read_sound
 from xai_tf.inputs.sample import read_image
@@ -483,4 +484,4 @@ def test_the_command_refuses_a_place_that_is_no_folder(run, model, tmp_path):
     code, _, told = run("audit", SAMPLES / "cat.jpg", "--model", model, "--out", place)
 
     assert code == 2
-    assert "is no folder. Give another --out." in told
+    assert "is not a folder. Give another --out." in told

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from tests.conftest import EAR_SIZE as SIZE
 from tests.conftest import HIGH, MIDDLE, SAMPLES
 from xai_tf.attribution.explain import explain
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.cli import listen  # noqa: F401  (its commands)
 from xai_tf.cli.options import app
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError
@@ -427,7 +428,7 @@ def test_a_folder_is_replaced_by_a_new_one_and_nothing_else_is(tmp_path, ear, ex
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
 
-    with pytest.raises(OutputError, match="is not ours"):
+    with pytest.raises(OutputError, match="was not written by xai-tf"):
         save_sounds(tmp_path / "mine", ear, explained)
 
     assert not (tmp_path / "out" / "solo_9.wav").exists()
@@ -559,7 +560,7 @@ def test_listen_says_that_a_picture_was_rebuilt(tmp_path, model_file, burst):
     )
 
     assert result.exit_code == 0
-    assert "rebuilt from the picture" in result.stderr
+    assert "reconstructed from the picture" in result.stderr
     assert (tmp_path / "out" / "supporting.wav").is_file()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from xai_tf.agreement.questions import by_question
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.metrics.compare import ranks
-from xai_tf.metrics.metric import METRICS
+from xai_tf.metrics.metric import METRICS, Metric
 from xai_tf.metrics.score import Score
 
 SCORE_COLUMNS = (
@@ -89,4 +89,23 @@ def score_cells(score: Mapping[str, Any], language: str = "en") -> list[str]:
         f"{random['win_rate']:.0%}" if random and metric.has_baseline else "-",
         f"{place['rank']} of {place['of']}" if place else "-",
         metric.meaning[language],
+    ]
+
+
+def describe_metrics(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
+    """Metrics as plain data."""
+    return [
+        {
+            "name": metric.name,
+            "title": metric.title,
+            "family": metric.family,
+            "better": metric.direction,
+            "low": metric.low,
+            "high": metric.high,
+            "only": metric.only,
+            "meaning": dict(metric.meaning),
+            "paper": metric.paper,
+            "settings": {name: vars(option) for name, option in metric.options.items()},
+        }
+        for metric in metrics
     ]

@@ -170,14 +170,14 @@ def _of_prediction(reading: Reading) -> Iterator[Fact]:
 
 def _out_of_distribution(score: OODScore) -> Fact:
     words = {
-        name: {language: score.words(language)[name] for language in LANGUAGES}
+        name: {language: score.placeholders(language)[name] for language in LANGUAGES}
         for name in ("This", "kind", "subject")
     }
     return _fact(
         "out_of_distribution",
         (),
         words,
-        ratio=rounded(score.times, score.decimals),
+        ratio=rounded(score.rounded_ratio, score.ratio_decimals),
         share=percent(1 - score.share),
     )
 

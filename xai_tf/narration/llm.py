@@ -13,8 +13,6 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from xai_tf.narration.facts import Fact, one_line
 from xai_tf.narration.grounding import Claim, fault
 from xai_tf.narration.messages import LanguageModelError
@@ -82,6 +80,7 @@ async def generate_text(
     Raises:
         LanguageModelError: there is no usable answer; its state says why.
     """
+    import httpx
     from ollama import AsyncClient
 
     await _check_model(model, url)
@@ -157,6 +156,7 @@ async def _chunks(
 @contextmanager
 def _failures(model: str) -> Iterator[None]:
     """Turn errors while an answer is streamed into a LanguageModelError."""
+    import httpx
     from ollama import ResponseError
 
     try:

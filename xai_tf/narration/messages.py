@@ -26,6 +26,12 @@ STATES = {
         "fr": "Aucun serveur Ollama ne répond sur {host}. Lancez-le avec « ollama serve », ou "
         "réglez OLLAMA_HOST, puis réessayez.",
     },
+    "not_installed": {
+        "en": "A language model needs further packages. Run: pip install 'xai-tf[llm]', then start "
+        "again.",
+        "fr": "Un modèle de langue demande d'autres paquets. Lancez : pip install 'xai-tf[llm]', "
+        "puis redémarrez.",
+    },
     "no_address": {
         "en": "Invalid value for OLLAMA_HOST: {host!r}. Expected a host and port, such as "
         "127.0.0.1:11434. Set it and start again.",

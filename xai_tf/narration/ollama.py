@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
+from xai_tf.errors import MissingExtraError, require_extra
 from xai_tf.narration.messages import LanguageModelError, describe_state
 
 PORT = 11434
@@ -48,8 +47,14 @@ def server_url(setting: str | None = None) -> str:
         setting: the value of OLLAMA_HOST; read from the environment if left out.
 
     Raises:
-        LanguageModelError: it is not a valid address.
+        LanguageModelError: it is not a valid address, or the extra `llm` is not installed.
     """
+    try:
+        require_extra("llm")
+    except MissingExtraError as error:
+        raise LanguageModelError("not_installed") from error
+    import httpx
+
     given = (os.environ.get("OLLAMA_HOST", "") if setting is None else setting).strip(" \t\"'")
     scheme, mark, rest = given.partition("://")
     if not mark:
@@ -69,6 +74,8 @@ def server_url(setting: str | None = None) -> str:
 
 def host_of(url: str) -> str:
     """Name and port of a server, for display."""
+    import httpx
+
     return httpx.URL(url).netloc.decode()
 
 
@@ -100,6 +107,8 @@ async def server_status(url: str) -> ServerStatus:
     Args:
         url: the URL of the server, from `server_url`.
     """
+    import httpx
+
     host = host_of(url)
     try:
         async with httpx.AsyncClient(timeout=STATUS_TIMEOUT, **local_only(url)) as client:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from xai_tf.attribution.diagnostics import has_signal
-from xai_tf.attribution.explain import explain, question
+from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
@@ -141,14 +142,14 @@ def audit_file(
         UnknownNameError: there is no such method, class or partition.
     """
     reading = read_and_predict(classifier, path)
-    label, _ = question(classifier, reading.prediction, target)
+    label, _ = resolve_classes(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
     explanation = explain(classifier, reading.samples[number], method, target=label)
     regions = regions_of(explanation.sample, classifier.task, by)
     result = audit(explanation, regions)
-    warnings = [f"{reading.source.name}: {text}" for text in reading.warnings_explained]
+    warnings = [f"{reading.source.name}: {text}" for text in reading.explanation_warnings]
     result = replace(result, warnings=(*warnings, *result.warnings))
-    return AuditedFile(explanation, regions, result, reading.mark)
+    return AuditedFile(explanation, regions, result, reading.ood_caption)
 
 
 def _shares(attribution: np.ndarray, mask: np.ndarray, explanation: Explanation) -> Shares:

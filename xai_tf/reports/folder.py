@@ -58,7 +58,8 @@ def folder_report(
         note: what a reader should know first.
         opacity: opacity of the maps in overlays.
     """
-    rows, links, sections = [], [], []
+    rows: list[Mapping[str, Any]] = []
+    links, sections = [], []
     models: dict[str, str] = {}
     hashes: dict[str, str | None] = {}
     for number, item in enumerate(items, 1):
@@ -104,7 +105,7 @@ def _row(name: str, item: ReportItem) -> dict[str, Any]:
         "probability": float(prediction.probabilities[prediction.label]),
         "margin": prediction.margin,
         "methods": ", ".join(dict.fromkeys(e.method.title for e in item.explanations)),
-        "warnings": len(item.reading.warnings_explained)
+        "warnings": len(item.reading.explanation_warnings)
         + sum(len([*e.warnings, *diagnose(e.attribution)]) for e in item.explanations),
     }
     if item.audits:
@@ -153,7 +154,7 @@ def _section(name: str, item: ReportItem, opacity: float) -> str:
         name,
         item.title,
         verdict(item),
-        *(paragraph(text, "warning") for text in item.reading.warnings_explained),
+        *(paragraph(text, "warning") for text in item.reading.explanation_warnings),
         probability_table(prediction),
         recording_section(recording, prediction) if recording else "",
         *(_window(item, maps, opacity) for maps in by_window(item.explanations)),

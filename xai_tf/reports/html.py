@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xai_tf.errors import OutputError
+from xai_tf.files import check_page as check_own_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,34 +119,8 @@ def document(title: str, body: str, style: str = "", sortable: bool = True) -> s
 
 
 def check_page(path: Path) -> None:
-    """Raise an OutputError if a page would overwrite something that is not a page of xai-tf."""
-    if path.is_dir():
-        raise OutputError(f"Cannot write {path}: it is a folder. Give the name of a file.")
-    if path.is_file() and MARK not in path.read_text("utf-8", errors="replace")[:500]:
-        raise OutputError(
-            f"Cannot overwrite {path}: it was not written by xai-tf. Use another --out."
-        )
-
-
-def write_page(path: Path, html: str) -> None:
-    """Write a page completely or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".writing-{os.getpid()}-{path.name}")
-        try:
-            scratch.write_text(html, "utf-8")
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {path}: {error.strerror or error}. Free some disk space, or use another "
-            "--out."
-        ) from error
+    """Raise an OutputError where a page would replace something that is not a page of ours."""
+    check_own_page(path, MARK)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from xai_tf.bundles.write import describe_classifier
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted
 from xai_tf.errors import InputError
-from xai_tf.evaluation.mistakes import THRESHOLD, Mistake, one_logit
+from xai_tf.evaluation.mistakes import THRESHOLD, Mistake, has_one_logit
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration.notices import NOTICE
@@ -150,7 +150,7 @@ def _section(number: int, classifier: Classifier, mistake: Mistake, opacity: flo
         player(mistake.sample),
         _maps(classifier, mistake, opacity),
         map_warnings(mistake.predicted_map),
-        map_warnings(mistake.true_map) if not one_logit(classifier) else "",
+        map_warnings(mistake.true_map) if not has_one_logit(classifier) else "",
         explanation_details(mistake.predicted_map),
         _similar(classifier, mistake) if mistake.similar else "",
         BACK_TO_OVERVIEW,
@@ -166,7 +166,7 @@ def _maps(classifier: Classifier, mistake: Mistake, opacity: float) -> str:
     if not mistake.predicted_map.method.class_specific:
         note = f"{mistake.predicted_map.method.title} has the same map for every class."
         return panel_row(pair[:1], opacity) + paragraph(note, "warning")
-    if one_logit(classifier):
+    if has_one_logit(classifier):
         note = (
             f"The network has one logit, so the map of {predicted} is also the map of {predicted} "
             f"rather than {truth}."

@@ -124,7 +124,7 @@ def map_warnings(explanation: Explanation) -> str:
 def explanation_details(explanation: Explanation) -> str:
     """Settings and figures of an explanation, collapsed."""
     described, name = describe_explanation(explanation), map_title(explanation)
-    diagnoses = "; ".join(diagnosis["name"] for diagnosis in described["findings"])
+    diagnoses = "; ".join(diagnosis["name"] for diagnosis in described["diagnoses"])
     values = {
         "settings": described["settings"] or None,
         "seed": described["seed"],

@@ -75,7 +75,7 @@ def _section(name: str, item: ReportItem, opacity: float, language: str) -> str:
         name,
         item.title,
         verdict(item),
-        *(paragraph(text, "warning") for text in item.reading.warnings_explained),
+        *(paragraph(text, "warning") for text in item.reading.explanation_warnings),
         probability_table(item.reading.prediction),
         narration_section(item.sentences, language) if item.sentences else "",
         recording_section(recording, item.reading.prediction) if recording else "",

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from xai_tf.errors import InputError, SettingError
+from xai_tf.errors import InputError, SettingError, require_extra
 from xai_tf.inputs.sample import Sample, Sound, resize
 
 # Muted parts are attenuated by 60 dB, not cut out. In the spectrogram, which shows 80 dB, that is
@@ -41,6 +41,7 @@ def keep(sample: Sample, mask: np.ndarray) -> Sound:
         InputError: the sample has no sound.
         SettingError: the mask is not two-dimensional, or has values outside 0 to 1.
     """
+    require_extra("audio")
     import librosa
 
     sound = sound_of(sample)
