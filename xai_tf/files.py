@@ -100,8 +100,8 @@ def check_place(folder: Path, mark: str) -> None:
         )
     if folder.exists() and not (folder / mark).is_file():
         raise OutputError(
-            f"Cannot overwrite {folder}: it was not written by xai-tf (it has no {mark}). Use another "
-            "--out."
+            f"Cannot overwrite {folder}: it was not written by xai-tf (it has no {mark}). Use "
+            "another --out."
         )
 
 
