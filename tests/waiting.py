@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
-PATIENCE = 300.0  # seconds
+PATIENCE = 600.0  # seconds
 T = TypeVar("T")
 
 

@@ -95,10 +95,13 @@ def whole_folder(folder: Path, mark: str) -> Iterator[Path]:
 def check_place(folder: Path, mark: str) -> None:
     """Raise an OutputError where a folder cannot go because something else is there."""
     if folder.parent.exists() and not folder.parent.is_dir():
-        raise OutputError(f"{folder.parent} is not a folder. Give another --out.")
+        raise OutputError(
+            f"Cannot write to {folder.parent}: it is not a folder. Use another --out."
+        )
     if folder.exists() and not (folder / mark).is_file():
         raise OutputError(
-            f"{folder} exists and was not written by xai-tf: it has no {mark}. Give another --out."
+            f"Cannot overwrite {folder}: it was not written by xai-tf (it has no {mark}). Use "
+            "another --out."
         )
 
 
@@ -110,13 +113,15 @@ def check_page(page: Path, mark: str) -> None:
         mark: what stands near the top of a page of ours.
     """
     if page.is_dir():
-        raise OutputError(f"{page} is a folder. Give the name of a file.")
+        raise OutputError(f"Cannot write {page}: it is a folder. Give the name of a file.")
     if page.is_file() and mark not in page.read_text("utf-8", errors="replace")[:500]:
-        raise OutputError(f"{page} exists and was not written by xai-tf. Give another --out.")
+        raise OutputError(
+            f"Cannot overwrite {page}: it was not written by xai-tf. Use another --out."
+        )
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"{path} cannot be written ({error.strerror or error}). Free some space, or give another "
+        f"Cannot write {path}: {error.strerror or error}. Free some disk space, or use another "
         "--out."
     )

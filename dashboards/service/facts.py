@@ -42,10 +42,10 @@ class ModelFacts:
 
     def cost(self, request: Explain | Judge) -> Cost:
         """The passes that an explanation takes, or that scoring a computed one takes."""
-        asked = request.explanation if isinstance(request, Judge) else request
-        method = METHODS[asked.method]
-        own = method.cost(method.settings(asked.question.given, self.baseline), self.image_size)
-        if asked is request:
+        explained = request.explanation if isinstance(request, Judge) else request
+        method = METHODS[explained.method]
+        own = method.cost(method.settings(explained.question.given, self.baseline), self.image_size)
+        if explained is request:
             return own
         costs = [
             metric.cost(metric.settings({}, self.baseline), self.image_size, own)

@@ -199,9 +199,9 @@ class Comparison(param.Parameterized):
         self.param.update(cells=cells, running=sum(cell.busy for cell in cells.values()))
 
     def _cell(self, method: str, choice: int | str, before: Cell | None) -> Cell:
-        asked: Any = self.explorer.request(method)  # there is one while there is a reading
-        question = replace(asked.question, contrast=None, layer=None, target=self._target(choice))
-        request: Explain = replace(asked, question=question)
+        current: Any = self.explorer.request(method)  # there is one while there is a reading
+        question = replace(current.question, contrast=None, layer=None, target=self._target(choice))
+        request: Explain = replace(current, question=question)
         if isinstance(choice, str):
             request = replace(request, model=self.workspace.service.models[choice])
         computed = self.explorer.history.get(key(request))

@@ -147,13 +147,13 @@ def test_progress_is_told_up_to_the_end(three_classes, blobs):
 
 
 def test_raising_in_progress_stops_the_work(three_classes, blobs):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(done, total):
-        raise Stop
+        raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         explain(three_classes, blobs, "rise", progress=stop)
 
 

@@ -178,7 +178,7 @@ def test_what_maps_have_in_common_and_where_they_conflict_is_kept_and_shown(run,
     assert "Saliency and Grad-CAM" in page
     assert compared["conflicts"][0]["text"] in page
     assert compared["conflicts"][0]["text"] in report
-    assert "Conflict of 3 maps" in report
+    assert "Disagreement of 3 maps" in report
     assert "Where the evidence lies" in page
     audited = manifest["explanations"][0]["audit"]
     assert all(html.escape(row["region"]) in page for row in audited["regions"])
@@ -332,14 +332,14 @@ def test_one_segment_is_told_and_stands_where_chance_does(
     for entry in flat:
         deletion, figure = entry["scores"]
         assert deletion["random"]["win_rate"] == 0.5
-        assert "its order is chance" in deletion["note"]
+        assert "the order of its pixels is random" in deletion["note"]
         assert deletion["place"] is None
         assert (figure["value"], figure["note"] != "") == (None, True)
-    assert "the same everywhere" in err
+    assert "the map is constant" in err
 
 
 @pytest.mark.parametrize(
-    ("command", "said"), [("explain", "the same everywhere"), ("compare", "zero everywhere")]
+    ("command", "said"), [("explain", "the map is constant"), ("compare", "zero everywhere")]
 )
 def test_a_map_of_zeros_is_told_and_has_no_score(run, asking, tmp_path, black, command, said):
     code, out, err = run(
@@ -393,7 +393,7 @@ def test_a_folder_with_one_class_only_is_as_good_as_any(run, asking, tmp_path, c
     elif command == "audit":
         assert {row["files"] for row in found["all"]} == {2}
     else:
-        assert "of 2 files with a known class are called rightly" in page.read_text()
+        assert "of 2 files with a known class are predicted correctly" in page.read_text()
 
 
 def test_without_asking_nothing_is_scored(run, asking, tmp_path):

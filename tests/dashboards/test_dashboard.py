@@ -220,7 +220,7 @@ def test_a_map_says_where_its_evidence_lies_and_is_judged_on_request(page):
     judge = page.get_by_role("button", name=re.compile(r"Score this map \(\d+ passes, .*s\)"))
     judge.click()
 
-    page.get_by_text(re.compile("of random maps by")).wait_for()
+    page.get_by_text(re.compile("of random maps on")).wait_for()
     row = page.get_by_role("row").filter(has_text="Deletion")
     drawn = row.get_by_role("img", name=re.compile("random maps:"))
     eventually(drawn.is_visible)

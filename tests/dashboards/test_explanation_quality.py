@@ -216,7 +216,7 @@ def test_a_map_without_signal_is_reported_and_not_scored(visit, tmp_path):
     assert {row.share for row in audit.rows} == {None}
     assert any("no signal" in text for text in audit.warnings)
     assert all(np.isnan(one.value) and one.note for one in scores)
-    assert verdict(scores) == "None of these metrics holds the map against random ones."
+    assert verdict(scores) == "None of these metrics is compared with random maps."
 
 
 def test_the_key_of_a_request_depends_on_content(models):

@@ -421,7 +421,7 @@ def test_problems_name_the_visitors_file_and_no_place(service, models, tmp_path)
     with pytest.raises(InputError) as caught:
         ask(service, Predict(models["small"], file))
 
-    assert_told(caught.value, Path("holiday <i>.png"), "no picture", "Give PNG")
+    assert_told(caught.value, Path("holiday <i>.png"), "not a picture", "Give PNG")
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -441,8 +441,8 @@ def test_a_problem_is_told_to_each_with_their_own_name(service, models, tmp_path
 
     mine, theirs = asyncio.run(patiently(both_ask()))
 
-    assert mine.startswith("mine.png")
-    assert theirs.startswith("theirs.png")
+    assert mine.startswith("Cannot read mine.png:")
+    assert theirs.startswith("Cannot read theirs.png:")
 
 
 @pytest.mark.parametrize(
@@ -469,7 +469,7 @@ def test_models_are_listed_without_loading_them(models, tmp_path):
     assert (small.task, small.title) == ("lung_opacity", "Lung opacity, Plain CNN")
     assert small.classes == ("a", "b", "c")
     assert (damaged.title, damaged.classes, damaged.task) == ("damaged", (), None)
-    assert "on 200 files" in models["xray_mobilenetv2"].summary
+    assert "on 200 test files" in models["xray_mobilenetv2"].summary
     assert again["small-2"].path == small.path
     with pytest.raises(ModelError, match="Expected an existing folder"):
         find_models([tmp_path / "missing"])
@@ -678,7 +678,7 @@ def test_a_request_that_loses_two_processes_fails(service, models, picture):
 
     assert isinstance(job.error, JobError)
     assert "crashed twice" in str(job.error)
-    assert "Take fewer samples" in str(job.error)
+    assert "Use fewer samples" in str(job.error)
 
 
 def test_closing_leaves_no_process_and_no_job_waiting(models, picture, tmp_path):

@@ -260,7 +260,7 @@ def test_a_method_that_knows_no_class_is_drawn_once_even_of_one_logit(small_cnn,
 
     assert len(mistakes) == 1
     assert len(page.all("img")) == 2  # the picture and one map
-    assert "shows the same whatever class is asked about" in page.text
+    assert "has the same map for every class" in page.text
     assert "The network has one logit" not in page.text
 
 
@@ -279,9 +279,9 @@ def test_the_page_opens_without_a_network_and_names_are_text(halves, sides, tmp_
     page = Page(html)
     assert not re.search(r"https?://", html)
     assert hostile.name in page.text
-    assert "3 mistakes among 6 files." in page.text
+    assert "3 mistakes in 6 files." in page.text
     assert "1 (33%)" in page.text
-    assert "This very file is among the training samples" in page.text
+    assert "This file is itself a training sample" in page.text
     assert "The network has one logit" in page.text
     assert "<b>why</b>" in page.text
     assert all(attrs["src"].startswith("data:") for _, attrs in page.tags if "src" in attrs)
@@ -414,7 +414,7 @@ def test_bad_files_are_reported_the_rest_goes_on_and_the_exit_code_says_so(
     assert json.loads(out)["files"] == 5
     complaints = [line for line in err.splitlines() if line.startswith("xai-tf:")]
     assert "dot.png is too small: 1x1 pixels" in complaints[0]
-    assert "torn.png: the picture is damaged" in complaints[1]
+    assert "torn.png: it is not a picture" in complaints[1]
     assert "dot.png" in (tmp_path / "out" / "errors.html").read_text()
 
 
@@ -436,7 +436,7 @@ def test_a_model_without_mistakes_has_a_page_that_says_so(run, asking, sides, tm
 
     assert code == 0
     assert "No mistakes" in out
-    assert "0 mistakes among 3 files." in (tmp_path / "out" / "errors.html").read_text()
+    assert "0 mistakes in 3 files." in (tmp_path / "out" / "errors.html").read_text()
 
 
 def test_of_a_folder_with_parts_the_test_files_are_taken(run, asking, tmp_path):

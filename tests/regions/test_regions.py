@@ -199,7 +199,7 @@ def test_what_cannot_be_found_is_left_out_and_said(task, picture):
     assert list(found.partitions) == ["frame"]
     assert "Cannot find the regions of" in found.warnings[0]
     assert "made.png" in found.warnings[0]
-    assert "Look whether" in found.warnings[0]
+    assert "Check that the file matches the task" in found.warnings[0]
 
 
 def test_a_photo_has_no_lungs():

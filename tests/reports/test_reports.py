@@ -157,7 +157,7 @@ def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
     assert len(json.loads(out)) == 4
     assert len(told) == 3
     assert "dot.png is too small: 1x1 pixels" in told[0]
-    assert "torn.png: the picture is damaged" in told[1]
+    assert "torn.png: it is not a picture" in told[1]
     assert "zero.png is empty" in told[2]
 
 
@@ -312,7 +312,7 @@ def test_a_recording_comes_back_with_its_sound_and_all_its_windows(judged, halve
         "Sound from 0.00 to 1.00 seconds",
         "Sound from 1.00 to 2.00 seconds",
     ]
-    assert "3 of 3 windows are called left" in page.text
+    assert "3 of 3 windows are predicted as left" in page.text
 
 
 @pytest.mark.parametrize(
@@ -391,12 +391,12 @@ def test_the_page_tells_scores_regions_truth_and_the_contents(item):
         "All of them",
         "Beware.",
         "made.png: left",
-        "In truth it is right.",
+        "This is wrong: the true class is right.",
         "Not a medical device",
-        "0 of 2 files with a known class are called rightly.",
+        "0 of 2 files with a known class are predicted correctly.",
         "Sparseness, Saliency",
-        "Where the evidence of Saliency lies",
-        "the map of another seed agree",
+        "Evidence of Saliency by region",
+        "rank correlation with the map of another seed",
         "Do the maps agree?",
         "Versions",
         "SHA-256",
@@ -547,5 +547,5 @@ def test_a_picture_of_the_demo_goes_from_the_command_to_the_page(run, asking, tm
     assert code == 0
     assert "r.html" in err
     assert len(page.all("img")) == 2
-    assert "Where the evidence of Saliency lies" in page.text
+    assert "Evidence of Saliency by region" in page.text
     assert "Sparseness, Saliency" in page.text

@@ -211,19 +211,14 @@ def explain_folder(
     clear_leftovers(out)
     results = []
     for path, name in zip(plan.paths, plan.names, strict=True):
-        if path in plan.reusable:
-            result = FileResult(
-                path=path, folder=out / name, manifest=plan.reusable[path], reused=True
-            )
+        if manifest := plan.reusable.get(path):
+            result = FileResult(path=path, folder=out / name, manifest=manifest, reused=True)
         else:
-            try:
-                result = _explain_file(
-                    classifier, path, plan.labels.get(path), request, out / name, progress
-                )
-            except InputError as error:
-                if len(plan.paths) == 1:
-                    raise
-                result = FileResult(path=path, folder=out / name, error=error)
+            result = _explain_file(
+                classifier, path, plan.labels.get(path), request, out / name, progress
+            )
+        if result.error and len(plan.paths) == 1:
+            raise result.error
         results.append(result)
         on_result(result)
     manifests = {r.folder.name: dict(r.manifest) for r in results if r.manifest is not None}
@@ -264,7 +259,10 @@ def _explain_file(
     from xai_tf.bundles.write import describe_audit, save_bundle
     from xai_tf.regions import audit, regions_of
 
-    reading = read_and_predict(classifier, path, truth)
+    try:
+        reading = read_and_predict(classifier, path, truth)
+    except InputError as error:
+        return FileResult(path=path, folder=folder, error=error)
     first = request.questions[0]
     target, contrast = resolve_classes(classifier, reading.prediction, first.target, first.contrast)
     explanations: list[Explanation] = []

@@ -213,23 +213,13 @@ def _write(
     for number, explanation in enumerate(explanations):
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
-        heatmaps.figure(explanation, opacity, reading.ood_caption).savefig(folder / f"{name}.png")
-        _save_picture(folder / f"{name}_overlay.png", heatmaps.overlay(explanation, opacity))
-        record = encoder.explanation(explanation, name)
-        shown = [f"{name}.png", f"{name}_overlay.png"]
-        convergence = explanation.convergence
-        if convergence and len(convergence.samples):
-            shown.append(f"{name}_stability.svg")
-            drawn = curve(convergence.samples, convergence.stability, convergence.wanted)
-            drawn = drawn.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
-            (folder / shown[-1]).write_text(drawn, "utf-8")
         entry = {
             "array": name,
-            "pictures": shown,
+            "pictures": _draw_explanation(folder, name, explanation, opacity, reading.ood_caption),
             **describe_explanation(explanation),
             "window": window,
             "scores": described[number],
-            "record": record,
+            "record": encoder.explanation(explanation, name),
         }
         if audits:
             entry["audit"] = audits[number]
@@ -257,6 +247,22 @@ def _write(
         "explanations": entries,
         "comparisons": save_comparisons(folder, explanations, [e["window"] for e in entries]),
     }
+
+
+def _draw_explanation(
+    folder: Path, name: str, explanation: Explanation, opacity: float, caption: str
+) -> list[str]:
+    """Write the pictures of an explanation; return their names."""
+    names = [f"{name}.png", f"{name}_overlay.png"]
+    heatmaps.figure(explanation, opacity, caption).savefig(folder / names[0])
+    _save_picture(folder / names[1], heatmaps.overlay(explanation, opacity))
+    convergence = explanation.convergence
+    if convergence and len(convergence.samples):
+        names.append(f"{name}_stability.svg")
+        plot = curve(convergence.samples, convergence.stability, convergence.wanted)
+        plot = plot.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
+        (folder / names[-1]).write_text(plot, "utf-8")
+    return names
 
 
 def _name(explanation: Explanation, last_layer: str, window: int | None) -> str:

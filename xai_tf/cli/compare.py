@@ -73,9 +73,7 @@ def compare_methods(
     """
     from xai_tf.bundles import comparison
 
-    methods, metrics, chosen = parse_methods_and_metrics(
-        method or DEFAULT_METHODS, score or DEFAULT_METRICS, settings
-    )
+    methods, metrics, chosen = parse_methods_and_metrics(method or DEFAULT_METHODS, score, settings)
     request = comparison.ComparisonSettings(
         methods=tuple(methods),
         metrics=tuple(metric.name for metric in metrics),

@@ -178,8 +178,9 @@ def _listing(source: Path, model: str, task: Task) -> Listing:
                 f"{error} The classes of {model} are {', '.join(task.classes)}."
             ) from error
         listing = Listing(tuple(entries), task.classes)
-        missing = f"There is no file of class {some(listing.missing_classes())}: how often that is missed, "
-        return replace(listing, notes=(f"{missing}nobody knows.",))
+        missing = some(listing.missing_classes())
+        note = f"No file of class {missing}, so its recall cannot be measured."
+        return replace(listing, notes=(note,))
 
 
 def _entries_of_some_classes(source: Path, task: Task) -> list[Entry]:

@@ -57,9 +57,11 @@ def viewer_data(explanation: Explanation, end: float | None = None) -> dict[str,
     """
     by_end = _explanations.get(explanation, {})
     if end not in by_end:
-        # Kept: the map on its own scale, and the one on the latest shared scale.
+        # Only the map on its own scale and the latest shared scale are cached. The dict is replaced
+        # and never changed, because several threads may read it.
+        own_scale: dict[float | None, dict[str, Any]]
         own_scale = {key: data for key, data in by_end.items() if key is None}
-        by_end = {**own_scale, end: _viewer_data(explanation, end)}
+        by_end = own_scale | {end: _viewer_data(explanation, end)}
         _explanations[explanation] = by_end
     return by_end[end]
 

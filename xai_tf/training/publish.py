@@ -75,14 +75,7 @@ def publish(
     sets = {"validation": splits.validation, "test": test} | (further or {})
     classifier = Classifier(model, test.classes, name=name, task=task, preprocessing="unit")
     ood_detector = _ood_detector(classifier, splits)
-    metrics: list[Measure] = []
-    tables = []
-    for label, data in sets.items():
-        chances = predict_files(model, data)
-        metrics += evaluate(chances, data.file_labels, label)
-        if ood_detector and label != "validation":
-            metrics.append(measure_ood_detector(classifier, ood_detector, data, label))
-        tables.append(_confusion_table(label, confusion(chances, data.file_labels), data.classes))
+    metrics, tables = _evaluate_sets(model, classifier, sets, ood_detector)
     height, width = test.images.shape[1:3]
     card = ModelCard(
         name=name,
@@ -92,7 +85,7 @@ def publish(
         image_size=(int(height), int(width)),
         license=license_,
         datasets=datasets,
-        metrics=tuple(metrics),
+        metrics=metrics,
         command=command,
         tuning=tuning or {},
         text="\n\n".join([_introduction(name, task, backbone, folder), RESULTS, *tables, story]),
@@ -152,6 +145,25 @@ def _ood_detector(classifier: Classifier, splits: Splits) -> OODDetector | None:
     if not classifier.feature_layers:
         return None
     return fit_ood_detector(classifier, splits.train, splits.validation)
+
+
+def _evaluate_sets(
+    model: keras.Model,
+    classifier: Classifier,
+    sets: dict[str, Dataset],
+    ood_detector: OODDetector | None,
+) -> tuple[tuple[Measure, ...], list[str]]:
+    """The measures of all sets, and the confusion matrix of each in Markdown."""
+    metrics: list[Measure] = []
+    tables = []
+    for label, data in sets.items():
+        probabilities = predict_files(model, data)
+        metrics += evaluate(probabilities, data.file_labels, label)
+        if ood_detector and label != "validation":
+            metrics.append(measure_ood_detector(classifier, ood_detector, data, label))
+        counts = confusion(probabilities, data.file_labels)
+        tables.append(_confusion_table(label, counts, data.classes))
+    return tuple(metrics), tables
 
 
 def _introduction(name: str, task: Task, backbone: str, folder: Path) -> str:
