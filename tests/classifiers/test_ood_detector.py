@@ -24,7 +24,7 @@ from dashboards.state.session import Session
 from dashboards.views.explain import FindingsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
-from tests.served import until
+from tests.waiting import until
 from weights_keras import ModelCard, ood_file
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.index import write_page
