@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 ifdef CUDA
-INSTALL := -e ".[test,cuda]"
+INSTALL := -e ".[all,test,lint,docs,cuda]"
 else
-INSTALL := --override requirements/cpu-overrides.txt -e ".[cpu,test]"
+INSTALL := --override requirements/cpu-overrides.txt -e ".[all,test,lint,docs,cpu]"
 endif
 
-.PHONY: setup demo serve test test-all lint bench clean
+.PHONY: setup demo serve test test-all tutorials lint docs bench clean
 
 setup: $(READY)
 
@@ -36,12 +36,22 @@ test: setup
 test-all: setup
 	$(PYTEST) -m "slow or not slow"
 
+tutorials: setup
+	$(PYTEST) -m "slow or not slow" tests/test_docs.py
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# `make docs RUN_NOTEBOOKS=1` runs the tutorials first and shows their output.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html"
 
 bench: setup
 	$(BIN)/python benchmarks/explainers.py
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo build

@@ -36,17 +36,18 @@ import numpy as np
 
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.inputs.sample import Sample, resize
 from xai_tf.sonification import (
     TimeFrequencyRegion,
     evidence_mask,
     find_regions,
-    hear,
     keep,
     mute,
     region_mask,
+    write_and_predict,
 )
 from xai_tf.sonification.masking import band_energies
 from xai_tf.statistics import wilson
@@ -75,7 +76,7 @@ class Trial:
         against: how far it rose by muting what speaks against; None if nothing does.
         singles: of the strongest regions, (share, how far the logit fell by it alone).
         areas: shares of the picture muted: by the regions, and by the draws, on average.
-        only_for, everything_but: (share of the energy, logit or None for silence).
+        supporting, remainder: (share of the energy, logit or None for silence).
     """
 
     file: str
@@ -86,8 +87,8 @@ class Trial:
     against: float | None
     singles: list[tuple[float, float]]
     areas: tuple[float, float]
-    only_for: tuple[float, float | None]
-    everything_but: tuple[float, float | None]
+    supporting: tuple[float, float | None]
+    remainder: tuple[float, float | None]
 
 
 def explained(classifier: Classifier, sample: Sample, method: str, label: int) -> Explanation:
@@ -155,13 +156,13 @@ def try_out(
     top, most = region_mask(sample, *speaking), evidence_mask(explanation)
     draws = [random_mask(sample, speaking, rng) for _ in range(DRAWS)]
     sounds = {"original": sample.sound, "top": mute(sample, top)}
-    sounds |= {"only_for": keep(sample, most), "everything_but": mute(sample, most)}
+    sounds |= {"supporting": keep(sample, most), "remainder": mute(sample, most)}
     sounds |= {f"random_{n}": mute(sample, mask) for n, mask in enumerate(draws)}
     for number, region in enumerate(found[:SINGLE]):
         sounds[f"single_{number}"] = mute(sample, region_mask(sample, region))
     if against:
         sounds["against"] = mute(sample, region_mask(sample, *against))
-    heard = hear(classifier, sounds, folder)
+    heard = write_and_predict(classifier, sounds, folder)
     weights = classifier.target(prediction.label)
     scores = {
         name: one.prediction and float(one.prediction.logits @ weights)
@@ -189,8 +190,8 @@ def try_out(
             if scores[f"single_{n}"] is not None
         ],
         (float(top.mean()), float(np.mean(draws))),
-        part("only_for"),
-        part("everything_but"),
+        part("supporting"),
+        part("remainder"),
     )
 
 
@@ -258,12 +259,12 @@ def listened(method: str, trials: list[Trial]) -> list[str]:
 
     rows = []
     for trial in (trials[0], trials[len(trials) // 2], trials[-1]):
-        (energy, alone), (rest, without) = trial.only_for, trial.everything_but
+        (energy, alone), (rest, without) = trial.supporting, trial.remainder
         rows.append(
             f"| {method} | {trial.file} | {trial.label} | {trial.score:+.2f} | {energy:.0%} "
             f"| {logit(alone)} | {rest:.0%} | {logit(without)} |"
         )
-    parts = [(t.score, *t.only_for, *t.everything_but) for t in trials]
+    parts = [(t.score, *t.supporting, *t.remainder) for t in trials]
     told = np.array([part for part in parts if None not in part])
     middle = np.median(told, axis=0)
     rows.append(

@@ -115,7 +115,7 @@ def floor(name: str) -> tuple[float, float]:
 
 
 def _passes(name: str) -> tuple[float, float]:
-    from xai_tf.classifiers.classifier import load
+    from xai_tf.classifiers.loading import load
 
     classifier = load(FOLDER / f"{MODELS[name]}.keras")
     image = classifier.read(SAMPLES / name).image[None]

@@ -28,9 +28,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
-from xai_tf.classifiers.ood_detector import SHARE, by_file, fit_detector
+from xai_tf.classifiers.loading import load
+from xai_tf.classifiers.ood_detector import SHARE, file_medians, fit_detector
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.datasets.layouts import readable_files
 from xai_tf.datasets.reading import read_folder, read_splits
@@ -182,7 +183,7 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
     )
     rng = np.random.default_rng(0)
     copies = features(
-        np.stack([augmentation.stored_otherwise(i, rng) for i in splits.train.images])
+        np.stack([augmentation.with_storage_artifacts(i, rng) for i in splits.train.images])
     )
     foreign = {k: features(pictures(data / v, size)) for k, v in OTHERS.items() if k != source}
     if source != "speech":
@@ -204,14 +205,14 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
             ("Mahalanobis, without copies", fit_detector(layer, train[layer], *held_out).distances),
             (f"nearest {NEAREST}", nearest(both)),
         ):
-            known = by_file(distance(validation[layer]), splits.validation.files)
+            known = file_medians(distance(validation[layer]), splits.validation.files)
             limit = np.quantile(known, 1 - SHARE, method="higher")
-            alarms = (by_file(distance(test[layer]), splits.test.files) > limit).mean()
+            alarms = (file_medians(distance(test[layer]), splits.test.files) > limit).mean()
             found = {k: (distance(v[layer]) > limit).mean() for k, v in foreign.items()}
             worst = min(found, key=found.__getitem__)
             stored = np.mean(
                 [
-                    (by_file(distance(v[layer]), half.files) > limit).mean()
+                    (file_medians(distance(v[layer]), half.files) > limit).mean()
                     for k, v in otherwise.items()
                     if k not in TURNED
                 ]
@@ -227,7 +228,7 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
     if ood_detector is None:
         return rows
     own = (
-        by_file(ood_detector.distances(test[ood_detector.layer]), splits.test.files)
+        file_medians(ood_detector.distances(test[ood_detector.layer]), splits.test.files)
         > ood_detector.threshold
     )
     rows["rates"].append(
@@ -241,7 +242,7 @@ def measure(name: str, data: Path) -> dict[str, list[str]]:
     cells = []
     for found in otherwise.values():
         beyond = (
-            by_file(ood_detector.distances(found[ood_detector.layer]), half.files)
+            file_medians(ood_detector.distances(found[ood_detector.layer]), half.files)
             > ood_detector.threshold
         )
         cells.append(f"{beyond.mean():.1%}")

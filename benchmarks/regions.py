@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from skimage.draw import polygon2mask
 
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.prediction import probabilities
 from xai_tf.datasets.layouts import readable_files
 from xai_tf.evaluation.classification import area_under_curve

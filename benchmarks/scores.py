@@ -34,10 +34,11 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Cost
 from xai_tf.attribution.pass_counter import FORWARD_BATCH, GRADIENT_BATCH
 from xai_tf.classifiers.backbones import build_model
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.cli.demo import SAMPLES
 from xai_tf.metrics import METRICS, score
-from xai_tf.metrics.randomization import noisy, randomised
+from xai_tf.metrics.randomization import noisy, randomised_classifier
 from xai_tf.metrics.score import plan
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -60,7 +61,7 @@ class OurWeights(metrics.ModelRandomizationStrategy):
         self._classifier = classifier
 
     def randomize(self, model):
-        model.set_weights(randomised(self._classifier, 0.25, 0).model.get_weights())
+        model.set_weights(randomised_classifier(self._classifier, 0.25, 0).model.get_weights())
         return model
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from xai_tf import load
 from xai_tf.agreement.agreement import rank_correlation
-from xai_tf.attribution.convergence import WANTED
+from xai_tf.attribution.convergence import DEFAULT_STABILITY
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier
@@ -38,7 +38,7 @@ LONGER = 10
 LIMITS = dict.fromkeys(SAMPLED, 256) | {"lime": 1024, "kernel_shap": 1024, "rise": 2048}
 HEAD = f"""
 By `benchmarks/stability.py`: {{files}} files of each test set, {{seeds}} seeds of each; runs until
-stable to {WANTED}. `says`: the stability that the runs tell of themselves (from their parts);
+stable to {DEFAULT_STABILITY}. `says`: the stability that the runs estimate (from their parts);
 `agree`: the rank correlation of the runs with each other, which that is to be; `10x`: with a run of
 another seed that is up to ten times as long, beside what is to be expected then. Medians, and in
 brackets the least and the most. Limits: {", ".join(f"{name} {n}" for name, n in LIMITS.items())}.
@@ -63,7 +63,7 @@ def measured(classifier: Classifier, sample: Sample, method: str, seeds: int) ->
             sample,
             method,
             seed=seed,
-            until_stable=WANTED,
+            until_stable=DEFAULT_STABILITY,
             settings={"num_samples": LIMITS[method]},
         )
         for seed in range(seeds)

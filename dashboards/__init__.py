@@ -1,1 +1,1 @@
-"""The web app: upload, predict, explain, compare, listen, study errors, follow a search."""
+"""The web app: upload, predict, explain, compare, listen, analyze errors, follow a search."""

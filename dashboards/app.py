@@ -1,4 +1,4 @@
-"""The page: a session and its views, put together. `panel serve dashboards/app.py` works too."""
+"""The page: a session and its views. It can also be run by `panel serve dashboards/app.py`."""
 
 from __future__ import annotations
 
@@ -45,47 +45,33 @@ TITLES = {
 
 
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
-    """A visitor's page: a session of its own on a service that all share."""
+    """A visitor's page: their own session on the shared service."""
     pn.extension("tabulator")
     session = Session(service, Uploads(uploads_folder(settings.cache), settings.limits))
-    pages = _pages(session, settings)
-    shown = {name: pn.Column(sizing_mode="stretch_width") for name in TABS}
-
-    def look(*_: Any) -> None:
-        """Build a page when it is looked at first: most visitors never see most of them."""
-        if not shown[session.tab].objects:
-            shown[session.tab].append(pages[session.tab]())
-        tabs.active = TABS.index(session.tab)
-
-    tabs = pmui.Tabs(
-        *((TITLES[name], shown[name]) for name in TABS), dynamic=True, sizing_mode="stretch_width"
-    )
-    session.param.watch(look, "tab")
-    tabs.param.watch(lambda event: setattr(session, "tab", TABS[event.new]), "active")
-    look()
+    tabs = _tabs(session, settings)
     help_view = HelpView()
     keys = Shortcuts(on_key=_keys(session, help_view))
-    opener = pmui.IconButton(icon="help", description="Help and keys")
-    opener.on_click(lambda _: help_view.show())
+    help_button = pmui.IconButton(icon="help", description="Help and keyboard shortcuts")
+    help_button.on_click(lambda _: help_view.open())
     workspace, link = session.workspace, LinkView(session=session)
     page = pmui.Page(
         title="xai-tf",
-        header=[link, opener],
+        header=[link, help_button],
         sidebar=[
             ModelView(workspace=workspace),
             InputView(workspace=workspace),
             FilesView(workspace=workspace),
         ],
         sidebar_width=340,
-        sidebar_resizable=False,  # its handle is labelled in a way that is not allowed
+        sidebar_resizable=False,  # its handle has an invalid ARIA label
         main=[NoticesView(workspace=workspace), tabs, help_view, keys],
         theme_config=THEMES,
-        # The page's own busy bar has no name that a screen reader could say; long work has ours.
+        # The template's busy bar has no accessible name; our own progress bars have one.
         sx={"& header .MuiLinearProgress-root": {"display": "none"}},
     )
-    with edit_readonly(page):  # by default Panel's, for all visitors: it also kept their pages
+    with edit_readonly(page):  # the default follows a global state, which would hold every page
         page.busy = pn.rx(False)
-    # On a phone the side lies over the page: it goes once a file was chosen there.
+    # On a phone the sidebar covers the page, so it closes once a file was chosen.
     workspace.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
     if pn.state.curdoc:
         _on_arrival(session, help_view)
@@ -93,8 +79,27 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     return page
 
 
+def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
+    """The tabs; each one is built when it is first opened, as most visitors open only a few."""
+    pages = _pages(session, settings)
+    shown = {name: pn.Column(sizing_mode="stretch_width") for name in TABS}
+    tabs = pmui.Tabs(
+        *((TITLES[name], shown[name]) for name in TABS), dynamic=True, sizing_mode="stretch_width"
+    )
+
+    def open_tab(*_: Any) -> None:
+        if not shown[session.tab].objects:
+            shown[session.tab].append(pages[session.tab]())
+        tabs.active = TABS.index(session.tab)
+
+    session.param.watch(open_tab, "tab")
+    tabs.param.watch(lambda event: setattr(session, "tab", TABS[event.new]), "active")
+    open_tab()
+    return tabs
+
+
 def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], Any]]:
-    """What builds the view of each tab, by name."""
+    """The functions that build the view of each tab, by name."""
     visitor = session.workspace.visitor
 
     def explain() -> ExplainPage:
@@ -108,7 +113,7 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
 
     def errors() -> ErrorsView:
         study = ErrorStudy(visitor, session.service.models, settings.data)
-        study.param.watch(lambda event: _look_at(session, event.new), "opened")
+        study.param.watch(lambda event: _open_in_explain(session, event.new), "open_request")
         return ErrorsView(study=study)
 
     def tuning() -> TuningView:
@@ -133,7 +138,7 @@ def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:
 
     def press(key: str) -> None:
         if key == "?":
-            help_view.show()
+            help_view.open()
         elif key in ("ArrowLeft", "ArrowRight"):
             session.workspace.step(1 if key == "ArrowRight" else -1)
         elif key.isdecimal() and 1 <= int(key) <= len(methods):
@@ -143,22 +148,22 @@ def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:
 
 
 def _on_arrival(session: Session, help_view: HelpView) -> None:
-    """Follow the link a visitor came by; without one, show how this works once."""
+    """Restore the view of a link; without one, open the help on the first visit."""
     query = urlencode(pn.state.session_args, doseq=True)
     if query:
         session.restore(query)
     elif not pn.state.cookies.get("xai_tf_seen"):
-        help_view.show()
+        help_view.open()
 
 
-def _look_at(session: Session, request: Explain | None) -> None:
-    """Open what the visitor found among the errors."""
+def _open_in_explain(session: Session, request: Explain | None) -> None:
+    """Open a file of the Errors tab in the Explain tab."""
     if request is not None:
         session.workspace.show(request.file, request.model.name)
         session.tab = "explain"
 
 
-# By `panel serve dashboards/app.py`, which has no gate, login or limits of ours.
+# Run by `panel serve dashboards/app.py`, without our request guard, login and limits.
 if pn.state.served:
     from dashboards.server.start import default_service
 

@@ -1,106 +1,161 @@
-"""The command of the web app: `serve`."""
+"""The `serve` command of the web app."""
 
 from __future__ import annotations
 
 import threading
 import webbrowser
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xai_tf.cli.app import SERVE, app
 from xai_tf.cli.console import note
-from xai_tf.cli.options import app
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, require_extra
 
 if TYPE_CHECKING:
+    from dashboards.server.settings import ServeSettings
     from dashboards.service.service import Service
 
 
-@app.command("serve")
+Host = Annotated[str, typer.Option(help="Address to listen at.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any free port.")
+]
+OpenBrowser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")]
+ModelFolders = Annotated[
+    list[Path] | None,
+    typer.Option("--models", help="Folder of additional models; can be repeated."),
+]
+DataFolders = Annotated[
+    list[Path] | None,
+    typer.Option("--data", help="Folder of labelled files for the Errors tab; can be repeated."),
+]
+SearchFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--searches",
+        help="Folder of searches for the Tuning tab; can be repeated. Default: ./searches.",
+    ),
+]
+BasicAuth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE_OR_PASSWORD",
+        envvar="XAI_TF_BASIC_AUTH",
+        help="JSON file of names and passwords, or one password for everyone. Other users of this "
+        "machine can see the command line, so a file or the variable is safer.",
+    ),
+]
+Login = Annotated[
+    bool,
+    typer.Option("--login/--no-login", help="Whether other machines need a login to connect."),
+]
+CookieSecret = Annotated[
+    str | None,
+    typer.Option(
+        envvar="XAI_TF_COOKIE_SECRET",
+        help="Secret that signs logins. Default: a new random one at each start.",
+    ),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Number of worker processes.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(help="Folder for stored answers and uploads. Default: ~/.cache/xai-tf."),
+]
+CacheSize = Annotated[float, typer.Option(min=0.001, help="Maximum size of stored answers in GB.")]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option(help="Additional name of this server, HOST or HOST:PORT; can be repeated."),
+]
+MaxUpload = Annotated[float, typer.Option(min=0.001, help="Maximum size of an upload in MB.")]
+
+
+@app.command("serve", rich_help_panel=SERVE)
 def serve_dashboard(
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 5006,
-    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
-    models: Annotated[
-        list[Path] | None, typer.Option(help="A folder of further models; may be repeated.")
-    ] = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(help="A folder of labelled files for the Errors tab; may be repeated."),
-    ] = None,
-    searches: Annotated[
-        list[Path] | None,
-        typer.Option(help="A folder of searches; may be repeated. ./searches unless given."),
-    ] = None,
-    basic_auth: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE_OR_PASSWORD",
-            envvar="XAI_TF_BASIC_AUTH",
-            help="A JSON file of names and passwords, or the password of everyone. On the command "
-            "line others on this machine can read it: better a file, or the variable.",
-        ),
-    ] = None,
-    login: Annotated[
-        bool, typer.Option("--login/--no-login", help="Let other machines in without a login.")
-    ] = True,
-    cookie_secret: Annotated[
-        str | None,
-        typer.Option(
-            envvar="XAI_TF_COOKIE_SECRET", help="Signs logins; made up at each start unless given."
-        ),
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder for answers and uploads; ~/.cache/xai-tf.")
-    ] = None,
-    cache_size: Annotated[float, typer.Option(min=0.001, help="Of the answers, in GB.")] = 2,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(help="A further name of this server, HOST or HOST:PORT; may be repeated."),
-    ] = None,
-    max_upload: Annotated[float, typer.Option(min=0.001, help="Of a file, in MB.")] = 200,
+    host: Host = "127.0.0.1",
+    port: Port = 5006,
+    browser: OpenBrowser = True,
+    models: ModelFolders = None,
+    data: DataFolders = None,
+    searches: SearchFolders = None,
+    basic_auth: BasicAuth = None,
+    login: Login = True,
+    cookie_secret: CookieSecret = None,
+    workers: Workers = 2,
+    cache: Cache = None,
+    cache_size: CacheSize = 2,
+    allow_origin: AllowOrigin = None,
+    max_upload: MaxUpload = 200,
 ) -> None:
-    """Serve the dashboard: explain, compare, study errors and searches in a browser."""
-    from dashboards.app import create_app  # now, not when the first visitor waits
-    from dashboards.server import settings as known
-    from dashboards.server.addresses import is_loopback
-    from dashboards.server.login import read_passwords
+    """Serve the dashboard: explain, compare, analyze errors and follow searches in a browser."""
+    require_extra("dashboard")
+    from dashboards.app import create_app  # imported now, so that the first visitor need not wait
     from dashboards.server.server import serve
 
-    extra = {"cookie_secret": cookie_secret} if cookie_secret else {}
-    settings = known.ServeSettings(
+    settings = _settings(
         host=host,
         port=port,
         models=tuple(models or ()),
         data=_folders(data, "--data"),
-        searches=_folders(searches, "--searches") or known.default_searches(),
-        passwords={} if basic_auth is None else read_passwords(basic_auth),
+        searches=_folders(searches, "--searches"),
+        basic_auth=basic_auth,
         open_to_all=not login,
+        cookie_secret=cookie_secret,
         workers=workers,
-        cache=(cache or known.default_cache()).absolute(),
-        cache_bytes=int(cache_size * known.GIGABYTE),
+        cache=cache,
+        cache_size=cache_size,
         origins=tuple(allow_origin or ()),
-        limits=known.limits_of(max_upload),
-        **extra,
+        max_upload=max_upload,
+    )
+    serve(settings, create_app, partial(_announce, settings, browser))
+    note("Stopped. All uploads were deleted.")
+
+
+def _settings(
+    *,
+    searches: tuple[Path, ...],
+    basic_auth: str | None,
+    cookie_secret: str | None,
+    cache: Path | None,
+    cache_size: float,
+    max_upload: float,
+    **options: Any,
+) -> ServeSettings:
+    """The settings of the server from the values of the options."""
+    from dashboards.server import settings
+    from dashboards.server.login import read_passwords
+
+    if cookie_secret:  # otherwise the settings generate one
+        options["cookie_secret"] = cookie_secret
+    return settings.ServeSettings(
+        searches=searches or settings.default_searches(),
+        passwords={} if basic_auth is None else read_passwords(basic_auth),
+        cache=(cache or settings.default_cache()).absolute(),
+        cache_bytes=int(cache_size * settings.GIGABYTE),
+        limits=settings.limits_of(max_upload),
+        **options,
     )
 
-    def ready(address: str, service: Service) -> None:
-        typer.echo(address)
-        note(f"Models: {', '.join(service.models) or 'none; give --models FOLDER'}")
-        note(f"Answers are kept in {settings.cache}, at most {cache_size:g} GB. Ctrl-C stops.")
-        if not is_loopback(host):
-            note("Passwords and files travel unencrypted. Put a proxy with TLS before this server.")
-        if browser:  # in a thread, since a browser of the terminal would hold up the server
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    serve(settings, create_app, ready)
-    note("Stopped; uploads are deleted.")
+def _announce(settings: ServeSettings, browser: bool, url: str, service: Service) -> None:
+    """Print the URL of the running server, and open it in a browser if wanted."""
+    from dashboards.server.addresses import is_loopback
+    from dashboards.server.settings import GIGABYTE
+
+    typer.echo(url)
+    note(f"Models: {', '.join(service.models) or 'none; add some with --models FOLDER'}")
+    size = settings.cache_bytes / GIGABYTE
+    note(f"Answers are stored in {settings.cache} (at most {size:g} GB). Press Ctrl-C to stop.")
+    if not is_loopback(settings.host):
+        note("Passwords and files are sent unencrypted. Put a TLS proxy in front of this server.")
+    if browser:  # in a thread, because a browser in the terminal would block the server
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
-def _folders(given: list[Path] | None, option: str) -> tuple[Path, ...]:
-    for folder in given or ():
+def _folders(folders: list[Path] | None, option: str) -> tuple[Path, ...]:
+    for folder in folders or ():
         if not folder.is_dir():
-            raise InputError(f"There is no folder {folder}. Give {option} a folder.")
-    return tuple(folder.absolute() for folder in given or ())
+            raise InputError(f"Invalid value for {option}: {folder}. Expected an existing folder.")
+    return tuple(folder.absolute() for folder in folders or ())

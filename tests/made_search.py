@@ -1,4 +1,4 @@
-"""Makes the folder of a search: KerasTuner's own oracle, with learning curves from arithmetic."""
+"""Makes a search folder with KerasTuner's own oracle, and learning curves from a formula."""
 
 import json
 import math
@@ -18,7 +18,7 @@ EVIL = "<script>alert(1)</script>"
 
 
 def curve_at(values, epoch):
-    """Cross-entropy falls with the epochs, the faster the larger the rate; small L1 costs less."""
+    """Cross-entropy falls with the epochs, faster for larger rates; a small L1 costs less."""
     speed = {1e-3: 0.8, 1e-4: 0.3, 1e-5: 0.08}[values["learning_rate"]]
     level = 0.12 if values["backbone"] == "vgg16" else 0.2
     ce = level + 0.5 * math.exp(-speed * epoch) + 0.1 * values["dropout"]
@@ -124,7 +124,7 @@ def make_search(folder, *, max_epochs=10, iterations=1, stop=None, fail=(), obje
 
 
 def export_winner(folder, trial, classes=("normal", "opacity")):
-    """What the export of a search leaves: a file of figures, and probabilities with labels."""
+    """Write what an export leaves: a file of metrics, and probabilities with labels."""
     rng, arrays = np.random.default_rng(0), {}
     for split, count in (("test", 60), ("validation", 60)):
         labels = rng.integers(0, len(classes), count)

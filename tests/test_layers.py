@@ -32,6 +32,8 @@ PACKAGES = ("weights_keras", "xai_tf", "tuning", "dashboards")
 PUBLIC_NAMES = {
     "Classifier",
     "Explanation",
+    "Question",
+    "explain_folder",
     "OODScore",
     "METHODS",
     "METRICS",

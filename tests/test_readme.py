@@ -1,8 +1,9 @@
-"""The examples in the README run as they stand, and its commands exist."""
+"""The examples in the README run as they stand; its commands and those of the docs exist."""
 
 import re
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,22 @@ from tests.conftest import ROOT, SAMPLES
 from xai_tf.attribution.methods import METHODS
 from xai_tf.cli.main import app
 
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+COMMANDS = re.compile(r"^ *(xai-tf \w.*)$", re.MULTILINE)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, page: Path = README) -> list[str]:
+    """The code of a page in a language."""
+    return re.findall(rf"^ *```{language}\n(.*?)```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Every command that a page shows."""
+    pages = [README, *sorted((ROOT / "docs").glob("*.md"))]
+    shown = [
+        line for page in pages for block in blocks("sh", page) for line in COMMANDS.findall(block)
+    ]
+    return list(dict.fromkeys(shown))
 
 
 def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
@@ -33,16 +45,13 @@ def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
     exec("\n".join(blocks("python")), {})
 
     assert (tmp_path / "why.png").stat().st_size > 10_000
-    said = capsys.readouterr().out
-    assert "beagle rather than basset" in said
-    assert "report.html" in said
+    printed = capsys.readouterr().out
+    assert "beagle rather than basset" in printed
+    assert "report.html" in printed
     assert (tmp_path / "models" / "my_dogs.keras").is_file()
 
 
-@pytest.mark.parametrize(
-    "line",
-    [line for block in blocks("sh") for line in block.splitlines() if line.startswith("xai-tf")],
-)
+@pytest.mark.parametrize("line", commands())
 def test_the_commands_and_their_options_exist(line):
     words = line.split("#")[0].split()[1:]
     usage = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"})

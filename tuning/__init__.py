@@ -1,5 +1,6 @@
-"""Search for the best head, and more, on a backbone. Importing this loads no TensorFlow."""
+"""Search for the best head on a backbone, and more. Importing this loads no TensorFlow."""
 
+from tuning.settings import ExportSettings as ExportSettings
 from tuning.settings import Plan as Plan
 from tuning.space import SEEDS as SEEDS
 from tuning.space import Parameter as Parameter

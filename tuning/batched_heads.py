@@ -1,7 +1,8 @@
-"""Train many heads at once, on the same features, in one graph.
+"""Train many heads at a time, on the same features, in one graph.
 
-What differs from trial to trial is an argument of the graph (`arithmetic`), so it is traced once
-for all trials of a kind, where Keras would trace it for each; that tracing, not arithmetic, costs.
+What differs from trial to trial is an argument of the graph (see `keras_numerics`). It is therefore
+traced once for all trials of a kind, whereas Keras traces it for each; for small heads this tracing
+takes most of the time.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning.heads import head, trial_seed
-from tuning.keras_numerics import SLOTS, Kind, judge_rows, train_epoch
-from tuning.search_folder import write_whole
+from tuning.keras_numerics import SLOTS, Kind, evaluate_rows, train_epoch
+from tuning.search_folder import write_durably
 from tuning.space import Configuration
 from tuning.trials import Epoch
 from xai_tf.errors import InputError
@@ -25,18 +26,18 @@ from xai_tf.errors import InputError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-WAVE_BYTES = 256_000_000  # of weights and slots that are trained at a time
-PARALLEL = 8  # members of a wave that may run side by side
+GROUP_BYTES = 256_000_000  # weights and slots of the heads that are trained at a time
+PARALLEL = 8  # heads of a group that may be trained in parallel
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Features with what is known of them.
+    """Features with their targets and weights.
 
     Attributes:
         features: float32 array of shape (rows, channels).
         targets: float32 array of shape (rows, logits).
-        weights: float32 array of shape (rows,): what each row counts in training.
+        weights: float32 array of shape (rows,): the weight of each row in training.
     """
 
     features: np.ndarray
@@ -46,29 +47,29 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The weights of one head, and what its optimizer remembers.
+    """The weights of one head, and the state of its optimizer.
 
     Attributes:
         arrays: kernel and bias of each dense layer, then the optimizer's slots in the same order.
-        step: updates so far.
+        step: the number of updates so far.
     """
 
     arrays: tuple[np.ndarray, ...]
     step: int
 
     def weights(self, num_layers: int) -> list[np.ndarray]:
-        """Kernel and bias of each layer, as Keras orders them."""
+        """Kernel and bias of each layer, in the order of `get_weights`."""
         return list(self.arrays[: 2 * num_layers])
 
     def save(self, path: Path) -> None:
-        """Write to `.npz`, whole or not at all."""
-        arrays = {f"array_{i:02d}": array for i, array in enumerate(self.arrays)}
+        """Write to an `.npz` file, completely or not at all."""
+        arrays: dict[str, Any] = {f"array_{i:02d}": a for i, a in enumerate(self.arrays)}
 
         def write(scratch: Path) -> None:
             with scratch.open("wb") as file:
                 np.savez(file, step=self.step, **arrays)
 
-        write_whole(path, write)
+        write_durably(path, write)
 
     @staticmethod
     def load(path: Path) -> State:
@@ -81,21 +82,20 @@ class State:
             with path.open("rb") as file, np.load(file) as stored:
                 names = sorted(name for name in stored.files if name != "step")
                 return State(tuple(stored[name] for name in names), int(stored["step"]))
-        except Exception as error:  # zip, zlib and numpy raise many things on a damaged file
+        except Exception as error:  # zip, zlib and numpy raise many errors for a damaged file
             raise InputError(
-                f"{path} cannot be read ({error}). Restore it, or start the search under another "
-                "name."
+                f"Cannot read {path}: {error}. Restore it, or start the search under another name."
             ) from error
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One trial of a wave.
+    """One head of a group that is trained together.
 
     Attributes:
-        config: what it is.
-        state: where it starts.
-        seed: of its dropout.
+        config: its configuration.
+        state: its weights at the start.
+        seed: the random seed of its dropout.
     """
 
     config: Configuration
@@ -104,27 +104,27 @@ class Member:
 
 
 def initial_state(config: Configuration, num_channels: int, num_logits: int, seed: int) -> State:
-    """The weights Keras gives a new head, and an optimizer that remembers nothing."""
+    """The initial weights that Keras gives a head, with a new optimizer."""
     weights = head(config, (num_channels,), num_logits, trial_seed(seed, config)).get_weights()
     slots = [np.zeros_like(w) for _ in range(SLOTS[config.optimizer]) for w in weights]
     return State((*weights, *slots), 0)
 
 
-def together(members: Sequence[Member], num_logits: int) -> list[list[int]]:
-    """Part members into groups that are trained at once: one kind, the same widths, not too many.
+def group_members(members: Sequence[Member], num_logits: int) -> list[list[int]]:
+    """Split members into groups of one kind and the same widths, of at most `GROUP_BYTES`.
 
     Returns:
-        Positions in `members`.
+        Each group as positions in `members`.
     """
-    groups: dict[Any, list[list[int]]] = {}
+    by_shape: dict[Any, list[list[int]]] = {}
     for position, member in enumerate(members):
         widths = tuple(dense.units for dense in member.config.dense)
-        found = groups.setdefault((Kind.of(member.config, num_logits), widths), [[]])
+        groups = by_shape.setdefault((Kind.of(member.config, num_logits), widths), [[]])
         size = sum(array.nbytes for array in member.state.arrays)
-        if found[-1] and (len(found[-1]) + 1) * size > WAVE_BYTES:
-            found.append([])
-        found[-1].append(position)
-    return [group for parts in groups.values() for group in parts]
+        if groups[-1] and (len(groups[-1]) + 1) * size > GROUP_BYTES:
+            groups.append([])
+        groups[-1].append(position)
+    return [group for groups in by_shape.values() for group in groups]
 
 
 def train_heads(
@@ -136,46 +136,47 @@ def train_heads(
     batch_size: int,
     seed: int,
 ) -> Iterator[list[tuple[Epoch, Callable[[], State]]]]:
-    """Train members of one kind and the same widths, from epoch to epoch.
+    """Train a group of members, epoch by epoch.
 
     Args:
-        members: what is trained.
-        train, validation: the rows.
+        members: heads of one kind and the same widths, see `group_members`.
+        train: the training rows.
+        validation: the validation rows.
         epochs: the epochs to train, counted from 0.
-        batch_size: rows a step.
-        seed: of the order of the rows, which is the same for all.
+        batch_size: rows per step.
+        seed: random seed of the order of the rows, which is the same for all members.
 
     Yields:
-        For each epoch, for each member, what it measured (not a number where it broke down), and a
-        function that fetches its weights as they are then.
+        For each epoch a list with one entry per member: its metrics (NaN where training diverged),
+        and a function that returns its weights after this epoch.
     """
     import tensorflow as tf
 
     kind = Kind.of(members[0].config, train.targets.shape[1])
-    run = _functions(kind, batch_size)
+    run = _graphs(kind, batch_size)
     settings, state = _settings(members), _stack(members)
     steps = tf.constant([float(member.state.step) for member in members])
-    tensors = [tf.constant(a) for a in (train.features, train.targets, train.weights)]
-    held_out = [tf.constant(a) for a in (validation.features, validation.targets)]
+    training_rows = [tf.constant(a) for a in (train.features, train.targets, train.weights)]
+    validation_rows = [tf.constant(a) for a in (validation.features, validation.targets)]
     for epoch in epochs:
         start = time.perf_counter()
         draw = tf.constant([seed, epoch])
-        state, steps, measured = run.epoch(state, steps, settings, tensors, draw)
-        judged = run.judge(state, settings, held_out)
-        columns = [np.asarray(column) for column in (*measured, *judged)]
+        state, steps, train_metrics = run.train(state, steps, settings, training_rows, draw)
+        validation_metrics = run.evaluate(state, settings, validation_rows)
+        columns = [np.asarray(column) for column in (*train_metrics, *validation_metrics)]
         seconds = (time.perf_counter() - start) / len(members)
         yield [
             (
                 _epoch(epoch, [float(column[k]) for column in columns], seconds),
-                _Fetch(state, steps, k),
+                _StateAt(state, steps, k),
             )
             for k in range(len(members))
         ]
 
 
 @dataclass(frozen=True, eq=False)
-class _Fetch:
-    """Takes one member's weights out of the stack when they are wanted."""
+class _StateAt:
+    """Takes the weights of one member out of the stack, only when they are needed."""
 
     state: list[tf.Tensor]
     steps: tf.Tensor
@@ -189,7 +190,14 @@ class _Fetch:
 def _epoch(number: int, columns: list[float], seconds: float) -> Epoch:
     loss, ce, accuracy, val_ce, val_accuracy, penalty = columns
     return Epoch(
-        number + 1, loss, val_ce + penalty, ce, val_ce, accuracy, val_accuracy, round(seconds, 4)
+        epoch=number + 1,
+        loss=loss,
+        val_loss=val_ce + penalty,
+        ce=ce,
+        val_ce=val_ce,
+        accuracy=accuracy,
+        val_accuracy=val_accuracy,
+        seconds=round(seconds, 4),
     )
 
 
@@ -201,7 +209,7 @@ def _stack(members: Sequence[Member]) -> list[tf.Tensor]:
 
 
 def _settings(members: Sequence[Member]) -> list[tf.Tensor]:
-    """Of each member what `arithmetic` takes: rate, dropout and its scale, L1, L2, seed."""
+    """The settings of all members, stacked, in the order of `keras_numerics`."""
     import tensorflow as tf
 
     configs = [member.config for member in members]
@@ -218,14 +226,14 @@ def _settings(members: Sequence[Member]) -> list[tf.Tensor]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Functions:
-    epoch: Callable[..., Any]
-    judge: Callable[..., Any]
+class _Graphs:
+    train: Callable[..., Any]
+    evaluate: Callable[..., Any]
 
 
 @lru_cache(maxsize=32)
-def _functions(kind: Kind, batch_size: int) -> _Functions:
-    """The graphs of a kind, for any number of members, of any width."""
+def _graphs(kind: Kind, batch_size: int) -> _Graphs:
+    """The traced functions of a kind, for any number of members of any width."""
     import tensorflow as tf
 
     spec, ints = tf.TensorSpec, tf.int32
@@ -244,25 +252,25 @@ def _functions(kind: Kind, batch_size: int) -> _Functions:
             spec([2], ints),
         ],
     )
-    def epoch(state: Any, steps: Any, settings: Any, rows: Any, draw: Any) -> Any:
-        def train(member: Any) -> Any:
-            return train_epoch(kind, *member, rows, draw, batch_size)
+    def train(state: Any, steps: Any, settings: Any, rows: Any, draw: Any) -> Any:
+        def train_one(member: tuple[Any, Any, Any]) -> Any:
+            return train_epoch(kind, member[0], member[1], member[2], rows, draw, batch_size)
 
-        # The members of a wave run side by side where there are cores for it.
+        # Members are trained in parallel as far as there are cores.
         return tf.map_fn(
-            train,
+            train_one,
             (state, steps, settings),
             parallel_iterations=PARALLEL,
             fn_output_signature=(one, spec([]), [spec([])] * 3),
         )
 
     @tf.function(jit_compile=False, input_signature=[state_spec, settings_spec, rows_spec])
-    def judge(state: Any, settings: Any, rows: Any) -> Any:
+    def evaluate(state: Any, settings: Any, rows: Any) -> Any:
         return tf.map_fn(
-            lambda member: judge_rows(kind, *member, rows),
+            lambda member: evaluate_rows(kind, member[0], member[1], rows),
             (state, settings),
             parallel_iterations=PARALLEL,
             fn_output_signature=[spec([])] * 3,
         )
 
-    return _Functions(epoch, judge)
+    return _Graphs(train, evaluate)

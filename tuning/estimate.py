@@ -1,4 +1,4 @@
-"""What a search will take of time and of the disk, before it begins."""
+"""How much time and disk space a search will take, before it begins."""
 
 from __future__ import annotations
 
@@ -9,108 +9,100 @@ import numpy as np
 
 from tuning import heads
 from tuning.batched_heads import Member, Rows, initial_state, train_heads
-from tuning.features import missing_rows
+from tuning.settings import Mode
 from tuning.space import Configuration, configuration
 from xai_tf.training.train import features
 
 if TYPE_CHECKING:
     import keras
 
-    from tuning.data import TrainingData
+    from tuning.networks import Networks
+
+BYTES_PER_VALUE = 4  # float32
+STATES_PER_WEIGHT = 3  # a stored trial holds each weight and up to two optimizer slots
 
 
-def estimate_seconds(training_data: TrainingData, num_epochs: int) -> tuple[float, float]:
-    """(features, search), from one measured batch of the largest configuration."""
-    config = largest(training_data)
-    if training_data.study.mode[0] == "whole":
-        return 0.0, num_epochs * _epoch_seconds(training_data, config)
+def estimate_seconds(networks: Networks, num_epochs: int) -> tuple[float, float]:
+    """Seconds for extracting features and for the search, from one measured batch of each.
+
+    The search is measured with the largest configuration.
+    """
     extraction = 0.0
-    for backbone in training_data.study.backbones:
-        cut = training_data.cut(backbone)
-        if cut is None:
-            continue
-        lower = heads.lower_part(training_data.base(backbone), cut)
-        pooled = training_data.study.mode[0] == "waves" and not training_data.needs_maps
-        rows = sum(
-            missing_rows(lower, copies, pooled, training_data.cache)
-            for copies in (training_data.train, training_data.validation_rows)
-        )
-        extraction += rows * _row_seconds(lower, training_data.train.images(0, 8)) if rows else 0
-    return extraction, num_epochs * _epoch_seconds(training_data, config)
+    for backbone in networks.data.study.backbones:
+        rows = networks.num_missing(backbone)
+        if rows:
+            images = networks.data.train.images(0, 8)
+            extraction += rows * _seconds_per_row(networks.lower(backbone), images)
+    return extraction, num_epochs * _seconds_per_epoch(networks, largest(networks))
 
 
-def estimate_bytes(training_data: TrainingData, num_trials: int) -> int:
-    """Room for features that are not there yet, and for every trial's weights."""
-    config, total = largest(training_data), 0
-    base = training_data.base(config.backbone)
-    top = heads.head(config, base.output_shape[1:], training_data.num_logits, 1)
+def estimate_bytes(networks: Networks, num_trials: int) -> int:
+    """Disk space for features that are not cached yet, and for the weights of all trials."""
+    config, total = largest(networks), 0
+    base = networks.base(config.backbone)
+    top = heads.head(config, base.output_shape[1:], networks.data.num_logits, 1)
     trained = top.count_params()
-    for backbone in training_data.study.backbones:
-        cut = training_data.cut(backbone)
-        if cut is None:
-            trained = max(trained, training_data.base(backbone).count_params() + top.count_params())
+    for backbone in networks.data.study.backbones:
+        lower = networks.lower(backbone)
+        if lower is None:
+            trained = max(trained, networks.base(backbone).count_params() + top.count_params())
             continue
-        lower = heads.lower_part(training_data.base(backbone), cut)
-        pooled = training_data.study.mode[0] == "waves" and not training_data.needs_maps
-        shape = lower.output_shape[-1:] if pooled else lower.output_shape[1:]
-        for copies in (training_data.train, training_data.validation_rows):
-            rows = missing_rows(lower, copies, pooled, training_data.cache)
-            total += rows * int(np.prod(shape)) * 4
-    return total + num_trials * trained * 12
+        shape = lower.output_shape[-1:] if networks.stores_means else lower.output_shape[1:]
+        total += networks.num_missing(backbone) * int(np.prod(shape)) * BYTES_PER_VALUE
+    return total + num_trials * trained * STATES_PER_WEIGHT * BYTES_PER_VALUE
 
 
-def largest(training_data: TrainingData) -> Configuration:
-    """The configuration that costs most: the highest value of every number."""
+def largest(networks: Networks) -> Configuration:
+    """The most expensive configuration: the highest value of every number."""
+    study = networks.data.study
     highest = {
         name: max(p.values) if p.values else p.high
-        for name, p in training_data.study.full_space.items()
+        for name, p in study.full_space.items()
         if not isinstance((p.values or (0,))[0], str)
     }
     names = {
         name: p.values[0]
-        for name, p in training_data.study.full_space.items()
+        for name, p in study.full_space.items()
         if p.values and isinstance(p.values[0], str)
     }
-    if training_data.needs_maps:
+    if networks.needs_maps:
         names["pooling"] = "flatten"
-    return configuration(training_data.study.fixed | names | highest)
+    return configuration(study.fixed | names | highest)
 
 
-def _epoch_seconds(training_data: TrainingData, config: Configuration) -> float:
-    if training_data.study.mode[0] != "waves":
-        return _network_epoch_seconds(training_data, config)
-    shape = training_data.base(config.backbone).output_shape
+def _seconds_per_epoch(networks: Networks, config: Configuration) -> float:
+    data = networks.data
+    if data.study.mode != Mode.BATCHED_HEADS:
+        return _seconds_per_network_epoch(networks, config)
+    shape = networks.base(config.backbone).output_shape
     channels = shape[-1] if config.pooling == "average" else int(np.prod(shape[1:]))
-    rng = np.random.default_rng(0)
-    few = min(len(training_data.train), 4 * training_data.study.batch_size)
+    few = min(len(data.train), 4 * data.study.batch_size)
     rows = Rows(
-        rng.random((few, channels), np.float32),
-        training_data.targets(training_data.train.labels[:few]),
+        np.random.default_rng(0).random((few, channels), np.float32),
+        data.targets(data.train.labels[:few]),
         np.ones(few, np.float32),
     )
-    member = Member(config, initial_state(config, channels, training_data.num_logits, 1), 1)
+    member = Member(config, initial_state(config, channels, data.num_logits, 1), 1)
     epochs = train_heads(
-        [member], rows, rows, epochs=range(3), seed=1, batch_size=training_data.study.batch_size
+        [member], rows, rows, epochs=range(3), seed=1, batch_size=data.study.batch_size
     )
-    *_, ((last, _),) = epochs
-    return last.seconds * len(training_data.train) / few
+    *_, ((last, _),) = epochs  # the first ones include tracing
+    return last.seconds * len(data.train) / few
 
 
-def _network_epoch_seconds(training_data: TrainingData, config: Configuration) -> float:
-    _, model = training_data.build(config)
-    size = training_data.study.batch_size
-    shape = (size, *model.input_shape[1:])
-    inputs = np.zeros(shape, np.float32)
-    outputs = training_data.targets(np.zeros(size, int))
+def _seconds_per_network_epoch(networks: Networks, config: Configuration) -> float:
+    data, size = networks.data, networks.data.study.batch_size
+    _, model = networks.build(config)
+    inputs = np.zeros((size, *model.input_shape[1:]), np.float32)
+    outputs = data.targets(np.zeros(size, int))
     model.train_on_batch(inputs, outputs)
     start = time.perf_counter()
     model.train_on_batch(inputs, outputs)
-    return (time.perf_counter() - start) * (
-        training_data.steps + len(training_data.validation_rows) / size / 3
-    )
+    # A validation batch, without the backward pass, takes about a third of a training batch.
+    return (time.perf_counter() - start) * (data.steps + len(data.validation) / size / 3)
 
 
-def _row_seconds(lower: keras.Model, images: np.ndarray) -> float:
+def _seconds_per_row(lower: keras.Model, images: np.ndarray) -> float:
     import tensorflow as tf
 
     run = tf.function(lower, jit_compile=False)

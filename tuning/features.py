@@ -1,152 +1,90 @@
-"""What the frozen part of a backbone makes of the images: computed once, kept on disk in shards.
+"""The features of the frozen part of a backbone: computed once, cached on disk in shards.
 
-A cache is a folder, named by a hash of the layers and weights; its shards are `.npz` files with
-the features of up to `SHARD` rows and a key for each row: a hash of its pixels and of what changed
-them. So it serves every split, seed and label, and photos that are added cost only themselves. A
-shard is whole or not there, and checked by the CRC of its archive: a kill loses at most one, a
-damaged one is computed again, and several processes may fill one cache.
+A cache is a folder, named by a hash of layers and weights. Its shards are `.npz` files with the
+features of up to `SHARD` rows, and with a key for each row: a hash of its pixels and of how they
+were augmented. A cache therefore serves every split, seed and label, and after adding photos only
+the new ones are computed. A shard is written completely or not at all, and checked by the CRC of
+its archive: a killed process loses at most one shard, a damaged one is computed again, and several
+processes may fill the same cache.
 """
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuning.search_folder import write_whole
-from xai_tf.datasets.dataset import Dataset
-from xai_tf.inputs import audio, augmentation
-from xai_tf.inputs.sample import Sample
-from xai_tf.inputs.task import Task
+from tuning.augmented_rows import AugmentedRows
+from tuning.search_folder import write_durably
+from xai_tf.progress import Progress
 from xai_tf.training.train import features
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
-SHARD = 64
-BATCH = 16  # larger batches fall out of a processor's cache
-Report = Callable[[str, int, int], None]
-Known = dict[str, tuple[Path, int]]
-
-
-@dataclass(frozen=True, eq=False)
-class Copies:
-    """A fixed number of copies of each row: the image as it is, then changed ones.
-
-    The changes of a row are drawn from the seed, its own pixels and the number of the copy, so they
-    are the same wherever it stands.
-
-    Attributes:
-        data: the rows.
-        count: copies of each, the first unchanged.
-        task: whose `augment` changes them.
-        seed: of the changes.
-    """
-
-    data: Dataset
-    count: int
-    task: Task
-    seed: int
-
-    def __len__(self) -> int:
-        return len(self.data.labels) * self.count
-
-    @property
-    def labels(self) -> np.ndarray:
-        return np.tile(self.data.labels, self.count)
-
-    def images(self, first: int, last: int) -> np.ndarray:
-        """Rows first to last as uint8 images: all rows as they are, then all of the second copy."""
-        return np.stack([self.image(number) for number in range(first, last)])
-
-    @cached_property
-    def keys(self) -> list[str]:
-        """For each row a hash of its pixels and of what changes them."""
-        code = hashlib.sha256("".join(map(inspect.getsource, (augmentation, audio))).encode())
-        changes = [
-            json.dumps([copy, self.seed, self.task.name, code.hexdigest()]) if copy else ""
-            for copy in range(self.count)
-        ]
-        pixels = [hashlib.sha256(np.ascontiguousarray(image)) for image in self.data.images]
-        return [_with(found, change) for change in changes for found in pixels]
-
-    def image(self, number: int) -> np.ndarray:
-        """A row as a uint8 image."""
-        copy, row = divmod(number, len(self.data.labels))
-        image = self.data.images[row]
-        if copy == 0:
-            return image
-        own = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:4])
-        return changed(
-            self.task, self.data.sample(row), np.random.default_rng([self.seed, own, copy])
-        )
-
-
-def changed(task: Task, sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """A sample's image, augmented: uint8."""
-    return np.rint(np.clip(task.augment(sample, rng), 0, 1) * 255).astype(np.uint8)
+SHARD = 64  # rows
+BATCH = 16  # rows; larger batches do not fit into a CPU's cache
+Locations = dict[str, tuple[Path, int]]  # by key: the shard, and the position in it
 
 
 def cached_features(
-    lower: keras.Model, copies: Copies, pooled: bool, root: Path, report: Report
+    lower: keras.Model, rows: AugmentedRows, pooled: bool, root: Path, progress: Progress
 ) -> np.ndarray:
-    """Features of every row, from the disk where they are there.
+    """Features of every row, read from the cache as far as they are there.
 
     Args:
-        lower: the frozen part, RGB in [0, 1] to features.
-        copies: the rows.
-        pooled: whether only the means of the feature maps are kept.
-        root: where caches are.
-        report: called with (what, rows done, rows in all).
+        lower: the frozen part of the network, RGB in [0, 1] to features.
+        rows: the rows.
+        pooled: whether to store the means of the feature maps instead of the maps.
+        root: the folder of all caches.
+        progress: is called with rows done, rows in all, and a text.
 
     Returns:
         float32 array of shape (rows, ...).
     """
     folder = root / cache_key(lower, pooled)
     folder.mkdir(parents=True, exist_ok=True)
-    known = _read_keys(folder)
-    missing = _missing(copies, known)
-    run = _pass(lower, pooled) if missing else None
+    locations = _read_locations(folder)
+    missing = _missing(rows, locations)
+    run = _traced(lower, pooled) if missing else None
     for done in range(0, len(missing), SHARD):
-        report(f"features of {lower.name}", done, len(missing))
-        rows = missing[done : done + SHARD]
-        values = features(run, np.stack([copies.image(row) for row in rows]), BATCH)
-        path = _write_shard(folder, [copies.keys[row] for row in rows], values)
-        known |= {copies.keys[row]: (path, place) for place, row in enumerate(rows)}
-    report(f"features of {lower.name}", len(missing), len(missing))
-    return _gather(copies.keys, known)
+        progress(done, len(missing), f"features of {lower.name}")
+        chosen = missing[done : done + SHARD]
+        values = features(run, np.stack([rows.image(row) for row in chosen]), BATCH)
+        path = _write_shard(folder, [rows.keys[row] for row in chosen], values)
+        locations |= {rows.keys[row]: (path, place) for place, row in enumerate(chosen)}
+    progress(len(missing), len(missing), f"features of {lower.name}")
+    return _gather(rows.keys, locations)
 
 
-def missing_rows(lower: keras.Model, copies: Copies, pooled: bool, root: Path) -> int:
-    """How many rows are not on the disk yet."""
-    return len(_missing(copies, _read_keys(root / cache_key(lower, pooled))))
+def num_missing(lower: keras.Model, rows: AugmentedRows, pooled: bool, root: Path) -> int:
+    """The number of rows whose features are not in the cache yet."""
+    return len(_missing(rows, _read_locations(root / cache_key(lower, pooled))))
 
 
 def cache_key(lower: keras.Model, pooled: bool) -> str:
-    """The name of a cache: a hash of all that decides the features but the image."""
-    found = hashlib.sha256(json.dumps([model_digest(lower), pooled]).encode())
-    return f"{lower.name}-{found.hexdigest()[:16]}"
+    """The name of a cache: a hash of everything but the image that decides the features."""
+    digest = hashlib.sha256(json.dumps([model_digest(lower), pooled]).encode())
+    return f"{lower.name}-{digest.hexdigest()[:16]}"
 
 
 def model_digest(model: keras.Model) -> str:
     """A hash of a model's layers and weights."""
     layers = [[type(layer).__name__, layer.name] for layer in model.layers]
     shapes = [list(map(str, weight.shape)) for weight in model.weights]
-    found = hashlib.sha256(json.dumps([layers, shapes, model.input_shape[1:]]).encode())
+    digest = hashlib.sha256(json.dumps([layers, shapes, model.input_shape[1:]]).encode())
     for weight in model.get_weights():
-        found.update(np.ascontiguousarray(weight))
-    return found.hexdigest()
+        digest.update(np.ascontiguousarray(weight).data)
+    return digest.hexdigest()
 
 
-def _pass(lower: keras.Model, pooled: bool) -> Callable[..., object]:
-    """One traced pass for every batch; a model called as it is runs layer by layer, slower."""
+def _traced(lower: keras.Model, pooled: bool) -> Callable[..., object]:
+    """One traced function for all batches; a model called directly runs layer by layer, slower."""
     import tensorflow as tf
 
     spec = tf.TensorSpec([None, *lower.input_shape[1:]], tf.float32)
@@ -159,45 +97,41 @@ def _pass(lower: keras.Model, pooled: bool) -> Callable[..., object]:
     return lambda images, training: run(images)
 
 
-def _with(found: Any, change: str) -> str:
-    found = found.copy()
-    found.update(change.encode())
-    return found.hexdigest()[:32]
+def _missing(rows: AugmentedRows, locations: Locations) -> list[int]:
+    """Of each key without features, the first row that has it."""
+    first = {key: row for row, key in reversed(list(enumerate(rows.keys)))}
+    return sorted(row for key, row in first.items() if key not in locations)
 
 
-def _missing(copies: Copies, known: Known) -> list[int]:
-    """The first row of each key that is not known."""
-    first = {key: row for row, key in reversed(list(enumerate(copies.keys)))}
-    return sorted(row for key, row in first.items() if key not in known)
-
-
-def _read_keys(folder: Path) -> Known:
-    """Where the features of each key are: shard and place in it. Damaged shards are removed."""
-    known: Known = {}
+def _read_locations(folder: Path) -> Locations:
+    """Where the features of each key are. Damaged shards are removed."""
+    locations: Locations = {}
     for path in sorted(folder.glob("*.npz")):
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as shard:
                 keys, count = shard["keys"].tolist(), len(shard["features"])
-            known |= {key: (path, place) for place, key in enumerate(keys[:count])}
-        except Exception:  # zip, zlib and numpy raise many things on a damaged file
+            locations |= {key: (path, place) for place, key in enumerate(keys[:count])}
+        except Exception:  # zip, zlib and numpy raise many errors for a damaged file
             path.unlink(missing_ok=True)
-    return known
+    return locations
 
 
-def _gather(keys: list[str], known: Known) -> np.ndarray:
+def _gather(keys: list[str], locations: Locations) -> np.ndarray:
     """The features of the keys, in their order."""
-    wanted: dict[Path, list[tuple[int, int]]] = {}
+    by_shard: dict[Path, list[tuple[int, int]]] = {}
     for row, key in enumerate(keys):
-        path, place = known[key]
-        wanted.setdefault(path, []).append((row, place))
-    values = None
-    for path, pairs in wanted.items():
+        path, place = locations[key]
+        by_shard.setdefault(path, []).append((row, place))
+    values: np.ndarray | None = None
+    for path, pairs in by_shard.items():
         with np.load(path, allow_pickle=False) as shard:
-            found = shard["features"]
+            stored = shard["features"]
         if values is None:
-            values = np.empty((len(keys), *found.shape[1:]), np.float32)
+            values = np.empty((len(keys), *stored.shape[1:]), np.float32)
         rows, places = map(list, zip(*pairs, strict=True))
-        values[rows] = found[places]
+        values[rows] = stored[places]
+    if values is None:
+        raise ValueError("there are no rows")
     return values
 
 
@@ -208,5 +142,5 @@ def _write_shard(folder: Path, keys: list[str], values: np.ndarray) -> Path:
         with scratch.open("wb") as file:
             np.savez(file, keys=np.array(keys), features=values)
 
-    write_whole(path, write)
+    write_durably(path, write)
     return path

@@ -1,4 +1,4 @@
-"""From a configuration to a model: a head on a backbone, what of it is trained, and how."""
+"""From a configuration to a model: a head on a backbone, its trainable layers, its optimizer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuning.space import Configuration
 from xai_tf.classifiers.graph import cut_points, flatten, tensors, upper_part
 from xai_tf.classifiers.preprocessing import PREPROCESSING
 from xai_tf.errors import ModelError
-from xai_tf.training.train import quicken
+from xai_tf.training.train import lower_momentum
 
 if TYPE_CHECKING:
     import keras
@@ -21,9 +21,9 @@ CE, ACCURACY = "ce", "accuracy"
 
 
 def trial_seed(seed: int, config: Configuration) -> int:
-    """The seed of a trial: the same wherever and whenever the configuration is trained.
+    """The seed of a trial: the same wherever and whenever its configuration is trained.
 
-    KerasTuner clears Keras' own seed before each build, so one set at the start does not last.
+    It must be set before each build, because KerasTuner resets Keras' own seed there.
     """
     text = json.dumps([seed, config.to_dict()], sort_keys=True)
     return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16) + 1
@@ -35,10 +35,10 @@ def head(
     """Build a head: features of `shape` (without the batch) to logits.
 
     Args:
-        config: its layers.
-        shape: (height, width, channels) of feature maps, or (channels,) of pooled ones.
+        config: the layers of the head.
+        shape: (height, width, channels) of feature maps, or (channels,) of pooled features.
         num_logits: 1 for two classes, else the number of classes.
-        seed: of the weights and of dropout.
+        seed: random seed of the weights and of dropout.
     """
     import keras
 
@@ -61,7 +61,7 @@ def head(
 
 
 def _dropout(rate: float, number: int, seed: int | None) -> keras.layers.Layer:
-    """Each layer draws from a seed of its own, or all would drop alike."""
+    """A dropout layer with its own seed; with the same seed, all layers would drop alike."""
     import keras
 
     return keras.layers.Dropout(
@@ -80,21 +80,22 @@ def unfrozen_layers(base: keras.Model, count: int) -> list[str]:
     """The names of the last `count` layers of a backbone (-1: all of them).
 
     Raises:
-        ModelError: it has fewer.
+        ModelError: the backbone has fewer layers.
     """
-    names = [layer.name for layer in base.layers]
-    own = names[names.index(PREPROCESSING) + 1 :]
-    if count > len(own):
+    all_names = [layer.name for layer in base.layers]
+    names = all_names[all_names.index(PREPROCESSING) + 1 :]
+    if count > len(names):
         raise ModelError(
-            f"{base.name!r} has {len(own)} layers; {count} cannot be unfrozen. Take -1 for all."
+            f"Cannot unfreeze {count} layers of {base.name!r}: it has {len(names)}. Use -1 to "
+            "unfreeze all."
         )
-    return own if count < 0 else own[len(own) - count :] if count else []
+    return names if count < 0 else names[len(names) - count :] if count else []
 
 
 def deepest_cut(base: keras.Model, unfrozen: int) -> str | None:
-    """The last layer whose output is the same in every epoch; None where all of it is trained.
+    """The last layer whose output is the same in every epoch; None where all layers are trained.
 
-    With nothing unfrozen it is the output of the backbone.
+    With no layer unfrozen it is the output of the backbone.
     """
     names = list(tensors(base))
     trained = unfrozen_layers(base, unfrozen)
@@ -104,42 +105,44 @@ def deepest_cut(base: keras.Model, unfrozen: int) -> str | None:
 
 
 def lower_part(base: keras.Model, cut: str) -> keras.Model:
-    """The part of a flat backbone up to a cut."""
+    """The part of a flat backbone up to the layer `cut`."""
     import keras
 
     return keras.Model(base.inputs[0], tensors(base)[cut], name=f"{base.name}_to_{cut}")
 
 
 def set_trainable(model: keras.Model, base: keras.Model, count: int, train_norm: bool) -> None:
-    """Freeze all of the backbone in `model` but its last `count` layers.
+    """Freeze the layers of the backbone in `model`, except the last `count`.
 
     Args:
         model: a whole model or the upper part of one.
         base: the backbone by itself, for the names of its layers.
         count: as for `unfrozen_layers`.
         train_norm: whether batch normalisation is trained too, as in a network without
-            pretrained weights. Else it stays as it was pretrained.
+            pretrained weights; otherwise it keeps its pretrained state.
     """
     import keras
 
-    own, trained = {layer.name for layer in base.layers}, set(unfrozen_layers(base, count))
+    backbone = {layer.name for layer in base.layers}
+    unfrozen = set(unfrozen_layers(base, count))
     for layer in model.layers:
-        if layer.name in own:
+        if layer.name in backbone:
             norm = isinstance(layer, keras.layers.BatchNormalization)
-            layer.trainable = layer.name in trained and (train_norm or not norm)
+            layer.trainable = layer.name in unfrozen and (train_norm or not norm)
             if norm and layer.trainable:
-                quicken(layer)
+                lower_momentum(layer)
 
 
 def compile_model(model: keras.Model, config: Configuration) -> None:
-    """Compile for training on logits: cross-entropy, with itself and accuracy as metrics.
+    """Compile a model that puts out logits, with cross-entropy as loss.
 
-    The optimizer is built at once, or its state would not be loaded into a trial that continues
-    another. XLA costs more than it saves on a processor.
+    The metrics are cross-entropy (the loss without penalties) and accuracy. The optimizer is
+    built at once, or its state would not be loaded into a trial that continues another. XLA is
+    off, because on a CPU it costs more than it saves.
     """
     import keras
 
-    kinds = {
+    optimizers = {
         "adam": keras.optimizers.Adam,
         "adamw": keras.optimizers.AdamW,
         "rmsprop": keras.optimizers.RMSprop,
@@ -149,35 +152,35 @@ def compile_model(model: keras.Model, config: Configuration) -> None:
     losses, metrics = keras.losses, keras.metrics
     loss = losses.BinaryCrossentropy if binary else losses.CategoricalCrossentropy
     entropy = metrics.BinaryCrossentropy if binary else metrics.CategoricalCrossentropy
-    # The word "accuracy" would compare a logit with 0.5.
-    right = (
+    # Keras' own "accuracy" would compare a logit with 0.5.
+    accuracy = (
         metrics.BinaryAccuracy(ACCURACY, threshold=0.0)
         if binary
         else metrics.CategoricalAccuracy(ACCURACY)
     )
     model.compile(
-        kinds[config.optimizer](config.learning_rate),
+        optimizers[config.optimizer](config.learning_rate),
         loss(from_logits=True),
-        metrics=[entropy(CE, from_logits=True), right],
+        metrics=[entropy(CE, from_logits=True), accuracy],
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
 
 
 def targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
-    """What the logits are compared with: float32 of shape (rows, logits)."""
+    """Training targets of the logits: float32 array of shape (rows, logits)."""
     if num_logits == 1:
         return labels[:, None].astype(np.float32)
     return np.eye(num_logits, dtype=np.float32)[labels]
 
 
 def count_logits(classes: tuple[str, ...]) -> int:
-    """One for two classes, else one a class."""
+    """The number of logits: 1 for two classes, else one per class."""
     return 1 if len(classes) == 2 else len(classes)
 
 
 def set_dropout_step(model: keras.Model, seed: int, step: int) -> None:
-    """Let dropout draw as it would after `step` batches since the start of the first trial."""
+    """Set dropout's random state to that after `step` batches, so that training continues."""
     for layer in model.layers:
         if layer.name.startswith("dropout_") and layer.rate:
             layer.seed_generator.state.assign([seed + int(layer.name.split("_")[1]), step])

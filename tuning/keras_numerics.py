@@ -1,11 +1,12 @@
-"""The arithmetic of training one head, operation by operation that of Keras on `heads.head`.
+"""The training step of one head, operation by operation that of Keras on `heads.head`.
 
-The same initial weights, order of rows, dropout and update rules, and the same TensorFlow
-operations on the same shapes, so that both round alike and the weights are equal to the last bit.
-(With members stacked into one product, roundings apart grew in ten epochs, under a strong L1
-penalty, to a hundredth of the loss.) Unlike in Keras, everything but the `Kind` is an argument.
+Initial weights, order of rows, dropout and update rules are those of Keras, and so are the
+TensorFlow operations and their shapes; therefore both round alike and the weights are equal to the
+last bit. (With all heads stacked into one matrix product, rounding differences grew to a hundredth
+of the loss within ten epochs under a strong L1 penalty.) Unlike in Keras, everything but the `Kind`
+is an argument of the graph.
 
-A state is a list of tensors: kernel and bias of each layer, then the optimizer's slots in that
+A state is a list of tensors: kernel and bias of each layer, then the optimizer's slots in the same
 order. Settings are learning rate, dropout, 1 / (1 - dropout), L1 (layers,), L2 (layers,), seed.
 """
 
@@ -22,7 +23,15 @@ EPSILON = 1e-7
 
 @dataclass(frozen=True)
 class Kind:
-    """What trials must share to be trained together."""
+    """What heads must have in common to share a graph.
+
+    Attributes:
+        num_dense: dense layers before the logits.
+        activation: the activation of the dense layers.
+        optimizer: a name in `SLOTS`.
+        has_dropout: whether dropout is above 0.
+        binary: whether there is one logit for two classes.
+    """
 
     num_dense: int
     activation: str
@@ -32,35 +41,38 @@ class Kind:
 
     @staticmethod
     def of(config: Configuration, num_logits: int) -> Kind:
+        """The kind of a configuration's head."""
         return Kind(
-            len(config.dense),
-            config.activation,
-            config.optimizer,
-            config.dropout > 0,
-            num_logits == 1,
+            num_dense=len(config.dense),
+            activation=config.activation,
+            optimizer=config.optimizer,
+            has_dropout=config.dropout > 0,
+            binary=num_logits == 1,
         )
 
     @property
     def num_weights(self) -> int:
+        """The number of weight tensors: kernel and bias of each layer."""
         return 2 * (self.num_dense + 1)
 
 
 def train_epoch(
     kind: Kind, state: Any, steps: Any, settings: Any, rows: Any, draw: Any, batch_size: int
 ) -> Any:
-    """Train one head for an epoch.
+    """Train one head for one epoch.
 
     Args:
         kind: its layers and optimizer.
-        state: its weights and slots.
-        steps: updates so far, float.
-        settings: see above.
+        state: its weights and slots, see above.
+        steps: updates so far, a float.
+        settings: its settings, see above.
         rows: features (rows, channels), targets (rows, logits), weights (rows,).
         draw: (seed, epoch), which decide the order of the rows.
-        batch_size: rows a step.
+        batch_size: rows per step.
 
     Returns:
-        The new state, the new steps, and [loss, cross-entropy, accuracy] over the epoch.
+        The new state, the new number of updates, and [loss, cross-entropy, accuracy], each the
+        mean over the epoch.
     """
     import tensorflow as tf
 
@@ -71,47 +83,47 @@ def train_epoch(
     first, batch = tf.constant(0), draw[1] * -(-total // batch_size)
     while first < total:
         chosen = order[first : first + batch_size]
-        now = [tf.gather(tensor, chosen) for tensor in (features, targets, weights)]
+        batch_rows = [tf.gather(tensor, chosen) for tensor in (features, targets, weights)]
         steps = steps + 1.0
-        state, measured = _step(kind, state, steps, settings, now, batch)
+        state, metrics = _step(kind, state, steps, settings, batch_rows, batch)
         size = tf.cast(tf.shape(chosen)[0], tf.float32)
-        sums = [s + m * size for s, m in zip(sums, measured, strict=True)]
+        sums = [s + m * size for s, m in zip(sums, metrics, strict=True)]
         first, batch = first + batch_size, batch + 1
     return state, steps, [s / tf.cast(total, tf.float32) for s in sums]
 
 
-def judge_rows(kind: Kind, state: Any, settings: Any, rows: Any) -> Any:
-    """[cross-entropy, accuracy, penalty] of one head on features and targets."""
+def evaluate_rows(kind: Kind, state: Any, settings: Any, rows: Any) -> Any:
+    """Evaluate one head on features and targets: [cross-entropy, accuracy, penalty]."""
     import tensorflow as tf
 
     features, targets = rows
     weights = state[: kind.num_weights]
     logits = _forward(kind, weights, features, None)
-    entropy, right = _entropy(kind, logits, targets), _right(kind, logits, targets)
-    return [tf.reduce_mean(entropy), tf.reduce_mean(right), _penalty(kind, weights, settings)]
+    entropy, correct = _entropy(kind, logits, targets), _correct(kind, logits, targets)
+    return [tf.reduce_mean(entropy), tf.reduce_mean(correct), _penalty(kind, weights, settings)]
 
 
 def _step(
     kind: Kind, state: Any, steps: Any, settings: Any, rows: Any, batch: Any
 ) -> tuple[Any, Any]:
-    """One batch: the new state, and [loss, cross-entropy, accuracy] before the update."""
+    """Train on one batch: the new state, and [loss, cross-entropy, accuracy] before the update."""
     import tensorflow as tf
 
     weights, slots = state[: kind.num_weights], state[kind.num_weights :]
     rate, dropout, scale, _, _, seed = settings
-    features, targets, counts = rows
+    features, targets, row_weights = rows
     with tf.GradientTape() as tape:
         tape.watch(weights)
         drop = (dropout, scale, seed, batch) if kind.has_dropout else None
         logits = _forward(kind, weights, features, drop)
         entropy = _entropy(kind, logits, targets)
         size = tf.cast(tf.shape(entropy)[0], tf.float32)
-        loss = tf.reduce_sum(entropy * counts) / size
+        loss = tf.reduce_sum(entropy * row_weights) / size
     gradients = _with_penalty(kind, tape.gradient(loss, weights), weights, settings)
     loss += _penalty(kind, weights, settings)
     new = _update(kind.optimizer, weights, gradients, slots, rate, steps)
-    right = _right(kind, logits, targets)
-    return new, [loss, tf.reduce_mean(entropy), tf.reduce_mean(right)]
+    correct = _correct(kind, logits, targets)
+    return new, [loss, tf.reduce_mean(entropy), tf.reduce_mean(correct)]
 
 
 def _forward(kind: Kind, weights: Any, features: Any, drop: Any) -> Any:
@@ -124,7 +136,8 @@ def _forward(kind: Kind, weights: Any, features: Any, drop: Any) -> Any:
         x = _dropped(x, drop, 1)
     for layer in range(kind.num_dense + 1):
         x, bias = tf.matmul(x, weights[2 * layer]), weights[2 * layer + 1]
-        single = kind.binary and layer == kind.num_dense  # Keras adds a bias of one value otherwise
+        # Keras adds a bias of a single value by broadcasting, which rounds differently.
+        single = kind.binary and layer == kind.num_dense
         x = x + bias if single else tf.nn.bias_add(x, bias)
         if layer < kind.num_dense:
             x = activation(x)
@@ -150,19 +163,19 @@ def _entropy(kind: Kind, logits: Any, targets: Any) -> Any:
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
-def _right(kind: Kind, logits: Any, targets: Any) -> Any:
-    """Whether each row's class is right, as 0 or 1."""
+def _correct(kind: Kind, logits: Any, targets: Any) -> Any:
+    """Whether each row is predicted correctly, as 0 or 1."""
     import tensorflow as tf
 
     if kind.binary:
-        right = (logits[:, 0] > 0) == (targets[:, 0] > 0.5)
+        correct = (logits[:, 0] > 0) == (targets[:, 0] > 0.5)
     else:
-        right = tf.argmax(logits, -1) == tf.argmax(targets, -1)
-    return tf.cast(right, tf.float32)
+        correct = tf.argmax(logits, -1) == tf.argmax(targets, -1)
+    return tf.cast(correct, tf.float32)
 
 
 def _with_penalty(kind: Kind, gradients: Any, weights: Any, settings: Any) -> Any:
-    """Gradients of the loss with its penalties, summed in the order in which Keras' tape does."""
+    """Gradients of the loss with its penalties, summed in the same order as by Keras' tape."""
     import tensorflow as tf
 
     *_, l1, l2, _ = settings
@@ -188,7 +201,7 @@ def _penalty(kind: Kind, weights: Any, settings: Any) -> Any:
 
 
 def _update(name: str, weights: Any, gradients: Any, slots: Any, rate: Any, step: Any) -> Any:
-    """Keras' update rules with their defaults: new weights, then new slots."""
+    """Apply Keras' update rule with its defaults: new weights, then new slots."""
     import tensorflow as tf
 
     count = len(weights)

@@ -1,131 +1,143 @@
-"""Whole searches side by side: a file with the arguments of `xai-tf tune`, a line a search."""
+"""Whole searches in parallel, from a file with the arguments of one `xai-tf tune` per line."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tuning.search_folder import write_json
-from tuning.subprocesses import Child, start, stop, threads_each
+from tuning.subprocesses import Child, start, stop, thread_limits
 from xai_tf.errors import InputError, SettingError
+from xai_tf.progress import Progress, silent
 
-Report = Callable[[str, int, int], None]
-OUTCOMES = "outcomes.json"
-PAUSE = 0.2
-# Ends with this process; then it is the command.
+RESULTS = "outcomes.json"
+POLL_SECONDS = 0.2
+# The command, in a process that ends with this one.
 CODE = (
-    "from tuning.subprocesses import follow; follow({parent}); "
+    "from tuning.subprocesses import exit_with_parent; exit_with_parent({parent}); "
     "from xai_tf.cli.main import main; main()"
 )
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a search of several ended.
+class SearchResult:
+    """How one of several searches ended.
 
     Attributes:
         name: its `--name`, or the number of its line.
-        code: the exit code; 0 where it went well, below 0 where a signal ended it.
-        seconds: that it took.
-        log: what it said.
+        exit_code: 0 if it succeeded; negative if a signal ended it.
+        seconds: its duration.
+        log: the file with its output.
     """
 
     name: str
-    code: int
+    exit_code: int
     seconds: float
     log: Path
 
+    def to_dict(self) -> dict[str, str | int | float]:
+        """The result as it is stored in `outcomes.json`."""
+        return {
+            "name": self.name,
+            "code": self.exit_code,
+            "seconds": self.seconds,
+            "log": str(self.log),
+        }
 
-def run_many(file: Path, processes: int = 1, report: Report = lambda *_: None) -> list[Outcome]:
-    """Run searches, some at a time. Each goes on where it was stopped, so this may run again.
 
-    One that fails does not stop the others; Ctrl-C stops all. Logs and `outcomes.json` go into a
-    folder beside the file that is named after it.
+def run_searches(file: Path, processes: int = 1, progress: Progress = silent) -> list[SearchResult]:
+    """Run searches, several at a time. Run again, each of them resumes where it was stopped.
+
+    A search that fails does not stop the others; Ctrl-C stops all. Logs and `outcomes.json` are
+    written to a folder that is named after the file, beside it.
 
     Args:
-        file: a line a search, as it would be typed after `xai-tf tune`; `#` begins a comment.
-        processes: how many run at once. They share the cores.
-        report: called with (what happened, searches done, searches in all).
+        file: one search per line, as it would be typed after `xai-tf tune`; `#` starts a comment.
+        processes: how many run at a time. They share the cores.
+        progress: is called with searches done, searches in all, and what happened.
 
     Returns:
-        Of each line, in their order.
+        The results, in the order of the lines.
 
     Raises:
-        InputError: the file cannot be read, or names no search, or one twice.
+        InputError: the file cannot be read, or names no search, or the same one twice.
+        SettingError: `processes` is not positive.
     """
     if processes < 1:
-        raise SettingError(f"processes is {processes}. Give at least 1.")
+        raise SettingError(f"Invalid value for processes: {processes}. Expected at least 1.")
     waiting = read_searches(file)
     folder, names, total = file.with_suffix(""), list(waiting), len(waiting)
     folder = folder if folder != file else file.with_name(f"{file.name}_logs")
     running: list[Child] = []
-    found: dict[str, Outcome] = {}
+    results: dict[str, SearchResult] = {}
     try:
         while waiting or running:
             while waiting and len(running) < processes:
                 name = next(iter(waiting))
                 running.append(_start(name, ["tune", *waiting.pop(name)], folder, processes))
-                report(f"{name} began", len(found), total)
+                progress(len(results), total, f"{name} started")
             for child in [c for c in running if c.process.poll() is not None]:
                 running.remove(child)
-                found[child.name] = _outcome(child)
-                _write(folder, [found[name] for name in names if name in found])
-                how = "ended" if not child.process.returncode else f"failed, {child.ending()}"
-                report(f"{child.name} {how}", len(found), total)
-            time.sleep(PAUSE)
+                results[child.name] = _result(child)
+                _write(folder, [results[name] for name in names if name in results])
+                ending = f"failed, {child.describe_exit()}" if child.process.returncode else "ended"
+                progress(len(results), total, f"{child.name} {ending}")
+            time.sleep(POLL_SECONDS)
     finally:
         stop(running)
-    return [found[name] for name in names]
+    return [results[name] for name in names]
 
 
 def read_searches(file: Path) -> dict[str, list[str]]:
     """The arguments of each search, by its name or the number of its line.
 
     Raises:
-        InputError: the file cannot be read, or names no search, or one twice.
+        InputError: the file cannot be read, or names no search, or the same one twice.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {file} ({error}). Give a text file.") from error
-    found: dict[str, list[str]] = {}
+        raise InputError(f"Cannot read {file}: {error}. Give a text file.") from error
+    searches: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
         try:
             arguments = shlex.split(line, comments=True)
         except ValueError as error:
-            raise InputError(f"Line {number} of {file}: {error}. Mend the quotes.") from error
+            raise InputError(
+                f"Cannot read line {number} of {file}: {error}. Fix its quotes."
+            ) from error
         if not arguments:
             continue
         name = _name(arguments) or f"line_{number}"
-        if name in found:
+        if name in searches:
             raise InputError(
-                f"Line {number} of {file} names {name!r} again. Give each search its own --name."
+                f"Line {number} of {file} uses the name {name!r} again. Give each search its own "
+                "--name."
             )
-        found[name] = arguments
-    if not found:
+        searches[name] = arguments
+    if not searches:
         raise InputError(
-            f"{file} names no search. Write the arguments of `xai-tf tune`, a line each."
+            f"{file} contains no search. Write the arguments of `xai-tf tune`, one search per line."
         )
-    return found
+    return searches
 
 
 def _start(name: str, arguments: list[str], folder: Path, processes: int) -> Child:
     code = CODE.format(parent=os.getpid())
     log = folder / f"{name.replace(os.sep, '_')}.log"
-    return start(name, ["-c", code, *arguments], log, threads_each(processes))
+    return start(name, ["-c", code, *arguments], log, thread_limits(processes))
 
 
-def _outcome(child: Child) -> Outcome:
+def _result(child: Child) -> SearchResult:
     seconds = round(time.time() - child.since, 1)
-    return Outcome(child.name, child.process.returncode, seconds, child.log)
+    return SearchResult(child.name, child.process.returncode, seconds, child.log)
 
 
-def _write(folder: Path, outcomes: list[Outcome]) -> None:
-    write_json(folder / OUTCOMES, [asdict(o) | {"log": str(o.log)} for o in outcomes])
+def _write(folder: Path, results: list[SearchResult]) -> None:
+    write_json(folder / RESULTS, [result.to_dict() for result in results])
 
 
 def _name(arguments: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Hyperband's schedule, as KerasTuner counts it: known before anything runs."""
+"""Hyperband's schedule as KerasTuner computes it, known before anything runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Round:
-    """Trials that train from one epoch to another."""
+    """The trials of a bracket that train from one epoch to another.
+
+    Attributes:
+        trials: the number of trials.
+        first_epoch, last_epoch: they train from the first (not included) to the last.
+    """
 
     trials: int
     first_epoch: int
@@ -17,7 +22,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Bracket:
-    """A number of configurations, halved (or thirded) from round to round.
+    """A number of configurations, of which one in `factor` is promoted from round to round.
 
     Attributes:
         bracket: its number; the highest starts with the most trials and comes first.
@@ -38,26 +43,26 @@ def schedule(max_epochs: int, factor: int, iterations: int = 1) -> tuple[Bracket
 
 
 def num_trials(brackets: tuple[Bracket, ...]) -> int:
-    """How many trials there are in all, continued ones included."""
+    """The number of trials, continued ones included."""
     return sum(r.trials for bracket in brackets for r in bracket.rounds)
 
 
 def num_epochs(brackets: tuple[Bracket, ...]) -> int:
-    """How many epochs are trained in all."""
+    """The number of epochs of all trials."""
     rounds = [r for bracket in brackets for r in bracket.rounds]
     return sum(r.trials * (r.last_epoch - r.first_epoch) for r in rounds)
 
 
-def num_started(brackets: tuple[Bracket, ...]) -> int:
-    """How many configurations are seen."""
+def num_configurations(brackets: tuple[Bracket, ...]) -> int:
+    """The number of configurations that are tried."""
     return sum(bracket.rounds[0].trials for bracket in brackets)
 
 
 def _bracket(number: int, max_epochs: int, factor: int) -> Bracket:
     end = math.ceil(1 + math.log(max_epochs, factor)) / (number + 1)
     rounds, first = [], 0
-    for place in range(number + 1):
-        last = math.ceil(max_epochs / factor ** (number - place))
-        rounds.append(Round(math.ceil(end * factor ** (number - place)), first, last))
+    for position in range(number + 1):
+        last = math.ceil(max_epochs / factor ** (number - position))
+        rounds.append(Round(math.ceil(end * factor ** (number - position)), first, last))
         first = last
     return Bracket(number, tuple(rounds))

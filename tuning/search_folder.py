@@ -1,4 +1,4 @@
-"""The folder of a search: one process at a time, whole files, and a memory of what was asked."""
+"""The folder of a search: one process at a time, complete files, and a record of the settings."""
 
 from __future__ import annotations
 
@@ -12,36 +12,41 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tuning.settings import readable_settings
 from tuning.trials import CURVES, STUDY, Epoch
 from xai_tf.errors import InputError, OutputError, SettingError
+from xai_tf.files import replace_file
 
-MAX_TOLD = 8  # differences
+MAX_DIFFERENCES = 8  # named in an error
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, one's share of it, or a file
+# The disk, a user's quota, or one file is full.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file beside its place, then move it there: it is whole or not there."""
-    scratch = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    try:
-        write(scratch)
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+def write_durably(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file of a search, which then survives a killed process and a power failure.
+
+    Args:
+        path: the file; an existing one is replaced.
+        write: is given the path to write to.
+    """
+    replace_file(path, write, durable=True)
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON whole or not at all."""
-    write_whole(path, lambda scratch: _dump(scratch, data))
+    """Write JSON, completely or not at all."""
+    text = json.dumps(data, indent=1)
+    write_durably(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 
 def add_epoch(folder: Path, trial: str, epoch: Epoch) -> None:
-    """Add a line to the curves. A line that a kill cut off is ended first."""
+    """Append an epoch to the learning curves of a search.
+
+    A line that a killed process left incomplete is ended first.
+    """
     path = folder / CURVES
     line = json.dumps({"trial": trial} | asdict(epoch)) + "\n"
-    # One write of a short line to a file opened for appending: workers do not mix theirs.
+    # One write of a short line to a file opened for appending: lines of workers stay separate.
     with path.open("a+b", buffering=0) as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
@@ -50,8 +55,8 @@ def add_epoch(folder: Path, trial: str, epoch: Epoch) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; it is free again when the process ends, however it ends.
+def exclusive_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a search folder; it is released when the process ends, however it ends.
 
     Raises:
         OutputError: another process holds it, or the folder cannot be written.
@@ -64,11 +69,11 @@ def alone(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise OutputError(
-            f"Another process works on {folder}. Wait for it, stop it, or give another name."
+            f"Another process is using {folder}. Wait until it ends, stop it, or give another name."
         ) from error
     except OSError as error:
         raise OutputError(
-            f"{folder} cannot be written ({error.strerror or error}). Give another --root."
+            f"Cannot write to {folder}: {error.strerror or error}. Give another --root."
         ) from error
     try:
         yield
@@ -76,85 +81,110 @@ def alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def remember(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
-    """Write down what a new search was asked, or make sure that an old one was asked the same.
+def store_or_check_settings(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
+    """Store the settings of a new search; of a resumed one, check that they are the same.
+
+    Args:
+        folder: the search folder.
+        study: the content of a new `study.json`, with the settings under "asked".
 
     Returns:
-        What stands in `study.json`.
+        The content of `study.json`.
 
     Raises:
-        SettingError: something else was asked; the text names each difference.
+        SettingError: the settings differ; the text names each difference.
+        InputError: `study.json` is damaged.
     """
     path = folder / STUDY
     if not path.is_file():
         write_json(path, study)
         return study
     try:
-        old = json.loads(path.read_text(encoding="utf-8"))
-        changes = _changes(old["asked"], json.loads(json.dumps(study["asked"])))
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        changes = _changes(stored["asked"], json.loads(json.dumps(study["asked"])))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is damaged ({error}). Restore it, or give the search another name."
+            f"Cannot read {path}: it is damaged ({error}). Restore it, or give the search another "
+            "name."
         ) from error
     if changes:
         raise SettingError(
-            f"{folder} holds a search that was asked otherwise: {'; '.join(changes)}. Ask the "
-            "same to go on with it, or give the new one another name."
+            f"{folder} holds a search with other settings: {'; '.join(changes)}. Use the same "
+            "settings to resume it, or give the new search another name."
         )
-    return old
+    return stored
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What differs; of files only where nothing else does, for another seed moves them all."""
-    settings = list(differences(old | {"files": None}, new | {"files": None}))
-    was, now = ({k: v for part in a["files"].values() for k, v in part.items()} for a in (old, new))
-    found = settings or list(differences(was, now)) or list(differences(old["files"], new["files"]))
-    return found[:MAX_TOLD] + [f"and {len(found) - MAX_TOLD} more"] * (len(found) > MAX_TOLD)
+    """What differs, at most `MAX_DIFFERENCES` named.
+
+    Files are named only where nothing else differs, for another seed moves them all between splits.
+    """
+    without_files = list(
+        differences(
+            readable_settings(old | {"files": None}), readable_settings(new | {"files": None})
+        )
+    )
+    before, after = (
+        {name: digest for split in settings["files"].values() for name, digest in split.items()}
+        for settings in (old, new)
+    )
+    all_changes = (
+        without_files
+        or list(differences(before, after))
+        or list(differences(old["files"], new["files"]))
+    )
+    more = len(all_changes) - MAX_DIFFERENCES
+    return all_changes[:MAX_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
-    """Say what differs between two settings, by name: `seed: was 1, is 2`."""
+    """What differs between two nested settings, by name: `seed: was 1, is 2`."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(k for k in new if k not in old)]:
             path = f"{name}.{key}" if name else str(key)
             yield from differences(old.get(key), new.get(key), path)
     elif old != new:
-        yield f"{name}: was {_short(old)}, is {_short(new)}"
+        yield f"{name}: was {_shortened(old)}, is {_shortened(new)}"
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """Make sure that there is room before hours are spent.
+    """Make sure that there is enough disk space before hours are spent.
+
+    Args:
+        folder: the search folder; it need not exist yet.
+        needed: bytes.
 
     Raises:
-        OutputError: there is not.
+        OutputError: there is not enough.
     """
-    place = next(p for p in [folder, *folder.absolute().parents] if p.exists())
-    free = shutil.disk_usage(place).free
+    existing = next(p for p in [folder, *folder.absolute().parents] if p.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise OutputError(
-            f"{folder} needs about {needed / 1e6:,.0f} MB and has {free / 1e6:,.0f} MB left. Free "
-            "some, or give another --root."
+            f"{folder} needs about {needed / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free. "
+            "Free some disk space, or give another --root."
         )
 
 
 @contextmanager
-def disk_full_told(folder: Path) -> Iterator[None]:
-    """Turn a full disk into an error that says how to go on."""
+def disk_full_as_output_error(folder: Path) -> Iterator[None]:
+    """Turn a full disk into an error that says how to resume.
+
+    Raises:
+        OutputError: the disk is full.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL and "No space left" not in str(error):
+        if error.errno not in DISK_FULL and "No space left" not in str(error):
             raise
         raise OutputError(
-            f"No space is left for {folder}. What was done is kept: free some and run the same "
-            "command again."
+            f"The disk is full: {folder} cannot be written. All finished work is stored. Free some "
+            "disk space, and run the same command again to resume."
         ) from error
 
 
-def _dump(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, indent=1), encoding="utf-8")
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value)
+def _shortened(value: Any) -> str:
+    text = "unset" if value is None else value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."

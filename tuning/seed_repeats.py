@@ -1,4 +1,4 @@
-"""Train a configuration again from other seeds: how much of a score is luck."""
+"""Train a configuration again with other seeds, to show how much of a score is chance."""
 
 from __future__ import annotations
 
@@ -7,101 +7,118 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning import heads
-from tuning.batched_heads import Member, initial_state, train_heads
+from tuning.batched_heads import Member, State, initial_state, train_heads
+from tuning.batches import training_batches, validation_batches
 from tuning.calibration import cross_entropy
+from tuning.settings import Mode
 from tuning.trials import is_better
 from xai_tf.classifiers.prediction import probabilities
 from xai_tf.datasets.dataset import Dataset
+from xai_tf.progress import Progress
 from xai_tf.training.train import features
 
 if TYPE_CHECKING:
-    from tuning.data import TrainingData
-    from tuning.settings import Report
+    from tuning.networks import Networks
     from tuning.space import Configuration
 
 
-def repeat(
-    training_data: TrainingData, config: Configuration, num_epochs: int, count: int, report: Report
+def repeat_with_seeds(
+    networks: Networks, config: Configuration, num_epochs: int, count: int, progress: Progress
 ) -> list[dict[str, Any]]:
-    """Train a configuration from `count` seeds that follow the study's.
+    """Train a configuration with the `count` seeds that follow the seed of the study.
+
+    Args:
+        networks: the data and networks of the search.
+        config: the configuration to train.
+        num_epochs: epochs per seed.
+        count: the number of seeds.
+        progress: is called with seeds done, seeds in all, and a text.
 
     Returns:
-        For each seed "val_accuracy", "val_ce" and "test_accuracy" by file, at the epoch that is
-        best by the study's objective.
+        For each seed its "seed", "val_accuracy", "val_ce" and "test_accuracy", measured by file at
+        the epoch that is best by the objective of the study.
     """
-    found = []
+    results = []
+    study, splits = networks.data.study, networks.data.splits
+    train = _train_head if study.mode == Mode.BATCHED_HEADS else _train_network
     for number in range(count):
-        report("repeating the winner", number, count)
-        other = training_data.with_seed(training_data.study.seed + 1 + number)
-        train = _train_head if training_data.study.mode[0] == "waves" else _train_network
-        validation, test = train(other, config, num_epochs)
-        sets = (training_data.splits.validation, validation), (training_data.splits.test, test)
-        (val_accuracy, val_ce), (test_accuracy, _) = (_judge(*pair) for pair in sets)
-        scores = {"val_accuracy": val_accuracy, "val_ce": val_ce, "test_accuracy": test_accuracy}
-        rounded = {name: round(score, 4) for name, score in scores.items()}
-        found.append({"seed": other.study.seed} | rounded)
-    return found
+        progress(number, count, "training the winner with other seeds")
+        seed = study.seed + 1 + number
+        validation, test = train(networks.with_seed(seed), config, num_epochs)
+        val_accuracy, val_ce = _evaluate(splits.validation, validation)
+        test_accuracy, _ = _evaluate(splits.test, test)
+        results.append(
+            {
+                "seed": seed,
+                "val_accuracy": round(val_accuracy, 4),
+                "val_ce": round(val_ce, 4),
+                "test_accuracy": round(test_accuracy, 4),
+            }
+        )
+    return results
 
 
 def _train_head(
-    training_data: TrainingData, config: Configuration, num_epochs: int
+    networks: Networks, config: Configuration, num_epochs: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of the validation and of the test rows."""
-    study = training_data.study
-    train, validation = training_data.rows(config.backbone, config.pooling)
-    shape = train.features.shape[1], train.targets.shape[1]
-    member = Member(
-        config, initial_state(config, *shape, study.seed), heads.trial_seed(study.seed, config)
-    )
-    waves = train_heads(
-        [member],
+    study = networks.data.study
+    train, validation = networks.rows(config.backbone, config.pooling)
+    num_channels, num_logits = train.features.shape[1], train.targets.shape[1]
+    state = initial_state(config, num_channels, num_logits, study.seed)
+    epochs = train_heads(
+        [Member(config, state, heads.trial_seed(study.seed, config))],
         train,
         validation,
         epochs=range(num_epochs),
         seed=study.seed,
         batch_size=study.batch_size,
     )
-    best = None
-    for ((epoch, fetch),) in waves:
+    best: tuple[float, State] | None = None
+    for ((epoch, state_after),) in epochs:
         score = getattr(epoch, study.objective)
         if is_better(study.objective, score, best and best[0]):
-            best = (score, fetch())
-    top = heads.head(config, (shape[0],), shape[1])
+            best = (score, state_after())
+    assert best is not None  # there is at least one epoch
+    top = heads.head(config, (num_channels,), num_logits)
     top.set_weights(best[1].weights(len(config.dense) + 1))
-    return features(top, validation.features), features(top, training_data.test_features(config))
+    return features(top, validation.features), features(top, networks.test_features(config))
 
 
 def _train_network(
-    training_data: TrainingData, config: Configuration, num_epochs: int
+    networks: Networks, config: Configuration, num_epochs: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of the validation and of the test rows."""
     import keras
 
-    model, upper = training_data.build(config)
-    heads.set_dropout_step(upper, heads.trial_seed(training_data.study.seed, config), 0)
-    best: list[Any] = [None, None]
+    study = networks.data.study
+    model, upper = networks.build(config)
+    heads.set_dropout_step(upper, heads.trial_seed(study.seed, config), 0)
+    best: dict[str, Any] = {"score": None, "weights": None}
 
-    class KeepBest(keras.callbacks.Callback):
+    class StoreBest(keras.callbacks.Callback):
+        """Stores the weights of the best epoch."""
+
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            score = logs[training_data.study.objective]
-            if is_better(training_data.study.objective, score, best[0]):
-                best[:] = [score, upper.get_weights()]
+            score = logs[study.objective]
+            if is_better(study.objective, score, best["score"]):
+                best.update(score=score, weights=upper.get_weights())
 
     upper.fit(
-        training_data.batches(config, range(num_epochs)),
+        training_batches(networks, config, range(num_epochs)),
         epochs=num_epochs,
         shuffle=False,
         verbose=0,
-        validation_data=training_data.validation(config),
-        steps_per_epoch=training_data.steps,
-        callbacks=[KeepBest()],
+        validation_data=validation_batches(networks, config),
+        steps_per_epoch=networks.data.steps,
+        callbacks=[StoreBest()],
     )
-    upper.set_weights(best[1])
-    splits = training_data.splits
+    upper.set_weights(best["weights"])
+    splits = networks.data.splits
     return features(model, splits.validation.images), features(model, splits.test.images)
 
 
-def _judge(data: Dataset, logits: np.ndarray) -> tuple[float, float]:
+def _evaluate(data: Dataset, logits: np.ndarray) -> tuple[float, float]:
     """Accuracy and cross-entropy by file."""
     chances, labels = probabilities(data.file_means(logits)), data.file_labels
     return float((chances.argmax(1) == labels).mean()), cross_entropy(chances, labels)

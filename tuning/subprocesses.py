@@ -14,41 +14,49 @@ from pathlib import Path
 
 from tuning.trials import last_line
 
-PATIENCE = 3.0  # seconds from asking to end to killing
+GRACE_SECONDS = 3.0  # between terminating and killing a process
 ROOT = Path(__file__).parents[1]
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(eq=False)
 class Child:
-    """A running process.
+    """A child process.
 
     Attributes:
-        name: what it is called in messages.
+        name: its name in messages.
         process: the process.
-        log: where its output goes.
-        since: when it was started, or last known to be well, in seconds of `time.time`.
+        log: the file with its output.
+        since: when it was started, or last known to be alive, in seconds of `time.time`.
     """
 
     name: str
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     log: Path
     since: float = field(default_factory=time.time)
 
-    def ending(self) -> str:
+    def describe_exit(self) -> str:
         """How it ended, with the last line of its log."""
         code = self.process.returncode
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return f"{how}: {self.last_words()}" if code > 0 else how
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}: {self.last_log_line()}" if code else "exit code 0"
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
+        """The last line of its log that is not blank."""
         return last_line(self.log.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
 def start(name: str, arguments: list[str], log: Path, variables: Mapping[str, str]) -> Child:
-    """Start Python with arguments; its output is appended to the log.
+    """Start Python with arguments in a session of its own; its output is appended to the log.
 
-    It gets a session of its own, so that Ctrl-C reaches the parent alone, who ends it in order.
+    Because of the session, Ctrl-C reaches only the parent, which then stops its children.
+
+    Args:
+        name: the name of the process in messages.
+        arguments: what follows `python`.
+        log: the file for its output.
+        variables: environment variables, besides those of this process.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(paths)}
@@ -59,18 +67,18 @@ def start(name: str, arguments: list[str], log: Path, variables: Mapping[str, st
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env=environment | variables,
+            env=environment | dict(variables),
             start_new_session=True,
         )
     return Child(name, process, log)
 
 
 def stop(children: Iterable[Child]) -> None:
-    """Ask all to end, and kill those that do not."""
+    """Terminate processes, and kill those that have not ended after `GRACE_SECONDS`."""
     running = [child.process for child in children if child.process.poll() is None]
     for process in running:
         process.terminate()
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + GRACE_SECONDS
     for process in running:
         try:
             process.wait(max(0.0, end - time.monotonic()))
@@ -79,24 +87,27 @@ def stop(children: Iterable[Child]) -> None:
             process.wait()
 
 
-def follow(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """In a child: end when the parent does, however that ends.
 
-    On Linux the kernel sees to it, even where this process hangs; elsewhere a thread looks each
+    On Linux the kernel ends this process even while it hangs; elsewhere a thread checks every
     second.
+
+    Args:
+        parent: the process id of the parent.
     """
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:  # it ended before we asked
+    if os.getppid() != parent:  # it ended before the lines above
         os._exit(1)
 
 
-def threads_each(processes: int) -> dict[str, str]:
-    """Variables that share the cores among processes, where the user has not said otherwise."""
+def thread_limits(processes: int) -> dict[str, str]:
+    """Environment variables that divide the cores among processes, unless the user set them."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     count = str(max(1, cores // processes))
     names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")

@@ -1,4 +1,4 @@
-"""The curves of a search as logs for TensorBoard, with its HParams page."""
+"""The learning curves of a search as logs for TensorBoard, with its HParams page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SCALARS = ("loss", "ce", "accuracy")
 
 
 def write_logs(folder: Path) -> Path:
-    """Write the logs of a search folder, finished or running, anew.
+    """Write the logs of a search, finished or running; earlier logs are replaced.
 
     Returns:
         The folder to give to `tensorboard --logdir`.
@@ -22,10 +22,10 @@ def write_logs(folder: Path) -> Path:
     out = folder / "tensorboard"
     shutil.rmtree(out, ignore_errors=True)
     for trial in read_search(folder).trials:
-        for part, prefix in (("train", ""), ("validation", "val_")):
-            writer = tf.summary.create_file_writer(str(out / trial.id / part))
+        for split, prefix in (("train", ""), ("validation", "val_")):
+            writer = tf.summary.create_file_writer(str(out / trial.id / split))
             with writer.as_default():
-                if part == "validation":
+                if split == "validation":
                     hparams.hparams(trial.values, trial_id=trial.id)
                 for epoch in trial.curve:
                     for name in SCALARS:

@@ -1,7 +1,7 @@
 """What a search has done so far, read from its folder. No TensorFlow: a page can follow it live.
 
-A search folder holds `study.json` (what was asked), `oracle.json` and `trial_*/trial.json`
-(KerasTuner's), `curves.jsonl` (a line an epoch), and after the export `winner.json` and
+A search folder holds `study.json` (the settings), `oracle.json` and `trial_*/trial.json`
+(KerasTuner's), `curves.jsonl` (one line per epoch), and after the export `winner.json` and
 `winner.npz`.
 """
 
@@ -20,9 +20,11 @@ from xai_tf.errors import InputError
 
 STUDY, CURVES, WINNER, ARRAYS = "study.json", "curves.jsonl", "winner.json", "winner.npz"
 COMPLETED, FAILED, RUNNING = "COMPLETED", "FAILED", "RUNNING"
+# What an epoch measures: every field of `Epoch` but its number and its time.
+METRICS = ("loss", "val_loss", "ce", "val_ce", "accuracy", "val_accuracy")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Epoch:
     """One epoch of one trial.
 
@@ -30,8 +32,8 @@ class Epoch:
         epoch: counted from 1 at the start of the trial's oldest ancestor.
         loss, val_loss: mean cross-entropy plus the L1 and L2 penalties.
         ce, val_ce: the cross-entropy alone.
-        accuracy, val_accuracy: share of rows whose class is right.
-        seconds: its share of the time that its wave took.
+        accuracy, val_accuracy: share of rows that are predicted correctly.
+        seconds: wall time; of heads trained together, the share of each.
     """
 
     epoch: int
@@ -44,7 +46,7 @@ class Epoch:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One trial: a configuration, trained from one epoch to another.
 
@@ -52,11 +54,11 @@ class Trial:
         id: four digits.
         status: "COMPLETED", "FAILED", "RUNNING" or "INVALID" (waiting for another attempt).
         values: the configuration, by parameter.
-        bracket, round: where it stands in Hyperband's schedule.
+        bracket, round: its position in Hyperband's schedule.
         first_epoch, last_epoch: it trains from the first (not included) to the last.
         parent: the trial it continues, or None.
         score: the objective at its best epoch, or None.
-        reason: why it failed, in a line; empty where it did not.
+        reason: why it failed, in one line; empty where it did not.
         curve: its epochs so far.
     """
 
@@ -77,11 +79,11 @@ class Trial:
         """The values as a text: the same for a trial and those that continue it."""
         return json.dumps(self.values, sort_keys=True)
 
-    def best(self, objective: str, direction: str) -> Epoch | None:
-        """The epoch whose weights were kept."""
-        sign = -1 if direction == "max" else 1
-        sound = [epoch for epoch in self.curve if np.isfinite(getattr(epoch, objective))]
-        return min(sound, key=lambda epoch: sign * getattr(epoch, objective), default=None)
+    def best_epoch(self, objective: str) -> Epoch | None:
+        """The epoch with the best finite objective, whose weights are stored; None without one."""
+        sign = -1 if direction_of(objective) == "max" else 1
+        finite = [epoch for epoch in self.curve if np.isfinite(getattr(epoch, objective))]
+        return min(finite, key=lambda epoch: sign * getattr(epoch, objective), default=None)
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,11 @@ class Search:
     """A search as its folder shows it.
 
     Attributes:
-        folder: where it is.
-        study: `study.json`: "name", "task", "classes", "asked" (every setting), "plan", "versions".
+        folder: the search folder.
+        study: the content of `study.json`: "name", "task", "classes", "asked" (the settings),
+            "plan", "versions".
         trials: in the order they were started.
-        winner: `winner.json`, or None before the export.
+        winner: the content of `winner.json`, or None before the export.
     """
 
     folder: Path
@@ -101,16 +104,29 @@ class Search:
     winner: dict[str, Any] | None
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that decides the result, by its stored name."""
+        settings: dict[str, Any] = self.study["asked"]
+        return settings
+
+    @property
     def objective(self) -> str:
-        return self.study["asked"]["objective"]
+        """The metric that ranks trials."""
+        return str(self.settings["objective"])
 
     @property
     def direction(self) -> str:
+        """Whether the objective is to be "max" or "min"."""
         return direction_of(self.objective)
 
     @cached_property
     def by_id(self) -> dict[str, Trial]:
+        """The trials by their ids."""
         return {trial.id: trial for trial in self.trials}
+
+    def best_epoch(self, trial: Trial) -> Epoch | None:
+        """The epoch of a trial that is best by the objective."""
+        return trial.best_epoch(self.objective)
 
     def lineage(self, trial: Trial) -> list[Trial]:
         """A trial and those it continues, the oldest first."""
@@ -121,18 +137,21 @@ class Search:
 
     def ranked(self) -> list[Trial]:
         """The completed trials, the best first; ties go to the older one."""
-        done = [t for t in self.trials if t.status == COMPLETED and t.score is not None]
-        return sorted(done, key=lambda t: t.score, reverse=self.direction == "max")
+        scored = [
+            (t.score, t) for t in self.trials if t.status == COMPLETED and t.score is not None
+        ]
+        scored.sort(key=lambda pair: pair[0], reverse=self.direction == "max")
+        return [trial for _, trial in scored]
 
     def distinct(self) -> list[Trial]:
         """The best completed trial of each configuration, the best first."""
-        found: dict[str, Trial] = {}
+        best: dict[str, Trial] = {}
         for trial in self.ranked():
-            found.setdefault(trial.configuration, trial)
-        return list(found.values())
+            best.setdefault(trial.configuration, trial)
+        return list(best.values())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Probabilities and labels of the exported model; empty before the export."""
+        """Logits, probabilities and labels of the exported model; empty before the export."""
         path = self.folder / ARRAYS
         if not path.is_file():
             return {}
@@ -154,65 +173,68 @@ def read_search(folder: Path) -> Search:
     """Read a search folder, finished or still running.
 
     Raises:
-        InputError: it is none, or a file of it is damaged.
+        InputError: it is not a search folder, or one of its files is damaged.
     """
     study = read_json(folder / STUDY)
     winner = read_json(folder / WINNER) if (folder / WINNER).is_file() else None
     curves = read_curves(folder / CURVES)
-    started = _started(folder)
+    started = _started_ids(folder)
     files = sorted(folder.glob("trial_*/trial.json"))
     trials = [_trial(read_json(path), path.parent, curves) for path in files]
-    kept = [t for t in trials if started is None or t.id in started]
-    return Search(folder, study, tuple(kept), winner)
+    trials = [trial for trial in trials if started is None or trial.id in started]
+    return Search(folder, study, tuple(trials), winner)
 
 
 def read_curves(path: Path) -> dict[str, tuple[Epoch, ...]]:
-    """The epochs of each trial. A line cut off by a kill is skipped; the last of doubles counts."""
+    """The epochs of each trial, by its id.
+
+    A line that a killed process left incomplete is skipped; of two lines for the same epoch the
+    later one counts.
+    """
     if not path.is_file():
         return {}
-    found: dict[str, dict[int, Epoch]] = {}
+    curves: dict[str, dict[int, Epoch]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             values = json.loads(line)
             trial = values.pop("trial")
-            found.setdefault(trial, {})[values["epoch"]] = Epoch(**values)
+            curves.setdefault(trial, {})[values["epoch"]] = Epoch(**values)
         except (ValueError, KeyError, TypeError):
             continue
-    return {trial: tuple(epochs[e] for e in sorted(epochs)) for trial, epochs in found.items()}
+    return {trial: tuple(epochs[e] for e in sorted(epochs)) for trial, epochs in curves.items()}
 
 
-def _started(folder: Path) -> set[str] | None:
-    """Ids the oracle knows; a kill can leave the folder of one that it does not."""
+def _started_ids(folder: Path) -> set[str] | None:
+    """Ids the oracle knows; a killed process can leave the folder of a trial that it does not."""
     path = folder / "oracle.json"
     return set(read_json(path)["start_order"]) if path.is_file() else None
 
 
 def _trial(state: dict[str, Any], folder: Path, curves: dict[str, tuple[Epoch, ...]]) -> Trial:
     values = dict(state["hyperparameters"]["values"])
-    place = {
+    schedule = {
         key: values.pop(f"tuner/{key}", None)
         for key in ("bracket", "round", "initial_epoch", "epochs", "trial_id")
     }
-    first = int(place["initial_epoch"] or 0)
-    curve = tuple(e for e in curves.get(state["trial_id"], ()) if e.epoch > first)
+    first = int(schedule["initial_epoch"] or 0)
     score = state["score"]
     return Trial(
         id=state["trial_id"],
         status=state["status"],
         values=values,
-        bracket=int(place["bracket"] or 0),
-        round=int(place["round"] or 0),
+        bracket=int(schedule["bracket"] or 0),
+        round=int(schedule["round"] or 0),
         first_epoch=first,
-        last_epoch=int(place["epochs"] or 0),
-        parent=place["trial_id"],
+        last_epoch=int(schedule["epochs"] or 0),
+        parent=schedule["trial_id"],
         score=score if score is not None and np.isfinite(score) else None,
         reason=_reason(folder, state),
-        curve=curve,
+        curve=tuple(e for e in curves.get(state["trial_id"], ()) if e.epoch > first),
     )
 
 
 def _reason(folder: Path, state: dict[str, Any]) -> str:
-    path = folder / "failure.txt"  # KerasTuner's workers do not send their messages
+    path = folder / "failure.txt"  # KerasTuner's workers do not send their messages to the chief
     text = path.read_text(encoding="utf-8") if path.is_file() else state.get("message") or ""
     if state["status"] not in (FAILED, "INVALID"):
         return ""
@@ -220,7 +242,7 @@ def _reason(folder: Path, state: dict[str, Any]) -> str:
 
 
 def last_line(lines: Iterable[str]) -> str:
-    """The last line that says something: of a traceback, the error."""
+    """The last line that is not blank: of a traceback, the error."""
     return next((line.strip() for line in reversed(list(lines)) if line.strip()), "")
 
 
@@ -231,15 +253,17 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: it is missing or damaged.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("it holds no record")
-        return found
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+        return content
     except FileNotFoundError as error:
         raise InputError(
-            f"{path.parent} holds no search: {path.name} is missing. Give the folder of a search."
+            f"{path.parent} is not a search folder: {path.name} is missing. Give the folder of a "
+            "search."
         ) from error
     except ValueError as error:
         raise InputError(
-            f"{path} is damaged ({error}). Restore it, or start the search anew under another name."
+            f"Cannot read {path}: it is damaged ({error}). Restore it, or start a new search under "
+            "another name."
         ) from error

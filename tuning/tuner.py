@@ -1,9 +1,8 @@
-"""KerasTuner's tuner over our oracle: trials one by one, through Keras."""
+"""KerasTuner's tuner with our oracle: trials one by one, trained by Keras."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
@@ -15,35 +14,37 @@ import keras_tuner as kt
 import numpy as np
 from keras_tuner import errors
 
+from tuning.batches import training_batches, validation_batches
 from tuning.heads import set_dropout_step, trial_seed
 from tuning.oracle import DONE, HyperbandOracle
-from tuning.search_folder import add_epoch, write_whole
+from tuning.search_folder import add_epoch, write_durably
 from tuning.space import Configuration, Space, configuration, draw_values
-from tuning.trials import COMPLETED, Epoch, direction_of
+from tuning.trials import COMPLETED, METRICS, Epoch, direction_of
+from xai_tf.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from tuning.data import TrainingData
+    from tuning.networks import Networks
 
 HEARTBEAT = "heartbeat"
-MEASURED = ("loss", "val_loss", "ce", "val_ce", "accuracy", "val_accuracy")
-MAX_STARTS = 3  # of one trial under the supervisor; after that it is what kills the workers
+IDLE_SECONDS = 0.5  # between two requests to a chief that has no trial to give yet
+MAX_STARTS = 3  # of one trial under the supervisor; after that the trial is what kills its workers
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What every tuner needs to know.
+@dataclass(frozen=True, kw_only=True)
+class TunerSettings:
+    """The settings that every tuner needs.
 
     Attributes:
-        folder: of the search.
-        space: what is searched.
+        folder: the search folder.
+        space: the search space.
         objective: "val_loss", "val_ce" or "val_accuracy".
-        max_epochs, factor, iterations: of Hyperband.
-        seed: of everything.
-        batch_size: rows a step.
-        num_epochs: of all trials together, as planned.
-        report: called with (what is being done, epochs done, epochs in all).
-        fixed: values that are not searched.
-        strategy: of `tf.distribute`, for networks that are spread over several GPUs.
+        max_epochs, factor, iterations: of Hyperband, see `StudySettings`.
+        seed: the random seed.
+        batch_size: rows per step.
+        num_epochs: the planned number of epochs of all trials.
+        progress: is called with epochs done, epochs in all, and the state of the search.
+        fixed: the values of parameters that are not searched.
+        strategy: a `tf.distribute` strategy that spreads a network over several GPUs, or None.
     """
 
     folder: Path
@@ -55,22 +56,27 @@ class Settings:
     seed: int
     batch_size: int
     num_epochs: int = 0
-    report: Callable[[str, int, int], None] = lambda *_: None
+    progress: Progress = silent
     fixed: dict[str, Any] = field(default_factory=dict)
     strategy: Any = None
 
     def configuration(self, hp: kt.HyperParameters) -> Configuration:
+        """The configuration of a trial."""
         return configuration(self.fixed | draw_values(hp, self.space))
 
 
 class Tuner(kt.Hyperband):
-    """Runs trials one by one through a hypermodel's `build` and `fit`.
+    """Runs trials one by one through the `build` and `fit` of a hypermodel.
 
-    Files are whole or not there, a failure's reason is kept beside its trial, and waiting for other
-    workers costs no processor.
+    Unlike KerasTuner's, it writes files completely or not at all, stores the reason of a failure
+    beside the trial, and waits for other workers without using the CPU.
+
+    Args:
+        hypermodel: what is trained; None where a subclass trains without one.
+        settings: the settings that every tuner needs.
     """
 
-    def __init__(self, hypermodel: kt.HyperModel | None, settings: Settings) -> None:
+    def __init__(self, hypermodel: kt.HyperModel | None, settings: TunerSettings) -> None:
         self.settings = settings
         hyperparameters = kt.HyperParameters()
         draw_values(hyperparameters, settings.space)
@@ -85,7 +91,7 @@ class Tuner(kt.Hyperband):
         )
         oracle.verbose = 0
         folder = settings.folder
-        with redirect_stdout(StringIO()):  # it prints where an answer may be meant for a program
+        with redirect_stdout(StringIO()):  # it prints to where a program may read our answer
             kt.Tuner.__init__(
                 self,
                 oracle=oracle,
@@ -102,66 +108,73 @@ class Tuner(kt.Hyperband):
             if trial.status == "STOPPED":
                 return
             if trial.status == "IDLE":
-                self.beat()
-                time.sleep(0.5)
+                self.touch_heartbeat()
+                time.sleep(IDLE_SECONDS)
                 continue
-            self.tell(trial)
+            self.report_progress(trial)
             try:
                 self._try_run_and_update_trial(trial, *args, **kwargs)
-            except errors.FatalError as error:  # KerasTuner's wrapping; a full disk is an OSError
+            except errors.FatalError as error:  # KerasTuner wraps what `Network.fit` raised
                 raise error.__cause__ or error from None
-            self.tell_failure(trial)
+            self.store_failure(trial)
             self.on_trial_end(trial)
 
-    def tell(self, trial: Any, more: int = 0) -> None:
-        """Report where the search stands: with `more` epochs of the trials that run now."""
+    def report_progress(self, trial: Any, running_epochs: int = 0) -> None:
+        """Report the state of the search.
+
+        Args:
+            trial: the current trial.
+            running_epochs: epochs done of trials that have not ended.
+        """
         if self.supervised:
             return
         trials, values = self.oracle.trials.values(), trial.hyperparameters.values
         ended = [t for t in trials if t.status in DONE]
-        spent = sum(
+        epochs = running_epochs + sum(
             t.hyperparameters.values["tuner/epochs"]
             - t.hyperparameters.values["tuner/initial_epoch"]
             for t in ended
         )
         scores = [t.score for t in ended if t.status == COMPLETED]
-        pick = max if direction_of(self.settings.objective) == "max" else min
-        best = pick(scores, default=None)
+        objective = self.settings.objective
+        best = (max if direction_of(objective) == "max" else min)(scores, default=None)
         text = (
             f"bracket {values['tuner/bracket']}, round {values['tuner/round']}, {len(ended)} done"
         )
-        text += "" if best is None else f", best {self.settings.objective} {best:.4f}"
-        self.settings.report(text, spent + more, max(self.settings.num_epochs, spent + more))
+        text += "" if best is None else f", best {objective} {best:.4f}"
+        self.settings.progress(epochs, max(self.settings.num_epochs, epochs), text)
 
-    def tell_failure(self, trial: Any) -> None:
-        """Keep the reason of a failure; a worker's messages do not reach its chief."""
+    def store_failure(self, trial: Any) -> None:
+        """Store why a trial failed; a worker's messages do not reach its chief."""
         path = self.trial_folder(trial) / "failure.txt"
         if trial.message and trial.status != COMPLETED:
-            write_whole(path, lambda scratch: scratch.write_text(trial.message) and None)
+            write_durably(path, lambda scratch: scratch.write_text(trial.message))
 
-    def beat(self) -> None:
-        """Show that this process lives; the supervisor looks at the file's time."""
+    def touch_heartbeat(self) -> None:
+        """Show that this process is alive: the supervisor looks at the time of this file."""
         (self.settings.folder / f"{HEARTBEAT}_{self.tuner_id}").touch()
 
     def trial_folder(self, trial: Any) -> Path:
+        """The folder of a trial, which is made if it is missing."""
         folder = self.settings.folder / f"trial_{trial.trial_id}"
         folder.mkdir(exist_ok=True)
         return folder
 
     def save(self) -> None:
-        """Only the oracle knows anything, and saves itself."""
+        """Do nothing: the tuner has no state, and the oracle saves itself."""
 
     def _get_tuner_fname(self) -> str:
-        """KerasTuner takes this file's presence for a search to go on with.
+        """The file whose presence makes KerasTuner resume a search.
 
-        Its own name for it has the id of the process, so that a chief would start anew.
+        KerasTuner's own file is named after the process, so a new chief would start from scratch.
         """
         return str(self.settings.folder / "oracle.json")
 
     def _populate_initial_space(self) -> None:
-        """The space is known; KerasTuner would build a model to find it."""
+        """Do nothing: the space is known. KerasTuner would build a model to find it."""
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        """Train a trial; called by KerasTuner."""
         starts = self._count_start(trial)
         values = trial.hyperparameters.values
         try:
@@ -171,14 +184,14 @@ class Tuner(kt.Hyperband):
                 *args,
                 epochs=values["tuner/epochs"],
                 initial_epoch=values["tuner/initial_epoch"],
-                callbacks=[_Watch(trial.trial_id)],
+                callbacks=[_TrialCallback(trial.trial_id)],
                 **kwargs,
             )
         finally:
-            starts.unlink(missing_ok=True)  # it stays where the process was killed
+            starts.unlink(missing_ok=True)  # it remains if the process is killed
 
     def _deepcopy_callbacks(self, callbacks: list[Any]) -> list[Any]:
-        """`_Watch` belongs to its trial, and looks at this tuner, which no one can copy."""
+        """Give callbacks this tuner instead of copying them, since a tuner cannot be copied."""
         for callback in callbacks:
             callback.tuner = self
         return list(callbacks)
@@ -188,7 +201,8 @@ class Tuner(kt.Hyperband):
         starts = len(path.read_text()) if path.is_file() else 0
         if starts >= MAX_STARTS and self.supervised:
             raise errors.FailedTrialError(
-                f"The process died {starts} times while it trained this. Out of memory?"
+                f"The process died {starts} times while it trained this trial. It may have run out "
+                "of memory."
             )
         with path.open("a") as file:
             file.write("x")
@@ -196,11 +210,12 @@ class Tuner(kt.Hyperband):
 
     @property
     def supervised(self) -> bool:
+        """Whether this process is a worker, whose oracle is in another process."""
         return not isinstance(self.oracle, HyperbandOracle)
 
 
-class _Watch(keras.callbacks.Callback):
-    """Writes the curves, shows that the process lives, and ends a trial that broke down."""
+class _TrialCallback(keras.callbacks.Callback):
+    """Writes the learning curve, touches the heartbeat, and stops a trial that diverged."""
 
     tuner: Tuner
 
@@ -210,23 +225,32 @@ class _Watch(keras.callbacks.Callback):
         self._start = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Start the clock."""
         self._start = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.tuner.beat()
+        """Touch the heartbeat."""
+        self.tuner.touch_heartbeat()
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.tuner.beat()
+        """Touch the heartbeat."""
+        self.tuner.touch_heartbeat()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Append the epoch to the learning curves."""
         seconds = round(time.perf_counter() - self._start, 4)
-        found = Epoch(epoch + 1, *(float(logs[name]) for name in MEASURED), seconds)
-        check_finite(found)
-        add_epoch(self.tuner.settings.folder, self._trial_id, found)
+        metrics = {name: float(logs[name]) for name in METRICS}
+        finished = Epoch(epoch=epoch + 1, seconds=seconds, **metrics)
+        check_finite(finished)
+        add_epoch(self.tuner.settings.folder, self._trial_id, finished)
 
 
 def check_finite(epoch: Epoch) -> None:
-    """Raise where a trial broke down."""
+    """Make sure that training has not diverged.
+
+    Raises:
+        FailedTrialError: a loss is NaN or infinite.
+    """
     for name in ("loss", "val_loss"):
         if not np.isfinite(getattr(epoch, name)):
             raise errors.FailedTrialError(
@@ -236,28 +260,34 @@ def check_finite(epoch: Epoch) -> None:
 
 
 class Network(kt.HyperModel):
-    """A network trained by Keras: whole, or its upper part on the features of a cut."""
+    """A network that Keras trains: all of it, or its upper layers on cached features."""
 
-    def __init__(self, settings: Settings, training_data: TrainingData) -> None:
+    def __init__(self, settings: TunerSettings, networks: Networks) -> None:
         super().__init__()
-        self._settings, self._material = settings, training_data
+        self._settings, self._networks = settings, networks
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
-        return self._material.build(self._settings.configuration(hp))[1]
+        """Build the trainable part of the network; called by KerasTuner."""
+        return self._networks.build(self._settings.configuration(hp))[1]
 
     def fit(self, hp: kt.HyperParameters, model: keras.Model, **kwargs: Any) -> Any:
-        config, training_data = self._settings.configuration(hp), self._material
+        """Train the network; called by KerasTuner.
+
+        Raises:
+            FatalError: the disk is full, which is not the fault of the trial.
+        """
+        config, steps = self._settings.configuration(hp), self._networks.data.steps
         epochs = range(kwargs["initial_epoch"], kwargs["epochs"])
         seed = trial_seed(self._settings.seed, config)
-        set_dropout_step(model, seed, epochs.start * training_data.steps)
+        set_dropout_step(model, seed, epochs.start * steps)
         try:
             return model.fit(
-                training_data.batches(config, epochs),
-                validation_data=training_data.validation(config),
-                steps_per_epoch=training_data.steps,
+                training_batches(self._networks, config, epochs),
+                validation_data=validation_batches(self._networks, config),
+                steps_per_epoch=steps,
                 shuffle=False,
                 verbose=0,
                 **kwargs,
             )
-        except OSError as error:  # a full disk is no fault of the trial
+        except OSError as error:
             raise errors.FatalError(str(error)) from error

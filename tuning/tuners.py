@@ -1,39 +1,47 @@
-"""The tuner of a study."""
+"""The tuner of a study: the one that its mode needs, with its settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tuning import schedule
+from tuning.settings import Mode
+from xai_tf.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from tuning.data import TrainingData
-    from tuning.settings import Report, StudySettings
-    from tuning.tuner import Settings, Tuner
+    from tuning.networks import Networks
+    from tuning.settings import StudySettings
+    from tuning.tuner import Tuner, TunerSettings
 
 
-def make_tuner(
-    study: StudySettings, training_data: TrainingData, report: Report, strategy: Any = None
-) -> Tuner:
-    """The tuner of a study's mode, with the search as it stands in the folder."""
+def make_tuner(networks: Networks, progress: Progress, strategy: Any = None) -> Tuner:
+    """The tuner of a study, which resumes what is in the search folder.
+
+    Args:
+        networks: the data and the networks of the study.
+        progress: is called with epochs done, epochs in all, and the state of the search.
+        strategy: a `tf.distribute` strategy, for networks that are trained one by one.
+    """
     from tuning.batched_tuner import BatchedTuner
     from tuning.tuner import Network, Tuner
 
-    settings = make_settings(study, report, strategy)
-    if study.mode[0] == "waves":
-        pooling = study.full_space.get("pooling")
-        poolings = pooling.values if pooling else ("average",)
-        return BatchedTuner(
-            settings,
-            {(b, p): training_data.rows(b, str(p)) for b in study.backbones for p in poolings},
-        )
-    return Tuner(Network(settings, training_data), settings)
+    study = networks.data.study
+    settings = tuner_settings(study, progress, strategy)
+    if study.mode != Mode.BATCHED_HEADS:
+        return Tuner(Network(settings, networks), settings)
+    pooling = study.full_space.get("pooling")
+    poolings = [str(p) for p in pooling.values] if pooling else ["average"]
+    rows = {(b, p): networks.rows(b, p) for b in study.backbones for p in poolings}
+    return BatchedTuner(settings, rows)
 
 
-def make_settings(study: StudySettings, report: Report, strategy: Any = None) -> Settings:
-    from tuning.tuner import Settings
+def tuner_settings(
+    study: StudySettings, progress: Progress = silent, strategy: Any = None
+) -> TunerSettings:
+    """The settings of a study's tuner."""
+    from tuning.tuner import TunerSettings
 
-    return Settings(
+    return TunerSettings(
         folder=study.folder,
         space=study.full_space,
         objective=study.objective,
@@ -43,7 +51,7 @@ def make_settings(study: StudySettings, report: Report, strategy: Any = None) ->
         seed=study.seed,
         batch_size=study.batch_size,
         num_epochs=schedule.num_epochs(study.brackets),
-        report=report,
+        progress=progress,
         fixed=study.fixed,
         strategy=strategy,
     )

@@ -1,19 +1,20 @@
-"""One process of a search that several share: the chief, who hands out trials, or a worker.
+"""One process of a search that several processes share: the chief or a worker.
 
-`Study.run(workers=...)` starts them on one machine and looks after them (`tuning.supervisor`). On
-several machines they are started by hand, around a file system that all share. Once, in Python,
-`prepare(study)` reads the data, computes what is kept of it and writes `worker.json`. Then
+The chief hands out trials, and the workers train them. `Study.run(workers=...)` starts and watches
+them on one machine (`tuning.supervisor`). To use several machines, start them yourself on a file
+system that all of them share. First, in Python, `prepare(study)` reads the data, computes the
+features and writes `worker.json`. Then
 
     export KERASTUNER_ORACLE_IP=10.0.0.5 KERASTUNER_ORACLE_PORT=8000     # the chief's, everywhere
     KERASTUNER_TUNER_ID=chief   python -m tuning.worker searches/mine    # on the chief's machine
     KERASTUNER_TUNER_ID=worker0 python -m tuning.worker searches/mine    # each worker its own id
 
-The data (and files of weights) are read by every worker, from the same paths. Whoever reaches the
-chief's port can direct the search, for KerasTuner asks for no password: give a private address.
+Every worker reads the data (and files of weights) from the same paths. KerasTuner asks for no
+password: whoever reaches the chief's port can control the search, so use a private address.
 
-A worker that died is started again under its id, for only so does it get its trial back; let the
-machine's service manager see to it. Where the chief died, end the workers before it starts again,
-or their trials run twice. The chief ends when all its workers have.
+A worker that died must be started again under the same id to get its trial back; let the service
+manager of the machine do that. If the chief died, stop the workers before starting it again, or
+their trials run twice. The chief ends when all its workers have ended.
 """
 
 from __future__ import annotations
@@ -23,157 +24,148 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.search_folder import alone, disk_full_told, remember, write_json
+from tuning.search_folder import (
+    disk_full_as_output_error,
+    exclusive_lock,
+    store_or_check_settings,
+    write_json,
+)
 from tuning.settings import StudySettings
-from tuning.space import Parameter
-from tuning.subprocesses import follow
+from tuning.subprocesses import exit_with_parent
 from xai_tf.cli.console import complain
-from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import InputError, SettingError, XaiTfError
+from xai_tf.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from tuning.data import TrainingData
+    from tuning.networks import Networks
 
 WORKER = "worker.json"
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-USER_ERROR = 2  # the exit code of what a user can put right; starting again would not help
+USER_ERROR = 2  # the exit code of an error that the user can fix; a restart would not help
 
 
-def prepare(
-    study: StudySettings, report: Callable[[str, int, int], None] = lambda *_: None
-) -> None:
-    """Make a search ready for a chief and workers that are started by hand.
+def prepare(study: StudySettings, progress: Progress = silent) -> None:
+    """Prepare a search for a chief and workers that are started by hand.
+
+    Args:
+        study: the settings of the search.
+        progress: is called with steps done, steps in all, and a text.
 
     Raises:
         XaiTfError: as `Study.run`.
     """
-    from tuning.data import TrainingData
-
-    with alone(study.folder), disk_full_told(study.folder):
-        training_data = TrainingData(study, report)
-        remember(study.folder, training_data.describe())
-        hand_over(study, training_data)
+    with exclusive_lock(study.folder), disk_full_as_output_error(study.folder):
+        networks = _networks(study, progress)
+        store_or_check_settings(study.folder, networks.describe())
+        write_worker_files(networks)
 
 
-def hand_over(study: StudySettings, training_data: TrainingData) -> None:
-    """Write what workers need: the study, and the features that they would all compute."""
+def write_worker_files(networks: Networks) -> None:
+    """Write what the workers need: the settings, and the features that each would compute."""
+    study = networks.data.study
     for backbone in study.backbones:
-        cut = training_data.cut(backbone)
-        if cut is not None:
-            training_data.features(backbone, cut, pooled=False)
-    write_json(study.folder / WORKER, json.loads(json.dumps(_plain(study), default=str)))
+        if networks.cut(backbone) is not None:
+            networks.features(backbone)
+    settings = json.loads(json.dumps(study.to_dict(), default=str))
+    write_json(study.folder / WORKER, settings)
 
 
 def read_study(folder: Path) -> StudySettings:
-    """The study whose search is in a folder.
+    """The settings of the search in a folder.
 
     Raises:
-        InputError: `prepare` was not called.
+        InputError: `prepare` was not called, or its file is damaged.
     """
     path = folder / WORKER
     if not path.is_file():
-        raise InputError(f"{path} is missing. Call tuning.worker.prepare(study) once before.")
+        raise InputError(f"{path} is missing. Call tuning.worker.prepare(study) once first.")
     values = json.loads(path.read_text(encoding="utf-8"))
-    space = {name: _with_tuple(p, "values") for name, p in values["space"].items()}
-    changed = {
-        "data": Path(values["data"]),
-        "backbones": tuple(values["backbones"]),
-        "space": {name: Parameter(**p) for name, p in space.items()},
-        "options": DataOptions(**_with_tuple(values["options"], "allow_leak")),
-        "name": folder.absolute().name,
-        "root": folder.absolute().parent,
-    }
-    return StudySettings(**values | changed)
+    place = {"name": folder.absolute().name, "root": str(folder.absolute().parent)}
+    return StudySettings.from_dict(values | place)
 
 
-def serve(study: StudySettings) -> None:
-    """Be the chief: hand out trials until there are none and every worker was told so.
+def run_chief(study: StudySettings) -> None:
+    """Be the chief: hand out trials until none is left and every worker has stopped.
 
     Raises:
         ModelError: too many trials failed in a row.
     """
     from keras_tuner.src.distribute import oracle_chief
 
-    from tuning.failures import tell_failures
+    from tuning.failures import raise_for_failures
     from tuning.tuner import Tuner
-    from tuning.tuners import make_settings
+    from tuning.tuners import tuner_settings
 
-    tuner = Tuner(None, make_settings(study, lambda *_: None))
+    tuner = Tuner(None, tuner_settings(study))
     oracle_chief.start_server(tuner.oracle)
     if tuner.oracle.gave_up:
-        tell_failures(study)
+        raise_for_failures(study.folder)
 
 
-def work(study: StudySettings) -> None:
+def run_worker(study: StudySettings) -> None:
     """Be a worker: train the trials that the chief hands out.
 
     Raises:
-        SettingError: the data are not those the search began with.
+        SettingError: the data differs from the data that the search started with.
     """
-    from tuning.data import TrainingData
     from tuning.tuners import make_tuner
 
-    beat = heartbeat(study.folder, os.environ["KERASTUNER_TUNER_ID"])
-    training_data = TrainingData(study, lambda *_: beat.touch())
-    remember(study.folder, training_data.describe())
-    make_tuner(study, training_data, lambda *_: None).search()
+    heartbeat = heartbeat_file(study.folder, os.environ["KERASTUNER_TUNER_ID"])
+    networks = _networks(study, lambda *_: heartbeat.touch())
+    store_or_check_settings(study.folder, networks.describe())
+    make_tuner(networks, silent).search()
 
 
-def heartbeat(folder: Path, name: str) -> Path:
-    """The file that a worker touches while it lives."""
+def heartbeat_file(folder: Path, name: str) -> Path:
+    """The file that a worker touches while it is alive."""
     from tuning.tuner import HEARTBEAT
 
     return folder / f"{HEARTBEAT}_{name}"
 
 
 def main() -> int:
-    """Run as the environment says; returns the exit code."""
+    """Run the process that the environment describes; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tuning.worker")
-    parser.add_argument("folder", type=Path, help="of the search")
-    parser.add_argument("--parent", type=int, help="the process to end with")
-    given = parser.parse_args()
-    if given.parent:
-        follow(given.parent)
+    parser.add_argument("folder", type=Path, help="the search folder")
+    parser.add_argument("--parent", type=int, help="id of the process to end with")
+    arguments = parser.parse_args()
+    if arguments.parent:
+        exit_with_parent(arguments.parent)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        _run(given.folder, by_hand=given.parent is None)
+        _run(arguments.folder, supervised=arguments.parent is not None)
     except XaiTfError as error:
         complain(error)
         return USER_ERROR
     return 0
 
 
-def _run(folder: Path, by_hand: bool) -> None:
+def _run(folder: Path, supervised: bool) -> None:
     missing = [name for name in VARIABLES if name not in os.environ]
     if missing:
-        raise SettingError(f"Set {', '.join(missing)}; `pydoc tuning.worker` says how.")
+        raise SettingError(
+            f"The environment variable {missing[0]} is not set. Set {', '.join(missing)} as "
+            "described by `pydoc tuning.worker`."
+        )
     study = read_study(folder)
-    with disk_full_told(folder):
+    with disk_full_as_output_error(folder):
         if "chief" not in os.environ["KERASTUNER_TUNER_ID"]:  # as KerasTuner tells them apart
-            work(study)
-        else:
-            with alone(folder) if by_hand else nullcontext():  # else the supervisor holds it
-                serve(study)
+            run_worker(study)
+            return
+        # A supervisor holds the lock already.
+        with nullcontext() if supervised else exclusive_lock(folder):
+            run_chief(study)
 
 
-def _plain(study: StudySettings) -> dict:
-    """The study as a dict, with paths that hold in every working directory."""
-    given = study.weights if isinstance(study.weights, dict) else {"": study.weights}
-    weights = {b: str(Path(w).absolute()) if Path(w).is_file() else w for b, w in given.items()}
-    return asdict(study) | {
-        "data": Path(study.data).absolute(),
-        "weights": weights if isinstance(study.weights, dict) else weights[""],
-    }
+def _networks(study: StudySettings, progress: Progress) -> Networks:
+    from tuning.data import TrainingData
+    from tuning.networks import Networks
 
-
-def _with_tuple(values: dict, name: str) -> dict:
-    return values | {name: tuple(values[name])}
+    return Networks(TrainingData(study, progress), progress)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The trained models: find, check, load and save them. Importing this loads no TensorFlow."""
+"""The trained models: find, verify, load and save them. Importing this loads no TensorFlow."""
 
 from weights_keras.card import Measure as Measure
 from weights_keras.card import ModelCard as ModelCard

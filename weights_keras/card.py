@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-# What cards of the first edition call it.
+# Names in the cards of the first edition, which are still read.
 EARLIER_FIELDS = {"gate_sha256": "ood_sha256"}
 EARLIER_MEASURES = {"unfamiliar": "out_of_distribution"}
 
@@ -16,11 +16,11 @@ class Measure:
     """One number about a model on one named set, with its 95% interval.
 
     Attributes:
-        name: "accuracy", "auc", or "out_of_distribution": the share of files that the detector
-            of the model warns of.
-        split: the set it was measured on.
-        value, low, high: the number and its interval.
-        count: how many files it was measured on.
+        name: "accuracy", "auc", or "out_of_distribution": the share of files that the model's OOD
+            detector flags.
+        split: the name of the set it was measured on.
+        value, low, high: the number and the ends of its interval.
+        count: the number of files it was measured on.
     """
 
     name: str
@@ -36,24 +36,23 @@ class Measure:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a trained model.
+    """The facts about a trained model.
 
     Attributes:
-        name: of the model, and of its two files.
+        name: the name of the model and of its files.
         task: the name of its task.
-        classes: in the order of the outputs.
-        backbone: what it is built on.
+        classes: the class names, in the order of the outputs.
+        backbone: the name of the pretrained network it is built on.
         image_size: (height, width) of the input.
-        preprocessing: what has to be done to RGB in [0, 1] before it goes in.
-        license: of the weights; an SPDX name, or "other".
-        datasets: what it was trained on, with the terms of each.
-        metrics: what was measured.
-        command: trains it again.
-        tuning: of a tuned model: the space, the winner and its lineage, seeds, a digest of the
-            data, calibration and threshold; empty for others.
-        sha256, size: of the `.keras` file; bytes.
-        gate_sha256: of the `.ood.npz` file, which tells whether an input is one for the model;
-            empty where there is none.
+        preprocessing: what must be done to RGB in [0, 1] before it is given to the model.
+        license: the license of the weights: an SPDX identifier, or "other".
+        datasets: the data sets it was trained on, with the terms of each.
+        metrics: the results on the named sets.
+        command: the command that trains it again.
+        tuning: for a tuned model the search space, the winner and its lineage, the seeds, a digest
+            of the data, calibration and threshold; empty for others.
+        sha256, size: SHA-256 and bytes of the `.keras` file.
+        ood_sha256: SHA-256 of the `.ood.npz` file, the OOD detector; empty where there is none.
         text: the Markdown below the front matter.
     """
 
@@ -74,7 +73,7 @@ class ModelCard:
     text: str = field(default="", repr=False)
 
     def to_markdown(self) -> str:
-        """The card as a file."""
+        """The text of the card file."""
         import yaml
 
         front = {"library_name": "keras", "pipeline_tag": "image-classification"}
@@ -88,16 +87,16 @@ class ModelCard:
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read a card file.
+    """Read a card file, of this version or an earlier one.
 
     Raises:
-        ValueError: the file has no front matter, or lacks a name, task or classes.
+        ValueError: the file has no front matter, or lacks a name, a task or the classes.
     """
     import yaml
 
     try:
         _, front, text = path.read_text(encoding="utf-8").split("---\n", 2)
-        loaded = _with_todays_names(yaml.safe_load(front))
+        loaded = _with_current_names(yaml.safe_load(front))
         values = {f.name: loaded[f.name] for f in fields(ModelCard) if f.name in loaded}
         values["metrics"] = tuple(Measure(**measure) for measure in values.get("metrics") or ())
         for name in ("classes", "datasets"):
@@ -107,11 +106,11 @@ def read_card(path: Path) -> ModelCard:
         return ModelCard(**values, text=text.strip())
     except (TypeError, KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split())
-        raise ValueError(f"{path} is no complete model card: {cause}") from error
+        raise ValueError(f"Cannot read {path} as a model card: {cause}") from error
 
 
-def _with_todays_names(front: dict[str, Any]) -> dict[str, Any]:
-    """Front matter in which what an earlier version wrote has the names of today."""
+def _with_current_names(front: dict[str, Any]) -> dict[str, Any]:
+    """Front matter in which names of earlier versions are replaced by the current ones."""
     renamed = {EARLIER_FIELDS.get(name, name): value for name, value in front.items()}
     metrics = renamed.get("metrics") or ()
     return renamed | {

@@ -1,21 +1,26 @@
-"""Keras 2 `.h5` files: rewrite what Keras 3 no longer understands in their configuration.
+"""Keras 2 `.h5` files: rewrite the parts of their configuration that Keras 3 cannot parse.
 
-Keras 3 reads the weights of such files, but stumbles over words in the configuration: lists of one
-axis, arguments that layers have lost, slashes in names, nested references, and the bare TensorFlow
-operations that `preprocess_input` left in a model.
+Keras 3 reads the weights of such files, but fails on parts of the configuration: an axis given as a
+list, arguments that layers no longer have, slashes in names, nested references, and the bare
+TensorFlow operations that `preprocess_input` left in a model.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-LOST = {
+# Arguments that Keras 3 layers no longer take.
+REMOVED_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "DepthwiseConv2D": ("groups",),
     "Conv2DTranspose": ("groups",),
     "SeparableConv2D": (
-        "groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint",
+        "groups",
+        "kernel_initializer",
+        "kernel_regularizer",
+        "kernel_constraint",
     ),
-}  # fmt: skip
+}
+# TensorFlow operations with a constant, as arguments of a `Rescaling` layer.
 ARITHMETIC = {
     "math.truediv": lambda value: {"scale": _each(value, lambda x: 1 / x)},
     "math.divide": lambda value: {"scale": _each(value, lambda x: 1 / x)},
@@ -27,47 +32,46 @@ ARITHMETIC = {
 }
 
 
-class UnknownOperation(ValueError):
-    """A bare TensorFlow operation that has no counterpart; its text is the operation's name."""
+class UnknownOperationError(ValueError):
+    """A bare TensorFlow operation has no Keras 3 counterpart; the text is its name."""
 
 
-def modernise(config: Any) -> Any:
+def modernize_config(config: Any) -> Any:
     """Rewrite the configuration of a Keras 2 model for Keras 3.
 
-    Colour arithmetic with constants becomes a `Rescaling` layer; nothing else is changed in
-    meaning.
+    Arithmetic with constants becomes a `Rescaling` layer; everything else keeps its meaning.
 
     Raises:
-        UnknownOperation: the model holds another TensorFlow operation.
+        UnknownOperationError: the model contains another TensorFlow operation.
     """
     if isinstance(config, list):
         if _is_reference(config):
-            return [_name(config[0]), *map(modernise, config[1:])]
-        return [modernise(item) for item in config]
+            return [_name(config[0]), *map(modernize_config, config[1:])]
+        return [modernize_config(item) for item in config]
     if not isinstance(config, dict):
         return config
     if config.get("class_name") in ("TFOpLambda", "SlicingOpLambda"):
         config = _rescaling(config)
     kind = config.get("class_name")
     new = {
-        key: _name(value) if key == "name" and isinstance(value, str) else modernise(value)
+        key: _name(value) if key == "name" and isinstance(value, str) else modernize_config(value)
         for key, value in config.items()
     }
     inner = new.get("config")
     if isinstance(inner, dict):
         _renumber(inner)
-        for argument in (*LOST.get(kind, ()), "rng_type"):
+        for argument in (*REMOVED_ARGUMENTS.get(str(kind), ()), "rng_type"):
             inner.pop(argument, None)
         if kind == "BatchNormalization" and isinstance(inner.get("axis"), list):
             inner["axis"] = inner["axis"][0]
-        for end in ("input_layers", "output_layers"):
-            if isinstance(inner.get(end), list) and len(inner[end]) == 1:
-                inner[end] = inner[end][0]
+        for key in ("input_layers", "output_layers"):
+            if isinstance(inner.get(key), list) and len(inner[key]) == 1:
+                inner[key] = inner[key][0]
     return new
 
 
 def _renumber(config: dict[str, Any]) -> None:
-    """Count the calls of nested models from 0, as Keras 3 does; Keras 2 began with 1."""
+    """Count the calls of nested models from 0, as Keras 3 does; Keras 2 started at 1."""
     layers = [x for x in config.get("layers", []) if isinstance(x, dict) and "inbound_nodes" in x]
     nested = {layer["name"] for layer in layers if _counts_from_one(layer)}
 
@@ -76,7 +80,7 @@ def _renumber(config: dict[str, Any]) -> None:
             return item
         if _is_reference(item) and item[0] in nested:
             return [item[0], item[1] - 1, *item[2:]]
-        return [renumbered(part) for part in item]
+        return [renumbered(element) for element in item]
 
     for layer in layers:
         layer["inbound_nodes"] = renumbered(layer["inbound_nodes"])
@@ -91,14 +95,14 @@ def _counts_from_one(layer: dict[str, Any]) -> bool:
 
 
 def _rescaling(config: dict[str, Any]) -> dict[str, Any]:
-    """A TensorFlow operation with a constant, as a Rescaling layer."""
+    """The configuration of a Rescaling layer that replaces a TensorFlow operation."""
     function = config["config"]["function"]
     (node,) = config["inbound_nodes"]
-    # Of a single input the reference stands bare: [layer, node, tensor, arguments].
+    # With a single input the reference is not nested: [layer, node, tensor, arguments].
     reference = node if isinstance(node[0], str) else node[0]
     values = [reference[3].get(key) for key in ("y", "value", "bias") if key in reference[3]]
     if function not in ARITHMETIC or len(values) != 1 or not _is_constant(values[0]):
-        raise UnknownOperation(f"tf.{function}")
+        raise UnknownOperationError(f"tf.{function}")
     name, scaling = config["config"]["name"], ARITHMETIC[function](values[0])
     return {
         "class_name": "Rescaling",

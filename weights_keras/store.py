@@ -1,11 +1,10 @@
-"""Where the models are: finds, checks and loads them, and saves one whole or not at all."""
+"""The folder of models: find, verify and load them, and save one atomically."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import os
 import shutil
 import tempfile
 import zipfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weights_keras.card import ModelCard, read_card
-from weights_keras.legacy import UnknownOperation, modernise
+from weights_keras.legacy import UnknownOperationError, modernize_config
 
 if TYPE_CHECKING:
     import keras
@@ -25,18 +24,18 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 SUFFIXES = (".keras", ".h5", ".hdf5")
 OOD = ".ood.npz"
-EARLIER_OOD = ".gate.npz"  # what the first edition called it
-MODEL = "model"  # the array of a side file that names the model file it belongs to
+EARLIER_OOD = ".gate.npz"  # the suffix in the first edition
+MODEL = "model"  # the array of an OOD file with the SHA-256 of the model file it belongs to
 
 Arrays = dict[str, "np.ndarray"]
 
 
 class ModelFileError(Exception):
-    """A model file that is missing, damaged, changed, or would run code."""
+    """A model file is missing, damaged or changed, or would run code when loaded."""
 
 
 def names(folder: Path = FOLDER) -> list[str]:
-    """The names of the models in a folder, those with a card, in alphabetical order."""
+    """The names of the models in a folder that have a card, in alphabetical order."""
     return sorted(
         path.stem
         for path in folder.glob("*.md")
@@ -45,10 +44,14 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 
 def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
-    """Load a model by name, after its file was checked against the hash in its card.
+    """Load a model by name, after verifying its file against the hash in its card.
+
+    >>> model, card = load("brain_cnn")
+    >>> card.classes
+    ('glioma', 'meningioma', 'notumor', 'pituitary')
 
     Raises:
-        ModelFileError: no such model, its file is missing here, or it is not the file of the card.
+        ModelFileError: there is no such model, its file is missing, or it differs from the card.
     """
     path = folder / f"{name}.keras"
     if not path.with_suffix(".md").is_file():
@@ -59,12 +62,12 @@ def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
         raise ModelFileError(f"{error}. Restore the card.") from error
     if not path.is_file():
         raise ModelFileError(
-            f"The weights of {name!r} are not in {folder}. Train them with: {card.command}"
+            f"There are no weights of {name!r} in {folder}. Train them with: {card.command}"
         )
     if card.sha256 and _sha256(path) != card.sha256:
         raise ModelFileError(
-            f"{path} is not the file its card describes: the SHA-256 differs. Fetch it again, or "
-            f"train it with: {card.command}"
+            f"{path} is not the file its card describes: the SHA-256 differs. Download it again, "
+            f"or train it with: {card.command}"
         )
     return load_file(path), card
 
@@ -72,22 +75,22 @@ def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
 def load_file(path: Path) -> keras.Model:
     """Load a `.keras` or legacy `.h5` file without ever running code that is stored in it.
 
-    Keras' safe mode is on; before that, the configuration is searched for code (Lambda layers,
-    pickled functions, classes from outside Keras), so that the refusal can say what it is.
+    Keras' safe mode is on. The configuration is searched for code before that (Lambda layers,
+    pickled functions, classes from outside Keras), so that the error can name it.
 
     Raises:
-        ModelFileError: the file is missing, damaged, no model, or holds code.
+        ModelFileError: the file is missing or damaged, is no model, or contains code.
     """
     if not path.is_file():
         raise ModelFileError(f"There is no model file {path}. Check the name.")
     if path.suffix.lower() not in SUFFIXES:
         raise ModelFileError(
-            f"{path} is no Keras model by its name. Give a .keras or .h5 file of a whole model."
+            f"{path} is not a Keras model file. Expected the .keras or .h5 file of a whole model."
         )
     config = _config(path)
     for cause in _code_in(_architecture(config)):
         raise ModelFileError(
-            f"{path} holds code: {cause}. It is not loaded, because code in a model can do "
+            f"{path} contains code: {cause}. It is not loaded, because code in a model can do "
             "anything to your machine. Rebuild that layer from plain Keras layers and save again."
         )
     import keras
@@ -95,22 +98,23 @@ def load_file(path: Path) -> keras.Model:
     try:
         with _readable(path, config) as file:
             return keras.models.load_model(file, compile=False, safe_mode=True)
-    except UnknownOperation as error:
+    except UnknownOperationError as error:
         raise ModelFileError(
-            f"{path} holds the TensorFlow operation {error}, which Keras 3 cannot load. Save the "
-            "model without it; if it scaled the colours, give --preprocessing caffe, tf or torch."
+            f"{path} contains the TensorFlow operation {error}, which Keras 3 cannot load. Save "
+            "the model without it; if it scaled the colours, use --preprocessing caffe, tf or "
+            "torch."
         ) from error
-    except Exception as error:  # Keras raises what it likes on a damaged file
+    except Exception as error:  # Keras raises many types on a damaged file
         raise ModelFileError(
-            f"{path} cannot be loaded by Keras {keras.__version__} ({_reason(error)}). Save it "
-            "again with model.save(), from the Keras it was trained in."
+            f"Keras {keras.__version__} cannot load {path} ({_reason(error)}). Save it again with "
+            "model.save(), from the Keras version it was trained with."
         ) from error
 
 
 def ood_file(path: Path) -> Path:
-    """Where the side file of a model file lies, which tells whether an input is one for it.
+    """The path of the OOD detector that belongs to a model file: `<name>.ood.npz` beside it.
 
-    One that lies there under its earlier name, `.gate.npz`, is taken where there is no other.
+    Where only the earlier `<name>.gate.npz` exists, that path.
     """
     file, earlier = (path.with_name(f"{path.stem}{suffix}") for suffix in (OOD, EARLIER_OOD))
     return earlier if earlier.is_file() and not file.is_file() else file
@@ -121,33 +125,32 @@ def _new_ood_file(path: Path) -> Path:
 
 
 def load_ood_detector(path: Path, sha256: str, card: ModelCard | None = None) -> Arrays | None:
-    """The arrays in the side file of a model file; None where the model has none.
+    """Load the arrays of a model's OOD detector; None where the model has none.
 
     Args:
         path: the model file.
-        sha256: of it.
-        card: of the model, which may name the side file's hash.
+        sha256: the SHA-256 of the model file.
+        card: the card of the model, which may name the SHA-256 of the OOD file.
 
     Raises:
-        ModelFileError: the side file is damaged, or belongs to another model, or is not the file
-            of the card.
+        ModelFileError: the OOD file is damaged, belongs to another model, or differs from the card.
     """
     import numpy as np
 
-    file, named = ood_file(path), card.ood_sha256 if card else ""
+    file, expected = ood_file(path), card.ood_sha256 if card else ""
     if not file.is_file():
-        if named:
-            raise ModelFileError(f"{file} is missing, which the card of the model names.")
+        if expected:
+            raise ModelFileError(f"{file} is missing, though the card of the model names it.")
         return None
-    if named and _sha256(file) != named:
+    if expected and _sha256(file) != expected:
         raise ModelFileError(f"{file} is not the file its card describes: the SHA-256 differs.")
     try:
-        # Opened here, for NumPy leaves a damaged file open.
+        # Opened here, because NumPy leaves a damaged file open.
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         owner = str(arrays.pop(MODEL))
     except Exception as error:  # zip, zlib and NumPy raise many things on a damaged file
-        raise ModelFileError(f"{file} is damaged or cut off ({_reason(error)}).") from error
+        raise ModelFileError(f"{file} is damaged or truncated ({_reason(error)}).") from error
     if owner != sha256:
         raise ModelFileError(f"{file} belongs to another model file.")
     return arrays
@@ -156,10 +159,10 @@ def load_ood_detector(path: Path, sha256: str, card: ModelCard | None = None) ->
 def save_ood_detector(
     arrays: Arrays, path: Path, card: ModelCard | None = None
 ) -> ModelCard | None:
-    """Write the side file of a model file, then its card; each appears whole or not at all.
+    """Write the OOD detector of a model file, then the card, each atomically.
 
     Returns:
-        The card as written, with the side file's SHA-256; None where none was given.
+        The card as written, with the SHA-256 of the OOD file; None where no card was given.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as scratch:
         file = Path(scratch, _new_ood_file(path).name)
@@ -168,10 +171,10 @@ def save_ood_detector(
             card = replace(card, ood_sha256=_sha256(file))
             text = Path(scratch, path.with_suffix(".md").name)
             text.write_text(card.to_markdown(), encoding="utf-8")
-        os.replace(file, _new_ood_file(path))
+        file.replace(_new_ood_file(path))
         path.with_name(f"{path.stem}{EARLIER_OOD}").unlink(missing_ok=True)
         if card:
-            os.replace(text, path.with_suffix(".md"))
+            text.replace(path.with_suffix(".md"))
     return card
 
 
@@ -183,19 +186,20 @@ def save(
     check: Callable[[Path], None] = lambda file: None,
     ood_detector: Arrays | None = None,
 ) -> ModelCard:
-    """Write `<name>.keras`, its side file, then `<name>.md`; each appears whole or not at all.
+    """Write `<name>.keras`, `<name>.ood.npz` and `<name>.md`, each atomically and in this order.
 
     Args:
-        model: what is saved.
-        card: what is known of it.
-        folder: where.
-        half: store weights as float16, in half the room. Keras makes float32 of them on loading.
-        check: is given the file before it takes its place, and raises where it must not.
-        ood_detector: what tells whether an input is one for the model, from `OODDetector.arrays`;
-            without it a side file that is there goes, for it belongs to the older model.
+        model: the model.
+        card: its card; the name in it names the files.
+        folder: the folder to write to; it is created.
+        half: store the weights as float16, in half the space. Keras loads them as float32.
+        check: called with the new model file before it replaces the old one; may raise to keep the
+            old one.
+        ood_detector: the arrays of `OODDetector.arrays`. Without them an OOD file that exists is
+            deleted, because it belongs to the older model.
 
     Returns:
-        The card as written, with the files' SHA-256 and the model's size.
+        The card as written, with the SHA-256 of the files and the size of the model.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as scratch:
@@ -205,25 +209,26 @@ def save(
             _halve(file)
         check(file)
         card = replace(card, sha256=_sha256(file), size=file.stat().st_size, ood_sha256="")
-        side = Path(scratch, _new_ood_file(file).name)
+        ood = Path(scratch, _new_ood_file(file).name)
         if ood_detector is not None:
-            _write_ood_detector(side, ood_detector, card.sha256)
-            card = replace(card, ood_sha256=_sha256(side))
+            _write_ood_detector(ood, ood_detector, card.sha256)
+            card = replace(card, ood_sha256=_sha256(ood))
         text = Path(scratch, f"{card.name}.md")
         text.write_text(card.to_markdown(), encoding="utf-8")
-        os.replace(file, folder / file.name)
+        file.replace(folder / file.name)
         for suffix in (OOD, EARLIER_OOD):
             (folder / f"{card.name}{suffix}").unlink(missing_ok=True)
         if ood_detector is not None:
-            os.replace(side, folder / side.name)
-        os.replace(text, folder / text.name)
+            ood.replace(folder / ood.name)
+        text.replace(folder / text.name)
     return card
 
 
 def _write_ood_detector(file: Path, arrays: Arrays, sha256: str) -> None:
     import numpy as np
 
-    np.savez(file, **{MODEL: np.array(sha256)}, **arrays)
+    contents: dict[str, Any] = {MODEL: np.array(sha256), **arrays}
+    np.savez(file, **contents)
 
 
 def _halve(path: Path) -> None:
@@ -232,7 +237,7 @@ def _halve(path: Path) -> None:
     import numpy as np
 
     whole = path.with_suffix(".whole")
-    os.replace(path, whole)
+    path.replace(whole)
     with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             content = old.read(name)
@@ -258,13 +263,13 @@ def _halve(path: Path) -> None:
 
 @contextmanager
 def _readable(path: Path, config: Any) -> Iterator[Path]:
-    """The file itself, or for a Keras 2 file a copy that Keras 3 can read."""
+    """The file itself, or a copy of a Keras 2 file that Keras 3 can read."""
     if path.suffix.lower() == ".keras" or not _is_keras_2(path):
         yield path
         return
     import h5py
 
-    new = modernise(config)
+    new = modernize_config(config)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(shutil.copy(path, scratch))
         with h5py.File(copy, "a") as file:
@@ -280,7 +285,7 @@ def _is_keras_2(path: Path) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """What Keras complains of, in a line: the cause, which it puts last."""
+    """The cause that Keras reports, which it puts last, in one line."""
     text = str(error).split("Exception encountered:")[-1].strip() or type(error).__name__
     return " ".join(text.split())[:200].rstrip(".")
 
@@ -306,34 +311,34 @@ def _config(path: Path) -> Any:
         with h5py.File(path) as file:
             if "model_config" not in file.attrs:
                 raise ModelFileError(
-                    f"{path} holds weights without the model they belong to. Save the whole model "
-                    "with model.save()."
+                    f"{path} contains weights without the model they belong to. Save the whole "
+                    "model with model.save()."
                 )
             return json.loads(file.attrs["model_config"])
     except ModelFileError:
         raise
     except Exception as error:  # zip, zlib, json and h5py raise many things on a damaged file
         raise ModelFileError(
-            f"{path} is damaged, cut off, or no Keras model ({error}). Copy it again."
+            f"{path} is damaged, truncated, or not a Keras model ({error}). Copy it again."
         ) from error
 
 
 def _architecture(config: Any) -> Any:
-    """All of it but what only training would load."""
+    """The configuration without the part that only training would load."""
     if not isinstance(config, dict):
         return config
     return {key: item for key, item in config.items() if key != "compile_config"}
 
 
 def _is_keras_function(config: dict[str, Any]) -> bool:
-    """Whether a function is one of Keras' activations, which it finds by name."""
+    """Whether a function is one of Keras' activations, which Keras looks up by name."""
     import keras
 
     return callable(getattr(keras.activations, str(config.get("config")), None))
 
 
 def _code_in(config: Any) -> Iterator[str]:
-    """Name every place in a configuration where loading would run code, or a class of others."""
+    """Describe each entry of a configuration that is code, or a class from outside Keras."""
     if isinstance(config, list):
         for item in config:
             yield from _code_in(item)

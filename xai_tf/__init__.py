@@ -5,8 +5,10 @@ from xai_tf.attribution.explain import explain as explain
 from xai_tf.attribution.explain import explain_layers as explain_layers
 from xai_tf.attribution.explanation import Explanation as Explanation
 from xai_tf.attribution.methods import METHODS as METHODS
+from xai_tf.attribution.question import Question as Question
+from xai_tf.bundles.folder import explain_folder as explain_folder
 from xai_tf.classifiers.classifier import Classifier as Classifier
-from xai_tf.classifiers.classifier import load as load
+from xai_tf.classifiers.loading import load as load
 from xai_tf.classifiers.ood import OODScore as OODScore
 from xai_tf.classifiers.prediction import Prediction as Prediction
 from xai_tf.classifiers.reading import read_and_predict as read_and_predict

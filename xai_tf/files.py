@@ -1,16 +1,65 @@
-"""Folders that are written as a whole, or not at all."""
+"""Files and folders that are written whole, or not at all: the one place that knows how."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from xai_tf.errors import OutputError
 
-SCRATCH = ".writing-"  # how a folder is named while it is written
+SCRATCH = ".writing-"  # how the name of a file or folder begins while it is written
+
+
+def replace_file(path: Path, write: Callable[[Path], object], durable: bool = False) -> None:
+    """Let `write` make a file beside its place, then move it there: it is whole or not there.
+
+    Args:
+        path: its place; a file that is there is replaced.
+        write: is given the path to write to; its suffix is that of the file.
+        durable: whether the bytes are on the disk before the file takes its place, so that it
+            survives a power failure.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of the attempt.
+    """
+    scratch = path.with_name(f"{SCRATCH}{os.getpid()}-{path.name}")
+    try:
+        write(scratch)
+        if durable:
+            with scratch.open("rb") as file:
+                os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
+    """Write a result of ours whole or not at all; its folder is made where it is missing.
+
+    Args:
+        path: its place; a file that is there is replaced.
+        content: text, bytes, or what writes the file to a path.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def write(scratch: Path) -> None:
+        if isinstance(content, str):
+            scratch.write_text(content, "utf-8")
+        elif isinstance(content, bytes):
+            scratch.write_bytes(content)
+        else:
+            content(scratch)
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, write)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 @contextmanager
@@ -32,25 +81,47 @@ def whole_folder(folder: Path, mark: str) -> Iterator[Path]:
             new.mkdir()
             yield new
             if folder.exists():
-                os.replace(folder, old)
+                folder.replace(old)
             try:
-                os.replace(new, folder)
+                new.replace(folder)
             except OSError:
                 if old.exists():
-                    os.replace(old, folder)
+                    old.replace(folder)
                 raise
     except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror or error}). Free some space, or give "
-            "another --out."
-        ) from error
+        raise _cannot_write(folder, error) from error
 
 
 def check_place(folder: Path, mark: str) -> None:
     """Raise an OutputError where a folder cannot go because something else is there."""
     if folder.parent.exists() and not folder.parent.is_dir():
-        raise OutputError(f"{folder.parent} is no folder. Give another --out.")
+        raise OutputError(
+            f"Cannot write to {folder.parent}: it is not a folder. Use another --out."
+        )
     if folder.exists() and not (folder / mark).is_file():
         raise OutputError(
-            f"{folder} is there and is not ours: it has no {mark}. Give another --out."
+            f"Cannot overwrite {folder}: it was not written by xai-tf (it has no {mark}). Use "
+            "another --out."
         )
+
+
+def check_page(page: Path, mark: str) -> None:
+    """Raise an OutputError where a page would replace something that is not ours.
+
+    Args:
+        page: its place.
+        mark: what stands near the top of a page of ours.
+    """
+    if page.is_dir():
+        raise OutputError(f"Cannot write {page}: it is a folder. Give the name of a file.")
+    if page.is_file() and mark not in page.read_text("utf-8", errors="replace")[:500]:
+        raise OutputError(
+            f"Cannot overwrite {page}: it was not written by xai-tf. Use another --out."
+        )
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Cannot write {path}: {error.strerror or error}. Free some disk space, or use another "
+        "--out."
+    )

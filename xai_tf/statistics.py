@@ -1,4 +1,4 @@
-"""Shares of a count, and how far they can be trusted."""
+"""Shares of a count with their confidence intervals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ NORMAL_95 = 1.959963984540054  # the 97.5th percentile of the normal distributio
 
 @dataclass(frozen=True)
 class Share:
-    """A share of files, with its 95% interval.
+    """A share of files with its 95% confidence interval.
 
     Attributes:
-        value, low, high: from 0 to 1; all None where there is no file to take a share of.
-        count: the files it is a share of.
+        value, low, high: 0 to 1; all None where there are no files.
+        count: the number of files it is a share of.
     """
 
     value: float | None
@@ -24,16 +24,21 @@ class Share:
     count: int
 
 
-def share(part: int, count: int) -> Share:
-    """A share of files, with Wilson's interval."""
-    return Share(part / count, *wilson(part, count), count) if count else Share(*[None] * 3, 0)
+def share(hits: int, count: int) -> Share:
+    """The share `hits / count` with its Wilson interval."""
+    return Share(hits / count, *wilson(hits, count), count) if count else Share(None, None, None, 0)
 
 
-def wilson(part: int, count: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson 1927); there must be a file."""
-    value, z2 = part / count, NORMAL_95**2 / count
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson 1927); `count` must be at least 1.
+
+    >>> low, high = wilson(9, 10)
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.596 to 0.982
+    """
+    value, z2 = hits / count, NORMAL_95**2 / count
     middle = (value + z2 / 2) / (1 + z2)
     reach = np.sqrt(z2 * (value * (1 - value) + z2 / 4)) / (1 + z2)
-    # At the ends it is exact, which rounding would miss.
-    low = 0.0 if part == 0 else float(middle - reach)
-    return low, 1.0 if part == count else float(middle + reach)
+    # The ends are exact by definition; rounding would miss them.
+    low = 0.0 if hits == 0 else float(middle - reach)
+    return low, 1.0 if hits == count else float(middle + reach)

@@ -18,7 +18,7 @@ from benchmarks.ground_truth.learning import check, image_size, learn, plant_all
 from benchmarks.ground_truth.puzzle import Carriers, Planted, Puzzle
 from benchmarks.ground_truth.puzzles import PUZZLES
 from benchmarks.ground_truth.scoring import SCORES, scores
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier
@@ -153,7 +153,7 @@ def score_all(
     for name in methods:
         maps = [attribution_of(classifier, p, name) for p in planted]
         found[name] = _scores(maps, planted)
-        silent[name] = sum(not drawable(one) for one in maps)
+        silent[name] = sum(not has_signal(one) for one in maps)
     rng = np.random.default_rng(0)
     for name, baseline in BASELINES.items():
         found[name] = _scores([baseline(p.sample.image, rng) for p in planted], planted)
@@ -170,9 +170,9 @@ def undo(
         planted: the first of the files that were scored.
         trained: those scores, by method and score.
     """
-    from xai_tf.metrics.randomization import randomised
+    from xai_tf.metrics.randomization import randomised_classifier
 
-    undone, count, means = randomised(classifier, 1.0, 0), len(planted), {}
+    undone, count, means = randomised_classifier(classifier, 1.0, 0), len(planted), {}
     for method in (name for name in UNDONE if name in trained):
         maps = [attribution_of(undone, p, method) for p in planted]
         means[method] = {

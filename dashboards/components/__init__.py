@@ -1,1 +1,1 @@
-"""Components for the browser: the stage of a picture, shortcuts, the recorder."""
+"""Components that run in the browser, such as the attribution viewer and the recorder."""

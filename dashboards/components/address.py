@@ -1,4 +1,4 @@
-"""What only the browser can do with a link: show it as its address, and copy it."""
+"""The link of the view: shown as the browser's address, and copied by a button."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from panel.custom import JSComponent
 
 
 class Address(JSComponent):
-    """Keeps the browser's address that of the view, copies it, and remembers that one was here."""
+    """Updates the browser's address, copies the link, and sets the cookie of returning visitors."""
 
-    narrow = param.Boolean(doc="Whether the window is so narrow that the side covers the page.")
-    query = param.String(doc="Of the link that restores the view, without the question mark.")
+    narrow = param.Boolean(doc="Whether the window is so narrow that the sidebar covers the page.")
+    query = param.String(doc="The query of the link, without the question mark.")
 
     _esm = """
 export function render({ model, el }) {
   const button = document.createElement("button");
-  const said = document.createElement("span");
+  const status = document.createElement("span");
   const style = document.createElement("style");
   style.textContent = `
     button { font: inherit; font-size: 0.875rem; color: #fff;
@@ -25,23 +25,23 @@ export function render({ model, el }) {
     span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }`;
   button.type = "button";
   button.textContent = "Copy link";
-  said.setAttribute("role", "status");
-  el.append(style, button, said);
+  status.setAttribute("role", "status");
+  el.append(style, button, status);
   const link = () => {
     const url = new URL(location.href);
     url.search = model.query;
     return url.href;
   };
-  const tell = (text) => {
-    button.textContent = said.textContent = text;
+  const announce = (text) => {
+    button.textContent = status.textContent = text;
     setTimeout(() => { button.textContent = "Copy link"; }, 4000);
   };
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(link());
-      tell("Copied");
+      announce("Copied");
     } catch {
-      tell("Copy it from the address bar");  // no clipboard without https
+      announce("Copy it from the address bar");  // the clipboard needs https
     }
   });
   model.on("query", () => history.replaceState(null, "", link()));

@@ -1,19 +1,19 @@
-// A picture with what is laid over it. What a visitor does here stays in the browser: the server
-// sends layers, and is not asked for a toggle, a slider, a swipe or a zoom.
+// A picture with its overlays. The server sends the layers; mode, opacity, swipe and zoom are
+// handled in the browser without a round trip.
 
 import {clamp, icon, make} from "../_resources/js/dom.js"
 import {addSound} from "../_resources/js/sound.js"
 
 const MODES = {original: "Original", overlay: "Overlay", map: "Map", swipe: "Swipe"}
 const ZOOMS = [1, 2, 4]
-const STEP = 0.05 // of the swipe by arrow keys, as a share of the width
-const SMALL = 128 // pictures narrower than this show their pixels
+const STEP = 0.05 // step of the swipe by arrow keys, as a share of the width
+const SMALL = 128 // pictures narrower than this are scaled up without smoothing
 
-// What the stages of one group share. A stage without a group is alone in one.
+// The state shared by the viewers of a group. A viewer without a group has its own.
 const groups = new Map()
 
 function groupOf(model, view) {
-  const name = model.group ? `group ${model.group}` : `stage ${view.model.id}`
+  const name = model.group ? `group ${model.group}` : `viewer ${view.model.id}`
   if (!groups.has(name)) {
     const {mode, opacity} = model
     groups.set(name, {
@@ -41,7 +41,7 @@ export function render({model, view}) {
 
   const draw = (state) => {
     const mode = model.heatmap || !model.original ? state.mode : "original"
-    // Axes fit the whole picture only.
+    // The axes of a sound belong to the whole picture, so it cannot be zoomed.
     const zoom = model.sound ? 1 : state.zoom
     figure.dataset.mode = mode
     figure.classList.toggle("zoomed", zoom > 1)
@@ -58,20 +58,20 @@ export function render({model, view}) {
     figure.setAttribute("aria-label", model.caption || "Picture")
     pictures.layers.setAttribute("aria-label", model.alt)
     pictures.silence.hidden = model.signal || !model.heatmap
-    pictures.status.textContent = model.busy ? "Partial map: still computing" : ""
+    pictures.status.textContent = model.busy ? "Preview: still computing" : ""
     figure.classList.toggle("bare", !model.original)
     figure.classList.toggle("mapped", Boolean(model.heatmap) || !model.original)
     controls.bar.hidden = !model.controls
     draw(group.state)
   }
   const shortcut = ({detail}) => {
-    // A map that covers no picture has one mode.
+    // A map without a picture below it has only one mode.
     if (model.heatmap && !model.cover) {
       return
     }
     const mode = detail === "next" ? next(Object.keys(MODES), group.state.mode)
       : group.state.mode === "overlay" ? "original" : "overlay"
-    // Each stage of a group hears the key; the first one changes the mode for all.
+    // Every viewer of a group receives the key; the first one changes the mode for all.
     if (group.members.values().next().value === draw) {
       group.set({mode})
     }
@@ -144,20 +144,20 @@ function addScale(model, figure) {
 
 function addControls(model, group, figure) {
   const button = (label, click) => {
-    const made = make("button", {type: "button"}, label)
-    made.addEventListener("click", click)
-    return made
+    const element = make("button", {type: "button"}, label)
+    element.addEventListener("click", click)
+    return element
   }
   const modes = Object.entries(MODES).map(([mode, title]) => {
-    const made = button(title, () => group.set({mode}))
-    made.dataset.mode = mode
-    return made
+    const element = button(title, () => group.set({mode}))
+    element.dataset.mode = mode
+    return element
   })
   const slider = make("input", {
     type: "range", min: 0, max: 100, step: 5, "aria-label": "Opacity of the map",
   })
   slider.addEventListener("input", () => group.set({opacity: slider.value / 100}))
-  const word = make("span", {"aria-hidden": "true"}, "Opacity of the map")
+  const label = make("span", {"aria-hidden": "true"}, "Opacity of the map")
   const percent = make("output")
   const zoom = button("1×", () => {
     const level = next(ZOOMS, group.state.zoom)
@@ -175,17 +175,17 @@ function addControls(model, group, figure) {
   zoom.classList.add("zoom")
   const bar = figure.appendChild(make(
     "div", {class: "controls"},
-    make("div", {class: "modes", role: "group", "aria-label": "What is shown"}, ...modes),
+    make("div", {class: "modes", role: "group", "aria-label": "View"}, ...modes),
     make("div", {class: "tools"}, zoom, addEnlarge(figure, button)),
-    make("div", {class: "opacity"}, word, slider, percent),
+    make("div", {class: "opacity"}, label, slider, percent),
   ))
   const draw = (state, mode) => {
-    modes.forEach((made) => made.setAttribute("aria-pressed", made.dataset.mode === mode))
+    modes.forEach((button) => button.setAttribute("aria-pressed", button.dataset.mode === mode))
     slider.value = 100 * state.opacity
     slider.disabled = !["overlay", "swipe"].includes(mode)
     percent.textContent = `${Math.round(100 * state.opacity)} %`
     zoom.textContent = `${state.zoom}×`
-    zoom.setAttribute("aria-label", `Zoom, now ${state.zoom} times; arrow keys move`)
+    zoom.setAttribute("aria-label", `Zoom, now ${state.zoom} times; arrow keys move the picture`)
   }
   return {bar, draw}
 }
@@ -193,10 +193,10 @@ function addControls(model, group, figure) {
 function addEnlarge(figure, button) {
   const dialog = make("dialog", {"aria-label": "Enlarged picture"})
   const label = () => {
-    made.replaceChildren(icon(dialog.open ? "close" : "enlarge"))
-    made.setAttribute("aria-label", dialog.open ? "Close" : "Enlarge")
+    toggle.replaceChildren(icon(dialog.open ? "close" : "enlarge"))
+    toggle.setAttribute("aria-label", dialog.open ? "Close" : "Enlarge")
   }
-  const made = button("", () => {
+  const toggle = button("", () => {
     if (dialog.open) {
       dialog.close()
       return
@@ -205,22 +205,23 @@ function addEnlarge(figure, button) {
     dialog.append(figure)
     dialog.showModal()
     label()
-    made.focus()
+    toggle.focus()
   })
   dialog.addEventListener("close", () => {
     dialog.replaceWith(figure)
     label()
-    made.focus()
+    toggle.focus()
   })
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close())
-  made.classList.add("enlarge")
+  toggle.classList.add("enlarge")
   label()
-  return made
+  return toggle
 }
 
 function addSwipe(model, group, frame) {
   const handle = frame.appendChild(make("div", {
-    class: "handle", role: "slider", tabindex: "0", "aria-label": "Original left, map right",
+    class: "handle", role: "slider", tabindex: "0",
+    "aria-label": "Swipe: original on the left, map on the right",
     "aria-valuemin": 0, "aria-valuemax": 100,
   }))
   const drag = (event) => group.set({swipe: shareOf(event, frame).x})
@@ -233,17 +234,17 @@ function addSwipe(model, group, frame) {
   })
   handle.addEventListener("keydown", (event) => {
     const {swipe} = group.state
-    const aims = {ArrowLeft: swipe - STEP, ArrowRight: swipe + STEP, Home: 0, End: 1}
-    if (event.key in aims) {
+    const targets = {ArrowLeft: swipe - STEP, ArrowRight: swipe + STEP, Home: 0, End: 1}
+    if (event.key in targets) {
       event.preventDefault()
-      group.set({swipe: clamp(aims[event.key], 0, 1)})
+      group.set({swipe: clamp(targets[event.key], 0, 1)})
     }
   })
   return handle
 }
 
-// A click magnifies at the point clicked, dragging moves what is magnified. Where there is sound, a
-// click seeks instead.
+// A click zooms in at the pointer, dragging moves the zoomed picture. With a sound, a click seeks
+// instead.
 function addZoom(model, group, frame) {
   let from = null
   const layers = frame.firstChild
@@ -277,7 +278,7 @@ function addZoom(model, group, frame) {
   layers.addEventListener("pointercancel", () => { from = null })
 }
 
-// The next zoom, with the point at (x, y) of the frame kept in its place.
+// The next zoom level, with the point at (x, y) of the frame staying in place.
 function magnified(state, {x, y}) {
   const zoom = next(ZOOMS, state.zoom)
   if (zoom === 1) {

@@ -1,4 +1,4 @@
-"""A picture with what is laid over it, and the sound behind it."""
+"""The attribution viewer: a picture with its map, and its sound."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from panel.custom import JSComponent
 
 
 class AttributionViewer(JSComponent):
-    """One picture, its map, and its sound; `layers.stage_of` gives its parameters.
+    """One picture, its map, and its sound; parameters from `rendering.viewer.viewer_data`.
 
-    Mode, opacity, swipe, zoom and sound work in the browser without a round trip, and stay as the
-    visitor set them when a layer changes. Stages of one `group` share them. With controls and no
-    picture at all, a stage is the controls of its group.
+    Mode, opacity, swipe, zoom and playback work in the browser without a round trip and are kept
+    when a layer changes. Viewers of one `group` share them. A viewer with controls and without a
+    picture shows only the controls of its group.
     """
 
-    original = param.String(doc="What the network saw: data URL of a PNG, as all pictures here.")
-    grey = param.String(doc="The same in grey, under the cover.")
-    cover = param.String(doc="The map with its strength as opacity: RGBA.")
-    outlines = param.String(doc="Edges of segments, over the cover: RGBA; empty if none.")
-    heatmap = param.String(doc="The map alone; empty where nothing has been explained.")
-    alt = param.String(doc="What is to be seen, for those who cannot see it.")
+    original = param.String(doc="The input of the network. All pictures are data URLs of PNGs.")
+    grey = param.String(doc="The input in grey, shown below the cover.")
+    cover = param.String(doc="The map as RGBA with its strength as opacity.")
+    outlines = param.String(doc="The edges of segments as RGBA, above the cover; empty if none.")
+    heatmap = param.String(doc="The map alone; empty without an explanation.")
+    alt = param.String(doc="The alternative text of the picture.")
     caption = param.String()
     axes = param.Dict(
         default={},
@@ -28,18 +28,20 @@ class AttributionViewer(JSComponent):
     scale = param.Dict(
         default={}, doc="{'colours': [CSS], 'ticks': [(fraction, text)], 'title': text}."
     )
-    signal = param.Boolean(default=True, doc="Whether the map shows anything.")
-    busy = param.Boolean(default=False, doc="Whether the map is a partial one.")
+    signal = param.Boolean(default=True, doc="Whether the map has any signal.")
+    busy = param.Boolean(default=False, doc="Whether the map is a preview.")
     sound = param.String(doc="Data URL of a WAV, or empty.")
-    sound_note = param.String(doc="What to know of the sound before trusting it.")
-    span = param.NumericTuple(default=(0.0, 0.0), doc="What the picture shows, in seconds.")
-    mode = param.Selector(default="overlay", objects=["original", "overlay", "map", "swipe"])
-    opacity = param.Number(default=0.7, bounds=(0, 1), doc="Of the map where it is strongest.")
+    sound_note = param.String(doc="A warning about the sound.")
+    span = param.NumericTuple(default=(0.0, 0.0), doc="Start and end of the picture in seconds.")
+    mode: param.Selector[str] = param.Selector(
+        default="overlay", objects=["original", "overlay", "map", "swipe"]
+    )
+    opacity = param.Number(default=0.7, bounds=(0, 1), doc="Opacity where the map is strongest.")
     controls = param.Boolean(default=True)
-    group = param.String(doc="Stages of one group move together.")
+    group = param.String(doc="Viewers of one group share mode, opacity, swipe, zoom and time.")
 
     _bundle = "attribution_viewer.js"
-    # Panel serves a component's main file and those listed here, each at an address of its own.
+    # Panel serves a component's main file and the files listed here.
     _resources = {"js": ["sound.js", "dom.js"]}  # noqa: RUF012
 
     def __init__(self, **params: object) -> None:

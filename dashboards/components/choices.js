@@ -1,4 +1,4 @@
-// Radio buttons with pictures, bars and notes: one tab stop, arrows move (WAI-ARIA radio group).
+// Radio buttons with pictures, bars and notes: one tab stop, arrow keys move (WAI-ARIA radio group).
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -41,13 +41,13 @@ export function render({ model, el }) {
   const choose = (button) => {
     if (!button || button.disabled) return;
     button.focus();
-    const tell = () => {
+    const submit = () => {
       model.value = button.dataset.value;
       mark();
     };
-    // Panel loses what is answered before the page is drawn.
-    if (model.document.is_idle) tell();
-    else model.document.idle.connect(tell);
+    // Panel drops changes that are made before the page is drawn.
+    if (model.document.is_idle) submit();
+    else model.document.idle.connect(submit);
   };
 
   const draw = () => {

@@ -1,4 +1,4 @@
-"""A list to choose one of, with pictures, bars and notes where words alone say too little."""
+"""A single choice from a list of items with pictures, bars and notes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from panel.custom import JSComponent
 
 
 class Choices(JSComponent):
-    """Radio buttons that show what they stand for.
+    """Radio buttons with pictures, bars and notes.
 
     Attributes:
-        items: one dict a choice: `value` (str, unique), `label`, and where wanted `note` (a second
+        items: one dict per choice: `value` (str, unique), `label`, and optionally `note` (a second
             line), `share` (0 to 1, drawn as a bar), `picture` (data URL), `badge`, `disabled`.
-            Everything is shown as text.
-        value: of the chosen one; "" for none. Set by either side.
-        label: what is chosen, for screen readers.
+            Everything is shown as text, never as markup.
+        value: the value of the chosen item; "" for none. Set by the server and by the browser.
+        label: the accessible name of the group.
         layout: "list", "bars" or "tiles".
     """
 
     items = param.List(default=[], item_type=dict)
     value = param.String(default="")
     label = param.String(default="")
-    layout = param.Selector(default="list", objects=["list", "bars", "tiles"])
+    layout: param.Selector[str] = param.Selector(default="list", objects=["list", "bars", "tiles"])
 
-    _priority_changes: ClassVar = ["value"]  # Panel lets other changes wait for 50 ms
+    _priority_changes: ClassVar = ["value"]  # Panel delays other changes by 50 ms
     _esm = Path(__file__).with_name("choices.js")
     _stylesheets: ClassVar = [Path(__file__).with_name("choices.css").read_text("utf-8")]
 

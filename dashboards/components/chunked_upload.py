@@ -1,4 +1,4 @@
-"""Files that a browser sends in pieces, and a hostile one cannot fill the server's memory with."""
+"""Uploads in chunks, with limits that keep a hostile browser from filling the memory."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from panel.custom import JSComponent
 from dashboards.files.uploads import MEGABYTE, Limits, safe_name
 from xai_tf.errors import InputError
 
-PIECE = 4 * 2**20  # bytes; the server takes five times as much in a message
-LONGEST_TEXT = 1000  # of a name
-LARGEST_NUMBER = 2**53  # that a browser counts to
+CHUNK_BYTES = 4 * 2**20  # the server accepts messages of five times this size
+MAX_NAME = 1000  # characters
+MAX_INTEGER = 2**53  # the largest integer that is exact in JavaScript
 
 
 @dataclass(frozen=True, eq=False)
-class Arrival:
-    """A file of which some is here, in one buffer however small its pieces are."""
+class PartialUpload:
+    """A file that has arrived in part, in one buffer however small its chunks are."""
 
     name: str
     size: int
@@ -28,30 +28,32 @@ class Arrival:
 
 
 class FileField(JSComponent):
-    """What sends files with `chunked_upload.js`.
+    """The base class of components that send files with `chunked_upload.js`.
 
-    The browser says {"file": a number of its choice, "name", "size": of the whole, "at": where the
-    piece begins, "data": its bytes}, the first time with at = 0. The answer {"file", "next"} is
-    where the next piece begins, or None where the file is whole or was turned away.
+    The browser sends {"file": a number of its choice, "name", "size": total bytes, "at": offset of
+    the chunk, "data": its bytes}, starting with at = 0. The reply {"file", "next"} holds the offset
+    of the next chunk, or None if the file is complete or was rejected.
 
     Args:
-        limits: what may be sent; files count with all their bytes from their first piece on.
-        on_file: called with the name and the bytes of each file that is whole.
+        limits: limits of the uploads; a file counts with its full size from its first chunk on.
+        on_file: called with the name and the bytes of each complete file.
     """
 
-    largest = param.Integer(doc="Bytes of a file; of a larger one nothing but its size is sent.")
-    problem = param.String(doc="Why a file was turned away last, for the visitor.")
+    max_bytes = param.Integer(doc="Largest file in bytes; of a larger file only the size is sent.")
+    problem = param.String(doc="Why the last rejected file was rejected, for the visitor.")
 
     _resources: ClassVar = {"js": ["chunked_upload.js", "dom.js"]}
-    _constants: ClassVar[dict[str, Any]] = {"piece": PIECE}
+    _constants: ClassVar[dict[str, Any]] = {"chunk": CHUNK_BYTES}
     _rename: ClassVar[Mapping[str, str | None]] = {"problem": None}
 
     def __init__(
         self, limits: Limits, on_file: Callable[[str, bytes], None], **params: Any
     ) -> None:
-        super().__init__(**{"largest": limits.file_bytes, "sizing_mode": "stretch_width", **params})
+        super().__init__(
+            **{"max_bytes": limits.file_bytes, "sizing_mode": "stretch_width", **params}
+        )
         self._limits, self._on_file = limits, on_file
-        self._arrivals: dict[int, Arrival] = {}
+        self._uploads_under_way: dict[int, PartialUpload] = {}
 
     def _handle_msg(self, data: Any) -> None:
         match data:
@@ -60,59 +62,60 @@ class FileField(JSComponent):
                 "name": str(name),
                 "size": int(size),
                 "at": int(at),
-                "data": bytes(piece),
+                "data": bytes(chunk),
             } if _plausible(number, name, size):
-                following, whole = self._take(number, name, size, at, piece)
-                # Before the file is handed over: whatever fails there, the next one can come.
-                self._send_msg({"file": number, "next": following})
-                if whole:
-                    self._on_file(whole.name, whole.data.getvalue())
+                offset, complete = self._receive(number, name, size, at, chunk)
+                # Reply before the file is processed, so that an error there does not block others.
+                self._send_msg({"file": number, "next": offset})
+                if complete:
+                    self._on_file(complete.name, complete.data.getvalue())
 
-    def _take(
-        self, number: int, name: str, size: int, at: int, piece: bytes
-    ) -> tuple[int | None, Arrival | None]:
-        """Take a piece: where the next begins, None if there is to be none; the file if whole."""
-        arrival = self._arrivals.pop(number, Arrival(name, 0))
+    def _receive(
+        self, number: int, name: str, size: int, at: int, chunk: bytes
+    ) -> tuple[int | None, PartialUpload | None]:
+        """Add a chunk; the offset of the next one or None, and the file if it is complete."""
+        upload = self._uploads_under_way.pop(number, PartialUpload(name, 0))
         try:
             if at == 0:
-                arrival = self._begin(name, size)
-            _add(arrival, at, piece)
+                upload = self._start(name, size)
+            _append(upload, at, chunk)
         except InputError as error:
-            self.problem = ""  # the same words again are news, too
+            self.problem = ""  # so that the same text counts as a change
             self.problem = str(error)
             return None, None
-        if at + len(piece) < arrival.size:
-            self._arrivals[number] = arrival
-            return at + len(piece), None
-        return None, arrival
+        if at + len(chunk) < upload.size:
+            self._uploads_under_way[number] = upload
+            return at + len(chunk), None
+        return None, upload
 
-    def _begin(self, name: str, size: int) -> Arrival:
-        """A new file, if there is room for all of it."""
+    def _start(self, name: str, size: int) -> PartialUpload:
+        """A new upload, if there is room for all of it."""
         self._limits.check(name, size)
-        held = sum(arrival.size for arrival in self._arrivals.values())
+        received = sum(upload.size for upload in self._uploads_under_way.values())
         room = self._limits.unfinished_bytes
-        if held + size > room or len(self._arrivals) >= self._limits.files:
+        if received + size > room or len(self._uploads_under_way) >= self._limits.files:
             raise InputError(
-                f"{safe_name(name)} was turned away: more than {self._limits.files} files or "
-                f"{room / MEGABYTE:g} MB were being sent at once. Send fewer or smaller files."
+                f"{safe_name(name)} was rejected: more than {self._limits.files} files or "
+                f"{room / MEGABYTE:g} MB were being uploaded at once. Upload fewer or smaller "
+                "files."
             )
-        return Arrival(name, size)
+        return PartialUpload(name, size)
 
 
 def _plausible(number: int, name: str, size: int) -> bool:
-    """Whether a browser can say this of a file."""
-    return len(name) <= LONGEST_TEXT and all(
-        0 <= value <= LARGEST_NUMBER and not isinstance(value, bool) for value in (number, size)
+    """Whether a browser could send these values."""
+    return len(name) <= MAX_NAME and all(
+        0 <= value <= MAX_INTEGER and not isinstance(value, bool) for value in (number, size)
     )
 
 
-def _add(arrival: Arrival, at: int, piece: bytes) -> None:
-    """Add a piece to those before it. Of what it cannot read, a browser sends an empty one."""
-    held = arrival.data.tell()
-    fits = at == held and held + len(piece) <= arrival.size
-    if not fits or (not piece and arrival.size > 0):
+def _append(upload: PartialUpload, at: int, chunk: bytes) -> None:
+    """Append a chunk. For data it cannot read, a browser sends an empty chunk."""
+    received = upload.data.tell()
+    fits = at == received and received + len(chunk) <= upload.size
+    if not fits or (not chunk and upload.size > 0):
         raise InputError(
-            f"{safe_name(arrival.name)} could not be read to its end by the browser. "
-            "Give it again; of a folder, give its files."
+            f"The browser could not read all of {safe_name(upload.name)}. Upload it again; for a "
+            "folder, choose the files in it."
         )
-    arrival.data.write(piece)
+    upload.data.write(chunk)

@@ -1,4 +1,4 @@
-// Making elements. Texts are set as text: names of files and classes come from visitors.
+// Helpers that create elements. Text is never parsed as markup, as names come from visitors.
 
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag)

@@ -1,4 +1,4 @@
-// A field for files: dropped, chosen or pasted, they are sent at once.
+// A field for files: files that are dropped, chosen or pasted are sent at once.
 
 import {make} from "../_resources/js/dom.js"
 import {sender} from "../_resources/js/chunked_upload.js"
@@ -13,19 +13,19 @@ export function render({model, el}) {
     row.replaceChildren()
     if (files.length > 0) {
       const more = files.length > 1 ? ` and ${files.length - 1} more` : ""
-      const bar = make("progress", {value: share, "aria-label": `Sending ${files[0].name}`})
+      const bar = make("progress", {value: share, "aria-label": `Uploading ${files[0].name}`})
       row.append(make("span", {}, files[0].name + more), bar)
     }
   })
 
   input.addEventListener("change", () => {
     [...input.files].forEach(send)
-    input.value = "" // the same file can be chosen again
+    input.value = "" // so that the same file can be chosen again
   })
   field.addEventListener("paste", (event) => [...event.clipboardData.files].forEach(send))
   field.addEventListener("dragover", (event) => {
     if (event.dataTransfer.types.includes("Files")) {
-      event.preventDefault() // or the browser would open what is dropped
+      event.preventDefault() // otherwise the browser opens the file
       field.classList.add("over")
     }
   })

@@ -1,4 +1,4 @@
-"""Where a visitor drops files."""
+"""The field where visitors drop files."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dashboards.components.chunked_upload import FileField
 
 
 class Dropper(FileField):
-    """A field to drop files in, to choose them from, and to paste a picture in.
+    """A field to drop files on, to choose files with, and to paste pictures into.
 
-    What a file is, its content tells and not its name, so none is refused here.
+    The server decides by content, not by name, what a file is; so every file is accepted here.
     """
 
     _bundle = "dropper.js"

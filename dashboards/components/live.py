@@ -1,4 +1,4 @@
-"""Words that a screen reader says when they change."""
+"""Text that screen readers announce when it changes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from panel.custom import JSComponent
 
 
 class Live(JSComponent):
-    """Paragraphs that a screen reader says when they change; shown as text, never as markup.
+    """Paragraphs that screen readers announce when they change; never parsed as markup.
 
     Attributes:
-        paragraphs: what it says.
-        language: "en" or "fr", of the words.
-        look: "status", "warning", "error" or "said".
-        urgent: whether it interrupts what is being read.
+        paragraphs: the texts.
+        language: their language, "en" or "fr".
+        variant: "status", "warning", "error" or "said" (by a language model).
+        urgent: whether the announcement interrupts the screen reader.
     """
 
     paragraphs = param.List(default=[], item_type=str)
     language = param.String(default="en")
-    look = param.Selector(default="status", objects=["status", "warning", "error", "said"])
+    variant: param.Selector[str] = param.Selector(
+        default="status", objects=["status", "warning", "error", "said"]
+    )
     urgent = param.Boolean(default=False)
 
-    # The region outlives its words: one that comes with its words is not announced.
+    # The region is created before its text, as screen readers announce only changes.
     _esm = """
     export function render({ model }) {
       const region = document.createElement("div");
@@ -31,7 +33,7 @@ class Live(JSComponent):
       region.setAttribute("aria-live", model.urgent ? "assertive" : "polite");
       const draw = () => {
         region.lang = model.language;
-        region.className = `look-${model.look}`;
+        region.className = `look-${model.variant}`;
         const old = [...region.children];
         model.paragraphs.forEach((text, number) => {
           const line = old[number] ?? region.appendChild(document.createElement("p"));
@@ -40,7 +42,7 @@ class Live(JSComponent):
         old.slice(model.paragraphs.length).forEach((line) => line.remove());
       };
       draw();
-      ["paragraphs", "language", "look"].forEach((name) => model.on(name, draw));
+      ["paragraphs", "language", "variant"].forEach((name) => model.on(name, draw));
       return region;
     }
     """

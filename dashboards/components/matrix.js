@@ -1,4 +1,4 @@
-// A confusion matrix: one tab stop, arrows move, a cell is a toggle button.
+// A confusion matrix: one tab stop, arrow keys move, each cell is a toggle button.
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -40,7 +40,7 @@ export function render({ model, el }) {
     cells[stop[0]][stop[1]].focus();
   };
 
-  // Counts follow a slider: the buttons stay, and with them the focus.
+  // Counts change with a slider; the buttons are reused so that the focus is not lost.
   const fill = () => {
     model.counts.forEach((line, row) => {
       const total = line.reduce((sum, count) => sum + count, 0);
@@ -48,12 +48,12 @@ export function render({ model, el }) {
         const button = cells[row]?.[column];
         if (!button) return;
         const share = total ? count / total : 0;
-        const [truth, called] = [model.classes[row], model.classes[column]];
+        const [truth, predicted] = [model.classes[row], model.classes[column]];
         button.firstChild.textContent = count;
         button.lastChild.textContent = total ? `${Math.round(share * 100)}%` : "–";
         button.style.setProperty("--share", `${Math.round(Math.sqrt(share) * 55)}%`);
         button.setAttribute("aria-label",
-          `truth ${truth}, predicted ${called}: ${count} ${count === 1 ? "file" : "files"}`);
+          `true class ${truth}, predicted ${predicted}: ${count} ${count === 1 ? "file" : "files"}`);
       });
     });
   };
@@ -62,7 +62,7 @@ export function render({ model, el }) {
     box.replaceChildren();
     cells = [];
     stop = [0, 0];
-    add(box, "p", "", "Rows: what files are. Columns: what they were called. Shares are of the row.");
+    add(box, "p", "", "Rows: true class. Columns: predicted class. Percentages are of the row.");
     const table = add(box, "table", model.classes.length > 6 ? "many" : "");
     table.setAttribute("aria-label", "Confusion matrix");
     const head = add(add(table, "thead", ""), "tr", "");

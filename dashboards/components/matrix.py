@@ -1,4 +1,4 @@
-"""A confusion matrix whose cells can be chosen."""
+"""A confusion matrix with cells that can be chosen."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from panel.custom import JSComponent
 
 
 class Matrix(JSComponent):
-    """Files by truth and by what they were called; a cell is a button, arrows move among them.
+    """File counts by true and predicted class; each cell is a button, arrow keys move.
 
     Attributes:
-        classes: their names, shown as text.
-        counts: rows are the truth, columns what files were called.
-        value: [true, called] of the chosen cell; empty for none. Set by either side; choosing the
-            same cell again empties it.
+        classes: the names of the classes, shown as text.
+        counts: one row per true class, one column per predicted class.
+        value: [true, predicted] of the chosen cell; empty for none. Set by the server and by the
+            browser; choosing the same cell again clears it.
     """
 
     classes = param.List(default=[], item_type=str)

@@ -1,4 +1,4 @@
-// What to hear: the parts of a sound, and its regions alone ("solo") or muted. Buttons that toggle.
+// Toggle buttons for the parts of a sound, and to solo or mute its regions.
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -13,15 +13,15 @@ export function render({ model, el }) {
   const box = add(el, "div", "mixer");
   const parts = add(box, "div", "parts");
   parts.setAttribute("role", "group");
-  parts.setAttribute("aria-label", "What to hear");
+  parts.setAttribute("aria-label", "Part to play");
   const scroll = add(box, "div", "scroll");
   let buttons = [];
 
   const press = (part, number) => {
-    const tell = () => model.send_msg({ part, number });
-    // Panel loses what is answered before the page is drawn.
-    if (model.document.is_idle) tell();
-    else model.document.idle.connect(tell);
+    const send = () => model.send_msg({ part, number });
+    // Panel drops messages that are sent before the page is drawn.
+    if (model.document.is_idle) send();
+    else model.document.idle.connect(send);
   };
 
   const addButton = (parent, part, number, label, name) => {
@@ -52,9 +52,9 @@ export function render({ model, el }) {
     scroll.replaceChildren();
     if (model.regions.length) {
       const table = add(scroll, "table", "");
-      add(table, "caption", "", "The strongest regions of the map");
+      add(table, "caption", "", "Strongest regions of the map");
       const head = add(add(table, "thead", ""), "tr", "");
-      for (const text of ["Where", "Of the evidence", "Hear it alone, or all but it"]) {
+      for (const text of ["Region", "Share of the evidence", "Play alone or mute"]) {
         add(head, "th", "", text).scope = "col";
       }
       const body = add(table, "tbody", "");

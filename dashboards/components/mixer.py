@@ -1,4 +1,4 @@
-"""What to hear: buttons for the parts of a sound, and for its regions alone or muted."""
+"""Buttons that choose the part of a sound to play, and solo or mute its regions."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, ClassVar
 import param
 from panel.custom import JSComponent
 
-MAX_NUMBER = 99  # of a region
+MAX_NUMBER = 99  # of regions
 
 
 class Mixer(JSComponent):
-    """Toggle buttons, and a table of regions with two each; everything is shown as text.
+    """Toggle buttons for parts, and a table of regions with two buttons each.
 
     Args:
-        on_press: called with what was pressed, (part, 0) or (part, number of the region).
+        on_press: called with (part, 0), or with ("solo" or "mute", number of the region).
 
     Attributes:
-        parts: one dict a button: `value` and `label`.
-        regions: one dict a row: `where` and `share`; the first has number 1.
-        part: the value that is pressed, or "solo" or "mute".
-        chosen: the numbers of the regions that are heard alone or muted.
-        disabled: whether there is nothing to hear yet.
+        parts: one dict per button: `value` and `label`.
+        regions: one dict per row: `where` and `share`; the first region has number 1.
+        part: the value of the pressed button, or "solo" or "mute".
+        chosen: the numbers of the regions that are soloed or muted.
+        disabled: whether there is nothing to play yet.
     """
 
     parts = param.List(default=[], item_type=dict)

@@ -1,4 +1,4 @@
-// A sound with the browser's own controls. It tells the page when it plays, so that others stop.
+// A sound with the browser's controls. It announces on the page that it plays, so that others stop.
 const PLAYS = "xai-tf-plays";
 
 export function render({ model, el }) {
@@ -18,7 +18,7 @@ export function render({ model, el }) {
   };
   const start = () => {
     load();
-    if (model.sound) audio.play().catch(() => {}); // some browsers want a click on the player
+    if (model.sound) audio.play().catch(() => {}); // some browsers require a click on the player
   };
   const name = () => audio.setAttribute("aria-label", model.label);
   const yieldTo = (event) => {
@@ -32,7 +32,7 @@ export function render({ model, el }) {
   model.on("sound", start);
   model.on("label", name);
   name();
-  load(); // drawn again, in a tab one comes back to say, it stays silent
+  load(); // without playing, as it may be drawn again when its tab is reopened
   return () => {
     audio.pause();
     document.removeEventListener(PLAYS, yieldTo);

@@ -1,4 +1,4 @@
-"""A sound to listen to, with the browser's own controls."""
+"""A sound player with the browser's controls."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from panel.custom import JSComponent
 
 
 class Player(JSComponent):
-    """Plays a sound as soon as it changes; only one sound of a page plays at a time.
+    """Plays a sound as soon as it changes; only one sound on a page plays at a time.
 
     Attributes:
-        sound: data URL of a WAV; hidden while it is empty.
-        label: what is heard, for screen readers.
+        sound: data URL of a WAV; the player is hidden while it is empty.
+        label: the accessible name of the player.
     """
 
     sound = param.String()

@@ -1,4 +1,4 @@
-"""How far something is: a bar with a name, which Material's has not for screen readers."""
+"""A progress bar with an accessible name, which Material's lacks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from panel.custom import JSComponent
 
 
 class Progress(JSComponent):
-    """A bar.
+    """A progress bar.
 
     Attributes:
-        value: the share that is done, 0 to 1; below 0 where nobody knows.
-        label: what is being done, for screen readers.
+        value: the share that is done, 0 to 1; negative while it is unknown.
+        label: the accessible name of the bar.
     """
 
     value = param.Number(default=-1.0, bounds=(-1, 1))

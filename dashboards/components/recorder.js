@@ -1,22 +1,22 @@
-// Record from the microphone and write a WAV file: uncompressed, as it was heard.
+// Records from the microphone to an uncompressed WAV file.
 
 import {sender} from "../_resources/js/chunked_upload.js"
 
-// Runs in the browser's sound thread: hands over what it hears, 128 samples at a time.
+// Runs in the browser's audio thread and passes on the input, 128 samples at a time.
 const LISTENER = `registerProcessor("listener", class extends AudioWorkletProcessor {
-  process([[heard]]) {
-    if (heard) { this.port.postMessage(heard.slice()) }
+  process([[samples]]) {
+    if (samples) { this.port.postMessage(samples.slice()) }
     return true
   }
 })`
 
 const PROBLEMS = {
-  NotAllowedError: "The browser may not use the microphone. "
-    + "Allow it beside the address of this page, then record again.",
-  NotFoundError: "There is no microphone. Connect one, or drop a sound file instead.",
-  NotReadableError: "Another program holds the microphone. Close it, then record again.",
+  NotAllowedError: "The browser is not allowed to use the microphone. "
+    + "Allow it next to the address of this page, then record again.",
+  NotFoundError: "No microphone was found. Connect one, or drop a sound file instead.",
+  NotReadableError: "Another program is using the microphone. Close it, then record again.",
 }
-const INSECURE = "A browser records only on https or localhost. "
+const INSECURE = "Browsers record only on https or localhost. "
   + "Open the page there, or drop a sound file instead."
 
 export function render({model, el}) {
@@ -25,28 +25,28 @@ export function render({model, el}) {
   button.type = "button"
   const level = document.createElement("meter")
   level.max = 1
-  level.setAttribute("aria-label", "Loudness")
-  const said = document.createElement("p")
-  said.setAttribute("role", "status")
+  level.setAttribute("aria-label", "Input level")
+  const status = document.createElement("p")
+  status.setAttribute("role", "status")
   let recording = null
 
   const show = (text) => {
     button.textContent = recording ? "Stop" : "Record from the microphone"
     button.classList.toggle("recording", recording !== null)
     level.hidden = recording === null
-    said.textContent = text
+    status.textContent = text
   }
   const stop = () => {
-    const {pieces, context, stream} = recording
+    const {blocks, context, stream} = recording
     recording = null
     stream.getTracks().forEach((track) => track.stop())
     context.close()
-    const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    const length = blocks.reduce((sum, block) => sum + block.length, 0)
     if (length === 0) {
-      show("Nothing was heard. Record again.")
+      show("Nothing was recorded. Record again.")
       return
     }
-    send(new File([wavOf(pieces, length, context.sampleRate)], "recording.wav"))
+    send(new File([wavOf(blocks, length, context.sampleRate)], "recording.wav"))
     show(`Recorded ${(length / context.sampleRate).toFixed(1)} s.`)
   }
   const start = async () => {
@@ -56,20 +56,20 @@ export function render({model, el}) {
     }
     button.disabled = true
     try {
-      recording = await listen((heard) => {
+      recording = await listen((block) => {
         if (recording === null) {
-          return // stopped, with some still on its way
+          return // a late block after the recording was stopped
         }
-        recording.pieces.push(heard)
-        recording.length += heard.length
-        level.value = heard.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+        recording.blocks.push(block)
+        recording.length += block.length
+        level.value = block.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
         const seconds = recording.length / recording.context.sampleRate
         if (seconds >= model.seconds) {
           stop()
-        } else if (Math.floor(seconds) > recording.told) {
-          // Once a second is enough for a screen reader.
-          recording.told = Math.floor(seconds)
-          said.textContent = `Recording: ${recording.told} s of at most ${model.seconds} s`
+        } else if (Math.floor(seconds) > recording.announced) {
+          // Screen readers announce the status, so it changes only once a second.
+          recording.announced = Math.floor(seconds)
+          status.textContent = `Recording: ${recording.announced} s of at most ${model.seconds} s`
         }
       })
       show("Recording")
@@ -85,11 +85,11 @@ export function render({model, el}) {
     recording?.context.close()
   })
   show("")
-  el.append(button, level, said)
+  el.append(button, level, status)
 }
 
-async function listen(hear) {
-  // Browsers "improve" speech unless told not to, and what they do is what a detector looks for.
+async function listen(onBlock) {
+  // By default browsers process speech, which leaves traces that a deepfake detector reacts to.
   const stream = await navigator.mediaDevices.getUserMedia({
     audio: {echoCancellation: false, noiseSuppression: false, autoGainControl: false},
   })
@@ -101,21 +101,21 @@ async function listen(hear) {
     numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit",
   })
   context.createMediaStreamSource(stream).connect(listener)
-  listener.port.onmessage = ({data}) => hear(data)
-  return {stream, context, pieces: [], length: 0, told: 0}
+  listener.port.onmessage = ({data}) => onBlock(data)
+  return {stream, context, blocks: [], length: 0, announced: 0}
 }
 
-function wavOf(pieces, length, rate) {
+function wavOf(blocks, length, rate) {
   const bytes = new ArrayBuffer(44 + 2 * length)
   const view = new DataView(bytes)
   const write = (at, text) => {
-    [...text].forEach((sign, i) => view.setUint8(at + i, sign.charCodeAt(0)))
+    [...text].forEach((character, i) => view.setUint8(at + i, character.charCodeAt(0)))
   }
   write(0, "RIFF")
   view.setUint32(4, 36 + 2 * length, true)
   write(8, "WAVEfmt ")
   view.setUint32(16, 16, true)
-  view.setUint16(20, 1, true) // plain numbers
+  view.setUint16(20, 1, true) // PCM
   view.setUint16(22, 1, true) // channels
   view.setUint32(24, rate, true)
   view.setUint32(28, 2 * rate, true)
@@ -124,8 +124,8 @@ function wavOf(pieces, length, rate) {
   write(36, "data")
   view.setUint32(40, 2 * length, true)
   let at = 44
-  for (const piece of pieces) {
-    for (const value of piece) {
+  for (const block of blocks) {
+    for (const value of block) {
       view.setInt16(at, Math.round(Math.max(-1, Math.min(1, value)) * 32767), true)
       at += 2
     }

@@ -1,4 +1,4 @@
-"""Sound from the visitor's microphone."""
+"""Recording from the visitor's microphone."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dashboards.components.chunked_upload import FileField
 from dashboards.files.uploads import Limits
 
 SECONDS = 60
-MAX_BYTES = 44 + SECONDS * 192_000 * 2  # at the highest rate of sound cards
+MAX_BYTES = 44 + SECONDS * 192_000 * 2  # at the highest sample rate of sound cards
 
 
 class Recorder(FileField):
     """A button that records.
 
-    The browser writes the WAV itself (16 bits, mono, at the rate of its sound card), because what
-    it would compress would not be what was heard.
+    The browser writes an uncompressed WAV (16 bit, mono, at the rate of its sound card), because
+    compression would leave artifacts in the sound.
 
     Args:
-        on_file: called with the name and the bytes of each recording that is whole.
+        on_file: called with the name and the bytes of each complete recording.
     """
 
-    seconds = param.Number(default=SECONDS, bounds=(1, SECONDS), doc="Recording stops after these.")
+    seconds = param.Number(default=SECONDS, bounds=(1, SECONDS), doc="Maximum length in seconds.")
 
     _bundle = "recorder.js"
 

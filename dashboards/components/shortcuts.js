@@ -1,7 +1,7 @@
-// Keys of the page. Those the server has to answer go there, the others to the stages (attribution_viewer.js).
+// Keyboard shortcuts. Some are sent to the server, the others go to the attribution viewers.
 
 const MODES = {o: "toggle", m: "next"}
-// What uses keys itself: whoever types, picks or moves in it means it, not the page.
+// Elements that use keys themselves; shortcuts are ignored there.
 const TYPING = "input:not([type=range], [type=checkbox], [type=radio], [type=button]), textarea, "
   + "select, [role=combobox], [role=listbox], [role=option], [role=menu], [role=spinbutton]"
 const MOVING = "input, audio, video, [role=slider], [role=tab], [role=radio], [role=grid]"

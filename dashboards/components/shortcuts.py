@@ -1,4 +1,4 @@
-"""The page's keys."""
+"""Keyboard shortcuts of the page."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ KEYS = {
     "ArrowRight": "next sample",
     "?": "help",
 }
-CLIENT_KEYS = {"o": "overlay on or off", "m": "next of original, overlay, map, swipe"}
+CLIENT_KEYS = {"o": "overlay on or off", "m": "next view: original, overlay, map, swipe"}
 
 
 class Shortcuts(JSComponent):
-    """Calls `on_key` with an entry of `KEYS` that was pressed; takes no room on the page.
+    """Calls `on_key` when a key of `KEYS` is pressed; takes no space on the page.
 
-    What needs no server, `CLIENT_KEYS`, goes to the stages directly. Keys pressed while typing, in
-    a menu, a slider or a dialog, or with Ctrl, Alt or Meta are left alone.
+    The `CLIENT_KEYS` go directly to the attribution viewers. Keys are ignored while typing, in a
+    menu, a slider or a dialog, and together with Ctrl, Alt or Meta.
 
     Args:
         on_key: called with the key.
     """
 
-    enabled = param.Boolean(default=True, doc="Screen readers and speech need keys for themselves.")
+    enabled = param.Boolean(default=True, doc="Off for users of screen readers or speech input.")
 
     _bundle = "shortcuts.js"
     _constants = {"keys": list(KEYS)}  # noqa: RUF012

@@ -1,13 +1,13 @@
-// The sound behind a spectrogram: player, cursor, axes around the picture, what the mouse is on.
+// The sound of a spectrogram: player, cursor, axes, and a readout of time and frequency.
 
 import {clamp, icon, make} from "./dom.js"
 
-const STEP = 0.05 // by an arrow key, as a share of the sound
-const ROUND = 10 // the position is told to a tenth of a second
+const STEP = 0.05 // step of an arrow key, as a share of the sound
+const ROUND = 10 // the position is announced in tenths of a second
 
-const PLAYS = "xai-tf-plays" // is told to the page, for players of other components
+const PLAYS = "xai-tf-plays" // event for the players of other components
 
-let playing = null // one sound at a time on a page
+let playing = null // only one sound plays at a time
 document.addEventListener(PLAYS, ({detail}) => detail !== playing && playing?.pause())
 
 export function addSound(model, group, frame, figure) {
@@ -62,13 +62,13 @@ export function addSound(model, group, frame, figure) {
   })
   position.addEventListener("keydown", (event) => {
     const {time} = group.state
-    const aims = {ArrowLeft: time - STEP, ArrowRight: time + STEP, Home: 0, End: 1}
+    const targets = {ArrowLeft: time - STEP, ArrowRight: time + STEP, Home: 0, End: 1}
     if (event.key === " ") {
       event.preventDefault()
       toggle()
-    } else if (event.key in aims) {
+    } else if (event.key in targets) {
       event.preventDefault()
-      seek(clamp(aims[event.key], 0, 1))
+      seek(clamp(targets[event.key], 0, 1))
     }
   })
 
@@ -137,8 +137,8 @@ function addAxes(model, frame, position, readout) {
   draw()
 }
 
-// What an axis reads at a share of its length: a straight line between the ticks around it, which
-// on a mel axis is exact below 1 kHz and within two percent above.
+// The value of an axis at a share of its length, interpolated linearly between ticks. On a mel axis
+// this is exact below 1 kHz and within 2% above.
 function valueAt(ticks, share) {
   const after = ticks.findIndex(([place]) => place > share)
   const right = after === -1 ? ticks.length - 1 : Math.max(after, 1)

@@ -1,4 +1,4 @@
-// A table whose heads sort and whose rows can be chosen. Rows stay in place when data changes.
+// A table that sorts by its headers and whose rows can be chosen. Rows are reused on new data.
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -27,7 +27,7 @@ export function render({ model, el }) {
   const table = add(box, "table", "");
   const head = add(add(table, "thead", ""), "tr", "");
   const body = add(table, "tbody", "");
-  const known = new Map();
+  const rows = new Map();
   let sorted = { name: null, up: true };
 
   const key = (row) => String(row[model.columns[0].name]);
@@ -40,7 +40,7 @@ export function render({ model, el }) {
   };
 
   const mark = () => {
-    for (const [name, row] of known) {
+    for (const [name, row] of rows) {
       row.classList.toggle("chosen", name === model.value);
       row.querySelector("button").setAttribute("aria-pressed", name === model.value);
     }
@@ -85,7 +85,7 @@ export function render({ model, el }) {
   };
 
   const inOrder = () => {
-    if (!model.columns.length) return []; // they come before the rows do
+    if (!model.columns.length) return []; // columns arrive before rows
     if (sorted.name === null) return model.rows;
     const missing = (row) => row[sorted.name] === null || row[sorted.name] === undefined;
     const sign = sorted.up ? 1 : -1;
@@ -94,39 +94,39 @@ export function render({ model, el }) {
   };
 
   const drawRows = () => {
-    const left = new Set(known.keys());
+    const left = new Set(rows.keys());
     inOrder().forEach((values, place) => {
       const name = key(values);
-      if (!known.has(name)) known.set(name, makeRow(name));
-      const row = known.get(name);
+      if (!rows.has(name)) rows.set(name, makeRow(name));
+      const row = rows.get(name);
       left.delete(name);
       fill(row, values);
-      // A row that stands right is not moved: it keeps its focus.
+      // A row in the right place is not moved, so that it keeps the focus.
       if (body.children[place] !== row) body.insertBefore(row, body.children[place] ?? null);
     });
     for (const name of left) {
-      known.get(name).remove();
-      known.delete(name);
+      rows.get(name).remove();
+      rows.delete(name);
     }
     mark();
   };
 
   const rebuild = () => {
-    known.clear();
+    rows.clear();
     body.replaceChildren();
     if (!model.columns.some((column) => column.name === sorted.name)) sorted = { name: null, up: true };
     drawHead();
     drawRows();
   };
 
-  const tell = () => {
+  const name = () => {
     box.setAttribute("aria-label", model.label);
   };
 
   model.on("columns", rebuild);
   model.on("rows", drawRows);
   model.on("value", mark);
-  model.on("label", tell);
-  tell();
+  model.on("label", name);
+  name();
   rebuild();
 }

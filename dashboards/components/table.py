@@ -1,4 +1,4 @@
-"""A table that sorts, follows live data without jumping, and whose rows can be chosen."""
+"""A table that sorts, stays steady while data changes, and whose rows can be chosen."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from panel.custom import JSComponent
 
 
 class Table(JSComponent):
-    """Rows under columns that sort; the first cell of a row is a button that chooses it.
+    """A table with sortable columns; the first cell of a row is a button that chooses it.
 
     Attributes:
-        columns: one dict a column: `name` (in the rows), `label`, and where it holds `number`s
-            their `digits` after the point, or `percent`. Everything is shown as text.
-        rows: one dict a row. The value of the first column is text and names the row.
-        value: of the first column in the chosen row; "" for none. Set by either side.
-        label: what the table shows, for screen readers.
+        columns: one dict per column: `name` (the key in the rows), `label`, and for numbers
+            `number` with the `digits` after the point, or `percent`. Everything is shown as text.
+        rows: one dict per row. The value of the first column is a text that identifies the row.
+        value: the first column of the chosen row; "" for none. Set by the server and by the
+            browser.
+        label: the accessible name of the table.
     """
 
     columns = param.List(default=[], item_type=dict)

@@ -1,4 +1,4 @@
-"""What a visitor takes home: pictures, arrays, and names for the files. Drawing is slow."""
+"""Downloads: pictures, arrays, and names for the files."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.write import describe_explanation
 from xai_tf.rendering import heatmaps
 
-MAX_NAME = 80  # characters of a file name, without its ending
-# Windows opens no file of these names, whatever their ending.
+MAX_NAME = 80  # characters of a file name without its suffix
+# Names that Windows reserves, with any suffix.
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def png(explanation: Explanation, opacity: float = 0.7, mark: str = "") -> bytes:
-    """One explanation as a PNG with scale and axes. Takes a second: call it in a thread."""
+    """One explanation as a PNG with scale and axes. Takes about a second: call it in a thread."""
     file = BytesIO()
     heatmaps.figure(explanation, opacity, mark).savefig(file, format="png")
     return file.getvalue()
 
 
 def overlay_png(explanation: Explanation, opacity: float = 0.7) -> bytes:
-    """The map laid over its picture, at the size the network saw, as a PNG."""
+    """The map over its picture as a PNG, at the input size of the network."""
     file = BytesIO()
     Image.fromarray(heatmaps.overlay(explanation, opacity)).save(file, format="png", optimize=True)
     return file.getvalue()
@@ -38,9 +38,9 @@ def overlay_png(explanation: Explanation, opacity: float = 0.7) -> bytes:
 def array(explanations: Sequence[Explanation]) -> bytes:
     """The maps as a `.npz` file, which `np.load` opens without pickle.
 
-    Holds float32 arrays of shape (height, width), unscaled, named `0_METHOD`, `1_METHOD`, ...,
-    the segments and their weights where a method has them, and `settings`: a text, JSON, with one
-    entry a map under the same name. It names no file.
+    It holds unscaled float32 arrays of shape (height, width), named `0_METHOD`, `1_METHOD`, ...,
+    segments and their weights if a method has them, and `settings`: a JSON text with one entry per
+    map under the same name. It contains no file names.
     """
     arrays: dict[str, np.ndarray] = {}
     settings: dict[str, Any] = {}
@@ -57,12 +57,12 @@ def array(explanations: Sequence[Explanation]) -> bytes:
 
 
 def file_name(source: str, *parts: str, suffix: str) -> str:
-    """A name for a download that every system takes: letters, digits, dot, dash, underscore.
+    """A portable name for a download: letters, digits, dot, dash and underscore.
 
     Args:
-        source: what the visitor calls the file it is about; its folders and ending are dropped.
-        parts: what else tells it apart: a method, a class.
-        suffix: with its dot.
+        source: the name of the visitor's file; its folders and suffix are dropped.
+        parts: further parts of the name, such as the method.
+        suffix: the suffix with its dot.
     """
     stem = re.split(r"[/\\]", source)[-1]
     stem = re.sub(r"(?<=.)\.[^.]*$", "", stem)

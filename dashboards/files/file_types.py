@@ -1,4 +1,4 @@
-"""What a file is by its content; its name and its declared type are never asked."""
+"""The type of a file by its content; its name and declared type are not trusted."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from xai_tf.errors import InputError
 from xai_tf.inputs.sample import MAX_PIXELS, MIN_SIDE
 
 ACCEPTED = "PNG, JPEG, BMP, TIFF, WebP, DICOM, WAV, FLAC, OGG or MP3"
-DEFLATED = b"1.2.840.10008.1.2.1.99"  # a DICOM data set that is one zip stream
+DEFLATED = b"1.2.840.10008.1.2.1.99"  # transfer syntax of deflated DICOM
 
 
 @dataclass(frozen=True)
 class Content:
-    """A kind of file.
+    """A file type.
 
     Attributes:
-        title: for people.
+        title: the name shown to visitors.
         kind: "sound" or "picture", as in `Upload`.
-        suffix: the ending such files are stored under.
+        suffix: the suffix under which such files are stored.
     """
 
     title: str
@@ -55,7 +55,7 @@ _FORMATS = (PNG, JPEG, BMP, TIFF, WEBP)
 
 
 def content_of(data: bytes) -> Content | None:
-    """What `data` is by its first bytes, or None where it is nothing we read."""
+    """The type of `data` by its first bytes, or None if it is not supported."""
     if data[128:132] == b"DICM":
         return DICOM
     if data[:4] == b"RIFF":
@@ -67,28 +67,30 @@ def content_of(data: bytes) -> Content | None:
 
 
 def check_content(name: str, data: bytes) -> Content:
-    """What `data` is, once its header has been looked at; no pixel is unpacked.
+    """The type of `data`, after checking its header without unpacking pixels.
 
     Args:
-        name: how the visitor is told of it.
-        data: of the file.
+        name: the name of the file in error messages.
+        data: the content of the file.
 
     Raises:
-        InputError: it is empty, of no kind we read, has a damaged header, or unpacks to fewer than
-            8 pixels a side or to more than 100 megapixels.
+        InputError: the file is empty, of an unsupported type, has a damaged header, or has fewer
+            than 8 pixels on a side or more than 100 megapixels.
     """
     if not data:
         raise InputError(f"{name} is empty (0 bytes). Copy or export it again.")
     content = content_of(data)
     if content is None:
-        raise InputError(f"{name} is no picture or sound, whatever its name says. Give {ACCEPTED}.")
+        raise InputError(
+            f"{name} is not a supported picture or sound, whatever its name. Expected {ACCEPTED}."
+        )
     if content.kind == "picture":
         _check_size(name, *_picture_size(name, data, content))
     return content
 
 
 def _is_mpeg_frame(data: bytes) -> bool:
-    """Whether `data` starts with the header of an MPEG layer III frame."""
+    """Whether `data` starts with the header of an MPEG audio layer III frame."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
         return False
     version, bit_rate, rate = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
@@ -96,31 +98,31 @@ def _is_mpeg_frame(data: bytes) -> bool:
 
 
 def _picture_size(name: str, data: bytes, content: Content) -> tuple[int, int]:
-    """Width and height that the header announces, frames stacked."""
+    """Width and height in the header, with frames stacked vertically."""
     if content is DICOM:
         return _dicom_size(name, data)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged tags and of size: both are answered here
-            formats = [known.title.upper() for known in _FORMATS]
+            warnings.simplefilter("ignore")  # about damaged tags and sizes, which are handled here
+            formats = [picture_type.title.upper() for picture_type in _FORMATS]
             with Image.open(io.BytesIO(data), formats=formats) as picture:
                 return picture.size
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
-    except Exception as error:  # PIL's readers raise what they like on a damaged header
+    except Exception as error:  # PIL's readers raise various errors on a damaged header
         raise InputError(
-            f"{name} starts like a {content.title} file, but its header is damaged. "
-            "Copy or export it again."
+            f"Cannot read {name}: the header of this {content.title} file is damaged. Copy or "
+            "export it again."
         ) from error
 
 
 def _dicom_size(name: str, data: bytes) -> tuple[int, int]:
     import pydicom
 
-    if DEFLATED in data:  # reading its header would unpack all of it, however large
+    if DEFLATED in data:  # reading the header would unpack the whole file, however large
         raise InputError(
-            f"{name} is a deflated DICOM file, which cannot be checked before it is unpacked. "
-            "Export it without deflation."
+            f"Cannot read {name}: its size cannot be checked because it is a deflated DICOM file. "
+            "Export it without deflate compression."
         )
     try:
         with warnings.catch_warnings():
@@ -128,9 +130,9 @@ def _dicom_size(name: str, data: bytes) -> tuple[int, int]:
             header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
             frames = int(header.get("NumberOfFrames") or 1)
             return int(header.Columns), int(header.Rows) * frames
-    except Exception as error:  # as above, and a file without Rows holds no picture
+    except Exception as error:  # pydicom raises various errors; without Rows there is no picture
         raise InputError(
-            f"{name} is a DICOM file without a readable picture. Export the picture again."
+            f"Cannot read {name}: this DICOM file has no readable picture. Export it again."
         ) from error
 
 
@@ -139,13 +141,13 @@ def _check_size(name: str, width: int, height: int) -> None:
         raise InputError(_too_large(name, f" ({width}x{height})"))
     if min(width, height) < MIN_SIDE:
         raise InputError(
-            f"{name} is {width}x{height} pixels: nothing to see. "
-            f"Give a picture of at least {MIN_SIDE}x{MIN_SIDE}."
+            f"{name} is too small ({width}x{height} pixels). Expected a picture of at least "
+            f"{MIN_SIDE}x{MIN_SIDE} pixels."
         )
 
 
 def _too_large(name: str, size: str = "") -> str:
     return (
-        f"{name} unpacks to more than {MAX_PIXELS // 1_000_000} megapixels{size}. "
+        f"{name} is too large: more than {MAX_PIXELS // 1_000_000} megapixels{size}. "
         "Scale it down first."
     )

@@ -1,4 +1,4 @@
-"""The bundled samples on the page. `python -m dashboards.files.gallery` draws the thumbnails."""
+"""The bundled samples on the page. `python -m dashboards.files.gallery` creates the thumbnails."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from xai_tf.inputs.sample import file_sha256
 from xai_tf.tasks import TASKS
 
 THUMBNAILS = Path(__file__).parent / "thumbnails"
-SIDE = 192  # pixels of a thumbnail: sharp at 96 on screens of double density
+SIDE = 192  # width and height of a thumbnail; shown at 96 pixels, sharp on high-density screens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GalleryItem:
-    """A sample to start from.
+    """A bundled sample.
 
     Attributes:
-        title: for people.
-        name: of the file in `xai_tf/samples`.
+        title: the title on the page.
+        name: the name of the file in `xai_tf/samples`.
         task: a name in `TASKS`.
-        model: the model of `weights_keras` it is meant for, which may not be on this server.
-        alt: what it is, for those who do not see or hear it.
-        credit: source and licence in a line; the whole story is in `xai_tf/samples/SOURCES.md`.
+        model: the model of `weights_keras` for this sample, which may not be on this server.
+        alt: a description of the picture or sound.
+        credit: source and licence in one line; details are in `xai_tf/samples/SOURCES.md`.
     """
 
     title: str
@@ -40,25 +40,25 @@ class GalleryItem:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return SAMPLES / self.name
 
     @property
     def thumbnail(self) -> Path:
-        """A JPEG of `SIDE` x `SIDE` pixels."""
+        """The path of a JPEG of `SIDE` x `SIDE` pixels."""
         return THUMBNAILS / f"{self.path.stem}.jpg"
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file, in hex: what a link says of it."""
+        """The SHA-256 of the file in hex, which links contain."""
         return file_sha256(self.path)
 
 
-_SPEECH = ("deepfake_audio", "audio_mobilenetv2")
-_XRAY = ("lung_opacity", "xray_mobilenetv2")
-_BRAIN = ("brain_tumor", "brain_mobilenetv2")
-_DOGS = ("dog_breeds", "dogs_mobilenetv2")
-_ESPEAK = "Made for this project with espeak-ng and a telephone line, CC0 1.0."
+_SPEECH = {"task": "deepfake_audio", "model": "audio_mobilenetv2"}
+_XRAY = {"task": "lung_opacity", "model": "xray_mobilenetv2"}
+_BRAIN = {"task": "brain_tumor", "model": "brain_mobilenetv2"}
+_DOGS = {"task": "dog_breeds", "model": "dogs_mobilenetv2"}
+_ESPEAK = "Made for this project with espeak-ng and a simulated telephone line, CC0 1.0."
 _KERMANY = "Kermany et al. 2018, Mendeley Data, CC BY 4.0; resized."
 _COLIN = (
     "Colin 27 (Holmes et al. 1998), McConnell Brain Imaging Centre, MNI, McGill University; "
@@ -67,53 +67,77 @@ _COLIN = (
 
 GALLERY: tuple[GalleryItem, ...] = (
     GalleryItem(
-        "Human speech", "speech_human.wav", *_SPEECH,
-        "3.2 seconds of English read by a person, as over a telephone.",
-        "LibriSpeech 7067-76047-0000 (Panayotov et al. 2015), CC BY 4.0; cut and made like a "
-        "telephone call.",
+        title="Human speech",
+        name="speech_human.wav",
+        **_SPEECH,
+        alt="3.2 seconds of English read by a person, as over a telephone.",
+        credit="LibriSpeech 7067-76047-0000 (Panayotov et al. 2015), CC BY 4.0; shortened and "
+        "processed like a telephone call.",
     ),
     GalleryItem(
-        "Synthetic speech", "speech_synthetic.wav", *_SPEECH,
-        "2.8 seconds of English from a speech synthesiser, as over a telephone.", _ESPEAK,
+        title="Synthetic speech",
+        name="speech_synthetic.wav",
+        **_SPEECH,
+        alt="2.8 seconds of English from a speech synthesizer, as over a telephone.",
+        credit=_ESPEAK,
     ),
     GalleryItem(
-        "Synthetic speech, long", "speech_synthetic_long.flac", *_SPEECH,
-        "9.7 seconds of English from a speech synthesiser, as over a telephone: several windows.",
-        _ESPEAK,
+        title="Synthetic speech, long",
+        name="speech_synthetic_long.flac",
+        **_SPEECH,
+        alt="9.7 seconds of English from a speech synthesizer, as over a telephone: several "
+        "windows.",
+        credit=_ESPEAK,
     ),
     GalleryItem(
-        "Chest X-ray, normal", "xray_normal.jpg", *_XRAY,
-        "Frontal chest X-ray of a child, labelled normal.", _KERMANY,
+        title="Chest X-ray, normal",
+        name="xray_normal.jpg",
+        **_XRAY,
+        alt="Frontal chest X-ray of a child, labelled normal.",
+        credit=_KERMANY,
     ),
     GalleryItem(
-        "Chest X-ray, opacity", "xray_opacity.jpg", *_XRAY,
-        "Frontal chest X-ray of a child, labelled pneumonia; tubes are visible.", _KERMANY,
+        title="Chest X-ray, opacity",
+        name="xray_opacity.jpg",
+        **_XRAY,
+        alt="Frontal chest X-ray of a child, labelled pneumonia; tubes are visible.",
+        credit=_KERMANY,
     ),
     GalleryItem(
-        "Brain, healthy", "brain_head_notumor.png", *_BRAIN,
-        "Axial T1 MRI slice of a healthy head.", _COLIN,
+        title="Brain, healthy",
+        name="brain_head_notumor.png",
+        **_BRAIN,
+        alt="Axial T1 MRI slice of a healthy head.",
+        credit=_COLIN,
     ),
     GalleryItem(
-        "Brain, painted lesion", "brain_head_lesion.png", *_BRAIN,
-        "The same slice with a bright round spot that was painted in; it is no real tumour.",
-        _COLIN + " The spot is ours, CC0 1.0.",
+        title="Brain, painted lesion",
+        name="brain_head_lesion.png",
+        **_BRAIN,
+        alt="The same slice with a bright round spot painted in; it is not a real tumour.",
+        credit=f"{_COLIN} The spot is ours, CC0 1.0.",
     ),
     GalleryItem(
-        "Dog", "dog.jpg", *_DOGS,
-        "Photo of a German shepherd standing on grass.", "Hans Kemperman, public domain; resized.",
+        title="Dog",
+        name="dog.jpg",
+        **_DOGS,
+        alt="Photo of a German shepherd standing on grass.",
+        credit="Hans Kemperman, public domain; resized.",
     ),
     GalleryItem(
-        "Cat", "cat.jpg", *_DOGS,
-        "Photo of a cat: what does a classifier of dogs say of it?",
-        "Stefan van der Walt, CC0; resized.",
+        title="Cat",
+        name="cat.jpg",
+        **_DOGS,
+        alt="Photo of a cat, which is not among the classes of a dog breed classifier.",
+        credit="Stefan van der Walt, CC0; resized.",
     ),
-)  # fmt: skip
+)
 
 
 def thumbnail(path: Path, task: str) -> bytes:
-    """Draw a thumbnail: a JPEG of `SIDE` x `SIDE` pixels, its middle or its first spectrogram.
+    """A JPEG of `SIDE` x `SIDE` pixels: the middle of a picture, or the spectrogram of a sound.
 
-    A sound takes seconds, for librosa has to be imported.
+    A sound takes seconds, because librosa has to be imported.
     """
     size = (SIDE, SIDE)
     if path.suffix in SOUND_SUFFIXES:

@@ -1,4 +1,4 @@
-"""The files of one visitor: checked, kept in a folder of their own, deleted with the session."""
+"""The uploads of a visitor: checked, stored in their own folder, deleted with the session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock
 
-from dashboards.files.file_types import check_content, content_of
+from dashboards.files.file_types import ACCEPTED, check_content, content_of
 from dashboards.service.requests import VISITOR, Upload
 from xai_tf.errors import InputError, OutputError
 from xai_tf.inputs.sample import check_file, file_sha256
@@ -24,12 +24,13 @@ LONGEST_NAME = 120
 
 @dataclass(frozen=True)
 class Limits:
-    """What one visitor may give.
+    """The upload limits of one visitor.
 
     Attributes:
-        sound_bytes, picture_bytes: of one file; 200 MB hold an hour of mono sound.
-        total_bytes: of all files of a session, those just removed included.
-        files: at one time.
+        sound_bytes: largest sound file; 200 MB hold an hour of mono sound.
+        picture_bytes: largest picture file.
+        total_bytes: all files of a session, including removed files that can be restored.
+        files: number of files at one time.
     """
 
     sound_bytes: int = 200 * MEGABYTE
@@ -39,24 +40,24 @@ class Limits:
 
     @property
     def file_bytes(self) -> int:
-        """Of one file, whatever it is."""
+        """The largest file of any kind."""
         return max(self.sound_bytes, self.picture_bytes)
 
     @property
     def unfinished_bytes(self) -> int:
-        """Of files that are still being sent."""
+        """The limit for all files that are being uploaded."""
         return 2 * self.file_bytes
 
     def check(self, name: str, size: int, kind: str = "") -> None:
-        """See that a file is not too large.
+        """Check the size of a file.
 
         Args:
-            name: what the visitor calls it.
-            size: its bytes.
-            kind: "sound" or "picture"; empty before it is known.
+            name: the name of the file in error messages.
+            size: its size in bytes.
+            kind: "sound" or "picture"; empty if unknown.
 
         Raises:
-            InputError: it is.
+            InputError: the file is too large.
         """
         limit = {"sound": self.sound_bytes, "picture": self.picture_bytes}.get(
             kind, self.file_bytes
@@ -64,17 +65,17 @@ class Limits:
         if size > limit:
             raise InputError(
                 f"{safe_name(name)} has {size / MEGABYTE:,.2f} MB; the limit"
-                f"{kind and f' for a {kind}'} is {limit / MEGABYTE:g} MB. "
-                "Cut it, or scale it down."
+                f"{kind and f' for a {kind}'} is {limit / MEGABYTE:g} MB. Shorten it, or scale it "
+                "down."
             )
 
 
 class Uploads:
-    """A visitor's files. Any thread may ask.
+    """A visitor's files. Thread-safe.
 
     Args:
-        folder: holds a folder for each visitor; see `uploads_folder`.
-        limits: what is accepted.
+        folder: the folder that holds one folder per visitor; see `uploads_folder`.
+        limits: the limits of the visitor.
     """
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
@@ -87,20 +88,20 @@ class Uploads:
 
     @property
     def files(self) -> tuple[Upload, ...]:
-        """Those that are there, in the order in which they came."""
+        """The current files, in the order in which they came."""
         return tuple(self._files.values())
 
     def add(self, name: str, data: bytes) -> Upload:
-        """Check a file and keep it. The same content twice is one file, under its first name.
+        """Check and store a file. Equal content is stored once, under its first name.
 
         Args:
-            name: what the visitor calls it; shown as text, used for nothing else.
-            data: its bytes.
+            name: the visitor's name of the file; it is only displayed.
+            data: the content of the file.
 
         Raises:
-            InputError: it is too large, one too many, of no kind we read, damaged at its start, or
-                unpacks to too few or too many pixels.
-            OutputError: this server cannot keep it.
+            InputError: the file is too large, of an unsupported type or damaged, has too few or
+                too many pixels, or there are too many files.
+            OutputError: this server cannot store it.
         """
         name = safe_name(name)
         self.limits.check(name, len(data))
@@ -108,70 +109,75 @@ class Uploads:
         self.limits.check(name, len(data), content.kind)
         digest = hashlib.sha256(data).hexdigest()
         with self._lock:
-            if known := self._files.get(digest) or self._bring_back(digest):
-                return known
+            if existing := self._files.get(digest) or self._restore(digest):
+                return existing
             self._make_room(name, len(data))
             path = self.folder / f"{digest}{content.suffix}"
             _write(path, name, data)
-            upload = Upload(name, path, digest, len(data), content.kind)
+            upload = Upload(name=name, path=path, sha256=digest, size=len(data), kind=content.kind)
             self._files[digest] = upload
             return upload
 
     @staticmethod
     def from_path(path: Path) -> Upload:
-        """A file that lies on this server anyway, as a sample does: not copied, never deleted.
+        """A public file of this server, such as a sample: it is neither copied nor deleted.
 
         Raises:
-            InputError: it is missing, empty, or no picture or sound.
+            InputError: it is missing, empty, or not a picture or sound.
         """
         check_file(path)
         with path.open("rb") as file:
             content = content_of(file.read(132))
         if content is None:
-            raise InputError(f"{path} is no picture or sound. Give another file.")
-        size = path.stat().st_size
-        return Upload(path.name, path, file_sha256(path), size, content.kind, public=True)
+            raise InputError(f"{path} is not a supported picture or sound. Expected {ACCEPTED}.")
+        return Upload(
+            name=path.name,
+            path=path,
+            sha256=file_sha256(path),
+            size=path.stat().st_size,
+            kind=content.kind,
+            public=True,
+        )
 
     def remove(self, upload: Upload) -> None:
-        """Take a file away; `restore` brings it back while there is room for it."""
+        """Remove a file; `restore` can bring it back until its space is needed."""
         with self._lock:
-            if known := self._files.pop(upload.sha256, None):
-                self._removed[known.sha256] = known
+            if removed := self._files.pop(upload.sha256, None):
+                self._removed[removed.sha256] = removed
 
     def restore(self, sha256: str) -> Upload | None:
-        """The visitor's file with this content, brought back if it was removed; None without it."""
+        """The visitor's file with this content, restored if it was removed, or None."""
         with self._lock:
-            return self._files.get(sha256) or self._bring_back(sha256)
+            return self._files.get(sha256) or self._restore(sha256)
 
     def close(self) -> None:
-        """Delete everything, for good."""
+        """Delete all files of the visitor."""
         with self._lock:
             self._files.clear()
             self._removed.clear()
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _bring_back(self, sha256: str) -> Upload | None:
+    def _restore(self, sha256: str) -> Upload | None:
         if sha256 not in self._removed or len(self._files) >= self.limits.files:
             return None
         self._files[sha256] = self._removed.pop(sha256)
         return self._files[sha256]
 
     def _make_room(self, name: str, size: int) -> None:
-        """Forget removed files, the oldest first, until one more of `size` bytes fits."""
+        """Delete removed files, the oldest first, until a file of `size` bytes fits."""
         if len(self._files) >= self.limits.files:
             raise InputError(
-                f"{name} is one too many: {self.limits.files} files are here. Remove one first."
+                f"{name} was rejected: the limit is {self.limits.files} files. Remove a file first."
             )
-        kept = sum(upload.size for upload in self._files.values())
-        if kept + size > self.limits.total_bytes:
+        used = sum(upload.size for upload in self._files.values())
+        if used + size > self.limits.total_bytes:
             raise InputError(
-                f"{name} does not fit: your files would have {(kept + size) / MEGABYTE:,.2f} MB "
-                f"with it, and {self.limits.total_bytes / MEGABYTE:g} MB is the limit. "
-                "Remove some first."
+                f"{name} was rejected: your files would take {(used + size) / MEGABYTE:,.2f} MB; "
+                f"the limit is {self.limits.total_bytes / MEGABYTE:g} MB. Remove some files first."
             )
         while self._removed and (
             len(self._files) + len(self._removed) >= self.limits.files
-            or kept + self._removed_bytes() + size > self.limits.total_bytes
+            or used + self._removed_bytes() + size > self.limits.total_bytes
         ):
             oldest = next(iter(self._removed))
             self._removed.pop(oldest).path.unlink(missing_ok=True)
@@ -181,47 +187,48 @@ class Uploads:
 
 
 def safe_name(name: str) -> str:
-    """What can be shown of a file name: one line of at most 120 characters, without folders.
+    """A file name that is safe to display: one line of at most 120 characters, without folders.
 
-    Characters that are invisible or turn the direction of writing are dropped. Markup stays what
-    it is, since names are shown as text.
+    Characters that are invisible or change the writing direction are dropped. Markup is left as it
+    is, because names are displayed as text.
     """
     last = str(name).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    seen = "".join(c for c in last if c.isspace() or not unicodedata.category(c).startswith("C"))
-    seen = " ".join(seen.split())
-    if not seen.strip("."):
+    visible = "".join(c for c in last if c.isspace() or not unicodedata.category(c).startswith("C"))
+    visible = " ".join(visible.split())
+    if not visible.strip("."):
         return "file"
-    if len(seen) > LONGEST_NAME:
-        ending = seen[-20:]
-        seen = f"{seen[: LONGEST_NAME - len(ending) - 1]}…{ending}"
-    return seen
+    if len(visible) > LONGEST_NAME:
+        ending = visible[-20:]
+        visible = f"{visible[: LONGEST_NAME - len(ending) - 1]}…{ending}"
+    return visible
 
 
 def uploads_folder(cache: Path) -> Path:
-    """Where the folders of all visitors of a server are."""
+    """The folder that holds the folders of all visitors of a server."""
     return cache / "uploads"
 
 
 def clear_uploads(cache: Path) -> None:
-    """Delete the folders of all visitors of a server, and nothing else that lies there."""
+    """Delete the folders of all visitors of a server, and nothing else."""
     folder = uploads_folder(cache)
     for visitors in folder.glob(f"{VISITOR}*"):
         shutil.rmtree(visitors, ignore_errors=True)
-    with suppress(OSError):  # it is not there, or something else is in it
+    with suppress(OSError):  # missing, or not empty
         folder.rmdir()
 
 
 def _write(path: Path, name: str, data: bytes) -> None:
-    """Write a file whole or not at all, for this user's eyes only."""
+    """Write a file atomically, readable for this user only."""
     part = path.with_suffix(".part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "its disk is full" if full else error.strerror or "it cannot write"
+        reason = "the disk is full" if full else error.strerror or "the disk is not writable"
         raise OutputError(
-            f"{name} could not be kept on this server: {why}. Tell who runs it, or try later."
+            f"Cannot store {name} on this server: {reason}. Contact its administrator, or try "
+            "again later."
         ) from error

@@ -1,1 +1,1 @@
-"""How the app is served: the server, its guards, login and settings."""
+"""The server of the app: its guards, login and settings."""

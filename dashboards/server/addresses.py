@@ -1,4 +1,4 @@
-"""Where the server listens, and under which names it may be asked."""
+"""The address where the server listens, and the host names it accepts."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ from xai_tf.errors import SettingError
 
 
 def check_address(settings: ServeSettings) -> None:
-    """Raise a SettingError where the server could not, or should not, listen as it is told to."""
-    names_of(settings, settings.port)
+    """Check that the server can and may listen with these settings.
+
+    Raises:
+        SettingError: the address or port is not available, an origin is invalid, or the server
+            would be open to other machines without a login.
+    """
+    allowed_hosts(settings, settings.port)
     try:
         _try_port(settings.host, settings.port)
     except OSError as error:
-        raise SettingError(_why_not(settings, error)) from error
+        raise SettingError(_listen_error(settings, error)) from error
     if not (settings.passwords or settings.open_to_all or is_loopback(settings.host)):
         raise SettingError(
-            f"At {settings.host} other machines reach this server, and anyone there could use its "
-            "models and read the folders given. Give --basic-auth FILE_OR_PASSWORD, or --no-login "
-            "if that is what you want."
+            f"With --host {settings.host}, anyone on the network could use the models and read the "
+            "given folders. Set a login with --basic-auth FILE_OR_PASSWORD, or allow access "
+            "without one with --no-login."
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
+    """Whether `host` can be reached from this machine only."""
     try:
-        found = socket.getaddrinfo(host, None)
+        addresses = socket.getaddrinfo(host, None)
     except OSError:
         return False
-    return all(ipaddress.ip_address(info[4][0].split("%")[0]).is_loopback for info in found)
+    return all(ipaddress.ip_address(info[4][0].split("%")[0]).is_loopback for info in addresses)
 
 
-def names_of(settings: ServeSettings, port: int) -> frozenset[str]:
+def allowed_hosts(settings: ServeSettings, port: int) -> frozenset[str]:
     """The `host:port` names under which visitors may reach the server, in lower case.
 
     Raises:
-        SettingError: one of `origins` is no such name.
+        SettingError: one of `origins` is not a host name.
     """
     own = {settings.host, "localhost", "127.0.0.1"}
     if not is_loopback(settings.host):
@@ -48,17 +53,17 @@ def names_of(settings: ServeSettings, port: int) -> frozenset[str]:
     for origin in settings.origins:
         if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?", origin):
             raise SettingError(
-                f"--allow-origin {origin!r} is no name of a host. Give HOST or HOST:PORT, "
+                f"Invalid value for --allow-origin: {origin!r}. Expected HOST or HOST:PORT, "
                 "without http:// and without *."
             )
-        # Without a port: behind a proxy at the usual ones, which browsers leave out, or at ours.
-        bare = re.search(r":\d+$", origin) is None
-        names |= {f"{origin}:80", f"{origin}:{port}"} if bare else {origin}
+        # Without a port: behind a proxy at a default port, which browsers omit, or at our port.
+        without_port = re.search(r":\d+$", origin) is None
+        names |= {f"{origin}:80", f"{origin}:{port}"} if without_port else {origin}
     return frozenset(name.lower() for name in names)
 
 
-def address_of(settings: ServeSettings, port: int) -> str:
-    """Where to point a browser on this machine."""
+def browser_url(settings: ServeSettings, port: int) -> str:
+    """The URL for a browser on this machine."""
     anywhere = settings.host in ("", "0.0.0.0", "::")
     host = "localhost" if anywhere else settings.host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
@@ -71,19 +76,19 @@ def _try_port(host: str, port: int) -> None:
         probe.bind(address)
 
 
-def _why_not(settings: ServeSettings, error: OSError) -> str:
+def _listen_error(settings: ServeSettings, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {settings.port} is taken. Give --port {_free_port(settings)}."
+        return f"Port {settings.port} is already in use. Use --port {_free_port(settings)}."
     if error.errno == errno.EACCES:
-        return f"Port {settings.port} is not yours to open. Give --port 5006, or one above 1023."
+        return f"No permission to open port {settings.port}. Use --port 5006, or one above 1023."
     return (
-        f"This machine cannot listen at {settings.host}: {error.strerror}. "
-        "Give --host 127.0.0.1 or an address of this machine."
+        f"Cannot listen at {settings.host}: {error.strerror}. Use --host 127.0.0.1 or another "
+        "address of this machine."
     )
 
 
 def _free_port(settings: ServeSettings) -> int:
-    """The next port that is free; 0, which is any, where a hundred are not."""
+    """The next free port; 0, which means any, if none of the next hundred is free."""
     for port in range(settings.port + 1, min(settings.port + 100, 65536)):
         try:
             _try_port(settings.host, port)

@@ -1,4 +1,4 @@
-"""The login: a page, a signed cookie, and patience with wrong passwords that runs out."""
+"""The login: a page, a signed cookie, and a throttle for wrong passwords."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ required></label>
 
 
 class Throttle:
-    """How long an address has to wait: 30 s after five wrong passwords, twice as long after each.
+    """Delays logins from an address: 30 s after five wrong passwords, doubled after each further.
 
     Args:
-        clock: gives seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failures: dict[str, tuple[int, float]] = {}  # address: how often, and when last
+        self._failures: dict[str, tuple[int, float]] = {}  # count and last time, by address
 
     def wait(self, address: str) -> float:
-        """Seconds until another password is looked at; 0 is now."""
+        """Seconds until the next password is checked."""
         count, last = self._failures.get(address, (0, 0.0))
         if count < FREE_FAILURES:
             return 0.0
@@ -59,28 +59,31 @@ class Throttle:
         return max(0.0, last + pause - self._clock())
 
     def fail(self, address: str) -> None:
-        """Count a wrong password."""
+        """Record a wrong password."""
         count = self._failures.pop(address, (0, 0.0))[0]
         self._failures[address] = (count + 1, self._clock())
         if len(self._failures) > MOST_ADDRESSES:
             del self._failures[next(iter(self._failures))]
 
     def succeed(self, address: str) -> None:
-        """Forget the wrong ones."""
+        """Reset the address after a correct password."""
         self._failures.pop(address, None)
 
 
 class LoginHandler(RequestHandler):
-    """Asks for name and password, and gives the cookie that `logged_in` looks for."""
+    """Asks for name and password, and sets the cookie that `logged_in` checks."""
 
     def initialize(self, passwords: Mapping[str, str], throttle: Throttle) -> None:
+        """Receive the options of the route from Tornado."""
         self._passwords = passwords
         self._throttle = throttle
 
     def get(self) -> None:
+        """Show the form."""
         self._ask(self.get_query_argument("next", "/"))
 
     def post(self) -> None:
+        """Check the password."""
         address = self.request.remote_ip or ""
         target = self.get_body_argument("next", "/")
         if wait := self._throttle.wait(address):
@@ -92,7 +95,10 @@ class LoginHandler(RequestHandler):
         if not _matches(self._passwords, name, self.get_body_argument("password", "", strip=False)):
             self._throttle.fail(address)
             self.set_status(401)
-            self._ask(target, "Name or password is wrong. Try again, or ask who runs this server.")
+            self._ask(
+                target,
+                "Wrong name or password. Try again, or contact the administrator of this server.",
+            )
             return
         self._throttle.succeed(address)
         self.set_signed_cookie(
@@ -111,15 +117,16 @@ class LoginHandler(RequestHandler):
 
 
 class LogoutHandler(RequestHandler):
-    """Takes the cookie back."""
+    """Clears the cookie."""
 
     def get(self) -> None:
+        """Log out, and show the login."""
         self.clear_cookie(COOKIE)
         self.redirect("login")
 
 
 def logged_in(request: HTTPServerRequest, secret: str) -> bool:
-    """Whether a request carries a cookie that `LoginHandler` signed, a day old at most."""
+    """Whether a request has a cookie signed by `LoginHandler` that is at most one day old."""
     cookie = request.cookies.get(COOKIE)
     return bool(
         cookie and decode_signed_value(secret, COOKIE, cookie.value, max_age_days=DAYS) is not None
@@ -127,36 +134,46 @@ def logged_in(request: HTTPServerRequest, secret: str) -> bool:
 
 
 def read_passwords(text: str) -> dict[str, str]:
-    """What `--basic-auth` says: a JSON file of names and passwords, or the password of all.
+    """The passwords by name, from the value of `--basic-auth`.
+
+    Args:
+        text: a JSON file of names and passwords, or one password for everyone (name "").
 
     Raises:
-        SettingError: the file holds something else, or the password is empty.
+        SettingError: the file has another content, or the password is empty.
     """
     path = Path(text)
     if not path.is_file():
         if not text or path.suffix == ".json":
-            raise SettingError(f"--basic-auth {text!r} is no file and no password. Give one.")
+            raise SettingError(
+                f"Invalid value for --basic-auth: {text!r}. Expected an existing JSON file or a "
+                "password."
+            )
         return {"": text}
     try:
         passwords = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SettingError(f"{path} is no readable JSON file: {error}. Mend it.") from error
+        raise SettingError(
+            f"Cannot read {path} as JSON: {error}. Fix the file, or give another one."
+        ) from error
     if not (isinstance(passwords, dict) and passwords and all(passwords)) or not all(
         isinstance(password, str) and password for password in passwords.values()
     ):
-        raise SettingError(f'{path} must hold names and passwords: {{"ann": "secret"}}.')
+        raise SettingError(
+            f'Invalid content of {path}. Expected names and passwords, such as {{"ann": "secret"}}.'
+        )
     return passwords
 
 
 def _matches(passwords: Mapping[str, str], name: str, password: str) -> bool:
-    """Compare in a time that tells neither name nor password."""
+    """Compare in constant time, which reveals neither name nor password."""
     right = passwords.get("" if "" in passwords else name)
     same = hmac.compare_digest((right or "\0").encode(), password.encode())
     return same and right is not None
 
 
 def _own_path(target: str) -> str:
-    """Where to go after the login: a path of this server, whatever was asked for."""
+    """The path to go to after the login; anything outside this server becomes "/"."""
     parts = urlsplit(target)
     own = target.startswith("/") and not (parts.scheme or parts.netloc or "\\" in target)
     return target if own and target.isprintable() else "/"

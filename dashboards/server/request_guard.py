@@ -1,4 +1,4 @@
-"""The gate: every request passes here before anything else of the server sees it."""
+"""The request guard: every request passes it before any other part of the server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tornado.web import Application, HTTPError, OutputTransform, RequestHandler
 from dashboards.server.login import logged_in
 from dashboards.service.service import Status
 
-# All there is: the page, its socket, what they are drawn with, and our own few. What else Panel or
-# Bokeh answer (autoload.js for other people's pages, metadata, liveness, rest, admin) is not here.
+# The allowed paths: the page, its socket, their static files, and our own routes. Other routes of
+# Panel and Bokeh (autoload.js, metadata, liveness, rest, admin) are blocked.
 STATIC = re.compile(r"/(static/.*|components/.*|favicon\.ico)")
 PAGES = re.compile(r"/(ws)?")
 OPEN = re.compile(r"/(healthz|login|logout)")
@@ -29,8 +29,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    # Bokeh compiles its callbacks ('unsafe-eval'), Panel starts from inline scripts and loads
-    # components from blobs. Nothing comes from, or goes to, another host.
+    # Bokeh compiles callbacks ('unsafe-eval'), Panel uses inline scripts and loads components from
+    # blobs. No other host is contacted.
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'self'",
@@ -51,12 +51,12 @@ HEADERS = {
 
 
 class RequestGuard(Router):
-    """Lets a request through to the application, or answers it here.
+    """Passes a request on to the application, or refuses it.
 
     Args:
-        application: what is behind the gate.
-        hosts: `host:port` names of this server, in lower case.
-        secret: signs logins; None where there is no login.
+        application: the application behind the guard.
+        hosts: the `host:port` names of this server, in lower case.
+        secret: the secret that signs logins; None without a login.
     """
 
     def __init__(self, application: Application, hosts: frozenset[str], secret: str | None) -> None:
@@ -65,7 +65,7 @@ class RequestGuard(Router):
         self._secret = secret
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
-        """Choose who answers; Tornado asks this for every request."""
+        """Choose the handler of a request; called by Tornado."""
         refusal = self._refusal(request)
         if refusal is None:
             return self._application.find_handler(request, **kwargs)
@@ -74,34 +74,39 @@ class RequestGuard(Router):
     def _refusal(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         path = request.path
         if path == "/healthz":
-            return None  # asked by machines, under whatever name, and tells nothing of anyone
-        if not self._known(request.host):
-            # A page elsewhere can point its own name at this address; the name gives it away.
+            return None  # for monitoring under any host name; it reveals nothing private
+        if not self._is_own_host(request.host):
+            # Protects against DNS rebinding, where a foreign name points to this address.
             name = request.host[:80]
-            return _no(403, f"This server is not called {name}. --allow-origin would add that.")
+            return _refuse(
+                403,
+                f"This server does not accept the host name {name}. Add it with --allow-origin.",
+            )
         origin = request.headers.get("Origin")
-        if origin is not None and not self._known(urlsplit(origin).netloc):
-            return _no(403, "A page from elsewhere may not use this server.")
-        if not any(known.fullmatch(path) for known in (STATIC, PAGES, OPEN)):
-            return _no(404, "There is nothing here.")
+        if origin is not None and not self._is_own_host(urlsplit(origin).netloc):
+            return _refuse(403, "Pages of other sites may not use this server.")
+        if not any(pattern.fullmatch(path) for pattern in (STATIC, PAGES, OPEN)):
+            return _refuse(404, "Not found.")
         if self._secret is None or not PAGES.fullmatch(path) or logged_in(request, self._secret):
             return None
         if path == "/ws" or request.method != "GET":
-            return _no(403, "Log in first.")
-        return _no(302, "Log in first.", f"login?next={quote(request.uri or '/', safe='')}")
+            return _refuse(403, "Log in first.")
+        return _refuse(302, "Log in first.", f"login?next={quote(request.uri or '/', safe='')}")
 
-    def _known(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         host = host.lower()
         return (host if re.search(r":\d+$", host) else f"{host}:80") in self._hosts
 
 
 class Refusal(RequestHandler):
-    """Says no, in words."""
+    """Answers a refused request with a text."""
 
     def initialize(self, status: int, text: str, location: str) -> None:
+        """Receive the refusal from the guard."""
         self._answer = status, text, location
 
     def prepare(self) -> None:
+        """Send the refusal, whatever the method of the request."""
         status, text, location = self._answer
         self.set_status(status)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -112,43 +117,45 @@ class Refusal(RequestHandler):
 
 
 class SecurityHeaders(OutputTransform):
-    """Adds `HEADERS` to every answer."""
+    """Adds `HEADERS` to every response."""
 
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
-        """Called by Tornado before the first byte is sent."""
+        """Add the headers; called by Tornado before the first byte is sent."""
         for name, value in HEADERS.items():
             headers[name] = value
         return status_code, headers, chunk
 
 
 class LoadedComponents(ComponentResourceHandler):
-    """Files of components. Panel's own would import any module that a request names."""
+    """Serves the files of components. Panel's handler imports any module that a request names."""
 
     def parse_url_path(self, path: str) -> str:
-        """The file that a path names, in a module that is loaded."""
+        """The file of a path, if its module is loaded already."""
         if path.split("/", 1)[0] not in sys.modules:
             raise HTTPError(404)
         return super().parse_url_path(path)
 
 
 class Health(RequestHandler):
-    """How the workers are; cheap, for machines that look often."""
+    """The status of the workers, for monitoring."""
 
     def initialize(self, status: Callable[[], Status]) -> None:
+        """Receive the options of the route from Tornado."""
         self._status = status
 
     def get(self) -> None:
+        """Send the status: 200 if a worker can answer, else 503."""
         status = self._status()
         states = [worker.state for worker in status.workers]
-        well = any(state in ("idle", "busy") for state in states)
-        self.set_status(200 if well else 503)
+        healthy = any(state in ("idle", "busy") for state in states)
+        self.set_status(200 if healthy else 503)
         self.set_header("Cache-Control", "no-store")
         self.finish(
-            {"ok": well, "workers": states, "waiting": status.waiting, "running": status.running}
+            {"ok": healthy, "workers": states, "waiting": status.waiting, "running": status.running}
         )
 
 
-def _no(status: int, text: str, location: str = "") -> dict[str, Any]:
+def _refuse(status: int, text: str, location: str = "") -> dict[str, Any]:
     return {"status": status, "text": text, "location": location}

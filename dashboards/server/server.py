@@ -1,4 +1,4 @@
-"""The server: one process for pages, which never computes, and one service that does."""
+"""The server: it sends the pages, and leaves all computation to the service."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dashboards.server.addresses import address_of, check_address, names_of
+from dashboards.server.addresses import allowed_hosts, browser_url, check_address
 from dashboards.server.settings import ServeSettings
-from dashboards.server.start import claimed, start_service
+from dashboards.server.start import claim_cache, start_service
 from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 Build = Callable[[Service, ServeSettings], Any]
 Ready = Callable[[str, Service], None]
-FORM_BYTES = 64 * 1024  # nothing but the login form is sent any other way
+FORM_BYTES = 64 * 1024  # only the login form is sent outside of the socket
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
@@ -28,21 +28,21 @@ def serve(
     build: Build,
     ready: Ready | None = None,
 ) -> None:
-    """Serve the dashboard until the process is told to stop; then nothing of it is left.
+    """Serve the dashboard until the process receives a signal; then stop all its processes.
 
     Args:
-        settings: how.
-        build: makes the page of one visitor from the service and the settings.
-        ready: called with the address and the service, once visitors can come.
+        settings: the settings of the server.
+        build: builds the page of one visitor from the service and the settings.
+        ready: called with the URL and the service once the server accepts visitors.
 
     Raises:
-        SettingError: the port or the cache is taken, the address is not this machine's or is open
-            to others without a login, a name is none.
-        ModelError: a folder of models is not there.
+        SettingError: the address, the port or the cache is not available, a host name is invalid,
+            or the server would be open to other machines without a login.
+        ModelError: a folder of models does not exist.
     """
     check_address(settings)
     models = find_models(settings.models)
-    with claimed(settings.cache):
+    with claim_cache(settings.cache):
         service = start_service(settings, models)
         try:
             _run(settings, service, ready, build)
@@ -51,43 +51,30 @@ def serve(
 
 
 def make_server(settings: ServeSettings, service: Service, build: Build) -> Server:
-    """A server that listens, to be started on this thread's loop.
+    """Create a server that listens, to be started on this thread's event loop.
 
     Args:
-        settings: how.
-        service: what computes.
-        build: makes the page of one visitor from the service and the settings.
+        settings: the settings of the server.
+        service: answers the requests of the pages.
+        build: builds the page of one visitor from the service and the settings.
     """
-    from panel.io.resources import COMPONENT_PATH
     from panel.io.server import get_server
 
-    from dashboards.server.login import LoginHandler, LogoutHandler, Throttle
-    from dashboards.server.request_guard import (
-        Health,
-        LoadedComponents,
-        RequestGuard,
-        SecurityHeaders,
-    )
-    from dashboards.server.socket_guard import BYTES, guard_sockets
+    from dashboards.server.request_guard import SecurityHeaders
+    from dashboards.server.socket_guard import BYTES
 
-    handlers = [
-        ("/healthz", Health, {"status": service.status}),
-        (f"/{COMPONENT_PATH}(.*)", LoadedComponents, {}),
-    ]
-    if settings.passwords:
-        login = {"passwords": settings.passwords, "throttle": Throttle()}
-        handlers += [("/login", LoginHandler, login), ("/logout", LogoutHandler, {})]
     idle = int(1000 * settings.idle_seconds)
     server = get_server(
-        {"/": lambda: page_of(build, service, settings)},  # Panel draws a `partial`: no call
+        # A lambda: Panel would show a `functools.partial` instead of calling it.
+        {"/": lambda: build_page(build, service, settings)},
         address=settings.host,
         port=settings.port,
         title="xai-tf",
-        extra_patterns=handlers,
+        extra_patterns=_routes(settings, service),
         transforms=[SecurityHeaders],
-        websocket_origin=["localhost"],  # the gate knows the names; this one is never enough
+        websocket_origin=["localhost"],  # replaced by the allowed hosts in `_guard`
         cookie_secret=settings.cookie_secret,
-        # Only this server makes sessions, and their tokens hold nothing that opens doors.
+        # Sessions are created by this server only, and their tokens contain no secrets.
         secret_key=settings.cookie_secret.encode(),
         sign_sessions=True,
         include_cookies=["xai_tf_seen"],
@@ -103,12 +90,38 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
         check_unused_sessions_milliseconds=max(100, idle // 4),
         session_history=0,
     )
-    guard_sockets(server._tornado)
-    hosts = names_of(settings, server.port)
-    server._tornado._websocket_origins = set(hosts)
-    secret = settings.cookie_secret if settings.passwords else None
-    server._http.request_callback = RequestGuard(server._tornado, hosts, secret)
+    _guard(server, settings)
     return server
+
+
+def _routes(settings: ServeSettings, service: Service) -> list[tuple[str, Any, dict[str, Any]]]:
+    """Our routes in addition to those of Panel."""
+    from panel.io.resources import COMPONENT_PATH
+
+    from dashboards.server.login import LoginHandler, LogoutHandler, Throttle
+    from dashboards.server.request_guard import Health, LoadedComponents
+
+    routes: list[tuple[str, Any, dict[str, Any]]] = [
+        ("/healthz", Health, {"status": service.status}),
+        (f"/{COMPONENT_PATH}(.*)", LoadedComponents, {}),
+    ]
+    if settings.passwords:
+        login = {"passwords": settings.passwords, "throttle": Throttle()}
+        routes += [("/login", LoginHandler, login), ("/logout", LogoutHandler, {})]
+    return routes
+
+
+def _guard(server: Server, settings: ServeSettings) -> None:
+    """Put the guards in front of a server; Bokeh has no options for this, only private names."""
+    from dashboards.server.request_guard import RequestGuard
+    from dashboards.server.socket_guard import guard_sockets
+
+    application = server._tornado  # noqa: SLF001
+    guard_sockets(application)
+    hosts = allowed_hosts(settings, server.port)
+    application._websocket_origins = set(hosts)  # noqa: SLF001
+    secret = settings.cookie_secret if settings.passwords else None
+    server._http.request_callback = RequestGuard(application, hosts, secret)  # noqa: SLF001
 
 
 def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: Build) -> None:
@@ -116,20 +129,20 @@ def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: 
     _stop_on_signals(server)
     server.start()
     if ready is not None:
-        server.io_loop.add_callback(ready, address_of(settings, server.port), service)
+        server.io_loop.add_callback(ready, browser_url(settings, server.port), service)
     server.io_loop.start()
     server.stop()
 
 
-def page_of(build: Build, service: Service, settings: ServeSettings) -> Any:
-    """A visitor's page; where it fails, words instead of a traceback with this server's paths."""
+def build_page(build: Build, service: Service, settings: ServeSettings) -> Any:
+    """A visitor's page; if it fails, a short text instead of a traceback with paths."""
     try:
         return build(service, settings)
     except Exception:
         from panel.pane import Str
 
-        _log.exception("a page could not be built")
-        return Str("This page could not be built. Open it again without what follows the '?'.")
+        _log.exception("Cannot build a page")
+        return Str("Cannot build this page. Open it again without the part after the '?'.")
 
 
 def _stop_on_signals(server: Server) -> None:

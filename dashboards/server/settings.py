@@ -1,4 +1,4 @@
-"""How the server is run."""
+"""The settings of the server."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from xai_tf.errors import SettingError
 GIGABYTE = 1_000_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServeSettings:
-    """How the server is run.
+    """The settings of the server.
 
     Attributes:
-        host, port: where it listens; port 0 takes any that is free.
-        models: folders of further models.
-        data: folders of labelled files that visitors may have evaluated.
-        searches: folders of searches that visitors may look at.
-        cache: of this server alone; holds answers, which are kept, and uploads, which are not.
-        cache_bytes: that answers may take there.
-        workers: processes that compute.
-        limits: of uploads.
-        passwords: by user; user "" is anyone. Empty: no login.
-        open_to_all: whether other machines may come in without a login.
-        cookie_secret: signs logins and sessions; those of an earlier run hold if it is the same.
-        origins: further names, `host` or `host:port`, under which visitors reach the server.
-        idle_seconds: a session without a browser is dropped after this, with its uploads.
+        host: the address to listen at.
+        port: the port to listen at; 0 for any free port.
+        models: folders of additional models.
+        data: folders of labelled files that visitors may evaluate.
+        searches: folders of searches that visitors may see.
+        cache: the folder of this server for stored answers and, until it stops, uploads.
+        cache_bytes: maximum size of the stored answers.
+        workers: number of worker processes.
+        limits: limits of uploads.
+        passwords: by user name; the name "" stands for everyone. Empty: no login.
+        open_to_all: whether other machines may use the server without a login.
+        cookie_secret: signs logins and sessions; they stay valid after a restart with the same one.
+        origins: additional names, `host` or `host:port`, under which visitors reach the server.
+        idle_seconds: time after which a session without a browser is deleted with its uploads.
     """
 
     host: str = "127.0.0.1"
@@ -51,7 +52,7 @@ class ServeSettings:
 
     @classmethod
     def from_environment(cls) -> ServeSettings:
-        """Those that `XAI_TF_...` variables name; folders with ':' between (';' on Windows).
+        """The settings from `XAI_TF_...` variables; folders are separated by `os.pathsep`.
 
         Raises:
             SettingError: a variable that should hold a number does not.
@@ -68,25 +69,25 @@ class ServeSettings:
 
 
 def default_cache() -> Path:
-    """Where a user's caches lie: `XDG_CACHE_HOME`, or ~/.cache."""
+    """The folder `xai-tf` in `XDG_CACHE_HOME` or ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xai-tf"
 
 
 def default_searches() -> tuple[Path, ...]:
-    """The folder `tune` writes to, if it is here."""
+    """The default folder of `xai-tf tune`, if it exists in the current folder."""
     searches = Path("searches")
     return (searches.absolute(),) if searches.is_dir() else ()
 
 
 def limits_of(megabytes: float) -> Limits:
-    """Limits where a file may have so many megabytes, a picture at most 100."""
+    """Limits for a maximum file size in megabytes; pictures may have at most 100 MB."""
     default, size = Limits(), int(megabytes * MEGABYTE)
     return Limits(size, min(size, default.picture_bytes), max(size, default.total_bytes))
 
 
 def _folders(variable: str) -> tuple[Path, ...]:
-    named = os.environ.get(variable, "").split(os.pathsep)
-    return tuple(Path(name) for name in named if name)
+    names = os.environ.get(variable, "").split(os.pathsep)
+    return tuple(Path(name) for name in names if name)
 
 
 def _number(variable: str, default: float, least: float = 0.001) -> float:
@@ -96,5 +97,7 @@ def _number(variable: str, default: float, least: float = 0.001) -> float:
     except ValueError:
         number = 0.0
     if not least <= number < float("inf"):
-        raise SettingError(f"{variable}={text!r} is no number from {least:g}. Change or unset it.")
+        raise SettingError(
+            f"Invalid value for {variable}: {text!r}. Expected a number of at least {least:g}."
+        )
     return number

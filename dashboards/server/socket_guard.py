@@ -1,4 +1,4 @@
-"""The socket of a page, behind a guard: Bokeh's own unpacks and copies whatever a client says."""
+"""A guard for the socket of a page: Bokeh's own accepts and unpacks any message of a client."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bokeh.protocol.message import Message
 from panel.io.server import WSHandler
 from tornado.web import Application
 
-TEXT = 2**20  # characters of one part; JSON of empty lists takes twenty times as much in memory
-BYTES = 20 * 2**20  # of all parts of a message; files come in pieces of 4 MB
+TEXT = 2**20  # characters per part; JSON can take twenty times as much memory
+BYTES = 20 * 2**20  # of all parts of a message; files come in chunks of 4 MB
 NUM_BUFFERS = 16
-NUM_OBJECTS = 100  # new models in one message; a page makes hardly any
+NUM_OBJECTS = 100  # new models in one message; the page creates hardly any
 POLICY_VIOLATION = 1008  # among the codes of RFC 6455
 MESSAGES = ("PATCH-DOC", "PULL-DOC-REQ", "SERVER-INFO-REQ")
 EVENTS = ("ModelChanged", "MessageSent", "ColumnDataChanged")
@@ -36,15 +36,17 @@ _log = logging.getLogger(__name__)
 
 
 class GuardedSocket(WSHandler):
-    """Closes at the first message that is too large, is none, or that no page of ours sends."""
+    """Closes at the first message that is too large, malformed, or not sent by our pages."""
+
+    receiver: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._num_parts, self._size, self._refused = 0, 0, False
 
     async def _receive(self, fragment: str | bytes) -> Message[Any] | None:
-        """Take a part of a message; the message, once it is whole. Bokeh asks for every part."""
-        if self._refused:  # a client need not hang up when it is told to
+        """Handle a part of a message; returns the message once it is complete."""
+        if self._refused:  # a client may go on sending after the close
             return None
         try:
             self._count(fragment)
@@ -53,7 +55,7 @@ class GuardedSocket(WSHandler):
                 self._num_parts = self._size = 0
                 check(message)
             return message
-        except Exception as error:  # whatever else nonsense leads to: it ends this socket only
+        except Exception as error:  # malformed messages raise anything; only this socket is closed
             self._refuse(f"{type(error).__name__}: {error}")
             return None
 
@@ -67,26 +69,26 @@ class GuardedSocket(WSHandler):
 
     def _refuse(self, why: str) -> None:
         self._refused = True
-        self.receiver = None  # and the parts it has
-        _log.warning("closed a socket: %.200r", why)
-        self.close(POLICY_VIOLATION, "This is no message of a page.")
+        self.receiver = None  # frees the parts received so far
+        _log.warning("Closed a socket: %.200r", why)
+        self.close(POLICY_VIOLATION, "Invalid message.")
 
-    # Bokeh's own put the whole message into the reason, which may have 123 bytes at most.
+    # Bokeh's methods put the whole message into the reason, which is limited to 123 bytes.
     _internal_error = _protocol_error = _refuse
 
 
 def guard_sockets(application: Application) -> None:
-    """Put the guard before every socket of a server; there is no option for it."""
+    """Replace the socket handlers of a server by guarded ones; Bokeh has no option for it."""
     for rule in application.wildcard_router.rules:
         if rule.target is WSHandler:
             rule.target = GuardedSocket
 
 
 def check(message: Message[Any]) -> None:
-    """See that a message can be unpacked in the room it takes itself.
+    """Check that unpacking a message takes no more memory than the message itself.
 
     Raises:
-        ProtocolError: it cannot, or no page of ours sends such a message.
+        ProtocolError: it would, or our pages do not send such a message.
     """
     if message.msgtype not in MESSAGES:
         raise ProtocolError(f"a message of type {message.msgtype}")
@@ -98,16 +100,16 @@ def check(message: Message[Any]) -> None:
     if sum(record.get("type") == "object" for record in records) > NUM_OBJECTS:
         raise ProtocolError(f"more than {NUM_OBJECTS} new models")
     if any(r.get("type") == "ndarray" and r["dtype"] not in NUMBERS for r in records):
-        raise ProtocolError("an array of no numbers")  # "U99999" makes 400 kB of a letter
+        raise ProtocolError("an array that is not numeric")  # "U99999" takes 400 kB per item
     packed = [record["data"] for record in records if record.get("type") == "bytes"]
     if any(not isinstance(data, dict) for data in packed):
-        raise ProtocolError("compressed bytes")  # 260 kB of them can hold 200 MB
+        raise ProtocolError("compressed bytes")  # 260 kB can unpack to 200 MB
     if len({data["id"] for data in packed}) < len(packed):
-        raise ProtocolError("a buffer that is used twice")  # each use can be a copy
+        raise ProtocolError("a buffer that is used twice")  # each use may be a copy
 
 
 def _records(content: Any) -> Iterator[dict[str, Any]]:
-    """All dicts in JSON, however deep."""
+    """All dicts in JSON content, at any depth."""
     left = [content]
     while left:
         item = left.pop()

@@ -1,4 +1,4 @@
-"""The service of a server, and the cache that is its own while it runs."""
+"""Starting the service, and locking the cache of a server while it runs."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from xai_tf.errors import SettingError
 
 @lru_cache(maxsize=1)
 def default_service() -> tuple[Service, ServeSettings]:
-    """Of this process, by `XAI_TF_...` variables: for `panel serve dashboards/app.py`."""
+    """The service for `panel serve dashboards/app.py`, with settings from the environment."""
     settings = ServeSettings.from_environment()
     models = find_models(settings.models)
-    claim = claimed(settings.cache)
-    claim.__enter__()  # until this process ends
+    claim = claim_cache(settings.cache)
+    claim.__enter__()  # released when this process ends
     atexit.register(claim.__exit__, None, None, None)
     return start_service(settings, models), settings
 
 
 @contextmanager
-def claimed(cache: Path) -> Iterator[None]:
-    """Keep a cache for one server; uploads are deleted at both ends, the first time of a dead one.
+def claim_cache(cache: Path) -> Iterator[None]:
+    """Lock a cache for one server; uploads are deleted before (of a killed server) and after.
 
     Raises:
-        SettingError: another server has it, or it cannot be written to.
+        SettingError: another server uses the cache, or it is not writable.
     """
-    lock = FileLock(cache / "server.lock")  # the system lets go of it, however we die
+    lock = FileLock(cache / "server.lock")  # the system releases it, however the process ends
     try:
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise SettingError(
-            f"Another xai-tf server keeps its answers in {cache}. Stop it, or give --cache FOLDER."
+            f"Another xai-tf server uses the cache {cache}. Stop it, or use --cache FOLDER."
         ) from error
     except OSError as error:
         raise SettingError(
-            f"{cache} cannot be written to ({error.strerror}). Give --cache FOLDER."
+            f"Cannot write to {cache} ({error.strerror}). Use --cache FOLDER with another folder."
         ) from error
     try:
         clear_uploads(cache)
@@ -58,8 +58,8 @@ def claimed(cache: Path) -> Iterator[None]:
 
 
 def start_service(settings: ServeSettings, models: dict[str, Any]) -> Service:
-    """The service that computes what the pages of a server ask."""
-    scratch = uploads_folder(settings.cache)  # emptied at the next start, however this one ends
+    """Start the service of a server."""
+    scratch = uploads_folder(settings.cache)  # emptied at the next start in any case
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Service(
         models,

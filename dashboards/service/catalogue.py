@@ -1,4 +1,4 @@
-"""Which models there are: found by their files, without loading any."""
+"""The models of the server, found by their files without loading them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboards.service.requests import ModelEntry
 from weights_keras import ModelCard, ood_file
 from weights_keras.store import SUFFIXES
 from xai_tf.classifiers.backbones import BACKBONES
-from xai_tf.classifiers.classifier import card_beside
+from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.ood import OUT_OF_DISTRIBUTION
 from xai_tf.errors import ModelError
 from xai_tf.inputs.sample import file_sha256
@@ -18,13 +18,13 @@ from xai_tf.tasks import TASKS
 
 
 def find_models(folders: Sequence[Path] = ()) -> dict[str, ModelEntry]:
-    """The models of `weights_keras` whose weights are here, then those in folders, by name.
+    """The installed models of `weights_keras`, then the models in folders, by name.
 
-    A second of the same name is numbered (`name-2`). Files that are damaged, or that would run
-    code, are listed too: loading them tells.
+    Further models of the same name are numbered (`name-2`). Files that are damaged or contain code
+    are listed too; they are rejected when they are loaded.
 
     Raises:
-        ModelError: there is no such folder.
+        ModelError: a folder does not exist.
     """
     models: dict[str, ModelEntry] = {}
     for path in _files(folders):
@@ -42,16 +42,20 @@ def _files(folders: Sequence[Path]) -> Iterator[Path]:
             yield path
     for folder in folders:
         if not folder.is_dir():
-            raise ModelError(f"There is no folder {folder}. Give --models a folder of models.")
-        found = sorted(folder.absolute().iterdir())
-        yield from (p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+            raise ModelError(
+                f"Invalid value for --models: {folder}. Expected an existing folder of model files."
+            )
+        paths = sorted(folder.absolute().iterdir())
+        yield from (p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def _entry(name: str, path: Path) -> ModelEntry:
     try:
         digest = file_sha256(path)
-    except OSError:  # not ours to read; loading tells
-        return ModelEntry(name, path, "", None, name, (), "")
+    except OSError:  # loading the model reports the error
+        return ModelEntry(
+            name=name, path=path, sha256="", task=None, title=name, classes=(), summary=""
+        )
     card = card_beside(path, digest)
     task = TASKS.get(card.task) if card else None
     return ModelEntry(
@@ -75,9 +79,9 @@ def _title(name: str, card: ModelCard | None) -> str:
 
 
 def _summary(card: ModelCard) -> str:
-    """The figures of the test set in a line."""
+    """The test metrics in one line."""
     tested = [m for m in card.metrics if m.split == "test" and m.name != OUT_OF_DISTRIBUTION]
     if not tested:
         return ""
     figures = ", ".join(f"{measure.name} {measure}" for measure in tested)
-    return f"{figures} on {tested[0].count} files it was not trained on"
+    return f"{figures} on {tested[0].count} test files"

@@ -1,4 +1,4 @@
-"""The figures of a search as pictures. Runs in a worker process: a forest takes seconds."""
+"""The figures of a search as PNG files. Runs in a worker process, as it takes seconds."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DPI = 130
 
 
 def draw_search(request: DrawSearch) -> dict[str, bytes]:
-    """Draw a search as it stands: PNG by the name of the figure.
+    """Draw the current state of a search: PNG bytes by the name of the figure.
 
-    Always "learning_curves", "schedule", "parallel_coordinates", "importance" and "penalty"; of an
-    exported winner with test files also "confusion_matrix", "roc" and "reliability".
+    Always "learning_curves", "schedule", "parallel_coordinates", "importance" and "penalty"; with
+    an exported winner and test files also "confusion_matrix", "roc" and "reliability".
 
     Raises:
-        InputError: a file of the search is damaged, missing, or just being written.
+        InputError: a file of the search is damaged, missing, or being written.
     """
     from tuning.reporting import figures
 
@@ -41,14 +41,14 @@ def draw_search(request: DrawSearch) -> dict[str, bytes]:
         drawn = {name: figure(search) for name, figure in draw.items()} | _charts(search)
     except DAMAGE as error:
         raise InputError(
-            f"{request.folder} cannot be drawn ({type(error).__name__}: {error}). Restore its "
-            "files, or look at them with `xai-tf tune-report`."
+            f"Cannot draw the figures of {request.folder} ({type(error).__name__}: {error}). "
+            "Restore its files, or inspect them with `xai-tf tune-report`."
         ) from error
     return {name: _png(figure) for name, figure in drawn.items()}
 
 
 def _charts(search: Search) -> dict[str, Figure]:
-    """What the exported winner does on its test files."""
+    """The charts of the exported winner on its test files."""
     from tuning.reporting import charts
 
     arrays = search.arrays() if search.winner else {}

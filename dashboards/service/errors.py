@@ -1,11 +1,11 @@
-"""What can go wrong with a job, beside what the library itself tells."""
+"""Errors of jobs, in addition to the errors of the library."""
 
 from xai_tf.errors import XaiTfError
 
 
 class JobError(XaiTfError):
-    """A request that could not be answered, through no fault of the file or the model."""
+    """A request that failed for a reason other than its file or model."""
 
 
 class CancelledJobError(Exception):
-    """The answer of a job that was cancelled was asked for."""
+    """The result of a cancelled job was requested."""

@@ -1,4 +1,4 @@
-"""What is known of a model once it was loaded: what it can do, and how long it takes."""
+"""Facts about a loaded model: what it supports, and how fast it is."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from xai_tf.attribution.methods import METHODS, Cost
 from xai_tf.metrics.metric import METRICS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelFacts:
-    """What loading a model tells.
+    """Facts about a model that are known once it is loaded.
 
     Attributes:
-        name: of the model.
-        classes: their names.
-        image_size: (height, width).
+        name: the name of the model.
+        classes: the names of the classes.
+        image_size: (height, width) in pixels.
         backbone: its name in `BACKBONES`, or None.
-        feature_layers: names of the layers Grad-CAM can look at, in the order of the graph.
-        resolution_layers: those at the end of each resolution.
-        forward_seconds, gradient_seconds: of one image within a batch, measured here when warm.
-        baseline: the level that means "nothing there".
-        has_relu: whether Guided backprop and DeconvNet are methods of their own on it.
-        description: `xai_tf.bundles.write.describe_classifier`'s.
+        feature_layers: names of the layers that CAM methods can explain, in graph order.
+        resolution_layers: the last feature layer of each resolution.
+        forward_seconds, gradient_seconds: time per image in a batch, measured on this machine
+            after warm-up.
+        baseline: the input value that stands for missing information.
+        has_relu: whether Guided backprop and DeconvNet differ from the plain gradient.
+        description: the output of `xai_tf.bundles.write.describe_classifier`.
     """
 
     name: str
@@ -40,11 +41,11 @@ class ModelFacts:
     description: dict[str, Any]
 
     def cost(self, request: Explain | Judge) -> Cost:
-        """The passes that an explanation, or judging it once it is made, will take."""
-        asked = request.explanation if isinstance(request, Judge) else request
-        method = METHODS[asked.method]
-        own = method.cost(method.settings(dict(asked.settings), self.baseline), self.image_size)
-        if asked is request:
+        """The passes that an explanation takes, or that scoring a computed one takes."""
+        explained = request.explanation if isinstance(request, Judge) else request
+        method = METHODS[explained.method]
+        own = method.cost(method.settings(explained.question.given, self.baseline), self.image_size)
+        if explained is request:
             return own
         costs = [
             metric.cost(metric.settings({}, self.baseline), self.image_size, own)
@@ -53,6 +54,6 @@ class ModelFacts:
         return Cost(sum(cost.forward for cost in costs), sum(cost.gradient for cost in costs))
 
     def seconds(self, request: Explain | Judge) -> float:
-        """How long it will take, when nobody else is asking."""
+        """Estimated seconds of a request on an idle server."""
         cost = self.cost(request)
         return cost.forward * self.forward_seconds + cost.gradient * self.gradient_seconds

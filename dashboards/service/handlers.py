@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from dashboards.service.facts import ModelFacts
-from dashboards.service.listening import Clip, listen
+from dashboards.service.listening import SoundClip, listen
 from dashboards.service.requests import (
     SAMPLES,
     Bundle,
@@ -42,9 +42,10 @@ from xai_tf.attribution.explain import continue_explaining, explain, explain_lay
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.write import describe_classifier, save_bundle
 from xai_tf.classifiers.classifier import BATCH, Classifier
-from xai_tf.classifiers.ood import check, of_file, predict_and_check
-from xai_tf.classifiers.reading import Reading
-from xai_tf.errors import OutputError, SettingError
+from xai_tf.classifiers.ood import OODScore, ood_scores, predict_with_ood_scores
+from xai_tf.classifiers.prediction import Prediction
+from xai_tf.classifiers.reading import Reading, combine_windows
+from xai_tf.errors import OutputError, SettingError, has_extra
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram
@@ -69,6 +70,8 @@ def warm_up() -> Iterator[Callable[[], Any]]:
     """What is slow the first time only, to be done while nobody asks."""
     yield partial(import_module, "xai_tf.attribution.builders")  # Xplique
     yield partial(import_module, "xai_tf.bundles.write")  # matplotlib
+    if not has_extra("audio"):
+        return
     recipe = MelRecipe()
     noise = np.random.default_rng(0).normal(0, 0.1, recipe.rate).astype(np.float32)
     yield partial(mel_spectrogram, noise, recipe)  # librosa
@@ -99,7 +102,7 @@ def _prepare(context: WorkerContext, request: Describe | Prepare) -> None:
     classifier = context.classifier(request.model)
     images, targets = _noise(classifier, 1)
     classifier.passes.gradients(images, targets)
-    check(classifier, [Sample(images[0], request.model.path, "")])
+    ood_scores(classifier, [Sample(images[0], request.model.path, "")])
     if classifier.feature_layers:
         explain(classifier, Sample(images[0], request.model.path, ""))
 
@@ -126,21 +129,15 @@ def _predict(context: WorkerContext, request: Predict) -> Reading:
 def _reading(context: WorkerContext, classifier: Classifier, file: Upload) -> Reading:
     """As `read_and_predict`, but it can be stopped, and what was read is kept."""
     samples = context.samples(classifier, file)
-    predictions, found = [], []
+    predictions: list[Prediction] = []
+    scores: list[OODScore] = []
     for start in range(0, len(samples), BATCH):
-        said, familiar = predict_and_check(classifier, samples[start : start + BATCH])
-        predictions, found = predictions + said, found + (familiar or [])
+        batch = samples[start : start + BATCH]
+        batch_predictions, batch_scores = predict_with_ood_scores(classifier, batch)
+        predictions += batch_predictions
+        scores += batch_scores or []
         context.progress(len(predictions), len(samples))
-    mean = np.mean([prediction.logits for prediction in predictions], axis=0)
-    whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
-    return Reading(
-        file.path,
-        tuple(samples),
-        tuple(predictions),
-        whole,
-        of_file(found),
-        classifier.ood_problem,
-    )
+    return combine_windows(classifier, file.path, samples, predictions, scores)
 
 
 def _explain(context: WorkerContext, request: Explain) -> Explanation:
@@ -152,22 +149,16 @@ def _explain(context: WorkerContext, request: Explain) -> Explanation:
             classifier,
             replace(resume_from, sample=sample),
             request.samples - resume_from.settings[SAMPLES],
-            until_stable=request.until_stable,
+            until_stable=request.question.until_stable,
             progress=context.progress,
-            partial=context.partial,
+            preview=context.partial,
         )
     return explain(
         classifier,
         sample,
-        request.method,
-        target=request.target,
-        contrast=request.contrast,
-        layer=request.layer,
-        seed=request.seed,
-        settings=dict(request.settings),
-        until_stable=request.until_stable,
+        request.question,
         progress=context.progress,
-        partial=context.partial,
+        preview=context.partial,
     )
 
 
@@ -178,7 +169,7 @@ def _begun(context: WorkerContext, request: Explain) -> Explanation | None:
     known = context.known(request.since, to_go_on=True)
     if known is None or known.convergence is None or known.convergence.state is None:
         return None
-    wanted = request.until_stable
+    wanted = request.question.until_stable
     if known.settings[SAMPLES] > request.samples or (
         wanted is not None and known.convergence.stops_before(wanted)
     ):
@@ -191,9 +182,7 @@ def _through_layers(context: WorkerContext, request: ThroughLayers) -> list[Expl
     return explain_layers(
         classifier,
         context.sample(classifier, request.file, request.window),
-        request.method,
-        target=request.target,
-        contrast=request.contrast,
+        request.question,
         progress=context.progress,
     )
 
@@ -211,7 +200,7 @@ def _judge(context: WorkerContext, request: Judge) -> tuple[Score, ...]:
     return tuple(score(classifier, explanation, request.metrics, progress=context.progress))
 
 
-def _listen(context: WorkerContext, request: Listen) -> Clip:
+def _listen(context: WorkerContext, request: Listen) -> SoundClip:
     wanted = request.explanation
     explanation = context.known(wanted) or _explain(context, wanted)
     return listen(context.classifier(request.model), explanation, request, context.scratch)

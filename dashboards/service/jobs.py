@@ -1,4 +1,4 @@
-"""Jobs, what visitors see of their requests, and flights, what the processes see of them."""
+"""Jobs, a visitor's view of a request, and flights, the computations that jobs share."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ _numbers = itertools.count(1)
 
 
 class Requester(Protocol):
-    """Who asks, as a job sees them.
+    """What a job needs from the visitor who submitted it.
 
     Attributes:
-        served: a number that grows whenever a process takes up a request of theirs.
+        served: a number that grows whenever a process starts a request of this visitor.
     """
 
     served: int
 
     @property
     def starting(self) -> bool:
-        """Whether there is no computing process yet."""
+        """Whether all worker processes are still starting."""
 
     def leave(self, job: Job) -> None:
-        """Want a job no more."""
+        """Withdraw a job."""
 
 
 class Job:
-    """One visitor's view of one request. Its attributes change on the event loop only.
+    """One visitor's view of one request. Its attributes change only on the event loop.
 
     Attributes:
-        request: what was asked.
-        visitor: who asked.
+        request: the request.
+        visitor: the visitor who submitted it.
         state: "waiting", "running", "done", "failed" or "cancelled".
-        ahead: how many requests come first while it waits.
+        ahead: number of requests ahead of it in the queue.
         started: when it began to run, in seconds of `time.monotonic`; None before.
-        done, total: passes, files or windows done, and in all; 0 as long as nobody knows.
-        partial: the map so far, float32 (height, width), or None.
-        retries: how often it was put back because its process was lost.
-        cached: whether the answer was there already.
-        answer: what the request says, once it is done.
+        done, total: passes, files or windows done, and in all; 0 while unknown.
+        partial: a preview of the map, float32 (height, width), or None.
+        retries: how often it was requeued because its process crashed.
+        cached: whether the answer was stored already.
+        answer: the result, once it is done.
         error: why it failed.
     """
 
@@ -63,28 +63,28 @@ class Job:
         self.answer: Any = None
         self.error: XaiTfError | None = None
         self._loop = asyncio.get_running_loop()
-        # Panel finds the page that a callback belongs to in the context.
+        # Panel uses the context to find the page that a callback belongs to.
         self._context = contextvars.copy_context()
         self._over = asyncio.Event()
         self._callbacks: list[Callable[[Job], None]] = []
 
     def watch(self, callback: Callable[[Job], None]) -> None:
-        """Call back on the event loop whenever an attribute changed; at once if all is over."""
+        """Call back on the event loop on every change; at once if the job is finished."""
         self._callbacks.append(callback)
         if self.state in OVER:
             self._call(callback)
 
     def cancel(self) -> None:
-        """Want it no more. The work stops when nobody else wants it either."""
+        """Cancel the job. The computation stops if no other job shares it."""
         if self.state not in OVER:
             self.visitor.leave(self)
             self.update(state=CANCELLED)
 
     async def result(self) -> Any:
-        """The answer.
+        """Wait for the answer.
 
         Raises:
-            XaiTfError: why there is none.
+            XaiTfError: the request failed.
             CancelledJobError: the job was cancelled.
         """
         await self._over.wait()
@@ -95,20 +95,20 @@ class Job:
         return self.answer
 
     def seconds_left(self) -> float | None:
-        """How long it may still take, or None as long as nobody can tell."""
+        """Estimated seconds left, or None while unknown."""
         if self.state != RUNNING or self.started is None or not (self.done and self.total):
             return None
         return (time.monotonic() - self.started) * (self.total - self.done) / self.done
 
     def post(self, **changes: Any) -> None:
-        """`update` from any thread."""
+        """Call `update` from any thread."""
         try:
             self._loop.call_soon_threadsafe(lambda: self.update(**changes), context=self._context)
-        except RuntimeError:  # the loop is closed, so nobody looks any more
+        except RuntimeError:  # the event loop is closed
             self.visitor.leave(self)
 
     def update(self, **changes: Any) -> None:
-        """Change attributes and tell who watches; what comes after the end is not heard."""
+        """Change attributes and notify the watchers; ignored once the job is finished."""
         if self.state in OVER:
             return
         vars(self).update(changes)
@@ -121,21 +121,21 @@ class Job:
         try:
             callback(self)
         except Exception:
-            _log.exception("a callback of %s failed", type(self.request).__name__)
+            _log.exception("A callback of %s failed", type(self.request).__name__)
 
 
 class Flight:
-    """One computation on its way, and the jobs that want it. Changed under the pool's lock only.
+    """One computation that several jobs can share. Changed only under the pool's lock.
 
     Attributes:
-        key: who asks for the same joins.
-        jobs: those that want it, of one visitor or several.
+        key: jobs with the same key join the flight.
+        jobs: the jobs that share it, of one or several visitors.
         slow: whether it will keep a process busy for long.
-        number: of its coming.
-        since: when it came, in seconds of `time.monotonic`.
-        sent: the request the process was given, of one of the jobs; None while it waits.
-        retries: how often its process was lost.
-        now: what the jobs were told last; one that joins is told it too.
+        number: its number in order of arrival.
+        since: when it arrived, in seconds of `time.monotonic`.
+        sent: the request that the process was given, of one of the jobs; None while it waits.
+        retries: how often its process crashed.
+        now: the latest values sent to the jobs; a job that joins receives them too.
     """
 
     def __init__(self, key: str, request: Request, slow: bool) -> None:
@@ -148,22 +148,24 @@ class Flight:
 
     @property
     def request(self) -> Request:
-        """What is asked, by one who still wants it."""
+        """The request of a job that is still interested."""
         return self.jobs[0].request if self.jobs else self._request
 
-    def tell(self, **changes: Any) -> None:
-        """Tell every job of a change."""
+    def notify(self, **changes: Any) -> None:
+        """Send a change to every job."""
         self.now |= changes
-        for job in tuple(self.jobs):  # one whose page is gone leaves
+        for job in tuple(self.jobs):  # a job whose page is closed leaves meanwhile
             job.post(**changes)
 
     def begin(self) -> Request:
-        """Start to run: the request for the process."""
+        """Mark the flight as running and return the request for the process."""
         self.sent = self.request
-        self.tell(state=RUNNING, started=time.monotonic(), ahead=0)
+        self.notify(state=RUNNING, started=time.monotonic(), ahead=0)
         return self.sent
 
-    def put_back(self) -> None:
-        """Wait again, as if nothing had been done."""
+    def requeue(self) -> None:
+        """Wait again with the progress reset."""
         self.sent = None
-        self.tell(state=WAITING, started=None, done=0, total=0, partial=None, retries=self.retries)
+        self.notify(
+            state=WAITING, started=None, done=0, total=0, partial=None, retries=self.retries
+        )

@@ -1,4 +1,4 @@
-"""Labelled files on this server: which folders may be looked at, and what lies in them."""
+"""Labelled files on this server: the folders that visitors may read, and the sets in them."""
 
 from __future__ import annotations
 
@@ -24,55 +24,58 @@ from xai_tf.rendering.heatmaps import image_bytes
 from xai_tf.tasks import TASKS
 
 MAX_DEPTH = 3
-MAX_LOOK = 500  # entries of a folder that are looked at to tell what it is
+MAX_ENTRIES = 500  # entries that are inspected to decide what a folder is
 MAX_SETS = 200
-SIDE = 96  # pixels of a thumbnail
+SIDE = 96  # width and height of a thumbnail in pixels
 
 
 def inside(path: str | Path, roots: Sequence[Path]) -> Path:
-    """The place a path leads to, links followed, if it is in or below one of the roots.
+    """Resolve a path, following links, if it is in or below one of the roots.
 
-    A relative path is looked for below each root, by its name too: `set/test` in the root `set`.
+    A relative path is looked up below each root and beside it: `set/test` is found in the root
+    `set`.
 
     Raises:
-        InputError: it is elsewhere, or not there at all. Which of the two is not told.
+        InputError: it is outside the roots or does not exist; the error does not reveal which.
     """
     allowed = [root.resolve() for root in roots]
-    # An absolute path stays itself, whatever it is joined to.
+    # Joining an absolute path to a base gives the absolute path.
     for base in (base for root in allowed for base in (root, root.parent)):
         try:
-            place = (base / path).resolve()
-            if any(place.is_relative_to(root) for root in allowed) and place.exists():
-                return place
-        except (OSError, RuntimeError, ValueError):  # too long, a circle of links, a zero byte
+            resolved = (base / path).resolve()
+            if any(resolved.is_relative_to(root) for root in allowed) and resolved.exists():
+                return resolved
+        except (OSError, RuntimeError, ValueError):  # too long, a link loop, a null byte
             continue
     if not allowed:
-        raise InputError("No folder may be looked at. Start the server with --data FOLDER.")
+        raise InputError(
+            "This server gives access to no labelled files. Restart it with --data FOLDER."
+        )
     raise InputError(
-        f"There is no folder {path} below {some(root.name for root in roots)}. Choose one from the "
-        "list, or start the server with --data FOLDER."
+        f"There is no folder {path} below {some(root.name for root in roots)}. Choose a set from "
+        "the list, or restart the server with --data FOLDER."
     )
 
 
 def find_sets(roots: Sequence[Path]) -> dict[str, Path]:
-    """The labelled sets in and below the roots, by what to call them.
+    """The labelled sets in and below the roots, by title.
 
-    A set is a folder of at least two folders with readable files in them, or a CSV file with a
-    column of files and one of labels. At most 200, no deeper than three folders down.
+    A set is a folder with at least two subfolders of readable files, or a CSV file with a column of
+    files and one of labels. At most 200 sets per root, up to three folders deep.
     """
-    found: dict[str, Path] = {}
+    sets: dict[str, Path] = {}
     for root in roots:
-        for place in islice(_sets(root.resolve(), MAX_DEPTH), MAX_SETS):
-            title = place.relative_to(root.resolve().parent).as_posix()
-            found[title if title not in found else str(place)] = place
-    return dict(sorted(found.items()))
+        for path in islice(_sets(root.resolve(), MAX_DEPTH), MAX_SETS):
+            title = path.relative_to(root.resolve().parent).as_posix()
+            sets[title if title not in sets else str(path)] = path
+    return dict(sorted(sets.items()))
 
 
 def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
-    """The labelled files of a request, by the names of a classifier's classes or their synonyms.
+    """The labelled files of a request, matched by class names and their synonyms.
 
     Raises:
-        InputError: there are none, or the folders or labels are not those of the classes.
+        InputError: there are none, or the folders or labels do not match the classes.
     """
     model = request.model
     return find_labelled(
@@ -82,7 +85,12 @@ def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """Where training files lie, and how many."""
+    """A set of training files.
+
+    Attributes:
+        source: the folder or CSV file.
+        count: number of files.
+    """
 
     source: Path
     count: int
@@ -91,47 +99,57 @@ class TrainingFiles:
 def find_training(
     folder: Path, model: ModelEntry, classes: Sequence[str], roots: Sequence[Path]
 ) -> TrainingFiles | None:
-    """The training files of a labelled set: its own, or those in the folder beside it.
+    """The training files of a labelled set: its training split, or a training folder beside it.
 
     Args:
-        folder: of the set, or its CSV file.
-        model, classes: whose files they are.
-        roots: the folders that may be looked at.
+        folder: the folder or CSV file of the set.
+        model: the model whose task reads the files.
+        classes: the class names of the model.
+        roots: the folders that visitors may read.
+
+    Returns:
+        The training files, or None if there are none.
     """
     task = TASKS.get(model.task or "")
-    for place in (folder, *(folder.parent / name for name in SPLIT_FOLDERS["train"])):
+    for path in (folder, *(folder.parent / name for name in SPLIT_FOLDERS["train"])):
         try:
-            source = inside(place, roots)
-            found = find_labelled(source, model.name, classes, task)
+            source = inside(path, roots)
+            labelled = find_labelled(source, model.name, classes, task)
         except InputError:
             continue
-        training = training_files(found)
-        if place != folder or any(entry.split == "train" for entry in found.entries):
+        training = training_files(labelled)
+        if path != folder or any(entry.split == "train" for entry in labelled.entries):
             return TrainingFiles(source, len(training.entries))
     return None
 
 
 def file_record(path: Path) -> Upload:
-    """A file of a labelled set as a record that can be predicted and explained."""
-    kind = "sound" if path.suffix.lower() in SOUND_SUFFIXES else "picture"
-    return Upload(path.name, path, file_sha256(path), path.stat().st_size, kind, public=True)
+    """The record of a file of a labelled set, for requests."""
+    return Upload(
+        name=path.name,
+        path=path,
+        sha256=file_sha256(path),
+        size=path.stat().st_size,
+        kind="sound" if path.suffix.lower() in SOUND_SUFFIXES else "picture",
+        public=True,
+    )
 
 
 def thumbnail(path: Path, task: str | None) -> bytes:
-    """A JPEG of 96 x 96 pixels of what a model sees of a file; of a sound, a sign for one.
+    """A JPEG of 96 x 96 pixels of a file as the task reads it; for a sound, an icon.
 
     Raises:
         InputError: the file cannot be read.
     """
-    if path.suffix.lower() in SOUND_SUFFIXES:  # a spectrogram takes the page's process too long
-        return _sound_sign()
+    if path.suffix.lower() in SOUND_SUFFIXES:  # a spectrogram would block the server for too long
+        return _sound_icon()
     sample = TASKS.get(task or "", PICTURES).read(path, (SIDE, SIDE))
     return _jpeg(Image.fromarray(image_bytes(sample)))
 
 
 @lru_cache(maxsize=1)
-def _sound_sign() -> bytes:
-    """The bars of a loudness meter, whatever the sound."""
+def _sound_icon() -> bytes:
+    """The bars of a level meter, the same for every sound."""
     picture = Image.new("RGB", (SIDE, SIDE), "#27363f")
     draw = ImageDraw.Draw(picture)
     for at, height in enumerate((14, 30, 52, 66, 40, 24, 46, 18)):
@@ -147,29 +165,29 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 
 def _sets(folder: Path, depth: int) -> Iterator[Path]:
-    places = _look(folder)
-    folders = [place for place in places if place.is_dir()]
-    if sum(_holds_files(place) for place in folders) >= 2:
+    entries = _entries(folder)
+    subfolders = [path for path in entries if path.is_dir()]
+    if sum(_holds_files(path) for path in subfolders) >= 2:
         yield folder
-    yield from (place for place in places if place.suffix == ".csv" and _is_label_table(place))
+    yield from (path for path in entries if path.suffix == ".csv" and _is_label_table(path))
     if depth:
-        for place in folders:
-            # A link may lead in a circle, or out of the root.
-            if not place.is_symlink():
-                yield from _sets(place, depth - 1)
+        for path in subfolders:
+            # A link may form a loop or lead out of the root.
+            if not path.is_symlink():
+                yield from _sets(path, depth - 1)
 
 
-def _look(folder: Path) -> list[Path]:
-    """The first entries of a folder, without hidden ones; none where it may not be read."""
+def _entries(folder: Path) -> list[Path]:
+    """The first visible entries of a folder; none if it cannot be read."""
     try:
-        return sorted(p for p in islice(folder.iterdir(), MAX_LOOK) if p.name[0] != ".")
+        return sorted(p for p in islice(folder.iterdir(), MAX_ENTRIES) if p.name[0] != ".")
     except OSError:
         return []
 
 
 def _holds_files(folder: Path) -> bool:
     suffixes = (*PICTURE_SUFFIXES, *SOUND_SUFFIXES)
-    return any(place.suffix.lower() in suffixes for place in _look(folder))
+    return any(path.suffix.lower() in suffixes for path in _entries(folder))
 
 
 def _is_label_table(path: Path) -> bool:

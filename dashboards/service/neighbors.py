@@ -1,4 +1,4 @@
-"""The training samples that are most similar to a file: their features are kept in the process."""
+"""The training samples most similar to a file; the worker caches their features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xai_tf.tasks import TASKS
 if TYPE_CHECKING:
     from dashboards.service.worker_context import WorkerContext
 
-INDEXES_KEPT = 4  # of some 4 MB for 800 files
+INDEXES_KEPT = 4  # about 4 MB each for 800 files
 
 
 def find_similar(context: WorkerContext, request: FindSimilar) -> list[Neighbor]:
@@ -28,26 +28,26 @@ def find_similar(context: WorkerContext, request: FindSimilar) -> list[Neighbor]
     """
     classifier = context.classifier(request.model)
     sample = context.sample(classifier, request.file, request.window)
-    return nearest_neighbors(_feature_index(context, request), classifier, [sample], request.count)[
-        0
-    ]
+    index = _feature_index(context, request)
+    (neighbors,) = nearest_neighbors(index, classifier, [sample], request.count)
+    return neighbors
 
 
 def _feature_index(context: WorkerContext, request: FindSimilar) -> FeatureIndex:
-    """The features of the training files, computed once for a model and the files as they are."""
+    """The features of the training files, cached until a file changes."""
     classifier, model = context.classifier(request.model), request.model
     task = TASKS.get(model.task or "")
-    found = training_files(find_labelled(request.source, model.name, classifier.classes, task))
-    asked = (model, request.source, _stamp(found))
-    if asked not in context.feature_indexes:
+    files = training_files(find_labelled(request.source, model.name, classifier.classes, task))
+    key = (model, request.source, _stamp(files))
+    if key not in context.feature_indexes:
         while len(context.feature_indexes) >= INDEXES_KEPT:
             context.feature_indexes.popitem(last=False)
-        context.feature_indexes[asked] = build_feature_index(classifier, found, context.progress)
-    context.feature_indexes.move_to_end(asked)
-    return context.feature_indexes[asked]
+        context.feature_indexes[key] = build_feature_index(classifier, files, context.progress)
+    context.feature_indexes.move_to_end(key)
+    return context.feature_indexes[key]
 
 
-def _stamp(found: LabelledFiles) -> int:
-    """Another number whenever a file comes, goes or changes."""
-    places = [(entry.path, entry.label, entry.path.stat()) for entry in found.entries]
-    return hash(tuple((path, label, s.st_mtime_ns, s.st_size) for path, label, s in places))
+def _stamp(files: LabelledFiles) -> int:
+    """A hash that changes whenever a file is added, removed or changed."""
+    entries = [(entry.path, entry.label, entry.path.stat()) for entry in files.entries]
+    return hash(tuple((path, label, s.st_mtime_ns, s.st_size) for path, label, s in entries))

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import SAMPLES as SAMPLES
+from xai_tf.attribution.question import Question
 
 VISITOR = "visitor-"  # how the names of folders with a visitor's files begin
-SAMPLES = "num_samples"  # the setting of all methods that sample
 
 
 @dataclass(frozen=True)
@@ -91,61 +92,51 @@ class Explain:
 
     Attributes:
         model, file: what explains what.
-        method: a name in `METHODS`.
+        question: what is asked; its classes are indices.
         window: the number of the window; 0 unless it is a long recording.
-        target, contrast: indices of classes, as in `explain`; target None is the predicted one.
-        layer: a feature layer, or None for the last.
-        seed: of a stochastic method.
-        settings: (name, value) pairs that differ from the defaults, sorted by name.
-        until_stable: of a method that samples, as in `explain`.
-        since: the same question of fewer samples, to go on from where its answer is stored. What
-            comes of it is the same, so it makes no other request.
+        since: the same question of fewer samples, to continue from where its answer is stored. The
+            answer is the same, so it makes no other request.
     """
 
     model: ModelEntry
     file: Upload
-    method: str
+    question: Question = field(default_factory=Question)
     window: int = 0
-    target: int | None = None
-    contrast: int | None = None
-    layer: str | None = None
-    seed: int = 0
-    settings: tuple[tuple[str, float], ...] = ()
-    until_stable: float | None = None
     since: Explain | None = field(default=None, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", tuple(sorted(self.settings)))
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self.question.method
 
     @property
     def unsampled(self) -> Explain:
-        """The question without how many samples it is to be answered from."""
-        settings = tuple(pair for pair in self.settings if pair[0] != SAMPLES)
-        return replace(self, settings=settings, until_stable=None, since=None)
+        """The request without how many samples it is to be answered from."""
+        settings = {n: value for n, value in self.question.given.items() if n != SAMPLES}
+        question = replace(self.question, settings=settings, until_stable=None)
+        return replace(self, question=question, since=None)
 
     @property
     def samples(self) -> int:
         """How many samples are taken, at most, by a method that samples."""
         default = METHODS[self.method].options[SAMPLES].default
-        return int(dict(self.settings).get(SAMPLES, default))
+        return int(self.question.given.get(SAMPLES, default))
 
     def of_samples(self, count: int) -> Explain:
-        """The same question, answered from so many samples."""
-        option = METHODS[self.method].options[SAMPLES]
-        given = () if count == option.default else ((SAMPLES, count),)
-        return replace(self.unsampled, settings=(*self.unsampled.settings, *given))
+        """The same request, answered from so many samples."""
+        option, bare = METHODS[self.method].options[SAMPLES], self.unsampled
+        given = {} if count == option.default else {SAMPLES: count}
+        return replace(bare, question=replace(bare.question, settings=bare.question.given | given))
 
 
 @dataclass(frozen=True)
 class ThroughLayers:
-    """A CAM method through the stages of a network. Answer: `list[Explanation]`."""
+    """A CAM method through the resolutions of a network. Answer: `list[Explanation]`."""
 
     model: ModelEntry
     file: Upload
-    method: str = "grad_cam"
+    question: Question = field(default_factory=Question)
     window: int = 0
-    target: int | None = None
-    contrast: int | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +173,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Listen:
-    """Hear a part of what was explained. Answer: `dashboards.service.listening.Clip`.
+    """Hear a part of what was explained. Answer: `dashboards.service.listening.SoundClip`.
 
     Attributes:
         explanation: whose evidence is heard; it is made first where it is not stored.

@@ -1,4 +1,4 @@
-"""The folders of searches, as a page follows them: found, looked at, read. No TensorFlow."""
+"""The folders of searches that the page follows; without TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tuning.trials import ARRAYS, CURVES, STUDY, WINNER, Search, read_search
 from xai_tf.errors import InputError
 
 LOCKS = Path("/proc/locks")  # Linux only
-RECENT = 60.0  # seconds; where locks cannot be looked up, what changed since then is running
-# What the files of a search raise when they are JSON, but not of a search.
+RECENT = 60.0  # seconds; without information on locks, a search that changed since then is running
+# Errors that the files of a search raise if they are valid JSON with unexpected content.
 DAMAGE = (OSError, LookupError, TypeError, ValueError, AttributeError, BadZipFile)
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a folder shows without being read.
+class FolderStatus:
+    """The state of a search folder, without reading its files.
 
     Attributes:
-        stamp: changes whenever a file of the search does.
-        changed: when the last of them did, in seconds since 1970.
-        live: whether a process works on it.
+        stamp: a hash that changes whenever a file of the search changes.
+        changed: time of the last change, in seconds since 1970.
+        live: whether a process is working on the search.
     """
 
     stamp: str
@@ -35,34 +35,34 @@ class Look:
 
 
 def find_searches(roots: Sequence[Path]) -> tuple[Path, ...]:
-    """The folders of searches that are one of `roots` or directly in one, the newest first."""
-    resume_from = {}
-    for folder in (folder for root in roots for folder in _inside(root)):
+    """The search folders among `roots` and directly below them, the newest first."""
+    created = {}
+    for folder in (folder for root in roots for folder in _candidates(root)):
         status = _status(folder / STUDY)
         if status is not None:
-            resume_from[folder] = status.st_mtime
-    return tuple(sorted(resume_from, key=lambda folder: (-resume_from[folder], folder.name)))
+            created[folder] = status.st_mtime
+    return tuple(sorted(created, key=lambda folder: (-created[folder], folder.name)))
 
 
-def look_at(folder: Path) -> Look | None:
-    """See whether a search changed, by size and time of its files; None where there is none."""
+def folder_status(folder: Path) -> FolderStatus | None:
+    """The state of a search by size and time of its files; None if there is no search."""
     names = [STUDY, "oracle.json", CURVES, WINNER, ARRAYS]
     paths = [folder / name for name in names] + sorted(folder.glob("trial_*/trial.json"))
-    seen = {path: status for path in paths if (status := _status(path)) is not None}
-    if folder / STUDY not in seen:
+    files = {path: status for path in paths if (status := _status(path)) is not None}
+    if folder / STUDY not in files:
         return None
-    marks = [f"{path}:{status.st_mtime_ns}:{status.st_size}" for path, status in seen.items()]
-    changed = max(status.st_mtime for status in seen.values())
+    marks = [f"{path}:{status.st_mtime_ns}:{status.st_size}" for path, status in files.items()]
+    changed = max(status.st_mtime for status in files.values())
     locked = _is_locked(folder / "lock")
     live = time.time() - changed < RECENT if locked is None else locked
-    return Look(hashlib.sha256("\n".join(marks).encode()).hexdigest(), changed, live)
+    return FolderStatus(hashlib.sha256("\n".join(marks).encode()).hexdigest(), changed, live)
 
 
 def read_whole(folder: Path) -> Search:
-    """Read a search, and make sure that a page finds in it what it shows.
+    """Read a search, and check that it has everything the page shows.
 
     Raises:
-        InputError: a file is damaged, missing, or just being written.
+        InputError: a file is damaged, missing, or being written.
     """
     try:
         search = read_search(folder)
@@ -74,16 +74,16 @@ def read_whole(folder: Path) -> Search:
         return search
     except DAMAGE as error:
         raise InputError(
-            f"{folder} is damaged ({type(error).__name__}: {error}). Restore it, or start the "
-            "search anew under another name."
+            f"Cannot read the search {folder} ({type(error).__name__}: {error}). Restore its "
+            "files, or start a new search under another name."
         ) from error
 
 
-def _inside(root: Path) -> Iterator[Path]:
+def _candidates(root: Path) -> Iterator[Path]:
     yield root
     try:
         yield from (folder for folder in root.iterdir() if folder.is_dir())
-    except OSError:  # it is not there, or not ours to see
+    except OSError:  # missing or not readable
         return
 
 
@@ -95,9 +95,9 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _is_locked(path: Path) -> bool | None:
-    """Whether a process holds a lock, without touching it; None where that cannot be told.
+    """Whether a process holds a lock, without touching the lock; None if unknown.
 
-    To try the lock would refuse it, for that moment, to a search that begins.
+    Acquiring the lock as a test could keep a starting search from getting it.
     """
     status = _status(path)
     if status is None:

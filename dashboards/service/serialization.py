@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,42 +13,48 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from dashboards.service.facts import ModelFacts
-from dashboards.service.listening import Clip
+from dashboards.service.listening import SoundClip
 from dashboards.service.requests import (
     Describe,
+    Explain,
     Judge,
     Listen,
     Part,
     Predict,
     Request,
+    ThroughLayers,
     key,
 )
 from xai_tf.attribution.convergence import MAX_STATE, Convergence
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS, Cost
-from xai_tf.classifiers.ood import OODScore
-from xai_tf.classifiers.prediction import Prediction
+from xai_tf.bundles.codec import Decoder, Encoder
 from xai_tf.classifiers.reading import Reading
-from xai_tf.inputs.sample import Sample, Sound
-from xai_tf.metrics.metric import METRICS
-from xai_tf.metrics.score import RandomBaseline, Score
+from xai_tf.inputs.sample import Sample
+from xai_tf.metrics.score import Score
 from xai_tf.regions import Regions
-from xai_tf.sonification import TimeFrequencyRegion
 
 FILE = "\x1afile\x1a"  # stands in texts for the file: each visitor calls it otherwise
 MODEL = "\x1amodel\x1a"
 TREE = "tree"
 COLOURS = " colours"  # after the name of an array of their numbers
+KINDS: dict[type, Any] = {  # of the answers that are packed
+    Describe: ModelFacts,
+    Predict: Reading,
+    Explain: Explanation,
+    ThroughLayers: list[Explanation],
+    Part: Regions,
+    Judge: tuple[Score, ...],
+    Listen: SoundClip,
+}
 # Records by what they are an answer to, and for whom; visitors who look at the same share them.
-Shared = WeakValueDictionary[tuple, Any]
+Shared = WeakValueDictionary[tuple[Any, ...], Any]
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
 def pack(answer: Any) -> bytes:
     """An answer as bytes. Neither the name nor the place of the visitor's file is in it."""
     packer = _Packer()
-    tree = packer.plain(answer)
-    text = json.dumps(tree, default=float).encode()
+    text = json.dumps(packer.encode(answer), default=float).encode()
     buffer = io.BytesIO()
     np.savez(buffer, **{TREE: np.frombuffer(text, np.uint8)}, **packer.arrays)
     return buffer.getvalue()
@@ -68,20 +74,7 @@ def unpack(
     shared = WeakValueDictionary() if shared is None else shared
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         unpacker = _Unpacker(archive, request, shared, to_go_on)
-        tree = json.loads(archive[TREE].tobytes())
-        if isinstance(request, Describe):
-            return unpacker.facts(tree)
-        if isinstance(request, Predict):
-            return unpacker.reading(tree)
-        if isinstance(request, Part):
-            return unpacker.regions(tree)
-        if isinstance(request, Listen):
-            return unpacker.clip(tree)
-        if isinstance(request, Judge):
-            return tuple(map(_score, tree))
-        if isinstance(tree, list):
-            return [unpacker.explanation(item, place) for place, item in enumerate(tree)]
-        return unpacker.explanation(tree)
+        return unpacker.decode(KINDS[type(request)], json.loads(archive[TREE].tobytes()))
 
 
 def without_places(text: str, request: Request) -> str:
@@ -121,60 +114,31 @@ def _palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return (colours, numbers) if np.array_equal(colours[numbers], image) else None
 
 
-def _plain_score(score: Score) -> dict[str, Any]:
-    return asdict(replace(score, metric=None)) | {"metric": score.metric.name}
+class _Packer(Encoder):
+    """Records as plain data, without what is private in them or too large to store."""
 
+    def store(self, field: str, array: np.ndarray) -> str:
+        name = f"a{len(self.arrays)}"
+        if (found := _palette(array)) is None:
+            self.arrays[name] = array
+        else:
+            self.arrays[name + COLOURS], self.arrays[name] = found
+        return name
 
-def _score(tree: dict[str, Any]) -> Score:
-    metric, cost, random = METRICS[tree["metric"]], Cost(**tree["cost"]), tree["random"]
-    return Score(
-        **tree | {"metric": metric, "cost": cost, "random": random and RandomBaseline(**random)}
-    )
-
-
-class _Packer:
-    """Records as plain data; arrays stand in it by name, each but once."""
-
-    def __init__(self) -> None:
-        self.arrays: dict[str, np.ndarray] = {}
-        self._names: dict[int, str] = {}
-
-    def plain(self, value: Any) -> Any:
-        if isinstance(value, ModelFacts):
-            return asdict(value)
-        if isinstance(value, list):
-            return [self.plain(item) for item in value]
-        if isinstance(value, tuple):
-            return [_plain_score(item) for item in value]
-        if isinstance(value, Clip):
-            wav = np.frombuffer(value.wav, np.uint8)
-            return asdict(replace(value, wav=b"")) | {"wav": self._named(wav)}
-        if isinstance(value, Regions):
+    def encode(self, value: Any, field: str = "", leave_out: tuple[str, ...] = ()) -> Any:
+        if isinstance(value, Sample):
+            texts = tuple(text.replace(str(value.source), FILE) for text in value.warnings)
+            value = replace(value, source=Path(FILE), warnings=texts)
+        elif isinstance(value, Reading):
+            value = replace(value, source=Path(FILE))
+        elif isinstance(value, Convergence):
+            # A state that is large is left out: starting over is cheaper than storing it.
+            arrays = (value.state or {}).values()
+            if not arrays or sum(array.nbytes for array in arrays) > MAX_STATE:
+                value = replace(value, state=None, kept=False)
+        elif isinstance(value, Regions):
             return self._regions(value)
-        if isinstance(value, Reading):
-            return {
-                "samples": [self._sample(sample) for sample in value.samples],
-                "predictions": [self._record(item) for item in value.predictions],
-                "prediction": self._record(value.prediction),
-                "ood_score": value.ood_score and asdict(value.ood_score),
-                "unchecked": value.unchecked,
-            }
-        return self._record(value) | {
-            "sample": self._sample(value.sample),
-            "prediction": self._record(value.prediction),
-            "method": value.method.name,
-            "cost": [value.cost.forward, value.cost.gradient],
-            "settings": dict(value.settings),
-            "figures": dict(value.figures),
-            "convergence": value.convergence and self._convergence(value.convergence),
-        }
-
-    def _convergence(self, found: Convergence) -> dict[str, Any]:
-        """A state that is large is left out: starting over is cheaper than keeping it."""
-        state = found.state or {}
-        small = sum(array.nbytes for array in state.values()) <= MAX_STATE
-        kept = {name: self._named(array) for name, array in state.items()} if small else {}
-        return self._record(found) | {"state": kept or None, "kept": bool(kept)}
+        return super().encode(value, field, leave_out)
 
     def _regions(self, regions: Regions) -> dict[str, Any]:
         """Every pixel is in one region of a partition, so its number says all."""
@@ -185,133 +149,61 @@ class _Packer:
         return {
             "warnings": list(regions.warnings),
             "partitions": {
-                name: [self._named(numbers[name]), list(masks)]
+                name: [self.encode(numbers[name]), list(masks)]
                 for name, masks in regions.partitions.items()
             },
         }
 
-    def _sample(self, sample: Sample) -> dict[str, Any]:
-        texts = [text.replace(str(sample.source), FILE) for text in sample.warnings]
-        sound = self._record(sample.sound) if sample.sound else None
-        return self._record(sample) | {"source": FILE, "warnings": texts, "sound": sound}
 
-    def _record(self, record: Any) -> dict[str, Any]:
-        """The fields of a record: arrays by name, the rest as it is."""
-        values = {field.name: getattr(record, field.name) for field in fields(record)}
-        return {name: self._named(value) for name, value in values.items()}
-
-    def _named(self, value: Any) -> Any:
-        if not isinstance(value, np.ndarray):
-            return value
-        if id(value) not in self._names:
-            self._names[id(value)] = name = f"a{len(self.arrays)}"
-            if (found := _palette(value)) is None:
-                self.arrays[name] = value
-            else:
-                self.arrays[name + COLOURS], self.arrays[name] = found
-        return self._names[id(value)]
-
-
-class _Unpacker:
+class _Unpacker(Decoder):
     """The records in plain data, for one request."""
 
     def __init__(self, archive: Any, request: Request, shared: Shared, to_go_on: bool) -> None:
+        super().__init__(self._array)
         self._archive, self._request, self._shared = archive, request, shared
-        self._to_go_on = to_go_on
+        self._to_go_on, self._place = to_go_on, 0
         self._arrays: dict[str, np.ndarray] = {}
 
-    def facts(self, tree: dict[str, Any]) -> ModelFacts:
-        name = self._request.model.name
-        tuples = {key: tuple(value) for key, value in tree.items() if isinstance(value, list)}
-        return ModelFacts(
-            **tree | tuples | {"name": name, "description": tree["description"] | {"name": name}}
-        )
-
-    def reading(self, tree: dict[str, Any]) -> Reading:
-        return self._once(
-            (key(self._request),),
-            lambda: Reading(
-                Path(self._request.file.name),
-                tuple(self._sample(item, window) for window, item in enumerate(tree["samples"])),
-                tuple(self._prediction(prediction) for prediction in tree["predictions"]),
-                self._prediction(tree["prediction"]),
-                tree["ood_score"] and OODScore(**tree["ood_score"]),
-                tree["unchecked"],
-            ),
-        )
-
-    def clip(self, tree: dict[str, Any]) -> Clip:
-        regions = tuple(TimeFrequencyRegion(**region) for region in tree["regions"])
-        return Clip(**tree | {"wav": self._array(tree["wav"]).tobytes(), "regions": regions})
-
-    def regions(self, tree: dict[str, Any]) -> Regions:
-        name = self._request.file.name
-        return self._once(
-            (key(self._request),),
-            lambda: Regions(
-                {
-                    partition: {
-                        region: self._array(numbers) == number
-                        for number, region in enumerate(regions)
-                    }
-                    for partition, (numbers, regions) in tree["partitions"].items()
-                },
-                tuple(text.replace(FILE, name) for text in tree["warnings"]),
-            ),
-        )
-
-    def explanation(self, tree: dict[str, Any], place: int = 0) -> Explanation:
-        return self._once(
-            (key(self._request), place),
-            lambda: Explanation(
-                **tree
-                | {
-                    "sample": self._sample(tree["sample"], self._request.window),
-                    "prediction": self._prediction(tree["prediction"]),
-                    "method": METHODS[tree["method"]],
-                    "cost": Cost(*tree["cost"]),
-                    "attribution": self._array(tree["attribution"]),
-                    "segments": self._array(tree["segments"]),
-                    "segment_weights": self._array(tree["segment_weights"]),
-                    "warnings": tuple(tree["warnings"]),
-                    "convergence": tree["convergence"] and self._convergence(tree["convergence"]),
-                }
-            ),
-        )
-
-    def _convergence(self, tree: dict[str, Any]) -> Convergence:
-        state = tree["state"] if self._to_go_on and tree["state"] else {}
-        arrays = {name: self._array(tree[name]) for name in ("samples", "stability")}
-        kept = {name: self._array(array) for name, array in state.items()}
-        return Convergence(**tree | arrays | {"state": kept or None})
+    def record(self, kind: type, tree: Any, **given: Any) -> Any:
+        if kind is Reading:
+            samples = tuple(
+                self._sample(item, window) for window, item in enumerate(tree["samples"])
+            )
+            given |= {"source": Path(self._request.file.name), "samples": samples}
+            return self._once((key(self._request),), kind, tree, given)
+        if kind is Explanation:
+            given |= {"sample": self._sample(tree["sample"], self._request.window)}
+            self._place += 1  # of several layers, each its own
+            return self._once((key(self._request), self._place), kind, tree, given)
+        if kind is Regions:
+            return self._shared_or(
+                (key(self._request),), lambda: self._regions(tree, self._request.file.name)
+            )
+        if kind is Convergence and not self._to_go_on:
+            given |= {"state": None}
+        if kind is ModelFacts:
+            name = self._request.model.name
+            given |= {"name": name, "description": tree["description"] | {"name": name}}
+        return super().record(kind, tree, **given)
 
     def _sample(self, tree: dict[str, Any], window: int) -> Sample:
-        texts = (text.replace(FILE, self._request.file.name) for text in tree["warnings"])
-        return self._once(
-            (self._request.file.sha256, self._request.model, window),
-            lambda: Sample(
-                **tree
-                | {
-                    "image": self._array(tree["image"]),
-                    "source": Path(self._request.file.name),
-                    "sound": tree["sound"] and self._sound(tree["sound"]),
-                    "warnings": tuple(texts),
+        name = self._request.file.name
+        texts = tuple(text.replace(FILE, name) for text in tree["warnings"])
+        about = (self._request.file.sha256, self._request.model, window)
+        return self._once(about, Sample, tree, {"source": Path(name), "warnings": texts})
+
+    def _regions(self, tree: dict[str, Any], name: str) -> Regions:
+        return Regions(
+            {
+                partition: {
+                    region: self._array(numbers) == number for number, region in enumerate(regions)
                 }
-            ),
+                for partition, (numbers, regions) in tree["partitions"].items()
+            },
+            tuple(text.replace(FILE, name) for text in tree["warnings"]),
         )
 
-    def _sound(self, tree: dict[str, Any]) -> Sound:
-        arrays = ("waveform", "decibels", "hertz", "seconds")
-        return Sound(**tree | {name: self._array(tree[name]) for name in arrays})
-
-    def _prediction(self, tree: dict[str, Any]) -> Prediction:
-        return Prediction(
-            self._array(tree["logits"]), self._array(tree["probabilities"]), tuple(tree["classes"])
-        )
-
-    def _array(self, name: str | None) -> np.ndarray | None:
-        if name is None:
-            return None
+    def _array(self, name: str) -> np.ndarray:
         if name not in self._arrays:
             value = self._archive[name]
             if name + COLOURS in self._archive:
@@ -320,8 +212,11 @@ class _Unpacker:
             self._arrays[name] = value
         return self._arrays[name]
 
-    def _once(self, about: tuple, make: Callable[[], Any]) -> Any:
+    def _once(self, about: tuple[Any, ...], kind: type, tree: Any, given: dict[str, Any]) -> Any:
         """The record that somebody has, or a new one."""
+        return self._shared_or(about, lambda: super(_Unpacker, self).record(kind, tree, **given))
+
+    def _shared_or(self, about: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         about = (*about, self._request.file.name)
         known = self._shared.get(about)
         return self._shared.setdefault(about, make()) if known is None else known

@@ -1,4 +1,4 @@
-"""What the pages ask: answers from the store, or from the processes that compute them."""
+"""The service that answers requests, from the store or by worker processes."""
 
 from __future__ import annotations
 
@@ -29,19 +29,25 @@ from dashboards.service.requests import (
     is_packed,
     key,
 )
-from dashboards.service.retention import AnswerRetention
+from dashboards.service.retention import AnswerCache
 from dashboards.service.serialization import Shared, unpack, with_names
 from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import XaiTfError
 
 SLOW_SECONDS = 2.0
-SLOW_PASSES = 32  # of a model whose speed is not known yet
+SLOW_PASSES = 32  # for a model whose speed is not known yet
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """A process: its pid (None while there is none), its state, and what it does in words."""
+    """The status of a worker process.
+
+    Attributes:
+        pid: its process id, or None while there is no process.
+        state: "starting", "idle", "busy" or "lost".
+        doing: the current request, or "".
+    """
 
     pid: int | None
     state: str
@@ -50,13 +56,13 @@ class ProcessStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """How the service is.
+    """The status of the service.
 
     Attributes:
-        workers: its processes, each "starting", "idle", "busy" or "lost".
-        waiting, running: requests.
-        device: what computes, in words; empty before a process was ready.
-        store_bytes: what the kept answers take.
+        workers: its processes.
+        waiting, running: numbers of requests.
+        device: the name of the compute device; empty before a process was ready.
+        store_bytes: size of the stored answers.
     """
 
     workers: tuple[ProcessStatus, ...]
@@ -69,13 +75,13 @@ class Status:
 class Service:
     """Answers the requests of all visitors.
 
-    What is asked twice is computed once: answers are stored by content, and who asks for what is
-    under way joins in. An answer about a visitor's file is deleted when the last visitor is gone
-    who asked about it. `submit` and all of a job is for the event loop; nothing here blocks it.
+    Equal requests are computed once: answers are stored by content, and a request that is already
+    being computed is shared. An answer about a visitor's file is deleted when the last visitor who
+    requested it leaves. Jobs belong to the event loop; nothing here blocks it.
 
     Attributes:
-        models: those that can be asked, by name.
-        answers: those there are.
+        models: the models of the server, by name.
+        answers: the stored answers.
     """
 
     def __init__(
@@ -87,53 +93,53 @@ class Service:
         store_bytes: int = 2 * 2**30,
         scratch: Path | None = None,
     ) -> None:
-        """Start the processes.
+        """Start the worker processes.
 
         Args:
             models: from `find_models`.
-            folder: where answers are kept from one server to the next; nothing else is in there.
-            workers: how many processes.
-            store_bytes: that the kept answers may take.
-            scratch: where the processes work on visitors' files, in a folder "visitor-..." that is
-                gone when this is closed; where the system's temporary files are if None.
+            folder: the folder of stored answers; it holds nothing else.
+            workers: number of processes.
+            store_bytes: maximum size of the stored answers.
+            scratch: where the processes write temporary files, in a folder "visitor-..." that is
+                deleted by `close`; None for the system's folder of temporary files.
         """
         self.models = models
-        self.answers = AnswerRetention(folder, store_bytes)
+        self.answers = AnswerCache(folder, store_bytes)
         self._facts: dict[str, ModelFacts] = {}  # by the model's SHA-256
         self._flights: dict[str, Flight] = {}
         self._shared: Shared = WeakValueDictionary()
         self._scratch = tempfile.TemporaryDirectory(
             prefix=VISITOR, dir=scratch, ignore_cleanup_errors=True
         )
-        self._pool = Pool(workers, folder, Path(self._scratch.name), self._landed)
+        self._pool = Pool(workers, folder, Path(self._scratch.name), self._on_result)
         atexit.register(self.close)
 
     def visitor(self) -> Visitor:
-        """A visitor, for one browser session."""
+        """A new visitor, for one browser session."""
         return Visitor(self)
 
     def status(self) -> Status:
-        """How it is now."""
-        seen, waiting = self._pool.look()
+        """The current status."""
+        processes, waiting = self._pool.snapshot()
         workers = tuple(
-            ProcessStatus(pid, state, _doing(flight.request) if flight else "")
-            for pid, state, flight in seen
+            ProcessStatus(pid, state, _activity(flight.request) if flight else "")
+            for pid, state, flight in processes
         )
-        running = sum(flight is not None for _, _, flight in seen)
+        running = sum(flight is not None for _, _, flight in processes)
         return Status(workers, waiting, running, self._pool.device, self.answers.store.bytes)
 
     def close(self) -> None:
-        """End all processes; jobs that are not over fail."""
+        """Stop all processes; unfinished jobs fail."""
         atexit.unregister(self.close)
         self._pool.close()
         with self._pool.lock:
             flights = list(self._flights.values())
         for flight in flights:
-            self._landed(flight, _stopped())
+            self._on_result(flight, _stopped())
         self._scratch.cleanup()
 
     def is_slow(self, request: Request) -> bool:
-        """Whether a request keeps a process busy for long."""
+        """Whether a request will keep a process busy for long."""
         if not isinstance(request, Explain | Judge):
             return isinstance(request, Bundle | Evaluate | FindSimilar | DrawSearch)
         try:
@@ -143,28 +149,28 @@ class Service:
             if isinstance(request, Judge):
                 return True
             method = METHODS[request.method]
-            settings = method.settings(dict(request.settings), 0.0)
+            settings = method.settings(request.question.given, 0.0)
             return method.cost(settings, (224, 224)).evaluations > SLOW_PASSES
-        except (XaiTfError, KeyError):  # the worker says what is wrong with it
+        except (XaiTfError, KeyError):  # the worker reports the error
             return False
 
-    def knows(self, request: Request) -> bool:
-        """Whether the answer is there already."""
+    def has_answer(self, request: Request) -> bool:
+        """Whether the answer is stored."""
         return request in self.answers
 
     def join(self, job: Job) -> None:
-        """Find or compute the answer of a job."""
-        name = _name(job.request)
+        """Answer a job from the store, or let it be computed."""
+        name = _flight_key(job.request)
         data = self.answers.get(job.request)
         if data is not None:
-            job.update(cached=True, **self._ending(data, job.request))
+            job.update(cached=True, **self._outcome(data, job.request))
         else:
-            self._take_off(name, job)
+            self._join_or_start(name, job)
         if hasattr(job.request, "model"):
-            self._pool.want(job.request.model)
+            self._pool.prepare_model(job.request.model)
 
-    def _take_off(self, name: str, job: Job) -> None:
-        """Join the flight of a name, or begin it."""
+    def _join_or_start(self, name: str, job: Job) -> None:
+        """Add a job to the flight of a key, or start a new flight."""
         with self._pool.lock:
             if self._pool.closed:
                 job.update(state=FAILED, error=_stopped())
@@ -180,7 +186,7 @@ class Service:
             self._pool.add(job.flight)
 
     def leave(self, job: Job) -> None:
-        """A job is wanted no more."""
+        """Withdraw a job; a flight without jobs is dropped."""
         flight = job.flight
         with self._pool.lock:
             if flight is None or job not in flight.jobs:
@@ -191,39 +197,39 @@ class Service:
                     del self._flights[flight.key]
                 self._pool.drop(flight)
 
-    def _landed(self, flight: Flight, answer: Any) -> None:
-        """Hand out an answer, or the problem there is instead. In a thread of the pool."""
+    def _on_result(self, flight: Flight, answer: Any) -> None:
+        """Deliver an answer or an error to the jobs. Runs in a thread of the pool."""
         with self._pool.lock:
             jobs = tuple(flight.jobs)
         if isinstance(answer, bytes):
             try:
-                self._keep([job.request for job in jobs] or [flight.request], answer)
-            except Exception:  # whatever it is, those who asked get their answer
-                _log.exception("the answer of %s is not kept", type(flight.request).__name__)
+                self._store_answer([job.request for job in jobs] or [flight.request], answer)
+            except Exception:  # the jobs still get their answer
+                _log.exception("Cannot store the answer to %s", type(flight.request).__name__)
         with self._pool.lock:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]
             jobs, flight.jobs = flight.jobs, []
         for job in jobs:
-            job.post(**self._ending(answer, job.request))
+            job.post(**self._outcome(answer, job.request))
 
-    def _keep(self, requests: list[Request], answer: bytes) -> None:
-        """Keep an answer; that of a run until stable is the one of so many samples, too."""
+    def _store_answer(self, requests: list[Request], answer: bytes) -> None:
+        """Store an answer; a run until stable also answers for its number of samples."""
         self.answers.put(requests, answer)
         first = requests[0]
-        if isinstance(first, Explain) and first.until_stable is not None:
+        if isinstance(first, Explain) and first.question.until_stable is not None:
             taken = unpack(answer, first).settings[SAMPLES]
             self.answers.put([request.of_samples(taken) for request in requests], answer)
 
-    def _ending(self, answer: Any, request: Request) -> dict[str, Any]:
-        """How a job ends that asked with a request."""
+    def _outcome(self, answer: Any, request: Request) -> dict[str, Any]:
+        """The final attributes of a job with this request."""
         if isinstance(answer, XaiTfError):
             return {"state": FAILED, "error": type(answer)(with_names(str(answer), request))}
         if is_packed(request):
             try:
                 answer = unpack(answer, request, self._shared)
-            except Exception:  # a defect of ours shall leave no job waiting for good
-                _log.exception("the answer of %s cannot be read", type(request).__name__)
+            except Exception:  # a bug here must not leave the job waiting forever
+                _log.exception("Cannot read the answer to %s", type(request).__name__)
                 return {"state": FAILED, "error": _unreadable()}
         if isinstance(answer, ModelFacts):
             self._facts[request.model.sha256] = answer
@@ -231,10 +237,10 @@ class Service:
 
 
 class Visitor:
-    """One browser session. All of it is for the event loop.
+    """One browser session. To be used on the event loop only.
 
     Attributes:
-        served: a number that grows whenever a process takes up a request of this visitor.
+        served: a number that grows whenever a process starts a request of this visitor.
     """
 
     def __init__(self, service: Service) -> None:
@@ -244,28 +250,28 @@ class Visitor:
         self._closed = False
 
     def submit(self, request: Request, slot: str = "main") -> Job:
-        """Ask. What the slot held before is cancelled; an answer that is stored is there at once.
+        """Submit a request; a stored answer is available at once.
 
         Args:
             request: one of `dashboards.service.requests`.
-            slot: the place on the page that shows the answer.
+            slot: the place on the page that shows the answer; its previous job is cancelled.
         """
         job, before = Job(request, self), self._slots.get(slot)
         self._slots[slot] = job
         if not self._closed:
-            self._service.answers.hold(self, request)
+            self._service.answers.retain(self, request)
         self._service.join(job)
         if before is not None:
-            before.cancel()  # after joining, so that work both want goes on
+            before.cancel()  # after joining, so that shared work goes on
         return job
 
     def cancel(self, slot: str) -> None:
-        """Want what a slot holds no more."""
+        """Cancel the job of a slot."""
         if slot in self._slots:
             self._slots.pop(slot).cancel()
 
     def close(self) -> None:
-        """Want nothing any more; what is known of the visitor's files goes."""
+        """Cancel all jobs, and release the answers about the visitor's files."""
         self._closed = True
         for slot in tuple(self._slots):
             self.cancel(slot)
@@ -273,32 +279,32 @@ class Visitor:
 
     @property
     def starting(self) -> bool:
-        """Whether there is no computing process yet: TensorFlow takes its time."""
+        """Whether all worker processes are still starting, which takes TensorFlow a while."""
         return all(worker.state == "starting" for worker in self._service.status().workers)
 
     def leave(self, job: Job) -> None:
-        """A job of ours is wanted no more."""
+        """Withdraw a job of this visitor."""
         self._service.leave(job)
 
 
 def _stopped() -> JobError:
-    return JobError("The server was stopped. Start it again, then reload the page.")
+    return JobError("The server was stopped. Restart it, then reload the page.")
 
 
 def _unreadable() -> JobError:
     return JobError(
-        "The answer of the computing process cannot be read, which is a fault of ours. The "
-        "server's log tells more; empty the folder of kept answers, and report it."
+        "Cannot read the answer of the worker process, which is a bug in xai-tf. Delete the folder "
+        "of stored answers, and report the error with the server's log."
     )
 
 
-def _name(request: Request) -> str:
-    """Under which name others join. A bundle holds its visitor's file name: nobody joins that."""
+def _flight_key(request: Request) -> str:
+    """The key under which jobs share a flight; bundles hold a file name and are never shared."""
     return uuid4().hex if isinstance(request, Bundle) else key(request)
 
 
-def _doing(request: Request) -> str:
-    """What is computed, in words that name no file of a visitor."""
+def _activity(request: Request) -> str:
+    """A description of a request that names no file of a visitor."""
     parts = [type(request).__name__, getattr(request, "method", "")]
     model = getattr(request, "model", None)
     return " ".join([*filter(None, parts), *([f"on {model.name}"] if model else [])])

@@ -1,7 +1,8 @@
-"""Answers on disk: shared by all visitors, bounded in size, still there after a restart."""
+"""Answers on disk: shared by all visitors, limited in size, and persistent across restarts."""
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import logging
 import os
@@ -12,47 +13,47 @@ from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
-MEMORY_BYTES = 64 * 2**20  # none of the answers in memory takes more than a quarter of it
+MEMORY_BYTES = 64 * 2**20  # larger answers than a quarter of this are not kept in memory
 DIGEST_BYTES = 32
-# A request's key; before it the content of the visitor's file that the answer is about, if any.
+# A request's key; for answers about a visitor's file, the SHA-256 of the file comes first.
 NAME = re.compile("([0-9a-f]{64}-)?[0-9a-f]{64}")
 UNFINISHED = ".writing-"
-ABANDONED = 3600.0  # seconds after which nobody writes an unfinished file any more
+ABANDONED = 3600.0  # seconds after which an unfinished file is deleted
 _log = logging.getLogger(__name__)
 
 
 class Store:
-    """Bytes by key, in a folder of files and partly in memory.
+    """Bytes by key, in a folder of files and partly in memory. Thread-safe.
 
-    A key is a SHA-256, or `<content>-<key>` where the answer goes with a visitor's file. Files of
-    other names are left alone. The least recently used go first. A file that is not as it was
-    written is a miss, and so is what a full disk could not take. Several threads may use one.
+    A key is a SHA-256, or `<file>-<key>` if the answer is about a visitor's file. Files with other
+    names are left alone. The least recently used files are deleted first. A damaged file counts as
+    missing, and so does data that a full disk could not store.
 
     Attributes:
-        folder: where the files are.
+        folder: the folder of the files.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         """Open a store.
 
         Args:
-            folder: made where it is missing.
-            max_bytes: of all files.
+            folder: it is created if it is missing.
+            max_bytes: maximum size of all files.
         """
         self.folder, self._max_bytes = folder, max_bytes
         self._sizes: OrderedDict[str, int] = OrderedDict()  # of the files, least used first
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._lock, self._full = Lock(), False
-        self._look()
+        self._scan()
 
     @property
     def bytes(self) -> int:
-        """What the files take."""
+        """Size of all files."""
         with self._lock:
             return sum(self._sizes.values())
 
-    def get(self, key: str) -> bytes | None:
-        """What was put under a key, or None."""
+    def get(self, key: str) -> builtins.bytes | None:
+        """The data of a key, or None."""
         with self._lock:
             if key in self._memory:
                 self._touch(key)
@@ -67,12 +68,12 @@ class Store:
         return data
 
     def __contains__(self, key: str) -> bool:
-        """Whether there is something under a key, as far as can be told without reading it."""
+        """Whether there is data for a key, without reading the file."""
         with self._lock:
             return key in self._memory or key in self._sizes
 
-    def put(self, key: str, data: bytes) -> None:
-        """Keep data under a key; where the disk cannot take it, in memory only."""
+    def put(self, key: str, data: builtins.bytes) -> None:
+        """Store data under a key; in memory only if the disk is full."""
         with self._lock:
             self._remember(key, data)
         size = DIGEST_BYTES + len(data)
@@ -81,7 +82,7 @@ class Store:
         try:
             self._write(key, data)
         except OSError as error:
-            self._tell_full(error)
+            self._warn_once(error)
             return
         with self._lock:
             self._full = False
@@ -94,39 +95,39 @@ class Store:
                 self._delete(oldest)
                 excess -= freed
 
-    def forget(self, content: str | None = None) -> None:
-        """Delete all answers about a visitor's file, given by its SHA-256, or about any."""
+    def delete_private(self, content: str | None = None) -> None:
+        """Delete the answers about a visitor's file, given by its SHA-256, or about all of them."""
         with self._lock:
             for key in {*self._sizes, *self._memory}:
-                about, found, _ = key.rpartition("-")
-                if found and content in (None, about):
+                file, separator, _ = key.rpartition("-")
+                if separator and content in (None, file):
                     self._memory.pop(key, None)
                     self._sizes.pop(key, None)
                     self._delete(key)
 
-    def _look(self) -> None:
-        """See what an earlier server left."""
+    def _scan(self) -> None:
+        """Register the files of an earlier server."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files = [e for e in os.scandir(self.folder) if e.is_file(follow_symlinks=False)]
-            found = sorted((e.stat().st_mtime, e.name, e.stat().st_size) for e in files)
+            entries = [e for e in os.scandir(self.folder) if e.is_file(follow_symlinks=False)]
+            files = sorted((e.stat().st_mtime, e.name, e.stat().st_size) for e in entries)
         except OSError as error:
-            self._tell_full(error)
+            self._warn_once(error)
             return
-        for changed, name, size in found:
+        for changed, name, size in files:
             if NAME.fullmatch(name):
                 self._sizes[name] = size
             elif name.startswith(UNFINISHED) and time.time() - changed > ABANDONED:
                 self._delete(name)
 
-    def _write(self, key: str, data: bytes) -> None:
-        """Write a file whole or not at all."""
+    def _write(self, key: str, data: builtins.bytes) -> None:
+        """Write a file atomically."""
         handle, name = tempfile.mkstemp(dir=self.folder, prefix=UNFINISHED)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(data).digest())
                 file.write(data)
-            os.replace(name, self.folder / key)
+            Path(name).replace(self.folder / key)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -135,10 +136,10 @@ class Store:
         try:
             (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("%s cannot be deleted: %s", self.folder / name, error)
+            _log.warning("Cannot delete %s: %s", self.folder / name, error)
 
-    def _remember(self, key: str, data: bytes) -> None:
-        if len(data) > MEMORY_BYTES // 4:  # it would push out all others
+    def _remember(self, key: str, data: builtins.bytes) -> None:
+        if len(data) > MEMORY_BYTES // 4:  # it would displace too many others
             return
         self._memory[key] = data
         self._memory.move_to_end(key)
@@ -147,37 +148,37 @@ class Store:
             excess -= len(self._memory.popitem(last=False)[1])
 
     def _touch(self, key: str) -> None:
-        """Say that a key was used, to us and to the server after us."""
+        """Mark a key as used, also for the next server."""
         if key in self._memory:
             self._memory.move_to_end(key)
         if key in self._sizes:
             self._sizes.move_to_end(key)
             try:
                 os.utime(self.folder / key)
-            except OSError:  # only its place in the order is lost
+            except OSError:  # only its place in the order of use is lost
                 self._sizes.pop(key)
 
-    def _tell_full(self, error: OSError) -> None:
-        """Log once that nothing can be kept, until it can be again."""
+    def _warn_once(self, error: OSError) -> None:
+        """Log that nothing can be stored, once until it works again."""
         if not self._full:
-            _log.warning("answers are not kept in %s: %s", self.folder, error)
+            _log.warning("Cannot store answers in %s: %s", self.folder, error)
         self._full = True
 
 
 def answers_folder(cache: Path) -> Path:
-    """Where the answers of a server are; nothing else is in there."""
+    """The folder of a server's stored answers; it holds nothing else."""
     return cache / "answers"
 
 
 def read_answer(folder: Path, key: str) -> bytes | None:
-    """What is kept in a store's folder under a key; a file cut off or changed is deleted."""
+    """The data of a key in a store's folder, or None; a damaged file is deleted."""
     path = folder / key
     try:
         content = path.read_bytes()
         data = content[DIGEST_BYTES:]
         if hashlib.sha256(data).digest() == content[:DIGEST_BYTES]:
             return data
-        _log.warning("%s is damaged, and is computed anew", path)
+        _log.warning("%s is damaged and will be computed again", path)
         path.unlink(missing_ok=True)
     except OSError:
         pass

@@ -1,4 +1,4 @@
-"""The process that computes: it takes one request after the other from a pipe."""
+"""The worker process: it answers requests from a pipe, one after the other."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ import numpy as np
 PROGRESS_SECONDS = 0.1  # between two reports
 NICENESS = int(os.environ.get("XAI_TF_NICENESS", "10"))  # 0 gives way to no other program
 OUT_OF_MEMORY = (
-    "The server has too little memory for this request. Take fewer samples, a smaller model or a "
+    "The server has too little memory for this request. Use fewer samples, a smaller model or a "
     "shorter recording."
 )
 
 
 class Cancelled(BaseException):
-    """Nobody wants the answer any more. No `except Exception` on the way may keep it."""
+    """The request was cancelled. A BaseException, so that no `except Exception` catches it."""
 
 
 def main(connection: Connection, store: Path, scratch: Path) -> None:
     """Answer requests until the pipe closes.
 
-    It is given ("do", number, request), ("cancel", number) and ("end",). It says ("ready",
-    device) once, then for each request any of ("progress", done, total) and ("partial", map), at
-    the end one of ("answer", bytes or object), ("problem", kind, text), ("defect", traceback) and
-    ("cancelled",), and ("models", entries) whenever it has others at hand.
+    It receives ("do", number, request), ("cancel", number) and ("end",). It sends ("ready", device)
+    once; then for each request any number of ("progress", done, total) and ("partial", map), and
+    finally one of ("answer", bytes or object), ("problem", kind, text), ("defect", traceback) and
+    ("cancelled",). It sends ("models", entries) whenever its loaded models change.
 
     Args:
-        connection: our end of the pipe.
-        store: the folder of the answers that are stored, to read.
-        scratch: a folder to write in.
+        connection: the worker's end of the pipe.
+        store: the folder of stored answers, which is only read.
+        scratch: a folder for temporary files.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends us
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # it is shared by all processes
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no remarks on retracing
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # all processes share the GPU
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no warnings about retracing
     inbox = _Inbox(connection)
     from dashboards.service.handlers import device, warm_up
     from dashboards.service.worker_context import WorkerContext
 
-    context = WorkerContext(store, scratch, _Teller(connection, inbox))
+    context = WorkerContext(store, scratch, _Reporter(connection, inbox))
     if hasattr(os, "nice"):
-        os.nice(NICENESS)  # the page answers first, then maps are computed
+        os.nice(NICENESS)  # the server that sends pages has priority
     connection.send(("ready", device()))
     for step in warm_up():
         if not inbox.is_empty:
@@ -69,41 +69,41 @@ def _answer(connection: Connection, context: Any, request: Any) -> None:
     before = tuple(context.classifiers)
     try:
         answer = HANDLERS[type(request)](context, request)
-        said = ("answer", pack(answer) if is_packed(request) else answer)
+        message: tuple[Any, ...] = ("answer", pack(answer) if is_packed(request) else answer)
     except Cancelled:
-        said = ("cancelled",)
+        message = ("cancelled",)
     except XaiTfError as error:
-        said = ("problem", type(error).__name__, without_places(str(error), request))
+        message = ("problem", type(error).__name__, without_places(str(error), request))
     except Exception as error:
-        said = ("defect", traceback.format_exc())
+        message = ("defect", traceback.format_exc())
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-            said = ("problem", "JobError", OUT_OF_MEMORY)
+            message = ("problem", "JobError", OUT_OF_MEMORY)
     if tuple(context.classifiers) != before:
         connection.send(("models", tuple(context.classifiers)))
-    connection.send(said)
+    connection.send(message)
 
 
 class _Inbox:
-    """Listens to the pipe in a thread of its own, so that a busy process can be told to stop."""
+    """Reads the pipe in its own thread, so that a busy process can be cancelled."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._requests: queue.SimpleQueue = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._at_work, self._cancelled = 0, 0
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
     def cancelled(self) -> bool:
-        """Whether the request at work is wanted no more."""
+        """Whether the current request was cancelled."""
         return self._at_work == self._cancelled
 
     @property
     def is_empty(self) -> bool:
-        """Whether no request waits."""
+        """Whether no request is waiting."""
         return self._requests.empty()
 
     def next(self) -> Any:
-        """Wait for a request."""
+        """Wait for the next request."""
         self._at_work, request = self._requests.get()
         return request
 
@@ -111,7 +111,7 @@ class _Inbox:
         while True:
             try:
                 kind, *content = self._connection.recv()
-            except (EOFError, OSError):  # the server is gone, however it went
+            except (EOFError, OSError):  # the server has ended
                 os._exit(0)
             if kind == "do":
                 self._requests.put(content)
@@ -121,14 +121,14 @@ class _Inbox:
                 os._exit(0)
 
 
-class _Teller:
-    """Tells how far the work is, and stops it where nobody wants it any more."""
+class _Reporter:
+    """Sends progress and previews, and raises `Cancelled` if the request was cancelled."""
 
     def __init__(self, connection: Connection, inbox: _Inbox) -> None:
         self._connection, self._inbox = connection, inbox
         self._last = 0.0
 
-    def progress(self, done: int, total: int) -> None:
+    def progress(self, done: int, total: int, what: str = "") -> None:
         self._check()
         if done == total or time.monotonic() - self._last >= PROGRESS_SECONDS:
             self._connection.send(("progress", done, total))

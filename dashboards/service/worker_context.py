@@ -1,4 +1,4 @@
-"""What a worker has at hand: models, samples, and the answers that are stored."""
+"""The caches of a worker process: models, samples, and stored answers."""
 
 from __future__ import annotations
 
@@ -12,47 +12,50 @@ import weights_keras
 from dashboards.service.requests import ModelEntry, Request, Upload, stored_names
 from dashboards.service.serialization import unpack
 from dashboards.service.store import read_answer
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.errors import InputError, ModelError, SettingError
 from xai_tf.evaluation.nearest import FeatureIndex
 from xai_tf.inputs.sample import Sample, file_sha256
 
 MODELS_KEPT = 4
 SAMPLES_KEPT = 128
-MAX_WINDOWS = 120  # of a recording; each is 0.7 MB at hand, and 0.15 MB of the answer
+MAX_WINDOWS = 120  # of a recording; each takes 0.7 MB of memory and 0.15 MB of the answer
 
 
-class Teller(Protocol):
-    """Takes reports of how far the work is; raises where it shall stop."""
+class Reporter(Protocol):
+    """Reports progress; its methods raise if the request was cancelled."""
 
-    def progress(self, done: int, total: int) -> None: ...
+    def progress(self, done: int, total: int, what: str = "") -> None:
+        """Report the number of passes done, and in all."""
 
-    def partial(self, attribution: np.ndarray) -> None: ...
+    def partial(self, attribution: np.ndarray) -> None:
+        """Report a preview of the map, float32 of shape (height, width)."""
 
 
 class WorkerContext:
-    """What a worker has at hand.
+    """The state of a worker process.
 
     Attributes:
-        classifiers: the last it used, by entry.
-        feature_indexes: features of training files, for `similar`.
-        store: the folder of the answers that there are, to read.
-        scratch: a folder to write in.
-        progress, partial: tell how far the work is.
+        classifiers: the classifiers used last, by entry.
+        feature_indexes: features of training files, for `find_similar`.
+        store: the folder of stored answers, which is only read.
+        scratch: a folder for temporary files.
+        progress, partial: callbacks for the progress and for previews of the map.
     """
 
-    def __init__(self, store: Path, scratch: Path, teller: Teller) -> None:
+    def __init__(self, store: Path, scratch: Path, reporter: Reporter) -> None:
         self.classifiers: OrderedDict[ModelEntry, Classifier] = OrderedDict()
         self.store, self.scratch = store, scratch
-        self.progress, self.partial = teller.progress, teller.partial
-        self.feature_indexes: OrderedDict[tuple, FeatureIndex] = OrderedDict()
-        self._samples: OrderedDict[tuple, list[Sample]] = OrderedDict()
+        self.progress, self.partial = reporter.progress, reporter.partial
+        self.feature_indexes: OrderedDict[tuple[Any, ...], FeatureIndex] = OrderedDict()
+        self._samples: OrderedDict[tuple[Any, ...], list[Sample]] = OrderedDict()
 
     def classifier(self, entry: ModelEntry) -> Classifier:
-        """The classifier of an entry, loaded if it is not at hand.
+        """The classifier of an entry, loaded if it is not cached.
 
         Raises:
-            ModelError: it cannot be loaded, or its file is another than the server found.
+            ModelError: it cannot be loaded, or its file has changed since the server started.
         """
         if entry not in self.classifiers:
             while len(self.classifiers) >= MODELS_KEPT:
@@ -62,26 +65,27 @@ class WorkerContext:
         return self.classifiers[entry]
 
     def samples(self, classifier: Classifier, file: Upload) -> list[Sample]:
-        """The windows of a file, read if they are not at hand.
+        """The windows of a file, read if they are not cached.
 
         Raises:
-            InputError: it cannot be read, holds something else by now, or lasts too long.
+            InputError: the file cannot be read, has changed, or is too long.
         """
-        asked = (classifier.task and classifier.task.name, classifier.image_size, file.sha256)
-        if asked not in self._samples:
-            found = classifier.windows(file.path)
-            if found[0].sha256 != file.sha256:
-                raise InputError(f"{file.path} has changed since it was given. Give it again.")
-            if len(found) > MAX_WINDOWS:
+        key = (classifier.task and classifier.task.name, classifier.image_size, file.sha256)
+        if key not in self._samples:
+            samples = classifier.windows(file.path)
+            if samples[0].sha256 != file.sha256:
+                raise InputError(f"{file.path} has changed since it was uploaded. Upload it again.")
+            if len(samples) > MAX_WINDOWS:
                 raise InputError(
-                    f"{file.path} has {len(found)} windows; this page takes {MAX_WINDOWS} (about "
-                    "two minutes). Give a shorter piece, or use `xai-tf explain`: it takes an hour."
+                    f"{file.path} has {len(samples)} windows; this page accepts at most "
+                    f"{MAX_WINDOWS} (about two minutes). Upload a shorter recording, or use "
+                    "`xai-tf explain`, which accepts up to an hour."
                 )
-            self._samples[asked] = found
-        self._samples.move_to_end(asked)
+            self._samples[key] = samples
+        self._samples.move_to_end(key)
         while len(self._samples) > 1 and sum(map(len, self._samples.values())) > SAMPLES_KEPT:
             self._samples.popitem(last=False)
-        return self._samples[asked]
+        return self._samples[key]
 
     def sample(self, classifier: Classifier, file: Upload, window: int) -> Sample:
         """One window of a file.
@@ -92,30 +96,29 @@ class WorkerContext:
         samples = self.samples(classifier, file)
         if not 0 <= window < len(samples):
             raise SettingError(
-                f"{file.path} has no window {window}. Take one from 0 to {len(samples) - 1}."
+                f"Invalid value for the window of {file.path}: {window}. Expected a whole number "
+                f"from 0 to {len(samples) - 1}."
             )
         return samples[window]
 
     def known(self, request: Request, to_go_on: bool = False) -> Any:
-        """The answer that is stored, or None; with its state, where it is to be gone on from."""
-        found = (read_answer(self.store, name) for name in stored_names(request))
-        data = next(filter(None, found), None)
+        """The stored answer, or None; with `to_go_on` it includes the state needed to resume."""
+        answers = (read_answer(self.store, name) for name in stored_names(request))
+        data = next(filter(None, answers), None)
         return unpack(data, request, to_go_on=to_go_on) if data else None
 
 
 def _load(entry: ModelEntry) -> Classifier:
-    ours = entry.path.parent == weights_keras.FOLDER  # then the card's hash is checked, too
+    bundled = entry.path.parent == weights_keras.FOLDER  # its hash is checked with its card
     try:
         changed = file_sha256(entry.path) != entry.sha256
     except OSError as error:
         raise ModelError(
-            f"{entry.path} cannot be read ({error.strerror}). Put it back, or start the server "
-            "again without it."
+            f"Cannot read {entry.path} ({error.strerror}). Restore the file, or restart the server "
+            "without it."
         ) from error
     if changed:
-        raise ModelError(
-            f"{entry.path} has changed since the server started. Start the server again."
-        )
-    classifier = load(entry.path.stem if ours else entry.path)
+        raise ModelError(f"{entry.path} has changed since the server started. Restart the server.")
+    classifier = load(entry.path.stem if bundled else entry.path)
     classifier.name = entry.name
     return classifier

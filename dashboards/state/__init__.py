@@ -1,1 +1,1 @@
-"""What a visitor chose and what came of it: no widget, no HTML."""
+"""A visitor's choices and the results they led to; no widgets and no HTML."""

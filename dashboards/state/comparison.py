@@ -1,8 +1,9 @@
-"""Several explanations side by side: methods against classes, or methods against models."""
+"""A grid of explanations: methods by classes, or methods by models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from dashboards.service.requests import Explain, ModelEntry, key
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import describe_progress
-from dashboards.state.workspace import Workspace, hears
+from dashboards.state.workspace import Workspace, takes_sound
 from xai_tf.agreement.agreement import Agreement, agreement, consensus
 from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
 from xai_tf.attribution.explanation import Explanation
@@ -25,12 +26,12 @@ MAX_COLUMNS = 4
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One place of the grid.
+    """One cell of the grid.
 
     Attributes:
-        request: what is asked there.
-        explanation: the answer, or None.
-        status: what is going on or went wrong, in words; empty when the answer is there.
+        request: the explanation shown in this cell.
+        explanation: the result, or None until it is computed.
+        status: progress or error text; empty once the result is there.
         busy: whether it is being computed.
     """
 
@@ -41,23 +42,23 @@ class Cell:
 
 
 class Comparison(param.Parameterized):
-    """A grid of explanations of the sample on the bench.
+    """A grid of explanations of the current sample.
 
     Attributes:
         methods: the rows, names in `METHODS`.
         across: what the columns are, "classes" or "models".
         classes: indices of the classes compared.
         models: names of the models compared.
-        cells: by (row, column).
-        running: how many cells are being computed.
-        problem: why there is no grid; empty where there is one.
-        active: whether it is looked at.
+        cells: the `Cell`s by (row, column).
+        running: number of cells that are being computed.
+        problem: why there is no grid; empty if there is one.
+        active: whether the Compare tab is open.
     """
 
     methods = param.ListSelector(
         default=["grad_cam", "saliency", "gradient_input"], objects=list(METHODS)
     )
-    across = param.Selector(default=CLASSES, objects=[CLASSES, MODELS])
+    across: param.Selector[str] = param.Selector(default=CLASSES, objects=[CLASSES, MODELS])
     classes = param.List(default=[], item_type=int)
     models = param.List(default=[], item_type=str)
     cells = param.Dict(default={})
@@ -68,10 +69,10 @@ class Comparison(param.Parameterized):
     def __init__(self, workspace: Workspace, explorer: Explorer, **params: Any) -> None:
         self.workspace, self.explorer = workspace, explorer
         super().__init__(**params)
-        workspace.param.watch(self._restart, ["reading", "window"])
-        workspace.param.watch(self._facts_changed, "facts")
+        workspace.param.watch(self._on_sample, ["reading", "window"])
+        workspace.param.watch(self._on_facts, "facts")
         explorer.param.watch(lambda *_: self._arrange(), ["seed", "settings"])
-        explorer.param.watch(self._learn, "explanation")
+        explorer.param.watch(self._on_explanation, "explanation")
 
     @property
     def columns(self) -> list[str]:
@@ -84,7 +85,7 @@ class Comparison(param.Parameterized):
 
     @property
     def seconds(self) -> float | None:
-        """What is still to compute will take so long; None while the speed is not known."""
+        """Estimated seconds for the missing cells; None until the model's speed is known."""
         facts = self.workspace.facts
         if facts is None:
             return None
@@ -92,44 +93,44 @@ class Comparison(param.Parameterized):
         return sum(facts.seconds(request) for request in open_cells)
 
     def comparable(self) -> list[ModelEntry]:
-        """The models that can read the file on the bench and answer the same question."""
+        """The models that can read the current file and belong to the same task."""
         chosen = self.workspace.model
         return [
             model
             for model in self.workspace.service.models.values()
-            if chosen and model.task == chosen.task and hears(model) == hears(chosen)
+            if chosen and model.task == chosen.task and takes_sound(model) == takes_sound(chosen)
         ]
 
     def run(self) -> None:
-        """Compute what is missing."""
+        """Compute the missing cells."""
         for place, cell in self.cells.items():
             if not (cell.explanation or cell.busy):
                 job = self.workspace.visitor.submit(cell.request, _slot(place))
-                job.watch(lambda job, place=place: self._heard(place, job))
+                job.watch(partial(self._on_update, place))
 
     def stop(self) -> None:
-        """Stop what is being computed."""
+        """Stop all running computations of the grid."""
         for place in self.cells:
             self.workspace.visitor.cancel(_slot(place))
 
     def end(self, row: int) -> float:
-        """Where the scale of a row ends: its maps have one unit, so they share it."""
+        """The end of a row's colour scale: its maps have the same unit, so they share one."""
         return limit(self._of(row=row))
 
     def agreement(self, column: int) -> Agreement | None:
         """How far the methods agree on a column; None for fewer than two maps."""
-        found = self._of(column=column)
-        return agreement(found) if len(found) > 1 else None
+        maps = self._of(column=column)
+        return agreement(maps) if len(maps) > 1 else None
 
     def consensus(self, column: int) -> np.ndarray | None:
         """What the methods of a column agree on: float32 (height, width) in [0, 1]."""
-        found = self._of(column=column)
-        return consensus(found) if len(found) > 1 else None
+        maps = self._of(column=column)
+        return consensus(maps) if len(maps) > 1 else None
 
     def disagreement_map(self, column: int) -> DisagreementMap | None:
-        """Where the methods of a column conflict."""
-        found = self._of(column=column)
-        return disagreement_map(found) if len(found) > 1 else None
+        """Where the methods of a column disagree; None for fewer than two maps."""
+        maps = self._of(column=column)
+        return disagreement_map(maps) if len(maps) > 1 else None
 
     def of_column(self, column: int) -> list[Explanation]:
         """The explanations of a column, in the order of the methods."""
@@ -142,25 +143,25 @@ class Comparison(param.Parameterized):
             if cell.explanation and row in (None, r) and column in (None, c)
         ]
 
-    def _facts_changed(self, *_: Any) -> None:
+    def _on_facts(self, *_: Any) -> None:
         facts = self.workspace.facts
         if facts and not facts.feature_layers:
             self.methods = [m for m in self.methods if not METHODS[m].needs_layer] or ["saliency"]
-        self.param.trigger("cells")  # the cost is known now
+        self.param.trigger("cells")  # the estimated time can be shown now
 
-    def _learn(self, *_: Any) -> None:
-        """What was explained elsewhere meanwhile is in its place at once."""
-        made = self.explorer.made
-        known = {
-            place: Cell(cell.request, made[key(cell.request)][1])
+    def _on_explanation(self, *_: Any) -> None:
+        """Fill in explanations that were computed on another tab."""
+        history = self.explorer.history
+        filled = {
+            place: Cell(cell.request, history[key(cell.request)][1])
             for place, cell in self.cells.items()
-            if not cell.explanation and key(cell.request) in made
+            if not cell.explanation and key(cell.request) in history
         }
-        if known:
-            self.cells = {**self.cells, **known}
+        if filled:
+            self.cells = {**self.cells, **filled}
 
-    def _restart(self, *_: Any) -> None:
-        """Another sample or model: what is compared starts from what there is to compare."""
+    def _on_sample(self, *_: Any) -> None:
+        """Choose default columns for another sample or model."""
         reading = self.workspace.reading
         if reading is None:
             self._arrange()
@@ -168,19 +169,19 @@ class Comparison(param.Parameterized):
         order = np.argsort(-reading.prediction.probabilities, kind="stable")
         names = [model.name for model in self.comparable()]
         own = self.workspace.model.name
-        kept = [name for name in self.models if name in names]
-        others = [own, *(name for name in names if name != own)][:2]
+        still_comparable = [name for name in self.models if name in names]
+        default = [own, *(name for name in names if name != own)][:2]
         self.param.update(
             classes=[int(label) for label in order[:2]],
-            models=kept if own in kept else others,
+            models=still_comparable if own in still_comparable else default,
         )
         self._arrange()
 
     @param.depends("methods", "across", "classes", "models", watch=True)
     def _arrange(self) -> None:
-        """Lay the grid out anew; what is known already is in its place at once.
+        """Rebuild the grid, with the explanations that exist already filled in.
 
-        A place that asks the same as before stays as it is, and is computed on.
+        A cell whose request has not changed is kept, and its computation goes on.
         """
         before = self.cells
         if self.workspace.reading is None:
@@ -190,40 +191,39 @@ class Comparison(param.Parameterized):
         columns = self.models if self.across == MODELS else self.classes
         cells = {}
         for row, method in enumerate(self.methods):
-            for column, wanted in enumerate(columns[:MAX_COLUMNS]):
-                cells[row, column] = self._cell(method, wanted, before.get((row, column)))
+            for column, choice in enumerate(columns[:MAX_COLUMNS]):
+                cells[row, column] = self._cell(method, choice, before.get((row, column)))
         for place in before:
             if cells.get(place) is not before[place]:
                 self.workspace.visitor.cancel(_slot(place))
         self.param.update(cells=cells, running=sum(cell.busy for cell in cells.values()))
 
-    def _cell(self, method: str, wanted: int | str, before: Cell | None) -> Cell:
-        request = replace(
-            self.explorer.request(method), contrast=None, layer=None, target=self._target(wanted)
-        )
-        if isinstance(wanted, str):
-            model = self.workspace.service.models[wanted]
-            request = replace(request, model=model)
-        known = self.explorer.made.get(key(request))
-        if known is None and before is not None and before.request == request:
+    def _cell(self, method: str, choice: int | str, before: Cell | None) -> Cell:
+        current: Any = self.explorer.request(method)  # there is one while there is a reading
+        question = replace(current.question, contrast=None, layer=None, target=self._target(choice))
+        request: Explain = replace(current, question=question)
+        if isinstance(choice, str):
+            request = replace(request, model=self.workspace.service.models[choice])
+        computed = self.explorer.history.get(key(request))
+        if computed is None and before is not None and before.request == request:
             return before
-        return Cell(request, known[1] if known else None)
+        return Cell(request, computed[1] if computed else None)
 
-    def _target(self, wanted: int | str) -> int | None:
-        """The class explained: the one wanted, or that of the same name in another model."""
-        if isinstance(wanted, int):
-            return wanted
-        model, prediction = self.workspace.service.models[wanted], self.workspace.reading.prediction
-        if model is self.workspace.model:  # before loading it may not tell its classes
+    def _target(self, choice: int | str) -> int | None:
+        """The index of a chosen class, or of the predicted class in a chosen model."""
+        if isinstance(choice, int):
+            return choice
+        model, prediction = self.workspace.service.models[choice], self.workspace.reading.prediction
+        if model is self.workspace.model:  # its classes may be unknown until it is loaded
             return prediction.label
         return model.classes.index(prediction.name) if prediction.name in model.classes else None
 
-    def _heard(self, place: tuple[int, int], job: Job) -> None:
+    def _on_update(self, place: tuple[int, int], job: Job) -> None:
         cell = self.cells.get(place)
         if cell is None or cell.request != job.request:
             return
         if job.state == "done":
-            cell = Cell(cell.request, self.explorer.keep(job.request, job.answer))
+            cell = Cell(cell.request, self.explorer.remember(job.request, job.answer))
         elif job.state == "failed":
             cell = Cell(cell.request, status=str(job.error))
         elif job.state == "cancelled":

@@ -1,4 +1,4 @@
-"""Whether the map that is shown can be trusted: where its evidence lies, and how it is judged."""
+"""The quality of the map that is shown: evidence by region, and metric scores."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import Score
 from xai_tf.regions import Audit, audit
 
-ONCE, AGAIN = "once", "again"
-DEPTHS = (ONCE, AGAIN)  # what is asked of a map as it is; what needs the method to run again
-MAX_JUDGED = 400  # that are kept for a visitor
+BASIC, RERUN = "basic", "rerun"
+LEVELS = (BASIC, RERUN)  # metrics of the map itself; metrics that run the method again
+MAX_SCORED = 400  # scored explanations that are remembered per visitor
 
 
-def metrics_of(method: str, depth: str) -> tuple[str, ...]:
-    """The metrics that say something of a method; those that run it again on `AGAIN` only."""
+def metrics_of(method: str, level: str) -> tuple[str, ...]:
+    """The metrics of a level that apply to a method."""
     return tuple(
         metric.name
         for metric in METRICS.values()
-        if metric.applies(METHODS[method]) and (metric.family == "rerun") == (depth == AGAIN)
+        if metric.applies(METHODS[method]) and (metric.family == "rerun") == (level == RERUN)
     )
 
 
 class ExplanationQuality(param.Parameterized):
-    """What speaks for and against the explanation that is shown.
+    """The quality of the explanation that is shown.
 
     Attributes:
-        audit: where its evidence lies; None while there is no map, or its regions are not known.
-        scores: a tuple of `Score`, those asked for so far.
-        running: which depth is being computed, or "".
+        audit: the evidence by region; None while there is no map or no regions.
+        scores: a tuple of `Score`, those computed so far.
+        running: the level that is being computed, or "".
         progress: share of the passes done, 0 to 1.
-        status: what is going on, in words; empty when nothing is.
-        problem: what went wrong; stays until something else is looked at.
+        status: progress text; empty when nothing runs.
+        problem: the last error; stays until another map is shown.
     """
 
     audit = param.ClassSelector(class_=Audit)
@@ -51,109 +51,115 @@ class ExplanationQuality(param.Parameterized):
 
     def __init__(self, explorer: Explorer, **params: Any) -> None:
         self.explorer = explorer
-        self.judged: dict[str, tuple[Judge, tuple[Score, ...]]] = {}
-        self._about: Explain | None = None  # the question whose answer is shown
-        self._regions: Job | None = None
+        self.scored: dict[str, tuple[Judge, tuple[Score, ...]]] = {}
+        self._question: Explain | None = None  # the request of the explanation that is shown
+        self._regions_job: Job | None = None
         super().__init__(**params)
-        explorer.param.watch(self._look, "explanation")
+        explorer.param.watch(self._on_explanation, "explanation")
 
-    def request(self, depth: str) -> Judge | None:
-        """What is asked at a depth of the map that is shown."""
-        if self._about is None:
+    def request(self, level: str) -> Judge | None:
+        """The request that scores the map that is shown, or None without a map."""
+        if self._question is None:
             return None
-        return Judge(self._about, metrics_of(self._about.method, depth))
+        return Judge(self._question, metrics_of(self._question.method, level))
 
-    def passes(self, depth: str) -> int | None:
-        """What it costs, in passes; None while that is not known."""
-        request, facts = self.request(depth), self.explorer.workspace.facts
+    def passes(self, level: str) -> int | None:
+        """Number of passes a level takes; None until the model is loaded."""
+        request, facts = self.request(level), self.explorer.workspace.facts
         return facts.cost(request).evaluations if request and facts else None
 
-    def seconds(self, depth: str) -> float | None:
-        """What it costs, in seconds."""
-        request, facts = self.request(depth), self.explorer.workspace.facts
+    def seconds(self, level: str) -> float | None:
+        """Estimated seconds a level takes; None until the model is loaded."""
+        request, facts = self.request(level), self.explorer.workspace.facts
         return facts.seconds(request) if request and facts else None
 
-    def done(self, depth: str) -> bool:
-        """Whether it has been asked and answered."""
-        request = self.request(depth)
-        return request is not None and key(request) in self.judged
+    def done(self, level: str) -> bool:
+        """Whether the scores of a level are there."""
+        request = self.request(level)
+        return request is not None and key(request) in self.scored
 
-    def run(self, depth: str) -> None:
-        """Judge the map."""
-        request = self.request(depth)
-        if request is None or self.running == depth or self.done(depth):
+    def run(self, level: str) -> None:
+        """Compute the scores of a level."""
+        request = self.request(level)
+        if request is None or self.running == level or self.done(level):
             return
         self.problem = ""
         job = self.explorer.workspace.visitor.submit(request, "judge")
         if job.state not in OVER:
-            self.param.update(running=depth, progress=0.0, status="")
-        job.watch(self._heard)
+            self.param.update(running=level, progress=0.0, status="")
+        job.watch(self._on_update)
 
     def stop(self) -> None:
-        """Stop the work."""
+        """Stop computing scores."""
         self.explorer.workspace.visitor.cancel("judge")
 
-    def judges_of(self, explanations: tuple[Explain, ...]) -> tuple[Judge, ...]:
-        """What has been asked of explanations and answered."""
+    def requests_for(self, explanations: tuple[Explain, ...]) -> tuple[Judge, ...]:
+        """The score requests of some explanations that have been answered."""
         return tuple(
-            judge for judge, _ in self.judged.values() if judge.explanation in explanations
+            request for request, _ in self.scored.values() if request.explanation in explanations
         )
 
-    def scores_of(self, explanation: Explain) -> tuple[Score, ...]:
-        """What has been found of an explanation."""
-        found = (
-            answer for judge, answer in self.judged.values() if judge.explanation == explanation
+    def scores_for(self, explanation: Explain) -> tuple[Score, ...]:
+        """The scores of an explanation that have been computed."""
+        answers = (
+            scores for request, scores in self.scored.values() if request.explanation == explanation
         )
-        return tuple(one for answer in found for one in answer)
+        return tuple(score for scores in answers for score in scores)
 
-    def keep(self, request: Judge, answer: tuple[Score, ...]) -> None:
-        """Remember scores; the oldest go."""
-        self.judged[key(request)] = (request, answer)
-        while len(self.judged) > MAX_JUDGED:
-            del self.judged[next(iter(self.judged))]
-        if request.explanation == self._about:  # it may have been judged in a comparison
-            self.scores = self._known()
+    def remember(self, request: Judge, answer: tuple[Score, ...]) -> None:
+        """Store scores; the oldest are dropped beyond `MAX_SCORED`."""
+        self.scored[key(request)] = (request, answer)
+        while len(self.scored) > MAX_SCORED:
+            del self.scored[next(iter(self.scored))]
+        if request.explanation == self._question:  # it may have been scored on the Compare tab
+            self.scores = self._current_scores()
 
-    def _look(self, *_: Any) -> None:
-        """Another map: what is known of it is there at once, the rest waits to be asked for."""
+    def _on_explanation(self, *_: Any) -> None:
+        """Show what is stored about the new map; the rest is computed on request."""
         explorer, visitor = self.explorer, self.explorer.workspace.visitor
         visitor.cancel("judge")
         shown = explorer.explanation is not None
-        self._about = explorer.request() if shown else None
+        self._question = explorer.request() if shown else None
         self.param.update(
-            audit=None, running="", progress=0.0, status="", problem="", scores=self._known()
+            audit=None,
+            running="",
+            progress=0.0,
+            status="",
+            problem="",
+            scores=self._current_scores(),
         )
         if not shown:
             return
-        for depth in DEPTHS:
-            if not self.done(depth) and explorer.workspace.service.knows(self.request(depth)):
-                visitor.submit(self.request(depth), f"judged {depth}").watch(self._heard)
-        asked = Part(self._about.model, self._about.file, self._about.window)
-        # Of a sample they are the same for every map; what is under way will tell of this one.
-        if self._regions is None or self._regions.request != asked or self._regions.error:
-            self._regions = visitor.submit(asked, "regions")
-            self._regions.watch(self._parted)
+        for level in LEVELS:
+            if not self.done(level) and explorer.workspace.service.has_answer(self.request(level)):
+                visitor.submit(self.request(level), f"scored {level}").watch(self._on_update)
+        request = Part(self._question.model, self._question.file, self._question.window)
+        # The regions of a sample are the same for all its maps, so a running job is reused.
+        job = self._regions_job
+        if job is None or job.request != request or job.error:
+            self._regions_job = visitor.submit(request, "regions")
+            self._regions_job.watch(self._on_regions)
         else:
-            self._parted(self._regions)
+            self._on_regions(job)
 
-    def _known(self) -> tuple[Score, ...]:
-        return self.scores_of(self._about) if self._about else ()
+    def _current_scores(self) -> tuple[Score, ...]:
+        return self.scores_for(self._question) if self._question else ()
 
-    def _parted(self, job: Job) -> None:
-        if job is not self._regions or self.explorer.explanation is None:
+    def _on_regions(self, job: Job) -> None:
+        if job is not self._regions_job or self.explorer.explanation is None:
             return
         if job.state == "done":
             self.audit = audit(self.explorer.explanation, job.answer)
         elif job.state == "failed":
-            self.problem = f"The regions are not known: {job.error}"
+            self.problem = f"Cannot find the regions: {job.error}"
 
-    def _heard(self, job: Job) -> None:
+    def _on_update(self, job: Job) -> None:
         if job.state == "done":
-            self.keep(job.request, job.answer)
-        if job.request.explanation != self._about:
+            self.remember(job.request, job.answer)
+        if job.request.explanation != self._question:
             return
         if job.state == "done":
-            self.param.update(running="", progress=0.0, status="", scores=self._known())
+            self.param.update(running="", progress=0.0, status="", scores=self._current_scores())
         elif job.state == "failed":
             self.param.update(running="", progress=0.0, status="", problem=str(job.error))
         elif job.state == "cancelled":

@@ -1,4 +1,4 @@
-"""The explorer: one explanation at a time, and those made before."""
+"""The explorer: one explanation at a time, and the history of those computed before."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from dashboards.service.requests import SAMPLES, Explain, ThroughLayers, key
 from dashboards.service.service import Job
 from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace
-from xai_tf.attribution.convergence import WANTED, settled
-from xai_tf.attribution.explain import sample_limit
+from xai_tf.attribution.convergence import DEFAULT_STABILITY, is_stable
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question, sample_limit
 from xai_tf.errors import SettingError, XaiTfError
 
-MAX_MADE = 200  # explanations that are kept for a visitor: 0.2 MB each of 224 x 224, and as drawn
-QUICK_SECONDS = 1.5  # what takes no longer starts without being asked for
+MAX_HISTORY = 200  # explanations per visitor: 0.2 MB each at 224 x 224, plus their pictures
+QUICK_SECONDS = 1.5  # explanations that take no longer are computed automatically
 PREDICTED, NOTHING = -1, -1
-_AT_REST = {"running": False, "partial": None, "progress": 0.0, "status": ""}
+_IDLE = {"running": False, "partial": None, "progress": 0.0, "status": ""}
 
 
 class Explorer(param.Parameterized):
-    """Why a model says what it says of the sample on the bench.
+    """The explanation of the current sample, and the settings it is computed with.
 
     Attributes:
         method: a name in `METHODS`.
-        target: index of the class explained; -1 is the predicted one.
-        contrast: index of the class it is held against; -1 is none.
-        layer: the feature layer looked at; "" is the last.
-        seed: of the methods that draw random numbers.
+        target: index of the class explained; -1 is the predicted class.
+        contrast: index of the class it is contrasted with; -1 is none.
+        layer: the feature layer; "" is the last.
+        seed: random seed of the stochastic methods.
         settings: by method, the settings that differ from the defaults.
-        explanation: the answer to what is asked; None while there is none.
-        partial: float32 (height, width), the map so far; None when there is none.
-        running: whether it is being computed.
+        explanation: the result for the current settings; None until it is computed.
+        partial: float32 (height, width), a preview of a running explanation, or None.
+        running: whether the explanation is being computed.
         progress: share of the passes done, 0 to 1.
-        status: what is going on, in words; empty when nothing is.
-        problem: what went wrong last; stays until something else is asked.
-        stages: explanations through the layers, for the layer picker.
+        status: progress text; empty when nothing runs.
+        problem: the last error; stays until the settings change.
+        layer_maps: one explanation per resolution of the network, for the layer picker.
+        history: the explanations computed so far, with their requests, by key.
     """
 
-    method = param.Selector(default="grad_cam", objects=list(METHODS))
+    method: param.Selector[str] = param.Selector(default="grad_cam", objects=list(METHODS))
     target = param.Integer(default=PREDICTED, bounds=(-1, None))
     contrast = param.Integer(default=NOTHING, bounds=(-1, None))
     layer = param.String(default="")
@@ -56,63 +57,61 @@ class Explorer(param.Parameterized):
     progress = param.Number(default=0.0, bounds=(0, 1))
     status = param.String()
     problem = param.String()
-    stages = param.List(default=[])
+    layer_maps = param.List(default=[])
 
     def __init__(self, workspace: Workspace, **params: Any) -> None:
         self.workspace = workspace
         self._job: Job | None = None
-        self._stages_of: Job | None = None
-        self.made: dict[str, tuple[Explain, Explanation]] = {}
+        self._layer_maps_job: Job | None = None
+        self.history: dict[str, tuple[Explain, Explanation]] = {}
         super().__init__(**params)
-        workspace.param.watch(self._sample_changed, ["reading", "window"])
-        workspace.param.watch(self._facts_changed, "facts")
+        workspace.param.watch(self._on_sample, ["reading", "window"])
+        workspace.param.watch(self._on_facts, "facts")
 
     def request(self, method: str | None = None) -> Explain | None:
-        """What is asked for, by this or another method; None while there is nothing to explain."""
+        """The current request, with this or another method; None without a prediction."""
         workspace = self.workspace
         if workspace.reading is None:
             return None
         name = method or self.method
         entry = METHODS[name]
         if entry.stochastic:
-            return self._going_on(self._question(name))
+            return self._resuming(self._question(name))
         return self._question(name)
 
     def _question(self, name: str) -> Explain:
         workspace, entry = self.workspace, METHODS[name]
         target = workspace.reading.prediction.label if self.target == PREDICTED else self.target
-        return Explain(
-            workspace.model,
-            workspace.file,
+        question = Question(
             name,
-            window=workspace.window,
             target=target,
             contrast=None if self.contrast in (NOTHING, target) else self.contrast,
             layer=self.layer or None if entry.needs_layer else None,
             seed=self.seed if entry.stochastic else 0,
-            settings=tuple(self.settings.get(name, {}).items()),
+            settings=self.settings.get(name, {}),
         )
+        return Explain(workspace.model, workspace.file, question, workspace.window)
 
     def seconds(self, method: str | None = None) -> float | None:
-        """What it will take, in seconds; None while the model's speed is not known."""
+        """Estimated seconds of the explanation; None until the model's speed is known."""
         request = self.request(method)
         if request is None or self.workspace.facts is None:
             return None
         return self.workspace.facts.seconds(request)
 
     def passes(self, method: str | None = None) -> int | None:
-        """The passes through the network it will take."""
+        """Number of passes through the network; None until the model is loaded."""
         request, facts = self.request(method), self.workspace.facts
         return None if request is None or facts is None else facts.cost(request).evaluations
 
-    def known(self, method: str) -> Explanation | None:
-        """The answer by a method, where this visitor has it already."""
+    def cached(self, method: str) -> Explanation | None:
+        """The explanation by a method if it is in the history, or None."""
         request = self.request(method)
-        found = request and self.made.get(key(request))
-        return found[1] if found else None
+        entry = request and self.history.get(key(request))
+        return entry[1] if entry else None
 
     def set(self, method: str, name: str, value: float) -> None:
-        """Change a setting of a method; the default is not kept.
+        """Change a setting of a method; only values that differ from the default are stored.
 
         Raises:
             SettingError: the value is out of range.
@@ -124,130 +123,129 @@ class Explorer(param.Parameterized):
             chosen[name] = option.number(value)
         self.settings = {**self.settings, method: chosen}
 
-    def more(self) -> int | None:
-        """How many samples a map has that has twice as many as this one; None for no such map."""
+    def next_samples(self) -> int | None:
+        """Twice the number of samples of the map shown, up to the maximum; None if impossible."""
         shown = self.explanation
         if shown is None or shown.convergence is None or shown.convergence.exact:
             return None
-        taken = shown.settings[SAMPLES]
-        count = int(min(2 * taken, shown.method.options[SAMPLES].high))
-        return count if count > taken else None
+        current = shown.settings[SAMPLES]
+        count = int(min(2 * current, shown.method.options[SAMPLES].high))
+        return count if count > current else None
 
     def run_more(self) -> None:
-        """Take as many samples again; what there are is gone on from."""
-        count = self.more()
+        """Double the number of samples, resuming from those already taken."""
+        count = self.next_samples()
         if count is not None:
             self.set(self.method, SAMPLES, count)
             if self.explanation is None:
                 self.run()
 
     def until_stable(self) -> Explain | None:
-        """The request to go on until the map is stable; None where it is, or cannot be sampled."""
+        """The request to sample until the map is stable; None if it is, or is not sampled."""
         request, shown = self.request(), self.explanation
         if request is None or not METHODS[self.method].stochastic:
             return None
-        found = shown and shown.convergence
-        if found and (found.exact or settled(found.stability, WANTED)):
+        convergence = shown and shown.convergence
+        if convergence and (
+            convergence.exact or is_stable(convergence.stability, DEFAULT_STABILITY)
+        ):
             return None
-        limit = max(sample_limit(METHODS[self.method], WANTED), request.samples)
-        asked = replace(request.of_samples(limit), until_stable=WANTED)
-        return self._going_on(asked)
+        limit = max(sample_limit(METHODS[self.method], DEFAULT_STABILITY), request.samples)
+        request = request.of_samples(limit)
+        question = replace(request.question, until_stable=DEFAULT_STABILITY)
+        return self._resuming(replace(request, question=question))
 
     def run_until_stable(self) -> None:
-        """Take samples until the map is stable; then the settings tell how many it took."""
+        """Sample until the map is stable; afterwards the setting holds the number of samples."""
         request = self.until_stable()
         if request is not None:
             self.problem = ""
-            self._ask(request)
+            self._submit(request)
 
     def run(self) -> None:
-        """Compute what is asked for."""
+        """Compute the explanation for the current settings."""
         request = self.request()
         if request is None or (self.running and self._job and self._job.request == request):
             return
         self.problem = ""
-        self._ask(request)
+        self._submit(request)
 
     def stop(self) -> None:
-        """Stop the work for good."""
+        """Stop computing the explanation."""
         self.workspace.visitor.cancel("explain")
 
-    def run_stages(self) -> None:
-        """Compute the maps of the layer picker: all stages in one pass."""
+    def run_layer_maps(self) -> None:
+        """Compute the maps of the layer picker: all resolutions in one pass."""
         request = self.request()
         entry = METHODS[self.method]
         if request is None or not (entry.needs_layer and entry.class_specific):
-            self.stages = []
+            self.layer_maps = []
             return
-        asked = ThroughLayers(
-            request.model,
-            request.file,
-            request.method,
-            request.window,
-            request.target,
-            request.contrast,
+        question = Question(
+            request.method, target=request.question.target, contrast=request.question.contrast
         )
-        self._stages_of = self.workspace.visitor.submit(asked, "stages")
-        self._stages_of.watch(self._heard_stages)
+        sweep = ThroughLayers(request.model, request.file, question, request.window)
+        self._layer_maps_job = self.workspace.visitor.submit(sweep, "layer maps")
+        self._layer_maps_job.watch(self._on_layer_maps)
 
-    def keep(self, request: Explain, answer: Explanation) -> Explanation:
-        """Remember an answer; the oldest go.
+    def remember(self, request: Explain, answer: Explanation) -> Explanation:
+        """Add an explanation to the history; the oldest are dropped beyond `MAX_HISTORY`.
 
-        That of a run until stable is the answer to the question of so many samples.
+        A run until stable is stored under the number of samples that it took.
         """
-        if request.until_stable is not None:
+        if request.question.until_stable is not None:
             request = request.of_samples(answer.settings[SAMPLES])
-        self.made[key(request)] = (request, answer)
-        while len(self.made) > MAX_MADE:
-            del self.made[next(iter(self.made))]
+        self.history[key(request)] = (request, answer)
+        while len(self.history) > MAX_HISTORY:
+            del self.history[next(iter(self.history))]
         return answer
 
     @param.depends("method", "target", "contrast", "layer", "seed", "settings", watch=True)
-    def _consider(self) -> None:
-        """Show what is known, compute what is quick, and leave the rest to the visitor."""
+    def _refresh(self) -> None:
+        """Show a stored explanation, compute a quick one, and leave a slow one to the visitor."""
         self._job, self.problem = None, ""
         self.workspace.visitor.cancel("explain")
-        request, known, seconds = self.request(), self.known(self.method), self.seconds()
+        request, cached, seconds = self.request(), self.cached(self.method), self.seconds()
         quick = seconds is not None and seconds <= QUICK_SECONDS
-        if request and known is None and (quick or self.workspace.service.knows(request)):
-            self._ask(request)
+        if request and cached is None and (quick or self.workspace.service.has_answer(request)):
+            self._submit(request)
         else:
-            self.param.update(**_AT_REST, explanation=known)
+            self.param.update(**_IDLE, explanation=cached)
 
-    def _ask(self, request: Explain) -> None:
-        """Let it be computed; where somebody knows it, it is shown at once, and nothing before."""
-        self._job = None  # what is stopped by the next one was not stopped by the visitor
+    def _submit(self, request: Explain) -> None:
+        """Start computing; a stored answer is shown at once, without a blank in between."""
+        self._job = None  # so that replacing it is not reported as stopped by the visitor
         self._job = self.workspace.visitor.submit(request, "explain")
         if self._job.state not in OVER:
-            self.param.update(**_AT_REST | {"running": True}, explanation=None)
-        self._job.watch(self._heard)
+            self.param.update(**_IDLE | {"running": True}, explanation=None)
+        self._job.watch(self._on_update)
 
-    def _going_on(self, request: Explain) -> Explain:
-        """A request that goes on from the longest run there is of the same question."""
-        asked = request.unsampled
-        resume_from = {
-            answer.settings[SAMPLES]: known
-            for known, answer in self.made.values()
-            if known.method == asked.method
-            and known.unsampled == asked
-            and answer.settings[SAMPLES] <= request.samples
+    def _resuming(self, request: Explain) -> Explain:
+        """A request that resumes the longest earlier run of the same question."""
+        question = request.unsampled
+        runs = {
+            explanation.settings[SAMPLES]: earlier
+            for earlier, explanation in self.history.values()
+            if earlier.method == question.method
+            and earlier.unsampled == question
+            and explanation.settings[SAMPLES] <= request.samples
         }
-        longest = replace(resume_from[max(resume_from)], since=None) if resume_from else None
+        longest = replace(runs[max(runs)], since=None) if runs else None
         return replace(request, since=longest)
 
-    def _sample_changed(self, *_: Any) -> None:
-        self._forget_stages()
-        if self.workspace.reading is None:  # the classes of another file or model
+    def _on_sample(self, *_: Any) -> None:
+        self._clear_layer_maps()
+        if self.workspace.reading is None:  # the class indices belonged to another file or model
             self.param.update(target=PREDICTED, contrast=NOTHING)
-        self._consider()
+        self._refresh()
 
     @param.depends("method", "target", "contrast", watch=True)
-    def _forget_stages(self) -> None:
-        self._stages_of = None
-        self.workspace.visitor.cancel("stages")
-        self.stages = []
+    def _clear_layer_maps(self) -> None:
+        self._layer_maps_job = None
+        self.workspace.visitor.cancel("layer maps")
+        self.layer_maps = []
 
-    def _facts_changed(self, *_: Any) -> None:
+    def _on_facts(self, *_: Any) -> None:
         facts = self.workspace.facts
         if facts is None:
             return
@@ -256,36 +254,36 @@ class Explorer(param.Parameterized):
         if not facts.feature_layers and METHODS[self.method].needs_layer:
             self.method = "saliency"
         elif self.explanation is None and not self.running:
-            self._consider()
+            self._refresh()
 
-    def _heard(self, job: Job) -> None:
+    def _on_update(self, job: Job) -> None:
         if job is not self._job:
             return
         if job.state == "done":
-            answer = self.keep(job.request, job.answer)
-            if job.request.until_stable is not None:
-                with suppress(SettingError):  # an older store knows runs of fewer than allowed now
-                    self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])  # finds it
-            self.param.update(**_AT_REST | {"progress": 1.0}, explanation=answer)
+            answer = self.remember(job.request, job.answer)
+            if job.request.question.until_stable is not None:
+                with suppress(SettingError):  # a store may hold runs below today's minimum
+                    self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])
+            self.param.update(**_IDLE | {"progress": 1.0}, explanation=answer)
         elif job.state == "failed":
-            self.param.update(**_AT_REST | {"problem": _words(job.error)}, explanation=None)
+            self.param.update(**_IDLE | {"problem": _error_text(job.error)}, explanation=None)
         elif job.state == "cancelled":
-            known = self.known(self.method)  # what there was, before it was gone on with
-            self.param.update(**_AT_REST | {"status": "Stopped."}, explanation=known)
+            cached = self.cached(self.method)  # the map before it was resumed
+            self.param.update(**_IDLE | {"status": "Stopped."}, explanation=cached)
         else:
-            # param takes every array for a new one, and a new one is drawn.
+            # param treats every assigned array as changed, which would redraw the preview.
             new = {} if job.partial is self.partial else {"partial": job.partial}
             progress = job.done / job.total if job.total else 0.0
             self.param.update(progress=progress, status=describe_progress(job), **new)
 
-    def _heard_stages(self, job: Job) -> None:
-        if job is not self._stages_of:
+    def _on_layer_maps(self, job: Job) -> None:
+        if job is not self._layer_maps_job:
             return
         if job.state == "done":
-            self.stages = job.answer
+            self.layer_maps = job.answer
         elif job.state == "failed":
-            self.problem = _words(job.error)
+            self.problem = _error_text(job.error)
 
 
-def _words(error: XaiTfError | None) -> str:
-    return str(error) if error else "It failed without saying why. Try again."
+def _error_text(error: XaiTfError | None) -> str:
+    return str(error) if error else "The computation failed for an unknown reason. Try again."

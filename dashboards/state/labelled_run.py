@@ -1,4 +1,4 @@
-"""A model on a folder of labelled files: chosen, costed and predicted."""
+"""Predictions of a model on a set of labelled files: checked, estimated and run."""
 
 from __future__ import annotations
 
@@ -19,28 +19,33 @@ from xai_tf.evaluation.results import EvaluationResults
 if TYPE_CHECKING:
     from dashboards.service.service import Job, Visitor
 
-PARTS = {"All files": "", "Test": "test", "Validation": "validation", "Training": "train"}
+SPLITS = {"All files": "", "Test": "test", "Validation": "validation", "Training": "train"}
 
 
 class LabelledRun(param.Parameterized):
-    """What one visitor tries on labelled files.
+    """A visitor's run of a model on labelled files.
 
     Attributes:
-        model, folder, part: what is tried on what.
-        sets: the labelled sets found, by what to call them.
-        request: what can be run: the folder is allowed, and holds files of the model's classes.
-        num_files: how many those are.
-        seconds: what predicting them will take, without reading them; None while it isn't known.
-        checking: whether that is being found out.
-        running, done, total, seconds_left: of the run.
-        problem: what went wrong last, for the visitor.
-        results: of the last run.
-        measures: its figures, with intervals.
+        model: the model that is evaluated.
+        folder: the folder or CSV file of the set, as the visitor typed it.
+        split: the split of the set, "" for all files.
+        sets: the labelled sets that were found, by title.
+        request: the evaluation that can be run: the folder is allowed and holds files of the
+            model's classes. None otherwise.
+        num_files: number of files in the request.
+        seconds: estimated compute time without reading files; None until it is known.
+        checking: whether the request is being checked.
+        running: whether files are being predicted.
+        done, total: number of files predicted, and in all.
+        seconds_left: estimated time left of the run; None until it is known.
+        problem: the last error, for the visitor.
+        results: the results of the last run.
+        measures: its metrics with confidence intervals.
     """
 
     model = param.ClassSelector(class_=ModelEntry)
     folder = param.String(default="")
-    part = param.Selector(default="", objects=PARTS)
+    split: param.Selector[str] = param.Selector(default="", objects=SPLITS)
     sets = param.Dict(default={})
     request = param.ClassSelector(class_=Evaluate)
     num_files = param.Integer(default=0)
@@ -61,61 +66,67 @@ class LabelledRun(param.Parameterized):
         roots: Sequence[Path],
         **params: Any,
     ) -> None:
-        """Start.
+        """Start without a set.
 
         Args:
-            visitor: computes.
-            models: those that can be tried, by name.
-            roots: the folders that may be looked at.
-            params: as the attributes.
+            visitor: submits the requests.
+            models: the models that can be evaluated, by name.
+            roots: the folders that visitors may read.
+            params: initial values of the attributes.
         """
         self.visitor, self.models, self.roots = visitor, models, tuple(roots)
-        self._picked: ModelFacts | None = None  # of the model that can be run
-        self._facts: ModelFacts | None = None  # of the one that gave the answers
+        self._checked_facts: ModelFacts | None = None  # of the model in `request`
+        self._facts: ModelFacts | None = None  # of the model that made `results`
         self._job: Job | None = None
         params.setdefault("model", next(iter(models.values()), None))
         super().__init__(**params)
 
-    async def look(self) -> None:
-        """Find the sets that may be chosen."""
+    async def find_sets(self) -> None:
+        """Find the labelled sets that can be chosen."""
         self.sets = await asyncio.to_thread(find_sets, self.roots)
 
     async def check(self) -> None:
-        """Find out what can be run: the files, and what they will cost."""
-        asked = (self.model, self.folder, self.part)
-        found, picked = {"request": None, "num_files": 0, "seconds": None, "problem": ""}, None
-        self.param.update(checking=bool(self.folder), **found)
+        """Check what can be run: find the files and estimate the time."""
+        choice = (self.model, self.folder, self.split)
+        checked: dict[str, Any] = {
+            "request": None,
+            "num_files": 0,
+            "seconds": None,
+            "problem": "",
+        }
+        facts = None
+        self.param.update(checking=bool(self.folder), **checked)
         if not self.folder or self.model is None:
             return
         try:
-            request = Evaluate(self.model, inside(self.folder, self.roots), self.part)
-            picked = await self.visitor.submit(Describe(self.model), "errors facts").result()
-            files = await asyncio.to_thread(find_files, request, picked.classes)
-            found["request"], found["num_files"] = request, len(files.entries)
-            found["seconds"] = len(files.entries) * picked.forward_seconds
+            request = Evaluate(self.model, inside(self.folder, self.roots), self.split)
+            facts = await self.visitor.submit(Describe(self.model), "errors facts").result()
+            files = await asyncio.to_thread(find_files, request, facts.classes)
+            checked["request"], checked["num_files"] = request, len(files.entries)
+            checked["seconds"] = len(files.entries) * facts.forward_seconds
         except CancelledJobError:
-            return  # something else was asked meanwhile
+            return  # the visitor has chosen something else
         except XaiTfError as error:
-            found["problem"] = self.told(error)
-        if asked == (self.model, self.folder, self.part):
-            self._picked = picked
-            self.param.update(checking=False, **found)
+            checked["problem"] = self.error_text(error)
+        if choice == (self.model, self.folder, self.split):
+            self._checked_facts = facts
+            self.param.update(checking=False, **checked)
 
     async def run(self) -> None:
-        """Predict all files; what was shown before goes when the new answers are there."""
+        """Predict all files; earlier results stay visible until the new ones are there."""
         if self.request is None:
             return
-        facts = self._picked
+        facts = self._checked_facts
         self.param.update(running=True, done=0, total=self.num_files, seconds_left=None, problem="")
         self._job = job = self.visitor.submit(self.request, "errors run")
-        job.watch(self._heard)
+        job.watch(self._on_update)
         try:
             results = EvaluationResults(await job.result())
             measures = await asyncio.to_thread(results.measures)
         except CancelledJobError:
             return
         except XaiTfError as error:
-            self.problem = self.told(error)
+            self.problem = self.error_text(error)
             return
         finally:
             if job is self._job:
@@ -128,20 +139,20 @@ class LabelledRun(param.Parameterized):
         """Stop the run."""
         self.visitor.cancel("errors run")
 
-    def _heard(self, job: Job) -> None:
+    def _on_update(self, job: Job) -> None:
         if job is self._job:
             self.param.update(
                 done=job.done, total=job.total or self.total, seconds_left=job.seconds_left()
             )
 
     def _show(self, results: EvaluationResults, measures: tuple[Any, ...]) -> None:
-        """Show new answers."""
+        """Show new results."""
         self.param.update(results=results, measures=list(measures))
 
-    def told(self, error: Exception) -> str:
-        """An error for a visitor, who need not know where folders lie on this server."""
-        told = str(error)
+    def error_text(self, error: Exception) -> str:
+        """The text of an error without the paths of this server's folders."""
+        text = str(error)
         for root in self.roots:
-            for place in (root.resolve(), root):
-                told = told.replace(str(place), place.name)
-        return told
+            for path in (root.resolve(), root):
+                text = text.replace(str(path), path.name)
+        return text

@@ -1,7 +1,8 @@
-"""Through the depth of a network, for two models side by side."""
+"""Maps through the layers of a network, for two models side by side."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import param
@@ -9,50 +10,52 @@ import param
 from dashboards.service.requests import ModelEntry, ThroughLayers
 from dashboards.service.service import Job
 from dashboards.state.progress import describe_progress
-from dashboards.state.workspace import Workspace, hears
+from dashboards.state.workspace import Workspace, takes_sound
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 
 SIDES = ("left", "right")
 FOLLOWED = [m.name for m in METHODS.values() if m.needs_layer and m.class_specific]
 
 
 class LayerSweep(param.Parameterized):
-    """One map a resolution of the backbone, for the sample on the bench.
+    """One map per resolution of the backbone, for the current sample.
 
     Attributes:
-        method: one that can be followed through the layers.
+        method: one of `FOLLOWED`, the methods that explain any layer.
         left, right: names of the models; right "" for one model only.
-        target: index of the class explained, of the left model; the right one explains its class
-            of the same name. -1 is what each model predicts.
-        maps: by side, the explanations from the first stage to the last.
-        status: by side, what is going on or went wrong; "" when the maps are there.
+        target: index of the class explained in the left model; the right model explains its class
+            of the same name. -1 is the class that each model predicts.
+        maps: by side, the explanations from the first resolution to the last.
+        status: by side, progress or error text; "" when the maps are there.
+        active: whether the Layers tab is open; nothing is computed before.
     """
 
-    method = param.Selector(default="grad_cam", objects=FOLLOWED)
+    method: param.Selector[str] = param.Selector(default="grad_cam", objects=FOLLOWED)
     left = param.String()
     right = param.String()
     target = param.Integer(default=-1, bounds=(-1, None))
     maps = param.Dict(default={})
     status = param.Dict(default={})
-    active = param.Boolean(default=False, doc="whether the visitor looks; nothing runs before")
+    active = param.Boolean(default=False)
 
     def __init__(self, workspace: Workspace, **params: Any) -> None:
         self.workspace = workspace
         self._jobs: dict[str, Job] = {}
-        self._offered = ""  # on the right, when the sample came
+        self._default_right = ""  # the model chosen for the right side when the sample came
         super().__init__(**params)
-        workspace.param.watch(self._restart, ["reading", "window"])
+        workspace.param.watch(self._on_sample, ["reading", "window"])
 
     def choices(self) -> list[ModelEntry]:
-        """The models that can read the file on the bench."""
+        """The models that can read the current file, those of the same task first."""
         chosen = self.workspace.model
         models = list(self.workspace.service.models.values())
-        alike = [m for m in models if chosen and hears(m) == hears(chosen)]
+        alike = [m for m in models if chosen and takes_sound(m) == takes_sound(chosen)]
         return sorted(alike, key=lambda model: model.task != chosen.task)
 
     def classes(self) -> tuple[str, ...]:
-        """The classes of the left model; empty as long as only loading will tell."""
+        """The classes of the left model; empty if they are unknown until it is loaded."""
         workspace, model = self.workspace, self.workspace.service.models.get(self.left)
         if model is None:
             return ()
@@ -60,25 +63,25 @@ class LayerSweep(param.Parameterized):
             return workspace.reading.prediction.classes
         return model.classes
 
-    def _restart(self, *_: Any) -> None:
+    def _on_sample(self, *_: Any) -> None:
         if self.workspace.reading is None:
-            self._ask()
+            self._submit()
             return
         names = [model.name for model in self.choices()]
         own = self.workspace.model.name
         other = self.right if self.right in names and self.right != own else ""
         same_task = [m.name for m in self.choices() if m.task == self.workspace.model.task]
-        alone = self._offered and not self.right  # the visitor took the offer away
+        alone = self._default_right and not self.right  # the visitor removed the right model
         if not alone:
             other = other or next((name for name in same_task if name != own), "")
-            self._offered = other
+            self._default_right = other
         if (self.left, self.right, self.target) == (own, other, -1):
-            self._ask()
+            self._submit()
         else:
-            self.param.update(left=own, right=other, target=-1)  # which asks
+            self.param.update(left=own, right=other, target=-1)  # which calls `_submit`
 
     @param.depends("method", "left", "right", "target", "active", watch=True)
-    def _ask(self) -> None:
+    def _submit(self) -> None:
         self._jobs = {}
         for side in SIDES:
             self.workspace.visitor.cancel(f"layer_sweep {side}")
@@ -90,14 +93,13 @@ class LayerSweep(param.Parameterized):
             if model is None:
                 continue
             request = ThroughLayers(
-                model,
-                self.workspace.file,
-                self.method,
-                self.workspace.window if model.task == self.workspace.model.task else 0,
-                self._target(model),
+                model=model,
+                file=self.workspace.file,
+                question=Question(self.method, target=self._target(model)),
+                window=self.workspace.window if model.task == self.workspace.model.task else 0,
             )
             job = self._jobs[side] = self.workspace.visitor.submit(request, f"layer_sweep {side}")
-            job.watch(lambda job, side=side: self._heard(side, job))
+            job.watch(partial(self._on_update, side))
 
     def _target(self, model: ModelEntry) -> int | None:
         classes = self.classes()
@@ -108,12 +110,12 @@ class LayerSweep(param.Parameterized):
         name = classes[self.target]
         return model.classes.index(name) if name in model.classes else None
 
-    def _heard(self, side: str, job: Job) -> None:
+    def _on_update(self, side: str, job: Job) -> None:
         if job is not self._jobs.get(side):
             return
         if job.state == "done":
-            found: list[Explanation] = job.answer
-            self.param.update(maps={**self.maps, side: found}, status={**self.status, side: ""})
+            maps: list[Explanation] = job.answer
+            self.param.update(maps={**self.maps, side: maps}, status={**self.status, side: ""})
         elif job.state != "cancelled":
             text = str(job.error) if job.state == "failed" else describe_progress(job)
             self.status = {**self.status, side: text}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,6 +12,7 @@ from dashboards.service.requests import ModelEntry
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS
 from dashboards.state.layer_sweep import FOLLOWED
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 
 TABS = ("explain", "compare", "layers", "errors", "tuning")
 LANGUAGES = ("en", "fr")
@@ -22,7 +23,7 @@ MAX_CLASSES = 10_000  # of a model whose classes only loading will tell
 SETTING = "set_"  # how the name of a method's setting begins in a link
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """What a visitor looks at. The defaults are those of the page.
 
@@ -32,11 +33,8 @@ class View:
         model: its name on the server; "" for the one the page takes by itself.
         fingerprint: the first 8 hex digits of the model file's SHA-256; "" if not known.
         window: number of the window of a long recording.
-        method: a name in `METHODS`.
-        target, contrast: indices of classes; None for the predicted one, and for none.
-        layer: a feature layer; "" for the last. Only loading the model tells whether it has it.
-        seed: of a stochastic method.
-        settings: (name, value) of the method's settings that differ from the defaults.
+        question: the explanation that is shown; its classes are indices. Only loading the model
+            tells whether it has the layer.
         methods: those compared; empty for the page's own choice.
         language: one of `LANGUAGES`.
         across: what they are compared across, "classes" or "models".
@@ -51,12 +49,7 @@ class View:
     model: str = ""
     fingerprint: str = ""
     window: int = 0
-    method: str = "grad_cam"
-    target: int | None = None
-    contrast: int | None = None
-    layer: str = ""
-    seed: int = 0
-    settings: tuple[tuple[str, float], ...] = ()
+    question: Question = field(default_factory=Question)
     methods: tuple[str, ...] = ()
     language: str = "en"
     across: str = CLASSES
@@ -82,17 +75,24 @@ class Known:
 
 def to_query(view: View) -> str:
     """A view as the query of a link: only what differs from the defaults, url-safe."""
-    default = View()
-    pairs = {
-        field.name: getattr(view, field.name)
-        for field in fields(View)
-        if getattr(view, field.name) != getattr(default, field.name)
-    }
+    pairs = _differences(view, View())
+    pairs.pop("question", None)
+    pairs |= _differences(view.question, Question())
     settings = pairs.pop("settings", ())
+    pairs = {name: pairs[name] for name in _READERS if name in pairs}
     for name, mark in _MARKS.items():
         if name in pairs:
             pairs[name] = mark.join(map(str, pairs[name]))
     return urlencode(pairs | {SETTING + name: value for name, value in settings}, safe="/")
+
+
+def _differences(record: Any, default: Any) -> dict[str, Any]:
+    """The fields of a record that differ from those of another, by name."""
+    return {
+        each.name: getattr(record, each.name)
+        for each in fields(record)
+        if getattr(record, each.name) != getattr(default, each.name)
+    }
 
 
 def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
@@ -115,15 +115,19 @@ def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
         if name not in given:
             continue
         try:
-            view = replace(view, **{name: read(given[name], view, known)})
-        except _Unusable as reason:
+            value = read(given[name], view, known)
+            if name in _OF_QUESTION:
+                view = replace(view, question=replace(view.question, **{name: value}))
+            else:
+                view = replace(view, **{name: value})
+        except _UnusableValueError as reason:
             said.append(f"The link's {_WORDS.get(name, name)} was left out: {reason}.")
-    settings, refused = _settings(given, view.method)
-    view = replace(view, settings=settings)
+    settings, refused = _settings(given, view.question.method)
+    view = replace(view, question=replace(view.question, settings=settings))
     return view, (*said, *refused, *_missing(view, known))
 
 
-class _Unusable(Exception):
+class _UnusableValueError(Exception):
     """Why a value cannot be used, to follow a colon."""
 
 
@@ -172,7 +176,7 @@ def _settings(
 def _one_of(choices: Collection[str]) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if text not in choices:
-            raise _Unusable("there is none of that name here")
+            raise _UnusableValueError("there is none of that name here")
         return text
 
     return read
@@ -182,7 +186,7 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
     def read(text: str, *_: Any) -> int:
         # Not int(): it takes "١", "1_0" and " 1 ", and a million digits at leisure.
         if not _WHOLE.fullmatch(text) or int(text) > highest:
-            raise _Unusable(f"it is no whole number from 0 to {highest}")
+            raise _UnusableValueError(f"it is no whole number from 0 to {highest}")
         return int(text)
 
     return read
@@ -191,7 +195,7 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
 def _hex(length: int) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if not re.fullmatch(f"[0-9a-f]{{{length}}}", text):
-            raise _Unusable(f"it is no fingerprint of {length} digits from 0 to f")
+            raise _UnusableValueError(f"it is no fingerprint of {length} digits from 0 to f")
         return text
 
     return read
@@ -199,34 +203,34 @@ def _hex(length: int) -> Callable[[str, View, Known], str]:
 
 def _model(text: str, _: View, known: Known) -> str:
     if text not in known.models:
-        raise _Unusable("this server has no model of that name")
+        raise _UnusableValueError("this server has no model of that name")
     return text
 
 
 def _class(text: str, view: View, known: Known) -> int:
     model = known.models.get(view.model)
     if model is None:
-        raise _Unusable("without its model the number of a class means nothing")
-    return _whole((len(model.classes) or MAX_CLASSES) - 1)(text)
+        raise _UnusableValueError("without its model the number of a class means nothing")
+    return _whole((len(model.classes) or MAX_CLASSES) - 1)(text, view, known)
 
 
 def _contrast(text: str, view: View, known: Known) -> int:
     label = _class(text, view, known)
-    if label == view.target:
-        raise _Unusable("a class cannot be held against itself")
+    if label == view.question.target:
+        raise _UnusableValueError("a class cannot be contrasted with itself")
     return label
 
 
 def _layer(text: str, *_: Any) -> str:
     if not (0 < len(text) <= 100 and text.isprintable()):
-        raise _Unusable("it is no name of a layer")
+        raise _UnusableValueError("it is no name of a layer")
     return text
 
 
 def _methods(text: str, *_: Any) -> tuple[str, ...]:
     names = text.split(_MARKS["methods"])
     if len(set(names)) < len(names) or not set(names) <= set(METHODS):
-        raise _Unusable("a method in it is unknown or stands there twice")
+        raise _UnusableValueError("a method in it is unknown or stands there twice")
     return tuple(names)
 
 
@@ -241,7 +245,7 @@ def _models(text: str, view: View, known: Known) -> tuple[str, ...]:
 
 def _columns(found: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(found) > MAX_COLUMNS or len(set(found)) < len(found):
-        raise _Unusable(f"it is more than {MAX_COLUMNS} or names one twice")
+        raise _UnusableValueError(f"it is more than {MAX_COLUMNS} or names one twice")
     return found
 
 
@@ -274,6 +278,7 @@ _READERS: dict[str, Callable[[str, View, Known], Any]] = {
     "left": _model,
     "right": _right,
 }
+_OF_QUESTION = frozenset(each.name for each in fields(Question))
 _WORDS = {
     "sample": "file",
     "fingerprint": "fingerprint of the model",

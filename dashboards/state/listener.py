@@ -1,4 +1,4 @@
-"""What a visitor hears of the explanation that is shown: parts of its sound, and what they tell."""
+"""The parts of a sound that a visitor listens to, and the prediction for each."""
 
 from __future__ import annotations
 
@@ -7,89 +7,99 @@ from typing import Any
 import param
 
 from dashboards.service.jobs import OVER
-from dashboards.service.listening import BUT, MUTE, ONLY, ORIGINAL, PARTS, SOLO, Clip
+from dashboards.service.listening import (
+    MUTE,
+    ORIGINAL,
+    PARTS,
+    REMAINDER,
+    SOLO,
+    SUPPORTING,
+    SoundClip,
+)
 from dashboards.service.requests import Explain, Listen
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import describe_progress
 from xai_tf.inputs.sample import Sound
 
-SHARES = {"half of it": 0.5, "80% of it": 0.8, "95% of it": 0.95}
+SHARES = {"50%": 0.5, "80%": 0.8, "95%": 0.95}
 
 
 class Listener(param.Parameterized):
-    """Parts of a sound, one at a time; nothing is computed before it is asked for.
+    """One part of a sound at a time; it is computed when the visitor asks for it.
 
     Attributes:
-        share: of all that speaks for the class: what is kept, or left out.
-        part: what was asked for, a name in `PARTS`; "" before anything was.
-        chosen: numbers of the regions that are heard alone or muted.
-        clip: the answer; None while there is none.
-        regions: of the map that is shown, known with the first answer.
-        status: what is going on, in words; empty when nothing is.
-        problem: what went wrong last; stays until something else is asked.
+        share: share of the supporting evidence that is kept or removed, 0 to 1.
+        part: the part chosen, a name in `PARTS`; "" before the first choice.
+        chosen: numbers of the regions that are soloed or muted.
+        clip: the sound and its prediction, or None.
+        regions: the regions of the map that is shown; empty until the first clip.
+        status: progress text; empty when nothing runs.
+        problem: the last error; stays until another part is chosen.
     """
 
-    share = param.Selector(default=0.8, objects=SHARES, label="Of what speaks for it, take")
-    part = param.Selector(default="", objects=["", *PARTS])
+    share: param.Selector[float] = param.Selector(
+        default=0.8, objects=SHARES, label="Share of the supporting evidence"
+    )
+    part: param.Selector[str] = param.Selector(default="", objects=["", *PARTS])
     chosen = param.ClassSelector(class_=tuple, default=())
-    clip = param.ClassSelector(class_=Clip)
+    clip = param.ClassSelector(class_=SoundClip)
     regions = param.ClassSelector(class_=tuple, default=())
     status = param.String()
     problem = param.String()
 
     def __init__(self, explorer: Explorer, **params: Any) -> None:
         self.explorer = explorer
-        self._about: Explain | None = None  # the question whose answer is shown
+        self._question: Explain | None = None  # the request of the explanation that is shown
         self._job: Job | None = None
         super().__init__(**params)
-        explorer.param.watch(self._look, "explanation")
+        explorer.param.watch(self._on_explanation, "explanation")
 
     @property
     def sound(self) -> Sound | None:
-        """The sound that is looked at: of a long recording the window."""
+        """The sound of the current sample: in a long recording, of the current window."""
         sample = self.explorer.workspace.sample
-        return sample and sample.sound
+        return sample.sound if sample else None
 
-    def hear(self, part: str) -> None:
-        """Ask for the original, only what speaks for the class, or everything but that."""
-        if part in (ORIGINAL, ONLY, BUT):
-            self._ask(part, ())
+    def play(self, part: str) -> None:
+        """Play the original, only the supporting evidence, or the remainder."""
+        if part in (ORIGINAL, SUPPORTING, REMAINDER):
+            self._submit(part, ())
 
     def toggle(self, part: str, number: int) -> None:
-        """Take a region into those that are heard alone or muted, or out of them."""
+        """Add a region to those that are soloed or muted, or remove it."""
         if part not in (SOLO, MUTE) or not 0 < number <= len(self.regions):
             return
         before = set(self.chosen) if part == self.part else set()
         chosen = tuple(sorted(before ^ {number}))
-        self._ask(part if chosen else ORIGINAL, chosen)
+        self._submit(part if chosen else ORIGINAL, chosen)
 
-    def _ask(self, part: str, chosen: tuple[int, ...]) -> None:
-        if self._about is None or self.sound is None:
+    def _submit(self, part: str, chosen: tuple[int, ...]) -> None:
+        if self._question is None or self.sound is None:
             return
-        share = self.share if part in (ONLY, BUT) else Listen.share
-        self._job = None  # what is cancelled by the next one is not heard
-        request = Listen(self._about, part, chosen, share)
+        share = self.share if part in (SUPPORTING, REMAINDER) else Listen.share
+        self._job = None  # so that the update of the cancelled job is ignored
+        request = Listen(self._question, part, chosen, share)
         self._job = self.explorer.workspace.visitor.submit(request, "listen")
         if self._job.state not in OVER:
             self.clip = None
         self.param.update(part=part, chosen=chosen, problem="")
-        self._job.watch(self._heard)
+        self._job.watch(self._on_update)
 
     @param.depends("share", watch=True)
-    def _ask_again(self) -> None:
-        if self.part in (ONLY, BUT):
-            self._ask(self.part, ())
+    def _on_share(self) -> None:
+        if self.part in (SUPPORTING, REMAINDER):
+            self._submit(self.part, ())
 
-    def _look(self, *_: Any) -> None:
-        """Another map: what was heard was of the one before."""
+    def _on_explanation(self, *_: Any) -> None:
+        """Clear the clip of the earlier map."""
         self._job = None
         self.explorer.workspace.visitor.cancel("listen")
         shown = self.explorer.explanation is not None
-        self._about = self.explorer.request() if shown else None
+        self._question = self.explorer.request() if shown else None
         self.param.update(part="", chosen=(), clip=None, regions=(), status="", problem="")
 
-    def _heard(self, job: Job) -> None:
+    def _on_update(self, job: Job) -> None:
         if job is not self._job:
             return
         if job.state == "done":

@@ -1,4 +1,4 @@
-"""The narrator: an answer and its maps in words, and a second voice for those who ask for it."""
+"""The narrator: a prediction and its maps in words, optionally also by a language model."""
 
 from __future__ import annotations
 
@@ -12,54 +12,59 @@ import param
 from dashboards.state.protocols import Narrated
 from xai_tf.agreement.agreement import agreement
 from xai_tf.narration import Fact, facts
-from xai_tf.narration.llm import Deadlines, speak
-from xai_tf.narration.messages import STATES, VoiceError, describe_state
+from xai_tf.narration.llm import Deadlines, generate_text
+from xai_tf.narration.messages import STATES, LanguageModelError, describe_state
 from xai_tf.narration.narrate import (
     disclaimer,
+    excluded_models_notice,
     is_medical,
-    tell,
-    tell_left_out,
-    tell_withheld,
-    voice_label,
+    model_label,
+    narrate,
+    withheld_notice,
 )
-from xai_tf.narration.ollama import host_of, look, server_url
+from xai_tf.narration.ollama import host_of, server_status, server_url
 from xai_tf.narration.templates import LANGUAGES
 
-MAX_MAPS = 4  # that are told of at once
-# These belong to an answer, and end with what it was about.
-_OF_ANSWER = ("told", "stopped", "busy", "interrupted", "too_slow", "unusable")
+MAX_MAPS = 4  # maps that one text describes
+# States that belong to one text of the language model; they end when its facts change.
+_OF_ANSWER = ("finished", "stopped", "busy", "interrupted", "too_slow", "unusable")
 
 
 class Narrator(param.Parameterized):
-    """What is told of an answer and its explanations.
+    """A text about a prediction and its explanations.
+
+    The text from templates is always there. On request a language model of a local server writes a
+    second text, of which only sentences that agree with the facts are shown.
 
     Attributes:
-        facts: a tuple of `Fact`; a change ends what the voice is saying.
-        medical: whether the answer is about a patient.
+        facts: a tuple of `Fact`; changing it stops the language model.
+        medical: whether the prediction is about a patient.
         language: "en" or "fr".
-        text: the first voice, a paragraph each.
-        wanted: whether the visitor asked for the second voice.
-        confirmed: whether the visitor was told what it means to use it for a patient.
-        model: who speaks; its objects are the models of the server.
-        refused: models of the server that run elsewhere; they are never asked.
+        text: the paragraphs from templates.
+        wanted: whether the visitor switched the language model on.
+        confirmed: whether the visitor accepted the limits of its use with medical data.
+        model: the language model; its objects are the models of the server.
+        refused: models of the server that run on another machine; they are never used.
         status: a name in `STATES`.
-        sentences: what the second voice has said, those that passed the check.
-        withheld: why each of the others did not pass.
+        sentences: sentences of the language model that passed the check.
+        withheld: for each rejected sentence, why it was rejected.
     """
 
     facts = param.ClassSelector(class_=tuple, default=())
     medical = param.Boolean()
-    language = param.Selector(
+    language: param.Selector[str] = param.Selector(
         default="en", objects={title: code for code, title in LANGUAGES.items()}, label="Language"
     )
     text = param.ClassSelector(class_=tuple, default=())
-    wanted = param.Boolean(label="Add a language model's words")
+    wanted = param.Boolean(label="Add a text by a language model")
     confirmed = param.Boolean(
-        label="I know that a language model can be wrong, and that its words are no diagnosis"
+        label="I understand that a language model can be wrong and that its text is not a diagnosis"
     )
-    model = param.Selector(objects=[], check_on_set=False, label="Language model")
+    model: param.Selector[str | None] = param.Selector(
+        objects=[], check_on_set=False, label="Language model"
+    )
     refused = param.ClassSelector(class_=tuple, default=())
-    status = param.Selector(default="off", objects=list(STATES))
+    status: param.Selector[str] = param.Selector(default="off", objects=list(STATES))
     sentences = param.ClassSelector(class_=tuple, default=())
     withheld = param.ClassSelector(class_=tuple, default=())
 
@@ -76,92 +81,92 @@ class Narrator(param.Parameterized):
 
     @property
     def may_speak(self) -> bool:
-        """Whether the second voice may begin: asked for, for a patient confirmed, and possible."""
+        """Whether the language model can start: switched on, confirmed if medical, and ready."""
         return bool(
             self.wanted and (self.confirmed or not self.medical) and self.facts and self.model
         )
 
     @property
     def speaking(self) -> bool:
-        """Whether the second voice is at work."""
+        """Whether the language model is writing."""
         return self.status == "writing"
 
     def start(self) -> None:
-        """Let the second voice begin; nothing happens while it may not. Needs a running loop."""
+        """Start the language model if `may_speak`. Needs a running event loop."""
         if self.may_speak:
             self._run(self._speak())
 
-    def look(self) -> None:
-        """See which models there are. Needs a running loop."""
-        self._run(self._look())
+    def find_models(self) -> None:
+        """List the language models of the server. Needs a running event loop."""
+        self._run(self._find_models())
 
     def stop(self) -> None:
-        """End what the second voice is saying; the server's work ends too."""
+        """Stop the language model, also on its server."""
         if self.speaking:
             self._cancel()
             self.param.update(status="stopped", sentences=(), withheld=())
 
     def close(self) -> None:
-        """End whatever is under way, with the session."""
+        """Cancel all requests at the end of the session."""
         self._cancel()
 
     @param.depends("status", "model", "language")
     def message(self) -> str:
-        """What is going on, and the next step where something is wrong."""
+        """The state of the language model, with the next step after an error."""
         return describe_state(self.status, self.language, host=self._host, model=self.model or "")
 
     @param.depends("withheld", "language")
     def withheld_message(self) -> str:
-        """How many sentences are not shown, and why."""
-        return tell_withheld(self.withheld, self.language)
+        """How many sentences were rejected, and why."""
+        return withheld_notice(self.withheld, self.language)
 
     @param.depends("refused", "language")
     def left_out_message(self) -> str:
-        """Which models are not offered, and why."""
-        return tell_left_out(self.refused, self.language)
+        """Which models cannot be chosen, and why."""
+        return excluded_models_notice(self.refused, self.language)
 
     @param.depends("sentences", "model", "language")
     def label(self) -> str:
-        """Who wrote the sentences, and what was checked; empty while there are none."""
-        return voice_label(self.language, self.model) if self.sentences else ""
+        """Which model wrote the sentences and what was checked; empty without sentences."""
+        return model_label(self.language, self.model) if self.sentences else ""
 
     @param.depends("language", "medical")
     def disclaimer(self) -> str:
-        """What the text must not be used for."""
+        """The disclaimer for the text."""
         return disclaimer(self.language, self.medical)
 
     @param.depends("facts", "language", watch=True, on_init=True)
-    def _tell(self) -> None:
-        if self.facts:  # between two pictures nothing is known of the next
+    def _write_text(self) -> None:
+        if self.facts:  # without facts (between two files) the last value stays
             self.medical = is_medical(self.facts)
-        self.text = tell(self.facts, self.language)
+        self.text = narrate(self.facts, self.language)
 
     @param.depends("facts", "language", "model", watch=True)
-    def _forget(self) -> None:
-        """What was said was of other facts, in another language, or by another model."""
+    def _reset_voice(self) -> None:
+        """Remove sentences that were about other facts, or in another language or model."""
         if self.speaking:
             self._cancel()
         fresh = "ready" if self.speaking or self.status in _OF_ANSWER else self.status
         self.param.update(status=fresh, sentences=(), withheld=())
 
     @param.depends("medical", watch=True)
-    def _ask_again(self) -> None:
+    def _reset_confirmation(self) -> None:
         self.confirmed = False
 
     @param.depends("confirmed", watch=True)
-    def _confirm(self) -> None:
+    def _on_confirmed(self) -> None:
         if self.medical and not self.confirmed:
             self.stop()
 
     @param.depends("wanted", watch=True)
-    def _switch(self) -> None:
+    def _on_wanted(self) -> None:
         self._cancel()
         self.param.update(status="off", sentences=(), withheld=())
         if self.wanted:
-            self.look()
+            self.find_models()
 
     def _follow(self, session: Narrated) -> None:
-        """Tell what a session shows, in its language."""
+        """Follow what a session shows, in its language."""
 
         def gather(*_: Any) -> None:
             about = (
@@ -169,7 +174,7 @@ class Narrator(param.Parameterized):
                 session.workspace.window,
                 session.explorer.explanation,
             )
-            if about != self._about:  # records are equal to themselves only
+            if about != self._about:  # these records compare by identity
                 self._about = about
                 self.facts = _facts_of(session)
 
@@ -189,47 +194,47 @@ class Narrator(param.Parameterized):
             self._task.cancel()
             self._task = None
 
-    async def _look(self) -> None:
+    async def _find_models(self) -> None:
         self.param.update(status="looking", sentences=(), withheld=())
         try:
-            found = await look(server_url())
-        except VoiceError as error:
+            server = await server_status(server_url())
+        except LanguageModelError as error:
             self._host, self.status = error.host, error.state
             return
-        self._host = found.host
-        self.param.model.objects = list(found.models)
-        if self.model not in found.models:
-            self.model = found.models[0] if found.models else None
-        self.param.update(refused=found.refused, status=found.state)
+        self._host = server.host
+        self.param.model.objects = list(server.models)
+        if self.model not in server.models:
+            self.model = server.models[0] if server.models else None
+        self.param.update(refused=server.refused, status=server.state)
 
     async def _speak(self) -> None:
         self.param.update(status="writing", sentences=(), withheld=())
         try:
             url = server_url()
             self._host = host_of(url)
-            answer = speak(self.facts, self.language, self.model, url, self._deadlines)
-            # Closed at once when this task is cancelled, and the server's work with it.
+            answer: Any = generate_text(self.facts, self.language, self.model, url, self._deadlines)
+            # Closed at once when this task is cancelled, which also stops the server.
             async with aclosing(answer):
                 async for spoken in answer:
                     self.param.update(sentences=spoken.sentences, withheld=spoken.withheld)
-            self.status = "told"
-        except VoiceError as error:
+            self.status = "finished"
+        except LanguageModelError as error:
             self.param.update(status=error.state, sentences=(), withheld=())
 
 
 def _facts_of(session: Narrated) -> tuple[Fact, ...]:
-    """What is known of the window on the bench: each method's latest map, the one shown last."""
+    """The facts of the current window: the latest map of each method, the one shown last."""
     workspace, shown = session.workspace, session.explorer.explanation
     if workspace.reading is None:
         return ()
     if shown is None:
         return facts(workspace.reading, medical=workspace.medical)
-    asked = (workspace.model, workspace.file, workspace.window, shown.target, shown.contrast)
-    latest = {shown.method.name: shown}  # of each method one map, or two would be called the same
-    for request, made in reversed(session.made()):
-        about = (request.model, request.file, request.window, made.target, made.contrast)
-        if about == asked and len(latest) < MAX_MAPS:
-            latest.setdefault(made.method.name, made)
-    told = [*latest.values()][::-1]
-    alike = agreement(told) if len(told) > 1 else None
-    return facts(workspace.reading, told, alike, workspace.medical)
+    current = (workspace.model, workspace.file, workspace.window, shown.target, shown.contrast)
+    latest = {shown.method.name: shown}  # one map per method: the text names maps by their method
+    for request, earlier in reversed(session.history()):
+        about = (request.model, request.file, request.window, earlier.target, earlier.contrast)
+        if about == current and len(latest) < MAX_MAPS:
+            latest.setdefault(earlier.method.name, earlier)
+    maps = [*latest.values()][::-1]
+    methods_agree = agreement(maps) if len(maps) > 1 else None
+    return facts(workspace.reading, maps, methods_agree, workspace.medical)

@@ -1,4 +1,4 @@
-"""The training samples that look most similar to the file of an error study."""
+"""The training samples that are most similar to the selected file of an error study."""
 
 from __future__ import annotations
 
@@ -18,37 +18,45 @@ from xai_tf.evaluation.nearest import Neighbor
 if TYPE_CHECKING:
     from dashboards.service.service import Job
 
-SLOT = "errors similar"
+SLOT = "errors neighbors"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A similar training sample, with its picture: JPEG bytes, or why there is none."""
+class NeighborTile:
+    """A similar training sample with its picture.
 
-    similar: Neighbor
+    Attributes:
+        neighbor: the sample and its distance.
+        class_name: the name of its class.
+        picture: JPEG bytes, or an error text.
+    """
+
+    neighbor: Neighbor
     class_name: str
     picture: bytes | str
 
 
 class NeighborSearch(param.Parameterized):
-    """What a visitor sees beside a mistake of what was trained on.
+    """The search for training samples similar to the selected file.
 
     Attributes:
-        training: the training files of the set, or None where it names none.
-        found: the most similar samples, the nearest first.
-        seeking, done, total: of the search; the first one computes features of all the files.
-        problem: what went wrong, for the visitor.
+        training: the training files of the set, or None if it has none.
+        results: the most similar samples, the nearest first.
+        searching: whether a search is running.
+        done, total: files processed by the search, and in all; the first search computes the
+            features of all training files.
+        problem: the last error, for the visitor.
     """
 
     training = param.ClassSelector(class_=TrainingFiles)
-    found = param.List(default=[], item_type=Shown)
-    seeking = param.Boolean(default=False)
+    results = param.List(default=[], item_type=NeighborTile)
+    searching = param.Boolean(default=False)
     done = param.Integer(default=0)
     total = param.Integer(default=0)
     problem = param.String(default="")
 
     def __init__(self, study: Reviewed, **params: Any) -> None:
-        """Start beside a study."""
+        """Attach the search to an error study."""
         self._study = study
         self._job: Job | None = None
         super().__init__(**params)
@@ -56,64 +64,67 @@ class NeighborSearch(param.Parameterized):
 
     @property
     def seconds(self) -> float:
-        """What the first search will take, without reading the files."""
+        """Estimated compute time of the first search, without reading the files."""
         return self.training.count * self._study.speed
 
-    async def look(self) -> None:
-        """Find the training files of the set that the answers are about."""
+    async def find_training(self) -> None:
+        """Find the training files of the evaluated set."""
         study, results = self._study, self._study.results
         if results is None:
             return
         predictions = results.predictions
         model = study.models[predictions.model]
-        found = await asyncio.to_thread(
+        training = await asyncio.to_thread(
             find_training, predictions.folder, model, predictions.classes, study.roots
         )
         if results is study.results:
-            self.training = found
+            self.training = training
 
-    async def seek(self) -> None:
-        """Find the samples most similar to the file that is looked at."""
+    async def search(self) -> None:
+        """Find the samples most similar to the selected file."""
         study, training = self._study, self.training
         if study.file is None or training is None:
             return
         predictions, file = study.results.predictions, study.file
         model = study.models[predictions.model]
-        self.param.update(seeking=True, done=0, total=0, found=[], problem="")
+        self.param.update(searching=True, done=0, total=0, results=[], problem="")
         self._job = job = study.visitor.submit(FindSimilar(model, file, training.source), SLOT)
-        job.watch(self._heard)
-        shown: list[Shown] = []
-        why = ""
+        job.watch(self._on_update)
+        tiles: list[NeighborTile] = []
+        problem = ""
         try:
-            similar = await job.result()
-            shown = await asyncio.to_thread(self._shown, similar, predictions.classes, model.task)
+            neighbors = await job.result()
+            tiles = await asyncio.to_thread(self._tiles, neighbors, predictions.classes, model.task)
         except CancelledJobError:
             return
         except XaiTfError as error:
-            why = study.told(error)
+            problem = study.error_text(error)
         finally:
             if job is self._job:
-                self.seeking = False
+                self.searching = False
         if job is self._job and file is study.file:
-            self.param.update(found=shown, problem=why)
+            self.param.update(results=tiles, problem=problem)
 
     def stop(self) -> None:
-        """Want none."""
+        """Stop the search and clear its results."""
         self._job = None
         self._study.visitor.cancel(SLOT)
-        self.param.update(seeking=False, found=[], problem="")
+        self.param.update(searching=False, results=[], problem="")
 
-    def _shown(
-        self, similar: list[Neighbor], classes: tuple[str, ...], task: str | None
-    ) -> list[Shown]:
-        return [Shown(one, classes[one.sample.label], self._picture(one, task)) for one in similar]
+    def _tiles(
+        self, neighbors: list[Neighbor], classes: tuple[str, ...], task: str | None
+    ) -> list[NeighborTile]:
+        return [
+            NeighborTile(neighbor, classes[neighbor.sample.label], self._picture(neighbor, task))
+            for neighbor in neighbors
+        ]
 
-    def _picture(self, one: Neighbor, task: str | None) -> bytes | str:
+    def _picture(self, neighbor: Neighbor, task: str | None) -> bytes | str:
         try:
-            return thumbnail(inside(one.sample.path, self._study.roots), task)
+            return thumbnail(inside(neighbor.sample.path, self._study.roots), task)
         except InputError as error:
-            return self._study.told(error)
+            return self._study.error_text(error)
 
-    def _heard(self, job: Job) -> None:
+    def _on_update(self, job: Job) -> None:
         if job is self._job:
             self.param.update(done=job.done, total=job.total or 0)

@@ -1,35 +1,37 @@
-"""How far a job is, in words."""
+"""Progress and durations as text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from xai_tf.datasets.listing import counted
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job
 
 
 def describe_progress(job: Job) -> str:
-    """What a job that is not done is doing, in words."""
-    again = " The computing process was lost, it is being done again." if job.retries else ""
+    """The progress of a job that is not finished."""
+    retry = " A worker process crashed; the request is being retried." if job.retries else ""
     if job.state == "waiting":
         if job.visitor.starting:
-            return "The computing processes are starting: half a minute, once." + again
-        queue = f"{job.ahead} before you." if job.ahead else "Waiting for a computing process."
-        return queue + again
+            return "The worker processes are starting, which takes about half a minute." + retry
+        ahead = counted(job.ahead, "request")
+        return (f"{ahead} ahead." if job.ahead else "Waiting for a worker process.") + retry
     if not job.total:
-        return "Preparing." + again
+        return "Preparing." + retry
     left = job.seconds_left()
     eta = f", about {duration(left)} left" if left is not None and left >= 1 else ""
-    return f"{job.done} of {job.total} passes{eta}.{again}"
+    return f"{job.done} of {job.total} passes{eta}.{retry}"
 
 
 def about(seconds: float) -> str:
-    """What something will take, in words."""
+    """An estimated duration, such as "about 12 s"."""
     return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words, as exact as a guess can be."""
+    """A duration rounded to seconds or minutes, such as "12 s"."""
     if seconds < 1:
         return "under 1 s"
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

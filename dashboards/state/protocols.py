@@ -1,4 +1,4 @@
-"""What one part of the state sees of another that holds it."""
+"""Protocols for the parts of the state that refer to the object that owns them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from xai_tf.evaluation.results import EvaluationResults
 
 
 class Narrated(Protocol):
-    """A session, as the narrator sees it."""
+    """What the narrator needs from a session."""
 
     language: str
     param: Any
 
     @property
     def workspace(self) -> Workspace:
-        """Files, model and answer."""
+        """The files, the model and its prediction."""
 
     @property
     def explorer(self) -> Explorer:
         """The explanation that is shown."""
 
-    def made(self) -> list[tuple[Explain, Explanation]]:
-        """The explanations of the files at hand, in the order they were made."""
+    def history(self) -> list[tuple[Explain, Explanation]]:
+        """The explanations of the visitor's files, in the order they were computed."""
 
 
 class Reviewed(Protocol):
-    """A run on labelled files, as the search for the neighbors of its mistakes sees it."""
+    """What the search for similar training samples needs from an error study."""
 
     results: EvaluationResults | None
     file: Upload | None
@@ -45,7 +45,7 @@ class Reviewed(Protocol):
 
     @property
     def speed(self) -> float:
-        """Seconds of computing for a file."""
+        """Seconds of compute per file."""
 
-    def told(self, error: XaiTfError) -> str:
-        """An error in words for the visitor, without the places of files."""
+    def error_text(self, error: XaiTfError) -> str:
+        """The text of an error without the paths of this server's folders."""

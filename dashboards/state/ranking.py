@@ -1,4 +1,4 @@
-"""The methods of a comparison, judged by the same metrics and ranked."""
+"""The methods of a comparison, scored by the same metrics and ranked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboards.service.jobs import OVER
 from dashboards.service.requests import Judge, key
 from dashboards.service.service import Job
 from dashboards.state.comparison import Comparison
-from dashboards.state.explanation_quality import ONCE, ExplanationQuality, metrics_of
+from dashboards.state.explanation_quality import BASIC, ExplanationQuality, metrics_of
 from dashboards.state.progress import describe_progress
 from xai_tf.attribution.methods import METHODS
 from xai_tf.metrics.compare import ranks
@@ -24,13 +24,13 @@ SLOT = "rank"
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Scores of a column of the grid.
+    """The scores of one column of the grid.
 
     Attributes:
-        methods: titles of those that are judged.
-        metrics: those that are for all methods.
-        scores: a row a method, an entry a metric.
-        places: int array of the same shape: 1 is best, 0 is no value.
+        methods: titles of the scored methods.
+        metrics: the metrics that apply to all of them.
+        scores: one row per method, one entry per metric.
+        places: int array of shape (methods, metrics): ranks from 1, the best; 0 is not ranked.
     """
 
     methods: tuple[str, ...]
@@ -40,14 +40,14 @@ class Table:
 
 
 class Ranking(param.Parameterized):
-    """Scores of the maps of one column of the grid, beside each other.
+    """The scores of the maps of one column of the grid, side by side.
 
     Attributes:
         column: the number of the column.
-        running: how many maps are being judged.
-        status: what is going on, in words; empty when nothing is.
-        problem: what went wrong last.
-        table: the scores there are; None for less than two judged maps.
+        running: number of maps that are being scored.
+        status: progress text; empty when nothing runs.
+        problem: the last error.
+        table: the scores; None for fewer than two scored maps.
     """
 
     column = param.Integer(default=0, bounds=(0, None))
@@ -59,80 +59,80 @@ class Ranking(param.Parameterized):
     def __init__(self, comparison: Comparison, quality: ExplanationQuality, **params: Any) -> None:
         self.comparison, self.quality = comparison, quality
         self._jobs: dict[str, Job] = {}
-        self._asked: set[str] = set()
+        self._keys: set[str] = set()
         super().__init__(**params)
-        comparison.param.watch(self._look, ["cells", "active"])
-        quality.param.watch(self._look, "scores")
+        comparison.param.watch(self._refresh, ["cells", "active"])
+        quality.param.watch(self._refresh, "scores")
 
     def requests(self) -> tuple[Judge, ...]:
-        """What judging the maps of the column asks."""
+        """The requests that score the maps of the column."""
         grid = self.comparison
         return tuple(
-            Judge(cell.request, metrics_of(cell.request.method, ONCE))
+            Judge(cell.request, metrics_of(cell.request.method, BASIC))
             for (_, column), cell in sorted(grid.cells.items())
             if column == self.column and cell.explanation
         )
 
     def cost(self) -> tuple[int, float] | None:
-        """Passes and seconds of what is still to judge; None while the speed is not known.
+        """Passes and seconds for the maps that have no scores yet.
 
-        Nor is it of other models than that on the bench.
+        None until the model's speed is known, and for maps of other models than the current one.
         """
         facts, model = self.comparison.workspace.facts, self.comparison.workspace.model
         if facts is None or any(request.model != model for request in self.requests()):
             return None
-        left = [request for request in self.requests() if key(request) not in self.quality.judged]
+        left = [request for request in self.requests() if key(request) not in self.quality.scored]
         return sum(facts.cost(r).evaluations for r in left), sum(map(facts.seconds, left))
 
     def run(self) -> None:
-        """Judge the maps of the column that are not judged yet."""
+        """Score the maps of the column that have no scores yet."""
         self.problem = ""
         for number, request in enumerate(self.requests()):
-            if key(request) not in self.quality.judged:
+            if key(request) not in self.quality.scored:
                 job = self.comparison.workspace.visitor.submit(request, f"{SLOT} {number}")
                 self._jobs[key(request)] = job
-                job.watch(self._heard)
+                job.watch(self._on_update)
 
     def stop(self) -> None:
-        """Stop the work."""
+        """Stop scoring."""
         for number in range(len(self.comparison.methods)):
             self.comparison.workspace.visitor.cancel(f"{SLOT} {number}")
 
     @param.depends("column", watch=True)
-    def _look(self, *_: Any) -> None:
-        """Another grid or column: what is judged already stands there, the rest is stopped."""
-        asked = {key(request) for request in self.requests()}
-        if asked != self._asked:
-            self._asked, self.problem = asked, ""
+    def _refresh(self, *_: Any) -> None:
+        """Show the scores of another grid or column, and stop jobs that it does not need."""
+        keys = {key(request) for request in self.requests()}
+        if keys != self._keys:
+            self._keys, self.problem = keys, ""
         for name, job in list(self._jobs.items()):
-            if name not in asked and job.state not in OVER:
+            if name not in keys and job.state not in OVER:
                 job.cancel()
         if self.comparison.active:
             self.table = self._table()
 
     def _table(self) -> Table | None:
-        judged = self.quality.judged
-        found = [judged[key(request)] for request in self.requests() if key(request) in judged]
-        if len(found) < 2:
+        scored = self.quality.scored
+        available = [scored[key(request)] for request in self.requests() if key(request) in scored]
+        if len(available) < 2:
             return None
         shared = [
             metric
             for metric in METRICS.values()
-            if all(metric.name in request.metrics for request, _ in found)
+            if all(metric.name in request.metrics for request, _ in available)
         ]
-        rows = [{one.metric.name: one for one in scores} for _, scores in found]
+        rows = [{one.metric.name: one for one in scores} for _, scores in available]
         scores = tuple(tuple(row[metric.name] for metric in shared) for row in rows)
-        titles = tuple(METHODS[request.explanation.method].title for request, _ in found)
+        titles = tuple(METHODS[request.explanation.method].title for request, _ in available)
         return Table(titles, tuple(shared), scores, ranks(scores, shared))
 
-    def _heard(self, job: Job) -> None:
+    def _on_update(self, job: Job) -> None:
         if job.state == "done":
-            self.quality.keep(job.request, job.answer)
+            self.quality.remember(job.request, job.answer)
         elif job.state == "failed":
             self.problem = str(job.error)
-        under_way = [job for job in self._jobs.values() if job.state not in OVER]
+        unfinished = [job for job in self._jobs.values() if job.state not in OVER]
         status = "" if job.state in OVER else describe_progress(job)
-        self._jobs = {key(job.request): job for job in under_way}
-        self.param.update(running=len(under_way), status=status if under_way else "")
+        self._jobs = {key(job.request): job for job in unfinished}
+        self.param.update(running=len(unfinished), status=status if unfinished else "")
         if job.state == "done":
-            self._look()
+            self._refresh()

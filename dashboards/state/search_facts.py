@@ -1,4 +1,4 @@
-"""What a page says of a search: where it stands, its trials, its winner, how to go on with it."""
+"""What a page shows of a search: its progress, its trials, its winner, how to resume it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuning.reporting.leaderboard import leader, varying
-from tuning.study import Study
+from tuning.settings import STORED_NAMES, StudySettings
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial
 from xai_tf.reports.html import duration
 
-STATUSES = {COMPLETED: "done", FAILED: "failed", RUNNING: "running", "INVALID": "to be tried again"}
+STATUSES = {
+    COMPLETED: "done",
+    FAILED: "failed",
+    RUNNING: "running",
+    "INVALID": "waiting for a retry",
+}
 NAMES = {"auc": "AUC", "ce": "cross-entropy"}
+# Settings that are options of `xai-tf tune`, and are left out where they have their default.
 OPTIONS = (
     "objective",
     "max_epochs",
@@ -22,21 +28,21 @@ OPTIONS = (
     "seed",
     "batch_size",
     "image_size",
-    "copies",
+    "augmentations",
 )
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a search is.
+@dataclass(frozen=True, kw_only=True)
+class SearchProgress:
+    """The progress of a search.
 
     Attributes:
-        done, failed, running: trials.
-        planned: trials; fewer are run where one fails that others would have continued.
-        epochs, planned_epochs: of all trials.
-        seconds: what the epochs took.
-        seconds_left: what the rest takes at this speed, one trial after the other; None before the
-            first epoch.
+        done, failed, running: numbers of trials.
+        planned: planned trials; fewer are run if one fails that others would have continued.
+        epochs, planned_epochs: epochs of all trials.
+        seconds: the time that the epochs took.
+        seconds_left: the time for the rest at this speed, one trial after the other; None before
+            the first epoch.
     """
 
     done: int
@@ -49,12 +55,12 @@ class Progress:
     seconds_left: float | None
 
 
-def progress(search: Search) -> Progress:
-    """Count what is done of what was planned."""
+def search_progress(search: Search) -> SearchProgress:
+    """The progress of a search."""
     statuses, plan = [trial.status for trial in search.trials], search.study["plan"]
     epochs = sum(len(trial.curve) for trial in search.trials)
     seconds = sum(epoch.seconds for trial in search.trials for epoch in trial.curve)
-    return Progress(
+    return SearchProgress(
         done=statuses.count(COMPLETED),
         failed=statuses.count(FAILED),
         running=statuses.count(RUNNING),
@@ -67,25 +73,26 @@ def progress(search: Search) -> Progress:
 
 
 def stage(search: Search, live: bool) -> str:
-    """Where a search is: "running", "exported", "searched" (no model yet) or "stopped"."""
+    """The stage of a search: "running", "exported", "searched" (no model yet) or "stopped"."""
     if live:
         return "running"
     if search.winner is not None:
         return "exported"
-    found = progress(search)
-    return "searched" if found.done + found.failed >= found.planned else "stopped"
+    progress = search_progress(search)
+    return "searched" if progress.done + progress.failed >= progress.planned else "stopped"
 
 
 def rounds(search: Search) -> list[dict[str, Any]]:
-    """A dict a round of Hyperband: bracket, round, planned, epochs, done, failed, running, open.
+    """Hyperband's rounds, in the order they are run.
 
-    In the order they are run. Brackets that are run again are counted together.
+    Each is a dict with "bracket", "round", "planned", "epochs", "done", "failed", "running" and
+    "open". Brackets of several iterations are counted together.
     """
-    found: dict[tuple[int, int], dict[str, Any]] = {}
+    rows: dict[tuple[int, int], dict[str, Any]] = {}
     for bracket in search.study["plan"]["brackets"]:
-        for number, asked in enumerate(bracket["rounds"]):
-            first, last = asked["first_epoch"] + 1, asked["last_epoch"]
-            row = found.setdefault(
+        for number, plan in enumerate(bracket["rounds"]):
+            first, last = plan["first_epoch"] + 1, plan["last_epoch"]
+            row = rows.setdefault(
                 (bracket["bracket"], number),
                 {
                     "bracket": bracket["bracket"],
@@ -94,21 +101,21 @@ def rounds(search: Search) -> list[dict[str, Any]]:
                     "epochs": f"epochs {first} to {last}" if first < last else f"epoch {first}",
                 },
             )
-            row["planned"] += asked["trials"]
-    for (bracket, number), row in found.items():
-        here = [t.status for t in search.trials if (t.bracket, t.round) == (bracket, number)]
-        row |= {"done": here.count(COMPLETED), "failed": here.count(FAILED)}
-        row["running"] = len(here) - row["done"] - row["failed"]
-        row["open"] = max(0, row["planned"] - len(here))
-    return list(found.values())
+            row["planned"] += plan["trials"]
+    for position, row in rows.items():
+        statuses = [t.status for t in search.trials if (t.bracket, t.round) == position]
+        row |= {"done": statuses.count(COMPLETED), "failed": statuses.count(FAILED)}
+        row["running"] = len(statuses) - row["done"] - row["failed"]
+        row["open"] = max(0, row["planned"] - len(statuses))
+    return list(rows.values())
 
 
 def trial_rows(search: Search) -> list[dict[str, Any]]:
-    """A dict a trial, by column: what it is, how it does, and the parameters that vary."""
+    """The rows of the table of trials, as dicts by column: results and varying parameters."""
     names = varying(search)
     rows = []
     for trial in search.trials:
-        kept = trial.best(search.objective, search.direction)
+        epoch = search.best_epoch(trial)
         rows.append(
             {
                 "trial": trial.id,
@@ -117,8 +124,8 @@ def trial_rows(search: Search) -> list[dict[str, Any]]:
                 "round": trial.round,
                 "epochs": trial.first_epoch + len(trial.curve),
                 "score": trial.score,
-                "val_ce": _finite(kept and kept.val_ce),
-                "val_accuracy": _finite(kept and kept.val_accuracy),
+                "val_ce": _finite(epoch and epoch.val_ce),
+                "val_accuracy": _finite(epoch and epoch.val_accuracy),
                 **{name: trial.values.get(name) for name in names if name not in _COLUMNS},
             }
         )
@@ -126,107 +133,111 @@ def trial_rows(search: Search) -> list[dict[str, Any]]:
 
 
 def headline(search: Search) -> tuple[str, str]:
-    """The best score as it is read, and what it is."""
+    """The best score as a text, and what it is."""
     best = leader(search)
     if best is None or best.score is None:
         return "no score yet", "no trial has finished"
-    word = "won" if search.winner else "leads so far"
-    penalties = ", with the L1 and L2 penalties" if search.objective == "val_loss" else ""
+    state = "is the winner" if search.winner else "leads so far"
+    penalties = " (including the L1 and L2 penalties)" if search.objective == "val_loss" else ""
     goal = "highest" if search.direction == "max" else "lowest"
     return (
         measure(search.objective, best.score),
-        f"{goal} {search.objective}{penalties}, on the files that choose; trial {best.id} {word}",
+        f"{goal} {search.objective}{penalties} on the validation files; trial {best.id} {state}",
     )
 
 
 def trial_facts(search: Search, trial: Trial) -> list[tuple[str, str]]:
-    """A trial in names and words: where it stands, what it reached, its values."""
-    kept = trial.best(search.objective, search.direction)
+    """Names and values of a trial: status, position, results, configuration."""
+    epoch = search.best_epoch(trial)
     chain = " → ".join(step.id for step in search.lineage(trial))
     facts = [
         ("status", STATUSES.get(trial.status, trial.status.lower())),
-        ("place", f"bracket {trial.bracket}, round {trial.round}"),
+        ("position", f"bracket {trial.bracket}, round {trial.round}"),
         ("epochs", f"{trial.first_epoch + len(trial.curve)} of {trial.last_epoch}"),
     ]
     if trial.parent is not None:
-        facts.append(("lineage", f"{chain}; each goes on from the kept epoch before"))
-    if kept is not None:
+        facts.append(("lineage", f"{chain}; each continues from the best epoch of the one before"))
+    if epoch is not None:
         facts += [
-            ("kept epoch", str(kept.epoch)),
-            ("val_loss", measure("val_loss", kept.val_loss)),
-            ("val_ce", measure("val_ce", kept.val_ce)),
-            ("val_accuracy", measure("val_accuracy", kept.val_accuracy)),
+            ("best epoch", str(epoch.epoch)),
+            ("val_loss", measure("val_loss", epoch.val_loss)),
+            ("val_ce", measure("val_ce", epoch.val_ce)),
+            ("val_accuracy", measure("val_accuracy", epoch.val_accuracy)),
         ]
     return facts + [(name, value_text(value)) for name, value in trial.values.items()]
 
 
 def winner_facts(search: Search) -> list[tuple[str, str]]:
-    """The exported model in names and words: its figures with intervals, its calibration."""
+    """Names and values of the exported model: metrics with intervals, calibration, size."""
     winner = search.winner or {}
-    facts = []
-    for found in winner.get("metrics", []):
-        name = NAMES.get(found["name"], found["name"])
-        value, low, high = (found.get(end) for end in ("value", "low", "high"))
-        span = (
-            ""
-            if low is None or high is None
-            else (f" ({measure(found['name'], low)} to {measure(found['name'], high)})")
-        )
-        files = f", {found['count']} files" if found.get("count") else ""
-        facts.append((f"{name}, {found['split']}", f"{measure(found['name'], value)}{span}{files}"))
+    facts = [(_metric_title(metric), _metric_text(metric)) for metric in winner.get("metrics", [])]
     calibration = winner.get("calibration") or {}
     if "ece_before" in calibration:
         facts.append(
             (
                 "calibration error, test",
-                f"{calibration['ece_before']:.3f}, after "
-                f"{calibration.get('method')} {calibration['ece_after']:.3f}",
+                f"{calibration['ece_before']:.3f}; after {calibration.get('method')} scaling "
+                f"{calibration['ece_after']:.3f}",
             )
         )
     if winner.get("threshold") is not None:
-        facts.append((f"{search.study['classes'][1]} called from", f"{winner['threshold']:g}"))
+        best = f"best threshold for {search.study['classes'][1]}"
+        facts.append((best, f"{winner['threshold']:g}"))
     if winner.get("size"):
-        facts.append(("size of the file", f"{winner['size'] / 1e6:.1f} MB"))
+        facts.append(("model file", f"{winner['size'] / 1e6:.1f} MB"))
     return facts
 
 
+def _metric_title(metric: dict[str, Any]) -> str:
+    return f"{NAMES.get(metric['name'], metric['name'])}, {metric['split']}"
+
+
+def _metric_text(metric: dict[str, Any]) -> str:
+    name, low, high = metric["name"], metric.get("low"), metric.get("high")
+    has_interval = low is not None and high is not None
+    interval = f" ({measure(name, low)} to {measure(name, high)})" if has_interval else ""
+    files = f", {metric['count']} files" if metric.get("count") else ""
+    return f"{measure(name, metric.get('value'))}{interval}{files}"
+
+
 def failures(search: Search) -> list[tuple[str, str]]:
-    """The trials that failed, and why, in full."""
+    """The ids of the trials that failed, each with its full reason."""
     failed = [trial for trial in search.trials if trial.reason or trial.status == FAILED]
-    return [(trial.id, trial.reason or "It left no reason.") for trial in failed]
+    return [(trial.id, trial.reason or "The reason is unknown.") for trial in failed]
 
 
 def command(search: Search) -> str:
-    """The command that goes on with a search, where the folder that holds it lies.
+    """The command that resumes a search, as typed beside the folder of searches.
 
-    Where its data lies is not on record: DATA.
+    The path of the data is not stored, so it is written as DATA.
     """
-    study, asked = search.study, search.study["asked"]
+    study, settings = search.study, search.settings
     words = ["xai-tf", "tune", "DATA", "--task", str(study["task"]), "--name", search.folder.name]
-    for backbone in asked.get("backbones", []):
+    for backbone in settings.get("backbones", []):
         words += ["--backbone", str(backbone)]
     for name in OPTIONS:
-        if name in asked and asked[name] != getattr(Study, name):
-            words += [f"--{name.replace('_', '-')}", str(asked[name])]
-    words += [] if asked.get("class_weights", True) else ["--no-class-weights"]
+        value = settings.get(STORED_NAMES.get(name, name))
+        if value not in (None, getattr(StudySettings, name)):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    words += [] if settings.get("class_weights", True) else ["--no-class-weights"]
     return shlex.join([*words, "--root", search.folder.parent.name])
 
 
 def measure(name: str, value: float | None) -> str:
-    """A figure as it is read: shares as percents."""
+    """The value of a metric as a text: accuracy in percent."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.1%}" if "accuracy" in name else f"{value:.3f}"
 
 
 def value_text(value: Any) -> str:
-    """A value of a parameter as it is read."""
+    """The value of a parameter as a text."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def time_left(found: Progress) -> str:
-    """What the rest takes, in words; empty where nothing is left or nothing known."""
-    return f"about {duration(found.seconds_left)} left" if found.seconds_left else ""
+def time_left(progress: SearchProgress) -> str:
+    """The remaining time as a text; empty where nothing is left or nothing is known."""
+    return f"about {duration(progress.seconds_left)} left" if progress.seconds_left else ""
 
 
 _COLUMNS = ("trial", "status", "bracket", "round", "epochs", "score", "val_ce", "val_accuracy")

@@ -1,4 +1,4 @@
-"""A visitor's session: all of their state, and what can be taken home of it."""
+"""A visitor's session: all of their state, and the files they can download."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ from dashboards.state.narrator import Narrator
 from dashboards.state.ranking import Ranking
 from dashboards.state.workspace import Workspace, is_medical
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.question import Question
 from xai_tf.bundles.write import describe_audit
-from xai_tf.classifiers.classifier import card_beside
+from xai_tf.classifiers.loading import card_beside
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.metrics.tables import describe_scores
-from xai_tf.narration import facts, tell
+from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit
 from xai_tf.reports import ReportItem, session_report
 
 
 class Session(param.Parameterized):
-    """All that one visitor has.
+    """The complete state of one visitor.
 
     Attributes:
-        tab: the page that is looked at, one of `links.TABS`.
-        language: "en" or "fr", of the text in words.
+        tab: the tab that is open, one of `links.TABS`.
+        language: the language of the narration, "en" or "fr".
     """
 
-    tab = param.Selector(default="explain", objects=list(TABS))
-    language = param.Selector(default="en", objects=["en", "fr"])
+    tab: param.Selector[str] = param.Selector(default="explain", objects=list(TABS))
+    language: param.Selector[str] = param.Selector(default="en", objects=["en", "fr"])
 
     def __init__(self, service: Service, uploads: Uploads, **params: Any) -> None:
         self.service = service
@@ -58,21 +59,21 @@ class Session(param.Parameterized):
         self.quality = ExplanationQuality(self.explorer)
         self.ranking = Ranking(self.comparison, self.quality)
         self.listener = Listener(self.explorer)
-        self._wanted: View | None = None  # by a link, as soon as its file has been read
-        self._taking = asyncio.Lock()  # what is taken home: one after the other
+        self._pending_view: View | None = None  # of a link whose file has not been read yet
+        self._export_lock = asyncio.Lock()  # one download is prepared at a time
         super().__init__(**params)
         self.narrator = Narrator(self)
-        self.workspace.param.watch(self._grant, "reading")
+        self.workspace.param.watch(self._apply_pending_view, "reading")
 
     @param.depends("tab", watch=True)
-    def _look(self) -> None:
+    def _on_tab(self) -> None:
         self.comparison.active, self.layer_sweep.active = (
             self.tab == "compare",
             self.tab == "layers",
         )
 
     def view(self) -> View:
-        """What a link to here says."""
+        """The view that a link to this page restores."""
         workspace, explorer = self.workspace, self.explorer
         return View(
             tab=self.tab,
@@ -80,19 +81,23 @@ class Session(param.Parameterized):
             model=workspace.model.name if workspace.model else "",
             fingerprint=workspace.model.sha256[:8] if workspace.model else "",
             window=workspace.window,
-            method=explorer.method,
-            target=None if explorer.target < 0 else explorer.target,
-            contrast=None if explorer.contrast in (NOTHING, explorer.target) else explorer.contrast,
-            layer=explorer.layer,
-            seed=explorer.seed,
-            settings=tuple(sorted(explorer.settings.get(explorer.method, {}).items())),
+            question=Question(
+                explorer.method,
+                target=None if explorer.target < 0 else explorer.target,
+                contrast=None
+                if explorer.contrast in (NOTHING, explorer.target)
+                else explorer.contrast,
+                layer=explorer.layer or None,
+                seed=explorer.seed,
+                settings=explorer.settings.get(explorer.method, {}),
+            ),
             methods=tuple(self.comparison.methods),
             language=self.language,
             **self._view_of_tab(),
         )
 
     def _view_of_tab(self) -> dict[str, Any]:
-        """What a link says of Compare or Layers, where it leads there."""
+        """The fields of a view that belong to the Compare or the Layers tab."""
         grid, layer_sweep = self.comparison, self.layer_sweep
         if self.workspace.reading is None:
             return {}
@@ -112,125 +117,130 @@ class Session(param.Parameterized):
         return to_query(self.view())
 
     def restore(self, query: str) -> None:
-        """Go where a link leads, as far as it can be gone; what cannot is said."""
+        """Restore the view of a link as far as possible; the rest becomes a notice."""
         gallery = {item.sha256: item for item in GALLERY}
         known = Known(self.service.models, {*gallery, *(f.sha256 for f in self.workspace.files)})
-        view, said = from_query(query, known)
+        view, messages = from_query(query, known)
         self.param.update(tab=view.tab, language=view.language)
         if view.model:
             self.workspace.choose_model(view.model)
         if view.methods:
             self.comparison.methods = list(view.methods)
         self.comparison.across, self.layer_sweep.method = view.across, view.through
-        self._wanted = view if view.sample else None
-        if not view.sample:  # the question waits for whatever file comes next
-            self.explorer.param.update(_how(self.explorer, view), layer=view.layer)
+        self._pending_view = view if view.sample else None
+        if not view.sample:  # the settings apply to the next file
+            self.explorer.param.update(
+                _question_params(self.explorer, view), layer=view.question.layer or ""
+            )
         if view.sample in gallery:
             item = gallery[view.sample]
             self.workspace.show(Uploads.from_path(item.path), view.model or item.model)
         elif own := self.workspace.find(view.sample):
             self.workspace.show(own, view.model)
-        self._grant()
-        if said:
-            self.workspace.notice = " ".join(said)
+        self._apply_pending_view()
+        if messages:
+            self.workspace.notice = " ".join(messages)
 
-    def _grant(self, *_: Any) -> None:
-        """Ask the link's question once its file has been read."""
-        view, workspace = self._wanted, self.workspace
+    def _apply_pending_view(self, *_: Any) -> None:
+        """Apply the view of a link once its file has been read."""
+        view, workspace = self._pending_view, self.workspace
         if view and workspace.reading is not None and workspace.file.sha256 == view.sample:
-            self._wanted = None
-            _ask(self.explorer, workspace, view)
-            _compare(self.comparison, view)
-            _follow(self.layer_sweep, view)
+            self._pending_view = None
+            _apply_question(self.explorer, workspace, view)
+            _apply_comparison(self.comparison, view)
+            _apply_layer_sweep(self.layer_sweep, view)
 
     def try_model(self, name: str) -> None:
-        """Explain with a model, say the winner of a search; where it is not here, say so."""
+        """Switch to a model, such as the winner of a search; sets a problem if it is missing."""
         if name not in self.service.models:
             self.workspace.problem = (
-                f"There is no model {name} on this server. Start the server again, with "
-                "--models FOLDER if the model is not in a folder it knows."
+                f"There is no model {name} on this server. Restart the server with --models FOLDER "
+                "and give the folder of the model."
             )
             return
         self.workspace.choose_model(name)
         self.tab = "explain"
 
-    def made(self) -> list[tuple[Explain, Explanation]]:
-        """The explanations of the files on the bench, in the order they were made."""
-        on_bench = {file.sha256 for file in self.workspace.files}
-        return [made for made in self.explorer.made.values() if made[0].file.sha256 in on_bench]
+    def history(self) -> list[tuple[Explain, Explanation]]:
+        """The explanations of the visitor's files, in the order they were computed."""
+        current = {file.sha256 for file in self.workspace.files}
+        return [
+            entry for entry in self.explorer.history.values() if entry[0].file.sha256 in current
+        ]
 
-    def made_of_file(self) -> list[tuple[Explain, Explanation]]:
-        """Those of the file that is looked at, by the model that looks."""
+    def file_history(self) -> list[tuple[Explain, Explanation]]:
+        """The explanations of the current file by the current model."""
         shown = (self.workspace.file, self.workspace.model)
-        return [made for made in self.made() if (made[0].file, made[0].model) == shown]
+        return [entry for entry in self.history() if (entry[0].file, entry[0].model) == shown]
 
     async def bundle(self) -> bytes:
-        """The command's bundle of the file on the bench, zipped.
+        """The bundle of the current file as a zip file, as `xai-tf explain` writes it.
 
         Raises:
-            InputError: nothing of it has been explained yet.
+            InputError: the file has no explanation yet.
         """
-        asked = tuple(request for request, _ in self.made_of_file())
-        if not asked:
-            raise InputError("Nothing has been explained yet. Explain something first.")
-        async with self._taking:
-            wanted = Bundle(asked, self.quality.judges_of(asked))
-            return await self.workspace.visitor.submit(wanted, "bundle").result()
+        explanations = tuple(request for request, _ in self.file_history())
+        if not explanations:
+            raise InputError("There is no explanation yet. Explain something first.")
+        async with self._export_lock:
+            request = Bundle(explanations, self.quality.requests_for(explanations))
+            return await self.workspace.visitor.submit(request, "bundle").result()
 
     async def report(self) -> bytes:
-        """One HTML page of all that was explained of the files on the bench.
+        """An HTML report of all explanations of the visitor's files.
 
-        What cannot be read any more is left out, and said on the page.
+        Files that cannot be read any more are omitted, which the report mentions.
 
         Raises:
-            InputError: nothing has been explained yet, or nothing of it can be read any more.
+            InputError: there is no explanation yet, or none of the files can be read any more.
         """
         groups: dict[tuple[ModelEntry, Upload], list[tuple[Explain, Explanation]]] = {}
-        for request, explanation in self.made():
+        for request, explanation in self.history():
             groups.setdefault((request.model, request.file), []).append((request, explanation))
         if not groups:
-            raise InputError("Nothing has been explained yet. Explain something first.")
+            raise InputError("There is no explanation yet. Explain something first.")
         items, missing = [], []
-        async with self._taking:
-            for (model, file), made in groups.items():
+        async with self._export_lock:
+            for (model, file), explained in groups.items():
                 try:
-                    items.append(await self._report_item(model, file, made))
+                    items.append(await self._report_item(model, file, explained))
                 except XaiTfError as error:
-                    missing.append(f"{file.name} with {model.name} is left out: {error}")
+                    missing.append(f"{file.name} with {model.name} was omitted: {error}")
             if not items:
                 raise InputError(" ".join(missing))
             page = await asyncio.to_thread(
                 session_report,
                 items,
-                "xai-tf: report of a session",
+                "xai-tf session report",
                 " ".join(missing),
                 language=self.language,
             )
         return page.encode()
 
     async def _report_item(
-        self, model: ModelEntry, file: Upload, made: list[tuple[Explain, Explanation]]
+        self, model: ModelEntry, file: Upload, explained: list[tuple[Explain, Explanation]]
     ) -> ReportItem:
-        visitor, explanations, audits = self.workspace.visitor, [found for _, found in made], []
-        for request, explanation in made:
+        visitor, audits = self.workspace.visitor, []
+        explanations = [explanation for _, explanation in explained]
+        for request, explanation in explained:
             part = Part(model, file, request.window)
             try:
                 regions = await visitor.submit(part, "report regions").result()
-            except XaiTfError:  # the page does without, and so does the report: by its frame alone
+            except XaiTfError:  # as on the page, only the frame of the picture is audited then
                 regions = None
             audits.append(describe_audit(audit(explanation, regions)))
         scores = describe_scores(
-            explanations, [self.quality.scores_of(request) for request, _ in made]
+            explanations, [self.quality.scores_for(request) for request, _ in explained]
         )
         described = await visitor.submit(Describe(model), "report model").result()
         reading = await visitor.submit(Predict(model, file), "report file").result()
         card = card_beside(model.path, model.sha256)
-        said = tell(facts(reading, explanations, medical=is_medical(model)), self.language)
+        text = narrate(facts(reading, explanations, medical=is_medical(model)), self.language)
         return ReportItem(
             reading,
             tuple(explanations),
             described.description,
-            said,
+            text,
             card,
             scores=tuple(map(tuple, scores)),
             audits=tuple(audits),
@@ -242,37 +252,42 @@ class Session(param.Parameterized):
         self.workspace.close()
 
 
-def _ask(explorer: Explorer, workspace: Workspace, view: View) -> None:
+def _apply_question(explorer: Explorer, workspace: Workspace, view: View) -> None:
     windows, classes = len(workspace.reading.samples), len(workspace.reading.prediction.classes)
     if view.window < windows:
         workspace.window = view.window
-    target = view.target if view.target is not None and view.target < classes else -1
-    contrast = view.contrast if view.contrast is not None and view.contrast < classes else -1
-    known = workspace.facts.feature_layers if workspace.facts else None
-    layer = view.layer if known is None or view.layer in known else ""
-    explorer.param.update(_how(explorer, view), target=target, contrast=contrast, layer=layer)
+    target, contrast = (
+        -1 if label is None or label >= classes else label
+        for label in (view.question.target, view.question.contrast)
+    )
+    layers = workspace.facts.feature_layers if workspace.facts else None
+    layer = view.question.layer or ""
+    layer = layer if layers is None or layer in layers else ""
+    explorer.param.update(
+        _question_params(explorer, view), target=target, contrast=contrast, layer=layer
+    )
 
 
-def _how(explorer: Explorer, view: View) -> dict[str, Any]:
-    """The part of a question that is about no file and no model."""
-    settings = {**explorer.settings, view.method: dict(view.settings)}
-    return {"method": view.method, "seed": view.seed, "settings": settings}
+def _question_params(explorer: Explorer, view: View) -> dict[str, Any]:
+    """The settings of a view that do not depend on the file or the model."""
+    question = view.question
+    settings = {**explorer.settings, question.method: question.given}
+    return {"method": question.method, "seed": question.seed, "settings": settings}
 
 
-def _compare(grid: Comparison, view: View) -> None:
-    """Compare what a link compares, as far as it can be compared here."""
+def _apply_comparison(grid: Comparison, view: View) -> None:
+    """Restore the columns of a comparison as far as they exist here."""
     num_classes = len(grid.workspace.reading.prediction.classes)
-    alike = [model.name for model in grid.comparable()]
+    comparable = [model.name for model in grid.comparable()]
     classes = [label for label in view.classes if label < num_classes]
-    models = [name for name in view.models if name in alike]
+    models = [name for name in view.models if name in comparable]
     grid.param.update(classes=classes or grid.classes, models=models or grid.models)
 
 
-def _follow(layer_sweep: LayerSweep, view: View) -> None:
-    """Follow the models that a link follows, as far as they are here."""
+def _apply_layer_sweep(layer_sweep: LayerSweep, view: View) -> None:
+    """Restore the models of the Layers tab as far as they exist here."""
     names = [model.name for model in layer_sweep.choices()]
     left = view.left if view.left in names else layer_sweep.left
-    right = (
-        view.right if view.right in ("", *names) else layer_sweep.right
-    )  # None: the page's choice
+    # `view.right` is None where the link leaves the choice to the page.
+    right = view.right if view.right in ("", *names) else layer_sweep.right
     layer_sweep.param.update(left=left, right=right)

@@ -1,4 +1,4 @@
-"""Searches as a visitor follows them: which there are, the one looked at, and its figures."""
+"""The searches a visitor can follow, the selected one, and its figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import param
 
 from dashboards.service.requests import DrawSearch
-from dashboards.service.searches import Look, find_searches, look_at, read_whole
+from dashboards.service.searches import FolderStatus, find_searches, folder_status, read_whole
 from tuning.reporting.leaderboard import leader
 from tuning.trials import Search, Trial
 from xai_tf.errors import InputError
@@ -19,25 +19,25 @@ from xai_tf.errors import InputError
 if TYPE_CHECKING:
     from dashboards.service.service import Job, Visitor
 
-REDRAW = 20.0  # seconds between two drawings of a search that runs
+REDRAW = 20.0  # seconds between two drawings of a running search
 
 
 class TuningRuns(param.Parameterized):
-    """The searches below some folders, and the one a visitor looks at.
+    """The searches below some folders, and the one a visitor selected.
 
     Attributes:
-        searches: folders, the search begun last first.
-        folder: of the search looked at.
-        search: what it shows; None until it is read.
-        stamp: of what was read; changes with the files.
-        live: whether a process works on it.
-        changed: when a file of it changed last, in seconds since 1970.
-        chosen: id of the trial looked at; empty for the one that leads.
-        problem: why the search cannot be shown as it stands; empty when it can.
-        wants_figures: whether the figures are looked at.
-        figures: PNG by name, as `draw_search` gives them.
-        drawing: what is going on with the figures, in words; empty when nothing is.
-        open_model: the visitor wants to try the exported model, see `model`.
+        searches: search folders, the most recently started first.
+        folder: the folder of the selected search.
+        search: the selected search; None until it is read.
+        stamp: identifies the state of the files that was read.
+        live: whether a process is working on it.
+        changed: when one of its files was last changed, in seconds since 1970.
+        chosen: id of the selected trial; empty for the leading one.
+        problem: why the search cannot be shown in its present state; empty when it can.
+        wants_figures: whether the visitor wants the figures.
+        figures: PNG by name, as from `draw_search`.
+        drawing: the state of drawing the figures, in words; empty when they are not being drawn.
+        open_model: the visitor wants to use the exported model, see `model`.
     """
 
     searches = param.ClassSelector(class_=tuple, default=())
@@ -55,14 +55,14 @@ class TuningRuns(param.Parameterized):
 
     def __init__(self, visitor: Visitor, folders: Sequence[Path], **params: Any) -> None:
         self.visitor, self.folders = visitor, tuple(folders)
-        self._damaged = ("", "")  # the stamp of files that could not be read, and why
+        self._damaged = ("", "")  # the stamp of files that could not be read, and the error
         self._drawn, self._drawn_at = "", 0.0
         self._job: Job | None = None
         super().__init__(**params)
 
     @property
     def trial(self) -> Trial | None:
-        """The trial looked at: the chosen one, or the one that leads, or the first."""
+        """The selected trial: the chosen one, or the leading one, or the first."""
         if self.search is None:
             return None
         first = next(iter(self.search.trials), None)
@@ -74,45 +74,51 @@ class TuningRuns(param.Parameterized):
         return self.search.winner["model"] if self.search and self.search.winner else ""
 
     async def choose(self, folder: Path) -> None:
-        """Look at another search; a folder that holds none of ours changes nothing."""
+        """Select another search; a folder that is not one of `searches` is ignored."""
         if folder in self.searches and folder != self.folder:
-            self._forget(folder)
+            self._reset(folder)
             await self.refresh()
 
-    def look(self) -> None:
-        """Take in what the folders hold, at once: what a page shows first."""
-        self._apply(self._see(self.folder))
+    def read_now(self) -> None:
+        """Read the folders at once, for the first view of a page."""
+        self._apply(self._read(self.folder))
 
     async def refresh(self) -> None:
-        """Take in what changed in the folders. Cheap where nothing did; never raises."""
-        asked = self.folder
-        seen = await asyncio.to_thread(self._see, asked)
-        if self.folder == asked:  # no other one was chosen meanwhile
-            self._apply(seen)
+        """Read what changed in the folders. Cheap where nothing did; never raises."""
+        selected = self.folder
+        values = await asyncio.to_thread(self._read, selected)
+        if self.folder == selected:  # the visitor did not select another one meanwhile
+            self._apply(values)
 
-    def _see(self, asked: Path | None) -> dict[str, Any]:
-        """What is to be known of the folders, by parameter. Runs in a thread."""
+    def _read(self, selected: Path | None) -> dict[str, Any]:
+        """The state of the folders, by parameter. Runs in a thread."""
         searches = find_searches(self.folders)
-        folder = asked or next(iter(searches), None)
-        look, search, problem = self._take(folder)
-        found = {"searches": searches, "folder": folder, "problem": problem}
-        found |= {"live": bool(look and look.live)}
-        found |= {"changed": look.changed} if look else {}
-        return found | ({"search": search, "stamp": look.stamp} if search else {})
+        folder = selected or next(iter(searches), None)
+        look, search, problem = self._read_search(folder)
+        values: dict[str, Any] = {
+            "searches": searches,
+            "folder": folder,
+            "problem": problem,
+            "live": bool(look and look.live),
+        }
+        if look:
+            values["changed"] = look.changed
+            values |= {"search": search, "stamp": look.stamp} if search else {}
+        return values
 
-    def _apply(self, found: dict[str, Any]) -> None:
-        # What param cannot compare, such as paths, it takes for changed.
-        self.param.update(**{n: value for n, value in found.items() if value != getattr(self, n)})
+    def _apply(self, values: dict[str, Any]) -> None:
+        # Param takes values that it cannot compare, such as paths, for changed.
+        self.param.update(**{n: value for n, value in values.items() if value != getattr(self, n)})
         self._draw()
 
-    def _take(self, folder: Path | None) -> tuple[Look | None, Search | None, str]:
-        """Look at a search and read it where it changed. Runs in a thread.
+    def _read_search(self, folder: Path | None) -> tuple[FolderStatus | None, Search | None, str]:
+        """Check whether a search changed, and read it if so. Runs in a thread.
 
-        A file that is being written is damaged now and whole at the next look, so only damage that
-        stays is a problem.
+        A file that is just being written seems damaged, but is complete when it is read again;
+        therefore only lasting damage is a problem.
         """
-        look = look_at(folder) if folder else None
-        if look is None:
+        look = folder_status(folder) if folder else None
+        if folder is None or look is None:
             gone = f"The folder of {folder.name} is gone. Choose another search." if folder else ""
             return None, None, gone
         if look.stamp == self.stamp:
@@ -122,10 +128,10 @@ class TuningRuns(param.Parameterized):
         try:
             return look, read_whole(folder), ""
         except InputError as error:
-            self._damaged = (look.stamp, _told(error, folder))
+            self._damaged = (look.stamp, _error_text(error, folder))
             return look, None, ""
 
-    def _forget(self, folder: Path | None) -> None:
+    def _reset(self, folder: Path | None) -> None:
         self.visitor.cancel("search-figures")
         self._drawn, self._drawn_at, self._job = "", 0.0, None
         self.param.update(
@@ -134,16 +140,16 @@ class TuningRuns(param.Parameterized):
 
     @param.depends("wants_figures", watch=True)
     def _draw(self) -> None:
-        """Have the figures drawn where they are wanted and old; of a live search now and then."""
+        """Request the figures if they are wanted and out of date; for a live search not often."""
         if not self.wants_figures or self.search is None or self._drawn == self.stamp or self._job:
             return
         if self.live and time.monotonic() - self._drawn_at < REDRAW:
             return
         self._drawn, self._drawn_at = self.stamp, time.monotonic()
         self._job = self.visitor.submit(DrawSearch(self.folder, self.stamp), "search-figures")
-        self._job.watch(self._heard)
+        self._job.watch(self._on_job)
 
-    def _heard(self, job: Job) -> None:
+    def _on_job(self, job: Job) -> None:
         if job.request.folder != self.folder:
             return
         if job.state in ("waiting", "running"):
@@ -153,9 +159,9 @@ class TuningRuns(param.Parameterized):
         if job.state == "done":
             self.param.update(figures=job.answer, drawing="")
         elif job.state == "failed":
-            self.drawing = _told(job.error, self.folder)
+            self.drawing = _error_text(job.error, self.folder)
 
 
-def _told(error: Exception, folder: Path) -> str:
-    """An error for a visitor, who need not know where searches lie on this server."""
+def _error_text(error: Exception, folder: Path) -> str:
+    """The text of an error without the path of the searches on this server."""
     return str(error).replace(f"{folder.parent}/", "")

@@ -1,4 +1,4 @@
-"""The bench: a visitor's files, the model they are put to, and what it says of them."""
+"""The workspace: a visitor's files, the model that reads them, and its prediction."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import param
 
 from dashboards.files.uploads import MEGABYTE, Uploads, safe_name
 from dashboards.service.facts import ModelFacts
+from dashboards.service.jobs import OVER
 from dashboards.service.requests import Describe, ModelEntry, Predict, Upload
 from dashboards.service.service import Job, Service, Visitor
 from dashboards.state.progress import describe_progress
@@ -18,23 +19,22 @@ from xai_tf.errors import XaiTfError
 from xai_tf.inputs.sample import Sample
 from xai_tf.tasks import TASKS
 
-LARGE = 5 * MEGABYTE  # bytes that take the event loop too long to check and to write
+LARGE = 5 * MEGABYTE  # larger files are checked and written in a thread
 
 
 class Workspace(param.Parameterized):
-    """What one visitor has before them.
+    """The files of one visitor, and the file and model that are shown.
 
     Attributes:
-        files: those given or taken from the gallery, in the order they came.
-        file: the one that is looked at.
-        model: what predicts it.
-        facts: what loading the model told; None until it is loaded.
-        reading: the file as read, and its prediction; None until it is there.
-        window: the number of the window looked at, in a long recording.
-        working: what is being done right now, in words; empty when nothing is.
-        problem: what went wrong last, for the visitor; stays until closed, or until what it is
-            about is looked at no more.
-        notice: what the visitor should know; stays until closed.
+        files: the uploaded files and chosen samples, in the order they came.
+        file: the current file.
+        model: the current model.
+        facts: the facts of the model; None until it is loaded.
+        reading: the file as read, with its prediction; None until it is there.
+        window: the number of the current window of a long recording.
+        working: progress text; empty when nothing runs.
+        problem: the last error; stays until closed, or until its file or model is left.
+        notice: a hint for the visitor; stays until closed.
     """
 
     files = param.List(default=[], item_type=Upload)
@@ -51,68 +51,71 @@ class Workspace(param.Parameterized):
         self.service, self.uploads = service, uploads
         self.visitor: Visitor = service.visitor()
         self._removed: list[Upload] = []
-        self._given: list[tuple[str, bytes]] = []  # and not yet taken in
-        self._taking: asyncio.Task[None] | None = None
+        self._queue: list[tuple[str, bytes]] = []  # uploads that have not been checked yet
+        self._queue_task: asyncio.Task[None] | None = None
         self._described: ModelEntry | None = None
-        self._put_to: dict[str, ModelEntry] = {}  # the model that looked last, by the file's hash
-        self._passing = ""  # the problem that ends with this file and model
+        self._last_model: dict[str, ModelEntry] = {}  # the last model used, by the file's hash
+        self._transient_problem = ""  # a problem that ends with the current file and model
         params.setdefault("model", next(iter(service.models.values()), None))
         super().__init__(**params)
 
     @property
     def sample(self) -> Sample | None:
-        """The window that is looked at, as the model sees it."""
-        return self.reading and self.reading.samples[self.window]
+        """The current window, as the model sees it."""
+        return self.reading.samples[self.window] if self.reading else None
 
     @property
     def medical(self) -> bool:
-        """Whether the model answers about a patient."""
+        """Whether the model's predictions are about a patient."""
         return self.model is not None and is_medical(self.model)
 
     def add(self, name: str, data: bytes) -> None:
-        """Take a file in and look at it; what is wrong with it becomes the `problem`.
+        """Add a file and show it; an error becomes the `problem`.
 
-        A large file is looked at later, and whatever is given meanwhile comes after it.
+        Large files are queued and checked in a thread; files that come meanwhile queue behind.
         """
-        if self._taking is None and len(data) <= LARGE:
-            self._take(lambda: self.uploads.add(name, data))
+        if self._queue_task is None and len(data) <= LARGE:
+            self._show_added(lambda: self.uploads.add(name, data))
             return
-        waiting = sum(len(given) for _, given in self._given)
+        waiting = sum(len(queued) for _, queued in self._queue)
         if waiting + len(data) > self.uploads.limits.unfinished_bytes:
-            self.problem = f"{safe_name(name)} came while others were being kept. Give it again."
+            self.problem = (
+                f"{safe_name(name)} was rejected because other uploads are still being stored. "
+                "Upload it again."
+            )
             return
-        self._given.append((name, data))
-        if self._taking is None:
-            self._taking = asyncio.get_running_loop().create_task(self._take_given())
+        self._queue.append((name, data))
+        if self._queue_task is None:
+            self._queue_task = asyncio.get_running_loop().create_task(self._process_queue())
 
     def show(self, file: Upload, model: str = "") -> None:
-        """Look at a file, with a model of that name or one that can read it."""
+        """Show a file, with the named model or one that can read it."""
         file = self.find(file.sha256) or file
         if file not in self.files:
             self.files = [*self.files, file]
         chosen = self.service.models.get(model) or self._model_for(file)
         if chosen is not None and not model:
-            self.notice = self._on_choice(file, chosen) or self.notice
-        looked_at = {"file": file, "model": chosen}
-        # What param cannot compare, such as records, it takes for changed.
-        self.param.update(**{n: new for n, new in looked_at.items() if new is not getattr(self, n)})
+            self.notice = self._choice_notice(file, chosen) or self.notice
+        shown = {"file": file, "model": chosen}
+        # param treats assigned records as changed, even if they are the same object.
+        self.param.update(**{n: new for n, new in shown.items() if new is not getattr(self, n)})
 
     def choose_model(self, name: str) -> None:
-        """Put the file to another model."""
+        """Switch to another model."""
         if name in self.service.models and self.service.models[name] is not self.model:
             self.model = self.service.models[name]
 
     def step(self, by: int) -> None:
-        """Go to the next or the previous file, round and round."""
+        """Go to the next or the previous file, wrapping around."""
         if self.files and self.file:
             at = [file.sha256 for file in self.files].index(self.file.sha256)
             self.show(self.files[(at + by) % len(self.files)])
 
     def remove(self, file: Upload) -> None:
-        """Take a file off the bench; `undo` brings it back."""
+        """Remove a file; `undo` restores it."""
         if self.find(file.sha256) is None:
             return
-        self.files = [known for known in self.files if known.sha256 != file.sha256]
+        self.files = [other for other in self.files if other.sha256 != file.sha256]
         self._removed.append(file)
         self.uploads.remove(file)
         if self.file and self.file.sha256 == file.sha256:
@@ -122,74 +125,74 @@ class Workspace(param.Parameterized):
                 self.file = None
 
     def undo(self) -> None:
-        """Bring back the file removed last."""
+        """Restore the file that was removed last."""
         if not self._removed:
             return
         file = self._removed.pop()
-        back = self.uploads.restore(file.sha256) or file
-        if back.path.exists():
-            self.show(back)
+        restored = self.uploads.restore(file.sha256) or file
+        if restored.path.exists():
+            self.show(restored)
         else:
-            self.problem = f"{file.name} had to make room for others. Give it again."
-            self.param.trigger("files")  # there may be nothing to undo any more
+            self.problem = f"{file.name} was deleted to make room for others. Upload it again."
+            self.param.trigger("files")  # `can_undo` may have changed
 
     @property
     def can_undo(self) -> bool:
-        """Whether a file was removed."""
+        """Whether a removed file can be restored."""
         return bool(self._removed)
 
     def find(self, sha256: str) -> Upload | None:
-        """The file of this visitor with a fingerprint."""
+        """The visitor's file with this SHA-256, or None."""
         return next((file for file in self.files if file.sha256 == sha256), None)
 
     def close(self) -> None:
-        """End: stop the visitor's work and delete their files."""
-        self._given.clear()
-        if self._taking:
-            self._taking.cancel()
+        """Stop the visitor's jobs and delete their files."""
+        self._queue.clear()
+        if self._queue_task:
+            self._queue_task.cancel()
         self.visitor.close()
         self.uploads.close()
 
-    async def _take_given(self) -> None:
-        """Take in what was given, one file after the other, in a thread."""
+    async def _process_queue(self) -> None:
+        """Check and store the queued uploads in a thread, one after the other."""
         try:
-            while self._given:
-                name, data = self._given[0]
-                self.working = f"Keeping {safe_name(name)}"
-                keep = asyncio.ensure_future(asyncio.to_thread(self.uploads.add, name, data))
-                await asyncio.wait([keep])
+            while self._queue:
+                name, data = self._queue[0]
+                self.working = f"Storing {safe_name(name)}"
+                stored = asyncio.ensure_future(asyncio.to_thread(self.uploads.add, name, data))
+                await asyncio.wait([stored])
                 self.working = ""
-                self._given.pop(0)
-                self._take(keep.result)
+                self._queue.pop(0)
+                self._show_added(stored.result)
         finally:
-            self._taking = None
+            self._queue_task = None
 
-    def _take(self, keep: Callable[[], Upload]) -> None:
+    def _show_added(self, add: Callable[[], Upload]) -> None:
         try:
-            self.show(keep())
+            self.show(add())
         except XaiTfError as error:
             self.problem = str(error)
 
     @param.depends("file", "model", watch=True, on_init=True)
-    def _look(self) -> None:
-        """Forget the answers of another file or model, then ask."""
+    def _on_change(self) -> None:
+        """Clear the results of another file or model, then request new ones."""
         self.visitor.cancel("read")
         other = self.model is not self._described
-        forgotten = {"facts": None} if other else {}
-        if self.problem == self._passing:
-            forgotten["problem"] = ""
-        self._described, self._passing = self.model, ""
-        self.param.update(reading=None, window=0, working="", **forgotten)
+        cleared: dict[str, Any] = {"facts": None} if other else {}
+        if self.problem == self._transient_problem:
+            cleared["problem"] = ""
+        self._described, self._transient_problem = self.model, ""
+        self.param.update(reading=None, window=0, working="", **cleared)
         if self.model is None:
             return
         if self.file is not None:
-            self._put_to[self.file.sha256] = self.model
+            self._last_model[self.file.sha256] = self.model
         if other:
-            self.visitor.submit(Describe(self.model), "describe").watch(self._heard_facts)
+            self.visitor.submit(Describe(self.model), "describe").watch(self._on_facts)
         if self.file is not None:
-            self.visitor.submit(Predict(self.model, self.file), "read").watch(self._heard_reading)
+            self.visitor.submit(Predict(self.model, self.file), "read").watch(self._on_reading)
 
-    def _heard_facts(self, job: Job) -> None:
+    def _on_facts(self, job: Job) -> None:
         if job.request.model is not self.model:
             return
         if job.state == "done":
@@ -197,15 +200,16 @@ class Workspace(param.Parameterized):
         elif job.state == "failed":
             self._fail(job)
         if self.file is None:
-            over = job.state in ("done", "failed", "cancelled")
-            self.working = "" if over else f"Loading {self.model.name}. {describe_progress(job)}"
+            self.working = (
+                "" if job.state in OVER else f"Loading {self.model.name}. {describe_progress(job)}"
+            )
 
-    def _heard_reading(self, job: Job) -> None:
+    def _on_reading(self, job: Job) -> None:
         if (job.request.model, job.request.file) != (self.model, self.file):
             return
         if job.state == "done":
             self.working = ""
-            self.param.update(reading=job.answer, window=_telling_window(job.answer))
+            self.param.update(reading=job.answer, window=_most_confident_window(job.answer))
         elif job.state == "failed":
             self.working = ""
             self._fail(job)
@@ -213,43 +217,43 @@ class Workspace(param.Parameterized):
             self.working = f"Reading {job.request.file.name}. {describe_progress(job)}"
 
     def _fail(self, job: Job) -> None:
-        self.problem = self._passing = str(job.error)
+        self.problem = self._transient_problem = str(job.error)
 
     def _model_for(self, file: Upload) -> ModelEntry | None:
-        """The model chosen, unless it takes sounds and the file is none, or the other way round."""
-        if self.model is None or hears(self.model) == (file.kind == "sound"):
+        """The current model, or another one where only that reads this kind of file."""
+        if self.model is None or takes_sound(self.model) == (file.kind == "sound"):
             return self.model
-        before = self._put_to.get(file.sha256)
-        if before is not None and (file.kind != "sound" or hears(before)):
+        before = self._last_model.get(file.sha256)
+        if before is not None and (file.kind != "sound" or takes_sound(before)):
             return before
-        if file.kind != "sound":  # it may be a picture of a spectrogram
+        if file.kind != "sound":  # it may be the picture of a spectrogram
             return self.model
-        return next((m for m in self.service.models.values() if hears(m)), self.model)
+        return next((m for m in self.service.models.values() if takes_sound(m)), self.model)
 
-    def _on_choice(self, file: Upload, chosen: ModelEntry) -> str:
-        """What to tell of a model that was chosen for a file; "" if it goes without saying."""
+    def _choice_notice(self, file: Upload, chosen: ModelEntry) -> str:
+        """A notice about the model that was chosen for a file, or "" if none is needed."""
         if chosen is not self.model:
-            what = "a sound" if file.kind == "sound" else "no sound"
-            return f"{file.name} is {what}, so {chosen.name} looks at it."
-        if file.kind != "sound" and hears(chosen) and file.sha256 not in self._put_to:
+            kind = "a sound" if file.kind == "sound" else "a picture"
+            return f"{file.name} is {kind}, so the model was switched to {chosen.name}."
+        if file.kind != "sound" and takes_sound(chosen) and file.sha256 not in self._last_model:
             return (
-                f"{chosen.name} looks at pictures of spectrograms; choose another model for photos."
+                f"{chosen.name} expects pictures of spectrograms. Choose another model for photos."
             )
         return ""
 
 
-def hears(model: ModelEntry) -> bool:
-    """Whether a model takes sound."""
+def takes_sound(model: ModelEntry) -> bool:
+    """Whether a model reads sound files."""
     return model.task is not None and ".wav" in TASKS[model.task].suffixes
 
 
 def is_medical(model: ModelEntry) -> bool:
-    """Whether a model answers about a patient."""
+    """Whether a model's predictions are about a patient."""
     return model.task is not None and TASKS[model.task].medical
 
 
-def _telling_window(reading: Reading) -> int:
-    """The window that speaks most for what the whole is called."""
+def _most_confident_window(reading: Reading) -> int:
+    """The window with the highest probability of the class predicted for the whole recording."""
     label = reading.prediction.label
-    chances = [prediction.probabilities[label] for prediction in reading.predictions]
-    return max(range(len(chances)), key=chances.__getitem__)
+    probabilities = [prediction.probabilities[label] for prediction in reading.predictions]
+    return max(range(len(probabilities)), key=probabilities.__getitem__)

@@ -1,1 +1,1 @@
-"""What a visitor sees: each view draws one thing of the state."""
+"""The views of the page: each one draws a part of the state."""

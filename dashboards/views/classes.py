@@ -1,4 +1,4 @@
-"""The classes of a model as the options of a select."""
+"""The classes of a model as options of a select widget."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def class_options(classes: Sequence[str]) -> dict[str, int]:
-    """Index by name, in the model's order; a name that stands there twice is told by its number."""
+    """Class index by name, in the model's order; duplicate names get their index appended."""
     count = Counter(classes)
     return {
         name if count[name] == 1 else f"{name} ({label})": label

@@ -1,4 +1,4 @@
-"""The Compare page: a grid of maps on one scale, and how far the methods agree."""
+"""The Compare tab: a grid of maps on a common scale, and the agreement of the methods."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from xai_tf.agreement.agreement import Agreement, chance_overlap
 from xai_tf.agreement.disagreement import DisagreementMap
 from xai_tf.attribution.methods import METHODS
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import picture_url, stage_of, stage_of_sample
+from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
 
 
 class ControlsView(View):
-    """What is compared, what it costs, and the buttons."""
+    """The choice of methods and columns, the estimated time, and the buttons."""
 
     comparison = param.ClassSelector(class_=Comparison)
 
@@ -39,7 +39,9 @@ class ControlsView(View):
             sizing_mode="stretch_width",
         )
         self._across = pmui.RadioButtonGroup(
-            label="Against", options={"classes": CLASSES, "models": MODELS}, value=state.across
+            label="Columns show",
+            options={"classes": CLASSES, "models": MODELS},
+            value=state.across,
         )
         self._columns = pmui.MultiChoice(
             label="Columns", max_items=MAX_COLUMNS, sizing_mode="stretch_width"
@@ -49,13 +51,13 @@ class ControlsView(View):
         self._stop.on_click(lambda _: state.stop())
         self._methods.param.watch(lambda e: setattr(state, "methods", list(e.new)), "value")
         self._across.param.watch(lambda e: setattr(state, "across", e.new), "value")
-        self._columns.param.watch(self._chosen, "value")
+        self._columns.param.watch(self._on_columns, "value")
         state.param.watch(
             self._fill, ["methods", "across", "classes", "models", "cells", "running", "active"]
         )
         self._fill()
 
-    def _chosen(self, event: Any) -> None:
+    def _on_columns(self, event: Any) -> None:
         state = self.comparison
         setattr(state, state.across, list(event.new))
 
@@ -77,6 +79,7 @@ class ControlsView(View):
         self._stop.visible = state.running > 0
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the controls."""
         return card(
             "What to compare",
             self._methods,
@@ -87,48 +90,48 @@ class ControlsView(View):
 
 
 class GridView(View):
-    """Methods in rows, classes or models in columns; one colour scale for all."""
+    """Methods in rows, classes or models in columns, on one colour scale."""
 
     comparison = param.ClassSelector(class_=Comparison)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._stages: dict[tuple[int, int], AttributionViewer] = {}
+        self._viewers: dict[tuple[int, int], AttributionViewer] = {}
         self._drawn: dict[tuple[int, int], tuple[Any, ...]] = {}
-        self._found: dict[tuple[int, int], Any] = {}
+        self._explanations: dict[tuple[int, int], Any] = {}
         self._ends: dict[int, float] = {}
         self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
-        self._together = pmui.Switch(label="All cells change together", value=True)
+        self._together = pmui.Switch(label="Change all cells together", value=True)
         self._controls = AttributionViewer(group="compare", visible=self._together)
         self._words = words(
             paragraph(
-                "One scale for all, with zero in the middle; its end, 1, is the 99th percentile of "
-                "a row, in the method's own unit, which stands beside the name. So colours compare "
-                "along a row, and shapes everywhere.",
+                "All maps share one scale. Its end, 1, is the 99th percentile of the row in the "
+                "method's own unit; the value is given in each caption. Colours can be compared "
+                "within a row, shapes across the whole grid.",
                 "note",
             )
         )
-        self._together.param.watch(self._part, "value")
+        self._together.param.watch(self._on_together, "value")
         self.comparison.param.watch(self._draw, ["cells", "active"])
         self._draw()
 
-    def _part(self, *_: Any) -> None:
-        """Give each cell switches of its own, or take them away again."""
-        self._stages, self._drawn = {}, {}
+    def _on_together(self, *_: Any) -> None:
+        """Give each cell its own controls, or remove them."""
+        self._viewers, self._drawn = {}, {}
         self._draw()
 
     def _draw(self, *_: Any) -> None:
         state = self.comparison
-        if not state.active:  # it is drawn when it is looked at; nothing old is seen before
+        if not state.active:  # drawn when the tab is opened, so that no stale cell is shown
             self._grid.objects = []
-            self._stages, self._drawn, self._found = {}, {}, {}
+            self._viewers, self._drawn, self._explanations = {}, {}, {}
             return
         places = sorted(state.cells)
         columns = 1 + max((column for _, column in places), default=0)
-        shown = [self._stage(place) for place in places]
-        found = {place: cell.explanation for place, cell in state.cells.items()}
-        if found != self._found:
-            self._found = found
+        shown = [self._viewer(place) for place in places]
+        explanations = {place: cell.explanation for place, cell in state.cells.items()}
+        if explanations != self._explanations:
+            self._explanations = explanations
             self._ends = {row: state.end(row) for row in {row for row, _ in places}}
         titles = state.columns
         for (row, column), cell in sorted(state.cells.items()):
@@ -138,28 +141,33 @@ class GridView(View):
             self._grid.param.update(ncols=columns, objects=shown)
 
     def _draw_cell(self, place: tuple[int, int], cell: Cell, end: float, title: str) -> None:
-        """Progress comes ten times a second: it changes the caption only."""
-        stage, found = self._stages[place], cell.explanation
-        if found is None:
-            sample = self.comparison.workspace.sample
-            shown, drawn = lambda: stage_of_sample(sample), (sample,)
+        """Draw a cell that changed; progress, ten times a second, updates only the caption."""
+        explanation, sample = cell.explanation, self.comparison.workspace.sample
+        content = (sample,) if explanation is None else (explanation, end)
+        changed: dict[str, Any] = {}
+        if self._drawn.get(place) != content:
+            changed = (
+                sample_viewer_data(sample)
+                if explanation is None
+                else _on_shared_scale(viewer_data(explanation, end))
+            )
+        if explanation is None:
             caption = f"{title}. {cell.status}" if cell.status else title
         else:
-            shown, drawn = lambda: _on_shared_scale(stage_of(found, end)), (found, end)
             caption = f"{title} (1 is {end:.2g})"
-        changed = {} if self._drawn.get(place) == drawn else shown()
-        stage.param.update(**changed | {"caption": caption})
-        self._drawn[place] = drawn
+        self._viewers[place].param.update(**changed | {"caption": caption})
+        self._drawn[place] = content
 
-    def _stage(self, place: tuple[int, int]) -> AttributionViewer:
-        if place not in self._stages:
+    def _viewer(self, place: tuple[int, int]) -> AttributionViewer:
+        if place not in self._viewers:
             together = self._together.value
-            self._stages[place] = AttributionViewer(
+            self._viewers[place] = AttributionViewer(
                 group="compare" if together else "", controls=not together, margin=4
             )
-        return self._stages[place]
+        return self._viewers[place]
 
     def layout(self) -> pn.viewable.Viewable:
+        """The explanation of the scale, the common controls and the grid."""
         scroll = pn.Column(self._grid, styles={"overflow-x": "auto"}, sizing_mode="stretch_width")
         return pn.Column(
             self._words, self._together, self._controls, scroll, sizing_mode="stretch_width"
@@ -167,7 +175,7 @@ class GridView(View):
 
 
 class AgreementView(View):
-    """How far the methods agree on a column, in numbers and as maps of consensus and conflict."""
+    """The agreement of the methods on a column: tables, consensus map and conflict map."""
 
     comparison = param.ClassSelector(class_=Comparison)
     column = param.Integer(default=0)
@@ -176,9 +184,9 @@ class AgreementView(View):
         super().__init__(**params)
         self._pick = pmui.Select(label="Agreement on", size="small", sizing_mode="stretch_width")
         self._words = words("")
-        self._stage = AttributionViewer(controls=False, group="consensus", visible=False)
-        self._apart = AttributionViewer(controls=False, group="consensus", visible=False)
-        self._disputes = words("")
+        self._consensus_viewer = AttributionViewer(controls=False, group="consensus", visible=False)
+        self._conflict_viewer = AttributionViewer(controls=False, group="consensus", visible=False)
+        self._disagreements = words("")
         self._drawn: list[Any] = []
         self._pick.param.watch(self._draw, "value")
         self.comparison.param.watch(self._fill, ["cells", "active"])
@@ -186,8 +194,8 @@ class AgreementView(View):
 
     def _fill(self, *_: Any) -> None:
         if not self.comparison.active:
-            self._drawn, self._words.object, self._disputes.object = [], "", ""
-            self._stage.visible = self._apart.visible = False
+            self._drawn, self._words.object, self._disagreements.object = [], "", ""
+            self._consensus_viewer.visible = self._conflict_viewer.visible = False
             return
         names = self.comparison.columns if self.comparison.cells else []
         options = {name: number for number, name in enumerate(names)}
@@ -199,33 +207,35 @@ class AgreementView(View):
     def _draw(self, *_: Any) -> None:
         column = self._pick.value
         maps = [] if column is None else self.comparison.of_column(column)
-        if maps and maps == self._drawn:  # only the progress of others changed
+        if maps and maps == self._drawn:  # only the progress of other cells changed
             return
         self._drawn = maps
-        found = None if column is None else self.comparison.agreement(column)
-        self._stage.visible = self._apart.visible = found is not None
-        if found is None:
-            self._words.object = paragraph("Needs two maps or more.", "note")
-            self._disputes.object = ""
+        agreement = None if column is None else self.comparison.agreement(column)
+        self._consensus_viewer.visible = self._conflict_viewer.visible = agreement is not None
+        if agreement is None:
+            self._words.object = paragraph("At least two maps are needed.", "note")
+            self._disagreements.object = ""
             return
-        self._words.object = _tables(found)
-        self._stage.param.update(**_consensus(self.comparison, column))
-        apart = self.comparison.disagreement_map(column)
-        self._apart.param.update(**_conflicts(self.comparison, apart))
-        self._disputes.object = _said_apart(apart)
+        self._words.object = _tables(agreement)
+        self._consensus_viewer.param.update(**_consensus(self.comparison, column))
+        disagreement = self.comparison.disagreement_map(column)
+        self._conflict_viewer.param.update(**_conflicts(self.comparison, disagreement))
+        self._disagreements.object = _disagreement_text(disagreement)
 
     def layout(self) -> pn.viewable.Viewable:
-        maps = side_by_side(self._stage, self._apart, least=240)
-        return card("Do the methods agree?", self._pick, self._words, maps, self._disputes)
+        """The card of the agreement."""
+        maps = side_by_side(self._consensus_viewer, self._conflict_viewer, least=240)
+        return card("Do the methods agree?", self._pick, self._words, maps, self._disagreements)
 
 
 class ComparePage(View):
-    """All of a comparison."""
+    """The Compare tab."""
 
     comparison = param.ClassSelector(class_=Comparison)
-    extras = param.List(default=[], doc="views that stand below the agreement")
+    extras = param.List(default=[], doc="Views below the agreement.")
 
     def layout(self) -> pn.viewable.Viewable:
+        """The grid, with the controls and the agreement beside it."""
         aside = pn.Column(
             ControlsView(comparison=self.comparison),
             AgreementView(comparison=self.comparison),
@@ -237,7 +247,7 @@ class ComparePage(View):
 
 
 def _on_shared_scale(shown: dict[str, Any]) -> dict[str, Any]:
-    """The same with the numbers of the grid's scale in place of the map's own."""
+    """Viewer parameters with the tick labels of the grid's scale, -1 or 0 to 1."""
     if not shown["scale"]:
         return shown
     first = -1 if float(shown["scale"]["ticks"][0][1]) < 0 else 0
@@ -246,37 +256,37 @@ def _on_shared_scale(shown: dict[str, Any]) -> dict[str, Any]:
     return shown | {"scale": shown["scale"] | {"ticks": ticks}}
 
 
-def _tables(found: Agreement) -> str:
+def _tables(agreement: Agreement) -> str:
     chance = chance_overlap(0.1)
     return (
-        _table("Rank correlation of strength (1: the same order)", found, found.correlations)
+        _table("Rank correlation of strength (1: same order)", agreement, agreement.correlations)
         + _table(
-            f"Overlap of the strongest tenths (1: the same places; {chance:.2f} is chance)",
-            found,
-            found.overlaps,
+            f"Overlap of the strongest 10% (1: same pixels; chance: {chance:.2f})",
+            agreement,
+            agreement.overlaps,
         )
-        + _signs(found)
+        + _signs(agreement)
     )
 
 
-def _signs(found: Agreement) -> str:
-    told = ~np.isnan(np.diag(found.signs))
-    if told.sum() < 2:
+def _signs(agreement: Agreement) -> str:
+    signed = ~np.isnan(np.diag(agreement.signs))
+    if signed.sum() < 2:
         return paragraph(
-            "Signs cannot be compared: fewer than two of the methods tell any.", "note"
+            "Signs cannot be compared: fewer than two of the methods are signed.", "note"
         )
-    names = tuple(name for name, kept in zip(found.names, told, strict=True) if kept)
-    title = "Same sign at the strongest tenths of either (1: always; 0.50 is chance)"
-    return _table(title, replace(found, names=names), found.signs[np.ix_(told, told)])
+    names = tuple(name for name, has_sign in zip(agreement.names, signed, strict=True) if has_sign)
+    title = "Same sign within the strongest 10% of either map (1: always; chance: 0.50)"
+    return _table(title, replace(agreement, names=names), agreement.signs[np.ix_(signed, signed)])
 
 
-def _table(title: str, found: Agreement, values: np.ndarray) -> str:
-    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in found.names)
+def _table(title: str, agreement: Agreement, values: np.ndarray) -> str:
+    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in agreement.names)
     rows = "".join(
         f"<tr><th scope=row>{escape(name)}</th>"
         + "".join(f'<td style="{_shade(value)}">{value:.2f}</td>' for value in line)
         + "</tr>"
-        for name, line in zip(found.names, values, strict=True)
+        for name, line in zip(agreement.names, values, strict=True)
     )
     return f"<h3>{escape(title)}</h3><table><thead><tr><td></td>{head}</tr></thead>{rows}</table>"
 
@@ -287,30 +297,32 @@ def _shade(value: float) -> str:
 
 
 def _consensus(comparison: Comparison, column: int) -> dict[str, Any]:
-    """The parameters of a stage that shows what the methods of a column agree on."""
+    """The parameters of a viewer that shows the consensus of a column."""
     count = len(comparison.of_column(column))
-    text = f"Consensus of {count} methods: the mean rank of each place; brightest where all agree."
+    text = (
+        f"Consensus of {count} methods: mean rank of each pixel, brightest where all methods agree."
+    )
     return _map(comparison, comparison.consensus(column), text)
 
 
-def _conflicts(comparison: Comparison, found: DisagreementMap) -> dict[str, Any]:
-    """The parameters of a stage that shows where the methods of a column conflict."""
-    text = "Conflict: how far the ranks of each place lie apart; brightest also where signs oppose."
-    return _map(comparison, found.level, text)
+def _conflicts(comparison: Comparison, disagreement: DisagreementMap) -> dict[str, Any]:
+    """The parameters of a viewer that shows where the methods of a column disagree."""
+    text = "Conflict: brightest where the ranks of a pixel differ most or the signs are opposite."
+    return _map(comparison, disagreement.level, text)
 
 
-def _said_apart(found: DisagreementMap) -> str:
-    if not found.disagreements:
-        return paragraph("There is no place on which the methods are far apart.", "note")
-    said = [f"{dispute.place}: {dispute.text}." for dispute in found.disagreements]
-    return heading("Where they are furthest apart", 3) + bullets(said)
+def _disagreement_text(disagreement: DisagreementMap) -> str:
+    if not disagreement.disagreements:
+        return paragraph("The methods do not disagree strongly in any region.", "note")
+    texts = [f"{region.place}: {region.text}." for region in disagreement.disagreements]
+    return heading("Where the methods disagree most", 3) + bullets(texts)
 
 
 def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]:
     from matplotlib import colormaps
 
     drawn = np.rint(colormaps[heatmaps.UNSIGNED](level)[..., :3] * 255).astype(np.uint8)
-    return stage_of_sample(comparison.workspace.sample) | {
+    return sample_viewer_data(comparison.workspace.sample) | {
         "heatmap": picture_url(drawn),
         "mode": "map",
         "alt": text,

@@ -1,4 +1,4 @@
-"""Take it with you: picture, arrays, the command's bundle, a report, and a link."""
+"""Downloads: the picture, the arrays, the bundle, and the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xai_tf.errors import XaiTfError
 
 
 class DownloadsView(View):
-    """Downloads, made when they are asked for."""
+    """Buttons for downloads, which are created on demand."""
 
     session = param.ClassSelector(class_=Session)
 
@@ -57,8 +57,8 @@ class DownloadsView(View):
 
     def _enable(self, *_: Any) -> None:
         session, explanation = self.session, self.session.explorer.explanation
-        of_file = bool(session.made_of_file())
-        able = (explanation is not None, of_file, of_file, bool(session.made()))
+        of_file = bool(session.file_history())
+        able = (explanation is not None, of_file, of_file, bool(session.history()))
         for button, enabled in zip(self._buttons, able, strict=True):
             button.disabled = not enabled
         if explanation is not None:
@@ -71,11 +71,11 @@ class DownloadsView(View):
 
     async def _png(self) -> bytes:
         reading, explanation = self.session.workspace.reading, self.session.explorer.explanation
-        return await asyncio.to_thread(exports.png, explanation, mark=reading.mark)
+        return await asyncio.to_thread(exports.png, explanation, mark=reading.ood_caption)
 
     async def _array(self) -> bytes:
-        """All maps of the file, by the model that looks at it."""
-        maps = [explanation for _, explanation in self.session.made_of_file()]
+        """All maps of the current file and model."""
+        maps = [explanation for _, explanation in self.session.file_history()]
         return await asyncio.to_thread(exports.array, maps)
 
     async def _bundle(self) -> bytes:
@@ -85,4 +85,5 @@ class DownloadsView(View):
         return await self.session.report()
 
     def layout(self) -> pn.viewable.Viewable:
-        return card("Take it with you", pn.FlexBox(*self._buttons, gap="8px"), self._words)
+        """The card of the downloads."""
+        return card("Download", pn.FlexBox(*self._buttons, gap="8px"), self._words)

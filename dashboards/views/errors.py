@@ -1,4 +1,4 @@
-"""The Errors page: a model on labelled files, its figures, and what it got wrong."""
+"""The Errors tab: a model on labelled files, its metrics, and its mistakes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import param
 from dashboards.components.progress import Progress
 from dashboards.service.requests import ModelEntry
 from dashboards.state.errors import ErrorStudy
-from dashboards.state.labelled_run import PARTS
-from dashboards.state.progress import duration
+from dashboards.state.labelled_run import SPLITS
+from dashboards.state.progress import about, duration
 from dashboards.views.errors_figures import CurvesView, FiguresView, MatrixView
 from dashboards.views.errors_review import GalleryView, MistakeView
 from dashboards.views.text import paragraph
@@ -21,7 +21,7 @@ from xai_tf.datasets.listing import counted
 
 
 class RunView(pn.viewable.Viewer):
-    """What is tried on what, what it will cost, and how far it is."""
+    """The choice of set and model, the estimated time, and the progress."""
 
     study = param.ClassSelector(class_=ErrorStudy)
 
@@ -31,8 +31,8 @@ class RunView(pn.viewable.Viewer):
         wide = {"size": "small", "sizing_mode": "stretch_width"}
         self._sets = pmui.Select(label="Labelled set", options={"(choose)": ""}, **wide)
         self._folder = pmui.TextInput(label="Or its folder or CSV file", value=study.folder, **wide)
-        self._part = pmui.Select(label="Part", options=PARTS, value=study.part, **wide)
-        names = {_called(name, model): name for name, model in study.models.items()}
+        self._split = pmui.Select(label="Split", options=SPLITS, value=study.split, **wide)
+        names = {_model_title(name, model): name for name, model in study.models.items()}
         chosen = study.model.name if study.model else None
         self._model = pmui.Select(label="Model", options=names, value=chosen, **wide)
         self._run = pmui.Button(
@@ -42,34 +42,34 @@ class RunView(pn.viewable.Viewer):
             label="Stop", icon="stop", color="error", variant="outlined", visible=False
         )
         self._bar = Progress(label="Files predicted", visible=False)
-        self._said = words("")
-        self._sets.param.watch(self._set_chosen, "value")
+        self._text = words("")
+        self._sets.param.watch(self._on_set, "value")
         self._folder.param.watch(lambda event: setattr(study, "folder", event.new.strip()), "value")
-        self._part.param.watch(lambda event: setattr(study, "part", event.new), "value")
-        self._model.param.watch(self._model_chosen, "value")
+        self._split.param.watch(lambda event: setattr(study, "split", event.new), "value")
+        self._model.param.watch(self._on_model, "value")
         self._run.on_click(self._start)
         self._stop.on_click(lambda _: study.stop())
-        study.param.watch(self._offer, "sets")
-        study.param.watch(self._changed, ["model", "folder", "part"])
+        study.param.watch(self._fill_sets, "sets")
+        study.param.watch(self._on_change, ["model", "folder", "split"])
         study.param.watch(
             self._draw,
             ["request", "num_files", "checking", "running", "done", "total", "problem"],
         )
-        self._offer()
+        self._fill_sets()
         self._draw()
 
-    def _offer(self, *_: Any) -> None:
+    def _fill_sets(self, *_: Any) -> None:
         self._sets.options = {"(choose)": ""} | {title: title for title in self.study.sets}
 
-    def _set_chosen(self, event: Any) -> None:
+    def _on_set(self, event: Any) -> None:
         if event.new:
             self._folder.value = event.new
 
-    def _model_chosen(self, event: Any) -> None:
+    def _on_model(self, event: Any) -> None:
         if event.new in self.study.models:
             self.study.model = self.study.models[event.new]
 
-    async def _changed(self, *_: Any) -> None:
+    async def _on_change(self, *_: Any) -> None:
         await self.study.check()
 
     async def _start(self, _: Any) -> None:
@@ -80,21 +80,21 @@ class RunView(pn.viewable.Viewer):
         self._run.disabled = study.request is None or study.running
         self._stop.visible = self._bar.visible = study.running
         self._bar.value = study.done / study.total if study.total else -1.0
-        self._said.object = paragraph(study.problem, "error") + paragraph(_progress(study), "note")
+        self._text.object = paragraph(study.problem, "error") + paragraph(_progress(study), "note")
 
     def __panel__(self) -> pn.viewable.Viewable:
         return card(
-            "What to try",
+            "What to evaluate",
             side_by_side(self._sets, self._folder, least=220),
-            side_by_side(self._model, self._part, least=220),
-            self._said,
+            side_by_side(self._model, self._split, least=220),
+            self._text,
             self._bar,
             pn.FlexBox(self._run, self._stop, gap="8px"),
         )
 
 
 class ErrorsView(pn.viewable.Viewer):
-    """All of a study of errors."""
+    """The Errors tab."""
 
     study = param.ClassSelector(class_=ErrorStudy)
 
@@ -103,9 +103,9 @@ class ErrorsView(pn.viewable.Viewer):
         study = self.study
         self._empty = words(
             paragraph(
-                "Choose a labelled set and a model, and see what it gets wrong: a folder with a "
-                "folder "
-                "of files for each class, or a CSV file with columns path and label.",
+                "Choose a labelled set and a model to see what the model gets wrong. A labelled "
+                "set is a folder with one subfolder of files per class, or a CSV file with the "
+                "columns path and label.",
             )
         )
         self._outcome = pn.Column(
@@ -116,7 +116,7 @@ class ErrorsView(pn.viewable.Viewer):
             visible=False,
         )
         study.param.watch(self._draw, "results")
-        pn.state.onload(study.look)
+        pn.state.onload(study.find_sets)
 
     def _draw(self, *_: Any) -> None:
         self._empty.visible = self.study.results is None
@@ -132,21 +132,22 @@ def _panel(view: type[pn.viewable.Viewer], study: ErrorStudy) -> pn.viewable.Vie
     return view(study=study).__panel__()
 
 
-def _called(name: str, model: ModelEntry) -> str:
-    """How a model is offered: with its name, for models may have one title."""
+def _model_title(name: str, model: ModelEntry) -> str:
+    """The name of a model with its title; several models may share a title."""
     return name if model.title in ("", name) else f"{name}: {model.title}"
 
 
 def _progress(study: ErrorStudy) -> str:
-    """How far it is, or what it will cost."""
+    """The progress of the run, or its estimated time."""
     if study.running:
         left = study.seconds_left
         eta = f", about {duration(left)} left" if left is not None and left >= 1 else ""
         return f"{study.done} of {study.total} files{eta}."
     if study.checking:
-        return "Looking for files, and how fast the model is."
+        return "Finding files and timing the model."
     if study.request is None:
         return ""
-    about = "about " * (study.seconds >= 1)
-    cost = f"{about}{duration(study.seconds)} of computing, and reading them besides"
-    return f"{counted(study.num_files, 'file')}: {cost}."
+    return (
+        f"{counted(study.num_files, 'file')}: {about(study.seconds)} of compute, plus the time to "
+        "read them."
+    )

@@ -1,4 +1,4 @@
-"""Curves of a classifier on labelled files, drawn in the browser; the threshold moves there too."""
+"""Curves of a classifier on labelled files; the threshold moves in the browser."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bokeh.plotting import figure
 from xai_tf.evaluation.curves import Bin, Curve
 from xai_tf.statistics import wilson
 
-BLUE, AMBER, GREY = "#2a7fbf", "#e07b00", "#8c8c8c"  # to be told apart on light and on dark
-MOST_POINTS = 2000  # of a curve; more cannot be seen
+BLUE, AMBER, GREY = "#2a7fbf", "#e07b00", "#8c8c8c"  # distinct on light and dark backgrounds
+MOST_POINTS = 2000  # points per curve; more are not visible
 
-# The last point whose threshold is not above the slider's: what it calls, the slider calls.
+# The last point whose threshold is at least the slider's: both predict the same files.
 MOVE = """
 const {threshold, alarms, found, precision} = curve.data
 let at = 0
@@ -26,7 +26,7 @@ if (threshold.length) point.data = {
 
 
 class CurvePlots:
-    """ROC and precision over recall of a class against the rest, with the threshold's point."""
+    """One-vs-rest ROC and precision-recall curves, with a point at the threshold."""
 
     def __init__(self) -> None:
         columns = ("threshold", "alarms", "found", "precision")
@@ -35,7 +35,7 @@ class CurvePlots:
         self._base = ColumnDataSource({"x": [0, 1], "y": [0, 0]})
         self.roc = self._plot("ROC", "alarms", "found")
         self.roc.line([0, 1], [0, 1], color=GREY, line_dash="dashed")
-        self.roc.xaxis.axis_label = "false alarms (1 - specificity)"
+        self.roc.xaxis.axis_label = "false positive rate (1 - specificity)"
         self.roc.yaxis.axis_label = "sensitivity"
         self.recall = self._plot("Precision and recall", "found", "precision")
         self.recall.line("x", "y", source=self._base, color=GREY, line_dash="dashed")
@@ -43,7 +43,7 @@ class CurvePlots:
         self.recall.yaxis.axis_label = "precision"
 
     def show(self, curve: Curve | None, threshold: float) -> None:
-        """Draw a curve; none where the class or its rest is absent."""
+        """Draw a curve; None, where the class or the rest has no files, clears the plots."""
         if curve is None:
             for source in (self._curve, self._point):
                 source.data = {name: [] for name in source.data}
@@ -54,34 +54,36 @@ class CurvePlots:
         at = int(np.flatnonzero(curve.thresholds >= threshold)[-1])
         self._curve.data = _columns(curve, rows)
         self._point.data = _columns(curve, np.array([at])) | {"threshold": [threshold]}
-        share = float(curve.found[-1] / (curve.found[-1] + curve.alarms[-1]))
+        share = float(
+            curve.true_positives[-1] / (curve.true_positives[-1] + curve.false_positives[-1])
+        )
         self._base.data = {"x": [0, 1], "y": [share, share]}
 
     def follow(self, slider: Any) -> None:
-        """Let the point move with a slider, in the browser, without asking the server."""
+        """Move the point with a slider in the browser, without a round trip."""
         slider.jscallback(args={"curve": self._curve, "point": self._point}, value=MOVE)
 
     def _plot(self, title: str, x: str, y: str) -> figure:
         plot = _plot(title)
         line = plot.line(x, y, source=self._curve, color=BLUE, line_width=2.5)
         plot.scatter(x, y, source=self._point, size=14, color=AMBER, line_color="#222222")
-        told = [
-            ("called from", "@threshold{0.000}"),
+        tooltips = [
+            ("threshold", "@threshold{0.000}"),
             ("sensitivity", "@found{0.0%}"),
-            ("false alarms", "@alarms{0.0%}"),
+            ("false positive rate", "@alarms{0.0%}"),
             ("precision", "@precision{0.0%}"),
         ]
-        plot.add_tools(HoverTool(tooltips=told, renderers=[line]))
+        plot.add_tools(HoverTool(tooltips=tooltips, renderers=[line]))
         return plot
 
 
 class ReliabilityPlot:
-    """How often files of like confidence are right, with intervals, and how many they are."""
+    """The reliability diagram: accuracy by confidence, with intervals and file counts."""
 
     def __init__(self) -> None:
         names = ("confidence", "share", "low", "high", "count")
         self._bins = ColumnDataSource({name: [] for name in names})
-        self.plot = plot = _plot("Does the confidence hold?", end=1.12)  # room for the counts
+        self.plot = plot = _plot("Reliability diagram", end=1.12)  # room for the counts
         plot.line([0, 1], [0, 1], color=GREY, line_dash="dashed")
         plot.segment(
             "confidence",
@@ -105,22 +107,22 @@ class ReliabilityPlot:
             text_font_size="11px",
             text_color=GREY,
         )
-        plot.xaxis.axis_label = "confidence: probability of the class called"
-        plot.yaxis.axis_label = "share that is right"
-        told = [
+        plot.xaxis.axis_label = "confidence (probability of the predicted class)"
+        plot.yaxis.axis_label = "accuracy"
+        tooltips = [
             ("files", "@count"),
             ("confidence", "@confidence{0.0%}"),
-            ("right", "@share{0.0%}"),
-            ("95%", "@low{0.0%} to @high{0.0%}"),
+            ("accuracy", "@share{0.0%}"),
+            ("95% interval", "@low{0.0%} to @high{0.0%}"),
         ]
-        plot.add_tools(HoverTool(tooltips=told, renderers=[line, dots]))
+        plot.add_tools(HoverTool(tooltips=tooltips, renderers=[line, dots]))
 
     def show(self, bins: list[Bin]) -> None:
-        """Draw the bins that `curves.reliability` gives."""
-        ends = [wilson(b.right, b.count) for b in bins]
+        """Draw the bins that `curves.reliability` returns."""
+        ends = [wilson(b.num_correct, b.count) for b in bins]
         self._bins.data = {
             "confidence": [b.confidence for b in bins],
-            "share": [b.right / b.count for b in bins],
+            "share": [b.num_correct / b.count for b in bins],
             "low": [low for low, _ in ends],
             "high": [high for _, high in ends],
             "count": [b.count for b in bins],
@@ -141,7 +143,7 @@ def _plot(title: str, end: float = 1.02) -> figure:
 
 
 def _columns(curve: Curve, rows: np.ndarray) -> dict[str, Any]:
-    # The browser knows no infinity in JSON; 2 is above every probability.
+    # JSON has no infinity; 2 is above every probability.
     thresholds = np.minimum(curve.thresholds[rows], 2.0)
     return {
         "threshold": thresholds.tolist(),

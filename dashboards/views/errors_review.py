@@ -1,4 +1,4 @@
-"""Looking through mistakes: a gallery, the worst first, and the maps of the one chosen."""
+"""The review of mistakes: a gallery, the worst first, and the maps of the selected file."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ import param
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
-from dashboards.state.errors import CALLED, CONTRAST, TRUTH, ErrorStudy
+from dashboards.state.errors import CONTRAST, PREDICTED, TRUTH, ErrorStudy
 from dashboards.state.progress import duration
-from dashboards.views.neighbors import SimilarView
+from dashboards.views.neighbors import NeighborsView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.ood import MARK
+from xai_tf.classifiers.ood import OOD_CAPTION
+from xai_tf.datasets.listing import counted
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import stage_of
+from xai_tf.rendering.viewer import viewer_data
 
 WIDER = ".choices.tiles { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }"
 FILTERS = {"Wrong": WRONG, "Right": RIGHT, "All": ALL}
 
 
 class GalleryView(pn.viewable.Viewer):
-    """Thumbnails of the files shown, a page at a time."""
+    """Thumbnails of the files shown, one page at a time."""
 
     study = param.ClassSelector(class_=ErrorStudy)
 
@@ -39,7 +40,7 @@ class GalleryView(pn.viewable.Viewer):
             label="Show", options=FILTERS, value=study.shown, size="small"
         )
         self._whole = pmui.Button(label="All cells", icon="close", visible=False, **small)
-        self._said = words("")
+        self._text = words("")
         self._files = Choices(label="File", layout="tiles", stylesheets=[WIDER])
         self._back = pmui.Button(
             label="Previous", icon="chevron_left", variant="outlined", size="small"
@@ -48,19 +49,19 @@ class GalleryView(pn.viewable.Viewer):
             label="Next", end_icon="chevron_right", variant="outlined", size="small"
         )
         self._place = words("", sizing_mode=None)
-        self._back.on_click(lambda _: study.turn(-1))
-        self._next.on_click(lambda _: study.turn(1))
+        self._back.on_click(lambda _: study.turn_page(-1))
+        self._next.on_click(lambda _: study.turn_page(1))
         self._whole.on_click(lambda _: study.choose_cell(None))
-        self._filter.param.watch(self._filtered, "value")
-        self._files.param.watch(self._chosen, "value")
+        self._filter.param.watch(self._on_filter, "value")
+        self._files.param.watch(self._on_file, "value")
         study.param.watch(self._draw, ["ranking", "page", "results"])
         study.param.watch(self._fill, "thumbnails")
         study.param.watch(self._mark, "selected")
 
-    def _filtered(self, event: Any) -> None:
+    def _on_filter(self, event: Any) -> None:
         self.study.param.update(shown=event.new, cell=None)
 
-    async def _chosen(self, event: Any) -> None:
+    async def _on_file(self, event: Any) -> None:
         number = int(event.new) if event.new else None
         if number is not None and number != self.study.selected:
             await self.study.select(number)
@@ -71,7 +72,7 @@ class GalleryView(pn.viewable.Viewer):
             return
         self._filter.param.update(value=study.shown, disabled=study.cell is not None)
         self._whole.visible = study.cell is not None
-        self._said.object = paragraph(_shown(study))
+        self._text.object = paragraph(_count_text(study))
         self._place.object = paragraph(
             f"Page {study.page + 1} of {max(1, study.num_pages)}", "note"
         )
@@ -90,23 +91,23 @@ class GalleryView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return card(
-            "Files, the worst mistakes first",
+            "Files, worst mistakes first",
             pn.FlexBox(self._filter, self._whole, gap="8px", align_items="end"),
-            self._said,
+            self._text,
             self._files,
             pn.FlexBox(self._back, self._next, self._place, gap="8px", align_items="center"),
         )
 
 
 class MistakeView(pn.viewable.Viewer):
-    """The file chosen: what speaks for what it is called, and for what it is; what was similar."""
+    """The selected file: maps of its predicted and true class, and similar training samples."""
 
     study = param.ClassSelector(class_=ErrorStudy)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         study = self.study
-        self._said = words("")
+        self._text = words("")
         self._method = pmui.Select(
             label="Method",
             options={m.title: m.name for m in METHODS.values()},
@@ -115,7 +116,7 @@ class MistakeView(pn.viewable.Viewer):
             width=240,
         )
         self._run = pmui.Button(
-            label="Compute the maps", icon="play_arrow", color="primary", visible=False
+            label="Compute maps", icon="play_arrow", color="primary", visible=False
         )
         self._stop = pmui.Button(
             label="Stop",
@@ -125,15 +126,15 @@ class MistakeView(pn.viewable.Viewer):
             size="small",
             visible=False,
         )
-        self._busy = Progress(label="Computing the maps", visible=False)
+        self._busy = Progress(label="Computing maps", visible=False)
         self._open = pmui.Button(
             label="Open in Explain", icon="open_in_new", variant="outlined", size="small"
         )
-        self._stages = {
-            side: AttributionViewer(group="errors", controls=side == CALLED, visible=False)
-            for side in (CALLED, TRUTH, CONTRAST)
+        self._viewers = {
+            side: AttributionViewer(group="errors", controls=side == PREDICTED, visible=False)
+            for side in (PREDICTED, TRUTH, CONTRAST)
         }
-        self._method.param.watch(self._other_method, "value")
+        self._method.param.watch(self._on_method, "value")
         self._run.on_click(self._start)
         self._stop.on_click(lambda _: study.stop_maps())
         self._open.on_click(lambda _: study.open_in_explain())
@@ -143,19 +144,19 @@ class MistakeView(pn.viewable.Viewer):
             ["selected", "file", "maps", "map_problem", "mapping", "threshold", "results"],
         )
         self._card = card(
-            "Why? What it is called, and what it is",
-            self._said,
+            "Why: evidence for the predicted and the true class",
+            self._text,
             pn.FlexBox(
                 self._method, self._run, self._stop, self._open, gap="8px", align_items="center"
             ),
             self._busy,
-            side_by_side(*self._stages.values(), least=240),
-            SimilarView(similar=study.similar),
+            side_by_side(*self._viewers.values(), least=240),
+            NeighborsView(search=study.neighbors),
             visible=False,
         )
         self._draw()
 
-    async def _other_method(self, event: Any) -> None:
+    async def _on_method(self, event: Any) -> None:
         if event.new == self.study.method:
             return
         self.study.method = event.new
@@ -170,93 +171,92 @@ class MistakeView(pn.viewable.Viewer):
         self._card.visible = shown
         if not shown:
             return
-        self._said.object = _told(study)
+        self._text.object = _description(study)
         self._open.disabled = study.file is None
         self._busy.visible = self._stop.visible = study.mapping
         waits = study.file is not None and not study.maps and not study.mapping
         self._run.visible = waits
         if waits and study.map_seconds is not None:
-            self._run.label = f"Compute the maps ({duration(study.map_seconds)})"
-        for side, stage in self._stages.items():
-            stage.visible = side in study.maps
+            self._run.label = f"Compute maps ({duration(study.map_seconds)})"
+        for side, viewer in self._viewers.items():
+            viewer.visible = side in study.maps
         if study.maps:
-            end = heatmaps.limit([study.maps[CALLED], study.maps[TRUTH]])
+            end = heatmaps.limit([study.maps[PREDICTED], study.maps[TRUTH]])
             for side, explanation in study.maps.items():
-                stage = stage_of(explanation, None if side == CONTRAST else end)
-                caption = f"What speaks for {explanation.target_name} ({_role(study, side)})"
-                self._stages[side].param.update(**stage | {"caption": caption})
+                viewer = viewer_data(explanation, None if side == CONTRAST else end)
+                caption = f"Evidence for {explanation.target_name} ({_role(study, side)})"
+                self._viewers[side].param.update(**viewer | {"caption": caption})
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._card
 
 
-def _shown(study: ErrorStudy) -> str:
-    """How many files are shown, and of what."""
-    classes, count = study.results.predictions.classes, len(study.ranking)
-    files = f"{count} file{'s' * (count != 1)}"
+def _count_text(study: ErrorStudy) -> str:
+    """How many files are shown, and which."""
+    classes, files = study.results.predictions.classes, counted(len(study.ranking), "file")
     if study.cell is not None:
         truth, predicted = study.cell
-        return f"{files} of {classes[truth]}, called {classes[predicted]}."
-    if not count:
-        return f"No file is {study.shown}." if study.shown != ALL else "No file."
-    return (
-        files
-        + {
-            WRONG: " called wrongly.",
-            RIGHT: " called rightly, the closest call first.",
-            ALL: ", wrong and right.",
-        }[study.shown]
-    )
+        return f"{files} of class {classes[int(truth)]}, predicted as {classes[int(predicted)]}."
+    if not study.ranking:
+        return f"No file is {study.shown}." if study.shown != ALL else "No files."
+    which = {
+        WRONG: "predicted wrongly",
+        RIGHT: "predicted correctly, smallest margin first",
+        ALL: "in all, wrong and right",
+    }
+    return f"{files} {which[study.shown]}."
 
 
 def _tile(study: ErrorStudy, number: int) -> dict[str, Any]:
     results = study.results
     truth, predicted = _classes(study, number)
-    chance = results.probabilities[number][int(results.predicted(study.threshold)[number])]
-    verdict = f"called {predicted} ({chance:.0%})"
+    probability = results.probabilities[number][int(results.predicted(study.threshold)[number])]
+    verdict = f"predicted as {predicted} ({probability:.0%})"
     drawn = study.thumbnails.get(number)
     return {
         "value": str(number),
         "label": results.predictions.files[number].name,
-        "note": verdict if truth == predicted else f"is {truth}, {verdict}",
+        "note": verdict if truth == predicted else f"true class {truth}, {verdict}",
         "picture": _data_url(drawn) if isinstance(drawn, bytes) else "",
     }
 
 
-def _told(study: ErrorStudy) -> str:
-    """The file chosen, in words."""
+def _description(study: ErrorStudy) -> str:
+    """The selected file, its classes and probabilities as HTML."""
     results, number = study.results, study.selected
     truth, predicted = _classes(study, number)
-    classes, chances = results.predictions.classes, results.probabilities[number]
-    ranked = sorted(range(len(classes)), key=lambda label: -chances[label])[:4]
-    said = heading(results.name(number), 3)
-    said += paragraph(
-        f"It is {truth} and was called {predicted}.", "" if truth == predicted else "warning"
+    classes, probabilities = results.predictions.classes, results.probabilities[number]
+    ranked = sorted(range(len(classes)), key=lambda label: -probabilities[label])[:4]
+    html = heading(results.name(number), 3)
+    html += paragraph(
+        f"True class: {truth}. Predicted class: {predicted}.",
+        "" if truth == predicted else "warning",
     )
-    said += paragraph(", ".join(f"{classes[k]} {chances[k]:.1%}" for k in ranked) + ".", "note")
+    shares = ", ".join(f"{classes[label]} {probabilities[label]:.1%}" for label in ranked)
+    html += paragraph(f"{shares}.", "note")
     if (
         any(results.predictions.out_of_distribution)
         and results.predictions.out_of_distribution[number]
     ):
-        said += paragraph(f"{MARK[0].upper()}{MARK[1:]}.", "warning")
+        html += paragraph(f"{OOD_CAPTION[0].upper()}{OOD_CAPTION[1:]}.", "warning")
     if study.file is not None and study.file.kind == "sound":
-        said += paragraph("Of a long recording, the maps are of the first window.", "note")
-    return said + paragraph(study.map_problem, "error")
+        html += paragraph("For long recordings, the maps show the first window.", "note")
+    return html + paragraph(study.map_problem, "error")
 
 
 def _classes(study: ErrorStudy, number: int) -> tuple[str, str]:
-    """The names of the true class of a file and of the one it is called."""
+    """The names of the true and the predicted class of a file."""
     classes, predicted = study.results.predictions.classes, study.results.predicted(study.threshold)
-    return classes[study.results.labels[number]], classes[predicted[number]]
+    return classes[int(study.results.labels[number])], classes[int(predicted[number])]
 
 
 def _role(study: ErrorStudy, side: str) -> str:
-    """What a map is about, and on which scale it is drawn."""
+    """The role of the class that a map explains, or a note on its scale."""
     if side == CONTRAST:
         return "on its own scale"
     if side == TRUTH:
         return "true class"
-    return "called" if _is_wrong(study) else "next most probable"
+    return "predicted class" if _is_wrong(study) else "next most probable class"
 
 
 def _is_wrong(study: ErrorStudy) -> bool:

@@ -1,4 +1,4 @@
-"""The Explain page: picture and sound, prediction, methods, and what the map says."""
+"""The Explain tab: picture and sound, prediction, methods, and diagnostics of the map."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from dashboards.views.method import MethodView
 from dashboards.views.text import bullets, facts, heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
-from xai_tf.attribution.convergence import Convergence, curve, settling_text
+from xai_tf.attribution.convergence import Convergence, convergence_text, curve
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.methods import METHODS
-from xai_tf.rendering.viewer import stage_of, stage_of_partial, stage_of_sample
+from xai_tf.rendering.viewer import partial_viewer_data, sample_viewer_data, viewer_data
 
-MAX_CLASSES = 12  # that have a bar
+MAX_CLASSES = 12  # classes shown as bars
 
 
 class PictureView(View):
-    """What the model saw, with the map over it, and the sound."""
+    """The model's input with the map over it, and the sound."""
 
     explorer = param.ClassSelector(class_=Explorer)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._stage = AttributionViewer(
+        self._viewer = AttributionViewer(
             controls=True, group="explain", visible=False, margin=(4, 8)
         )
-        self._empty = words(paragraph("Drop a file, record a sound, or take a sample to begin."))
+        self._empty = words(paragraph("To begin, drop a file, record a sound, or choose a sample."))
         for state, names in (
             (self.explorer.workspace, ["reading", "window"]),
             (self.explorer, ["explanation", "partial"]),
@@ -47,30 +47,33 @@ class PictureView(View):
         sample, explorer = self.explorer.workspace.sample, self.explorer
         self._empty.visible = sample is None and self.explorer.workspace.file is None
         if sample is None:
-            self._stage.visible = False
+            self._viewer.visible = False
             return
         if explorer.explanation is not None:
-            layers = stage_of(explorer.explanation)
+            layers = viewer_data(explorer.explanation)
         elif explorer.partial is not None:
-            layers = stage_of_partial(sample, METHODS[explorer.method], explorer.partial)
+            layers = partial_viewer_data(sample, METHODS[explorer.method], explorer.partial)
         else:
-            layers = stage_of_sample(sample)
-        self._stage.param.update(visible=True, **layers)
+            layers = sample_viewer_data(sample)
+        self._viewer.param.update(visible=True, **layers)
 
     def layout(self) -> pn.viewable.Viewable:
-        return pn.Column(self._empty, self._stage, sizing_mode="stretch_width")
+        """The viewer, or a hint while there is no file."""
+        return pn.Column(self._empty, self._viewer, sizing_mode="stretch_width")
 
 
 class PredictionView(View):
-    """What the model says; a class is a button that asks why."""
+    """The prediction; choosing a class explains it."""
 
     explorer = param.ClassSelector(class_=Explorer)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         workspace = self.explorer.workspace
-        self._words = words(pn.bind(self._say, workspace.param.reading, workspace.param.window))
-        self._classes = Choices(label="Explain the class", layout="bars")
+        self._words = words(
+            pn.bind(self._describe, workspace.param.reading, workspace.param.window)
+        )
+        self._classes = Choices(label="Class to explain", layout="bars")
         self._any = pmui.Select(
             label="Any class",
             searchable=True,
@@ -88,25 +91,25 @@ class PredictionView(View):
         self._windows = Choices(label="Window of the recording", layout="tiles", visible=False)
         workspace.param.watch(self._fill, ["reading", "window"])
         self.explorer.param.watch(self._mark, ["target", "contrast"])
-        self._classes.param.watch(self._chosen, "value")
-        self._any.param.watch(self._chosen, "value")
-        self._contrast.param.watch(self._held_against, "value")
-        self._windows.param.watch(self._looked, "value")
+        self._classes.param.watch(self._on_class, "value")
+        self._any.param.watch(self._on_class, "value")
+        self._contrast.param.watch(self._on_contrast, "value")
+        self._windows.param.watch(self._on_window, "value")
         self._fill()
 
-    def _say(self, reading: Any, window: int) -> str:
+    def _describe(self, reading: Any, window: int) -> str:
         if reading is None:
             return ""
         prediction = reading.prediction
-        chance = prediction.probabilities[prediction.label]
-        text = paragraph(f"{prediction.name}, {chance:.1%}", "headline")
+        probability = prediction.probabilities[prediction.label]
+        text = paragraph(f"{prediction.name}, {probability:.1%}", "headline")
         text += paragraph(
-            f"Margin {prediction.margin:.2f}: the first class's logit less the second's. "
-            "0 is undecided.",
+            f"Margin {prediction.margin:.2f}: the logit of the first class minus that of the "
+            "second. 0 is undecided.",
             "note",
         )
         if len(reading.samples) > 1:
-            text += paragraph(f"The mean of {len(reading.samples)} windows.", "note")
+            text += paragraph(f"Mean of {len(reading.samples)} windows.", "note")
         return text + bullets(reading.samples[window].warnings, "warning")
 
     def _fill(self, *_: Any) -> None:
@@ -154,25 +157,26 @@ class PredictionView(View):
         target = self.explorer.target
         return self.explorer.workspace.reading.prediction.label if target < 0 else target
 
-    def _chosen(self, event: Any) -> None:
+    def _on_class(self, event: Any) -> None:
         reading = self.explorer.workspace.reading
         if event.new not in (None, "") and reading is not None:
             label = int(event.new)
             predicted = label == reading.prediction.label
             self.explorer.target = -1 if predicted else label
 
-    def _held_against(self, event: Any) -> None:
+    def _on_contrast(self, event: Any) -> None:
         if event.new is not None:
             self.explorer.contrast = event.new
 
-    def _looked(self, event: Any) -> None:
+    def _on_window(self, event: Any) -> None:
         reading = self.explorer.workspace.reading
         if event.new and reading and int(event.new) < len(reading.samples):
             self.explorer.workspace.window = int(event.new)
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the prediction."""
         return card(
-            "Prediction: choose a class to see what speaks for it",
+            "Prediction: choose a class to explain",
             self._words,
             self._classes,
             self._any,
@@ -181,19 +185,22 @@ class PredictionView(View):
         )
 
 
-class FindingsView(View):
-    """What the method says of itself, what the map doctor finds, and how the map was made."""
+class DiagnosticsView(View):
+    """Warnings of the method, the diagnostics of the map, and how it was computed."""
 
     explorer = param.ClassSelector(class_=Explorer)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._words = words(pn.bind(self._say, self.explorer.param.explanation))
+        self._words = words(pn.bind(self._describe, self.explorer.param.explanation))
 
-    def _say(self, explanation: Any) -> str:
+    def _describe(self, explanation: Any) -> str:
         if explanation is None:
             return paragraph("No map yet.", "note")
-        found = [*explanation.warnings, *(f.text for f in diagnose(explanation.attribution))]
+        diagnoses = [
+            *explanation.warnings,
+            *(diagnosis.text for diagnosis in diagnose(explanation.attribution)),
+        ]
         rows = [
             ("Class", explanation.target_name),
             ("Method", explanation.method.title),
@@ -201,38 +208,40 @@ class FindingsView(View):
             *((name, f"{value:g}") for name, value in explanation.settings.items()),
             *([("Seed", str(explanation.seed))] if explanation.seed is not None else []),
             ("Passes", f"{explanation.cost.forward} forward, {explanation.cost.gradient} gradient"),
-            ("Took", f"{explanation.seconds:.2f} s"),
+            ("Time", f"{explanation.seconds:.2f} s"),
             *(
                 (name.replace("_", " "), f"{value:.3g}")
                 for name, value in explanation.figures.items()
             ),
         ]
-        sound = "" if found else paragraph("The map doctor finds nothing wrong with this map.")
+        healthy = "" if diagnoses else paragraph("The diagnostics found no problem with this map.")
         reading = self.explorer.workspace.reading
-        doubt = [reading.doubt_explained] if reading and reading.doubt else []
+        doubt = [reading.ood_warning_explained] if reading and reading.ood_warning else []
         return (
-            bullets([*doubt, *found], "warning")
-            + sound
-            + _settling(explanation.convergence)
-            + heading("How it was made", 3)
+            bullets([*doubt, *diagnoses], "warning")
+            + healthy
+            + _convergence_text(explanation.convergence)
+            + heading("How it was computed", 3)
             + facts(rows)
         )
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the diagnostics."""
         return card("Can this map be trusted?", self._words)
 
 
 class ExplainPage(View):
-    """All of one explanation."""
+    """The Explain tab."""
 
     explorer = param.ClassSelector(class_=Explorer)
     workspace = param.ClassSelector(class_=Workspace)
-    extras = param.List(default=[], doc="views that stand below the findings")
+    extras = param.List(default=[], doc="Views below the diagnostics.")
 
     def layout(self) -> pn.viewable.Viewable:
+        """The picture and its views on the left, prediction and method on the right."""
         left = pn.Column(
             PictureView(explorer=self.explorer),
-            FindingsView(explorer=self.explorer),
+            DiagnosticsView(explorer=self.explorer),
             *self.extras,
             sizing_mode="stretch_width",
         )
@@ -244,17 +253,26 @@ class ExplainPage(View):
         return side_by_side(left, right)
 
 
-def _settling(found: Convergence | None) -> str:
-    """How a map that is sampled settled, in words and drawn."""
-    if found is None:
+def _convergence_text(convergence: Convergence | None) -> str:
+    """The convergence of a sampled map as a sentence and a curve."""
+    if convergence is None:
         return ""
-    drawn = curve(found.samples, found.stability, found.wanted) if not found.exact else ""
-    return heading("Enough samples?", 3) + paragraph(settling_text(found)) + drawn
+    plot = (
+        ""
+        if convergence.exact
+        else curve(convergence.samples, convergence.stability, convergence.wanted)
+    )
+    return heading("Enough samples?", 3) + paragraph(convergence_text(convergence)) + plot
 
 
 def _window(number: int, reading: Any) -> dict[str, Any]:
     sound, prediction = reading.samples[number].sound, reading.predictions[number]
     label = reading.prediction.label
     span = f"{sound.seconds[0]:.1f} to {sound.seconds[-1]:.1f} s" if sound else str(number + 1)
-    chance = float(prediction.probabilities[label])
-    return {"value": str(number), "label": span, "share": chance, "badge": f"{chance:.0%}"}
+    probability = float(prediction.probabilities[label])
+    return {
+        "value": str(number),
+        "label": span,
+        "share": probability,
+        "badge": f"{probability:.0%}",
+    }

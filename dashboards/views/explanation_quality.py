@@ -1,4 +1,4 @@
-"""How good is this map? Where its evidence lies, and its scores against random maps."""
+"""The quality of a map: evidence by region, and scores compared with random maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
-from dashboards.state.explanation_quality import AGAIN, DEPTHS, ONCE, ExplanationQuality
+from dashboards.state.explanation_quality import BASIC, LEVELS, RERUN, ExplanationQuality
 from dashboards.state.progress import about
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, stop_button, words
@@ -23,20 +23,22 @@ from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
 from xai_tf.regions import PARTITIONS, Audit, RegionShare
 
-LABELS = {ONCE: "Judge this map", AGAIN: "Run the method again"}
+LABELS = {BASIC: "Score this map", RERUN: "Run the method again"}
 ABOUT = {
-    ONCE: "Does the probability follow the map? The picture is changed where the map is strong, "
-    "and where random maps of the same strength are.",
-    AGAIN: "Does the map hold for other random draws, for a picture changed by a hair, and is it "
-    "lost when the network forgets?",
+    BASIC: "Does the probability follow the map? The input is changed where the map is strong, and "
+    "for comparison where random maps of the same strength are.",
+    RERUN: "Does the map stay the same with another random seed and a slightly changed input, and "
+    "does it change when the weights of the network are randomized?",
 }
 
 
 class ExplanationQualityView(View):
-    """The strip under the map: evidence by region, then scores, when they are asked for."""
+    """The card under the map: scores on request, and evidence by region."""
 
     quality = param.ClassSelector(class_=ExplanationQuality)
-    language = param.Selector(default="en", objects=["en", "fr"], allow_refs=True)
+    language: param.Selector[str] = param.Selector(
+        default="en", objects=["en", "fr"], allow_refs=True
+    )
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
@@ -44,47 +46,50 @@ class ExplanationQualityView(View):
         self._regions = words(pn.bind(region_words, quality.param.audit))
         self._scores = words(pn.bind(score_words, quality.param.scores, self.param.language))
         self._buttons = {
-            depth: pmui.Button(
-                label=LABELS[depth], icon="fact_check", variant="outlined", size="small"
+            level: pmui.Button(
+                label=LABELS[level], icon="fact_check", variant="outlined", size="small"
             )
-            for depth in DEPTHS
+            for level in LEVELS
         }
-        for depth, button in self._buttons.items():
-            button.on_click(lambda _, depth=depth: quality.run(depth))
+        for level, button in self._buttons.items():
+            button.on_click(lambda _, level=level: quality.run(level))
         self._stop = stop_button()
         self._stop.on_click(lambda _: quality.stop())
         self._bar = Progress(label="Progress of the scores", visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
-        self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
-        quality.param.watch(self._offer, ["scores", "running"])
-        quality.explorer.param.watch(self._offer, "explanation")
-        quality.explorer.workspace.param.watch(self._offer, "facts")
-        quality.param.watch(self._say, ["status", "problem", "progress"])
-        self._offer()
+        self._problem = Live(
+            variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
+        )
+        quality.param.watch(self._update_buttons, ["scores", "running"])
+        quality.explorer.param.watch(self._update_buttons, "explanation")
+        quality.explorer.workspace.param.watch(self._update_buttons, "facts")
+        quality.param.watch(self._show_status, ["status", "problem", "progress"])
+        self._update_buttons()
 
-    def _offer(self, *_: object) -> None:
-        """Say what each step costs before it runs; what is done is offered no more."""
+    def _update_buttons(self, *_: object) -> None:
+        """Show the cost on each button, and hide the buttons of finished levels."""
         quality = self.quality
-        for depth, button in self._buttons.items():
-            passes, seconds = quality.passes(depth), quality.seconds(depth)
+        for level, button in self._buttons.items():
+            passes, seconds = quality.passes(level), quality.seconds(level)
             cost = f" ({passes} passes, {about(seconds)})" if passes else ""
-            label = LABELS[depth]
-            if depth == AGAIN and quality.explorer.explanation is not None:
+            label = LABELS[level]
+            if level == RERUN and quality.explorer.explanation is not None:
                 label = f"Run {METHODS[quality.explorer.explanation.method.name].title} again"
             button.param.update(
                 label=label + cost,
-                visible=quality.request(depth) is not None and not quality.done(depth),
+                visible=quality.request(level) is not None and not quality.done(level),
                 disabled=bool(quality.running),
             )
         self._stop.visible = self._bar.visible = bool(quality.running)
 
-    def _say(self, *_: object) -> None:
+    def _show_status(self, *_: object) -> None:
         quality = self.quality
         self._bar.value = quality.progress or -1.0
         self._status.paragraphs = [quality.status] if quality.status else []
         self._problem.paragraphs = [quality.problem] if quality.problem else []
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the map's quality."""
         buttons = pn.FlexBox(*self._buttons.values(), self._stop, gap="8px", margin=(4, 8))
         return card(
             "How good is this map?",
@@ -98,17 +103,17 @@ class ExplanationQualityView(View):
 
 
 def score_words(scores: Sequence[Score], language: str) -> str:
-    """Scores as HTML: the verdict, and a row each with the place of random maps drawn."""
+    """Scores as HTML: the verdict, and a row per metric with the range of random maps."""
     if not scores:
-        return paragraph(f"Not judged yet. {ABOUT[ONCE]} {ABOUT[AGAIN]}", "note")
+        return paragraph(f"Not scored yet. {ABOUT[BASIC]} {ABOUT[RERUN]}", "note")
     rows = "".join(_score_row(one, language) for one in scores)
     return (
         f'<div lang="{language}">{paragraph(verdict(scores, language))}</div>'
         + "<table class=scores><thead><tr><th scope=col>Metric<th scope=col>Value"
-        "<th scope=col>Against random maps<th scope=col>Beats</tr></thead>"
+        "<th scope=col>Compared with random maps<th scope=col>Better than</tr></thead>"
         + rows
         + "</table>"
-        + paragraph("Grey: where nine of ten random maps of the same strength lie.", "note")
+        + paragraph("Grey: the range of 90% of random maps of the same strength.", "note")
     )
 
 
@@ -121,12 +126,13 @@ def _score_row(one: Score, language: str) -> str:
     )
     if not np.isfinite(one.value):
         return f'<tr>{title}<td colspan=3 class="look-note">{escape(one.note)}</td></tr>'
-    arrow, side = ("↑", "higher") if metric.direction == "higher" else ("↓", "lower")
-    beats = f"{one.random.win_rate:.0%}" if one.random and metric.has_baseline else ""
-    chance = f" {escape(one.note)}" if one.note else ""
+    arrow, direction = ("↑", "higher") if metric.direction == "higher" else ("↓", "lower")
+    win_rate = f"{one.random.win_rate:.0%}" if one.random and metric.has_baseline else ""
+    note = f" {escape(one.note)}" if one.note else ""
     return (
-        f'<tr>{title}<td>{one.value:.3f} <span title="{side} is better">{arrow}</span>{chance}</td>'
-        f"<td>{_random_baseline(one)}</td><td>{beats}</td></tr>"
+        f"<tr>{title}<td>{one.value:.3f} "
+        f'<span title="{direction} is better">{arrow}</span>{note}</td>'
+        f"<td>{_random_baseline(one)}</td><td>{win_rate}</td></tr>"
     )
 
 
@@ -138,7 +144,7 @@ def _how(one: Score) -> str:
 
 
 def _random_baseline(one: Score) -> str:
-    """Where the value lies among random ones, drawn."""
+    """A drawing of the value beside the range of random maps."""
     random = one.random
     if random is None:
         return ""
@@ -146,7 +152,7 @@ def _random_baseline(one: Score) -> str:
     width = max(ends) - min(ends)
     places = [10 + 80 * (value - min(ends)) / width if width else 50 for value in ends]
     band = max(places[2] - places[1], 1)
-    text = f"{one.value:.2f}; random maps from {random.low:.2f} to {random.high:.2f}"
+    text = f"{one.value:.2f}; random maps: {random.low:.2f} to {random.high:.2f}"
     return (
         f'<svg class=standing role=img aria-label="{text}" viewBox="0 0 100 12">'
         "<rect x=0 y=5 width=100 height=2 class=line />"
@@ -156,7 +162,7 @@ def _random_baseline(one: Score) -> str:
 
 
 def region_words(audit: Audit | None) -> str:
-    """An audit as HTML: alarms first, then a table of each partition."""
+    """An audit as HTML: alarms first, then one table per partition."""
     if audit is None:
         return ""
     tables = "".join(
@@ -177,18 +183,19 @@ def _partition(name: str, rows: Sequence[RegionShare]) -> str:
         f"<table class=regions><caption>{escape(partition.title)}</caption><thead><tr>"
         "<th scope=col>Region<th scope=col>Evidence<th scope=col>Area<th scope=col>Density"
         f"</tr></thead>{body}</table>"
-        f"<details><summary>How well is it found?</summary>{escape(partition.accuracy)}</details>"
+        f"<details><summary>How accurate are these regions?</summary>"
+        f"{escape(partition.accuracy)}</details>"
     )
 
 
 def _region_row(row: RegionShare, expected: bool) -> str:
     alarm = " ⚠ too much" if row.alarm else ""
-    here = " (expected here)" if expected else ""
+    note = " (expected here)" if expected else ""
     share = "no signal" if row.share is None else f"{row.share:.0%}"
     bar = "" if row.share is None else f'<meter value="{row.share:.3f}">{share}</meter> '
     density = "" if row.ratio is None else f"{row.ratio:.1f}"
-    look = ' class="look-error"' if row.alarm else ""
+    style = ' class="look-error"' if row.alarm else ""
     return (
-        f"<tr{look}><th scope=row>{escape(row.region + here + alarm)}</th><td>{bar}{share}</td>"
+        f"<tr{style}><th scope=row>{escape(row.region + note + alarm)}</th><td>{bar}{share}</td>"
         f"<td>{row.area:.0%}</td><td>{density}</td></tr>"
     )

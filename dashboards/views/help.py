@@ -1,4 +1,4 @@
-"""Help: a short tour for the first visit, and the keys."""
+"""Help: a short introduction for the first visit, and the keyboard shortcuts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from dashboards.views.view import View
 from xai_tf.narration.notices import MEDICAL
 
 STEPS = (
-    "Drop a file, record a sound, or take a sample. The model says what it is, and Grad-CAM shows "
-    "where it looked.",
-    "Choose a class to see what speaks for it. Choose another method: quick ones start by "
-    "themselves, slow ones say first what they cost.",
-    "Red speaks for the class, blue against it, white is zero. Unsigned maps run from black to "
-    "yellow. A map of no signal is shown as none.",
-    "Compare puts methods, classes and models side by side and says in numbers how far they agree. "
-    "If they disagree, believe none of them alone.",
-    "A map shows what the network used, which need not be what a person would use, nor the truth.",
+    "Drop a file, record a sound, or choose a sample. The model predicts its class, and Grad-CAM "
+    "shows which part of the input supports that class.",
+    "Choose another class to explain it, or choose another method. Quick methods start "
+    "automatically; slow ones show their cost first.",
+    "Red is evidence for the class, blue is evidence against it, white is zero. Unsigned maps run "
+    "from black (weak) to yellow (strong). A map without signal is marked as such.",
+    "The Compare tab shows methods, classes and models side by side and measures how far they "
+    "agree. If they disagree, do not rely on any one of them.",
+    "A map shows what the network used. That may differ from what a person would use, and it can "
+    "be wrong.",
 )
 KEYS = (
     ("1 to 9", "the first nine methods"),
-    ("O", "map over the picture, or the picture alone"),
+    ("O", "show or hide the map over the picture"),
+    ("M", "next view: original, overlay, map, swipe"),
     ("left, right", "the previous or the next file"),
     ("space", "play or pause, with the sound in focus"),
     ("?", "this help"),
@@ -33,30 +35,31 @@ KEYS = (
 
 
 class HelpView(View):
-    """A drawer that opens by itself on the first visit."""
+    """A dialog that opens automatically on the first visit."""
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         text = (
-            paragraph("Why did the network say that? Five things to know.")
+            paragraph("Why did the network predict that? Five things to know:")
             + bullets(STEPS)
-            + heading("Keys", 3)
+            + heading("Keyboard shortcuts", 3)
             + facts(KEYS)
             + paragraph(MEDICAL, "note")
         )
         self._close = pmui.Button(label="Start", color="primary", variant="contained")
-        self.drawer = pmui.Dialog(
+        self.dialog = pmui.Dialog(
             words(text), self._close, title="How this works", open=False, show_close_button=True
         )
-        self._close.on_click(lambda _: self.hide())
+        self._close.on_click(lambda _: self.close())
 
-    def show(self) -> None:
-        """Open it."""
-        self.drawer.open = True
+    def open(self) -> None:
+        """Open the dialog."""
+        self.dialog.open = True
 
-    def hide(self) -> None:
-        """Close it."""
-        self.drawer.open = False
+    def close(self) -> None:
+        """Close the dialog."""
+        self.dialog.open = False
 
     def layout(self) -> pn.viewable.Viewable:
-        return self.drawer
+        """The dialog."""
+        return self.dialog

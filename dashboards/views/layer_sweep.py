@@ -1,4 +1,4 @@
-"""The Layers page: Grad-CAM through the blocks of one or two backbones."""
+"""The Layers tab: a CAM method through the layers of one or two backbones."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS
-from xai_tf.rendering.viewer import stage_of
+from xai_tf.rendering.viewer import viewer_data
 
 
-class SidebarView(View):
-    """One model: its maps from the first stage to the last."""
+class ModelColumn(View):
+    """One model: its maps from the first resolution to the last."""
 
     layer_sweep = param.ClassSelector(class_=LayerSweep)
-    side = param.Selector(objects=list(SIDES))
+    side: param.Selector[str] = param.Selector(objects=list(SIDES))
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -30,16 +30,16 @@ class SidebarView(View):
             label=f"Model on the {self.side}", size="small", sizing_mode="stretch_width"
         )
         self._words = words("")
-        self._stages: list[AttributionViewer] = []
+        self._viewers: list[AttributionViewer] = []
         self._column = pn.Column(sizing_mode="stretch_width")
-        self._model.param.watch(self._chosen, "value")
+        self._model.param.watch(self._on_choice, "value")
         self.layer_sweep.param.watch(self._draw, ["maps", "status", "left", "right"])
         self._draw()
 
-    def _chosen(self, event: Any) -> None:
+    def _on_choice(self, event: Any) -> None:
         if event.new is None or event.new == getattr(self.layer_sweep, self.side):
             return
-        # A class is one of the left model's.
+        # The target is a class index of the left model.
         other = {"target": -1} if self.side == SIDES[0] else {}
         self.layer_sweep.param.update(**{self.side: event.new}, **other)
 
@@ -52,21 +52,22 @@ class SidebarView(View):
         self._model.param.update(
             options=none | {name: name for name in names}, value=getattr(layer_sweep, self.side)
         )
-        found = layer_sweep.maps.get(self.side, [])
-        said = paragraph(layer_sweep.status.get(self.side, ""), "note")
-        if found:
-            prediction = found[0].prediction
-            chance = prediction.probabilities[prediction.label]
-            said += paragraph(f"{prediction.name}, {chance:.1%}; why {found[0].target_name}?")
-        self._words.object = said
-        while len(self._stages) < len(found):
-            self._stages.append(AttributionViewer(group="layer_sweep", controls=not self._stages))
-        for stage, explanation in zip(self._stages, found, strict=False):
-            stage.param.update(**stage_of(explanation) | {"caption": explanation.layer})
-        if len(self._column) != len(found):
-            self._column[:] = self._stages[: len(found)]
+        maps = layer_sweep.maps.get(self.side, [])
+        html = paragraph(layer_sweep.status.get(self.side, ""), "note")
+        if maps:
+            prediction = maps[0].prediction
+            probability = prediction.probabilities[prediction.label]
+            html += paragraph(f"{prediction.name}, {probability:.1%}; why {maps[0].target_name}?")
+        self._words.object = html
+        while len(self._viewers) < len(maps):
+            self._viewers.append(AttributionViewer(group="layer_sweep", controls=not self._viewers))
+        for viewer, explanation in zip(self._viewers, maps, strict=False):
+            viewer.param.update(**viewer_data(explanation) | {"caption": explanation.layer})
+        if len(self._column) != len(maps):
+            self._column[:] = self._viewers[: len(maps)]
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the model."""
         return card(f"{self.side.title()} model", self._model, self._words, self._column)
 
 
@@ -86,29 +87,30 @@ class LayerSweepPage(View):
         self._target = pmui.Select(
             label="Class explained", searchable=True, size="small", sizing_mode="stretch_width"
         )
-        self._target.param.watch(self._chosen, "value")
+        self._target.param.watch(self._on_choice, "value")
         self.layer_sweep.param.watch(self._fill, ["left", "target", "maps"])
         self._fill()
         self._words = words(
             paragraph(
-                "Each map is that of the last layer of one resolution, from fine to coarse, on a "
-                "scale of its own, for layers have no common unit. Early layers react to edges and "
-                "texture, late ones to what speaks for the class."
+                "Each map shows the last layer of one resolution, from fine to coarse, on its own "
+                "scale, because layers have no common unit. Early layers respond to edges and "
+                "textures, late layers to evidence for the class."
             )
         )
 
     def _fill(self, *_: Any) -> None:
         layer_sweep = self.layer_sweep
-        options = {"(what each predicts)": -1} | class_options(layer_sweep.classes())
+        options = {"(predicted class of each model)": -1} | class_options(layer_sweep.classes())
         self._target.param.update(options=options, value=layer_sweep.target)
 
-    def _chosen(self, event: Any) -> None:
+    def _on_choice(self, event: Any) -> None:
         if event.new is not None:
             self.layer_sweep.target = event.new
 
     def layout(self) -> pn.viewable.Viewable:
+        """The controls, and the models side by side."""
         sides = side_by_side(
-            *(pn.Column(SidebarView(layer_sweep=self.layer_sweep, side=s)) for s in SIDES),
+            *(pn.Column(ModelColumn(layer_sweep=self.layer_sweep, side=s)) for s in SIDES),
             least=300,
         )
         return pn.Column(

@@ -1,4 +1,4 @@
-"""The link that restores the view, in the address bar and at a button."""
+"""The link that restores the view, in the address bar and behind a button."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboards.views.view import View
 
 
 class LinkView(View):
-    """Follows the session."""
+    """Keeps the link up to date with the session."""
 
     session = param.ClassSelector(class_=Session)
 
@@ -33,11 +33,12 @@ class LinkView(View):
 
     @property
     def narrow(self) -> bool:
-        """Whether the window is so narrow that the side covers the page."""
+        """Whether the window is so narrow that the sidebar covers the page."""
         return self._address.narrow
 
     def _follow(self, *_: Any) -> None:
         self._address.query = self.session.link()
 
     def layout(self) -> pn.viewable.Viewable:
+        """The button that copies the link."""
         return self._address

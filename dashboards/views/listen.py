@@ -1,4 +1,4 @@
-"""Listen: parts of a sound, what the model says of each, and the regions that decide."""
+"""Listen: the parts of a sound, the prediction for each, and the strongest regions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import param
 from dashboards.components.live import Live
 from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
-from dashboards.service.listening import BUT, MUTE, ONLY, ORIGINAL, SOLO, Clip
+from dashboards.service.listening import MUTE, ORIGINAL, REMAINDER, SOLO, SUPPORTING, SoundClip
 from dashboards.state.listener import Listener
 from dashboards.views.text import facts, paragraph
 from dashboards.views.theme import card, words
 from dashboards.views.view import View
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.rendering.viewer import NOTE
+from xai_tf.rendering.viewer import REBUILT_NOTE
 from xai_tf.sonification import TimeFrequencyRegion
 
 
 class ListenView(View):
-    """A card for sounds; it is built when the first one is looked at."""
+    """The card for sounds; it is built when the first sound is shown."""
 
     listener = param.ClassSelector(class_=Listener)
 
@@ -39,12 +39,12 @@ class ListenView(View):
         self._show()
 
     def _show(self, *_: Any) -> None:
-        sounds = self.listener.sound is not None
-        if sounds and self._parts is None:
+        has_sound = self.listener.sound is not None
+        if has_sound and self._parts is None:
             self._parts = _Parts(self.listener)
             self._place.append(self._parts.card)
-        self._place.visible = sounds
-        if self._parts and sounds:
+        self._place.visible = has_sound
+        if self._parts and has_sound:
             self._parts.draw()
         elif self._parts:
             self._parts.silence()
@@ -54,11 +54,12 @@ class ListenView(View):
             self._parts.say()
 
     def layout(self) -> pn.viewable.Viewable:
+        """The column that holds the card once there is a sound."""
         return self._place
 
 
 class _Parts:
-    """The panes of the card, once there is one."""
+    """The panes of the card."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -66,7 +67,9 @@ class _Parts:
         self._mixer = Mixer(self._pressed)
         self._player = Player()
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
-        self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
+        self._problem = Live(
+            variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
+        )
         share = pmui.Select.from_param(listener.param.share, size="small", max_width=260)
         self.card = card(
             "Listen to the evidence",
@@ -81,8 +84,8 @@ class _Parts:
 
     def draw(self) -> None:
         listener, explanation = self._listener, self._listener.explorer.explanation
-        clip, heard = listener.clip, _heard(listener)
-        self._intro.object = _introduced(listener)
+        clip, part = listener.clip, _audible_part(listener)
+        self._intro.object = _introduction(listener)
         self._mixer.param.update(
             parts=_buttons(explanation),
             regions=[_row(region) for region in listener.regions],
@@ -91,11 +94,13 @@ class _Parts:
             disabled=explanation is None,
         )
         sound = f"data:audio/wav;base64,{base64.b64encode(clip.wav).decode()}" if clip else ""
-        self._player.param.update(label=heard, sound=sound)
-        self._numbers.object = _measured(clip, heard, explanation) if clip and explanation else ""
+        self._player.param.update(label=part, sound=sound)
+        self._numbers.object = (
+            _measurements(clip, part, explanation) if clip and explanation else ""
+        )
 
     def silence(self) -> None:
-        """Stop what plays: its sound is not looked at any more."""
+        """Stop playing; the sound is not shown any more."""
         self._player.sound = ""
 
     def say(self) -> None:
@@ -107,26 +112,27 @@ class _Parts:
         if number:
             self._listener.toggle(part, number)
         else:
-            self._listener.hear(part)
+            self._listener.play(part)
 
 
-def _introduced(listener: Listener) -> str:
+def _introduction(listener: Listener) -> str:
     sound, reading = listener.sound, listener.explorer.workspace.reading
     text = (
-        "Parts of the sound itself, cut out where the map is strong; what is muted is 60 dB "
-        "quieter."
+        "These are parts of the original sound, cut out where the map is strong. Muted parts are "
+        "60 dB quieter."
     )
     if len(reading.samples) > 1:
         start, end = float(sound.seconds[0]), float(sound.seconds[-1])
-        text += f" Of this recording it is the window from {start:.2f} to {end:.2f} s."
-    return paragraph(text, "note") + paragraph(NOTE if sound.rebuilt else "", "warning")
+        text += f" You hear the window from {start:.2f} to {end:.2f} s of this recording."
+    return paragraph(text, "note") + paragraph(REBUILT_NOTE if sound.rebuilt else "", "warning")
 
 
 def _buttons(explanation: Explanation | None) -> list[dict[str, str]]:
-    only = "Only what matters most"
+    supporting = "Only the strongest evidence"
     if explanation is None or explanation.method.signed:
-        only = f"Only what speaks for {explanation.target_name if explanation else 'the class'}"
-    labels = {ORIGINAL: "The original", ONLY: only, BUT: "Everything but that"}
+        target = explanation.target_name if explanation else "the class"
+        supporting = f"Only the evidence for {target}"
+    labels = {ORIGINAL: "Original", SUPPORTING: supporting, REMAINDER: "Everything else"}
     return [{"value": part, "label": label} for part, label in labels.items()]
 
 
@@ -135,8 +141,8 @@ def _row(region: TimeFrequencyRegion) -> dict[str, str]:
     return {"where": where, "share": share}
 
 
-def _heard(listener: Listener) -> str:
-    """What is heard, in words."""
+def _audible_part(listener: Listener) -> str:
+    """A description of the part that is played."""
     if listener.part in (SOLO, MUTE):
         places = [_row(listener.regions[number - 1])["where"] for number in listener.chosen]
         return f"{'Only' if listener.part == SOLO else 'Without'} {'; '.join(places)}"
@@ -144,21 +150,20 @@ def _heard(listener: Listener) -> str:
     return next((b["label"] for b in buttons if b["value"] == listener.part), "")
 
 
-def _measured(clip: Clip, heard: str, explanation: Explanation) -> str:
-    """The numbers of a clip."""
-    rows = [("You hear", heard), ("Energy kept", f"{clip.energy:.1%}")]
+def _measurements(clip: SoundClip, part: str, explanation: Explanation) -> str:
+    """The measurements of a clip as HTML."""
+    rows = [("You hear", part), ("Remaining energy", f"{clip.energy:.1%}")]
     if clip.score is None:
-        said = "What is left is silence, so there is nothing that the model could say of it."
-        return facts(rows) + paragraph(said)
+        return facts(rows) + paragraph("Only silence is left, so there is no prediction for it.")
     change = clip.score - clip.score_before
     rows += [
-        ("The model says", f"{clip.called}, {clip.chance:.1%}"),
+        ("Prediction", f"{clip.called}, {clip.chance:.1%}"),
         (
             f"Logit for {explanation.target_name}",
-            f"{clip.score:+.2f}; of the original {clip.score_before:+.2f} ({change:+.2f})",
+            f"{clip.score:+.2f}; original {clip.score_before:+.2f} (change {change:+.2f})",
         ),
     ]
     if not clip.regions:
-        rows.append(("Regions", "no place of this map stands out"))
-    said = "The classifier was asked about this very file, not about a picture painted over."
-    return facts(rows) + paragraph(said, "note")
+        rows.append(("Regions", "no region of this map stands out"))
+    note = "The classifier predicted exactly this sound file, not an edited spectrogram."
+    return facts(rows) + paragraph(note, "note")

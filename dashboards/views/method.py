@@ -1,4 +1,4 @@
-"""The method: a list with costs, its settings, its layer, and the button that starts it."""
+"""The choice of the method: a list with costs, the settings, the layer, and the start button."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dashboards.state.progress import duration
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, run_button, stop_button, words
 from dashboards.views.view import View
-from xai_tf.attribution.methods import METHODS, Option
+from xai_tf.attribution.methods import METHODS, Method, Option
 from xai_tf.errors import XaiTfError
-from xai_tf.rendering.viewer import tile_of
+from xai_tf.rendering.viewer import thumbnail_url
 
 
 class MethodView(View):
-    """Choose a method, set it, see its cost, start and stop it."""
+    """The methods and the settings of the chosen one; starts and stops the explanation."""
 
     explorer = param.ClassSelector(class_=Explorer)
 
@@ -39,11 +39,13 @@ class MethodView(View):
             label="Any layer", searchable=True, size="small", sizing_mode="stretch_width"
         )
         self._run, self._stop = run_button("Explain", "play_arrow"), stop_button()
-        self._sampling = pn.Row()  # is filled for the first method that samples
+        self._sampling = pn.Row()  # filled when the first stochastic method is chosen
         self._inputs: dict[tuple[str, str], pn.widgets.Widget] = {}
         self._bar = Progress(label="Progress of the explanation", visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
-        self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
+        self._problem = Live(
+            variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
+        )
         self._run.on_click(lambda _: explorer.run())
         self._stop.on_click(lambda _: explorer.stop())
         self._methods.param.watch(self._chosen, "value")
@@ -56,9 +58,9 @@ class MethodView(View):
         explorer.param.watch(self._show_progress, ["running", "progress"])
         explorer.param.watch(self._show_settings, "settings")
         explorer.param.watch(self._say, ["status", "problem"])
-        explorer.param.watch(self._show_stages, "stages")
+        explorer.param.watch(self._show_layer_maps, "layer_maps")
         explorer.param.watch(self._mark_layer, "layer")
-        explorer.param.watch(self._want_stages, "explanation")
+        explorer.param.watch(self._request_layer_maps, "explanation")
         self._costs()
         self._fill_layers()
         self._show_form()
@@ -67,30 +69,24 @@ class MethodView(View):
         self.explorer.method = event.new
 
     def _costs(self, *_: Any) -> None:
-        """Say of each method what it costs, before it runs."""
-        explorer = self.explorer
-        facts, items = explorer.workspace.facts, []
-        for method in METHODS.values():
-            seconds, passes = explorer.seconds(method.name), explorer.passes(method.name)
-            refused = method.needs_layer and facts is not None and not facts.feature_layers
-            done = explorer.known(method.name) is not None
-            note = (
-                "needs a convolutional layer"
-                if refused
-                else ("" if passes is None else f"{passes} pass{'es' * (passes != 1)}")
-            )
-            badge = "done" if done else ("" if seconds is None else _about(seconds))
-            items.append(
-                {
-                    "value": method.name,
-                    "label": method.title,
-                    "note": note,
-                    "badge": badge,
-                    "disabled": refused,
-                }
-            )
-        self._methods.items = items
+        """Show the cost of each method in the list."""
+        self._methods.items = [self._item(method) for method in METHODS.values()]
         self._show_run()
+
+    def _item(self, method: Method) -> dict[str, Any]:
+        """The entry of a method in the list."""
+        explorer, facts = self.explorer, self.explorer.workspace.facts
+        seconds, passes = explorer.seconds(method.name), explorer.passes(method.name)
+        unavailable = method.needs_layer and facts is not None and not facts.feature_layers
+        note = "" if passes is None else f"{passes} pass{'es' * (passes != 1)}"
+        badge = "" if seconds is None else _about(seconds)
+        return {
+            "value": method.name,
+            "label": method.title,
+            "note": "needs a convolutional layer" if unavailable else note,
+            "badge": badge if explorer.cached(method.name) is None else "done",
+            "disabled": unavailable,
+        }
 
     def _show_run(self) -> None:
         explorer = self.explorer
@@ -102,33 +98,36 @@ class MethodView(View):
         self._show_sampling()
 
     def _show_sampling(self) -> None:
-        """What goes on with the samples, and what it costs at most."""
+        """Update the buttons that take more samples, with their maximum cost."""
         explorer = self.explorer
         self._sampling.visible = METHODS[explorer.method].stochastic and not explorer.running
         if not self._sampling.visible:
             return
         if not len(self._sampling):
             more = pmui.Button(icon="add", variant="outlined")
-            settle = pmui.Button(icon="all_inclusive", variant="outlined")
+            until_stable = pmui.Button(icon="all_inclusive", variant="outlined")
             more.on_click(lambda _: explorer.run_more())
-            settle.on_click(lambda _: explorer.run_until_stable())
-            self._sampling.extend([more, settle])
-        more, settle = self._sampling
-        request, count, asked = explorer.request(), explorer.more(), explorer.until_stable()
-        more.visible, settle.visible = count is not None, asked is not None
+            until_stable.on_click(lambda _: explorer.run_until_stable())
+            self._sampling.extend([more, until_stable])
+        more, until_stable = self._sampling
+        request, count, stable = (
+            explorer.request(),
+            explorer.next_samples(),
+            explorer.until_stable(),
+        )
+        more.visible, until_stable.visible = count is not None, stable is not None
         if count is not None:
-            more.label = f"Run more ({self._further(request.of_samples(count))})"
-        if asked is not None:
-            settle.label = f"Until stable (up to {self._further(asked)})"
+            more.label = f"Run more ({self._remaining_cost(request.of_samples(count))})"
+        if stable is not None:
+            until_stable.label = f"Until stable (up to {self._remaining_cost(stable)})"
 
-    def _further(self, request: Explain) -> str:
-        """What taking samples up to those of a request costs."""
+    def _remaining_cost(self, request: Explain) -> str:
+        """The cost of the samples of a request beyond those already taken."""
         shown, facts = self.explorer.explanation, self.explorer.workspace.facts
-        found = shown and shown.convergence
-        taken = shown.settings[SAMPLES] if found and found.kept else 0
-        count = request.samples - taken
-        took = facts.seconds(request) * count / request.samples if facts else None
-        return f"{count} passes" + ("" if took is None else f", about {duration(took)}")
+        resumable = shown and shown.convergence and shown.convergence.kept
+        count = request.samples - (shown.settings[SAMPLES] if resumable else 0)
+        seconds = facts.seconds(request) * count / request.samples if facts else None
+        return f"{count} passes" + ("" if seconds is None else f", about {duration(seconds)}")
 
     def _show_progress(self, *_: Any) -> None:
         explorer = self.explorer
@@ -168,13 +167,13 @@ class MethodView(View):
                     explorer.param.seed,
                     size="small",
                     sizing_mode="stretch_width",
-                    description="The same seed gives the same map.",
+                    description="The same random seed gives the same map.",
                 )
             )
         return form
 
     def _show_settings(self, *_: Any) -> None:
-        """A run until stable says how many samples it took."""
+        """Update the inputs: a run until stable changes the number of samples."""
         for (method, name), widget in self._inputs.items():
             default = METHODS[method].options[name].default
             chosen = self.explorer.settings.get(method, {}).get(name, default)
@@ -199,18 +198,22 @@ class MethodView(View):
         }
         self._layer.value = self.explorer.layer
 
-    def _want_stages(self, *_: Any) -> None:
-        """Ask for the pictures of the layers, once the map itself is on its way."""
+    def _request_layer_maps(self, *_: Any) -> None:
+        """Request the pictures of the layers after the map itself has been sent."""
         if self.explorer.explanation is not None:
-            pn.state.execute(self.explorer.run_stages, schedule=True)
+            pn.state.execute(self.explorer.run_layer_maps, schedule=True)
 
-    def _show_stages(self, *_: Any) -> None:
+    def _show_layer_maps(self, *_: Any) -> None:
         facts = self.explorer.workspace.facts
         if facts is None:
             return
         self._layers.items = [
-            {"value": stage.layer, "label": stage.layer, "picture": tile_of(stage)}
-            for stage in self.explorer.stages
+            {
+                "value": layer_map.layer,
+                "label": layer_map.layer,
+                "picture": thumbnail_url(layer_map),
+            }
+            for layer_map in self.explorer.layer_maps
         ]
         self._mark_layer()
 
@@ -226,6 +229,7 @@ class MethodView(View):
             self.explorer.layer = "" if event.new == facts.feature_layers[-1] else event.new
 
     def layout(self) -> pn.viewable.Viewable:
+        """The cards of the settings and of the list of methods."""
         settings = card(
             "Settings",
             self._summary,
@@ -250,7 +254,7 @@ def _summary(method: str) -> str:
     return paragraph(f"{entry.title}. {entry.summary}") + paragraph(entry.paper, "note")
 
 
-def _widget(name: str, option: Option, value: float | None) -> pn.widgets.Widget:
+def _widget(name: str, option: Option, value: float | None) -> pmui.IntInput | pmui.FloatInput:
     kind = pmui.IntInput if option.whole else pmui.FloatInput
     default = option.default if option.default is not None else 0.0
     return kind(

@@ -1,4 +1,4 @@
-"""In words: the text made from the numbers, and a language model's for those who ask for it."""
+"""In words: the text from templates, and on request a text by a language model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dashboards.views.theme import card, words
 
 
 class NarrationView(pn.viewable.Viewer):
-    """Draws a narrator; the widgets are its parameters."""
+    """The card of the narration; its widgets belong to the parameters of the narrator."""
 
     narrator = param.ClassSelector(class_=Narrator)
 
@@ -28,7 +28,7 @@ class NarrationView(pn.viewable.Viewer):
         )
         self._wanted = pmui.Switch.from_param(narrator.param.wanted)
         self._confirmed = pmui.Checkbox.from_param(
-            narrator.param.confirmed, visible=self._asks_to_confirm
+            narrator.param.confirmed, visible=self._needs_confirmation
         )
         self._model = pmui.Select.from_param(
             narrator.param.model, size="small", min_width=180, visible=self._has_models
@@ -48,42 +48,42 @@ class NarrationView(pn.viewable.Viewer):
             visible=self._speaking,
             on_click=lambda _: narrator.stop(),
         )
-        self._again = pmui.Button(
-            label="Look again",
+        self._retry = pmui.Button(
+            label="Retry",
             icon="refresh",
             variant="outlined",
-            visible=self._may_look,
-            on_click=lambda _: narrator.look(),
+            visible=self._can_retry,
+            on_click=lambda _: narrator.find_models(),
         )
         language, shown = (
             narrator.param.language,
             {"sizing_mode": "stretch_width", "margin": (4, 8)},
         )
         self._status = Live(paragraphs=self._status_lines, language=language, **shown)
-        self._said = Live(paragraphs=self._said_lines, language=language, look="said", **shown)
+        self._voice = Live(paragraphs=self._voice_lines, language=language, variant="said", **shown)
         self._withheld = Live(
-            paragraphs=self._withheld_lines, language=language, look="warning", **shown
+            paragraphs=self._withheld_lines, language=language, variant="warning", **shown
         )
         self._label = words(self._label_lines)
 
     @param.depends("narrator.text", "narrator.language")
     def _paragraphs(self) -> str:
-        *told, last = self.narrator.text or ("",)
-        told_html = "".join(paragraph(text) for text in told)
-        return self._in_language(told_html + paragraph(last, "note"))
+        *paragraphs, disclaimer = self.narrator.text or ("",)
+        html = "".join(paragraph(text) for text in paragraphs)
+        return self._in_language(html + paragraph(disclaimer, "note"))
 
     @param.depends("narrator.sentences", "narrator.language", "narrator.medical")
     def _label_lines(self) -> str:
-        said = (self.narrator.label(), self.narrator.disclaimer())
-        return self._in_language("".join(paragraph(text, "note") for text in said if said[0]))
+        lines = (self.narrator.label(), self.narrator.disclaimer())
+        return self._in_language("".join(paragraph(text, "note") for text in lines if lines[0]))
 
     @param.depends("narrator.status", "narrator.refused", "narrator.language", "narrator.model")
     def _status_lines(self) -> list[str]:
-        said = (self.narrator.message(), self.narrator.left_out_message())
-        return [text for text in said if text and self.narrator.wanted]
+        lines = (self.narrator.message(), self.narrator.left_out_message())
+        return [text for text in lines if text and self.narrator.wanted]
 
     @param.depends("narrator.sentences")
-    def _said_lines(self) -> list[str]:
+    def _voice_lines(self) -> list[str]:
         return list(self.narrator.sentences)
 
     @param.depends("narrator.withheld", "narrator.language")
@@ -91,7 +91,7 @@ class NarrationView(pn.viewable.Viewer):
         return list(filter(None, [self.narrator.withheld_message()]))
 
     @param.depends("narrator.wanted", "narrator.medical")
-    def _asks_to_confirm(self) -> bool:
+    def _needs_confirmation(self) -> bool:
         return self.narrator.wanted and self.narrator.medical
 
     @param.depends("narrator.wanted", "narrator.status")
@@ -113,7 +113,7 @@ class NarrationView(pn.viewable.Viewer):
         return self.narrator.speaking
 
     @param.depends("narrator.wanted", "narrator.status")
-    def _may_look(self) -> bool:
+    def _can_retry(self) -> bool:
         return self.narrator.wanted and self.narrator.status in (
             "not_running",
             "no_model",
@@ -126,7 +126,7 @@ class NarrationView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         buttons = pn.FlexBox(
-            self._model, self._start, self._stop, self._again, gap="8px", align_items="center"
+            self._model, self._start, self._stop, self._retry, gap="8px", align_items="center"
         )
         return card(
             "In words",
@@ -136,7 +136,7 @@ class NarrationView(pn.viewable.Viewer):
             self._confirmed,
             buttons,
             self._status,
-            self._said,
+            self._voice,
             self._withheld,
             self._label,
         )

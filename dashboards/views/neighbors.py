@@ -1,4 +1,4 @@
-"""Training samples beside a mistake: what was learned that looks like it."""
+"""The training samples most similar to a mistake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.progress import Progress
-from dashboards.state.neighbors import NeighborSearch, Shown
+from dashboards.state.neighbors import NeighborSearch, NeighborTile
 from dashboards.state.progress import about
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import stop_button, words
@@ -25,75 +25,74 @@ TILES = """<style>
 </style>"""
 
 
-class SimilarView(pn.viewable.Viewer):
-    """Asks for the training samples most similar to the mistake, and shows them."""
+class NeighborsView(pn.viewable.Viewer):
+    """Starts the search for similar training samples and shows its results."""
 
-    similar = param.ClassSelector(class_=NeighborSearch)
+    search = param.ClassSelector(class_=NeighborSearch)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        similar = self.similar
-        self._seek = pmui.Button(
+        search = self.search
+        self._run = pmui.Button(
             label="Find similar training samples", icon="search", variant="outlined", size="small"
         )
         self._stop = stop_button()
-        self._bar = Progress(label="Training files looked at", visible=False)
-        self._said = words("")
-        self._seek.on_click(self._start)
-        self._stop.on_click(lambda _: similar.stop())
-        similar.param.watch(
-            self._draw, ["training", "found", "seeking", "done", "total", "problem"]
+        self._bar = Progress(label="Training files processed", visible=False)
+        self._text = words("")
+        self._run.on_click(self._start)
+        self._stop.on_click(lambda _: search.stop())
+        search.param.watch(
+            self._draw, ["training", "results", "searching", "done", "total", "problem"]
         )
         self._draw()
 
     async def _start(self, _: Any) -> None:
-        await self.similar.seek()
+        await self.search.search()
 
     def _draw(self, *_: Any) -> None:
-        similar = self.similar
-        known = similar.training is not None
-        self._seek.visible = known and not similar.seeking and not similar.found
-        if known:
-            files = f"{similar.training.count} files: {about(similar.seconds)}, and reading them"
-            self._seek.label = f"Find similar training samples ({files})"
-        self._stop.visible = self._bar.visible = similar.seeking
-        self._bar.value = similar.done / similar.total if similar.total else -1
-        self._said.object = paragraph(similar.problem, "error") + _tiles(similar.found)
+        search, training = self.search, self.search.training
+        self._run.visible = training is not None and not search.searching and not search.results
+        if training is not None:
+            cost = f"{training.count} files: {about(search.seconds)}, plus the time to read them"
+            self._run.label = f"Find similar training samples ({cost})"
+        self._stop.visible = self._bar.visible = search.searching
+        self._bar.value = search.done / search.total if search.total else -1
+        self._text.object = paragraph(search.problem, "error") + _tiles(search.results)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            pn.FlexBox(self._seek, self._stop, gap="8px"),
+            pn.FlexBox(self._run, self._stop, gap="8px"),
             self._bar,
-            self._said,
+            self._text,
             sizing_mode="stretch_width",
         )
 
 
-def _tiles(found: list[Shown]) -> str:
-    """The samples as small pictures, the nearest first, with what they are."""
-    if not found:
+def _tiles(tiles: list[NeighborTile]) -> str:
+    """The samples as captioned pictures, the nearest first."""
+    if not tiles:
         return ""
-    names = Counter(shown.class_name for shown in found)
+    names = Counter(tile.class_name for tile in tiles)
     counts = ", ".join(f"{count} {name}" for name, count in names.most_common())
-    told = paragraph(f"Of the {len(found)} nearest: {counts}.", "note")
-    if any(shown.similar.same_file for shown in found):
-        told += paragraph("This very file is among the training files.", "warning")
-    figures = "".join(map(_tile, found))
+    notes = paragraph(f"Classes of the {len(tiles)} nearest samples: {counts}.", "note")
+    if any(tile.neighbor.same_file for tile in tiles):
+        notes += paragraph("This file itself is among the training files.", "warning")
+    figures = "".join(map(_figure, tiles))
     return (
-        f"{heading('Most similar training samples', 3)}{told}{TILES}"
+        f"{heading('Most similar training samples', 3)}{notes}{TILES}"
         f'<div class="tiles">{figures}</div>'
     )
 
 
-def _tile(shown: Shown) -> str:
-    sample = shown.similar.sample
-    name = f"{shown.class_name}: {sample.path.name}, distance {shown.similar.distance:.2f}"
+def _figure(tile: NeighborTile) -> str:
+    sample = tile.neighbor.sample
+    name = f"{tile.class_name}: {sample.path.name}, distance {tile.neighbor.distance:.2f}"
     picture = (
-        paragraph(shown.picture, "note")
-        if isinstance(shown.picture, str)
+        paragraph(tile.picture, "note")
+        if isinstance(tile.picture, str)
         else (
-            f'<img alt="A training sample of {escape(shown.class_name)}" '
-            f'src="data:image/jpeg;base64,{base64.b64encode(shown.picture).decode()}">'
+            f'<img alt="A training sample of class {escape(tile.class_name)}" '
+            f'src="data:image/jpeg;base64,{base64.b64encode(tile.picture).decode()}">'
         )
     )
     return f"<figure>{picture}<figcaption>{escape(name)}</figcaption></figure>"

@@ -1,8 +1,9 @@
-"""Which method is best here? The maps of a column, judged by the same metrics."""
+"""Which method is best here: the maps of a column, scored by the same metrics."""
 
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import numpy as np
 import panel as pn
@@ -19,32 +20,36 @@ from xai_tf.metrics.score import Score
 
 
 class RankingView(View):
-    """Scores of methods side by side, the best of each metric marked; asked for, never unasked."""
+    """Scores of methods side by side, computed on request; the best of each metric is bold."""
 
     ranking = param.ClassSelector(class_=Ranking)
-    language = param.Selector(default="en", objects=["en", "fr"], allow_refs=True)
+    language: param.Selector[str] = param.Selector(
+        default="en", objects=["en", "fr"], allow_refs=True
+    )
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
         ranking = self.ranking
         self._pick = pmui.Select(label="Scores for", size="small", sizing_mode="stretch_width")
-        self._run, self._stop = run_button("Judge these maps", "leaderboard"), stop_button()
+        self._run, self._stop = run_button("Score these maps", "leaderboard"), stop_button()
         self._words = words(pn.bind(ranking_words, ranking.param.table, self.param.language))
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
-        self._problem = Live(look="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8))
+        self._problem = Live(
+            variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
+        )
         self._run.on_click(lambda _: ranking.run())
         self._stop.on_click(lambda _: ranking.stop())
-        self._pick.param.watch(self._picked, "value")
-        ranking.param.watch(self._offer, ["column", "table", "running", "status", "problem"])
-        ranking.comparison.param.watch(self._offer, ["cells", "active"])
-        self._offer()
+        self._pick.param.watch(self._on_column, "value")
+        ranking.param.watch(self._update, ["column", "table", "running", "status", "problem"])
+        ranking.comparison.param.watch(self._update, ["cells", "active"])
+        self._update()
 
-    def _picked(self, event: object) -> None:
+    def _on_column(self, event: Any) -> None:
         if event.new is not None:
             self.ranking.column = event.new
 
-    def _offer(self, *_: object) -> None:
-        """Say what it costs before it runs."""
+    def _update(self, *_: object) -> None:
+        """Show the columns, the cost and the state."""
         ranking, grid = self.ranking, self.ranking.comparison
         if not grid.active:
             return
@@ -55,9 +60,9 @@ class RankingView(View):
             value=column if names else None,
         )
         cost = ranking.cost()
-        told = f" ({cost[0]} passes, {about(cost[1])})" if cost and cost[0] else ""
+        estimate = f" ({cost[0]} passes, {about(cost[1])})" if cost and cost[0] else ""
         self._run.param.update(
-            label=f"Judge these maps{told}",
+            label=f"Score these maps{estimate}",
             disabled=len(ranking.requests()) < 2 or bool(ranking.running) or (cost or (1,))[0] == 0,
         )
         self._stop.visible = ranking.running > 0
@@ -65,6 +70,7 @@ class RankingView(View):
         self._problem.paragraphs = [ranking.problem] if ranking.problem else []
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the ranking."""
         return card(
             "Which method is best here?",
             self._pick,
@@ -76,10 +82,11 @@ class RankingView(View):
 
 
 def ranking_words(table: Table | None, language: str = "en") -> str:
-    """A table of scores as HTML: methods by metrics, the best of each metric in bold."""
+    """A table of scores as HTML: methods by metrics, with the best of each metric in bold."""
     if table is None:
         return paragraph(
-            "Needs two maps that are judged. Each is held against random maps of its own strength.",
+            "At least two scored maps are needed. Each map is compared with random maps of the "
+            "same strength.",
             "note",
         )
     heads = "".join(
@@ -96,11 +103,12 @@ def ranking_words(table: Table | None, language: str = "en") -> str:
     )
     return (
         '<div style="overflow-x: auto" tabindex=0 role=region aria-label="Scores by method">'
-        f"<table><thead><tr><td></td>{heads}<th scope=col>Mean place</th></tr></thead>{rows}"
+        f"<table><thead><tr><td></td>{heads}<th scope=col>Mean rank</th></tr></thead>{rows}"
         "</table></div>"
         + paragraph(
-            "Bold: the best of the metric. In brackets: the share of random maps it beats. The "
-            "mean place weighs all metrics alike; which of them matters is yours to say.",
+            "Bold: the best value of the metric. In brackets: the share of random maps that the "
+            "map outperforms. The mean rank weights all metrics equally; which of them matter "
+            "depends on your question.",
             "note",
         )
     )
@@ -108,11 +116,11 @@ def ranking_words(table: Table | None, language: str = "en") -> str:
 
 def _cell(one: Score, place: int) -> str:
     if not place:
-        value = f"{one.value:.2f}, no place" if np.isfinite(one.value) else "no value"
+        value = f"{one.value:.2f}, not ranked" if np.isfinite(one.value) else "no value"
         return f'<td title="{escape(one.note)}">{value}</td>'
-    beats = f" ({one.random.win_rate:.0%})" if one.random and one.metric.has_baseline else ""
+    win_rate = f" ({one.random.win_rate:.0%})" if one.random and one.metric.has_baseline else ""
     value = f"<b>{one.value:.2f}</b>" if place == 1 else f"{one.value:.2f}"
-    return f"<td>{value}{beats}</td>"
+    return f"<td>{value}{win_rate}</td>"
 
 
 def _mean(places: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""The side of the page: what is on the bench, how more gets there, and which model looks at it."""
+"""The sidebar: the model, the input of files, and the visitor's files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from dashboards.state.workspace import Workspace
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, folding_card, words
 from dashboards.views.view import View
+from xai_tf.classifiers.reading import Reading
 
 
 class InputView(View):
-    """Drop files, record, or take a sample."""
+    """The input: drop files, record a sound, or choose a sample."""
 
     workspace = param.ClassSelector(class_=Workspace)
 
@@ -32,19 +33,19 @@ class InputView(View):
         self._recorder = Recorder(self.workspace.add)
         self._gallery = Choices(label="Samples", layout="tiles", items=[_tile(i) for i in GALLERY])
         for field in (self._drop, self._recorder):
-            field.param.watch(self._turned_away, "problem")
-        self._gallery.param.watch(self._taken, "value")
+            field.param.watch(self._on_rejected, "problem")
+        self._gallery.param.watch(self._on_sample, "value")
         self.workspace.param.watch(self._mark, "file")
 
-    def _turned_away(self, event: Any) -> None:
+    def _on_rejected(self, event: Any) -> None:
         if event.new:
-            self.workspace.problem = ""  # the same words again are said again
+            self.workspace.problem = ""  # so that the same text is announced again
             self.workspace.problem = event.new
 
-    def _taken(self, event: Any) -> None:
+    def _on_sample(self, event: Any) -> None:
         item = next((item for item in GALLERY if item.name == event.new), None)
         shown = self.workspace.file and self.workspace.file.sha256
-        if item is not None and item.sha256 != shown:  # else it came another way, and is marked
+        if item is not None and item.sha256 != shown:  # otherwise it is shown already
             self.workspace.show(Uploads.from_path(item.path), item.model)
 
     def _mark(self, event: Any) -> None:
@@ -52,10 +53,11 @@ class InputView(View):
         self._gallery.value = next((item.name for item in GALLERY if item.sha256 == shown), "")
 
     def layout(self) -> pn.viewable.Viewable:
+        """The upload field, the recorder and the samples."""
         return pn.Column(
             card(
-                "Your file",
-                words(paragraph("Drop a picture, an X-ray, a slice or a sound.")),
+                "Add a file",
+                words(paragraph("Drop a photo, an X-ray, an MRI slice or a sound.")),
                 self._drop,
                 self._recorder,
             ),
@@ -65,7 +67,7 @@ class InputView(View):
 
 
 class FilesView(View):
-    """The files on the bench: choose one, remove it, bring it back."""
+    """The visitor's files: choose, remove and restore them."""
 
     workspace = param.ClassSelector(class_=Workspace)
 
@@ -78,18 +80,22 @@ class FilesView(View):
             label="Undo", icon="undo", variant="text", size="small", visible=False
         )
         self._card = card(
-            "On the workspace", self._files, pn.Row(self._remove, self._undo), visible=False
+            "Your files", self._files, pn.Row(self._remove, self._undo), visible=False
         )
-        self._files.param.watch(self._chosen, "value")
-        self._remove.on_click(lambda _: workspace.file and workspace.remove(workspace.file))
+        self._files.param.watch(self._on_file, "value")
+        self._remove.on_click(self._on_remove)
         self._undo.on_click(lambda _: workspace.undo())
         workspace.param.watch(self._fill, ["files", "file"])
         self._fill()
 
-    def _chosen(self, event: Any) -> None:
-        found = self.workspace.find(event.new)
-        if found is not None:
-            self.workspace.show(found)
+    def _on_file(self, event: Any) -> None:
+        file = self.workspace.find(event.new)
+        if file is not None:
+            self.workspace.show(file)
+
+    def _on_remove(self, _: Any) -> None:
+        if self.workspace.file:
+            self.workspace.remove(self.workspace.file)
 
     def _fill(self, *_: Any) -> None:
         workspace = self.workspace
@@ -103,11 +109,12 @@ class FilesView(View):
         self._card.visible = bool(items) or workspace.can_undo
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the files; hidden without files."""
         return self._card
 
 
 class ModelView(View):
-    """Which model looks, what it is, and whether it is there yet."""
+    """The choice of the model, its test metrics, and its speed once it is loaded."""
 
     workspace = param.ClassSelector(class_=Workspace)
 
@@ -121,49 +128,49 @@ class ModelView(View):
             options={f"{m.name}: {m.title}": m.name for m in workspace.service.models.values()},
             value=workspace.model.name if workspace.model else None,
         )
-        self._words = words(pn.bind(self._say, workspace.param.model, workspace.param.facts))
+        self._words = words(pn.bind(self._describe, workspace.param.model, workspace.param.facts))
         self._model.param.watch(lambda event: workspace.choose_model(event.new), "value")
         workspace.param.watch(self._mark, "model")
 
     def _mark(self, event: Any) -> None:
         self._model.value = event.new.name if event.new else None
 
-    def _say(self, model: Any, facts: Any) -> str:
+    def _describe(self, model: Any, facts: Any) -> str:
         if model is None:
-            return paragraph("There is no model. Start with --models FOLDER.", "error")
-        state = (
-            "Loading"
-            if facts is None
-            else (
-                f"{facts.image_size[0]} x {facts.image_size[1]} pixels; "
-                f"{1000 * facts.forward_seconds:.0f} ms forward, "
-                f"{1000 * facts.gradient_seconds:.0f} ms gradient pass"
+            return paragraph(
+                "There is no model on this server. Restart it with --models FOLDER.", "error"
             )
-        )
+        state = "Loading"
+        if facts is not None:
+            state = (
+                f"{facts.image_size[0]} x {facts.image_size[1]} pixels; "
+                f"forward pass {1000 * facts.forward_seconds:.0f} ms, "
+                f"gradient pass {1000 * facts.gradient_seconds:.0f} ms"
+            )
         device = self.workspace.service.status().device
-        where = f" Computed on: {device}." if device else ""
-        return paragraph(model.summary) + paragraph(f"{state}.{where}", "note")
+        device_text = f" Running on {device}." if device else ""
+        return paragraph(model.summary) + paragraph(f"{state}.{device_text}", "note")
 
     def layout(self) -> pn.viewable.Viewable:
+        """The card of the model."""
         return card("Model", self._model, self._words)
 
 
 class NoticesView(View):
-    """What is going on, what went wrong and what to know: the last two stay until closed.
+    """Progress, errors and notices above the tabs; errors and notices stay until closed.
 
-    That a file may be none for the model is said as long as it is looked at, on every page.
+    A warning that the current file may be out of distribution is shown on every tab.
     """
 
     workspace = param.ClassSelector(class_=Workspace)
 
     def layout(self) -> pn.viewable.Viewable:
-        working = Live(paragraphs=self._said("working"), sizing_mode="stretch_width")
-        doubt = pn.bind(
-            lambda reading: reading.doubt if reading else "", self.workspace.param.reading
-        )
+        """The messages, one below the other."""
+        working = Live(paragraphs=self._lines("working"), sizing_mode="stretch_width")
+        doubt: Any = pn.bind(_doubt, self.workspace.param.reading)
         out_of_distribution = Live(
-            paragraphs=pn.bind(lambda text: [text] if text else [], doubt),
-            look="warning",
+            paragraphs=pn.bind(_as_lines, doubt),
+            variant="warning",
             urgent=True,
             visible=pn.bind(bool, doubt),
             sizing_mode="stretch_width",
@@ -177,21 +184,29 @@ class NoticesView(View):
             sizing_mode="stretch_width",
         )
 
-    def _row(self, name: str, look: str) -> pn.Row:
+    def _row(self, name: str, variant: str) -> pn.Row:
         close = pmui.IconButton(icon="close", description=f"Close this {name}", size="small")
         close.on_click(lambda _: self.workspace.param.update(**{name: ""}))
-        said = Live(
-            paragraphs=self._said(name),
-            look=look,
+        message = Live(
+            paragraphs=self._lines(name),
+            variant=variant,
             urgent=name == "problem",
             sizing_mode="stretch_width",
             margin=(8, 8),
         )
         shown = pn.bind(bool, self.workspace.param[name])
-        return pn.Row(said, close, visible=shown, sizing_mode="stretch_width")
+        return pn.Row(message, close, visible=shown, sizing_mode="stretch_width")
 
-    def _said(self, name: str) -> Any:
-        return pn.bind(lambda text: [text] if text else [], self.workspace.param[name])
+    def _lines(self, name: str) -> Any:
+        return pn.bind(_as_lines, self.workspace.param[name])
+
+
+def _doubt(reading: Reading | None) -> str:
+    return reading.ood_warning if reading else ""
+
+
+def _as_lines(text: str) -> list[str]:
+    return [text] if text else []
 
 
 def _tile(item: GalleryItem) -> dict[str, Any]:

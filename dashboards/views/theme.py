@@ -1,4 +1,4 @@
-"""Looks: colours, sizes and CSS, in one place."""
+"""The theme: colours, sizes and CSS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ THEME: dict[str, Any] = {
     "shape": {"borderRadius": 8},
     "typography": {"button": {"textTransform": "none"}},
 }
-BAR = {"backgroundColor": "#00497a", "color": "#ffffff"}  # white on the dark theme's blue is pale
+# White text on the primary colour of the dark theme has too little contrast.
+BAR = {"backgroundColor": "#00497a", "color": "#ffffff"}
 DARK_THEME: dict[str, Any] = THEME | {
     "palette": {"primary": {"main": "#82cfff"}, "secondary": {"main": "#ffba38"}},
     "components": {"MuiAppBar": {"styleOverrides": {"root": BAR}}},
@@ -27,8 +28,8 @@ CARD = {
     "border-radius": "8px",
     "padding": "4px 8px 12px",
 }
-# Inside every pane of words; the variables are the page's own, which follow light and dark. Classes
-# begin with "look-", for Panel has looks of its own for words such as "error".
+# For every text pane; the variables are those of the page and follow the light or dark theme. The
+# prefix "look-" avoids Panel's own styles for classes such as "error".
 CSS = """
 :host { color: var(--panel-on-background-color, CanvasText); font-size: 0.925rem; }
 p { margin: 0 0 0.5em; overflow-wrap: anywhere; }
@@ -56,28 +57,28 @@ details { font-size: 0.85rem; } summary { cursor: pointer; }
 
 
 def words(content: Any, **params: Any) -> pn.pane.HTML:
-    """A pane of words: HTML from `views.text`, or a method that returns it."""
+    """A text pane: HTML from `views.text`, or a method that returns it."""
     params.setdefault("sizing_mode", "stretch_width")
     params.setdefault("margin", (4, 8))
     return pn.pane.HTML(content, stylesheets=[CSS], **params)
 
 
 def run_button(label: str, icon: str) -> pmui.Button:
-    """What starts work."""
+    """A button that starts a computation."""
     return pmui.Button(label=label, icon=icon, color="primary", variant="contained")
 
 
 def stop_button() -> pmui.Button:
-    """What stops it; hidden while there is none."""
+    """A button that stops a computation; hidden until one runs."""
     return pmui.Button(label="Stop", icon="stop", color="error", variant="outlined", visible=False)
 
 
 def side_by_side(*parts: Any, least: int = 340) -> pn.FlexBox:
-    """Parts beside each other where there is room, below each other on a phone.
+    """Parts in a row, which wrap on narrow screens.
 
     Args:
-        parts: what stands there.
-        least: the width in pixels under which a part does not shrink before it wraps.
+        parts: the panes.
+        least: the minimum width of a part in pixels; a narrower row wraps.
     """
     for part in parts:
         part.styles = {**part.styles, "flex": f"1 1 min({least}px, 100%)", "min-width": "0"}
@@ -85,14 +86,14 @@ def side_by_side(*parts: Any, least: int = 340) -> pn.FlexBox:
 
 
 def card(title: str, *parts: Any, **params: Any) -> pn.Column:
-    """A titled box. Material's own makes a heading for every part, which is never seen."""
+    """A titled box. Unlike Material's card, it has no hidden heading for each part."""
     params.setdefault("sizing_mode", "stretch_width")
     params.setdefault("margin", (4, 4, 8, 4))
     return pn.Column(words(heading(title), margin=(8, 8, 0, 8)), *parts, styles=CARD, **params)
 
 
 def folding_card(title: str, *parts: Any) -> pmui.Card:
-    """A titled box that can be closed."""
+    """A titled box that can be collapsed."""
     return pmui.Card(
         *parts, title=title, outlined=True, margin=(4, 4, 8, 4), sizing_mode="stretch_width"
     )

@@ -1,4 +1,4 @@
-"""The Tuning page: a search that is followed while it runs, or looked at when it is done."""
+"""The Tuning page: a search followed live, or reviewed when it is finished."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import param
 from dashboards.components.table import Table
 from dashboards.state.search_facts import rounds, trial_facts, trial_rows
 from dashboards.state.tuning import TuningRuns
-from dashboards.views import tuning_figures, tuning_words
+from dashboards.views import tuning_figures, tuning_text
 from dashboards.views.text import facts, heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.tuning_plots import LearningCurves, ParallelCoordinates, Rounds
 from tuning.trials import Search
 
-PERIOD = 2000  # milliseconds between two looks at the folders
-CURVES = "Solid: on validation files; dashed: on training files. Grey: another trial goes on."
+PERIOD = 2000  # milliseconds between two checks of the folders
+CURVES = (
+    "Solid: validation files; dashed: training files. Grey line: from here on, another trial "
+    "continues."
+)
 COLUMNS = {
     "trial": {"label": "trial"},
     "status": {"label": "status"},
@@ -33,7 +36,7 @@ COLUMNS = {
 
 
 class TrialView(pn.viewable.Viewer):
-    """One trial: its learning curves with those it goes on from, its values, why it failed."""
+    """One trial: the learning curves of its lineage, its configuration, why it failed."""
 
     runs = param.ClassSelector(class_=TuningRuns)
 
@@ -41,25 +44,25 @@ class TrialView(pn.viewable.Viewer):
         super().__init__(**params)
         self._curves = LearningCurves()
         self.runs.param.watch(self._draw, ["search", "chosen"])
-        self._title = _words(self._say_title)
-        self._facts = _words(self._say_facts)
+        self._title = _words(self._title_text)
+        self._facts = _words(self._facts_text)
         self._draw()
 
     def _draw(self, *_: Any) -> None:
         _with_page(lambda: self._curves.show(self.runs.search, self.runs.trial))
 
     @param.depends("runs.search", "runs.chosen")
-    def _say_title(self) -> str:
+    def _title_text(self) -> str:
         trial = self.runs.trial
         if trial is None:
             return ""
-        leads = "" if self.runs.chosen else ", the one that leads"
+        leads = "" if self.runs.chosen else " (leading)"
         reason = paragraph(f"Failed: {trial.reason}", "error") if trial.reason else ""
-        none = "" if trial.curve else paragraph("No epoch of it is finished yet.")
-        return heading(f"Trial {trial.id}{leads}") + reason + none + paragraph(CURVES, "note")
+        no_epochs = "" if trial.curve else paragraph("This trial has not finished an epoch yet.")
+        return heading(f"Trial {trial.id}{leads}") + reason + no_epochs + paragraph(CURVES, "note")
 
     @param.depends("runs.search", "runs.chosen")
-    def _say_facts(self) -> str:
+    def _facts_text(self) -> str:
         trial = self.runs.trial
         return facts(trial_facts(self.runs.search, trial)) if trial else ""
 
@@ -71,7 +74,7 @@ class TrialView(pn.viewable.Viewer):
 
 
 class TrialsView(pn.viewable.Viewer):
-    """All trials as a table; a row that is clicked is looked at."""
+    """All trials as a table; clicking a row selects its trial."""
 
     runs = param.ClassSelector(class_=TuningRuns)
 
@@ -96,8 +99,8 @@ class TrialsView(pn.viewable.Viewer):
         self._table.value = self.runs.trial.id if self.runs.trial else ""
 
     def _chosen(self, event: param.parameterized.Event) -> None:
-        shown = self.runs.trial.id if self.runs.trial else ""
-        if event.new != shown:
+        selected = self.runs.trial.id if self.runs.trial else ""
+        if event.new != selected:
             self.runs.chosen = event.new
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -105,14 +108,14 @@ class TrialsView(pn.viewable.Viewer):
 
 
 class TuningView(pn.viewable.Viewer):
-    """The searches, the one looked at, and everything known of it."""
+    """The list of searches, and everything about the selected one."""
 
     runs = param.ClassSelector(class_=TuningRuns)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         runs = self.runs
-        runs.look()  # now: a page that is still being built misses what changes meanwhile
+        runs.read_now()  # a page that is still being built would miss later changes
         self._picker = pmui.Select(label="Search", size="small", sizing_mode="stretch_width")
         self._try = pmui.Button(
             label="Explain with this model", icon="search", on_click=self._open, visible=False
@@ -136,29 +139,29 @@ class TuningView(pn.viewable.Viewer):
 
     def _sections(self) -> list[pn.viewable.Viewable]:
         runs = self.runs
-        summary = pn.bind(
-            _if_read(tuning_words.summary), runs.param.search, runs.param.live, runs.param.changed
+        summary: Any = pn.bind(
+            _if_read(tuning_text.summary), runs.param.search, runs.param.live, runs.param.changed
         )
         plots = side_by_side(
             card("Brackets and rounds", _plot(self._rounds.plot)),
-            card("Configurations: a click chooses one", _plot(self._parallel.plot)),
+            card("Configurations (click one to select it)", _plot(self._parallel.plot)),
         )
         return [
             _words(summary),
-            side_by_side(_words(self._about(tuning_words.winner)), self._try),
+            side_by_side(_words(self._about(tuning_text.winner)), self._try),
             side_by_side(
                 card("Trials", TrialsView(runs=runs)), card("Trial", TrialView(runs=runs))
             ),
             plots,
-            _words(self._about(tuning_words.failed)),
+            _words(self._about(tuning_text.failed)),
             self._more,
             words(pn.bind(paragraph, runs.param.drawing)),
             self._pictures(),
-            _words(self._about(tuning_words.go_on)),
+            _words(self._about(tuning_text.how_to_resume)),
         ]
 
-    def _about(self, say: Callable[[Search], str]) -> Any:
-        return pn.bind(_if_read(say), self.runs.param.search)
+    def _about(self, text: Callable[[Search], str]) -> Any:
+        return pn.bind(_if_read(text), self.runs.param.search)
 
     def _pictures(self) -> pn.pane.HTML:
         drawn = self.runs.param.figures
@@ -170,10 +173,10 @@ class TuningView(pn.viewable.Viewer):
 
     def _list(self, *_: Any) -> None:
         runs = self.runs
-        known = dict.fromkeys([*runs.searches, *([runs.folder] if runs.folder else [])])
-        self._picker.options = _named(list(known))
+        folders = dict.fromkeys([*runs.searches, *([runs.folder] if runs.folder else [])])
+        self._picker.options = _short_names(list(folders))
         self._picker.value = runs.folder
-        self._picker.visible = bool(known)
+        self._picker.visible = bool(folders)
 
     def _draw(self, *_: Any) -> None:
         search = self.runs.search
@@ -182,7 +185,7 @@ class TuningView(pn.viewable.Viewer):
         _with_page(lambda: self._parallel.show(search))
         _with_page(lambda: self._rounds.show(rounds(search) if search else []))
 
-    @pn.io.with_lock  # what is changed without it after a wait may never reach the page
+    @pn.io.with_lock  # without it, changes made after an await may not reach the page
     async def _look(self) -> None:
         await self.runs.refresh()
 
@@ -195,25 +198,25 @@ class TuningView(pn.viewable.Viewer):
         self.runs.chosen = name
 
     def _want_figures(self, *_: Any) -> None:
-        self._more.visible = False  # from now on they follow the search
+        self._more.visible = False  # from now on they are redrawn as the search progresses
         self.runs.wants_figures = True
 
     def _open(self, *_: Any) -> None:
         self.runs.param.trigger("open_model")
 
     @param.depends("runs.searches", "runs.search", "runs.problem")
-    def _say_first(self) -> str:
-        return tuning_words.empty(self.runs) + paragraph(self.runs.problem, "error")
+    def _introduction(self) -> str:
+        return tuning_text.how_to_start(self.runs) + paragraph(self.runs.problem, "error")
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            _words(self._say_first), self._picker, self._parts, sizing_mode="stretch_width"
+            _words(self._introduction), self._picker, self._parts, sizing_mode="stretch_width"
         )
 
 
 def _words(content: Any) -> pn.pane.HTML:
     pane = words(content)
-    pane.stylesheets = [*pane.stylesheets, tuning_words.STYLE]
+    pane.stylesheets = [*pane.stylesheets, tuning_text.STYLE]
     return pane
 
 
@@ -222,39 +225,41 @@ def _plot(plot: Any) -> pn.pane.Bokeh:
 
 
 def _with_page(draw: Callable[[], None]) -> None:
-    """Change plots when the page is ours: unlike panes they do not see to that themselves."""
+    """Change plots while holding the page's lock, which panes take by themselves."""
     if pn.state.curdoc is None:
         draw()
     else:
         pn.state.execute(draw, schedule=True)
 
 
-def _if_read(say: Callable[..., str]) -> Callable[..., str]:
-    """What is said of a search; nothing before it is read."""
-    return lambda search, *more: say(search, *more) if search is not None else ""
+def _if_read(text: Callable[..., str]) -> Callable[..., str]:
+    """The text about a search; empty before it is read."""
+    return lambda search, *more: text(search, *more) if search is not None else ""
 
 
 def _columns(search: Search, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The columns of a table of trials: the objective before the other figures, then parameters."""
-    look = COLUMNS.get(search.objective, {"number": True, "digits": 4})
-    fixed = {name: column for name, column in COLUMNS.items() if name != search.objective}
-    places = list(fixed)
-    places.insert(places.index("epochs") + 1, "score")
-    names = [*places, *(n for n in (rows[0] if rows else {}) if n not in (*COLUMNS, "score"))]
-    known = fixed | {"score": look | {"label": search.objective}}
-    return [{"name": n} | known.get(n, {"label": n, "number": _numbers(rows, n)}) for n in names]
+    """The columns of the table of trials: the objective, other metrics, then parameters."""
+    style = COLUMNS.get(search.objective, {"number": True, "digits": 4})
+    columns = {name: column for name, column in COLUMNS.items() if name != search.objective}
+    names = list(columns)
+    names.insert(names.index("epochs") + 1, "score")
+    names += [name for name in (rows[0] if rows else {}) if name not in (*COLUMNS, "score")]
+    columns["score"] = style | {"label": search.objective}
+    return [
+        {"name": n} | columns.get(n, {"label": n, "number": _are_numbers(rows, n)}) for n in names
+    ]
 
 
-def _numbers(rows: list[dict[str, Any]], name: str) -> bool:
+def _are_numbers(rows: list[dict[str, Any]], name: str) -> bool:
     return all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
 
 
-def _named(folders: list[Path]) -> dict[str, Path]:
-    """Folders by as much of their paths, from the end, as tells them apart."""
-    return {_short(folder, folders): folder for folder in folders}
+def _short_names(folders: list[Path]) -> dict[str, Path]:
+    """Folders by the shortest end of their path that is unique."""
+    return {_short_name(folder, folders): folder for folder in folders}
 
 
-def _short(folder: Path, folders: list[Path]) -> str:
+def _short_name(folder: Path, folders: list[Path]) -> str:
     tails = (folder.parts[-depth:] for depth in range(1, len(folder.parts) + 1))
     return "/".join(
         next(t for t in tails if sum(other.parts[-len(t) :] == t for other in folders) == 1)

@@ -1,13 +1,13 @@
-"""The figures that a worker draws of a search, with what they show in words."""
+"""The figures that a worker draws of a search, with captions and alternative texts."""
 
 from __future__ import annotations
 
 import base64
 from html import escape
 
-from dashboards.state.search_facts import headline, measure, progress
+from dashboards.state.search_facts import headline, measure, search_progress
 from dashboards.views.text import heading
-from tuning.reporting.leaderboard import agreement, leaderboard_rows, varying
+from tuning.reporting.leaderboard import leaderboard_rows, rank_correlation, varying
 from tuning.trials import Search
 
 STYLE = """
@@ -15,30 +15,50 @@ figure { margin: 0.4rem 0 1.2rem; }
 img { display: block; max-width: 100%; height: auto; border-radius: 6px; background: white; }
 figcaption { font-size: 0.85rem; max-width: 46rem; margin-top: 0.3rem; }
 """
-# Title, and how to read it; in the order of the page.
+# Titles and captions, in the order of the page.
 FIGURES = {
-    "confusion_matrix": ("Confusion on the test files",
-                         "Rows are the truth, columns the prediction; shares are of the row."),
-    "roc": ("ROC on the test files", "Area with its 95% interval and band, by bootstrap of files."),
-    "reliability": ("Calibration on the test files",
-                    "On the line, a confidence means what it says; bars are 95% intervals."),
-    "importance": ("What the parameters explain",
-                   "Permutation importance of a random forest, out of the bag, on ranks. Left of "
-                   "the dashed line is what chance makes."),
-    "penalty": ("What val_loss is made of",
-                "val_loss contains the L1 and L2 penalties that are searched: where the triangles "
-                "rise with the line, it ranks by penalty rather than by how well the model does."),
-    "learning_curves": ("Learning curves of all configurations",
-                        "A line is a configuration, coloured by bracket; the leading one is "
-                        "strong, and its kept epoch has a star."),
-    "parallel_coordinates": ("Parallel coordinates",
-                             "A line is a configuration, dark where cross-entropy is low."),
-    "schedule": ("Schedule", "Each round keeps the best of the one before and trains them longer."),
-}  # fmt: skip
+    "confusion_matrix": (
+        "Confusion matrix on the test files",
+        "Rows are the true class, columns the predicted class; shares are of the row.",
+    ),
+    "roc": (
+        "ROC curves on the test files",
+        "Area under the curve with its 95% interval, and 95% band of the curve, by bootstrap of "
+        "files.",
+    ),
+    "reliability": (
+        "Calibration on the test files",
+        "On the diagonal, confidence equals accuracy; bars are 95% intervals.",
+    ),
+    "importance": (
+        "Importance of the parameters",
+        "Out-of-bag permutation importance of a random forest, on ranks. Bars left of the dashed "
+        "line can be chance.",
+    ),
+    "penalty": (
+        "Parts of val_loss",
+        "val_loss includes the L1 and L2 penalties, which are part of the search. Where the "
+        "triangles rise with the line, it ranks configurations by their penalty rather than by how "
+        "well they predict.",
+    ),
+    "learning_curves": (
+        "Learning curves of all configurations",
+        "Each line is a configuration, coloured by bracket; the leading one is bold, and its best "
+        "epoch has a star.",
+    ),
+    "parallel_coordinates": (
+        "Parallel coordinates",
+        "Each line is a configuration, dark where cross-entropy is low.",
+    ),
+    "schedule": (
+        "Schedule",
+        "Each round continues the best configurations of the round before with more epochs.",
+    ),
+}
 
 
 def figures(search: Search | None, drawn: dict[str, bytes]) -> str:
-    """Pictures with titles, captions and alternative texts that state facts."""
+    """The drawn figures with titles, captions and alternative texts."""
     if search is None:
         return ""
     return "".join(
@@ -51,41 +71,43 @@ def figures(search: Search | None, drawn: dict[str, bytes]) -> str:
 
 
 def _alt(name: str, search: Search) -> str:
-    """What a picture shows, for those who do not see it."""
-    rows, found = leaderboard_rows(search), progress(search)
+    """The alternative text of a figure."""
+    rows, progress = leaderboard_rows(search), search_progress(search)
     best, what = headline(search)
     count = f"{len(rows)} finished configuration{'' if len(rows) == 1 else 's'}"
-    alike = agreement(rows)
-    ranks = "" if alike is None else f" The ranks by val_loss and val_ce correlate by {alike:.2f}."
+    correlation = rank_correlation(rows)
+    ranks = (
+        f" The ranks by val_loss and by val_ce have a correlation of {correlation:.2f}."
+        if correlation is not None
+        else ""
+    )
     return {
-        "confusion_matrix": f"Confusion matrix. {_tested(search, 'accuracy')}",
-        "roc": f"ROC curves. {_tested(search, 'auc')}",
-        "reliability": f"Calibration: share of files that are right, by confidence. "
-        f"{_calibration(search)}",
+        "confusion_matrix": f"Confusion matrix. {_test_metric(search, 'accuracy')}",
+        "roc": f"ROC curves. {_test_metric(search, 'auc')}",
+        "reliability": f"Reliability diagram: accuracy by confidence. {_calibration(search)}",
         "importance": f"Bars for {', '.join(varying(search)) or 'no parameter'}, from {count}.",
-        "penalty": f"val_loss split into cross-entropy and penalty, for {count}.{ranks}",
-        "learning_curves": f"Loss, cross-entropy and accuracy over {found.epochs} epochs of "
+        "penalty": f"val_loss as cross-entropy and penalty, for {count}.{ranks}",
+        "learning_curves": f"Loss, cross-entropy and accuracy over {progress.epochs} epochs of "
         f"{len(search.trials)} trials. Best: {best}, {what}.",
         "parallel_coordinates": f"Values and results of {count}. Best: {best}, {what}.",
-        "schedule": f"{found.done} of {found.planned} planned trials are done, {found.failed} "
-        f"failed, {found.running} are running.",
+        "schedule": f"{progress.done} of {progress.planned} planned trials are done, "
+        f"{progress.failed} failed, {progress.running} are running.",
     }[name]
 
 
-def _tested(search: Search, name: str) -> str:
-    found = [
-        m
-        for m in (search.winner or {}).get("metrics", [])
-        if (m["name"], m["split"]) == (name, "test")
-    ]
-    if not found:
-        return ""
-    value, low, high = (measure(name, found[0].get(end)) for end in ("value", "low", "high"))
-    return f"{name} on the test files {value} (95%: {low} to {high})."
+def _test_metric(search: Search, name: str) -> str:
+    for metric in (search.winner or {}).get("metrics", []):
+        if (metric["name"], metric["split"]) == (name, "test"):
+            value, low, high = (measure(name, metric.get(key)) for key in ("value", "low", "high"))
+            return f"{name} on the test files: {value} (95%: {low} to {high})."
+    return ""
 
 
 def _calibration(search: Search) -> str:
-    told = (search.winner or {}).get("calibration") or {}
-    if "ece_before" not in told:
+    calibration = (search.winner or {}).get("calibration") or {}
+    if "ece_before" not in calibration:
         return ""
-    return f"Calibration error {told['ece_before']:.3f}, {told['ece_after']:.3f} after it."
+    return (
+        f"Calibration error {calibration['ece_before']:.3f}; after calibration "
+        f"{calibration['ece_after']:.3f}."
+    )

@@ -1,7 +1,7 @@
-"""Pictures of a search that the browser draws: they follow it without being built anew.
+"""Plots of a search that the browser draws, and that are updated while it runs.
 
-The page themes axes, titles and legends for light and dark. Colours of our own are ones that can be
-told apart on both.
+The page themes axes, titles and legends for light and dark mode; our own colours can be
+distinguished on both.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import (
     ColumnDataSource,
+    FactorRange,
     FixedTicker,
     HoverTool,
     Range1d,
@@ -28,8 +29,8 @@ from tuning.trials import Search, Trial
 
 BLUE, RED, GREEN, _, AMBER, _ = COLOURS
 GREY = "#8c8c8c"
-SHADES = Viridis256[90:236]  # the ends of the scale would be lost on dark or on white
-# Solid on validation files, dashed on training files.
+SHADES = Viridis256[90:236]  # the ends of the scale are invisible on black or on white
+# Solid for validation files, dashed for training files.
 LOSSES = (
     ("val_loss", RED, "solid"),
     ("loss", RED, "dashed"),
@@ -38,32 +39,36 @@ LOSSES = (
 )
 SHARES = (("val_accuracy", GREEN, "solid"), ("accuracy", GREEN, "dashed"))
 STATES = (("done", BLUE), ("failed", RED), ("running", AMBER), ("open", "#b8bec5"))
-MOST_DRAWN = 300  # configurations; more would be one blot, and slow
+TICK_BACKGROUND: dict[str, Any] = {
+    "background_fill_color": "#ffffff",
+    "background_fill_alpha": 0.8,
+}
+MOST_DRAWN = 300  # configurations; more could not be distinguished, and would be slow
 
 
 class LearningCurves:
-    """The epochs of one trial and of those it goes on from, in two plots."""
+    """The epochs of one trial and of those it continues, in two plots."""
 
     def __init__(self) -> None:
         self._epochs = ColumnDataSource({"epoch": [], **{n: [] for n, *_ in (*LOSSES, *SHARES)}})
         self._starts = ColumnDataSource({"epoch": []})
-        self._kept = ColumnDataSource({"epoch": [], "val_loss": [], "val_accuracy": []})
+        self._best = ColumnDataSource({"epoch": [], "val_loss": [], "val_accuracy": []})
         self.losses = self._figure("Loss", LOSSES, "val_loss")
         self.shares = self._figure("Accuracy", SHARES, "val_accuracy")
         self.shares.x_range = self.losses.x_range
 
     def show(self, search: Search | None, trial: Trial | None) -> None:
-        """Draw another trial, or what is new of this one."""
+        """Draw another trial, or new epochs of this one."""
         chain = search.lineage(trial) if search and trial else []
         epochs = [epoch for step in chain for epoch in step.curve]
-        kept = trial and trial.best(search.objective, search.direction)
+        best = search.best_epoch(trial) if search and trial else None
         names = ("epoch", *(name for name, *_ in (*LOSSES, *SHARES)))
         self._epochs.data = {name: [getattr(e, name) for e in epochs] for name in names}
         self._starts.data = {"epoch": [step.first_epoch + 0.5 for step in chain[1:]]}
         names = ("epoch", "val_loss", "val_accuracy")
-        self._kept.data = {name: [getattr(kept, name)] if kept else [] for name in names}
+        self._best.data = {name: [getattr(best, name)] if best else [] for name in names}
 
-    def _figure(self, title: str, lines: Sequence[tuple[str, ...]], kept: str) -> figure:
+    def _figure(self, title: str, lines: Sequence[tuple[str, ...]], starred: str) -> figure:
         plot = _plot(title=title, height=270, min_width=260)
         plot.vspan(x="epoch", source=self._starts, color=GREY, line_width=1.5)
         for name, colour, dash in lines:
@@ -79,30 +84,33 @@ class LearningCurves:
             plot.scatter("epoch", name, source=self._epochs, color=colour, size=5)
         plot.scatter(
             "epoch",
-            kept,
-            source=self._kept,
+            starred,
+            source=self._best,
             marker="star",
             size=16,
             color=AMBER,
             line_color="#222222",
-            legend_label="kept epoch",
+            legend_label="best epoch",
         )
         plot.xaxis.axis_label = "epoch"
         plot.xaxis.ticker.min_interval = 1
         plot.xaxis.ticker.num_minor_ticks = 0
         _legend_below(plot)
-        told = [("epoch", "@epoch"), *((name, f"@{name}{{0.0000}}") for name, *_ in lines)]
-        plot.add_tools(HoverTool(tooltips=told, mode="vline", renderers=plot.renderers[1:2]))
+        tooltips = [("epoch", "@epoch"), *((name, f"@{name}{{0.0000}}") for name, *_ in lines)]
+        plot.add_tools(HoverTool(tooltips=tooltips, mode="vline", renderers=plot.renderers[1:2]))
         return plot
 
 
 class Rounds:
-    """Hyperband's rounds as bars: what was planned, and what became of it."""
+    """Hyperband's rounds as bars of their trials by status."""
 
     def __init__(self) -> None:
         columns = ("place", "planned", "epochs", *(name for name, _ in STATES))
         self._source = ColumnDataSource({name: [] for name in columns})
-        self.plot = _plot(title="", height=200, min_width=280, y_range=[], x_range=Range1d(0, 1))
+        self._places, self._counts = FactorRange(), Range1d(0, 1)
+        self.plot = _plot(
+            title="", height=200, min_width=280, y_range=self._places, x_range=self._counts
+        )
         self.plot.hbar_stack(
             [name for name, _ in STATES],
             y="place",
@@ -114,33 +122,36 @@ class Rounds:
         self.plot.xaxis.axis_label = "trials"
         self.plot.ygrid.visible = False
         _legend_below(self.plot)
-        told = [("planned", "@planned trials, @epochs")]
-        told += [(_state(name), f"@{name}") for name, _ in STATES]
-        self.plot.add_tools(HoverTool(tooltips=told))
+        tooltips = [("planned", "@planned trials, @epochs")]
+        tooltips += [(_state(name), f"@{name}") for name, _ in STATES]
+        self.plot.add_tools(HoverTool(tooltips=tooltips))
 
     def show(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Draw the rows that `search_facts.rounds` gives."""
+        """Draw the rows of `search_facts.rounds`."""
         places = [f"bracket {row['bracket']}, round {row['round']}" for row in rows]
         columns = ("planned", "epochs", *(name for name, _ in STATES))
-        if list(self.plot.y_range.factors) != places[::-1]:
-            self.plot.y_range.factors = places[::-1]
+        if list(self._places.factors) != places[::-1]:
+            self._places.factors = places[::-1]
             self.plot.height = 110 + 26 * len(places)
-        self.plot.x_range.end = 1.02 * max(
-            [1, *(sum(row[name] for name, _ in STATES) for row in rows)]
-        )
+        self._counts.end = 1.02 * max([1, *(sum(row[name] for name, _ in STATES) for row in rows)])
         self._source.data = {"place": places, **{n: [row[n] for row in rows] for n in columns}}
 
 
 class ParallelCoordinates:
-    """Configurations as lines across their values and results; one that is clicked is told."""
+    """Configurations as lines across their values and results.
 
-    def __init__(self, chosen: Callable[[str], None]) -> None:
+    Args:
+        on_select: is called with the id of the trial whose line is clicked.
+    """
+
+    def __init__(self, on_select: Callable[[str], None]) -> None:
         names = ("xs", "ys", "colour", "width", "alpha", "trial", "values", "score", "val_ce")
         self._lines = ColumnDataSource({name: [] for name in names})
         self._axes = ColumnDataSource({"x": []})
         self._ticks = ColumnDataSource({"x": [], "y": [], "text": []})
         self.plot = plot = _plot(title="", height=360, min_width=320)
-        plot.x_range, plot.y_range = Range1d(-0.2, 1), Range1d(-0.06, 1.06)
+        self._span = Range1d(-0.2, 1)
+        plot.x_range, plot.y_range = self._span, Range1d(-0.06, 1.06)
         plot.vspan(x="x", source=self._axes, color=GREY, line_width=1)
         lines = plot.multi_line(
             "xs",
@@ -163,14 +174,14 @@ class ParallelCoordinates:
             text_baseline="middle",
             padding=2,
             text_color="#222222",
-            background_fill_color="#ffffff",
-            background_fill_alpha=0.8,
+            **TICK_BACKGROUND,
         )
-        told = [(n, f"@{n}") for n in ("trial", "score", "val_ce", "values")]
-        plot.add_tools(HoverTool(tooltips=told, renderers=[lines], line_policy="interp"), TapTool())
+        tooltips = [(n, f"@{n}") for n in ("trial", "score", "val_ce", "values")]
+        hover = HoverTool(tooltips=tooltips, renderers=[lines], line_policy="interp")
+        plot.add_tools(hover, TapTool())
         plot.yaxis.visible = plot.grid.visible = False
         plot.xaxis.major_tick_line_color = None
-        self._chosen = chosen
+        self._on_select = on_select
         self._lines.selected.on_change("indices", self._tapped)
 
     def show(self, search: Search | None) -> None:
@@ -184,8 +195,8 @@ class ParallelCoordinates:
         results = dict.fromkeys(["val_ce", search.objective])
         scales = [Scale.of(name, [row.trial.values.get(name) for row in rows]) for name in names]
         scales.append(Scale.of("epochs", [row.trial.last_epoch for row in rows]))
-        scales += [Scale.of(name, [getattr(row.kept, name) for row in rows]) for name in results]
-        shade = next(scale.places for scale in scales if scale.name == "val_ce")
+        scales += [Scale.of(name, [getattr(row.epoch, name) for row in rows]) for name in results]
+        shade = next(scale.positions for scale in scales if scale.name == "val_ce")
         heights = np.stack([scale.spread(np.argsort(shade)) for scale in scales], axis=1)
         order = range(len(rows) - 1, -1, -1)
         leads = [best is not None and rows[i].trial.id == best.id for i in order]
@@ -199,9 +210,9 @@ class ParallelCoordinates:
             "width": [4.0 if lead else 1.6 for lead in leads],
             "alpha": [1.0 if lead else 0.8 for lead in leads],
             "trial": [rows[i].trial.id for i in order],
-            "values": [_told(rows[i].trial, names) for i in order],
+            "values": [_values_text(rows[i].trial, names) for i in order],
             "score": [f"{rows[i].trial.score:.4g}" for i in order],
-            "val_ce": [f"{rows[i].kept.val_ce:.4g}" for i in order],
+            "val_ce": [f"{rows[i].epoch.val_ce:.4g}" for i in order],
         }
         ticks = [
             (at, level, text) for at, scale in enumerate(scales) for level, text in scale.ticks
@@ -210,17 +221,17 @@ class ParallelCoordinates:
         self._ticks.data = dict(
             zip(("x", "y", "text"), map(list, zip(*ticks, strict=True)), strict=True)
         )
-        self.plot.x_range.end = len(scales) - 0.4
+        self._span.end = len(scales) - 0.4
         self.plot.xaxis.ticker = FixedTicker(ticks=list(range(len(scales))))
         self.plot.xaxis.major_label_overrides = {i: s.name for i, s in enumerate(scales)}
 
     def _tapped(self, _: str, __: list[int], indices: list[int]) -> None:
         if indices:
-            self._chosen(self._lines.data["trial"][indices[0]])
+            self._on_select(self._lines.data["trial"][indices[0]])
 
 
 def _plot(**options: Any) -> figure:
-    """A plot as wide as its place. Its tools never take the page's scrolling away."""
+    """A plot as wide as its container, on which scrolling still scrolls the page."""
     plot = figure(
         sizing_mode="stretch_width",
         tools="pan,box_zoom,reset",
@@ -244,5 +255,5 @@ def _state(name: str) -> str:
     return "not run" if name == "open" else name
 
 
-def _told(trial: Trial, names: Sequence[str]) -> str:
+def _values_text(trial: Trial, names: Sequence[str]) -> str:
     return ", ".join(f"{name} {trial.values.get(name)}" for name in names)

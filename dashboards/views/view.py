@@ -1,4 +1,4 @@
-"""What all views have in common."""
+"""The base class of the views."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import panel as pn
 
 
 class View(pn.viewable.Viewer):
-    """A view that lays itself out once, however often Panel asks for it."""
+    """A view whose layout is built once, however often Panel asks for it."""
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._laid_out: pn.viewable.Viewable | None = None
 
     def layout(self) -> pn.viewable.Viewable:
-        """Put the panes together."""
+        """Build the layout from the panes."""
         raise NotImplementedError
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -193,7 +193,7 @@ def test_conflict_is_where_ranks_lie_apart(of):
     first = found.disagreements[0]
     assert (first.first, first.second, first.opposed) == ("Saliency", "RISE", False)
     assert first.across > 0.5 > first.down
-    assert first.text == "Saliency ranks it above 84% of the picture, RISE above 0%"
+    assert first.text == "Saliency ranks it above 84% of the image, RISE above 0%"
 
 
 def test_conflict_is_where_one_says_for_and_another_against(of):
@@ -204,7 +204,9 @@ def test_conflict_is_where_one_says_for_and_another_against(of):
 
     assert found.level[32, 32] == 1
     assert found.level[160, 160] == 0
-    assert {dispute.text for dispute in found.disagreements} == {"LIME says for, Occlusion against"}
+    assert {one.text for one in found.disagreements} == {
+        "evidence for the class in LIME, against it in Occlusion"
+    }
 
 
 def test_conflicts_are_named_apart_and_by_their_place(of):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xai_tf.attribution.diagnostics import diagnose, drawable
+from xai_tf.attribution.diagnostics import diagnose, has_signal
 
 RNG = np.random.default_rng(0)
 
@@ -20,13 +20,13 @@ def spot() -> np.ndarray:
 @pytest.mark.parametrize("sound", [spot(), -spot(), RNG.normal(size=(64, 64)), spot() * 1e-9])
 def test_a_sound_map_has_no_findings(sound):
     assert names(sound) == []
-    assert drawable(sound)
+    assert has_signal(sound)
 
 
 @pytest.mark.parametrize("constant", [np.zeros((64, 64)), np.full((64, 64), -3.5)])
 def test_a_constant_map_is_no_signal(constant):
     assert names(constant) == ["constant"]
-    assert not drawable(constant)
+    assert not has_signal(constant)
 
 
 def test_numbers_that_are_none_are_named():
@@ -35,7 +35,7 @@ def test_numbers_that_are_none_are_named():
 
     assert names(broken) == ["nan"]
     assert "1%" in diagnose(broken)[0].text
-    assert not drawable(broken)
+    assert not has_signal(broken)
 
 
 def test_a_map_at_its_maximum_nearly_everywhere_is_saturated():

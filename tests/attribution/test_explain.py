@@ -111,7 +111,7 @@ def test_the_completeness_gap_is_told_when_there_is_one(three_classes, blobs):
     fine = explain(three_classes, blobs, "integrated_gradients", settings={"steps": 512})
 
     assert coarse.figures["completeness_gap"] > 4 * fine.figures["completeness_gap"]
-    assert "Take more steps" in coarse.warnings[0]
+    assert "Use more steps" in coarse.warnings[0]
     assert fine.warnings == ()
 
 
@@ -147,13 +147,13 @@ def test_progress_is_told_up_to_the_end(three_classes, blobs):
 
 
 def test_raising_in_progress_stops_the_work(three_classes, blobs):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(done, total):
-        raise Stop
+        raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         explain(three_classes, blobs, "rise", progress=stop)
 
 
@@ -177,7 +177,7 @@ def test_wrong_questions_are_refused(three_classes, blobs):
         explain(three_classes, blobs, "integrated_gradients", settings={"step": 5})
     with pytest.raises(SettingError, match="looks at no layer"):
         explain(three_classes, blobs, "saliency", layer="conv_a")
-    with pytest.raises(SettingError, match="against itself"):
+    with pytest.raises(SettingError, match="contrasted with itself"):
         explain(three_classes, blobs, "saliency", target="a", contrast="a")
     with pytest.raises(SettingError, match="power of two"):
         explain(three_classes, blobs, "sobol", settings={"num_designs": 12})

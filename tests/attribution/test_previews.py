@@ -39,7 +39,7 @@ def test_partial_maps_come_and_leave_the_final_map_as_it_is(three_classes, blobs
     maps = []
 
     alone = explain(three_classes, blobs, name, target=1, settings=small(name))
-    shown = explain(three_classes, blobs, name, target=1, settings=small(name), partial=maps.append)
+    shown = explain(three_classes, blobs, name, target=1, settings=small(name), preview=maps.append)
 
     np.testing.assert_array_equal(shown.attribution, alone.attribution)
     assert shown.cost == alone.cost
@@ -58,7 +58,7 @@ def test_when_all_is_known_the_partial_map_is_the_final_one(three_classes, blobs
     maps = []
 
     final = explain(
-        three_classes, blobs, name, target=1, settings=small(name), partial=maps.append
+        three_classes, blobs, name, target=1, settings=small(name), preview=maps.append
     ).attribution
 
     slack = 0.05 if name == "integrated_gradients" else 1e-4
@@ -70,7 +70,7 @@ def test_when_all_is_known_the_partial_map_is_the_final_one(three_classes, blobs
 def test_a_method_of_one_pass_has_nothing_to_show(three_classes, blobs, name):
     maps = []
 
-    explain(three_classes, blobs, name, partial=maps.append)
+    explain(three_classes, blobs, name, preview=maps.append)
 
     assert maps == []
 
@@ -80,7 +80,7 @@ def test_smooth_grad_is_nearly_there_before_the_last_copies(three_classes, blobs
     maps = []
 
     final = explain(
-        three_classes, blobs, "smooth_grad", settings={"num_samples": 128}, partial=maps.append
+        three_classes, blobs, "smooth_grad", settings={"num_samples": 128}, preview=maps.append
     ).attribution
 
     near = [np.corrcoef(m.ravel(), final.ravel())[0, 1] for m in maps[:-1]]
@@ -94,7 +94,7 @@ def test_a_partial_map_lies_on_the_half_that_decides(halves, left_bright, name):
     maps, options = [], {"num_samples": 256, "num_segments": 16}
     settings = {o: v for o, v in options.items() if o in METHODS[name].options}
 
-    explain(halves, left_bright, name, target="left", settings=settings, partial=maps.append)
+    explain(halves, left_bright, name, target="left", settings=settings, preview=maps.append)
 
     half_way = maps[len(maps) // 2 - 1]
     assert half_way[:, :16].mean() > 2 * np.abs(half_way[:, 16:]).mean()
@@ -108,7 +108,7 @@ def test_places_to_come_are_zero(halves, left_bright, name):
     settings = {o: v for o, v in options.items() if o in METHODS[name].options}
 
     final = explain(
-        halves, left_bright, name, target="left", settings=settings, partial=maps.append
+        halves, left_bright, name, target="left", settings=settings, preview=maps.append
     ).attribution
 
     assert maps[0][:8, :14].mean() > 0
@@ -126,7 +126,7 @@ def test_a_linear_model_is_shown_once_the_samples_settle_it(halves, left_bright)
         "kernel_shap",
         settings={"num_segments": 36, "num_samples": 256},
         progress=lambda now, _: done.__setitem__(0, now),
-        partial=lambda _: shown_at.append(done[0]),
+        preview=lambda _: shown_at.append(done[0]),
     )
 
     assert min(shown_at) >= 4 * len(explanation.segment_weights)
@@ -136,20 +136,20 @@ def test_a_linear_model_is_shown_once_the_samples_settle_it(halves, left_bright)
 @pytest.mark.usefixtures("at_every_batch")
 @pytest.mark.parametrize("name", ["smooth_grad", "rise", "lime", "integrated_gradients"])
 def test_raising_in_partial_stops_the_work(three_classes, blobs, name):
-    class Stop(Exception):
+    class StopWorkError(Exception):
         pass
 
     def stop(_):
-        raise Stop
+        raise StopWorkError
 
     done = []
-    with pytest.raises(Stop):
+    with pytest.raises(StopWorkError):
         explain(
             three_classes,
             blobs,
             name,
             settings=small(name),
-            partial=stop,
+            preview=stop,
             progress=lambda now, total: done.append((now, total)),
         )
     now, total = done[-1]

@@ -1,4 +1,4 @@
-"""Enough samples: runs that go on, stop when the map has settled, and never without end."""
+"""Sampling: runs that are continued, stop when the map is stable, and always end."""
 
 import json
 from dataclasses import replace
@@ -16,6 +16,7 @@ from xai_tf.agreement.agreement import rank_correlation
 from xai_tf.attribution import convergence
 from xai_tf.attribution.explain import continue_explaining, explain
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 from xai_tf.attribution.sampling import HALVES
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.forward import Passes
@@ -41,7 +42,13 @@ def explainer_of(classifier: Classifier, sample: Sample, name: str, count: int):
     method = METHODS[name]
     settings, parts = method.settings(small(name, num_samples=count), 0.0), segment(sample, 16)
     pass_counter = start_pass_counter(method, classifier, None)
-    setup = Run(classifier, settings, 0, None, parts, None, pass_counter, sample.image, None)
+    setup = Run(
+        classifier=classifier,
+        settings=settings,
+        image=sample.image,
+        pass_counter=pass_counter,
+        segments=parts,
+    )
     explainer = build_explainer(method, setup)
     explainer(sample.image[None], classifier.target(1)[None])
     return explainer
@@ -238,8 +245,8 @@ def test_stability_of_halves_that_agree_in_nothing_or_all():
     assert convergence.stability(0.2, -0.4) == -0.4
 
 
-def test_looks_come_a_fifth_apart_in_whole_blocks():
-    found = convergence.looks(32)
+def test_checks_are_a_fifth_apart_in_whole_blocks():
+    found = convergence.checkpoints(32)
 
     assert [next(found) for _ in range(4)] == [32, 64, 96, 128]
     late = next(number for number in found if number > 3200)
@@ -363,7 +370,10 @@ def test_a_map_that_was_stable_in_one_look_alone_is_told_so():
 
     values = np.eye(4, dtype=np.float32)
     one = convergence.Convergence(
-        np.array([32, 64], np.int32), np.array([0.5, 0.95], np.float32), 0.9, 64
+        samples=np.array([32, 64], np.int32),
+        stability=np.array([0.5, 0.95], np.float32),
+        wanted=0.9,
+        limit=64,
     )
     none = replace(one, stability=np.array([0.5, 0.6], np.float32))
     both = replace(one, stability=np.array([0.91, 0.95], np.float32))
@@ -397,14 +407,14 @@ def test_a_state_is_small_where_scores_are_all_it_takes(three_classes, blobs):
 
 
 def test_raising_in_progress_stops_a_run_until_stable(three_classes, blobs):
-    class Stop(Exception):
+    class StopWorkError(Exception):
         pass
 
     def stop(done, total):
         if done > 64:
-            raise Stop
+            raise StopWorkError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopWorkError):
         explain(three_classes, blobs, "rise", until_stable=0.99, progress=stop)
 
 
@@ -425,7 +435,7 @@ def test_what_makes_no_sense_is_refused_with_a_way_out(three_classes, blobs):
 ASKED = Explain(
     ModelEntry("small", Path("small.keras"), "1" * 64, None, "small", ("a", "b", "c"), ""),
     Upload("mine.png", Path("mine.png"), "2" * 64, 1, "picture"),
-    "rise",
+    Question("rise"),
 )
 
 
@@ -463,7 +473,8 @@ def test_what_is_gone_on_from_makes_no_other_question():
 
     assert key(going_on) == key(ASKED)
     assert going_on == ASKED
-    assert key(since) != key(ASKED) != key(replace(ASKED, until_stable=0.9))
+    until_stable = replace(ASKED, question=Question("rise", until_stable=0.9))
+    assert key(since) != key(ASKED) != key(until_stable)
     assert since.unsampled == ASKED.unsampled
     assert (since.samples, ASKED.samples) == (64, 1024)
     assert since.of_samples(1024) == ASKED
@@ -500,9 +511,9 @@ def test_the_command_runs_until_stable_and_keeps_the_curve(model_file, picture_f
     answer = CliRunner().invoke(app, [*asked, "--until-stable", "0.8"])
 
     assert answer.exit_code == 0, answer.output
-    assert "LIME: up to 4096 passes a map" in answer.stderr
-    assert "LIME, randomisation: up to 4096 passes a map, about" in answer.stderr
-    assert "LIME, repeat_correlation: up to 8192 passes a map, about" in answer.stderr
+    assert "LIME: up to 4096 passes per map" in answer.stderr
+    assert "LIME, randomisation: up to 4096 passes per map, about" in answer.stderr
+    assert "LIME, repeat_correlation: up to 8192 passes per map, about" in answer.stderr
     assert "Saliency, randomisation: 1 pass" in answer.stderr
     lime, saliency = json.loads(answer.stdout)[0]["explanations"]
     assert lime["convergence"]["wanted"] == 0.8

@@ -12,7 +12,7 @@ import pytest
 
 import weights_keras
 from tests.conftest import SAMPLES, SHARED
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.demo import DEMOS
 from xai_tf.datasets.reading import read_folder

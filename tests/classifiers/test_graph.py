@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from xai_tf.classifiers.graph import cut_points, flatten, linear_head, tensors, upper_part
+from xai_tf.classifiers.graph import cut_points, flatten, tensors, upper_part
+from xai_tf.classifiers.output_head import linear_head
 from xai_tf.errors import ModelError
 
 LAYERS = keras.layers
@@ -61,7 +62,7 @@ def test_a_branch_is_no_cut():
     branch = "conv2_block1_1_conv"
 
     assert branch not in cut_points(flat)
-    with pytest.raises(ModelError, match="path goes around"):
+    with pytest.raises(ModelError, match="another path bypasses it"):
         upper_part(flat, branch)
 
 
@@ -187,7 +188,7 @@ def test_averaged_probabilities_are_not_taken_for_logits():
     members = [LAYERS.Dense(3, activation="softmax")(pooled) for _ in range(2)]
     model = keras.Model(inputs, LAYERS.Average()(members))
 
-    with pytest.raises(ModelError, match="no class logits can be had"):
+    with pytest.raises(ModelError, match="has no class logits"):
         linear_head(flatten(model))
 
 

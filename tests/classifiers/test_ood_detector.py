@@ -1,4 +1,4 @@
-"""Is it a file for the model at all? Distances by arithmetic, gates on disk, and who is told."""
+"""OOD scores: distances by arithmetic, detectors on disk, and who is warned."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from dashboards.service.requests import ModelEntry, Predict, Upload, key
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
 from dashboards.state.session import Session
-from dashboards.views.explain import FindingsView
+from dashboards.views.explain import DiagnosticsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
 from tests.waiting import until
@@ -29,17 +29,18 @@ from weights_keras import ModelCard, ood_file
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.index import write_page
 from xai_tf.bundles.write import describe_reading, save_bundle
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.ood import (
     OODScore,
-    check,
+    file_ood_score,
     fit_ood_detector,
     measure_ood_detector,
-    of_file,
     ood_layer,
-    predict_and_check,
+    ood_scores,
+    predict_with_ood_scores,
 )
-from xai_tf.classifiers.ood_detector import OODDetector, by_file, fit_detector
+from xai_tf.classifiers.ood_detector import OODDetector, file_medians, fit_detector
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.cli.demo import DEMOS
@@ -49,7 +50,7 @@ from xai_tf.errors import ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
 from xai_tf.evaluation.predictions import find_labelled, predict_labelled
 from xai_tf.evaluation.results import EvaluationResults
-from xai_tf.narration import facts, tell
+from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit_file
 from xai_tf.regions.drawing import draw
 from xai_tf.rendering import heatmaps
@@ -174,10 +175,10 @@ def test_pictures_that_are_all_the_same_make_a_gate_that_works():
 def test_a_file_lies_where_the_median_of_its_windows_does():
     found = [replace(FAR, distance=distance) for distance in (1.0, 99.0, 2.0)]
 
-    assert of_file(found).distance == 2
-    assert not of_file(found).out_of_distribution
-    assert of_file([]) is None
-    assert by_file(np.array([1.0, 99, 2, 50]), np.array([3, 3, 3, 1])).tolist() == [50, 2]
+    assert file_ood_score(found).distance == 2
+    assert not file_ood_score(found).out_of_distribution
+    assert file_ood_score([]) is None
+    assert file_medians(np.array([1.0, 99, 2, 50]), np.array([3, 3, 3, 1])).tolist() == [50, 2]
 
 
 def test_a_gate_comes_back_from_its_arrays():
@@ -193,13 +194,13 @@ def test_a_gate_comes_back_from_its_arrays():
 @pytest.mark.parametrize(
     ("harm", "cause"),
     [
-        ({"axes": np.ones((3, 9), np.float32)}, "do not fit"),
-        ({"threshold": np.array(np.nan)}, "no numbers"),
-        ({"variances": np.zeros(4, np.float32)}, "above zero"),
+        ({"axes": np.ones((3, 9), np.float32)}, "do not match"),
+        ({"threshold": np.array(np.nan)}, "not finite"),
+        ({"variances": np.zeros(4, np.float32)}, "not positive"),
         ({"format": np.array(99)}, "another version"),
     ],
 )
-def test_arrays_that_are_no_gate_are_refused(harm, cause):
+def test_arrays_that_are_no_ood_detector_are_refused(harm, cause):
     train = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
     arrays = fit_detector("a", train, train, np.arange(200)).arrays()
 
@@ -213,8 +214,8 @@ def test_arrays_that_are_no_gate_are_refused(harm, cause):
 def test_the_reason_says_how_far_and_what_it_may_not_be():
     assert FAR.out_of_distribution
     assert FAR.reason.startswith(
-        "This picture lies 4.1 times as far from the training pictures as 99% of the validation "
-        "pictures do at most: it may not be a chest X-ray"
+        "This picture is unlike the training pictures: it lies 4.1 times as far from them as 99% "
+        "of the validation pictures do at most, so it may not be a chest X-ray"
     )
     assert "4,1 fois" in FAR.reason_in("fr")
     assert "une radiographie du thorax" in FAR.reason_in("fr")
@@ -222,12 +223,12 @@ def test_the_reason_says_how_far_and_what_it_may_not_be():
     assert "what the model was trained for" in replace(FAR, task=None).reason
 
 
-@pytest.mark.parametrize(("distance", "told"), [(10.001, "1.01 "), (10.6, "1.06 "), (999, "100 ")])
-def test_what_is_beyond_never_reads_as_once_as_far(distance, told):
-    assert f"lies {told}times" in replace(FAR, distance=distance).reason
+@pytest.mark.parametrize(("distance", "ratio"), [(10.001, "1.01 "), (10.6, "1.06 "), (999, "100 ")])
+def test_what_is_beyond_never_reads_as_once_as_far(distance, ratio):
+    assert f"lies {ratio}times" in replace(FAR, distance=distance).reason
 
 
-def test_what_is_familiar_has_no_reason():
+def test_what_is_in_distribution_has_no_reason():
     assert not NEAR.out_of_distribution
     assert NEAR.reason == ""
 
@@ -243,7 +244,7 @@ def test_every_task_says_what_its_files_are(task):
 def test_the_check_is_of_the_same_pass_and_changes_no_prediction(gated, stripes):
     samples = [gated.read(path) for path in sorted(stripes.rglob("*.png"))[:40]]
 
-    predictions, found = predict_and_check(gated, samples)
+    predictions, found = predict_with_ood_scores(gated, samples)
 
     alone = gated.predict(samples)
     for one, other in zip(predictions, alone, strict=True):
@@ -253,7 +254,7 @@ def test_the_check_is_of_the_same_pass_and_changes_no_prediction(gated, stripes)
     ).numpy()
     expected = gated.ood_detector.distances(maps.mean(axis=(1, 2)))
     np.testing.assert_allclose([one.distance for one in found], expected, rtol=1e-3)
-    assert [one.distance for one in check(gated, samples)] == [one.distance for one in found]
+    assert [one.distance for one in ood_scores(gated, samples)] == [one.distance for one in found]
 
 
 def test_noise_is_unfamiliar_and_stripes_are_not(gated, stripes, noise):
@@ -264,17 +265,17 @@ def test_noise_is_unfamiliar_and_stripes_are_not(gated, stripes, noise):
     assert reading.warnings == ()
     assert odd.ood_score.out_of_distribution
     assert odd.warnings == (odd.ood_score.reason,)
-    assert odd.warnings_explained == (f"{odd.ood_score.reason} Explained anyway.",)
+    assert odd.explanation_warnings == (f"{odd.ood_score.reason} Explained anyway.",)
 
 
 def test_a_model_without_a_gate_is_not_checked(three_classes, blobs):
-    assert check(three_classes, [blobs]) is None
+    assert ood_scores(three_classes, [blobs]) is None
 
     reading = read_and_predict(three_classes, SAMPLES / "dog.jpg")
 
     assert reading.ood_score is None
     assert reading.warnings == ()
-    assert describe_reading(reading)["familiarity"] is None
+    assert describe_reading(reading)["ood_score"] is None
 
 
 def test_a_gate_looks_before_the_end_of_the_network(three_classes):
@@ -390,9 +391,9 @@ HARM = {
     "cut off": (_cut_off, "SHA-256 differs"),
 }
 HARM_WITHOUT_CARD = {
-    "cut off": (_cut_off, "damaged or cut off"),
-    "no archive": (_other_bytes, "damaged or cut off"),
-    "pickled": (_pickled, "damaged or cut off"),
+    "cut off": (_cut_off, "damaged or truncated"),
+    "no archive": (_other_bytes, "damaged or truncated"),
+    "pickled": (_pickled, "damaged or truncated"),
     "words": (_words, "not checked"),
     "another model's": (_other_model, "belongs to another model file"),
     "another layer": (_other_layer, "'nowhere'"),
@@ -400,7 +401,7 @@ HARM_WITHOUT_CARD = {
 
 
 @pytest.mark.parametrize("case", HARM)
-def test_a_harmed_gate_is_told_and_the_model_still_works(copied, stripes, case):
+def test_a_damaged_ood_detector_is_reported_and_the_model_still_works(copied, stripes, case):
     harm, cause = HARM[case]
     harm(ood_file(copied))
 
@@ -429,7 +430,7 @@ def assert_not_checked(reading: Reading, model: Path, cause: str) -> None:
     assert ood_file(model).name in warning
     assert str(model.parent) not in warning  # it reaches visitors
     assert "xai-tf fit-ood" in warning
-    assert reading.warnings_explained == reading.warnings
+    assert reading.explanation_warnings == reading.warnings
 
 
 def test_a_gate_without_a_card_is_used(copied, noise):
@@ -440,7 +441,7 @@ def test_a_gate_without_a_card_is_used(copied, noise):
     assert reading.ood_score.out_of_distribution
 
 
-# Who is told
+# Who is warned
 
 
 @pytest.fixture(scope="module")
@@ -460,8 +461,8 @@ def test_a_bundle_and_its_page_say_that_it_was_explained_anyway(gated, odd, tmp_
     page = write_page(tmp_path, {"noise": manifest}, "Noise").read_text()
 
     written = json.loads((tmp_path / "noise" / "manifest.json").read_text())["input"]
-    assert written["familiarity"]["unfamiliar"] is True
-    assert written["familiarity"]["reason"] == reading.ood_score.reason
+    assert written["ood_score"]["out_of_distribution"] is True
+    assert written["ood_score"]["reason"] == reading.ood_score.reason
     assert written["warnings"] == [f"{reading.ood_score.reason} Explained anyway."]
     assert "Explained anyway." in page
 
@@ -471,16 +472,16 @@ def test_pictures_of_it_are_marked(gated, odd, noise, stripes):
     known = read_and_predict(gated, stripes / "normal" / "00.png")
 
     plots = [
-        heatmaps.figure(explanation, mark=reading.mark),
-        heatmaps.comparison([explanation], mark=reading.mark),
+        heatmaps.figure(explanation, mark=reading.ood_caption),
+        heatmaps.comparison([explanation], mark=reading.ood_caption),
         draw(audit_file(gated, noise, "saliency")),
     ]
 
     for plot in plots:
-        assert plot.get_suptitle().endswith(f"?\n{reading.mark}")
-    assert reading.mark == "explained anyway: unlike what the model was trained on"
-    assert known.mark == ""
-    assert "\n" not in heatmaps.figure(explanation, mark=known.mark).get_suptitle()
+        assert plot.get_suptitle().endswith(f"?\n{reading.ood_caption}")
+    assert reading.ood_caption == "explained anyway: unlike the training data"
+    assert known.ood_caption == ""
+    assert "\n" not in heatmaps.figure(explanation, mark=known.ood_caption).get_suptitle()
 
 
 def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp_path):
@@ -488,7 +489,7 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
         (tmp_path / name).mkdir()
         shutil.copy(noise, tmp_path / name / "noise.png")
     found = find_labelled(tmp_path, gated.name, gated.classes, gated.task)
-    answers = EvaluationResults(predict_labelled(gated, found, lambda done, total: None))
+    answers = EvaluationResults(predict_labelled(gated, found))
 
     mistakes, _ = study_mistakes(gated, answers, "saliency")
 
@@ -500,7 +501,7 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
     assert told["warnings"] == list(mistake.warnings)
 
 
-def test_the_page_is_told_by_the_worker(odd, tmp_path):
+def test_the_page_gets_the_score_from_the_worker(odd, tmp_path):
     reading = odd[0]
     model = ModelEntry("striped", tmp_path, "ab" * 32, "lung_opacity", "", ("a", "b"), "")
     file = Upload("n.png", reading.source, reading.samples[0].sha256, 1, "picture")
@@ -522,7 +523,7 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
         session = Session(service, Uploads(tmp_path / "uploads"))
         bench, explorer = session.bench, session.explorer
         banner = NoticesView(bench=bench).layout()[-1]
-        findings = FindingsView(explorer=explorer)
+        findings = DiagnosticsView(explorer=explorer)
         bench.add("noise.png", noise.read_bytes())
         await until(lambda: explorer.explanation is not None)
         warned = (bench.reading, banner.paragraphs, banner.visible, findings._words.object)
@@ -546,14 +547,14 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
 def test_the_text_in_words_says_so(odd):
     told = facts(odd[0])
 
-    fact = next(fact for fact in told if fact.kind == "unfamiliar")
+    fact = next(fact for fact in told if fact.kind == "out_of_distribution")
     assert fact.english == odd[0].ood_score.reason
     assert fact.french == odd[0].ood_score.reason_in("fr")
-    assert any(fact.french in text for text in tell(told, "fr"))
+    assert any(fact.french in text for text in narrate(told, "fr"))
     prediction = Prediction(np.zeros(1), np.array([0.5, 0.5]), ("a", "b"))
     sample = sample_of(np.zeros((8, 8, 3)))
     plain = Reading(Path("a.png"), (sample,), (prediction,), prediction, NEAR)
-    assert "unfamiliar" not in {fact.kind for fact in facts(plain)}
+    assert "out_of_distribution" not in {fact.kind for fact in facts(plain)}
 
 
 @pytest.fixture
@@ -593,7 +594,9 @@ def test_the_command_makes_a_gate_from_the_training_folder(run, copied, stripes,
     assert json.loads(done.stdout)["measures"][0]["split"] == "test"
 
 
-def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, stripes, noise):
+def test_a_bad_file_of_another_set_is_reported_and_the_detector_is_written(
+    run, copied, stripes, noise
+):
     ood_file(copied).unlink()
     others = {"noise": noise.parent / "some", "torn": noise.parent / "torn"}
     for place in others.values():
@@ -606,7 +609,7 @@ def test_a_bad_file_of_another_set_is_told_and_the_gate_is_written(run, copied, 
 
     assert done.exit_code == 0
     assert "Left out of noise" in done.stderr
-    assert "No file of torn can be read" in done.stderr
+    assert "Cannot read any file of torn" in done.stderr
     measures = {m["split"]: m for m in json.loads(done.stdout)["measures"]}
     assert set(measures) == {"test", "noise"}
     assert measures["noise"]["count"] == 1
@@ -674,7 +677,7 @@ def test_the_shipped_xray_model_knows_an_xray_from_a_brain():
     folders = {"chest_xray/test": 0, "brain_mri/test": 1, "samples": 1}
     for folder, expected in folders.items():
         paths = sorted((SHARED / folder).rglob("*.jpg"))[::25]
-        found = check(classifier, [classifier.read(path) for path in paths])
+        found = ood_scores(classifier, [classifier.read(path) for path in paths])
         assert np.mean([one.out_of_distribution for one in found]) == pytest.approx(
             expected, abs=0.15
         )
@@ -688,7 +691,7 @@ def test_of_no_sample_of_the_demo_a_person_is_warned(demo):
     readings = [read_and_predict(classifier, SAMPLES / file) for file in demo.files]
 
     assert all(reading.ood_score for reading in readings)
-    assert {reading.source.name: reading.warnings_explained for reading in readings} == (
+    assert {reading.source.name: reading.explanation_warnings for reading in readings} == (
         dict.fromkeys(demo.files, ())
     )
 
@@ -702,7 +705,7 @@ def test_clean_speech_is_unfamiliar_to_a_model_that_heard_telephones_only():
     )
 
     assert clean.ood_score.out_of_distribution
-    assert clean.warnings[0].startswith("This recording lies ")
+    assert clean.warnings[0].startswith("This recording is unlike ")
     assert not sample.ood_score.out_of_distribution
 
 

@@ -269,7 +269,7 @@ def test_the_arrays_are_unscaled_and_float32(explained, manifest):
 def test_the_manifest_tells_what_was_asked_of_what(manifest, pets):
     saliency, rise = manifest["explanations"]
 
-    assert manifest["schema_version"] == 2
+    assert manifest["schema_version"] == 3
     assert manifest["input"]["file"] == "cat.jpg"
     assert manifest["input"]["sha256"] == sha256(CAT)
     assert manifest["model"]["name"] == "pets"
@@ -412,7 +412,7 @@ def test_a_picture_of_a_spectrogram_is_explained_and_made_audible(run, listener,
     assert code == 0
     assert rate == 8000
     assert np.abs(sound).max() > 0.4
-    assert "The sound was rebuilt from the picture" in err
+    assert "The sound was reconstructed from the picture" in err
 
 
 def test_grad_cam_follows_the_layers_through_the_depth(run, asking, tmp_path):
@@ -485,25 +485,28 @@ def odd_models(pets, tmp_path_factory):
 
 
 REFUSED = {
-    "text": (["{letter}"], "is no picture"),
+    "text": (["{letter}"], "is not a picture"),
     "missing file": (["nowhere.png"], "no file nowhere.png"),
     "sound": (["{sound}"], "is a sound"),
     "empty folder": (["{empty}"], "holds no file"),
     "class": (["--target", "dgo"], "Did you mean 'dog'?"),
     "contrast class": (["--contrast", "fish"], "knows no class 'fish'"),
-    "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be held against itself"),
+    "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be contrasted with itself"),
     "method": (["--method", "gradcam"], "Did you mean 'grad_cam'?"),
+    "alias of a method": (["--method", "shap"], "Did you mean 'kernel_shap'?"),
+    "another alias": (["--method", "ig"], "Did you mean 'integrated_gradients'?"),
+    "alias with signs": (["--method", "gradcam++"], "Did you mean 'grad_cam_pp'?"),
     "layer": (["--method", "grad_cam", "--layer", "cov4"], "Did you mean 'conv4'?"),
-    "layer for none": (["--method", "saliency", "--layer", "nothing"], "no layer"),
+    "layer for none": (["--method", "saliency", "--layer", "nothing"], "uses no feature layer"),
     "range": (["--method", "rise", "--set", "rise.num_samples=4"], "from 16 to 16384"),
     "whole": (["--method", "rise", "--set", "rise.num_samples=99.5"], "whole number"),
     "not a number": (["--method", "rise", "--set", "rise.num_samples=nan"], "from 16 to 16384"),
-    "word": (["--method", "rise", "--set", "rise.num_samples=many"], "is no number"),
-    "no value": (["--method", "rise", "--set", "rise.num_samples"], "is no number"),
+    "word": (["--method", "rise", "--set", "rise.num_samples=many"], "is not a number"),
+    "no value": (["--method", "rise", "--set", "rise.num_samples"], "is not a number"),
     "setting": (["--method", "rise", "--set", "rise.num_sample=64"], "'num_samples'"),
-    "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "not among"),
+    "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "is not in use"),
     "lambda": (["--model", "{odd}/lambda.keras"], "a Lambda layer"),
-    "cut off": (["--model", "{odd}/cut.keras"], "damaged, cut off"),
+    "cut off": (["--model", "{odd}/cut.keras"], "damaged, truncated"),
     "solid": (["--model", "{odd}/solid.keras"], "input of shape (None, 8, 8, 8, 3)"),
     "model name": (["--model", "nobody"], "no model 'nobody'"),
     "model file": (["--model", "nowhere.keras"], "no model file nowhere.keras"),
@@ -579,7 +582,7 @@ def test_a_page_of_somebody_else_is_left_alone(run, asking, tmp_path):
     code, _, err = run("explain", CAT, *asking, "--out", tmp_path)
 
     assert code == 2
-    assert "is not ours" in err
+    assert "was not written by xai-tf" in err
     assert (tmp_path / "index.html").read_text() == "<h1>My site</h1>"
     assert not (tmp_path / "cat").exists()
 
@@ -608,7 +611,7 @@ TRAIN = [
     "1",
     "--head-epochs",
     "1",
-    "--copies",
+    "--augmentations",
     "1",
 ]
 
@@ -660,25 +663,31 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
 
     assert code == 0
     assert json.loads(out)["metrics"]
-    assert "16 files in 8 groups, parted by group." in err
-    assert "normal/3.png is no picture" in err
+    assert "16 files in 8 groups, split by group." in err
+    assert "normal/3.png: it is not a picture" in err
     card = (tmp_path / "out" / "tiny.md").read_text()
     assert "xai-tf train train.csv --task lung_opacity" in card
     assert "--finding Edema --skip-bad" in card
 
 
 WASTED = {
-    "name": (["--name", "a/b"], "is no file name"),
-    "rate": (["--name", "x", "--rate", "nan"], "no learning rate"),
-    "further set": (["--name", "x", "--also-test", "more={bad}"], "letter.png is no picture"),
+    "name": (["--name", "a/b"], "Expected a file name without a folder"),
+    "rate": (["--name", "x", "--rate", "nan"], "Expected a learning rate between 0 and 1"),
+    "further set": (
+        ["--name", "x", "--also-test", "more={bad}"],
+        "letter.png: it is not a picture",
+    ),
     "out": (["--name", "x", "--out", "{file}"], "cannot be written"),
-    "card": (["--name", "old"], "no complete model card"),
+    "card": (["--name", "old"], "as a model card"),
     "task": (["--name", "x", "--task", "xray"], "no task 'xray'"),
     "backbone": (["--name", "x", "--backbone", "vgg"], "no backbone 'vgg'"),
     "layout": (["--name", "x", "--layout", "foldr"], "Did you mean 'folder'?"),
-    "finding": (["--name", "x", "--finding", "Edema"], "findings and views stand in a CSV file"),
+    "finding": (
+        ["--name", "x", "--finding", "Edema"],
+        "findings and views are columns of a CSV file",
+    ),
     "group": (["--name", "x", "--group", "(normal|opacity)"], "8 files in 1 group (normal)"),
-    "share": (["--name", "x", "--validation", "15"], "--validation 15.0 is no share"),
+    "share": (["--name", "x", "--validation", "15"], "Invalid value for --validation: 15.0"),
 }
 
 
@@ -693,7 +702,7 @@ def test_what_would_waste_a_training_is_found_before_it(
     (tmp_path / "file").write_text("")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.md").write_text("---\nnot: a card\n---\n")
-    monkeypatch.setattr("xai_tf.training.train.train", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr("xai_tf.training.run.train", lambda *_: pytest.fail("it was trained"))
     words = [word.format(bad=bad, file=tmp_path / "file") for word in further]
 
     code, _, err = run("train", two_classes, "--out", tmp_path / "out", *TRAIN, *words)

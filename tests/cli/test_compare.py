@@ -12,7 +12,7 @@ from PIL import Image
 import xai_tf.cli.compare  # noqa: F401 (its commands)
 from xai_tf.agreement.agreement import rank_correlation
 from xai_tf.bundles.index import write_page
-from xai_tf.cli.files import hears
+from xai_tf.bundles.sources import takes_sound
 from xai_tf.cli.scores import Amount, tell_costs
 from xai_tf.metrics import METRICS
 from xai_tf.reports import read_bundle
@@ -65,10 +65,10 @@ def test_explanations_are_scored_with_costs_told_before(run, asking, tmp_path):
     saliency, lime = json.loads(out)[0]["explanations"]
     (deletion,) = saliency["scores"]
     assert code == 0
-    assert "Saliency: 1 pass a map, about" in err
-    assert "LIME: 64 passes a map, about" in err
-    assert "Saliency, deletion: 86 passes a map, about" in err
-    assert "In all: 237 passes, about" in err  # 1 + 86 + 64 + 86
+    assert "Saliency: 1 pass per map, about" in err
+    assert "LIME: 64 passes per map, about" in err
+    assert "Saliency, deletion: 86 passes per map, about" in err
+    assert "In total: 237 passes, about" in err  # 1 + 86 + 64 + 86
     assert "for 2 methods on 1 file" in err
     assert [score["metric"] for score in lime["scores"]] == ["deletion", "r2"]
     assert deletion["settings"] == {"steps": 5, "baseline": 0.0, "num_random": 20}
@@ -178,7 +178,7 @@ def test_what_maps_have_in_common_and_where_they_conflict_is_kept_and_shown(run,
     assert "Saliency and Grad-CAM" in page
     assert compared["conflicts"][0]["text"] in page
     assert compared["conflicts"][0]["text"] in report
-    assert "Conflict of 3 maps" in report
+    assert "Disagreement of 3 maps" in report
     assert "Where the evidence lies" in page
     audited = manifest["explanations"][0]["audit"]
     assert all(html.escape(row["region"]) in page for row in audited["regions"])
@@ -225,8 +225,8 @@ def test_a_comparison_is_kept_with_its_scores(run, asking, tmp_path):
     manifest = json.loads((place / "manifest.json").read_text())
     assert manifest["comparisons"][0]["agreement"] == found["agreement"]
     assert "cat/conflict.png" in (tmp_path / "out" / "index.html").read_text()
-    assert "Saliency: 1 pass a map" in err
-    assert "In all: 384 passes" in err
+    assert "Saliency: 1 pass per map" in err
+    assert "In total: 384 passes" in err
 
 
 def test_the_cost_of_many_files_and_windows_is_told_before(run, asking, ear, tmp_path, capsys):
@@ -250,12 +250,12 @@ def test_the_cost_of_many_files_and_windows_is_told_before(run, asking, ear, tmp
     tell_costs(ear, ["saliency"], [METRICS["average_drop"]], {}, amount=Amount(windows=0))
     told = capsys.readouterr().err
 
-    assert hears(ear)
-    assert "In all: 46 passes, about" in err
+    assert takes_sound(ear)
+    assert "In total: 46 passes, about" in err
     assert "for 1 method on 2 files" in err
-    assert "In all: up to 138 passes" in told
+    assert "In total: up to 138 passes" in told
     assert "for 1 method on 2 files of up to 3 windows" in told
-    assert "In all: 23 passes" in told
+    assert "In total: 23 passes" in told
     assert "for 1 method on 1 file, times the windows of each" in told
 
 
@@ -277,7 +277,7 @@ def test_the_cost_of_a_map_of_each_layer_is_told_before(run, asking, tmp_path):
 
     maps = len(json.loads(out)[0]["explanations"])
     assert maps > 1
-    assert f"In all: {23 * maps} passes" in err
+    assert f"In total: {23 * maps} passes" in err
 
 
 # What little there is to go by
@@ -332,14 +332,14 @@ def test_one_segment_is_told_and_stands_where_chance_does(
     for entry in flat:
         deletion, figure = entry["scores"]
         assert deletion["random"]["win_rate"] == 0.5
-        assert "its order is chance" in deletion["note"]
+        assert "the order of its pixels is random" in deletion["note"]
         assert deletion["place"] is None
         assert (figure["value"], figure["note"] != "") == (None, True)
-    assert "the same everywhere" in err
+    assert "the map is constant" in err
 
 
 @pytest.mark.parametrize(
-    ("command", "said"), [("explain", "the same everywhere"), ("compare", "zero everywhere")]
+    ("command", "said"), [("explain", "the map is constant"), ("compare", "zero everywhere")]
 )
 def test_a_map_of_zeros_is_told_and_has_no_score(run, asking, tmp_path, black, command, said):
     code, out, err = run(
@@ -393,7 +393,7 @@ def test_a_folder_with_one_class_only_is_as_good_as_any(run, asking, tmp_path, c
     elif command == "audit":
         assert {row["files"] for row in found["all"]} == {2}
     else:
-        assert "of 2 files with a known class are called rightly" in page.read_text()
+        assert "of 2 files with a known class are predicted correctly" in page.read_text()
 
 
 def test_without_asking_nothing_is_scored(run, asking, tmp_path):
@@ -412,7 +412,7 @@ def test_without_asking_nothing_is_scored(run, asking, tmp_path):
         (["--score", "deletoin"], "Did you mean 'deletion'"),
         (["--score", "r2"], "for LIME only"),
         (["--score", "deletion", "--set", "deletion.steps=0"], "steps=0"),
-        (["--score", "deletion", "--set", "insertion.steps=5"], "is not among what was asked"),
+        (["--score", "deletion", "--set", "insertion.steps=5"], "is not in use"),
     ],
 )
 @pytest.mark.parametrize("command", ["explain", "compare"])
@@ -459,8 +459,8 @@ def test_methods_are_compared_as_a_table_and_as_json(run, asking):
         for first, second in (("Saliency", "Grad-CAM"), ("Grad-CAM", "Saliency"))
         for ranks in [found["conflicts"][0]["ranks"]]
     }
-    assert "The gravest conflicts" in as_table
-    assert "Grad-CAM, deletion: 191 passes a map" in told
+    assert "The strongest disagreements" in as_table
+    assert "Grad-CAM, deletion: 191 passes per map" in told
     assert "(lower is better)" in as_table
     assert " *" in as_table
     assert "beats" in as_table

@@ -29,7 +29,7 @@ from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.inputs.sample import Sound
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import stage_of, stage_of_partial, stage_of_sample
+from xai_tf.rendering.viewer import partial_viewer_data, sample_viewer_data, viewer_data
 
 NAME = "<img src=x onerror=alert(1)>"
 
@@ -53,9 +53,9 @@ def heard():
 def site(explanation, heard):
     """The address of a page with stages, and the list of what each visit built."""
     visits = []
-    shown = stage_of(explanation)
+    shown = viewer_data(explanation)
     ramp = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
-    sounding = stage_of_partial(heard, METHODS["grad_cam"], ramp)
+    sounding = partial_viewer_data(heard, METHODS["grad_cam"], ramp)
 
     def make_page():
         stages = {
@@ -160,7 +160,7 @@ def test_the_browser_mixes_what_overlay_draws(page, explanation):
 
 def test_the_swipe_follows_mouse_and_arrow_keys(page):
     stage(page, "First").get_by_role("button", name="Swipe").click()
-    handle = stage(page, "First").get_by_role("slider", name="Original left")
+    handle = stage(page, "First").get_by_role("slider", name="Swipe: original")
     box = stage(page, "First").locator(".frame").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + 40
     page.mouse.move(x, y)
@@ -218,12 +218,12 @@ def test_a_new_layer_leaves_mode_and_opacity_as_the_visitor_set_them(page, site,
     before = stage(page, NAME).locator(".heatmap").get_attribute("src")
     original = stage(page, NAME).locator("img.original").get_attribute("src")
 
-    other = stage_of_partial(
+    other = partial_viewer_data(
         explanation.sample, METHODS["occlusion"], explanation.attribution[::-1, ::-1].copy()
     )
     stages["alone"].param.update(**{**other, "caption": NAME})
 
-    stage(page, NAME).get_by_text("Partial map").wait_for()
+    stage(page, NAME).get_by_text("Preview: still").wait_for()
     assert stage(page, NAME).locator(".heatmap").get_attribute("src") != before
     assert stage(page, NAME).locator("img.original").get_attribute("src") == original
     assert mode(page, NAME) == "map"
@@ -242,7 +242,7 @@ def test_a_map_without_signal_says_so(page, site, explanation):
     stages, _ = site[1][-1]
     empty = replace(explanation, attribution=np.zeros((32, 32), np.float32))
 
-    stages["alone"].param.update(**{**stage_of(empty), "caption": NAME})
+    stages["alone"].param.update(**{**viewer_data(empty), "caption": NAME})
 
     stage(page, NAME).get_by_text("no signal", exact=True).wait_for()
     assert "nothing to see" in stage(page, NAME).get_by_role("img").get_attribute("aria-label")
@@ -351,13 +351,13 @@ def test_keys_typed_into_a_field_or_moving_a_slider_are_no_shortcuts(page, site)
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_light_and_dark_wide_and_narrow_are_readable(window, explanation, heard, dark):
-    sounding = {**stage_of_sample(heard), "caption": "Sound"}
+    sounding = {**sample_viewer_data(heard), "caption": "Sound"}
     # The page's own progress bar has no name.
     hidden = {"& .MuiLinearProgress-root": {"display": "none"}}
 
     def make_page():
         stages = [
-            AttributionViewer(**stage_of(explanation), mode="swipe"),
+            AttributionViewer(**viewer_data(explanation), mode="swipe"),
             AttributionViewer(**sounding),
         ]
         recorder = Recorder(lambda *_: None)

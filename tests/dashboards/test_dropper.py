@@ -6,7 +6,7 @@ import os
 import panel as pn
 import pytest
 
-from dashboards.components.chunked_upload import PIECE
+from dashboards.components.chunked_upload import CHUNK_BYTES
 from dashboards.components.dropper import Dropper
 from dashboards.files.uploads import MEGABYTE, Limits
 from tests.browser import axe_faults, chromium, frames_sent, served, tells
@@ -31,7 +31,7 @@ class Taken:
     @property
     def held(self):
         """Bytes of files that are not whole."""
-        return sum(len(file.data.getvalue()) for file in self.field._arrivals.values())
+        return sum(len(file.data.getvalue()) for file in self.field._uploads_under_way.values())
 
 
 def test_files_of_one_name_do_not_mix():
@@ -42,7 +42,7 @@ def test_files_of_one_name_do_not_mix():
     taken.say(1, "a.png", 7, 4, b"two")
 
     assert taken.files == [("a.png", b"the other"), ("a.png", b"one two")]
-    assert taken.field._arrivals == {}
+    assert taken.field._uploads_under_way == {}
     assert taken.field.problem == ""
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_comes_otherwise_than_it_was_said_is_dropped_and_told(size, 
 
     assert answers[-1] == {"file": 7, "next": None}
     assert "a.png" in taken.field.problem
-    assert taken.field._arrivals == {}
+    assert taken.field._uploads_under_way == {}
     assert taken.files == []
 
 
@@ -117,8 +117,8 @@ def test_files_that_are_never_finished_are_bounded():
         taken.say(number, f"{number}.png", 2, 0, b"x")
 
     assert taken.held <= SMALL.unfinished_bytes
-    assert len(taken.field._arrivals) <= SMALL.files
-    assert "turned away: more than 3 files or 0.08 MB" in taken.field.problem
+    assert len(taken.field._uploads_under_way) <= SMALL.files
+    assert "rejected: more than 3 files or 0.08 MB" in taken.field.problem
     assert "Send fewer or smaller files." in taken.field.problem
 
 
@@ -127,8 +127,8 @@ def test_what_was_announced_counts_before_it_is_here():
     for number in range(3):
         taken.say(number, "a.wav", 40_000, 0, b"x")
 
-    assert list(taken.field._arrivals) == [0, 1]
-    assert "turned away" in taken.field.problem
+    assert list(taken.field._uploads_under_way) == [0, 1]
+    assert "rejected" in taken.field.problem
 
 
 def test_tiny_pieces_take_no_more_room_than_large_ones():
@@ -170,7 +170,7 @@ def test_a_made_up_message_changes_nothing(message):
 
     taken.field._handle_msg(message)
 
-    assert (taken.files, taken.field._arrivals, taken.field.problem) == ([], {}, "")
+    assert (taken.files, taken.field._uploads_under_way, taken.field.problem) == ([], {}, "")
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def give(page, kind, *files):
 
 
 def test_a_chosen_file_arrives_byte_for_byte_and_again(page, site):
-    data = os.urandom(2 * PIECE + 1)
+    data = os.urandom(2 * CHUNK_BYTES + 1)
     field = page.get_by_label("Choose files, or drop them here")
     taken = site[1][-1]
 
@@ -237,19 +237,19 @@ def test_a_chosen_file_arrives_byte_for_byte_and_again(page, site):
     assert {name for name, _ in taken.files} == {"a.wav"}
     assert all(hashlib.sha256(arrived).digest() == digest for _, arrived in taken.files)
     page.locator(".sending").wait_for(state="hidden")
-    tells(page, lambda: sizes(page.sent, bytes) == [PIECE, PIECE, 1] * 2)
+    tells(page, lambda: sizes(page.sent, bytes) == [CHUNK_BYTES, CHUNK_BYTES, 1] * 2)
     assert max(sizes(page.sent, str)) < 10_000
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_files_that_are_dropped_or_pasted_come_one_after_the_other(page, site, kind):
-    give(page, kind, ("a.png", PIECE + 5, 1), ("a.png", PIECE + 9, 2), ("b.png", 0, 0))
+    give(page, kind, ("a.png", CHUNK_BYTES + 5, 1), ("a.png", CHUNK_BYTES + 9, 2), ("b.png", 0, 0))
 
     taken = site[1][-1]
     eventually(lambda: len(taken.files) == 3)
     assert taken.files == [
-        ("a.png", b"\1" * (PIECE + 5)),
-        ("a.png", b"\2" * (PIECE + 9)),
+        ("a.png", b"\1" * (CHUNK_BYTES + 5)),
+        ("a.png", b"\2" * (CHUNK_BYTES + 9)),
         ("b.png", b""),
     ]
 
@@ -308,7 +308,7 @@ def test_the_field_shows_what_is_dragged_over_it_and_what_is_sent(page, site):
         }).observe(field, {subtree: true, attributes: true, childList: true})""",
         shown,
     )
-    give(page, "drop", ("a.png", 2 * PIECE, 1), ("b.png", 1, 1))
+    give(page, "drop", ("a.png", 2 * CHUNK_BYTES, 1), ("b.png", 1, 1))
     eventually(lambda: len(site[1][-1].files) == 2)
     assert ["a.png and 1 more", 0.5] in shown.json_value()
     assert axe_faults(page) == []

@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import io
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -22,12 +21,12 @@ from dashboards.service.labelled import (
 )
 from dashboards.service.requests import Evaluate, ModelEntry
 from dashboards.service.service import Service
-from dashboards.state.errors import CALLED, CONTRAST, PAGE, TRUTH, ErrorStudy
+from dashboards.state.errors import CONTRAST, PAGE, PREDICTED, TRUTH, ErrorStudy
 from tests.conftest import SHARED, draw_stripes
 from tests.served import at_first
 from tests.waiting import eventually
 from weights_keras import ModelCard, save
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
 from xai_tf.evaluation.predictions import Predictions
@@ -102,10 +101,10 @@ def test_many_files_are_predicted_in_batches_as_each_alone(three_classes, tmp_pa
 
 def test_progress_counts_the_files_and_stops_the_work(halves, sides):
     told = []
-    evaluate(halves, Evaluate(ENTRY, sides), lambda done, total: told.append((done, total)))
+    evaluate(halves, Evaluate(ENTRY, sides), lambda done, total, what: told.append((done, total)))
     assert told == [(done, 6) for done in range(7)]
 
-    def stop(done, total):
+    def stop(done, total, what=""):
         if done == 2:
             raise KeyboardInterrupt
 
@@ -130,7 +129,7 @@ def test_a_folder_of_bad_files_only_is_refused(halves, tmp_path):
         (tmp_path / "bad" / name).mkdir(parents=True)
         (tmp_path / "bad" / name / "x.png").write_text("no picture")
 
-    with pytest.raises(InputError, match=r"No file of .*bad can be read"):
+    with pytest.raises(InputError, match=r"Cannot read any file of .*bad"):
         evaluate(halves, Evaluate(ENTRY, tmp_path / "bad"), nothing)
 
 
@@ -140,7 +139,7 @@ def test_other_folders_are_left_out_and_named(halves, sides):
     predictions = evaluate(halves, Evaluate(ENTRY, sides), nothing)
 
     assert predictions.skipped == (
-        (sides / "middle", "middle is no class of the model: 1 file left out."),
+        (sides / "middle", "middle is not a class of the model: 1 file skipped."),
     )
 
 
@@ -180,7 +179,7 @@ def test_a_table_names_files_labels_and_parts(halves, sides):
 
     assert files(every) == ["a.png", "c.png", "b.png", "d.png"]
     assert files(test) == ["a.png", "c.png"]
-    with pytest.raises(InputError, match="no files for validation; it has test, train"):
+    with pytest.raises(InputError, match="has no split 'validation'; it has test, train"):
         evaluate(halves, Evaluate(ENTRY, table, "validation"), nothing)
 
 
@@ -347,8 +346,8 @@ def test_of_three_classes_the_most_probable_is_called_whatever_the_threshold(tmp
 
     assert results.predicted(0.9).tolist() == [0, 1, 1]
     assert results.wrong_class_margin(0.5).tolist() == [-1, 2, 0.5]
-    assert results.drawable == (0, 2)
-    assert [results.rival(n, 0.5) for n in range(3)] == [1, 1, 1]
+    assert results.classes_with_curve == (0, 2)
+    assert [results.contrast_class(n, 0.5) for n in range(3)] == [1, 1, 1]
     assert [m.name for m in results.measures()] == ["accuracy"]
 
 
@@ -361,9 +360,9 @@ def test_the_table_holds_every_file_and_no_formula(halves, sides):
 
     assert len(rows) == 8
     assert rows[0]["file"] == "left/wrong.png"
-    assert (rows[0]["truth"], rows[0]["called"], rows[0]["right"]) == ("left", "right", "no")
+    assert (rows[0]["truth"], rows[0]["predicted"], rows[0]["correct"]) == ("left", "right", "no")
     assert float(rows[0]["probability right"]) == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-5)
-    assert "is empty" in rows[-1]["left out"]
+    assert "is empty" in rows[-1]["skipped"]
     assert not any(cell.startswith("=") for row in rows for cell in row.values())
 
 
@@ -409,7 +408,7 @@ def study_of(service, root, model="halves"):
 def test_a_set_is_chosen_costed_and_predicted(service, sides):
     async def visit():
         study = study_of(service, sides)
-        await study.look()
+        await study.find_sets()
         study.folder = "sides"
         await study.check()
         before = (study.sets, study.num_files, study.seconds, study.request)
@@ -461,12 +460,12 @@ def test_a_mistake_has_a_map_of_what_it_was_called_and_one_of_what_it_is(service
     study = asyncio.run(visit())
 
     assert study.map_problem == ""
-    assert study.maps[CALLED].target_name == "right"
+    assert study.maps[PREDICTED].target_name == "right"
     assert study.maps[TRUTH].target_name == "left"
-    assert (study.maps[CALLED].attribution[:, 16:] > 0).all()
+    assert (study.maps[PREDICTED].attribution[:, 16:] > 0).all()
     assert (study.maps[TRUTH].attribution[:, 16:] < 0).all()
-    assert study.opened.file.name == "wrong.png"
-    assert study.opened.target == 1
+    assert study.open_request.file.name == "wrong.png"
+    assert study.open_request.target == 1
 
 
 def test_slow_maps_wait_until_they_are_asked_for(service, sides, monkeypatch):
@@ -487,7 +486,7 @@ def test_slow_maps_wait_until_they_are_asked_for(service, sides, monkeypatch):
 
     assert study.map_seconds > 0
     assert waited == {}
-    assert set(study.maps) == {CALLED, TRUTH}
+    assert set(study.maps) == {PREDICTED, TRUTH}
 
 
 def test_maps_that_are_no_more_wanted_are_stopped(service, sides, monkeypatch):
@@ -558,7 +557,7 @@ def test_of_several_logits_a_mistake_has_a_contrast_besides(service, tmp_path):
 
     study = asyncio.run(visit())
 
-    predicted, truth, contrast = (study.maps[side] for side in (CALLED, TRUTH, CONTRAST))
+    predicted, truth, contrast = (study.maps[side] for side in (PREDICTED, TRUTH, CONTRAST))
     assert contrast.target_name == f"{predicted.target_name} rather than {truth.target_name}"
     np.testing.assert_allclose(
         contrast.attribution, predicted.attribution - truth.attribution, atol=1e-6
@@ -576,27 +575,27 @@ def test_the_most_similar_training_samples_of_a_mistake_are_found(service, tmp_p
 
     async def visit():
         study = study_of(service, root)
-        study.param.update(folder=place, part="test" if place == "set" else "")
+        study.param.update(folder=place, split="test" if place == "set" else "")
         await study.check()
         await study.run()
         study.method = "saliency"
         await study.select(study.ranking[0])
-        nothing_yet = list(study.similar.found)
-        await study.similar.seek()
-        found, seeking = list(study.similar.found), study.similar.seeking
+        nothing_yet = list(study.neighbors.results)
+        await study.neighbors.search()
+        found, seeking = list(study.neighbors.results), study.neighbors.searching
         await study.select(None)
         return study, nothing_yet, found, seeking
 
     study, nothing_yet, found, seeking = asyncio.run(visit())
 
-    assert study.similar.problem == ""
-    assert study.similar.training.count == 3
+    assert study.neighbors.problem == ""
+    assert study.neighbors.training.count == 3
     assert nothing_yet == []
     assert not seeking
-    assert [one.similar.sample.path.name for one in found] == ["nearer.png", "near.png", "far.png"]
+    assert [one.neighbor.sample.path.name for one in found] == ["nearer.png", "near.png", "far.png"]
     assert [one.class_name for one in found] == ["right", "left", "right"]
     assert all(one.picture.startswith(b"\xff\xd8") for one in found)
-    assert study.similar.found == []
+    assert study.neighbors.results == []
 
 
 def test_without_training_files_nothing_similar_is_offered(service, sides):
@@ -606,13 +605,13 @@ def test_without_training_files_nothing_similar_is_offered(service, sides):
         await study.check()
         await study.run()
         await study.select(study.ranking[0])
-        await study.similar.seek()
-        return study.similar
+        await study.neighbors.search()
+        return study.neighbors
 
     similar = asyncio.run(visit())
 
     assert similar.training is None
-    assert (similar.found, similar.problem, similar.seeking) == ([], "", False)
+    assert (similar.results, similar.problem, similar.searching) == ([], "", False)
 
 
 def test_training_files_outside_the_roots_are_not_looked_at(service, tmp_path):
@@ -670,7 +669,7 @@ def test_a_file_that_now_leads_elsewhere_is_neither_drawn_nor_explained(service,
         await study.check()
         await study.run()
         secret = draw(tmp_path / "secret.png", 255, 0)
-        os.replace(sides / "left" / "wrong.png", tmp_path / "moved.png")
+        (sides / "left" / "wrong.png").replace(tmp_path / "moved.png")
         (sides / "left" / "wrong.png").symlink_to(secret)
         await study.draw_thumbnails()
         await study.select(study.ranking[0])
@@ -678,7 +677,7 @@ def test_a_file_that_now_leads_elsewhere_is_neither_drawn_nor_explained(service,
 
     study = asyncio.run(visit())
 
-    assert "cannot be read any more" in study.map_problem
+    assert "any more" in study.map_problem
     assert study.file is None
     assert isinstance(study.thumbnails[study.ranking[0]], str)
     assert isinstance(study.thumbnails[study.ranking[1]], bytes)
@@ -717,10 +716,10 @@ def test_a_gallery_has_pages(service, tmp_path):
         await study.run()
         await study.draw_thumbnails()
         first = (study.on_page, sorted(study.thumbnails))
-        study.turn(1)
+        study.turn_page(1)
         await study.draw_thumbnails()
         second = (study.on_page, sorted(study.thumbnails))
-        study.turn(1)
+        study.turn_page(1)
         return study, first, second
 
     study, first, second = asyncio.run(visit())
@@ -785,7 +784,7 @@ def page(service, opened, tmp_path_factory):
 
     def make():
         study = study_of(service, root.parent)
-        study.param.watch(lambda event: event.new and opened.append(event.new), "opened")
+        study.param.watch(lambda event: event.new and opened.append(event.new), "open_request")
         main = [ErrorsView(study=study)]
         return pmui.Page(title="Errors", main=main, theme_config=THEMES, busy_indicator=None)
 
@@ -802,7 +801,7 @@ def page(service, opened, tmp_path_factory):
 
 
 def cell(page, truth, predicted):
-    return page.get_by_role("button", name=f"truth {truth}, predicted {predicted}:")
+    return page.get_by_role("button", name=f"true class {truth}, predicted {predicted}:")
 
 
 def tiles(page):
@@ -831,10 +830,10 @@ def test_a_cell_shows_its_files_by_keyboard_and_again_all(fresh):
     fresh.keyboard.press("ArrowRight")
     fresh.keyboard.press("Enter")
 
-    fresh.get_by_text("30 files of right, called right.").wait_for()
+    fresh.get_by_text("30 files of class right, predicted as right.").wait_for()
     assert cell(fresh, "right", "right").get_attribute("aria-pressed") == "true"
     fresh.keyboard.press("Enter")
-    fresh.get_by_text("31 files called wrongly.").wait_for()
+    fresh.get_by_text("31 files predicted wrongly.").wait_for()
     assert cell(fresh, "right", "right").get_attribute("aria-pressed") == "false"
 
 
@@ -853,7 +852,7 @@ def test_the_gallery_turns_its_pages_and_draws_thumbnails(fresh):
 
 def test_names_of_files_are_text(fresh):
     fresh.get_by_text("<img src=x onerror=document.title='hit'>.png").first.wait_for()
-    fresh.get_by_text("<b>torn.png is no picture").wait_for()
+    fresh.get_by_text("<b>torn.png: it is not a picture").wait_for()
 
     assert "hit" not in fresh.title()
 
@@ -861,8 +860,8 @@ def test_names_of_files_are_text(fresh):
 def test_a_mistake_opens_two_maps_and_explain(fresh, opened):
     tiles(fresh).first.click()
 
-    fresh.get_by_text("What speaks for right (called)").wait_for()
-    fresh.get_by_text("What speaks for left (true class)").wait_for()
+    fresh.get_by_text("Evidence for right (predicted class)").wait_for()
+    fresh.get_by_text("Evidence for left (true class)").wait_for()
     before = len(opened)
     fresh.get_by_role("button", name="Open in Explain").click()
     eventually(lambda: len(opened) > before)
@@ -885,7 +884,7 @@ def test_beside_a_mistake_stand_the_most_similar_training_samples(fresh):
 
 def test_the_point_on_the_curve_follows_the_slider(fresh):
     before = fresh.evaluate(_POINT)
-    slider = fresh.get_by_role("slider", name="Called right from")
+    slider = fresh.get_by_role("slider", name="Decision threshold for right")
     slider.focus()
     fresh.keyboard.press("ArrowRight")
     fresh.wait_for_function(f"() => ({_POINT})().threshold[0] === 0.505")
@@ -897,9 +896,9 @@ def test_the_point_on_the_curve_follows_the_slider(fresh):
     assert (before["alarms"], before["found"]) == ([1], [1])
     assert (after["alarms"], after["found"]) == ([pytest.approx(1 / 31)], [0])
     fresh.get_by_text("30 files").first.wait_for()
-    fresh.get_by_role("button", name="truth right, predicted left: 30 files").wait_for()
+    fresh.get_by_role("button", name="true class right, predicted left: 30 files").wait_for()
     slider.fill("0.5")
-    fresh.get_by_text("31 files called wrongly.").wait_for()
+    fresh.get_by_text("31 files predicted wrongly.").wait_for()
 
 
 @pytest.mark.parametrize("width", [320, 1280])

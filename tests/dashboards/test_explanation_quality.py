@@ -1,4 +1,4 @@
-"""Trust on the page: what is known of a map unasked, and what is judged on request."""
+"""Explanation quality on the page: evidence by region automatically, scores on request."""
 
 import asyncio
 import json
@@ -13,14 +13,15 @@ import pytest
 from dashboards.files.uploads import Uploads
 from dashboards.service.requests import Judge, Part
 from dashboards.service.service import Service
-from dashboards.state.explanation_quality import AGAIN, ONCE, metrics_of
+from dashboards.state.explanation_quality import BASIC, RERUN, metrics_of
 from dashboards.state.session import Session
 from dashboards.views.explanation_quality import ExplanationQualityView, region_words, score_words
 from dashboards.views.ranking import ranking_words
 from tests.conftest import SAMPLES
 from tests.served import at_first, draw, make_models
 from tests.waiting import patiently, until
-from xai_tf.classifiers.classifier import load
+from xai_tf.attribution.question import Question
+from xai_tf.classifiers.loading import load
 from xai_tf.metrics import score, verdict
 from xai_tf.regions import regions_of
 
@@ -60,13 +61,13 @@ def visit(service, tmp_path, steady_speed):
     return run
 
 
-async def judged(session, depth):
-    session.quality.run(depth)
-    await until(lambda: session.quality.done(depth) or session.quality.problem)
+async def scored(session, level):
+    session.quality.run(level)
+    await until(lambda: session.quality.done(level) or session.quality.problem)
     return session.quality.scores
 
 
-def test_where_the_evidence_lies_is_said_unasked(visit, models):
+def test_evidence_by_region_is_shown_automatically(visit, models):
     async def story(session):
         await until(lambda: session.quality.audit)
         return session.explorer.explanation, session.quality.audit
@@ -101,16 +102,16 @@ def test_regions_are_found_once_for_all_maps_of_a_sample(visit):
     assert not any(isinstance(request, Part) for request in asked)
 
 
-def test_a_map_is_judged_as_the_library_judges_it(visit, models):
+def test_a_map_is_scored_as_by_the_library(visit, models):
     async def story(session):
         quality = session.quality
         assert quality.scores == ()
-        passes, seconds = quality.passes(ONCE), quality.seconds(ONCE)
-        return session.explorer.explanation, await judged(session, ONCE), passes, seconds
+        passes, seconds = quality.passes(BASIC), quality.seconds(BASIC)
+        return session.explorer.explanation, await scored(session, BASIC), passes, seconds
 
     explanation, scores, passes, seconds = visit(story)
 
-    names = metrics_of("grad_cam", ONCE)
+    names = metrics_of("grad_cam", BASIC)
     expected = score(load(models["small"].path), explanation, names)
     assert [one.metric.name for one in scores] == list(names)
     np.testing.assert_allclose(
@@ -124,10 +125,10 @@ def test_a_map_is_judged_as_the_library_judges_it(visit, models):
     assert "of random maps" in said
 
 
-def test_a_judged_map_is_known_when_one_comes_back_to_it(visit):
+def test_scores_are_shown_again_when_a_map_is_shown_again(visit):
     async def story(session):
         explorer, quality = session.explorer, session.quality
-        first = await judged(session, ONCE)
+        first = await scored(session, BASIC)
         explorer.method = "saliency"
         await until(lambda: explorer.explanation)
         other = quality.scores
@@ -146,22 +147,22 @@ def test_a_method_is_run_again_only_on_request(visit):
         session.explorer.set("smooth_grad", "num_samples", 4)
         session.explorer.method = "smooth_grad"
         await until(lambda: session.explorer.explanation)
-        return await judged(session, ONCE), await judged(session, AGAIN)
+        return await scored(session, BASIC), await scored(session, RERUN)
 
     once, both = visit(story)
 
     assert {one.metric.family for one in once} == {"fidelity", "form"}
-    assert [one.metric.name for one in both[len(once) :]] == list(metrics_of("smooth_grad", AGAIN))
-    assert "repeat_correlation" in metrics_of("smooth_grad", AGAIN)
+    assert [one.metric.name for one in both[len(once) :]] == list(metrics_of("smooth_grad", RERUN))
+    assert "repeat_correlation" in metrics_of("smooth_grad", RERUN)
 
 
-def test_judging_can_be_stopped(visit):
+def test_scoring_can_be_stopped(visit):
     async def story(session):
         session.workspace.choose_model("wide")
         session.explorer.method = "saliency"
         await until(lambda: session.explorer.explanation)
         at_first(session.quality, "progress", lambda progress: progress > 0, session.quality.stop)
-        session.quality.run(ONCE)
+        session.quality.run(BASIC)
         await until(lambda: not session.quality.running)
         return session.quality.running, session.quality.status, session.quality.scores
 
@@ -170,24 +171,24 @@ def test_judging_can_be_stopped(visit):
 
 def test_scores_go_into_the_bundle(visit):
     async def story(session):
-        await judged(session, ONCE)
+        await scored(session, BASIC)
         return await session.bundle()
 
     with zipfile.ZipFile(BytesIO(visit(story))) as archive:
         manifest = json.loads(archive.read("manifest.json"))
 
     (entry,) = manifest["explanations"]
-    assert [one["metric"] for one in entry["scores"]] == list(metrics_of("grad_cam", ONCE))
+    assert [one["metric"] for one in entry["scores"]] == list(metrics_of("grad_cam", BASIC))
 
 
-def test_each_step_says_its_cost_and_goes_when_it_is_done(visit):
+def test_each_button_shows_its_cost_and_hides_when_done(visit):
     async def story(session):
         view = ExplanationQualityView(quality=session.quality)
-        await until(lambda: session.quality.passes(ONCE))
-        button = view._buttons[ONCE]
+        await until(lambda: session.quality.passes(BASIC))
+        button = view._buttons[BASIC]
         before = button.label, button.visible
-        await judged(session, ONCE)
-        return session.quality.passes(ONCE), before, button.visible
+        await scored(session, BASIC)
+        return session.quality.passes(BASIC), before, button.visible
 
     passes, (label, shown), after = visit(story)
 
@@ -195,7 +196,7 @@ def test_each_step_says_its_cost_and_goes_when_it_is_done(visit):
     assert (shown, after) == (True, False)
 
 
-def test_a_map_without_signal_is_told_and_never_scored(visit, tmp_path):
+def test_a_map_without_signal_is_reported_and_not_scored(visit, tmp_path):
     blank = draw(tmp_path, "blank.png")
 
     async def story(session):
@@ -208,28 +209,31 @@ def test_a_map_without_signal_is_told_and_never_scored(visit, tmp_path):
         )
         session.explorer.method = "gradient_input"  # the picture is zero, so this is
         await until(lambda: session.explorer.explanation and session.quality.audit)
-        return session.quality.audit, await judged(session, ONCE)
+        return session.quality.audit, await scored(session, BASIC)
 
     audit, scores = visit(story)
 
     assert {row.share for row in audit.rows} == {None}
     assert any("no signal" in text for text in audit.warnings)
     assert all(np.isnan(one.value) and one.note for one in scores)
-    assert verdict(scores) == "None of these metrics holds the map against random ones."
+    assert verdict(scores) == "None of these metrics is compared with random maps."
 
 
-def test_an_answer_is_asked_for_by_its_content(models):
+def test_the_key_of_a_request_depends_on_content(models):
     from dashboards.service.requests import Explain, Upload, key
 
     file = Upload("a.png", SAMPLES / "cat.jpg", "1" * 64, 1, "picture")
     other = Upload("b.png", SAMPLES / "dog.jpg", "1" * 64, 1, "picture")
-    asked = [Judge(Explain(models["small"], f, "grad_cam"), ("deletion",)) for f in (file, other)]
+    asked = [
+        Judge(Explain(models["small"], f, Question("grad_cam")), ("deletion",))
+        for f in (file, other)
+    ]
 
     assert key(asked[0]) == key(asked[1])
     assert key(asked[0]) != key(Judge(asked[0].explanation, ("insertion",)))
 
 
-def test_the_maps_of_a_column_are_judged_and_ranked(visit):
+def test_the_maps_of_a_column_are_scored_and_ranked(visit):
     async def story(session):
         grid, ranking = session.comparison, session.ranking
         session.tab = "compare"
@@ -260,9 +264,9 @@ def test_the_maps_of_a_column_are_judged_and_ranked(visit):
     assert said.count("<b>") >= len(table.metrics)
 
 
-def test_a_report_tells_where_the_evidence_lies_and_how_it_was_judged(visit):
+def test_a_report_shows_regions_and_scores(visit):
     async def story(session):
-        await judged(session, ONCE)
+        await scored(session, BASIC)
         await until(lambda: session.quality.audit)
         return session.quality.audit.rows, (await session.report()).decode()
 
@@ -272,7 +276,7 @@ def test_a_report_tells_where_the_evidence_lies_and_how_it_was_judged(visit):
     assert all(row.region in page for row in rows)
 
 
-def test_what_was_judged_in_a_comparison_stands_under_the_map(visit):
+def test_scores_of_a_comparison_are_shown_under_the_map(visit):
     async def story(session):
         grid, ranking, quality = session.comparison, session.ranking, session.quality
         view = ExplanationQualityView(quality=quality)
@@ -280,8 +284,8 @@ def test_what_was_judged_in_a_comparison_stands_under_the_map(visit):
         grid.run()
         await until(lambda: len([c for c in grid.cells.values() if c.explanation]) == 6)
         ranking.run()
-        await until(lambda: not ranking.running and quality.done(ONCE))
-        return quality.scores, view._buttons[ONCE].visible
+        await until(lambda: not ranking.running and quality.done(BASIC))
+        return quality.scores, view._buttons[BASIC].visible
 
     scores, offered = visit(story)
 
@@ -292,12 +296,12 @@ def test_what_was_judged_in_a_comparison_stands_under_the_map(visit):
 def test_another_map_is_offered_at_its_own_cost_even_where_no_region_is_known(visit):
     async def story(session):
         view = ExplanationQualityView(quality=session.quality)
-        await until(lambda: session.quality.passes(AGAIN))
-        session.quality._parted = lambda job: None  # whatever becomes of the regions
+        await until(lambda: session.quality.passes(RERUN))
+        session.quality._on_regions = lambda job: None  # whatever becomes of the regions
         session.explorer.set("smooth_grad", "num_samples", 8)
         session.explorer.method = "smooth_grad"
         await until(lambda: session.explorer.explanation)
-        return session.quality.passes(AGAIN), view._buttons[AGAIN]
+        return session.quality.passes(RERUN), view._buttons[RERUN]
 
     passes, button = visit(story)
 

@@ -11,32 +11,46 @@ import pytest
 from dashboards.service.requests import ModelEntry
 from dashboards.state.links import LANGUAGES, MAX_SEED, TABS, Known, View, from_query, to_query
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.question import Question
 
 SHA256 = "ab12cd34" * 8
 MODEL = ModelEntry("xray", Path("xray.keras"), "c9c64322" * 8, None, "X-ray", ("a", "b", "c"), "")
 UNREAD = replace(MODEL, name="unread", classes=())
 KNOWN = Known({"xray": MODEL, "unread": UNREAD}, {SHA256})
 FULL = View(
-    "compare",
-    SHA256,
-    "xray",
-    "c9c64322",
-    3,
-    "occlusion",
-    2,
-    0,
-    "",
-    17,
-    (("baseline", 0.30000000000000004), ("patch", 48)),
-    ("grad_cam", "lime"),
-    "fr",
-    "models",
-    (2, 1),
-    ("unread", "xray"),
-    "grad_cam_pp",
-    "unread",
-    "",
+    tab="compare",
+    sample=SHA256,
+    model="xray",
+    fingerprint="c9c64322",
+    window=3,
+    question=Question(
+        "occlusion",
+        target=2,
+        contrast=0,
+        seed=17,
+        settings={"baseline": 0.30000000000000004, "patch": 48},
+    ),
+    methods=("grad_cam", "lime"),
+    language="fr",
+    across="models",
+    classes=(2, 1),
+    models=("unread", "xray"),
+    through="grad_cam_pp",
+    left="unread",
+    right="",
 )
+# What the first edition of the page wrote for this view.
+FIRST_EDITION = (
+    "tab=compare&sample=ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34&"
+    "model=xray&fingerprint=c9c64322&window=3&method=occlusion&target=2&contrast=0&seed=17&"
+    "methods=grad_cam.lime&language=fr&across=models&classes=2.1&models=unread/xray&"
+    "through=grad_cam_pp&left=unread&right=&set_baseline=0.30000000000000004&set_patch=48"
+)
+
+
+def asked(view: View, **changes) -> View:
+    """A view with changes in its question."""
+    return replace(view, question=replace(view.question, **changes))
 
 
 def test_the_view_of_the_page_itself_needs_no_link():
@@ -53,6 +67,11 @@ def test_a_link_restores_the_whole_view():
     assert set(query) <= set(string.ascii_letters + string.digits + "=&_.-~/")
 
 
+def test_a_link_of_the_first_edition_restores_the_same_view():
+    assert from_query(FIRST_EDITION, KNOWN) == (FULL, ())
+    assert to_query(FULL) == FIRST_EDITION
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_setting_of_every_method_is_restored(method):
     settings = tuple(
@@ -62,7 +81,7 @@ def test_every_setting_of_every_method_is_restored(method):
             if option.high != option.default
         )
     )
-    view = View(method=method, settings=settings, layer="block/Ä 1")
+    view = View(question=Question(method, settings=settings, layer="block/Ä 1"))
 
     assert from_query(to_query(view), KNOWN) == (view, ())
 
@@ -75,12 +94,14 @@ def test_random_views_are_restored():
             tab=str(rng.choice(TABS)),
             sample=SHA256,
             model="xray",
-            target=target,
-            contrast=contrast,
             window=int(rng.integers(9999)),
-            seed=int(rng.integers(MAX_SEED)),
-            method="smooth_grad",
-            settings=(("noise", float(rng.random())),),
+            question=Question(
+                "smooth_grad",
+                target=target,
+                contrast=contrast,
+                seed=int(rng.integers(MAX_SEED)),
+                settings={"noise": float(rng.random())},
+            ),
             methods=tuple(rng.choice(list(METHODS), 3, replace=False).tolist()),
             language=str(rng.choice(LANGUAGES)),
             classes=tuple(rng.permutation(3).tolist()),
@@ -136,16 +157,18 @@ def test_random_views_are_restored():
     ],
 )
 def test_a_bad_value_is_left_out_and_told_and_all_others_are_kept(name, value):
-    good = replace(FULL, method="grad_cam", settings=(), layer="top")
+    good = asked(FULL, method="grad_cam", settings=(), layer="top")
     query = "&".join(part for part in to_query(good).split("&") if not part.startswith(f"{name}="))
 
     view, said = from_query(f"{query}&{name}={quote(value)}", KNOWN)
 
-    lost = {name: getattr(View(), name)}
     if name == "model":  # the numbers of its classes go with it
-        lost |= {"target": None, "contrast": None, "classes": ()}
-    assert view == replace(good, **lost)
-    assert len(said) == len(lost)
+        assert view == asked(replace(good, model="", classes=()), target=None, contrast=None)
+    elif hasattr(Question(), name):
+        assert view == asked(good, **{name: getattr(Question(), name)})
+    else:
+        assert view == replace(good, **{name: getattr(View(), name)})
+    assert len(said) == (4 if name == "model" else 1)
     assert "<" not in "".join(said)
 
 
@@ -153,14 +176,14 @@ def test_a_bad_value_is_left_out_and_told_and_all_others_are_kept(name, value):
 def test_a_bad_setting_is_told_with_its_range(value):
     view, said = from_query(f"method=occlusion&set_patch={value}&set_stride=8", KNOWN)
 
-    assert view == View(method="occlusion", settings=(("stride", 8),))
+    assert view == View(question=Question("occlusion", settings={"stride": 8}))
     assert said == ("The link's patch was left out: Occlusion takes a whole number from 2 to 512.",)
 
 
 def test_a_setting_of_another_method_is_told():
     view, said = from_query("method=occlusion&set_num_samples=5", KNOWN)
 
-    assert view == View(method="occlusion")
+    assert view == View(question=Question("occlusion"))
     assert said == ("The link names settings that Occlusion has not.",)
 
 
@@ -182,12 +205,18 @@ def test_a_model_that_changed_is_told():
 
 
 def test_the_classes_of_a_model_not_loaded_yet_are_trusted_within_reason():
-    assert from_query("model=unread&target=900", KNOWN) == (View(model="unread", target=900), ())
+    assert from_query("model=unread&target=900", KNOWN) == (
+        View(model="unread", question=Question(target=900)),
+        (),
+    )
     assert from_query("model=unread&target=10000", KNOWN)[0] == View(model="unread")
 
 
 def test_what_others_append_is_passed_over_and_the_first_of_two_counts():
-    assert from_query("utm_source=mail&seed=1&seed=x&&;=&%", KNOWN) == (View(seed=1), ())
+    assert from_query("utm_source=mail&seed=1&seed=x&&;=&%", KNOWN) == (
+        View(question=Question(seed=1)),
+        (),
+    )
 
 
 def test_a_link_holds_no_name_of_a_file():

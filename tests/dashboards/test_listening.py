@@ -16,7 +16,15 @@ from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
 from dashboards.service.catalogue import find_models
 from dashboards.service.jobs import OVER
-from dashboards.service.listening import BUT, MUTE, ONLY, ORIGINAL, SOLO, Clip, listen
+from dashboards.service.listening import (
+    MUTE,
+    ORIGINAL,
+    REMAINDER,
+    SOLO,
+    SUPPORTING,
+    SoundClip,
+    listen,
+)
 from dashboards.service.requests import Explain, Listen, ModelEntry, Upload, key
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
@@ -28,6 +36,7 @@ from tests.served import draw, submitted
 from tests.waiting import eventually, until
 from weights_keras import ModelCard
 from xai_tf.attribution.explain import explain
+from xai_tf.attribution.question import Question
 from xai_tf.errors import OutputError, SettingError, UnknownNameError
 from xai_tf.sonification.masking import NOTHING_LEFT
 from xai_tf.tasks import TASKS
@@ -36,7 +45,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on
 AUDIO, RATE = TASKS["deepfake_audio"], 8000
 MODEL = ModelEntry("ear", Path("ear.keras"), "ab" * 32, "deepfake_audio", "", (), "")
 FILE = Upload("mine.wav", Path("cd.wav"), "cd" * 32, 1, "sound")
-ASKED = Explain(MODEL, FILE, "gradient_input")
+ASKED = Explain(MODEL, FILE, Question("gradient_input"))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +79,9 @@ def test_the_original_is_the_sound_as_it_is(ear, explained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("part", "moves"), [(ONLY, 1), (BUT, -1), (SOLO, 1), (MUTE, -1)], ids=[ONLY, BUT, SOLO, MUTE]
+    ("part", "moves"),
+    [(SUPPORTING, 1), (REMAINDER, -1), (SOLO, 1), (MUTE, -1)],
+    ids=[SUPPORTING, REMAINDER, SOLO, MUTE],
 )
 def test_the_classifier_is_asked_about_the_very_file(ear, explained, tmp_path, part, moves):
     """What speaks for the class is the high tone: alone it says more, without it less."""
@@ -91,7 +102,9 @@ def test_a_larger_share_keeps_more(ear, explained, tmp_path):
     slope = explained.attribution * np.linspace(0, 1, SIZE[1], dtype=np.float32)
     sloping = replace(explained, attribution=slope)
 
-    kept = [listen(ear, sloping, Listen(ASKED, ONLY, (), s), tmp_path).energy for s in (0.5, 0.95)]
+    kept = [
+        listen(ear, sloping, Listen(ASKED, SUPPORTING, (), s), tmp_path).energy for s in (0.5, 0.95)
+    ]
 
     assert kept[0] < 0.9 * kept[1]
 
@@ -102,8 +115,8 @@ def test_a_map_without_signal_is_said_but_the_original_can_be_heard(ear, explain
     clip = listen(ear, flat, Listen(ASKED), tmp_path)
 
     assert clip.regions == ()
-    for part in (ONLY, BUT, SOLO, MUTE):
-        with pytest.raises(SettingError, match=r"nothing to listen to.*the same everywhere"):
+    for part in (SUPPORTING, REMAINDER, SOLO, MUTE):
+        with pytest.raises(SettingError, match=r"nothing to listen to.*the map is constant"):
             listen(ear, flat, Listen(ASKED, part, (1,)), tmp_path)
 
 
@@ -111,8 +124,8 @@ def test_where_nothing_speaks_for_the_class_there_is_nothing_to_keep(ear, explai
     """All of it 60 dB quieter would look like all of it to the classifier."""
     against = replace(explained, attribution=-explained.attribution)
 
-    with pytest.raises(SettingError, match=r"Nothing in this map speaks for .* another class"):
-        listen(ear, against, Listen(ASKED, ONLY), tmp_path)
+    with pytest.raises(SettingError, match=r"no evidence for .* another class"):
+        listen(ear, against, Listen(ASKED, SUPPORTING), tmp_path)
 
 
 def test_a_region_of_silence_tells_nothing(ear, tmp_path_factory, tmp_path):
@@ -129,9 +142,9 @@ def test_a_region_of_silence_tells_nothing(ear, tmp_path_factory, tmp_path):
 
 
 def test_what_there_is_not_is_refused_in_words(ear, explained, tmp_path):
-    with pytest.raises(SettingError, match=r"no region 7 in this map\. Take some from 1 to 1"):
+    with pytest.raises(SettingError, match=r"region: 7\. Expected a whole number from 1 to 1"):
         listen(ear, explained, Listen(ASKED, SOLO, (1, 7)), tmp_path)
-    with pytest.raises(SettingError, match="no region 0"):
+    with pytest.raises(SettingError, match="region: 0"):
         listen(ear, explained, Listen(ASKED, MUTE), tmp_path)
     with pytest.raises(UnknownNameError, match="no part 'backwards'"):
         listen(ear, explained, Listen(ASKED, "backwards"), tmp_path)
@@ -140,19 +153,19 @@ def test_what_there_is_not_is_refused_in_words(ear, explained, tmp_path):
 
 
 def test_an_answer_comes_back_as_it_was_packed_and_names_no_file(ear, explained, tmp_path):
-    clip = listen(ear, explained, Listen(ASKED, ONLY), tmp_path)
+    clip = listen(ear, explained, Listen(ASKED, SUPPORTING), tmp_path)
 
     packed = pack(clip)
 
-    assert unpack(packed, Listen(ASKED, ONLY)) == clip
+    assert unpack(packed, Listen(ASKED, SUPPORTING)) == clip
     assert b"mine.wav" not in packed
     assert b"cd.wav" not in packed
 
 
 def test_a_key_tells_what_is_heard_and_not_who_asks():
     others = [
-        Listen(ASKED, ONLY),
-        Listen(ASKED, ONLY, (), 0.5),
+        Listen(ASKED, SUPPORTING),
+        Listen(ASKED, SUPPORTING, (), 0.5),
         Listen(ASKED, SOLO, (1,)),
         Listen(ASKED, SOLO, (1, 2)),
         Listen(ASKED, MUTE, (1,)),
@@ -242,7 +255,7 @@ def test_nothing_is_computed_before_it_is_asked_for(visit):
         await until(lambda: all(job.state in OVER for _, job in asked))
         assert "listen" not in [slot for slot, _ in asked]
         assert (listener.clip, listener.regions, view._parts._player.sound) == (None, (), "")
-        listener.hear(ONLY)
+        listener.play(SUPPORTING)
         clip = await heard(listener)
         return (
             [slot for slot, _ in asked].count("listen"),
@@ -250,7 +263,7 @@ def test_nothing_is_computed_before_it_is_asked_for(visit):
             view._parts._player.sound[:22],
         )
 
-    assert visit(story) == (1, Clip, "data:audio/wav;base64,")
+    assert visit(story) == (1, SoundClip, "data:audio/wav;base64,")
 
 
 def test_regions_are_toggled_alone_or_muted(visit):
@@ -259,9 +272,9 @@ def test_regions_are_toggled_alone_or_muted(visit):
         await map_of(session, burst())
         listener.toggle(SOLO, 1)  # its regions are not known yet
         assert listener.part == ""
-        listener.hear("solo")
+        listener.play("solo")
         assert listener.part == ""
-        listener.hear(ORIGINAL)
+        listener.play(ORIGINAL)
         original = await heard(listener)
         assert original.energy == 1
         assert listener.regions
@@ -288,11 +301,11 @@ def test_the_share_counts_for_what_is_heard_of_it(visit):
         await map_of(session, speech())
         listener.share = 0.5
         assert listener.part == ""
-        listener.hear(ONLY)
+        listener.play(SUPPORTING)
         half = await heard(listener)
         listener.share = 0.95
         most = await heard(listener)
-        listener.hear(ORIGINAL)
+        listener.play(ORIGINAL)
         original = await heard(listener)
         listener.share = 0.8
         return half.energy < most.energy, listener.clip is original
@@ -305,12 +318,12 @@ def test_another_map_ends_what_was_heard_of_the_one_before(visit):
         listener, explorer = session.listener, session.explorer
         asked = submitted(session.workspace.visitor)
         await map_of(session, speech())
-        listener.hear(ONLY)
+        listener.play(SUPPORTING)
         await heard(listener)
         explorer.method = "saliency"
         assert (listener.part, listener.clip, listener.regions) == ("", None, ())
         await until(lambda: explorer.explanation)
-        listener.hear(ONLY)
+        listener.play(SUPPORTING)
         explorer.method = "grad_cam"  # before the answer comes
         await until(lambda: all(job.state in OVER for _, job in asked))
         return listener.part, listener.clip, listener.status, listener.problem
@@ -325,18 +338,18 @@ def test_what_goes_wrong_is_a_problem_until_something_else_is_asked(visit, servi
         listener, view = session.listener, ListenView(listener=session.listener)
         await map_of(session, recording())
         scratch.rename(scratch.with_suffix(".gone"))
-        listener.hear(BUT)
+        listener.play(REMAINDER)
         await heard(listener)
         said = view._parts._problem.paragraphs
         scratch.with_suffix(".gone").rename(scratch)
-        listener.hear(ORIGINAL)
+        listener.play(ORIGINAL)
         await heard(listener)
         return said, listener.problem, view._parts._problem.paragraphs
 
     said, problem, now = visit(story)
 
     assert len(said) == 1
-    assert "could not be written: the server's disk is full" in said[0]
+    assert "Cannot write the sound: the server's disk is full" in said[0]
     assert (problem, now) == ("", [])
 
 
@@ -350,10 +363,10 @@ def test_the_card_is_there_for_sounds_only_and_tells_the_window(visit, tmp_path)
         assert (len(view._place), view._place.visible) == (1, True)
         parts, start = view._parts, session.workspace.sample.sound.seconds[0]
         assert f"the window from {start:.2f} to" in parts._intro.object
-        session.listener.hear(BUT)
+        session.listener.play(REMAINDER)
         await heard(session.listener)
-        assert "asked about this very file" in parts._numbers.object
-        assert parts._player.label == "Everything but that"
+        assert "predicted exactly this sound file" in parts._numbers.object
+        assert parts._player.label == "Everything else"
         session.workspace.step(1)
         return view._place.visible
 
@@ -366,19 +379,19 @@ def test_a_sound_is_known_again_and_forgotten_with_its_file(visit, service):
     async def story(session):
         listener = session.listener
         await map_of(session, data)
-        listener.hear(ONLY)
+        listener.play(SUPPORTING)
         await heard(listener)
         request = listener._job.request
-        assert service.knows(request)
-        listener.hear(ORIGINAL)
+        assert service.has_answer(request)
+        listener.play(ORIGINAL)
         await heard(listener)
-        listener.hear(ONLY)
+        listener.play(SUPPORTING)
         assert listener._job.cached
         return request
 
     request = visit(story)
 
-    assert not service.knows(request)
+    assert not service.has_answer(request)
 
 
 # In a browser

@@ -55,7 +55,7 @@ def test_a_recording_cannot_fill_the_memory(recorder):
     recorder._handle_msg(message | {"size": MAX_BYTES + 1})
 
     assert "the limit is" in recorder.problem
-    assert sum(arrival.size for arrival in recorder._arrivals.values()) <= 2 * MAX_BYTES
+    assert sum(arrival.size for arrival in recorder._uploads_under_way.values()) <= 2 * MAX_BYTES
 
 
 def test_the_microphone_is_recorded(browser, heard):
@@ -84,7 +84,7 @@ def test_a_refused_microphone_is_told_in_words(window):
         page.goto(url)
         page.get_by_role("button", name="Record from the microphone").click()
 
-        page.get_by_text("The browser may not use the microphone. Allow it").wait_for()
+        page.get_by_text("The browser is not allowed to use the microphone. Allow it").wait_for()
         assert page.get_by_role("button", name="Record").is_enabled()
         page.close()
 

@@ -21,12 +21,12 @@ from tornado.websocket import websocket_connect
 
 import dashboards.commands  # its command, which an entry point mounts where it is installed
 from dashboards.files.uploads import Uploads, uploads_folder
-from dashboards.server.addresses import address_of, check_address, is_loopback, names_of
+from dashboards.server.addresses import allowed_hosts, browser_url, check_address, is_loopback
 from dashboards.server.login import Throttle, read_passwords
 from dashboards.server.request_guard import OPEN, STATIC
-from dashboards.server.server import make_server, page_of
+from dashboards.server.server import build_page, make_server
 from dashboards.server.settings import ServeSettings
-from dashboards.server.start import claimed
+from dashboards.server.start import claim_cache
 from dashboards.service.service import ProcessStatus, Status
 from tests.conftest import ROOT
 from tests.waiting import PATIENCE, eventually, patiently
@@ -125,9 +125,9 @@ def test_a_page_that_cannot_be_built_says_so_without_a_traceback(caplog):
     def build(service, settings):
         raise RuntimeError("in /secret/place")
 
-    shown = page_of(build, Still(), None)
+    shown = build_page(build, Still(), None)
 
-    assert "could not be built" in shown.object
+    assert "Cannot build this page" in shown.object
     assert "secret" not in shown.object
     assert "/secret/place" in caplog.text
 
@@ -376,7 +376,9 @@ def test_a_port_that_is_taken_comes_with_one_that_is_free(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(SettingError, match=rf"Port {port} is taken. Give --port \d+") as caught:
+        with pytest.raises(
+            SettingError, match=rf"Port {port} is already in use. Use --port \d+"
+        ) as caught:
             check_address(settings_at(tmp_path, port=port))
 
     free = int(re.search(r"--port (\d+)", str(caught.value)).group(1))
@@ -386,27 +388,27 @@ def test_a_port_that_is_taken_comes_with_one_that_is_free(tmp_path):
 def test_other_machines_need_a_login_or_leave(tmp_path):
     everywhere = settings_at(tmp_path, host="0.0.0.0", port=0)
 
-    with pytest.raises(SettingError, match=r"Give --basic-auth .*, or --no-login"):
+    with pytest.raises(SettingError, match=r"Set a login with --basic-auth .* --no-login"):
         check_address(everywhere)
     check_address(replace(everywhere, passwords=PASSWORDS))
     check_address(replace(everywhere, open_to_all=True))
 
 
 def test_an_address_of_another_machine_is_told(tmp_path):
-    with pytest.raises(SettingError, match=r"cannot listen at 192.0.2.1: .* Give --host"):
+    with pytest.raises(SettingError, match=r"Cannot listen at 192.0.2.1: .* Use --host"):
         check_address(settings_at(tmp_path, host="192.0.2.1"))
-    with pytest.raises(SettingError, match=r"cannot listen at no.such.host.invalid"):
+    with pytest.raises(SettingError, match=r"Cannot listen at no.such.host.invalid"):
         check_address(settings_at(tmp_path, host="no.such.host.invalid"))
 
 
 @pytest.mark.parametrize("origin", ["*", "http://a.org", "a.org:x", "a b", "", "*.a.org"])
 def test_a_name_that_is_none_is_refused(tmp_path, origin):
-    with pytest.raises(SettingError, match=r"--allow-origin .* is no name of a host"):
+    with pytest.raises(SettingError, match=r"--allow-origin: .* Expected HOST"):
         check_address(settings_at(tmp_path, origins=(origin,)))
 
 
 def test_further_names_are_let_in(tmp_path):
-    names = names_of(settings_at(tmp_path, origins=("XAI.example.org", "b.org:8443")), 5006)
+    names = allowed_hosts(settings_at(tmp_path, origins=("XAI.example.org", "b.org:8443")), 5006)
 
     expected = {
         "127.0.0.1:5006",
@@ -422,25 +424,25 @@ def test_loopback_is_known_by_address():
     assert is_loopback("localhost")
     assert is_loopback("127.0.0.2")
     assert not is_loopback("0.0.0.0")
-    assert address_of(ServeSettings(host="0.0.0.0"), 80) == "http://localhost:80/"
+    assert browser_url(ServeSettings(host="0.0.0.0"), 80) == "http://localhost:80/"
 
 
 def test_a_cache_is_for_one_server(tmp_path):
     with (
-        claimed(tmp_path),
-        pytest.raises(SettingError, match=r"Another xai-tf server .* give --cache"),
-        claimed(tmp_path),
+        claim_cache(tmp_path),
+        pytest.raises(SettingError, match=r"Another xai-tf server .* use --cache"),
+        claim_cache(tmp_path),
     ):
         pass
-    with claimed(tmp_path):
+    with claim_cache(tmp_path):
         pass
 
 
 def test_uploads_of_a_killed_server_are_gone_at_the_next_start(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from dashboards.server.start import claimed\n"
+        "import sys; from pathlib import Path; from dashboards.server.start import claim_cache\n"
         "from dashboards.files.uploads import Uploads, uploads_folder\n"
-        "with claimed(Path(sys.argv[1])):\n"
+        "with claim_cache(Path(sys.argv[1])):\n"
         "    uploads = Uploads(uploads_folder(Path(sys.argv[1])))\n"
         "    uploads.add('a.ogg', b'OggS'); print('there', flush=True); sys.stdin.read()\n"
     )
@@ -455,7 +457,7 @@ def test_uploads_of_a_killed_server_are_gone_at_the_next_start(tmp_path):
         server.kill()
     assert list(tmp_path.glob("uploads/*/*.ogg"))
 
-    with claimed(tmp_path):
+    with claim_cache(tmp_path):
         assert not list(tmp_path.glob("uploads/*"))
 
 
@@ -469,7 +471,7 @@ def test_passwords_come_from_a_file_or_are_one_for_all(tmp_path):
         file.write_text(bad)
         with pytest.raises(SettingError, match=r"users\.json"):
             read_passwords(str(file))
-    with pytest.raises(SettingError, match="no file and no password"):
+    with pytest.raises(SettingError, match=r"--basic-auth: .* Expected an existing JSON file"):
         read_passwords(str(tmp_path / "none.json"))
 
 
@@ -484,7 +486,7 @@ def test_the_environment_says_it_all_for_panel_serve(monkeypatch, tmp_path):
     assert settings.cache == tmp_path / "cache"
     assert settings.limits.picture_bytes == settings.limits.sound_bytes == 50_000_000
     monkeypatch.setenv("XAI_TF_WORKERS", "many")
-    with pytest.raises(SettingError, match="XAI_TF_WORKERS='many'"):
+    with pytest.raises(SettingError, match="XAI_TF_WORKERS: 'many'"):
         ServeSettings.from_environment()
 
 
@@ -498,11 +500,11 @@ def test_settings_keep_their_secrets():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--host", "0.0.0.0", "--port", "0"), "Give --basic-auth"),
-        (("--models", "none", "--port", "0"), "There is no folder none"),
-        (("--data", "none"), "There is no folder none. Give --data a folder."),
-        (("--basic-auth", "none.json"), "no file and no password"),
-        (("--allow-origin", "*"), "no name of a host"),
+        (("--host", "0.0.0.0", "--port", "0"), "Set a login with --basic-auth"),
+        (("--models", "none", "--port", "0"), "Invalid value for --models: none."),
+        (("--data", "none"), "Invalid value for --data: none. Expected an existing folder."),
+        (("--basic-auth", "none.json"), "Expected an existing JSON file or a password"),
+        (("--allow-origin", "*"), "Invalid value for --allow-origin"),
     ],
 )
 def test_the_command_refuses_in_a_line(monkeypatch, capsys, tmp_path, words, said):

@@ -38,7 +38,8 @@ from tests.served import LONG, draw, make_models
 from tests.waiting import PATIENCE, eventually, patiently, until
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.classifier import load
+from xai_tf.attribution.question import Question
+from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.errors import InputError, ModelError, UnknownNameError
@@ -95,7 +96,9 @@ def cpu_seconds(pid: int) -> float:
 @pytest.mark.parametrize("method", ["grad_cam", "smooth_grad", "kernel_shap"])
 def test_maps_are_the_librarys_own_bit_for_bit(service, models, picture, method):
     settings = (("num_samples", 16),) if "num_samples" in METHODS[method].options else ()
-    request = Explain(models["small"], picture, method, target=0, seed=3, settings=settings)
+    request = Explain(
+        models["small"], picture, Question(method, target=0, seed=3, settings=settings)
+    )
     classifier = load(models["small"].path)
     sample = classifier.read(picture.path)
 
@@ -123,7 +126,9 @@ def test_facts_reading_and_layers_come_back_whole(service, models, picture):
     assert (facts.name, facts.classes, facts.image_size) == ("small", ("a", "b", "c"), (32, 32))
     assert facts.feature_layers == ("conv_a", "half", "conv_b", "relu_b")
     assert facts.forward_seconds > 0
-    one, many = (facts.seconds(Explain(model, picture, m)) for m in ("saliency", "smooth_grad"))
+    one, many = (
+        facts.seconds(Explain(model, picture, Question(m))) for m in ("saliency", "smooth_grad")
+    )
     assert 0 < one == facts.gradient_seconds < many
     expected = read_and_predict(load(model.path), picture.path)
     np.testing.assert_array_equal(reading.prediction.logits, expected.prediction.logits)
@@ -133,7 +138,7 @@ def test_facts_reading_and_layers_come_back_whole(service, models, picture):
 
 def test_a_second_server_finds_what_the_first_computed(service, models, picture, tmp_path):
     picture = replace(picture, public=True)
-    request = Explain(models["small"], picture, "saliency")
+    request = Explain(models["small"], picture, Question("saliency"))
     (answer,) = ask(service, request)
     other = replace(picture, name="other name.png", path=tmp_path / "elsewhere.png")
 
@@ -160,7 +165,7 @@ def test_what_was_found_in_a_file_goes_with_the_last_who_asked(service, models, 
     async def come_and_go():
         first, second = service.visitor(), service.visitor()
         await first.submit(request).result()
-        await first.submit(Explain(models["small"], picture, "saliency")).result()
+        await first.submit(Explain(models["small"], picture, Question("saliency"))).result()
         shared = second.submit(replace(request, file=replace(picture, name="theirs.png")))
         names = kept()
         first.close()
@@ -176,7 +181,7 @@ def test_what_was_found_in_a_file_goes_with_the_last_who_asked(service, models, 
     assert cached
     assert kept() == []
     assert [store.get(name) for name in names] == [None, None]  # nor in memory
-    assert not service.knows(request)
+    assert not service.has_answer(request)
 
 
 def test_an_answer_that_comes_after_its_visitor_left_is_not_kept(service, models, picture):
@@ -225,7 +230,7 @@ def test_facts_of_a_model_are_measured_anew_by_each_server(service, models):
     assert asyncio.run(patiently(asked_again()))
     assert set(service.answers.store.folder.iterdir()) <= before
     second = Service(models, service.answers.store.folder, workers=0)
-    assert not second.knows(request)
+    assert not second.has_answer(request)
     second.close()
 
 
@@ -242,7 +247,7 @@ def test_an_answer_that_cannot_be_kept_is_handed_out(service, models, picture, m
 
 
 def test_what_two_visitors_ask_is_computed_once(service, models, picture, tmp_path):
-    request = Explain(models["small"], picture, "smooth_grad")
+    request = Explain(models["small"], picture, Question("smooth_grad"))
     other = replace(picture, name="theirs.png")
 
     async def both_ask():
@@ -279,10 +284,10 @@ def test_the_latest_request_of_a_slot_wins(service, models, picture):
     async def change_ones_mind():
         visitor = service.visitor()
         jobs = [
-            visitor.submit(Explain(models["small"], picture, method), slot="map")
+            visitor.submit(Explain(models["small"], picture, Question(method)), slot="map")
             for method in ("rise", "occlusion", "gradient_input")
         ]
-        elsewhere = visitor.submit(Explain(models["small"], picture, "fem"), slot="other")
+        elsewhere = visitor.submit(Explain(models["small"], picture, Question("fem")), slot="other")
         answer, other = await jobs[-1].result(), await elsewhere.result()
         for job in jobs[:-1]:
             with pytest.raises(CancelledJobError):
@@ -299,7 +304,9 @@ def test_progress_and_partial_maps_are_told_on_the_event_loop(service, models, p
     told = []
 
     async def watch():
-        job = service.visitor().submit(Explain(models["wide"], picture, "rise", settings=LONG))
+        job = service.visitor().submit(
+            Explain(models["wide"], picture, Question("rise", settings=LONG))
+        )
         job.watch(lambda job: told.append((asyncio.get_running_loop(), job.state, job.done)))
         await until(lambda: job.partial is not None)
         before, left, after = time.monotonic(), job.seconds_left(), time.monotonic()
@@ -321,7 +328,7 @@ def test_progress_and_partial_maps_are_told_on_the_event_loop(service, models, p
 
 def test_a_cancelled_job_stops_the_work(service, models, picture, monkeypatch):
     monkeypatch.setattr("dashboards.service.pool.PATIENCE", 2 * PATIENCE)  # it stops by itself
-    request = Explain(models["wide"], picture, "rise", settings=LONG)
+    request = Explain(models["wide"], picture, Question("rise", settings=LONG))
 
     async def stop():
         visitor = service.visitor()
@@ -346,7 +353,7 @@ def test_a_cancelled_job_stops_the_work(service, models, picture, monkeypatch):
 
 
 def test_who_stays_keeps_the_work_that_another_cancels(service, models, picture):
-    request = Explain(models["wide"], picture, "rise", settings=(("num_samples", 2048),))
+    request = Explain(models["wide"], picture, Question("rise", settings=(("num_samples", 2048),)))
 
     async def one_cancels():
         first, second = (service.visitor().submit(request) for _ in range(2))
@@ -365,12 +372,15 @@ def test_slow_work_leaves_a_process_for_quick_requests(service, models, tmp_path
         patient, hasty = service.visitor(), service.visitor()
         slow = [
             patient.submit(
-                Explain(models["wide"], draw(tmp_path, "x"), "rise", settings=LONG), slot=str(slot)
+                Explain(models["wide"], draw(tmp_path, "x"), Question("rise", settings=LONG)),
+                slot=str(slot),
             )
             for slot in range(3)
         ]
         quick = [
-            await hasty.submit(Explain(models["small"], draw(tmp_path, "y"), "saliency")).result()
+            await hasty.submit(
+                Explain(models["small"], draw(tmp_path, "y"), Question("saliency"))
+            ).result()
             for _ in range(3)
         ]
         await until(lambda: slow[0].state == "running")
@@ -388,7 +398,9 @@ def test_slow_work_leaves_a_process_for_quick_requests(service, models, tmp_path
 
 def test_visitors_take_turns(service, models, tmp_path):
     async def both_ask_much():
-        requests = [Explain(models["small"], draw(tmp_path, "x"), "fem") for _ in range(8)]
+        requests = [
+            Explain(models["small"], draw(tmp_path, "x"), Question("fem")) for _ in range(8)
+        ]
         greedy, modest = service.visitor(), service.visitor()
         jobs = [greedy.submit(request, slot=str(n)) for n, request in enumerate(requests[:7])]
         jobs.append(modest.submit(requests[7]))
@@ -409,7 +421,7 @@ def test_problems_name_the_visitors_file_and_no_place(service, models, tmp_path)
     with pytest.raises(InputError) as caught:
         ask(service, Predict(models["small"], file))
 
-    assert_told(caught.value, Path("holiday <i>.png"), "no picture", "Give PNG")
+    assert_told(caught.value, Path("holiday <i>.png"), "not a picture", "Give PNG")
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -429,15 +441,15 @@ def test_a_problem_is_told_to_each_with_their_own_name(service, models, tmp_path
 
     mine, theirs = asyncio.run(patiently(both_ask()))
 
-    assert mine.startswith("mine.png")
-    assert theirs.startswith("theirs.png")
+    assert mine.startswith("Cannot read mine.png:")
+    assert theirs.startswith("Cannot read theirs.png:")
 
 
 @pytest.mark.parametrize(
     ("name", "cause", "next_step"),
     [
         ("damaged", "is damaged", "Copy it again"),
-        ("changed", "has changed since the server started", "Start the server again"),
+        ("changed", "has changed since the server started", "Restart the server"),
     ],
 )
 def test_models_that_cannot_be_trusted_are_refused(
@@ -457,9 +469,9 @@ def test_models_are_listed_without_loading_them(models, tmp_path):
     assert (small.task, small.title) == ("lung_opacity", "Lung opacity, Plain CNN")
     assert small.classes == ("a", "b", "c")
     assert (damaged.title, damaged.classes, damaged.task) == ("damaged", (), None)
-    assert "on 200 files" in models["xray_mobilenetv2"].summary
+    assert "on 200 test files" in models["xray_mobilenetv2"].summary
     assert again["small-2"].path == small.path
-    with pytest.raises(ModelError, match="There is no folder"):
+    with pytest.raises(ModelError, match="Expected an existing folder"):
         find_models([tmp_path / "missing"])
 
 
@@ -473,25 +485,25 @@ def test_a_recording_that_is_too_long_for_the_page_says_so(service, models, tmp_
     with pytest.raises(InputError) as caught:
         ask(service, Predict(models["audio_mobilenetv2"], file))
 
-    assert_told(caught.value, Path("lecture.wav"), "129 windows", "Give a shorter piece")
+    assert_told(caught.value, Path("lecture.wav"), "129 windows", "Upload a shorter recording")
 
 
 def test_a_file_that_changed_gives_no_answer_under_the_old_key(service, models, picture):
     picture.path.write_bytes((SAMPLES / "cat.jpg").read_bytes())
 
-    with pytest.raises(InputError, match="has changed since it was given"):
+    with pytest.raises(InputError, match="has changed since it was uploaded"):
         ask(service, Predict(models["small"], picture))
 
 
 def test_unknown_names_are_told_in_the_librarys_words(service, models, picture):
     with pytest.raises(UnknownNameError, match="Did you mean 'grad_cam'"):
-        ask(service, Explain(models["small"], picture, "gradcam"))
+        ask(service, Explain(models["small"], picture, Question("gradcam")))
 
 
 def test_a_defect_fails_without_a_second_try(service, models, picture, caplog):
     async def ask_nonsense():
         job = service.visitor().submit(Predict(models["small"], replace(picture, path=None)))
-        with pytest.raises(JobError, match="a fault of ours"):
+        with pytest.raises(JobError, match="a bug in xai-tf"):
             await job.result()
         return job
 
@@ -500,7 +512,9 @@ def test_a_defect_fails_without_a_second_try(service, models, picture, caplog):
 
 
 def test_a_bundle_holds_what_the_command_writes_and_the_visitors_name(service, models, picture):
-    asked = tuple(Explain(models["small"], picture, method) for method in ("grad_cam", "saliency"))
+    asked = tuple(
+        Explain(models["small"], picture, Question(method)) for method in ("grad_cam", "saliency")
+    )
 
     async def both_ask():
         theirs = tuple(replace(e, file=replace(picture, name="theirs.png")) for e in asked)
@@ -517,18 +531,20 @@ def test_a_bundle_holds_what_the_command_writes_and_the_visitors_name(service, m
 
 
 def test_keys_tell_content_and_settings_apart_and_nothing_private(models, picture):
-    request = Explain(models["small"], picture, "rise", settings=(("grid", 5), ("baseline", 0.5)))
+    request = Explain(
+        models["small"], picture, Question("rise", settings=(("grid", 5), ("baseline", 0.5)))
+    )
     same = replace(
         request,
         file=replace(picture, name="x", path=Path("y")),
-        settings=(("baseline", 0.5), ("grid", 5)),
+        question=Question("rise", settings={"baseline": 0.5, "grid": 5}),
     )
     others = [
         replace(request, file=replace(picture, sha256="0" * 64)),
         replace(request, model=replace(models["small"], sha256="0" * 64)),
-        replace(request, seed=1),
-        replace(request, target=0),
-        replace(request, settings=()),
+        replace(request, question=replace(request.question, seed=1)),
+        replace(request, question=replace(request.question, target=0)),
+        replace(request, question=replace(request.question, settings=())),
         Predict(models["small"], picture),
         Evaluate(models["small"], Path("folder")),
     ]
@@ -539,7 +555,7 @@ def test_keys_tell_content_and_settings_apart_and_nothing_private(models, pictur
 
 def test_what_is_packed_holds_neither_place_nor_name(halves, left_bright, picture, models):
     warned = replace(left_bright, source=picture.path, warnings=(f"{picture.path} is odd.",))
-    request = Explain(models["small"], picture, "saliency")
+    request = Explain(models["small"], picture, Question("saliency"))
 
     data = pack(explain(halves, warned, "saliency"))
 
@@ -549,7 +565,7 @@ def test_what_is_packed_holds_neither_place_nor_name(halves, left_bright, pictur
 
 
 def test_visitors_who_look_at_the_same_share_it(service, models, picture):
-    asked = Explain(models["small"], picture, "saliency")
+    asked = Explain(models["small"], picture, Question("saliency"))
     renamed = replace(asked, file=replace(picture, name="other.png"))
 
     async def look():
@@ -611,13 +627,13 @@ def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(servic
 
     async def kill_and_look():
         await until(lambda: all(w.state == "idle" for w in service.status().workers))
-        service._pool.want(model)
+        service._pool.prepare_model(model)
         (pid,) = preparing()
         os.kill(pid, signal.SIGKILL)
         await until(lambda: not preparing() or preparing() != [pid])
 
         def is_back():  # the other process is idle all the time
-            service._pool.want(model)
+            service._pool.prepare_model(model)
             assert preparing() == []
             return all(worker.state == "idle" for worker in service.status().workers)
 
@@ -627,7 +643,7 @@ def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(servic
 
 
 def test_a_lost_process_costs_one_retry_and_nothing_else(service, models, picture, tmp_path):
-    request = Explain(models["wide"], picture, "rise", settings=(("num_samples", 4096),))
+    request = Explain(models["wide"], picture, Question("rise", settings=(("num_samples", 4096),)))
 
     async def lose_one():
         job, other = service.visitor().submit(request), service.visitor()
@@ -642,14 +658,16 @@ def test_a_lost_process_costs_one_retry_and_nothing_else(service, models, pictur
     assert len(quick.samples) == 1
     classifier = load(models["wide"].path)
     expected = explain(
-        classifier, classifier.read(picture.path), "rise", settings=dict(request.settings)
+        classifier, classifier.read(picture.path), "rise", settings=request.question.given
     )
     np.testing.assert_array_equal(answer.attribution, expected.attribution)
 
 
 def test_a_request_that_loses_two_processes_fails(service, models, picture):
     async def lose_two():
-        job = service.visitor().submit(Explain(models["wide"], picture, "rise", settings=LONG))
+        job = service.visitor().submit(
+            Explain(models["wide"], picture, Question("rise", settings=LONG))
+        )
         for retries in range(2):
             await until(lambda retries=retries: job.done and job.retries == retries)
             os.kill(busy(service)[0].pid, signal.SIGKILL)
@@ -659,8 +677,8 @@ def test_a_request_that_loses_two_processes_fails(service, models, picture):
     job = asyncio.run(patiently(lose_two()))
 
     assert isinstance(job.error, JobError)
-    assert "lost twice" in str(job.error)
-    assert "Take fewer samples" in str(job.error)
+    assert "crashed twice" in str(job.error)
+    assert "Use fewer samples" in str(job.error)
 
 
 def test_closing_leaves_no_process_and_no_job_waiting(models, picture, tmp_path):

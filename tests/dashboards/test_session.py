@@ -24,12 +24,12 @@ from dashboards.server.settings import ServeSettings
 from dashboards.service.catalogue import find_models
 from dashboards.service.jobs import DONE, OVER, Job
 from dashboards.service.service import Service
-from dashboards.state import workspace as bench_module
+from dashboards.state import workspace as workspace_module
 from dashboards.state.comparison import MODELS
 from dashboards.state.session import Session
 from dashboards.views import compare, sidebar
 from dashboards.views.downloads import DownloadsView
-from dashboards.views.explain import FindingsView, PredictionView
+from dashboards.views.explain import DiagnosticsView, PredictionView
 from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.method import MethodView
 from dashboards.views.sidebar import InputView
@@ -88,12 +88,12 @@ def fits(session):
     return (
         shown.sample.sha256 == workspace.file.sha256
         and shown.method.name == explorer.method
-        and shown.target == request.target
-        and shown.contrast == request.contrast
+        and shown.target == request.question.target
+        and shown.contrast == request.question.contrast
         and shown.prediction.classes == classes == (workspace.model.classes or classes)
-        and all(shown.settings[name] == value for name, value in request.settings)
-        and (request.layer is None or shown.layer == request.layer)
-        and (not shown.method.stochastic or shown.seed == request.seed)
+        and all(shown.settings[name] == value for name, value in request.question.settings)
+        and (request.question.layer is None or shown.layer == request.question.layer)
+        and (not shown.method.stochastic or shown.seed == request.question.seed)
     )
 
 
@@ -235,18 +235,18 @@ def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
         explorer, jobs = session.explorer, submitted(session.workspace.visitor)
         give(session, tmp_path)
         await explained(session)
-        explorer.run_stages()
-        await until(lambda: explorer.stages)
+        explorer.run_layer_maps()
+        await until(lambda: explorer.layer_maps)
         explorer.target = 2
-        assert explorer.stages == []
-        explorer.run_stages()
+        assert explorer.layer_maps == []
+        explorer.run_layer_maps()
         file = give(session, tmp_path)
         await explained(session)
         await over(jobs)
-        assert explorer.stages == []
-        explorer.run_stages()
-        await until(lambda: explorer.stages)
-        return {stage.sample.sha256 for stage in explorer.stages} == {file.sha256}
+        assert explorer.layer_maps == []
+        explorer.run_layer_maps()
+        await until(lambda: explorer.layer_maps)
+        return {stage.sample.sha256 for stage in explorer.layer_maps} == {file.sha256}
 
     assert visit(story)
 
@@ -280,7 +280,7 @@ def test_a_file_that_is_refused_is_told_although_the_next_is_shown(visit, tmp_pa
 
 
 def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench_module, "LARGE", 1000)
+    monkeypatch.setattr(workspace_module, "LARGE", 1000)
 
     async def story(session):
         workspace, add = session.workspace, session.workspace.uploads.add
@@ -296,7 +296,7 @@ def test_a_large_file_is_kept_without_blocking_and_in_order(visit, tmp_path, mon
             workspace.add(name, draw(tmp_path, name).path.read_bytes())
         workspace.add("bad.png", b"none")
         await asyncio.sleep(0)
-        assert workspace.working == "Keeping first.png"
+        assert workspace.working == "Storing first.png"
         assert workspace.files == []
         all_are_given.set()
         await until(lambda: workspace.problem)
@@ -318,7 +318,7 @@ def test_files_that_come_too_fast_are_not_piled_up(visit, tmp_path):
         workspace.add("more.png", heap)
         return workspace.problem
 
-    assert "more.png came while others" in visit(story)
+    assert "more.png was rejected because other uploads" in visit(story)
 
 
 def test_a_sound_goes_to_a_model_that_hears(visit):
@@ -327,7 +327,7 @@ def test_a_sound_goes_to_a_model_that_hears(visit):
         workspace.add("talk.wav", (SAMPLES / "speech_human.wav").read_bytes())
         assert (workspace.model.name, workspace.notice) == (
             "ears",
-            "talk.wav is a sound, so ears looks at it.",
+            "talk.wav is a sound, so the model was switched to ears.",
         )
         await explained(session)
         workspace.add("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
@@ -401,7 +401,7 @@ def test_a_removed_file_that_made_room_cannot_come_back(visit, tmp_path):
 
     problem, files, can_undo = visit(story)
 
-    assert "gone.png had to make room" in problem
+    assert "gone.png was deleted to make room" in problem
     assert (files, can_undo) == ([], False)
 
 
@@ -429,7 +429,7 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         assert grid.agreement(0) is grid.disagreement_map(0) is None
         explorer.seed = 5
         grid.methods = ["smooth_grad"]
-        assert grid.cells[0, 0].request.seed == 5
+        assert grid.cells[0, 0].request.question.seed == 5
 
     visit(story)
 
@@ -491,7 +491,7 @@ def test_a_grid_computes_on_what_a_change_of_settings_does_not_touch(visit, tmp_
         assert grid.cells[0, 0].request is waiting
         assert "compare 0 0" in workspace.visitor._slots
         assert "compare 1 0" not in workspace.visitor._slots
-        assert dict(grid.cells[1, 0].request.settings) == {"num_samples": 16}
+        assert dict(grid.cells[1, 0].request.question.settings) == {"num_samples": 16}
         assert not grid.cells[1, 0].busy
         assert grid.running == 1
         explorer.settings = {}
@@ -619,14 +619,14 @@ def test_a_session_can_be_taken_home(visit, tmp_path):
 
 
 def test_what_is_kept_of_a_visitor_is_bounded(visit, tmp_path, monkeypatch):
-    monkeypatch.setattr("dashboards.state.explorer.MAX_MADE", 2)
+    monkeypatch.setattr("dashboards.state.explorer.MAX_HISTORY", 2)
 
     async def story(session):
         give(session, tmp_path)
         for method in ("grad_cam", "saliency", "gradient_input"):
             session.explorer.method = method
             await explained(session)
-        made = session.made()
+        made = session.history()
         assert all(explanation.sample is session.workspace.sample for _, explanation in made)
         return [explanation.method.name for _, explanation in made]
 
@@ -644,7 +644,10 @@ def test_asking_twice_for_the_same_is_no_stop(visit, tmp_path):
         explorer.run()
         assert (explorer.running, explorer.status) != (False, "Stopped.")
         await until(lambda: explorer.progress)
-        explorer._job.request = replace(explorer._job.request, seed=9)  # another one runs
+        running = explorer._job.request
+        explorer._job.request = replace(
+            running, question=replace(running.question, seed=9)
+        )  # another one runs
         explorer.run()
         running = explorer.running
         explorer.stop()
@@ -707,8 +710,8 @@ def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
         explorer.method = "saliency"
         await explained(session)
         explorer.method = "lime"
-        stored = session.workspace.service.knows(explorer.request())
-        return settled, explorer, FindingsView(explorer=explorer)._words.object, stored
+        stored = session.workspace.service.has_answer(explorer.request())
+        return settled, explorer, DiagnosticsView(explorer=explorer)._words.object, stored
 
     settled, explorer, said, stored = visit(story)
 
@@ -752,12 +755,14 @@ def test_an_answer_of_fewer_samples_than_may_be_asked_for_is_shown(visit, tmp_pa
         await explained(session)
         explorer.param.update(method="rise", settings={"rise": {"num_samples": 32}})
         some = await sampled(session, 32)
-        request = replace(explorer.request(), until_stable=0.9)
-        few = replace(some, settings={**some.settings, "num_samples": 8})
+        request = explorer.request()
+        request = replace(request, question=replace(request.question, until_stable=0.9))
+        question = replace(some.question, settings={**some.settings, "num_samples": 8})
+        few = replace(some, question=question)
         job = Job(request, session.workspace.visitor)
         explorer._job = job
         explorer.param.update(running=True, explanation=None)
-        job.watch(explorer._heard)
+        job.watch(explorer._on_update)
         job.update(state=DONE, answer=few)
         return few, explorer.explanation, explorer.running
 
@@ -811,7 +816,7 @@ def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
         assert workspace.model.name == "ears"
         workspace.show(first)
         assert workspace.model.name == "twin"
-        assert workspace.notice == "mine.png is no sound, so twin looks at it."
+        assert workspace.notice == "mine.png is a picture, so the model was switched to twin."
         workspace.step(1)
         assert workspace.model.name == "ears"
         give(session, tmp_path, "fresh.png")
@@ -820,7 +825,7 @@ def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
     model, notice = visit(story)
 
     assert model == "ears"  # it may be a picture of a spectrogram
-    assert "spectrograms; choose another model for photos" in notice
+    assert "spectrograms. Choose another model for photos" in notice
 
 
 def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
@@ -844,12 +849,12 @@ def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path
         give(session, tmp_path, "kept.png")
         await explained(session)
         workspace.remove(gone)
-        request, explanation = session.made_of_file()[0]
-        explorer.made["bad"] = (replace(request, model=models["damaged"]), explanation)
+        request, explanation = session.file_history()[0]
+        explorer.history["bad"] = (replace(request, model=models["damaged"]), explanation)
         reports = await asyncio.gather(session.report(), session.report())
         bundles = await asyncio.gather(session.bundle(), session.bundle())
-        explorer.made = {"bad": explorer.made["bad"]}
-        with pytest.raises(InputError, match=r"kept\.png with damaged is left out"):
+        explorer.history = {"bad": explorer.history["bad"]}
+        with pytest.raises(InputError, match=r"kept\.png with damaged was omitted"):
             await session.report()
         return reports, bundles
 
@@ -859,7 +864,7 @@ def test_what_is_taken_home_is_of_the_files_on_the_bench(visit, models, tmp_path
     for page in (report.decode() for report in reports):
         assert "kept.png" in page
         assert "gone.png" not in page
-        assert "kept.png with damaged is left out" in page
+        assert "kept.png with damaged was omitted" in page
 
 
 def test_downloads_are_named_after_what_they_hold(visit, tmp_path):
@@ -898,7 +903,7 @@ def test_any_class_can_be_explained_where_not_all_have_a_bar(visit, tmp_path, mo
 
 def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
     drawn = []
-    for name in ("stage_of_sample", "stage_of", "_tables"):
+    for name in ("sample_viewer_data", "viewer_data", "_tables"):
         drawing = getattr(compare, name)
         monkeypatch.setattr(compare, name, lambda *a, f=drawing, n=name: drawn.append(n) or f(*a))
 
@@ -910,14 +915,14 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
         await explained(session)
         session.tab = "compare"
         view, _ = compare.GridView(comparison=grid), compare.AgreementView(comparison=grid)
-        assert sorted(set(drawn)) == ["_tables", "stage_of", "stage_of_sample"]
+        assert sorted(set(drawn)) == ["_tables", "sample_viewer_data", "viewer_data"]
         drawn.clear()
         grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
         assert drawn == []
-        assert "1 of 9" in view._stages[2, 0].caption
+        assert "1 of 9" in view._viewers[2, 0].caption
         grid.run()
         await until(lambda: all(cell.explanation for cell in grid.cells.values()))
-        return drawn.count("stage_of") >= 4, view._stages[2, 0].heatmap != ""
+        return drawn.count("viewer_data") >= 4, view._viewers[2, 0].heatmap != ""
 
     assert visit(story) == (True, True)
 
@@ -940,7 +945,12 @@ def test_layers_are_asked_for_once_and_by_the_name_of_the_class(visit, tmp_path)
             "layer_sweep left",
             "layer_sweep right",
         ]
-        assert page._target.options == {"(what each predicts)": -1, "a": 0, "b": 1, "c": 2}
+        assert page._target.options == {
+            "(predicted class of each model)": -1,
+            "a": 0,
+            "b": 1,
+            "c": 2,
+        }
         page._target.value = 0
         await until(lambda: len(layer_sweep.maps) == 2)
         assert {maps[0].target_name for maps in layer_sweep.maps.values()} == {"a"}
@@ -988,7 +998,11 @@ def test_a_link_without_a_file_is_about_the_next_one(visit, tmp_path):
 
     request = visit(story)
 
-    assert (request.method, request.seed, request.settings) == ("smooth_grad", 4, (("noise", 0.3),))
+    assert (request.method, request.question.seed, request.question.settings) == (
+        "smooth_grad",
+        4,
+        (("noise", 0.3),),
+    )
 
 
 def test_a_closed_session_leaves_no_work_no_file_and_no_trace(service, tmp_path):

@@ -32,7 +32,7 @@ def test_answers_are_there_after_a_restart(tmp_path):
     assert Store(tmp_path / "new", 10_000).get(B) is None
 
 
-def test_least_recently_used_go_first(tmp_path, no_memory):
+def test_the_least_recently_used_are_deleted_first(tmp_path, no_memory):
     store = Store(tmp_path, 3 * (len(ANSWER) + 32))
     for key in (A, B, C):
         store.put(key, ANSWER)
@@ -44,7 +44,7 @@ def test_least_recently_used_go_first(tmp_path, no_memory):
     assert store.bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
 
 
-def test_the_order_of_use_is_known_after_a_restart(tmp_path, no_memory):
+def test_the_order_of_use_survives_a_restart(tmp_path, no_memory):
     store = Store(tmp_path, 10_000)
     for key in (A, B, C):
         store.put(key, ANSWER)
@@ -64,7 +64,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_files_are_misses_and_go(tmp_path, no_memory, damage):
+def test_damaged_files_count_as_missing_and_are_deleted(tmp_path, no_memory, damage):
     store = Store(tmp_path, 10_000)
     store.put(A, ANSWER)
     (tmp_path / A).write_bytes(DAMAGES[damage]((tmp_path / A).read_bytes()))
@@ -74,7 +74,7 @@ def test_damaged_files_are_misses_and_go(tmp_path, no_memory, damage):
     assert store.bytes == 0
 
 
-def test_full_disk_is_no_error_and_told_once(tmp_path, no_memory, monkeypatch, caplog):
+def test_a_full_disk_is_not_an_error_and_is_logged_once(tmp_path, no_memory, monkeypatch, caplog):
     store = Store(tmp_path, 10_000)
     monkeypatch.setattr(os, "replace", full_disk)
 
@@ -90,7 +90,7 @@ def test_full_disk_is_no_error_and_told_once(tmp_path, no_memory, monkeypatch, c
     assert Store(tmp_path, 10_000).get(A) == ANSWER
 
 
-def test_a_folder_that_cannot_be_made_is_no_error(tmp_path):
+def test_a_folder_that_cannot_be_created_is_not_an_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
 
     store = Store(tmp_path / "file" / "store", 10_000)
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path):
     assert store.get(A) == ANSWER  # in memory
 
 
-def test_an_answer_larger_than_the_store_pushes_nothing_out(tmp_path, no_memory):
+def test_an_answer_larger_than_the_store_displaces_nothing(tmp_path, no_memory):
     store = Store(tmp_path, 2000)
     store.put(A, ANSWER)
 
@@ -109,7 +109,7 @@ def test_an_answer_larger_than_the_store_pushes_nothing_out(tmp_path, no_memory)
     assert store.get(B) is None
 
 
-def test_unfinished_files_of_a_dead_server_go(tmp_path):
+def test_unfinished_files_of_a_dead_server_are_deleted(tmp_path):
     (tmp_path / f"{module.UNFINISHED}old").write_bytes(b"half")
     (tmp_path / f"{module.UNFINISHED}new").write_bytes(b"half")
     long_ago = time.time() - 2 * module.ABANDONED
@@ -143,13 +143,13 @@ def test_files_that_are_not_ours_are_left_alone(tmp_path, no_memory):
 
     store.put(A, ANSWER)
     store.put(C, ANSWER)
-    store.forget()
+    store.delete_private()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["thesis.docx", B, C])
     assert store.bytes == len(ANSWER) + module.DIGEST_BYTES
 
 
-def test_what_cannot_be_deleted_is_no_error(tmp_path, no_memory, caplog):
+def test_a_file_that_cannot_be_deleted_is_not_an_error(tmp_path, no_memory, caplog):
     store = Store(tmp_path, 1000)
     store.put(A, ANSWER)
     (tmp_path / A).unlink()
@@ -158,7 +158,7 @@ def test_what_cannot_be_deleted_is_no_error(tmp_path, no_memory, caplog):
     store.put(B, ANSWER)
 
     assert store.get(B) == ANSWER
-    assert "cannot be deleted" in caplog.text
+    assert "Cannot delete" in caplog.text
 
 
 def test_answers_about_a_visitors_file_are_found_by_its_content(tmp_path):
@@ -166,16 +166,16 @@ def test_answers_about_a_visitors_file_are_found_by_its_content(tmp_path):
     for key in (A, f"{B}-{A}", f"{B}-{C}", f"{D}-{A}"):
         store.put(key, ANSWER)
 
-    store.forget(B)
+    store.delete_private(B)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [A, f"{D}-{A}"]
     assert store.get(f"{B}-{C}") is None  # nor is it in memory
     again = Store(tmp_path, 10_000)
-    again.forget()
+    again.delete_private()
     assert [path.name for path in tmp_path.iterdir()] == [A]
 
 
-def test_a_large_answer_pushes_nothing_out_of_memory(tmp_path, monkeypatch):
+def test_a_large_answer_displaces_nothing_from_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MEMORY_BYTES", 4 * len(ANSWER))
     store = Store(tmp_path, 10_000)
     store.put(A, ANSWER)
@@ -186,7 +186,7 @@ def test_a_large_answer_pushes_nothing_out_of_memory(tmp_path, monkeypatch):
     assert store.get(B) == bytes(4000)
 
 
-def test_whether_an_answer_is_there_is_told_by_its_name(tmp_path, no_memory, monkeypatch):
+def test_whether_an_answer_is_stored_is_known_by_its_name(tmp_path, no_memory, monkeypatch):
     Store(tmp_path, 10_000).put(A, ANSWER)
     monkeypatch.setattr(module, "read_answer", lambda *_: pytest.fail("it was read"))
     store = Store(tmp_path, 10_000)

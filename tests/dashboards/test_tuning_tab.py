@@ -1,4 +1,4 @@
-"""The Tuning page: a search followed while it runs, on folders that KerasTuner's oracle made."""
+"""The Tuning page: a search followed while it runs, in folders that KerasTuner's oracle made."""
 
 import asyncio
 import json
@@ -13,18 +13,27 @@ from filelock import FileLock
 
 from dashboards.service.drawing import draw_search
 from dashboards.service.requests import DrawSearch
-from dashboards.service.searches import find_searches, look_at
+from dashboards.service.searches import find_searches, folder_status
 from dashboards.service.service import Service
-from dashboards.state.search_facts import command, failures, progress, rounds, stage, winner_facts
+from dashboards.state.search_facts import (
+    command,
+    failures,
+    rounds,
+    search_progress,
+    stage,
+    winner_facts,
+)
 from dashboards.state.tuning import TuningRuns
-from dashboards.views import tuning_words
-from dashboards.views.tuning import _named
+from dashboards.views import tuning_text
+from dashboards.views.tuning import _short_names
 from tests.browser import axe_faults, chromium, complaints, served
+from tests.conftest import TEST_DATA
 from tests.made_search import EVIL, curve_at, export_winner, make_search
 from tests.waiting import until
 from tuning.trials import read_search
 
 pytestmark = pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
+FIRST_EDITION = TEST_DATA / "first_edition" / "search" / "first"
 
 
 class NoWork:
@@ -52,7 +61,7 @@ def root(made, tmp_path):
 
 def looking_at(folder):
     runs = TuningRuns(NoWork(), [folder])
-    runs.look()
+    runs.read_now()
     return runs
 
 
@@ -91,7 +100,7 @@ def test_a_new_search_is_seen_and_the_one_begun_last_comes_first(root):
     assert runs.folder == chosen
 
 
-def test_a_running_search_is_told_from_one_that_was_stopped(root):
+def test_a_running_search_is_distinguished_from_a_stopped_one(root):
     runs = looking_at(root / "going")
     stopped = stage(runs.search, runs.live)
 
@@ -104,10 +113,10 @@ def test_a_running_search_is_told_from_one_that_was_stopped(root):
     assert not runs.live
 
 
-def test_looking_at_the_lock_never_takes_it(root):
+def test_checking_the_lock_never_takes_it(root):
     with FileLock(root / "going" / "lock"):
-        look_at(root / "going")
-    look_at(root / "going")
+        folder_status(root / "going")
+    folder_status(root / "going")
 
     FileLock(root / "going" / "lock").acquire(timeout=0).lock.release()
 
@@ -115,17 +124,17 @@ def test_looking_at_the_lock_never_takes_it(root):
 def test_new_epochs_are_followed_and_the_chosen_trial_stays(root):
     runs = looking_at(root / "going")
     runs.chosen = "0003"
-    before = progress(runs.search).epochs
+    before = search_progress(runs.search).epochs
 
     add_epoch(root / "going", 2)
     refreshed(runs)
 
-    assert progress(runs.search).epochs == before + 1
+    assert search_progress(runs.search).epochs == before + 1
     assert len(runs.search.trials[-1].curve) == 2
     assert runs.trial.id == "0003"
 
 
-def test_what_has_not_changed_is_not_read_again(root):
+def test_an_unchanged_search_is_not_read_again(root):
     runs = looking_at(root / "going")
     search, events = runs.search, []
     runs.param.watch(events.append, list(runs.param))
@@ -166,10 +175,10 @@ def test_no_content_of_a_file_breaks_the_page(root, name, content):
     runs = looking_at(root / "done")
     refreshed(runs)
 
-    assert runs.search is not None or "damaged" in runs.problem
+    assert runs.search is not None or "Cannot read" in runs.problem
 
 
-def test_a_deleted_folder_is_said_to_be_gone(root):
+def test_a_deleted_folder_is_reported(root):
     runs = looking_at(root / "going")
 
     shutil.rmtree(root / "going")
@@ -194,46 +203,46 @@ def test_the_leading_trial_is_shown_until_one_is_chosen(root):
 def test_progress_failures_and_rounds_are_counted(root):
     search = read_search(root / "going")
 
-    found, table = progress(search), rounds(search)
+    progress, table = search_progress(search), rounds(search)
 
-    assert (found.done, found.failed, found.running, found.planned) == (16, 1, 1, 30)
-    assert found.seconds_left == pytest.approx(0.5 * (found.planned_epochs - found.epochs))
+    assert (progress.done, progress.failed, progress.running, progress.planned) == (16, 1, 1, 30)
+    assert progress.seconds_left == pytest.approx(0.5 * (progress.planned_epochs - progress.epochs))
     assert sum(row["planned"] for row in table) == 30
     assert sum(row["done"] for row in table) == 16
     assert failures(search) == [("0005", f"ValueError: out of memory in {EVIL}")]
 
 
-def test_the_winner_is_told_with_intervals_and_calibration(root):
-    told = dict(winner_facts(read_search(root / "done")))
+def test_the_winner_has_intervals_and_calibration(root):
+    facts = dict(winner_facts(read_search(root / "done")))
 
-    assert told["accuracy, test"] == "91.7% (81.9% to 96.4%), 60 files"
-    assert told["calibration error, test"] == "0.061, after temperature 0.034"
-    assert told["cross-entropy, test"] == "0.210, 60 files"
+    assert facts["accuracy, test"] == "91.7% (81.9% to 96.4%), 60 files"
+    assert facts["calibration error, test"] == "0.061; after temperature scaling 0.034"
+    assert facts["cross-entropy, test"] == "0.210, 60 files"
 
 
-def test_the_command_goes_on_with_what_was_asked(root):
+def test_the_command_has_the_settings_of_the_search(root):
     typed = command(read_search(root / "going"))
 
     assert typed.startswith("xai-tf tune DATA --task chest_xray --name going")
     assert "--seed 7" in typed
-    assert "--copies 2" in typed
+    assert "--augmentations 2" in typed
     assert "--objective" not in typed
     assert typed.endswith(f"--root {root.name}")
 
 
-def test_where_searches_lie_on_the_server_is_not_told(root, tmp_path):
-    told = tuning_words.go_on(read_search(root / "going"))
-    told += tuning_words.empty(looking_at(tmp_path / "none"))
+def test_the_path_of_searches_on_the_server_is_not_shown(root, tmp_path):
+    told = tuning_text.how_to_resume(read_search(root / "going"))
+    told += tuning_text.how_to_start(looking_at(tmp_path / "none"))
 
     assert f"{root.name}/going" in told
     assert "--root none" in told
     assert str(tmp_path) not in told
 
 
-def test_searches_of_one_name_are_told_apart_by_no_more_than_it_takes():
+def test_searches_of_one_name_have_the_shortest_unique_names():
     one, two = Path("/srv/one/dogs"), Path("/srv/two/dogs")
 
-    assert list(_named([one, two, Path("/srv/one/cats")])) == ["one/dogs", "two/dogs", "cats"]
+    assert list(_short_names([one, two, Path("/srv/one/cats")])) == ["one/dogs", "two/dogs", "cats"]
 
 
 def test_figures_are_drawn_and_those_of_the_winner_where_there_is_one(made):
@@ -282,7 +291,7 @@ def test_a_visitor_follows_a_search_chooses_a_trial_and_reads_why_it_failed(root
         assert found == []
 
 
-def test_without_a_search_the_page_says_how_to_begin(tmp_path):
+def test_without_a_search_the_page_says_how_to_start_one(tmp_path):
     with served(lambda: page_of(tmp_path)) as url, chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 700})
         page.goto(url)
@@ -308,7 +317,7 @@ def test_another_search_can_be_chosen(root):
 def test_a_real_search_is_followed_to_its_end(stripes, tmp_path):
     words = (
         f"tune {stripes} --task lung_opacity --name quick --backbone cnn --image-size 32 "
-        "--set dense_layers=1 --set units_1=8,16 --max-epochs 4 --factor 2 --copies 1 "
+        "--set dense_layers=1 --set units_1=8,16 --max-epochs 4 --factor 2 --augmentations 1 "
         f"--root {tmp_path} --out {tmp_path / 'models'}"
     )
     stages, epochs = [], []
@@ -320,7 +329,7 @@ def test_a_real_search_is_followed_to_its_end(stripes, tmp_path):
             refreshed(runs)
             if runs.search is not None:
                 stages.append(stage(runs.search, runs.live))
-                epochs.append(progress(runs.search).epochs)
+                epochs.append(search_progress(runs.search).epochs)
             assert runs.problem == ""
     refreshed(runs)
 
@@ -338,7 +347,7 @@ def test_a_worker_draws_the_figures_when_they_are_wanted(root, tmp_path):
         service = Service({}, tmp_path / "service", workers=1)
         try:
             runs = TuningRuns(service.visitor(), [root / "done"])
-            runs.look()
+            runs.read_now()
             runs.wants_figures = True
             await until(
                 lambda: runs.figures or (runs.drawing and not runs.drawing.startswith("Drawing"))
@@ -348,3 +357,15 @@ def test_a_worker_draws_the_figures_when_they_are_wanted(root, tmp_path):
             service.close()
 
     assert {"importance", "roc"} <= set(asyncio.run(drawn()))
+
+
+def test_a_search_of_the_first_edition_is_shown(tmp_path):
+    shutil.copytree(FIRST_EDITION, tmp_path / "first")
+
+    runs = looking_at(tmp_path)
+
+    assert runs.problem == ""
+    assert (runs.trial.id, runs.model) == ("0004", "first")
+    assert stage(runs.search, runs.live) == "exported"
+    assert "--augmentations 2" in command(runs.search)
+    assert "accuracy, test" in tuning_text.winner(runs.search)

@@ -1,4 +1,4 @@
-"""Uploads: what is kept, and what is refused and in which words."""
+"""Uploads: which files are stored, and which are rejected with which error."""
 
 import errno
 import io
@@ -79,8 +79,8 @@ def zip_bomb():
     return buffer.getvalue()
 
 
-def assert_refused(uploads, name, data, *said):
-    """One line that names the file, the cause and the next step; nothing is kept."""
+def assert_rejected(uploads, name, data, *said):
+    """One line that names the file, the cause and the next step; nothing is stored."""
     with pytest.raises(InputError) as caught:
         uploads.add(name, data)
 
@@ -117,7 +117,7 @@ def test_a_file_is_what_its_content_says(uploads, data, kind, suffix):
     assert upload.path.read_bytes() == data
 
 
-def test_only_this_user_may_read_what_is_kept(uploads):
+def test_only_this_user_can_read_uploads(uploads):
     upload = uploads.add("a.png", picture())
 
     assert stat.S_IMODE(uploads.folder.stat().st_mode) == 0o700
@@ -136,38 +136,46 @@ def test_the_same_content_twice_is_one_file(uploads):
     ("name", "data", "said"),
     [
         ("empty.png", b"", "empty (0 bytes)"),
-        ("../../etc/x.png", b"MZ\x90\0" + os.urandom(5_000_000), "no picture or sound"),
-        ("words.png", b"This is no picture.", "Give PNG, JPEG"),
-        ("page.jpg", b"<html><script>alert(1)</script></html>", "no picture or sound"),
-        ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture or sound"),
-        ("bomb.wav", zip_bomb(), "no picture or sound"),
-        ("film.wav", b"RIFF\0\0\0\0AVI " + bytes(100), "no picture or sound"),
-        ("utf16.mp3", "hello".encode("utf-16"), "no picture or sound"),
+        (
+            "../../etc/x.png",
+            b"MZ\x90\0" + os.urandom(5_000_000),
+            "not a supported picture or sound",
+        ),
+        ("words.png", b"This is no picture.", "Expected PNG, JPEG"),
+        ("page.jpg", b"<html><script>alert(1)</script></html>", "not a supported picture or sound"),
+        (
+            "drawing.png",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "not a supported picture or sound",
+        ),
+        ("bomb.wav", zip_bomb(), "not a supported picture or sound"),
+        ("film.wav", b"RIFF\0\0\0\0AVI " + bytes(100), "not a supported picture or sound"),
+        ("utf16.mp3", "hello".encode("utf-16"), "not a supported picture or sound"),
         ("dot.png", picture(side=1), "1x1 pixels"),
         ("huge.png", png_header(20_000, 20_000), "100 megapixels"),
         ("long.png", png_header(2**31 - 1, 8), "100 megapixels"),
         ("cut.jpg", b"\xff\xd8\xff\xe0\0\x10JF", "damaged"),
         ("cut.png", picture()[:12], "damaged"),
         ("cut.tif", b"II*\0\xff\xff\xff\xff", "damaged"),
-        ("cut.dcm", bytes(128) + b"DICM" + b"\1\2\3", "without a readable picture"),
+        ("cut.dcm", bytes(128) + b"DICM" + b"\1\2\3", "no readable picture"),
         ("large.dcm", dicom(50_000)[:-2] + b"\xff\xff", "100 megapixels"),
         ("deflated.dcm", bytes(128) + b"DICM 1.2.840.10008.1.2.1.99", "deflated"),
     ],
 )
-def test_what_is_no_picture_or_sound_is_refused(uploads, name, data, said):
-    assert_refused(uploads, name, data, said, ".")
+def test_unsupported_files_are_rejected(uploads, name, data, said):
+    assert_rejected(uploads, name, data, said, ".")
 
 
-def test_a_gif_is_refused_even_inside_a_png_name(uploads):
-    assert_refused(uploads, "a.png", picture(kind="GIF"), "no picture or sound")
+def test_a_gif_is_rejected_even_with_a_png_name(uploads):
+    assert_rejected(uploads, "a.png", picture(kind="GIF"), "not a supported picture or sound")
 
 
-def test_a_cut_off_body_is_left_to_the_reader(uploads):
+def test_a_truncated_body_is_left_to_the_reader(uploads):
     assert uploads.add("cut.jpg", picture(side=64, kind="JPEG")[:1500]).kind == "picture"
     assert uploads.add("cut.wav", sound()[:1000]).kind == "sound"
 
 
-def test_a_polyglot_is_kept_as_what_it_starts_as(uploads):
+def test_a_polyglot_is_stored_as_the_type_of_its_first_bytes(uploads):
     upload = uploads.add("page.html", picture() + b"<script>alert(1)</script>" + zip_bomb())
 
     assert upload.path.suffix == ".png"
@@ -182,12 +190,14 @@ def test_each_kind_has_its_limit(few):
         few.add("c.wav", sound(3))
 
 
-def test_the_file_after_the_last_is_refused(tmp_path):
+def test_files_beyond_the_limit_are_rejected(tmp_path):
     uploads = Uploads(tmp_path)
     for number in range(50):
         uploads.add(f"{number}.png", picture(number, side=8))
 
-    with pytest.raises(InputError, match=r"51\.png is one too many: 50 files .* Remove one"):
+    with pytest.raises(
+        InputError, match=r"51\.png was rejected: the limit is 50 files\. Remove a file"
+    ):
         uploads.add("51.png", picture(51, side=8))
     assert len(uploads.files) == 50
 
@@ -195,11 +205,11 @@ def test_the_file_after_the_last_is_refused(tmp_path):
 def test_all_files_together_have_a_limit(few):
     few.add("a.wav", sound(2))
 
-    with pytest.raises(InputError, match=r"b\.wav does not fit: .* 0\.06 MB is the limit"):
+    with pytest.raises(InputError, match=r"b\.wav was rejected: .* the limit is 0\.06 MB"):
         few.add("b.wav", sound(2.1))
 
 
-def test_a_removed_file_can_be_brought_back(few):
+def test_a_removed_file_can_be_restored(few):
     first, second = few.add("a.png", picture(1)), few.add("b.png", picture(2))
 
     few.remove(first)
@@ -222,7 +232,7 @@ def test_removed_files_make_room_for_new_ones(few):
     assert sorted(few.folder.iterdir()) == sorted([second.path, third.path])
 
 
-def test_adding_and_removing_for_ever_fills_nothing(few):
+def test_adding_and_removing_repeatedly_does_not_fill_the_disk(few):
     for seed in range(20):
         few.remove(few.add("a.png", picture(seed)))
 
@@ -236,17 +246,17 @@ def test_closing_deletes_everything(uploads):
     uploads.close()
 
     assert not uploads.folder.exists()
-    with pytest.raises(OutputError, match=r"c\.png could not be kept on this server"):
+    with pytest.raises(OutputError, match=r"Cannot store c\.png on this server"):
         uploads.add("c.png", picture(3))
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(uploads, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(uploads, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("dashboards.files.uploads.os.replace", full)
 
-    with pytest.raises(OutputError, match=r"a\.png could not be kept .* disk is full.* later"):
+    with pytest.raises(OutputError, match=r"Cannot store a\.png .* disk is full.* later"):
         uploads.add("a.png", picture())
     assert uploads.files == ()
     assert list(uploads.folder.iterdir()) == []
@@ -272,13 +282,13 @@ def test_a_sample_is_not_copied_and_never_deleted(uploads):
     assert path.exists()
 
 
-def test_only_what_lies_on_the_server_anyway_is_public(uploads):
+def test_only_files_of_the_server_are_public(uploads):
     assert Uploads.from_path(SAMPLES / "cat.jpg").public
     assert file_record(SAMPLES / "cat.jpg").public
     assert not uploads.add("a.png", picture()).public
 
 
-def test_files_beside_the_visitors_folders_are_left_alone(tmp_path):
+def test_files_next_to_the_visitors_folders_are_left_alone(tmp_path):
     folder = uploads_folder(tmp_path)
     Uploads(folder).add("a.png", picture())
     (folder / "thesis").mkdir()

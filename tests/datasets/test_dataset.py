@@ -13,7 +13,7 @@ from xai_tf.datasets.dataset import Dataset
 from xai_tf.datasets.layouts import class_folders
 from xai_tf.datasets.listing import DataOptions, Entry, Listing
 from xai_tf.datasets.reading import read_folder, read_splits
-from xai_tf.datasets.splits import split
+from xai_tf.datasets.splits import split_off
 from xai_tf.errors import InputError, SettingError
 from xai_tf.tasks import TASKS
 
@@ -167,7 +167,7 @@ def test_progress_names_each_file(tmp_path):
 
     read_folder(folder_of_photos(tmp_path, cat=1, dog=1), PHOTOS, SIZE, progress=_into(seen))
 
-    assert seen == [(0, 2, "00.png"), (1, 2, "00.png")]
+    assert seen == [(0, 2, "reading 00.png"), (1, 2, "reading 00.png")]
 
 
 def _into(seen):
@@ -175,7 +175,7 @@ def _into(seen):
 
 
 def test_a_split_takes_the_share_of_each_class_and_no_file_on_both_sides():
-    rest, taken = split(names(20, 60), 0.15, seed=0)
+    rest, taken = split_off(names(20, 60), 0.15, seed=0)
 
     assert stems(rest) | stems(taken) == set(range(80))
     assert not stems(rest) & stems(taken)
@@ -183,7 +183,7 @@ def test_a_split_takes_the_share_of_each_class_and_no_file_on_both_sides():
 
 
 def test_a_split_is_the_same_for_the_same_seed_and_another_for_another():
-    first, again, other = (stems(split(names(30, 30), 0.3, seed)[1]) for seed in (1, 1, 2))
+    first, again, other = (stems(split_off(names(30, 30), 0.3, seed)[1]) for seed in (1, 1, 2))
 
     assert first == again
     assert first != other
@@ -193,14 +193,14 @@ def test_a_split_by_file_is_the_one_the_bundled_models_were_trained_with():
     rng = np.random.default_rng(3)
     expected = {*rng.permutation(np.arange(40))[:6], *rng.permutation(np.arange(40, 100))[:9]}
 
-    assert stems(split(names(40, 60), 0.15, seed=3)[1]) == expected
+    assert stems(split_off(names(40, 60), 0.15, seed=3)[1]) == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_split_leaves_a_group_on_one_side_and_takes_about_the_share(seed):
     listing = names(120, 240, group=lambda number: number % 47)
 
-    rest, taken = split(listing, 0.15, seed)
+    rest, taken = split_off(listing, 0.15, seed)
 
     groups = [{entry.group for entry in part.entries} for part in (rest, taken)]
     assert not groups[0] & groups[1]
@@ -212,21 +212,21 @@ def test_a_group_with_most_of_the_files_stays_with_the_rest():
     listing = names(60, 60, group=lambda number: number if number % 2 else f"big {number // 60}")
 
     for seed in range(5):
-        rest, taken = split(listing, 0.15, seed)
+        rest, taken = split_off(listing, 0.15, seed)
 
         assert counts(taken) == [9, 9]
         assert {"big 0", "big 1"} <= {entry.group for entry in rest.entries}
 
 
 def test_a_class_of_two_groups_has_one_on_each_side_however_large():
-    rest, taken = split(names(20, 20, group=lambda number: number // 10), 0.15, seed=0)
+    rest, taken = split_off(names(20, 20, group=lambda number: number // 10), 0.15, seed=0)
 
     assert counts(rest) == counts(taken) == [10, 10]
 
 
 def test_a_class_of_one_group_cannot_be_split():
     with pytest.raises(InputError, match=r"'a' has 5 files in 1 group \(0\): too few .* Add some"):
-        split(names(5, 10, group=lambda number: number // 5), 0.15, seed=0)
+        split_off(names(5, 10, group=lambda number: number // 5), 0.15, seed=0)
 
 
 def listing_of(groups, classes):
@@ -241,21 +241,21 @@ def listing_of(groups, classes):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_group_of_several_classes_stays_on_one_side(seed):
-    rest, taken = split(listing_of({"x": "ab", "y": "a", "z": "b"}, "ab"), 0.15, seed)
+    rest, taken = split_off(listing_of({"x": "ab", "y": "a", "z": "b"}, "ab"), 0.15, seed)
 
-    assert not rest.missing()
-    assert not taken.missing()
+    assert not rest.missing_classes()
+    assert not taken.missing_classes()
     assert len({entry.group for entry in rest.entries + taken.entries}) == 3
 
 
 def test_groups_that_hold_each_other_back_cannot_be_split():
-    with pytest.raises(InputError, match=r"3 groups cannot be parted .* Add files of other groups"):
-        split(listing_of({"x": "ab", "y": "bc", "z": "ac"}, "abc"), 0.15, seed=0)
+    with pytest.raises(InputError, match=r"3 groups cannot be split .* Add files of other groups"):
+        split_off(listing_of({"x": "ab", "y": "bc", "z": "ac"}, "abc"), 0.15, seed=0)
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_split_of_few_files_leaves_one_of_each_class_on_both_sides(count):
-    rest, taken = split(names(count, count), 0.15, seed=0)
+    rest, taken = split_off(names(count, count), 0.15, seed=0)
 
     assert min(counts(rest)) >= 1
     assert min(counts(taken)) >= 1
@@ -263,7 +263,7 @@ def test_a_split_of_few_files_leaves_one_of_each_class_on_both_sides(count):
 
 def test_a_class_of_one_file_cannot_be_split():
     with pytest.raises(InputError, match=r"'a' has 1 file: too few .* Add some"):
-        split(names(1, 5), 0.15, seed=0)
+        split_off(names(1, 5), 0.15, seed=0)
 
 
 def test_three_sets_share_no_file(tmp_path):
@@ -293,7 +293,7 @@ def test_a_test_folder_without_one_of_the_classes_is_refused(tmp_path):
     folder_of_photos(tmp_path / "train", cat=4, dog=4)
     folder_of_photos(tmp_path / "test", cat=2)
 
-    with pytest.raises(InputError, match=r"test/dog.* Name the folders as the classes"):
+    with pytest.raises(InputError, match=r"test/dog.* Name the folders after the classes"):
         read_splits(tmp_path, PHOTOS, SIZE)
 
 
@@ -312,7 +312,9 @@ def test_no_folder_is_refused(tmp_path):
 def test_an_empty_class_is_named(tmp_path):
     folder_of_photos(tmp_path, cat=2, dog=0)
 
-    with pytest.raises(InputError, match=r"dog holds no file that can be read .* leave the class"):
+    with pytest.raises(
+        InputError, match=r"dog contains no file that can be read .* remove the class"
+    ):
         read_folder(tmp_path, PHOTOS, SIZE)
 
 
@@ -327,14 +329,14 @@ def test_an_unreadable_file_is_named(tmp_path):
     folder_of_photos(tmp_path, cat=2, dog=2)
     (tmp_path / "dog" / "01.png").write_text("Dear all,")
 
-    with pytest.raises(InputError, match=r"dog/01\.png is no picture"):
+    with pytest.raises(InputError, match=r"dog/01\.png: it is not a picture"):
         read_folder(tmp_path, PHOTOS, SIZE)
 
 
 def test_three_pictures_are_too_few(tmp_path):
     folder_of_photos(tmp_path, cat=2, dog=1)
 
-    with pytest.raises(InputError, match=r"'cat' has 2 files: too few to part in 3.* Add some"):
+    with pytest.raises(InputError, match=r"'cat' has 2 files: too few for 3 splits.* Add some"):
         read_splits(tmp_path, PHOTOS, SIZE)
 
 
@@ -342,7 +344,7 @@ def test_an_unreadable_file_among_good_ones_is_named_with_a_way_round_it(tmp_pat
     folder_of_photos(tmp_path, cat=6, dog=6)
     (tmp_path / "dog" / "01.png").write_text("Dear all,")
 
-    with pytest.raises(InputError, match=r"dog/01\.png is no picture.* --skip-bad"):
+    with pytest.raises(InputError, match=r"dog/01\.png: it is not a picture.* --skip-bad"):
         read_splits(tmp_path, PHOTOS, SIZE)
 
 
@@ -356,7 +358,7 @@ def test_an_unreadable_file_is_left_out_and_noted_if_asked_for(tmp_path):
     read = [part.paths[number].name for part in parts for number in part.files]
     assert len(read) == 23
     assert len(splits.notes) == 1
-    assert "dog/01.png is no picture" in splits.notes[0]
+    assert "dog/01.png: it is not a picture" in splits.notes[0]
     for part in parts:
         assert [part.sample(row).image[0, 0, 0] for row in range(len(part.labels))] == [
             pytest.approx(_level(part.paths[number])) for number in part.files
@@ -372,7 +374,7 @@ def test_a_class_of_unreadable_files_is_named_even_if_they_may_be_left_out(tmp_p
     for path in (tmp_path / "dog").iterdir():
         path.write_text("Dear all,")
 
-    with pytest.raises(InputError, match=r"'dog' is left without a file .*dog/.* Add good ones"):
+    with pytest.raises(InputError, match=r"'dog' has no readable file .*dog/.* Add files"):
         read_splits(tmp_path, PHOTOS, SIZE, options=DataOptions(skip_bad=True))
 
 
@@ -412,7 +414,9 @@ def test_the_shares_can_be_chosen(tmp_path):
 def test_what_is_no_share_is_refused(tmp_path, share):
     folder_of_photos(tmp_path, cat=3, dog=3)
 
-    with pytest.raises(SettingError, match=r"--test .* is no share. Take one like 0\.15"):
+    with pytest.raises(
+        SettingError, match=r"value for --test: .* Expected a share between 0 and 1"
+    ):
         read_splits(tmp_path, PHOTOS, SIZE, options=DataOptions(test=share))
 
 
@@ -437,7 +441,7 @@ def test_files_of_a_group_stay_together(tmp_path):
     sides = [patients(part) for part in (splits.train, splits.validation, splits.test)]
     assert set.union(*sides) == {f"patient{number:02d}" for number in range(12)}
     assert sum(map(len, sides)) == 12
-    assert splits.notes == ("24 files in 12 groups, parted by group.",)
+    assert splits.notes == ("24 files in 12 groups, split by group.",)
 
 
 def test_too_few_groups_are_found_before_any_file_is_read(tmp_path):

@@ -99,7 +99,7 @@ def test_one_version_of_fake_or_real_must_be_given(tmp_path):
     with pytest.raises(InputError) as caught:
         find_listing(tmp_path, SPEECH)
 
-    assert_told(caught.value, tmp_path, "holds several versions", "Give one of them")
+    assert_told(caught.value, tmp_path, "contains several versions", "Give one of them")
 
 
 def test_what_is_not_fake_or_real_is_not_read_as_such(tmp_path):
@@ -142,7 +142,7 @@ def test_lateral_views_are_left_out_if_asked_for(tmp_path):
 
     assert labels(both) == [1, 0, 1, 0]
     assert labels(frontal) == [1, 0]
-    assert frontal.notes == ("2 lateral views left out.",)
+    assert frontal.notes == ("2 lateral views skipped.",)
 
 
 def test_files_of_chexpert_that_are_missing_are_counted_and_named(tmp_path):
@@ -156,7 +156,7 @@ def test_files_of_chexpert_that_are_missing_are_counted_and_named(tmp_path):
     assert "train/patient00002/study1/view1_frontal.jpg" in str(caught.value)
 
 
-def test_missing_files_are_left_out_and_noted_if_asked_for(tmp_path):
+def test_missing_files_are_skipped_and_noted_on_request(tmp_path):
     source = chexpert(tmp_path, "1.0", "0.0", "1.0", "0.0")
     shutil.rmtree(tmp_path / "train" / "patient00000")
 
@@ -169,7 +169,7 @@ def test_missing_files_are_left_out_and_noted_if_asked_for(tmp_path):
 def test_a_table_whose_files_are_all_missing_is_refused(tmp_path):
     source = table(tmp_path / "a.csv", "file,label", "a.jpg,normal", "b.jpg,opacity")
 
-    with pytest.raises(InputError, match=r"2 of 2 files .*a\.csv names are not there"):
+    with pytest.raises(InputError, match=r"2 of 2 files named in .*a\.csv are missing"):
         find_listing(source, XRAY, DataOptions(skip_bad=True))
 
 
@@ -201,19 +201,24 @@ def test_labels_of_a_table_may_be_synonyms_of_the_classes(tmp_path):
 
 
 TABLES = {
-    "no column of files": ("name,label", "a.jpg,normal", "no column 'path' or 'file'", "Name the"),
+    "no column of files": (
+        "name,label",
+        "a.jpg,normal",
+        "no column 'path' or 'file'",
+        "Rename the",
+    ),
     "no column of labels": ("file,lable", "a.jpg,normal", "no column 'label'", "mean 'lable'?"),
-    "an unknown label": ("file,label", "a.jpg,norml", "line 2: label 'norml'", "mean 'normal'?"),
-    "no label": ("file,label", "a.jpg,", "line 2: label ''", "normal, opacity"),
-    "an unknown split": ("file,label,split", "a.jpg,normal,dev", "no split 'dev'", "Write train"),
+    "an unknown label": ("file,label", "a.jpg,norml", "line 2: 'norml'", "mean 'normal'?"),
+    "no label": ("file,label", "a.jpg,", "line 2: ''", "normal, opacity"),
+    "an unknown split": ("file,label,split", "a.jpg,normal,dev", "'dev'", "Expected train"),
     "a file twice": ("file,label", "a.jpg,normal\na.jpg,opacity", "second time in line 3", "Keep"),
     "one class only": ("file,label", "a.jpg,normal", "no file of class 'opacity'", "Add some"),
-    "no lines": ("file,label", "", "names no file", "Give a CSV file"),
+    "no lines": ("file,label", "", "names no file", "Expected a CSV file"),
 }
 
 
 @pytest.mark.parametrize("case", TABLES)
-def test_a_table_that_cannot_be_used_is_told(tmp_path, case):
+def test_a_table_that_cannot_be_used_is_reported(tmp_path, case):
     head, line, cause, next_step = TABLES[case]
     place(SAMPLES / "xray_normal.jpg", tmp_path / "a.jpg")
     source = table(tmp_path / "list.csv", head, line)
@@ -226,12 +231,12 @@ def test_a_table_that_cannot_be_used_is_told(tmp_path, case):
 
 FINDINGS = {
     "misspelt": ("Lung Opacty", "no finding 'Lung Opacty'", "Did you mean 'Lung Opacity'?"),
-    "not a finding": ("Sex", "line 2: 'Male' in column 'Sex' is no finding", "name another column"),
+    "not a finding": ("Sex", "line 2, column 'Sex': 'Male'", "choose another column"),
 }
 
 
 @pytest.mark.parametrize("case", FINDINGS)
-def test_a_finding_that_cannot_be_used_is_told(tmp_path, case):
+def test_a_finding_that_cannot_be_used_is_reported(tmp_path, case):
     finding, cause, next_step = FINDINGS[case]
     source = chexpert(tmp_path, "1.0", "0.0")
 
@@ -242,7 +247,7 @@ def test_a_finding_that_cannot_be_used_is_told(tmp_path, case):
 
 
 def test_a_finding_needs_a_task_of_two_classes(tmp_path):
-    with pytest.raises(InputError, match=r"task 'dog_breeds' has no classes .* Take a task of two"):
+    with pytest.raises(InputError, match=r"task 'dog_breeds' has no classes. Use a task with two"):
         find_listing(chexpert(tmp_path, "1.0", "0.0"), DOGS, OPACITY)
 
 
@@ -265,28 +270,28 @@ def test_a_set_without_one_of_the_classes_is_refused(tmp_path):
 def test_frontal_views_need_their_column(tmp_path):
     source = table(tmp_path / "list.csv", "file,label", "a.jpg,normal")
 
-    with pytest.raises(InputError, match=r"no column 'Frontal/Lateral'. Leave --frontal-only out"):
+    with pytest.raises(InputError, match=r"no column 'Frontal/Lateral'. Remove --frontal-only"):
         find_listing(source, XRAY, DataOptions(frontal_only=True))
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00file", b"PK\x03\x04\xb5\x00\x00"])
-def test_a_table_that_is_no_text_is_told(tmp_path, content):
+def test_a_table_that_is_not_text_is_reported(tmp_path, content):
     source = tmp_path / "list.csv"
     source.write_bytes(content)
 
     with pytest.raises(InputError) as caught:
         find_listing(source, XRAY)
 
-    assert_told(caught.value, source, "is no CSV file", "Export it as CSV")
+    assert_told(caught.value, source, "as CSV", "Export it as CSV")
 
 
-def test_a_misspelt_layout_is_told_with_the_nearest():
+def test_a_misspelt_layout_is_reported_with_the_nearest():
     with pytest.raises(UnknownNameError, match=r"no layout 'foldr'\. Did you mean 'folder'"):
         find_listing(SAMPLES, XRAY, DataOptions(layout="foldr"))
 
 
 @pytest.mark.parametrize("layout", ["auto", *LAYOUTS])
-def test_what_is_not_there_is_told(tmp_path, layout):
+def test_a_missing_source_is_reported(tmp_path, layout):
     with pytest.raises(InputError, match=r"no folder or file .*nowhere\. Check the name"):
         find_listing(tmp_path / "nowhere", XRAY, DataOptions(layout=layout))
 
@@ -331,19 +336,19 @@ def test_groups_are_named_by_an_expression(tmp_path):
 def test_an_expression_that_finds_nothing_is_refused(tmp_path):
     place(SAMPLES / "xray_normal.jpg", tmp_path / "normal" / "a.jpg", tmp_path / "opacity/b.jpg")
 
-    with pytest.raises(InputError, match=r"none of the paths .* as normal/a\.jpg. Mend"):
+    with pytest.raises(InputError, match=r"none of the paths .* as normal/a\.jpg. Fix"):
         find_listing(tmp_path, XRAY, DataOptions(group=r"(patient\d+)"))
 
 
 def test_what_is_no_expression_is_refused(tmp_path):
     place(SAMPLES / "xray_normal.jpg", tmp_path / "normal" / "a.jpg", tmp_path / "opacity/b.jpg")
 
-    with pytest.raises(SettingError, match=r"no regular expression .*patient"):
+    with pytest.raises(SettingError, match=r"value for --group: .*patient"):
         find_listing(tmp_path, XRAY, DataOptions(group="(patient"))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the data sets are not at hand")
-def test_real_pictures_are_parted_by_the_patients_of_a_table(tmp_path):
+def test_real_pictures_are_split_by_the_patients_of_a_table(tmp_path):
     pictures = sorted((SHARED / "chest_xray" / "train").glob("*/*.jpg"))[::40]
     lines = [
         f"{path},{path.parent.name},patient{number % 8 + 10 * (path.parent.name == 'normal')}"
@@ -356,4 +361,4 @@ def test_real_pictures_are_parted_by_the_patients_of_a_table(tmp_path):
     sides = [len(part.labels) for part in (read.train, read.validation, read.test)]
     assert sum(sides) == 20
     assert min(sides) >= 2
-    assert read.notes == ("20 files in 16 groups, parted by group.",)
+    assert read.notes == ("20 files in 16 groups, split by group.",)

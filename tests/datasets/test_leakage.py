@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 from tests.conftest import SAMPLES, SHARED
 from xai_tf.datasets.dataset import Dataset, Splits
-from xai_tf.datasets.leakage import check_leaks, find_leaks
+from xai_tf.datasets.leakage import check_leakage, find_leakage
 from xai_tf.errors import InputError
 from xai_tf.tasks import TASKS
 
@@ -51,21 +51,21 @@ def test_a_copy_is_found_and_nothing_else(tmp_path, picture, copy, quality):
     changed.save(tmp_path / "copy.jpg", quality=quality)
     train = dataset([SAMPLES / name for name in PICTURES])
 
-    leaks = find_leaks(
+    pairs = find_leakage(
         Splits(train, of_images(noise(0), name="noise"), dataset([tmp_path / "copy.jpg"]))
     )
 
-    assert [leak.files for leak in leaks] == [(SAMPLES / picture, tmp_path / "copy.jpg")]
-    assert leaks[0].sides == ("train", "test")
-    assert leaks[0].correlation >= 0.98
+    assert [pair.files for pair in pairs] == [(SAMPLES / picture, tmp_path / "copy.jpg")]
+    assert pairs[0].splits == ("train", "test")
+    assert pairs[0].correlation >= 0.98
 
 
 def test_a_slice_with_a_lesion_painted_in_is_known_again():
     sides = [dataset([SAMPLES / f"brain_head_{name}.png"]) for name in ("notumor", "lesion")]
 
-    leaks = find_leaks(Splits(sides[0], of_images(noise(0), name="noise"), sides[1]))
+    pairs = find_leakage(Splits(sides[0], of_images(noise(0), name="noise"), sides[1]))
 
-    assert 0.99 < leaks[0].correlation < 1
+    assert 0.99 < pairs[0].correlation < 1
 
 
 def test_equal_pictures_correlate_fully_and_come_first():
@@ -73,18 +73,18 @@ def test_equal_pictures_correlate_fully_and_come_first():
     brighter = np.clip(noise(0) * 0.9, 0, 255).astype(np.uint8)
     test = of_images(brighter, noise(1), noise(2), name="test")
 
-    leaks = find_leaks(Splits(train, of_images(noise(3), name="validation"), test))
+    pairs = find_leakage(Splits(train, of_images(noise(3), name="validation"), test))
 
-    assert [leak.files[1].name for leak in leaks] == ["test1.png", "test0.png"]
-    assert leaks[0].correlation == 1 > leaks[1].correlation
+    assert [pair.files[1].name for pair in pairs] == ["test1.png", "test0.png"]
+    assert pairs[0].correlation == 1 > pairs[1].correlation
 
 
 def test_each_pair_of_sides_is_compared():
     sides = [of_images(noise(0), name=name) for name in ("train", "validation", "test")]
 
-    leaks = find_leaks(Splits(*sides))
+    pairs = find_leakage(Splits(*sides))
 
-    assert {leak.sides for leak in leaks} == {
+    assert {pair.splits for pair in pairs} == {
         ("train", "validation"),
         ("train", "test"),
         ("validation", "test"),
@@ -95,9 +95,9 @@ def test_flat_pictures_are_the_same_only_where_they_are_equal():
     train = of_images(flat(10), flat(20), noise(0), name="train")
     test = of_images(flat(20), flat(30), flat(11), name="test")
 
-    leaks = find_leaks(Splits(train, of_images(noise(1), name="validation"), test))
+    pairs = find_leakage(Splits(train, of_images(noise(1), name="validation"), test))
 
-    assert [tuple(file.name for file in leak.files) for leak in leaks] == [
+    assert [tuple(file.name for file in pair.files) for pair in pairs] == [
         ("train1.png", "test0.png")
     ]
 
@@ -115,43 +115,43 @@ def test_a_recording_saved_anew_and_more_quietly_is_found(tmp_path, form):
         )
     )
 
-    leaks = find_leaks(Splits(train, validation, test))
+    pairs = find_leakage(Splits(train, validation, test))
 
-    assert [leak.sides for leak in leaks] == [("train", "test")]
+    assert [pair.splits for pair in pairs] == [("train", "test")]
 
 
-def test_a_leak_is_refused_with_both_files_and_a_way_out():
+def test_leakage_is_refused_with_both_files_and_a_way_out():
     splits = Splits(*(of_images(noise(n), name=s) for n, s in ((0, "a"), (1, "b"), (0, "c"))))
 
     with pytest.raises(InputError, match=r"a0\.png \(train\) and c0\.png \(test\)\. Remove one .*"):
-        check_leaks(splits)
+        check_leakage(splits)
 
 
 @pytest.mark.parametrize("allowed", ["c0.png", "a0.png", "all", "x/c0.png"])
-def test_a_leak_is_allowed_by_the_name_of_either_file(allowed):
+def test_leakage_is_allowed_by_the_name_of_either_file(allowed):
     splits = Splits(*(of_images(noise(n), name=s) for n, s in ((0, "x/a"), (1, "x/b"), (0, "x/c"))))
 
-    assert "c0.png" in check_leaks(splits, (allowed,))[0]
+    assert "c0.png" in check_leakage(splits, (allowed,))[0]
 
 
 @pytest.mark.parametrize("allowed", ["0.png", "y/c0.png", ""])
 def test_another_name_allows_nothing(allowed):
     splits = Splits(*(of_images(noise(n), name=s) for n, s in ((0, "x/a"), (1, "x/b"), (0, "x/c"))))
 
-    with pytest.raises(InputError, match="1 file of one set shown again"):
-        check_leaks(splits, (allowed,))
+    with pytest.raises(InputError, match="1 file of one split also in another"):
+        check_leakage(splits, (allowed,))
 
 
-def test_sets_without_leaks_need_no_note():
-    assert check_leaks(Splits(*(of_images(noise(n), name=str(n)) for n in range(3)))) == ()
+def test_splits_without_leakage_need_no_note():
+    assert check_leakage(Splits(*(of_images(noise(n), name=str(n)) for n in range(3)))) == ()
 
 
-def test_many_copies_of_one_picture_are_one_leak_a_file():
+def test_many_copies_of_one_picture_are_one_pair_per_file():
     copies = of_images(*[noise(0)] * 300, name="copy")
 
-    leaks = find_leaks(Splits(copies, of_images(noise(1), name="other"), copies))
+    pairs = find_leakage(Splits(copies, of_images(noise(1), name="other"), copies))
 
-    assert len(leaks) == 300
+    assert len(pairs) == 300
 
 
 @pytest.mark.slow
@@ -163,8 +163,8 @@ def test_real_sets_raise_no_false_alarm(name):
     train, test = (dataset(files, task) for files in paths)
 
     halves = [train.rows(train.files % 2 == part) for part in (0, 1)]
-    leaks = find_leaks(Splits(*halves, test))
+    pairs = find_leakage(Splits(*halves, test))
 
     # One LibriSpeech sentence is twice in the set: 403-126855-0000, as its sources.csv says.
     known = {"hum_tr_0052.wav", "hum_tr_0239.wav"}
-    assert all({file.name for file in leak.files} == known for leak in leaks)
+    assert all({file.name for file in pair.files} == known for pair in pairs)

@@ -28,8 +28,8 @@ def test_three_files_give_the_curve_that_arithmetic_does():
     made = curve(np.array([0.2, 0.9, 0.5]), np.array([False, True, True]))
 
     assert made.thresholds.tolist() == [np.inf, 0.9, 0.5, 0.2]
-    assert made.found.tolist() == [0, 1, 2, 2]
-    assert made.alarms.tolist() == [0, 0, 0, 1]
+    assert made.true_positives.tolist() == [0, 1, 2, 2]
+    assert made.false_positives.tolist() == [0, 0, 0, 1]
     assert made.sensitivity.tolist() == [0, 0.5, 1, 1]
     assert made.false_positive_rate.tolist() == [0, 0, 0, 1]
     assert made.precision.tolist() == [1, 1, 1, 2 / 3]
@@ -118,7 +118,7 @@ def test_bins_hold_every_file_once_and_their_own_confidence():
     for b in bins:
         inside = (sure * BINS).astype(int) == int(b.confidence * BINS)
         assert b.confidence == pytest.approx(sure[inside].mean())
-        assert b.right == labels[inside].sum()
+        assert b.num_correct == labels[inside].sum()
 
 
 def test_certainty_stands_in_the_last_bin():

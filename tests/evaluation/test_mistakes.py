@@ -14,7 +14,8 @@ from tests.browser import axe_faults, chromium
 from tests.conftest import SHARED, draw_stripes, sample_of
 from tests.pages import Page, png_of
 from weights_keras import ModelCard, save
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.datasets.listing import Entry
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
@@ -22,8 +23,8 @@ from xai_tf.evaluation.nearest import (
     FeatureIndex,
     TrainingExample,
     build_feature_index,
-    last_features,
     nearest_neighbors,
+    penultimate_features,
 )
 from xai_tf.evaluation.predictions import find_labelled, predict_labelled, training_files
 from xai_tf.evaluation.results import EvaluationResults
@@ -91,7 +92,7 @@ def plain_search(index, rows, count):
 def test_xplique_finds_what_a_plain_search_finds(three_classes, blobs, size):
     rng = np.random.default_rng(0)
     samples = [sample_of(rng.random((32, 32, 3))) for _ in range(5)]
-    wanted = last_features(three_classes, samples)
+    wanted = penultimate_features(three_classes, samples)
     rows = rng.random((size, wanted.shape[1])).astype(np.float32)
     known = tuple(TrainingExample(Path(f"{row}.png"), row % 3, f"{row}") for row in range(size))
     index = FeatureIndex(rows, known)
@@ -104,8 +105,8 @@ def test_xplique_finds_what_a_plain_search_finds(three_classes, blobs, size):
 
 
 def test_the_features_are_what_the_last_layer_weighs(halves, three_classes, left_bright, blobs):
-    (features,) = last_features(halves, [left_bright])
-    (mean,) = last_features(three_classes, [blobs])
+    (features,) = penultimate_features(halves, [left_bright])
+    (mean,) = penultimate_features(three_classes, [blobs])
 
     kernel, bias = three_classes.model.layers[-1].get_weights()
     np.testing.assert_allclose(features.reshape(32, 32), left_bright.image[..., 0], atol=1e-6)
@@ -113,16 +114,16 @@ def test_the_features_are_what_the_last_layer_weighs(halves, three_classes, left
     np.testing.assert_allclose(mean @ kernel + bias, logits, atol=1e-5)
 
 
-def test_a_bank_holds_training_files_and_says_what_it_leaves_out(halves, sides):
+def test_a_feature_index_has_training_files_and_reports_what_it_skips(halves, sides):
     (sides / "left" / "torn.png").touch()
     for part in ("train", "test"):
-        draw(sides.parent / "parted" / part / "left" / "x.png", 9, 0)
-        draw(sides.parent / "parted" / part / "right" / "y.png", 0, 9)
+        draw(sides.parent / "split" / part / "left" / "x.png", 9, 0)
+        draw(sides.parent / "split" / part / "right" / "y.png", 0, 9)
 
     index = build_feature_index(
         halves, find_labelled(sides, "halves", halves.classes, None), nothing
     )
-    parted = find_labelled(sides.parent / "parted", "halves", halves.classes, None)
+    split = find_labelled(sides.parent / "split", "halves", halves.classes, None)
 
     assert [(known.path.name, known.label) for known in index.samples] == [
         ("a.png", 0),
@@ -133,9 +134,9 @@ def test_a_bank_holds_training_files_and_says_what_it_leaves_out(halves, sides):
     ]
     assert index.features.shape == (5, 1024)
     assert [path.name for path, _ in index.left_out] == ["torn.png"]
-    assert {entry.path.parts[-3] for entry in training_files(parted).entries} == {"train"}
-    lost = replace(parted, entries=(Entry(sides / "left" / "torn.png", 0),))
-    with pytest.raises(InputError, match=r"No file of .*parted can be read"):
+    assert {entry.path.parts[-3] for entry in training_files(split).entries} == {"train"}
+    lost = replace(split, entries=(Entry(sides / "left" / "torn.png", 0),))
+    with pytest.raises(InputError, match=r"Cannot read any file of .*split"):
         build_feature_index(halves, lost, nothing)
 
 
@@ -144,7 +145,7 @@ def test_a_network_of_one_layer_has_no_features_to_compare_by(left_bright):
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
 
     with pytest.raises(ModelError, match="Leave the training samples out"):
-        last_features(Classifier(model, ["red", "green", "blue"]), [left_bright])
+        penultimate_features(Classifier(model, ["red", "green", "blue"]), [left_bright])
 
 
 # The mistakes
@@ -189,15 +190,15 @@ def test_of_several_logits_the_contrast_is_the_difference_of_the_maps(three_clas
         )
 
 
-def test_the_number_of_mistakes_is_limited_and_progress_is_told(halves, sides):
-    told = []
+def test_the_number_of_mistakes_is_limited_and_progress_is_reported(halves, sides):
+    reported = []
 
     mistakes, _ = study_mistakes(
-        halves, answers_of(halves, sides), "saliency", 1, None, lambda *at: told.append(at)
+        halves, answers_of(halves, sides), "saliency", 1, None, lambda *step: reported.append(step)
     )
 
     assert [mistake.name for mistake in mistakes] == ["left/wrong.png"]
-    assert told == [(0, 1), (1, 1)]
+    assert reported == [(0, 1, "explaining left/wrong.png"), (1, 1, "explaining")]
 
 
 def test_a_file_that_is_gone_meanwhile_is_told_and_the_rest_goes_on(halves, sides):
@@ -259,7 +260,7 @@ def test_a_method_that_knows_no_class_is_drawn_once_even_of_one_logit(small_cnn,
 
     assert len(mistakes) == 1
     assert len(page.all("img")) == 2  # the picture and one map
-    assert "shows the same whatever class is asked about" in page.text
+    assert "has the same map for every class" in page.text
     assert "The network has one logit" not in page.text
 
 
@@ -278,9 +279,9 @@ def test_the_page_opens_without_a_network_and_names_are_text(halves, sides, tmp_
     page = Page(html)
     assert not re.search(r"https?://", html)
     assert hostile.name in page.text
-    assert "3 mistakes among 6 files." in page.text
+    assert "3 mistakes in 6 files." in page.text
     assert "1 (33%)" in page.text
-    assert "This very file is among the training samples" in page.text
+    assert "This file is itself a training sample" in page.text
     assert "The network has one logit" in page.text
     assert "<b>why</b>" in page.text
     assert all(attrs["src"].startswith("data:") for _, attrs in page.tags if "src" in attrs)
@@ -327,7 +328,7 @@ def test_the_command_writes_the_page_and_the_same_as_json(run, asking, sides, tm
     assert "wrong.png" in (tmp_path / "out" / "errors.html").read_text()
 
 
-def test_what_lies_beside_the_classes_is_told_of_the_training_files_too(
+def test_what_lies_beside_the_classes_is_reported_for_the_training_files_too(
     run, asking, sides, tmp_path
 ):
     draw(sides / "loose.png", 1, 2)
@@ -349,8 +350,8 @@ def test_what_lies_beside_the_classes_is_told_of_the_training_files_too(
     )
 
     wanted = [
-        [str(sides), "1 file in no folder of a class left out."],
-        [str(train / "middle"), "middle is no class of the model: 1 file left out."],
+        [str(sides), "1 file outside of class folders skipped."],
+        [str(train / "middle"), "middle is not a class of the model: 1 file skipped."],
     ]
     assert code == 0
     assert json.loads(out)["left_out"] == wanted
@@ -392,7 +393,7 @@ def test_a_folder_with_one_class_is_studied_and_what_is_missing_said(run, asking
     assert "There is no file of class right" in err
 
 
-def test_bad_files_are_told_the_rest_goes_on_and_the_exit_code_says_it(
+def test_bad_files_are_reported_the_rest_goes_on_and_the_exit_code_says_so(
     run, asking, sides, tmp_path
 ):
     Image.new("L", (1, 1)).save(sides / "left" / "dot.png")
@@ -412,8 +413,8 @@ def test_bad_files_are_told_the_rest_goes_on_and_the_exit_code_says_it(
     assert code == 2
     assert json.loads(out)["files"] == 5
     complaints = [line for line in err.splitlines() if line.startswith("xai-tf:")]
-    assert "dot.png is 1x1 pixels" in complaints[0]
-    assert "torn.png is" in complaints[1]
+    assert "dot.png is too small: 1x1 pixels" in complaints[0]
+    assert "torn.png: it is not a picture" in complaints[1]
     assert "dot.png" in (tmp_path / "out" / "errors.html").read_text()
 
 
@@ -435,7 +436,7 @@ def test_a_model_without_mistakes_has_a_page_that_says_so(run, asking, sides, tm
 
     assert code == 0
     assert "No mistakes" in out
-    assert "0 mistakes among 3 files." in (tmp_path / "out" / "errors.html").read_text()
+    assert "0 mistakes in 3 files." in (tmp_path / "out" / "errors.html").read_text()
 
 
 def test_of_a_folder_with_parts_the_test_files_are_taken(run, asking, tmp_path):
@@ -469,7 +470,7 @@ def test_of_a_folder_with_parts_the_test_files_are_taken(run, asking, tmp_path):
         (["nowhere"], "no folder or file nowhere"),
         (["{sides}", "--method", "gradcam"], "Did you mean 'grad_cam'?"),
         (["{sides}", "--method", "grad_cam"], "no convolutional feature map"),
-        (["{sides}", "--split", "test"], "has no files for test"),
+        (["{sides}", "--split", "test"], "has no split 'test'"),
         (["{sides}", "--train", "{empty}"], "The classes of halves are left, right"),
         (["{sides}", "--out", "{file}"], "is no folder"),
     ],

@@ -298,14 +298,14 @@ def test_a_picture_of_speech_becomes_audible_speech(tmp_path):
     assert np.corrcoef(heard, meant)[0, 1] > 0.9
 
 
-def test_a_rebuilt_sound_says_so(tmp_path):
+def test_a_reconstructed_sound_says_so(tmp_path):
     picture = tmp_path / "a.png"
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(picture)
 
     (sample,) = sound_reader(RECIPE)(picture, SIZE)
 
     assert sample.sound.rebuilt
-    assert "rebuilt" in sample.warnings[0]
+    assert "reconstructed" in sample.warnings[0]
     assert "2 s" in sample.warnings[0]
 
 
@@ -399,15 +399,15 @@ def _above_the_range(path):
     save(path, tone(15_000, 44_100) * np.hanning(88_200), 44_100)
 
 
-DECODE = "no sound file that can be decoded"
+DECODE = "Cannot decode"
 BAD = {
     "missing": ("a.wav", lambda path: None, "no file", "Check the name"),
-    "folder": ("a.wav", lambda path: path.mkdir(), "is no file", "Give a single file"),
+    "folder": ("a.wav", lambda path: path.mkdir(), "is not a file", "Give a single file"),
     "empty": ("a.wav", lambda path: path.touch(), "empty (0 bytes)", "Copy or export it again"),
     "no samples": (
         "a.wav",
         lambda path: path.write_bytes(wav_header(0)),
-        "holds no sound (0 samples)",
+        "contains no sound (0 samples)",
         "Record or export it again",
     ),
     "silent": ("a.wav", _silent, "is silent", "Check the recording"),
@@ -415,18 +415,18 @@ BAD = {
     "too short": (
         "a.wav",
         lambda path: save(path, tone(500, duration=0.05)),
-        "0.05 s: too short",
+        "too short: 0.05 s",
         "at least 0.1 s",
     ),
     "two hours": ("a.wav", _sparse_hours, "2.0 hours", "Cut out the part"),
-    "claims ten hours": ("a.wav", _claims_ten_hours, "cut off", "Copy or export it again"),
-    "cut-off wav": ("a.wav", _cut_off_wav, "cut off", "Copy or export it again"),
-    "text": ("a.wav", lambda path: path.write_text("Dear all,\n" * 99), DECODE, "Give wav"),
-    "text flac": ("a.flac", lambda path: path.write_text("Dear all,\n" * 99), DECODE, "Give wav"),
-    "text mp3": ("a.mp3", lambda path: path.write_text("Dear all,\n" * 99), DECODE, "Give wav"),
-    "header only": ("a.wav", lambda path: path.write_bytes(wav_header(9)[:20]), DECODE, "Give wav"),
-    "cut-off flac": ("a.flac", _cut_off_flac, "lost sync", "Give wav"),
-    "cut-off ogg": ("a.ogg", _cut_off_ogg, "malformed", "Give wav"),
+    "claims ten hours": ("a.wav", _claims_ten_hours, "truncated", "Copy or export it again"),
+    "cut-off wav": ("a.wav", _cut_off_wav, "truncated", "Copy or export it again"),
+    "text": ("a.wav", lambda path: path.write_text("Dear all,\n" * 99), DECODE, "Give WAV"),
+    "text flac": ("a.flac", lambda path: path.write_text("Dear all,\n" * 99), DECODE, "Give WAV"),
+    "text mp3": ("a.mp3", lambda path: path.write_text("Dear all,\n" * 99), DECODE, "Give WAV"),
+    "header only": ("a.wav", lambda path: path.write_bytes(wav_header(9)[:20]), DECODE, "Give WAV"),
+    "cut-off flac": ("a.flac", _cut_off_flac, "lost sync", "Give WAV"),
+    "cut-off ogg": ("a.ogg", _cut_off_ogg, "malformed", "Give WAV"),
 }
 
 

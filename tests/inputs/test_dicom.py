@@ -226,7 +226,7 @@ def _no_picture(path):
 
 
 BAD = {
-    "text": (_text, "is no DICOM file", "Give DICOM, PNG or JPEG"),
+    "text": (_text, "is not a DICOM file", "Give DICOM, PNG or JPEG"),
     "cut off": (_cut_off, "DICOM", "Export it again"),
     "header only": (_header_only, "DICOM", "Export it again"),
     "no picture": (_no_picture, "DICOM", "Export it again"),

@@ -1,9 +1,9 @@
 """Pictures of every format and depth become the same kind of sample; bad ones become words."""
 
 import hashlib
-import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -299,18 +299,24 @@ def _broken_png(path):
     path.write_bytes(data)
 
 
+OPEN_FILES = Path("/proc/self/fd")  # of this process, on Linux
 BAD = {
     "missing": ("a.png", lambda path: None, "no file", "Check the name"),
-    "folder": ("a.png", _folder, "is no file", "Give a single file"),
+    "folder": ("a.png", _folder, "is not a file", "Give a single file"),
     "empty": ("a.png", lambda path: path.touch(), "empty (0 bytes)", "Copy or export it again"),
-    "text": ("a.png", lambda path: path.write_text("Dear all,\n" * 50), "no picture", "Give PNG"),
-    "zeros": ("a.png", lambda path: path.write_bytes(bytes(5000)), "no picture", "Give PNG"),
-    "cut off": ("a.jpg", _cut_off, "cut-off", "Copy or export it again"),
+    "text": (
+        "a.png",
+        lambda path: path.write_text("Dear all,\n" * 50),
+        "not a picture",
+        "Give PNG",
+    ),
+    "zeros": ("a.png", lambda path: path.write_bytes(bytes(5000)), "not a picture", "Give PNG"),
+    "cut off": ("a.jpg", _cut_off, "truncated", "Copy or export it again"),
     "broken": ("a.png", _broken_png, "damaged", "Copy or export it again"),
     "header only": (
         "a.png",
         lambda path: path.write_bytes(png_of_size(64, 64)[:33]),
-        "no picture",
+        "not a picture",
         "Give PNG",
     ),
     "bomb": (
@@ -353,7 +359,7 @@ def test_a_bad_file_is_named_with_its_cause_and_the_next_step(tmp_path, case):
     assert_told(caught.value, path, cause, next_step)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are listed on Linux")
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="open files are listed on Linux")
 @pytest.mark.parametrize("case", ["text", "cut off", "broken", "header only", "bomb", "large"])
 def test_a_refused_file_is_closed(tmp_path, case):
     name, make, *_ = BAD[case]
@@ -362,7 +368,6 @@ def test_a_refused_file_is_closed(tmp_path, case):
     with pytest.raises(InputError) as caught:
         read(tmp_path / name)
 
-    links = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))
-    opened = {os.readlink(link) for link in links if os.path.islink(link)}
+    opened = {link.readlink() for link in OPEN_FILES.iterdir() if link.is_symlink()}
     assert caught.value
-    assert str(tmp_path / name) not in opened
+    assert tmp_path / name not in opened

@@ -22,9 +22,9 @@ from tests.conftest import SHARED
 from tests.narration.test_narrate import corner, explained, predicted, reading_of
 from tests.waiting import PATIENCE, patiently, until
 from xai_tf.narration import facts
-from xai_tf.narration.llm import Deadlines, Spoken, speak
-from xai_tf.narration.messages import STATES, VoiceError, describe_state
-from xai_tf.narration.ollama import look, server_url
+from xai_tf.narration.llm import Deadlines, GeneratedText, generate_text
+from xai_tf.narration.messages import STATES, LanguageModelError, describe_state
+from xai_tf.narration.ollama import server_status, server_url
 from xai_tf.narration.parsing import claims_so_far
 
 STANDIN = SHARED.parent / "tools" / "ollama_standin.sh"
@@ -90,7 +90,7 @@ def server(answers: dict[str, tuple[int, bytes, dict[str, str]]]):
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815  (the name that http.server calls)
 
         def log_message(self, *_):
             pass
@@ -115,10 +115,12 @@ def say(url: str, *sentences: tuple[str, str]) -> None:
     arm(url, kind="say", text=json.dumps({"sentences": items}))
 
 
-async def told(url: str, model: str = MODEL, deadlines: Deadlines = PATIENT, **parts) -> Spoken:
+async def told(
+    url: str, model: str = MODEL, deadlines: Deadlines = PATIENT, **parts
+) -> GeneratedText:
     """The last of what is said."""
     asked = parts.get("facts", FACTS), parts.get("language", "en")
-    async with aclosing(speak(*asked, model, url, deadlines)) as answer:
+    async with aclosing(generate_text(*asked, model, url, deadlines)) as answer:
         return [spoken async for spoken in answer][-1]
 
 
@@ -137,7 +139,7 @@ def heard(monkeypatch) -> list[str]:
 
 def state_of(url: str, model: str = MODEL, deadlines: Deadlines = PATIENT) -> str:
     """The state in which speaking ends."""
-    with pytest.raises(VoiceError) as raised:
+    with pytest.raises(LanguageModelError) as raised:
         asyncio.run(patiently(told(url, model, deadlines)))
     return raised.value.state
 
@@ -169,7 +171,7 @@ def test_address_is_completed(setting, url):
 
 @pytest.mark.parametrize("setting", ["ftp://box", "box:port", "box:99999", "a b", "1:2:3"])
 def test_what_is_no_address_is_said_to_be_none(setting):
-    with pytest.raises(VoiceError) as raised:
+    with pytest.raises(LanguageModelError) as raised:
         server_url(setting)
 
     assert raised.value.state == "no_address"
@@ -186,13 +188,13 @@ def test_address_comes_from_the_environment(monkeypatch):
 
 
 def test_server_that_is_not_running_is_told_apart(closed_port):
-    assert asyncio.run(look(closed_port)).state == "not_running"
+    assert asyncio.run(server_status(closed_port)).state == "not_running"
     assert state_of(closed_port) == "not_running"
 
 
 def test_server_without_models_is_told_apart():
     with server({"/api/tags": tags()}) as (url, _):
-        assert asyncio.run(look(url)).state == "no_model"
+        assert asyncio.run(server_status(url)).state == "no_model"
         assert state_of(url) == "no_model"
 
 
@@ -206,7 +208,7 @@ def test_other_servers_are_told_apart():
         elsewhere,
     ):
         with server({"/api/tags": answer}) as (url, _):
-            assert asyncio.run(look(url)).state == "not_ollama"
+            assert asyncio.run(server_status(url)).state == "not_ollama"
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_model_that_would_leave_the_machine_is_refused_unasked(entry):
         url,
         asked,
     ):
-        state = asyncio.run(look(url))
+        state = asyncio.run(server_status(url))
 
         assert state.models == ("local:1b",)
         assert state.refused == (entry["name"],)
@@ -234,7 +236,7 @@ def test_model_that_would_leave_the_machine_is_refused_unasked(entry):
 def test_model_that_only_embeds_is_not_offered():
     entry = {"name": "nomic-embed-text:latest", "capabilities": ["embedding"]}
     with server({"/api/tags": tags(entry)}) as (url, _):
-        assert asyncio.run(look(url)).state == "no_model"
+        assert asyncio.run(server_status(url)).state == "no_model"
 
 
 # What is sent
@@ -247,7 +249,7 @@ def test_facts_and_nothing_else_are_sent(monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # must not be used
     answers = {"/api/tags": tags({"name": MODEL}), "/api/chat": (200, b"", {})}
     found = facts(reading_of(predicted(0.1, 0.9)), [explained(corner())])
-    with server(answers) as (url, asked), pytest.raises(VoiceError):
+    with server(answers) as (url, asked), pytest.raises(LanguageModelError):
         asyncio.run(told(url, facts=found))
 
     (body,) = [json.loads(body) for path, body in asked if path == "/api/chat"]
@@ -283,7 +285,9 @@ def test_answer_with_right_numbers_is_told(standin):
 
     spoken = asyncio.run(told(standin))
 
-    assert spoken == Spoken(("The answer is 'opacity' with 87.3%.", "Next is 12.7%."), (), True)
+    assert spoken == GeneratedText(
+        ("The answer is 'opacity' with 87.3%.", "Next is 12.7%."), (), True
+    )
 
 
 def test_sentence_with_a_wrong_number_is_withheld_and_counted(standin):
@@ -291,12 +295,12 @@ def test_sentence_with_a_wrong_number_is_withheld_and_counted(standin):
 
     spoken = asyncio.run(told(standin))
 
-    assert spoken == Spoken(("It is 87.3%.",), ("number", "number"), True)
+    assert spoken == GeneratedText(("It is 87.3%.",), ("number", "number"), True)
 
 
 def test_sentences_come_as_they_are_written(standin):
-    async def collect() -> list[Spoken]:
-        async with aclosing(speak(FACTS, "en", MODEL, standin, PATIENT)) as answer:
+    async def collect() -> list[GeneratedText]:
+        async with aclosing(generate_text(FACTS, "en", MODEL, standin, PATIENT)) as answer:
             return [spoken async for spoken in answer]
 
     say(standin, *[(f"It is 87.3%, {word}.", "F1") for word in ("yes", "sure", "right")])
@@ -366,7 +370,7 @@ def test_each_deadline_holds_and_frees_the_server(standin, fault, deadlines):
 
 
 def test_cancelling_stops_the_work_of_the_server(standin, heard):
-    async def cancel() -> Spoken:
+    async def cancel() -> GeneratedText:
         arm(standin, kind="stall", after=2)
         task = asyncio.create_task(told(standin, deadlines=ENDLESS))
         await until(lambda: heard)
@@ -436,7 +440,7 @@ def test_narrator_finds_models_and_tells_what_passed(standin, monkeypatch):
         narrator = await asked()
         assert (narrator.status, narrator.model) == ("ready", MODEL)
         say(standin, ("It is 87.3%.", "F1"), ("It is 1%.", "F1"))
-        assert await spoken_by(narrator) == "told"
+        assert await spoken_by(narrator) == "finished"
         return narrator
 
     narrator = asyncio.run(visit())
@@ -484,7 +488,7 @@ def test_stopping_ends_the_voice(standin, heard, monkeypatch):
         narrator.stop()
         assert narrator.status == "stopped"
         say(standin, ("It is 87.3%.", "F1"))
-        assert await spoken_by(narrator) == "told"
+        assert await spoken_by(narrator) == "finished"
 
     asyncio.run(visit())
 

@@ -14,11 +14,12 @@ from tests.conftest import SAMPLES, sample_of
 from xai_tf.agreement.agreement import agreement
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS, Cost
+from xai_tf.attribution.methods import Cost
+from xai_tf.attribution.question import Question
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.inputs.sample import Sound
-from xai_tf.narration import Fact, facts, tell
+from xai_tf.narration import Fact, facts, narrate
 from xai_tf.narration.facts import clean_name
 from xai_tf.narration.grounding import Claim, fault
 from xai_tf.narration.locations import (
@@ -47,17 +48,12 @@ def reading_of(prediction: Prediction, windows: int = 1) -> Reading:
 def explained(attribution: np.ndarray, method: str = "occlusion", **parts) -> Explanation:
     prediction = parts.pop("prediction", predicted(0.1, 0.9))
     return Explanation(
-        sample_of(np.zeros((*attribution.shape, 3))),
-        prediction,
-        METHODS[method],
-        attribution.astype(np.float32),
-        1,
-        parts.pop("contrast", None),
-        {},
-        None,
-        None,
-        Cost(),
-        0.1,
+        sample=sample_of(np.zeros((*attribution.shape, 3))),
+        prediction=prediction,
+        question=Question(method, target=1, contrast=parts.pop("contrast", None)),
+        attribution=attribution.astype(np.float32),
+        cost=Cost(),
+        seconds=0.1,
         **parts,
     )
 
@@ -313,31 +309,31 @@ def test_text_is_the_same_for_the_same_facts_and_says_every_number(language):
     maps = [explained(corner()), explained(corner().T, "grad_cam")]
     found = facts(reading_of(predicted(0.1, 0.9)), maps, agreement(maps), medical=True)
 
-    text = tell(found, language)
+    text = narrate(found, language)
 
-    assert text == tell(found, language)
+    assert text == narrate(found, language)
     whole = " ".join(text)
     assert all(value.write(language) in whole for fact in found for value in fact.values)
     assert not re.search(r"[{}]", whole)
 
 
 def test_text_of_a_patient_ends_with_what_it_is_not():
-    medical = tell(facts(reading_of(predicted(0.1, 0.9)), medical=True), "en")
-    other = tell(facts(reading_of(predicted(0.1, 0.9))), "en")
+    medical = narrate(facts(reading_of(predicted(0.1, 0.9)), medical=True), "en")
+    other = narrate(facts(reading_of(predicted(0.1, 0.9))), "en")
 
     assert "not a medical device" in medical[-1]
     assert "medical" not in other[-1]
 
 
 def test_nothing_is_told_of_nothing():
-    assert tell((), "en") == ()
+    assert narrate((), "en") == ()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_sentences_name_the_map_once_in_a_paragraph(language):
     found = facts(reading_of(predicted(0.1, 0.9)), [explained(corner())])
 
-    assert tell(found, language)[1].count("Occlusion") == 1
+    assert narrate(found, language)[1].count("Occlusion") == 1
 
 
 # The prompt
@@ -397,15 +393,24 @@ def test_prompt_leaves_out_the_last_facts_rather_than_be_cut():
 
 # The check
 
-ANSWER = Fact(
-    "F1",
-    "answer",
-    (Value(Decimal("87.3"), "%"),),
-    ("opacity",),
-    *["“opacity” has 87.3%."] * 4,
-)
-NUMBERS = Fact(
-    "F2",
+
+def fact_of(number: int, kind: str, values=(), names=(), text: str = "So.") -> Fact:
+    """A fact with the same sentence in every language."""
+    return Fact(
+        id=f"F{number}",
+        kind=kind,
+        values=values,
+        names=names,
+        english=text,
+        french=text,
+        english_after=text,
+        french_after=text,
+    )
+
+
+ANSWER = fact_of(1, "answer", (Value(Decimal("87.3"), "%"),), ("opacity",), "“opacity” has 87.3%.")
+NUMBERS = fact_of(
+    2,
     "place",
     (
         Value(Decimal("0.70")),
@@ -416,13 +421,13 @@ NUMBERS = Fact(
         Value(Decimal("1.50"), "s"),
     ),
     ("class 7",),
-    *["The strongest tenth."] * 4,
+    "The strongest tenth.",
 )
-CERTAIN = Fact("F3", "x", (probability(0.9999), probability(0.2)), (), *["More than."] * 4)
-ONE = Fact(
-    "F4", "x", (Value(Decimal(1), "%"), Value(Decimal(1), "s")), (), *["Where one is perfect."] * 4
+CERTAIN = fact_of(3, "x", (probability(0.9999), probability(0.2)), text="More than.")
+ONE = fact_of(
+    4, "x", (Value(Decimal(1), "%"), Value(Decimal(1), "s")), text="Where one is perfect."
 )
-SCALE = Fact("F5", "x", (), (), *["Here one is the same, un : même, and zero is none."] * 4)
+SCALE = fact_of(5, "x", text="Here one is the same, un : même, and zero is none.")
 KNOWN = (ANSWER, NUMBERS, CERTAIN, ONE, SCALE)
 
 
@@ -571,7 +576,7 @@ def test_any_changed_digit_of_a_fact_is_found():
     rng = np.random.default_rng(0)
     for _ in range(300):
         value = rounded(rng.uniform(-100, 100), int(rng.integers(0, 4)), rng.choice(["", "%", "s"]))
-        fact = Fact("F1", "x", (value,), (), "So.", "So.", "So.", "So.")
+        fact = fact_of(1, "x", (value,))
         for language in LANGUAGES:
             written = value.write(language)
             place = int(rng.choice([at for at, char in enumerate(written) if char.isdigit()]))
@@ -591,8 +596,8 @@ def test_narrator_tells_facts_in_the_language_chosen():
     english = narrator.text
     narrator.language = "fr"
 
-    assert english == tell(narrator.facts, "en")
-    assert narrator.text == tell(narrator.facts, "fr")
+    assert english == narrate(narrator.facts, "en")
+    assert narrator.text == narrate(narrator.facts, "fr")
 
 
 def test_of_each_method_one_map_is_told_the_one_shown_before_later_ones():

@@ -15,7 +15,8 @@ from tests.conftest import SAMPLES, SHARED, TEST_DATA, sample_of
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.backbones import build_model
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.errors import InputError
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, read_sound
 from xai_tf.inputs.sample import read_image
@@ -24,7 +25,7 @@ from xai_tf.regions.brain import brain
 from xai_tf.regions.contours import cheapest_round
 from xai_tf.regions.lungs import lungs, marks
 from xai_tf.regions.partition import NotFoundError
-from xai_tf.regions.speech import spoken
+from xai_tf.regions.speech import speech_frames
 from xai_tf.tasks import TASKS
 
 DATA = TEST_DATA
@@ -196,8 +197,9 @@ def test_what_cannot_be_found_is_left_out_and_said(task, picture):
     found = regions_of(sample_of(picture), TASKS[task])
 
     assert list(found.partitions) == ["frame"]
-    assert "made.png is not parted by" in found.warnings[0]
-    assert "Look whether" in found.warnings[0]
+    assert "Cannot find the regions of" in found.warnings[0]
+    assert "made.png" in found.warnings[0]
+    assert "Check that the file matches the task" in found.warnings[0]
 
 
 def test_a_photo_has_no_lungs():
@@ -228,13 +230,13 @@ def test_a_short_gap_belongs_to_speech(pauses):
 
     sound = mel_spectrogram(gap, MelRecipe())
 
-    assert spoken(sound)[(sound.seconds > 0.3) & (sound.seconds < 0.7)].all()
+    assert speech_frames(sound)[(sound.seconds > 0.3) & (sound.seconds < 0.7)].all()
 
 
 def test_noise_near_the_level_of_speech_cannot_be_told_from_it(pauses):
     noisy = pauses + 0.08 * RNG.normal(size=16000).astype(np.float32)
 
-    assert spoken(mel_spectrogram(noisy, MelRecipe())).all()
+    assert speech_frames(mel_spectrogram(noisy, MelRecipe())).all()
 
 
 def test_the_cheapest_round_closes_and_is_the_cheapest():
@@ -305,7 +307,9 @@ def test_a_region_that_misses_everything_holds_nothing(halves, left_bright):
 def test_regions_of_another_size_are_refused(halves, left_bright):
     explanation = made(halves, left_bright, RNG.random((32, 32)))
 
-    with pytest.raises(InputError, match=r"'all' is \(8, 8\) pixels.*Part the sample"):
+    with pytest.raises(
+        InputError, match=r"'all' has the size \(8, 8\).*of the sample that was explained"
+    ):
         audit(explanation, Regions({"mine": {"all": np.ones((8, 8), bool)}}))
 
 
@@ -341,10 +345,10 @@ def test_one_file_beyond_its_limit_is_not_too_many(halves, left_bright):
 
     assert found.alarms
     assert one["corners"] == ""
-    assert two["corners"] == "too much, in too many files"
+    assert two["corners"] == "too much evidence in too many files"
 
 
-@pytest.mark.parametrize(("count", "alarm"), [(9, ""), (10, "hardly more than by chance")])
+@pytest.mark.parametrize(("count", "alarm"), [(9, ""), (10, "hardly more evidence than by chance")])
 def test_evidence_that_ignores_where_it_should_be_is_an_alarm(halves, left_bright, count, alarm):
     lung = Regions({"chest": {"lungs": np.arange(32) < 8 + np.zeros((32, 1))}})
     maps = [made(halves, left_bright, RNG.random((32, 32))) for _ in range(count)]
@@ -448,7 +452,7 @@ def test_the_command_prints_a_table_and_goes_on_after_a_bad_file(run, model, tmp
     assert code == 2
     assert "corners" in said
     assert "bad.png" in told
-    assert "no two lungs stand out" in told
+    assert "there are no two visible lungs" in told
 
 
 def test_the_command_parts_by_what_it_is_told(run, model):
@@ -480,4 +484,4 @@ def test_the_command_refuses_a_place_that_is_no_folder(run, model, tmp_path):
     code, _, told = run("audit", SAMPLES / "cat.jpg", "--model", model, "--out", place)
 
     assert code == 2
-    assert "is no folder. Give another --out." in told
+    assert "is not a folder. Give another --out." in told

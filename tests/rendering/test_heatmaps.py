@@ -87,7 +87,7 @@ def test_a_map_without_signal_is_drawn_as_none(explanation, attribution, method)
     empty = with_map(explanation, attribution, method)
 
     assert (heatmaps.heatmap(empty) == 128).all()
-    assert (heatmaps.overlay(empty) == heatmaps.grey_bytes(empty.sample)).all()
+    assert (heatmaps.overlay(empty) == heatmaps.gray_bytes(empty.sample)).all()
     texts = [t.get_text() for ax in heatmaps.figure(empty).axes for t in ax.texts]
     assert "no signal" in texts
 
@@ -106,7 +106,7 @@ def test_opacity_runs_from_the_bare_picture_to_the_bare_map(explanation):
     bare = heatmaps.overlay(explanation, opacity=0)
     full = heatmaps.overlay(explanation, opacity=1)
 
-    np.testing.assert_array_equal(bare, heatmaps.grey_bytes(explanation.sample))
+    np.testing.assert_array_equal(bare, heatmaps.gray_bytes(explanation.sample))
     strongest = np.unravel_index(np.abs(explanation.attribution).argmax(), (32, 32))
     np.testing.assert_array_equal(full[strongest], heatmaps.heatmap(explanation)[strongest])
 
@@ -115,7 +115,7 @@ def test_an_x_ray_keeps_its_polarity(explanation):
     sample = read_image(SAMPLES / "xray_normal.jpg", (224, 224))[0]
     original = np.asarray(Image.open(SAMPLES / "xray_normal.jpg").convert("L")).astype(float)
 
-    drawn = heatmaps.grey_bytes(sample)[..., 0].astype(float)
+    drawn = heatmaps.gray_bytes(sample)[..., 0].astype(float)
 
     assert np.corrcoef(drawn.ravel(), original.ravel())[0, 1] > 0.99
 

@@ -44,7 +44,7 @@ def pixels(url):
 def test_cover_outlines_and_grey_make_the_overlay(three_classes, blobs):
     lime = explain(three_classes, blobs, "lime", settings={"num_samples": 32, "num_segments": 9})
     for opacity in (0.3, 0.7, 1):
-        mixed = heatmaps.grey_bytes(blobs).astype(float)
+        mixed = heatmaps.gray_bytes(blobs).astype(float)
         for layer, strength in (
             (heatmaps.cover(lime.attribution, lime.method.signed), opacity),
             (heatmaps.outlines(lime.segments), 1),
@@ -58,33 +58,33 @@ def test_cover_outlines_and_grey_make_the_overlay(three_classes, blobs):
 
 
 def test_layers_are_the_pictures_of_the_library(explanation):
-    shown = viewer.stage_of(explanation, end=0.5)
+    shown = viewer.viewer_data(explanation, end=0.5)
 
     np.testing.assert_array_equal(pixels(shown["heatmap"]), heatmaps.heatmap(explanation, 0.5))
     np.testing.assert_array_equal(
         pixels(shown["original"]), heatmaps.image_bytes(explanation.sample)[..., 0]
     )
     assert [text for _, text in shown["scale"]["ticks"]] == ["-0.5", "0", "0.5"]
-    assert set(shown) == set(viewer.stage_of_sample(explanation.sample))
+    assert set(shown) == set(viewer.sample_viewer_data(explanation.sample))
 
 
 def test_the_text_states_where_the_strongest_tenth_lies(halves, left_bright, explanation):
     corner = np.zeros((32, 32), np.float32)
     corner[:8, 24:] = np.arange(64).reshape(8, 8) + 1
-    text = viewer.stage_of(replace(explanation, attribution=corner))["alt"]
+    text = viewer.viewer_data(replace(explanation, attribution=corner))["alt"]
 
     assert "for left" in text
-    assert re.search(r"6\d% lie in the upper right", text)
+    assert re.search(r"6\d% is in the upper right", text)
     assert "made.png" not in text
 
 
 def test_the_text_of_a_sound_states_seconds_and_hertz(heard):
     spot = np.zeros((64, 64), np.float32)
     spot[20:44, 4:28] = 1  # 576 of 4096 places: more than a tenth
-    text = viewer.stage_of_partial(heard, METHODS["grad_cam"], spot)["alt"]
+    text = viewer.partial_viewer_data(heard, METHODS["grad_cam"], spot)["alt"]
 
     assert text.startswith("Spectrogram of 1.00 to 3.00 s, 53 to 3690 Hz")
-    low, high, *hertz = map(float, re.findall(r"[\d.]+\d", text.split("half lies")[1])[:4])
+    low, high, *hertz = map(float, re.findall(r"[\d.]+\d", text.split("half is")[1])[:4])
     assert 1.1 < low < high < 1.9
     assert 1000 < hertz[0] < hertz[1] < 2700
 
@@ -102,15 +102,15 @@ def test_the_sound_is_clipped_not_wrapped(heard):
 def test_what_was_drawn_is_drawn_once_and_goes_with_what_it_shows(explanation):
     mine = replace(explanation, sample=replace(explanation.sample))
     first, on_other_scale, tile = (
-        viewer.stage_of(mine),
-        viewer.stage_of(mine, 0.5),
-        viewer.tile_of(mine),
+        viewer.viewer_data(mine),
+        viewer.viewer_data(mine, 0.5),
+        viewer.thumbnail_url(mine),
     )
 
-    assert viewer.stage_of(mine) is first
-    assert viewer.stage_of(mine, 0.5) is on_other_scale
-    assert viewer.tile_of(replace(mine)) is tile
-    assert viewer.tile_of(replace(mine, attribution=mine.attribution[:, ::-1])) != tile
+    assert viewer.viewer_data(mine) is first
+    assert viewer.viewer_data(mine, 0.5) is on_other_scale
+    assert viewer.thumbnail_url(replace(mine)) is tile
+    assert viewer.thumbnail_url(replace(mine, attribution=mine.attribution[:, ::-1])) != tile
 
     kept = [weakref.ref(mine), weakref.ref(mine.sample)]
     del mine

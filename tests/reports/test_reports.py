@@ -19,7 +19,8 @@ from tests.browser import axe_faults, chromium
 from tests.conftest import SAMPLES, sample_of
 from tests.pages import HOSTILE, Page, png_of
 from xai_tf.attribution.explain import explain
-from xai_tf.bundles.resume import LEFT_SECONDS, clear_leftovers, find_bundles, read_manifest
+from xai_tf.bundles.manifest import read_manifest
+from xai_tf.bundles.resume import LEFT_SECONDS, clear_leftovers, find_bundles
 from xai_tf.bundles.write import describe_audit, describe_classifier, save_bundle
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import InputError
@@ -112,7 +113,7 @@ def test_a_folder_is_explained_into_itself_or_above_itself(
     assert "4 of 4 files are explained" in second[2]
     code, told, err = run("explain", Path(out, "b"), *words[3:])
     assert (code, told) == (2, "")
-    assert f"beside what lies in {Path(out)} already" in err
+    assert f"besides the results in {Path(out)}" in err
 
 
 def test_a_file_named_twice_is_explained_once_with_its_truth(
@@ -138,7 +139,7 @@ def test_an_answer_about_another_file_is_not_replaced_without_a_word(run, asking
     (tmp_path / "out" / "a" / "manifest.json").write_text("{")
     _, _, after = run("explain", folder / "dog" / "a.png", *words)
 
-    assert "answers to another question (another file) about a; these are replaced" in err
+    assert "answers to another request (another file) about a; these will be replaced" in err
     assert "(not readable) about a" in after
 
 
@@ -155,8 +156,8 @@ def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
     assert code == 2
     assert len(json.loads(out)) == 4
     assert len(told) == 3
-    assert "dot.png is 1x1 pixels" in told[0]
-    assert "torn.png is" in told[1]
+    assert "dot.png is too small: 1x1 pixels" in told[0]
+    assert "torn.png: it is not a picture" in told[1]
     assert "zero.png is empty" in told[2]
 
 
@@ -172,17 +173,20 @@ def test_the_same_question_is_answered_once_and_another_anew(run, asking, folder
     code, out, err = run(*words, "saliency")
     second = {path: path.stat().st_mtime_ns for path in first}
     _, _, other = run(*words, "gradient_input")
-    _, _, again = run(*words, "gradient_input", "--anew")
+    _, _, again = run(*words, "gradient_input", "--overwrite")
 
     assert code == 0
     assert explained(json.loads(out)) == ["b.png", "a.png", "z.png", "a.png"]
     assert "3 of 4 files are explained" in err
-    assert "add --anew" in err
+    assert "add --overwrite" in err
     assert [path.parent.name for path in first if first[path] != second[path]] == ["a"]
-    assert "answers to another question (methods) about b, a, z and 1 more" in other
+    assert "answers to another request (methods) about b, a, z and 1 more" in other
     assert "give another --out" in other
     assert "explained in" not in again
-    assert read_manifest(tmp_path / "out" / "b")["question"]["methods"] == ["gradient_input"]
+    assert (
+        read_manifest(tmp_path / "out" / "b")["question"]["questions"][0]["method"]
+        == "gradient_input"
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
@@ -308,7 +312,7 @@ def test_a_recording_comes_back_with_its_sound_and_all_its_windows(judged, halve
         "Sound from 0.00 to 1.00 seconds",
         "Sound from 1.00 to 2.00 seconds",
     ]
-    assert "3 of 3 windows are called left" in page.text
+    assert "3 of 3 windows are predicted as left" in page.text
 
 
 @pytest.mark.parametrize(
@@ -342,14 +346,14 @@ def test_a_damaged_bundle_is_refused_with_the_next_step(bundle, tmp_path, harm):
     elif harm == "method":
         manifest.write_text(manifest.read_text().replace('"saliency"', '"salience"'))
     elif harm == "missing map":
-        manifest.write_text(manifest.read_text().replace('"array": "s', '"array": "x'))
+        manifest.write_text(manifest.read_text().replace('"attribution": "s', '"attribution": "x'))
     elif harm == "metric":
         manifest.write_text(manifest.read_text().replace('"sparseness"', '"spareness"'))
     else:
         told = json.loads(manifest.read_text())
         told |= {"version": {"schema_version": 99}, "input": {"input": "made.png"}}.get(harm, {})
         if harm == "passes":  # TypeError
-            told["explanations"][0]["passes"] = {"unknown": 1}
+            told["explanations"][0]["record"]["cost"] = [1]
         elif harm == "model":
             told["model"] = "halves"
         manifest.write_text(json.dumps(told))
@@ -387,12 +391,12 @@ def test_the_page_tells_scores_regions_truth_and_the_contents(item):
         "All of them",
         "Beware.",
         "made.png: left",
-        "In truth it is right.",
+        "This is wrong: the true class is right.",
         "Not a medical device",
-        "0 of 2 files with a known class are called rightly.",
+        "0 of 2 files with a known class are predicted correctly.",
         "Sparseness, Saliency",
-        "Where the evidence of Saliency lies",
-        "the map of another seed agree",
+        "Evidence of Saliency by region",
+        "rank correlation with the map of another seed",
         "Do the maps agree?",
         "Versions",
         "SHA-256",
@@ -505,7 +509,7 @@ def test_a_good_page_is_not_replaced_by_one_of_nothing(run, bundle, tmp_path):
     [
         (["nowhere"], "no folder nowhere"),
         (["{empty}"], "holds no bundle"),
-        (["{bundle}", "--out", "{mine}"], "is not ours"),
+        (["{bundle}", "--out", "{mine}"], "was not written by xai-tf"),
         (["{bundle}", "--out", "{empty}"], "is a folder"),
     ],
 )
@@ -543,5 +547,5 @@ def test_a_picture_of_the_demo_goes_from_the_command_to_the_page(run, asking, tm
     assert code == 0
     assert "r.html" in err
     assert len(page.all("img")) == 2
-    assert "Where the evidence of Saliency lies" in page.text
+    assert "Evidence of Saliency by region" in page.text
     assert "Sparseness, Saliency" in page.text

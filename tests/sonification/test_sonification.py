@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from tests.conftest import EAR_SIZE as SIZE
 from tests.conftest import HIGH, MIDDLE, SAMPLES
 from xai_tf.attribution.explain import explain
-from xai_tf.classifiers.classifier import Classifier, load
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.loading import load
 from xai_tf.cli import listen  # noqa: F401  (its commands)
 from xai_tf.cli.options import app
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError
@@ -21,10 +22,10 @@ from xai_tf.sonification import (
     class_profiles,
     evidence_mask,
     find_regions,
-    hear,
     keep,
     mute,
     region_mask,
+    write_and_predict,
 )
 from xai_tf.sonification.export import save_sounds
 from xai_tf.sonification.masking import band_energies
@@ -162,12 +163,12 @@ def test_a_mask_may_have_any_size(burst, mask_size):
 )
 def test_a_mask_that_is_none_is_refused(burst, mask):
     for change in (keep, mute):
-        with pytest.raises(SettingError, match="Give 1 for what is kept"):
+        with pytest.raises(SettingError, match="values from 0 to 1, where 1 keeps the sound"):
             change(burst, mask)
 
 
 def test_a_picture_without_a_sound_cannot_be_heard(blobs):
-    with pytest.raises(InputError, match=r"made\.png was read as a picture without a sound"):
+    with pytest.raises(InputError, match=r"made\.png: it was read as an image without sound"):
         keep(blobs, np.ones((32, 32)))
 
 
@@ -316,7 +317,7 @@ def test_where_all_speaks_against_nothing_is_kept(ear, burst):
 
 
 def test_the_original_is_said_to_be_what_it_was(tmp_path, ear, burst):
-    heard = hear(ear, {"original": burst.sound}, tmp_path)["original"]
+    heard = write_and_predict(ear, {"original": burst.sound}, tmp_path)["original"]
 
     expected = ear.predict([burst])[0].logits
     np.testing.assert_allclose(heard.prediction.logits, expected, atol=0.02)
@@ -330,7 +331,7 @@ def test_muting_the_top_region_takes_away_what_decided(tmp_path, ear, burst, met
     mask = region_mask(burst, region)
     elsewhere = np.roll(mask, 32, axis=1)
 
-    heard = hear(
+    heard = write_and_predict(
         ear,
         {"original": burst.sound, "muted": mute(burst, mask), "other": mute(burst, elsewhere)},
         tmp_path,
@@ -346,11 +347,11 @@ def test_muting_the_top_region_takes_away_what_decided(tmp_path, ear, burst, met
 def test_silence_is_said_to_be_nothing(tmp_path, ear, burst):
     quiet = replace(burst.sound, waveform=burst.sound.waveform * 1e-6)
 
-    heard = hear(ear, {"original": burst.sound, "quiet": quiet}, tmp_path)
+    heard = write_and_predict(ear, {"original": burst.sound, "quiet": quiet}, tmp_path)
 
     assert heard["quiet"].prediction is None
     assert heard["quiet"].energy < 1e-9 * heard["original"].energy
-    alone = hear(ear, {"none": replace(quiet, waveform=0 * quiet.waveform)}, tmp_path)
+    alone = write_and_predict(ear, {"none": replace(quiet, waveform=0 * quiet.waveform)}, tmp_path)
     assert alone["none"].prediction is None
 
 
@@ -358,15 +359,15 @@ def test_silence_is_said_to_be_nothing(tmp_path, ear, burst):
 def test_quiet_and_clipped_sounds_are_written_without_loss(tmp_path, ear, burst, factor):
     changed = replace(burst.sound, waveform=burst.sound.waveform * factor)
 
-    heard = hear(ear, {"a": changed}, tmp_path)["a"]
+    heard = write_and_predict(ear, {"a": changed}, tmp_path)["a"]
 
     expected = ear.predict([burst])[0].logits
     np.testing.assert_allclose(heard.prediction.logits, expected, atol=0.02)
 
 
 def test_a_classifier_of_pictures_hears_nothing(tmp_path, halves, burst):
-    with pytest.raises(ModelError, match="'halves' looks at pictures and reads no sound"):
-        hear(halves, {"original": burst.sound}, tmp_path)
+    with pytest.raises(ModelError, match="'halves' takes images and does not read sound"):
+        write_and_predict(halves, {"original": burst.sound}, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -383,7 +384,7 @@ def test_a_folder_holds_the_sounds_and_what_is_said_of_each(tmp_path, ear, expla
     described = save_sounds(tmp_path / "out", ear, explained, count=2)
 
     names = [sound["file"] for sound in described["sounds"]]
-    assert names[:3] == ["original.wav", "only_for.wav", "everything_but.wav"]
+    assert names[:3] == ["original.wav", "supporting.wav", "remainder.wav"]
     count = len(described["regions"])
     assert names[3:] == [f"{kind}_{n + 1}.wav" for kind in ("solo", "mute") for n in range(count)]
     files = {path.name for path in (tmp_path / "out").iterdir()}
@@ -394,8 +395,8 @@ def test_a_folder_holds_the_sounds_and_what_is_said_of_each(tmp_path, ear, expla
         again = ear.predict([ear.read(tmp_path / "out" / sound["file"])])[0]
         assert sound["score"] == pytest.approx(float(again.logits[0]), abs=1e-4)
     score = {sound["name"]: sound["score"] for sound in described["sounds"]}
-    assert score["everything_but"] < score["original"] - 2
-    assert score["only_for"] > score["everything_but"] + 2
+    assert score["remainder"] < score["original"] - 2
+    assert score["supporting"] > score["remainder"] + 2
 
 
 def test_where_nothing_speaks_for_the_class_no_sound_says_it_does(tmp_path, ear, explained):
@@ -405,14 +406,16 @@ def test_where_nothing_speaks_for_the_class_no_sound_says_it_does(tmp_path, ear,
     described = save_sounds(tmp_path / "out", ear, against, count=1)
 
     assert [one["name"] for one in described["sounds"]] == ["original", "solo_1", "mute_1"]
-    assert "Nothing in this map speaks for synthetic" in described["warnings"][-1]
-    assert not (tmp_path / "out" / "only_for.wav").exists()
+    assert "This map has no evidence for synthetic" in described["warnings"][-1]
+    assert not (tmp_path / "out" / "supporting.wav").exists()
 
 
 def test_of_what_is_next_to_silent_nothing_is_said(tmp_path, ear, burst):
     quiet = burst.sound.waveform * 10 ** (-55 / 20)
 
-    heard = hear(ear, {"all": burst.sound, "rest": replace(burst.sound, waveform=quiet)}, tmp_path)
+    heard = write_and_predict(
+        ear, {"all": burst.sound, "rest": replace(burst.sound, waveform=quiet)}, tmp_path
+    )
 
     assert heard["all"].prediction is not None
     assert heard["rest"].prediction is None
@@ -425,7 +428,7 @@ def test_a_folder_is_replaced_by_a_new_one_and_nothing_else_is(tmp_path, ear, ex
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
 
-    with pytest.raises(OutputError, match="is not ours"):
+    with pytest.raises(OutputError, match="was not written by xai-tf"):
         save_sounds(tmp_path / "mine", ear, explained)
 
     assert not (tmp_path / "out" / "solo_9.wav").exists()
@@ -449,7 +452,7 @@ def test_what_is_interrupted_leaves_nothing(tmp_path, ear, explained):
 def test_a_map_without_signal_is_refused_before_anything_is_written(tmp_path, ear, burst):
     nothing = explanation_of(burst, np.zeros(SIZE), ear)
 
-    with pytest.raises(SettingError, match="there is nothing to listen to"):
+    with pytest.raises(SettingError, match="Cannot sonify the map of"):
         save_sounds(tmp_path / "out", ear, nothing)
 
     assert list(tmp_path.iterdir()) == []
@@ -524,13 +527,13 @@ def test_listen_writes_sounds_and_prints_what_is_said_of_them(tmp_path, model_fi
     table, data = run(*words), run(*words, "--json")
 
     assert (table.exit_code, data.exit_code) == (0, 0)
-    for word in ("original.wav", "everything_but.wav", "mute_1.wav", "kHz: +", "synthetic"):
+    for word in ("original.wav", "remainder.wav", "mute_1.wav", "kHz: +", "synthetic"):
         assert word in table.stdout
     told = json.loads(data.stdout)
     assert [sound["name"] for sound in told["sounds"]] == [
         "original",
-        "only_for",
-        "everything_but",
+        "supporting",
+        "remainder",
         "solo_1",
         "mute_1",
     ]
@@ -557,8 +560,8 @@ def test_listen_says_that_a_picture_was_rebuilt(tmp_path, model_file, burst):
     )
 
     assert result.exit_code == 0
-    assert "rebuilt from the picture" in result.stderr
-    assert (tmp_path / "out" / "only_for.wav").is_file()
+    assert "reconstructed from the picture" in result.stderr
+    assert (tmp_path / "out" / "supporting.wav").is_file()
 
 
 @pytest.fixture
@@ -601,7 +604,7 @@ def test_a_model_of_pictures_is_refused(tmp_path, model_file, wav, command):
     result = run(command, place, "--model", model_file, "--out", out)
 
     assert isinstance(result.exception, ModelError)
-    assert "reads no sound" in str(result.exception)
+    assert "does not read sound" in str(result.exception)
     assert not out.exists()
 
 
@@ -654,5 +657,5 @@ def test_the_shipped_model_says_of_its_sounds_what_its_map_says(tmp_path):
     score = {sound["name"]: sound["score"] for sound in described["sounds"]}
     said = explanation.prediction.logits @ classifier.target(explanation.target)
     assert score["original"] == pytest.approx(float(said), abs=0.05)
-    assert score["only_for"] > max(0, score["everything_but"])
+    assert score["supporting"] > max(0, score["remainder"])
     assert score["mute_1"] < score["original"]

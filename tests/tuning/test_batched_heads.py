@@ -1,16 +1,16 @@
-"""Heads trained in waves are those that Keras trains one by one."""
+"""Heads trained in batches are equal to those that Keras trains one by one."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tuning.batched_heads import (
-    WAVE_BYTES,
+    GROUP_BYTES,
     Member,
     Rows,
     State,
+    group_members,
     initial_state,
-    together,
     train_heads,
 )
 from tuning.heads import compile_model, head, set_dropout_step, targets, trial_seed
@@ -52,7 +52,7 @@ def config_of(**changes):
 
 
 def made_rows(num_logits, count, seed=0):
-    """Features that tell the classes apart a little; each class counts differently."""
+    """Features that tell the classes apart a little; with different class weights."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, max(2, num_logits), count)
     features = np.maximum(rng.standard_normal((count, CHANNELS)) + 0.3 * labels[:, None], 0)
@@ -68,12 +68,12 @@ def member_of(config, num_logits, state=None):
 def trained(members, num_logits, epochs=range(2)):
     """For each member its epochs, and its state after the last."""
     rows = made_rows(num_logits, 70), made_rows(num_logits, 20, seed=1)
-    found = list(train_heads(members, *rows, epochs=epochs, batch_size=BATCH, seed=SEED))
-    return [([epoch[k][0] for epoch in found], found[-1][k][1]()) for k in range(len(members))]
+    results = list(train_heads(members, *rows, epochs=epochs, batch_size=BATCH, seed=SEED))
+    return [([epoch[k][0] for epoch in results], results[-1][k][1]()) for k in range(len(members))]
 
 
 @pytest.mark.parametrize(("optimizer", "kind", "num_logits"), EVERY)
-def test_a_wave_trains_as_keras_does(optimizer, kind, num_logits):
+def test_batched_heads_train_as_keras_does(optimizer, kind, num_logits):
     config = config_of(optimizer=optimizer, **HEADS[kind])
     other = config_of(optimizer=optimizer, **HEADS[kind], learning_rate=1e-4, l1_1=0.1)
 
@@ -117,40 +117,40 @@ def assert_trained_by_keras(config, num_logits, epochs, state):
         np.testing.assert_allclose(mine, keras_own, atol=1e-6)
 
 
-def test_a_result_does_not_depend_on_who_is_trained_along():
+def test_a_result_does_not_depend_on_the_other_members():
     configs = [config_of(dropout=0.2, learning_rate=rate) for rate in (1e-2, 1e-3, 1e-4)]
     members = [member_of(config, 1) for config in configs]
 
     crowd = trained(members, 1)
 
     for member, (epochs, state) in zip(members, crowd, strict=True):
-        [(alone, own)] = trained([member], 1)
-        for one, two in zip(epochs, alone, strict=True):
+        [(single, own)] = trained([member], 1)
+        for one, two in zip(epochs, single, strict=True):
             for name in MEASURES:
                 assert getattr(one, name) == pytest.approx(getattr(two, name), abs=1e-6)
         for a, b in zip(state.arrays, own.arrays, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_one_who_breaks_down_takes_no_other_along():
+def test_a_member_that_diverges_does_not_affect_others():
     good, bad = config_of(optimizer="sgd"), config_of(optimizer="sgd", learning_rate=10.0, l2_1=10)
 
     (epochs, _), (broken, _) = trained([member_of(good, 1), member_of(bad, 1)], 1, range(4))
 
     assert not np.isfinite(broken[-1].val_loss)
-    [(alone, _)] = trained([member_of(good, 1)], 1, range(4))
-    assert epochs[-1].val_loss == pytest.approx(alone[-1].val_loss, abs=1e-6)
+    [(single, _)] = trained([member_of(good, 1)], 1, range(4))
+    assert epochs[-1].val_loss == pytest.approx(single[-1].val_loss, abs=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
-def test_going_on_from_a_file_is_training_in_one_go(tmp_path, optimizer):
+def test_training_resumed_from_a_file_equals_uninterrupted_training(tmp_path, optimizer):
     config = config_of(optimizer=optimizer, dropout=0.2)
     [(whole, last)] = trained([member_of(config, 1)], 1, range(3))
 
     [(_, state)] = trained([member_of(config, 1)], 1, range(1))
     state.save(tmp_path / "state.npz")
-    kept = member_of(config, 1, State.load(tmp_path / "state.npz"))
-    [(rest, end)] = trained([kept], 1, range(1, 3))
+    resumed = member_of(config, 1, State.load(tmp_path / "state.npz"))
+    [(rest, end)] = trained([resumed], 1, range(1, 3))
 
     assert [epoch.epoch for epoch in rest] == [2, 3]
     for one, two in zip(whole[1:], rest, strict=True):
@@ -164,10 +164,10 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
     state = State(tuple(np.full((n, 2), n, np.float32) for n in range(1, 14)), step=9)
 
     state.save(tmp_path / "state.npz")
-    again = State.load(tmp_path / "state.npz")
+    loaded = State.load(tmp_path / "state.npz")
 
-    assert again.step == 9
-    for a, b in zip(state.arrays, again.arrays, strict=True):
+    assert loaded.step == 9
+    for a, b in zip(state.arrays, loaded.arrays, strict=True):
         np.testing.assert_array_equal(a, b)
     assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
 
@@ -183,12 +183,12 @@ def test_a_damaged_state_is_named(tmp_path, harm):
     if harm != "gone":
         path.write_bytes({"empty": b"", "cut": stored[:500], "flipped": stored}[harm])
 
-    with pytest.raises(InputError, match=r"state\.npz cannot be read .* Restore it"):
+    with pytest.raises(InputError, match=r"Cannot read .*state\.npz: .* Restore it"):
         State.load(path)
 
 
 @pytest.mark.parametrize("num_logits", [1, 3])
-def test_a_wave_starts_from_the_weights_of_keras(num_logits):
+def test_batched_heads_start_from_the_weights_of_keras(num_logits):
     config = config_of()
 
     state = initial_state(config, CHANNELS, num_logits, SEED)
@@ -214,21 +214,21 @@ def test_only_members_of_one_kind_and_width_are_trained_together():
     ]
     members = [member_of(config_of(**change), 1) for change in changes]
 
-    groups = together(members, 1)
+    groups = group_members(members, 1)
 
     assert sorted(map(sorted, groups)) == [[0, 1, 8], [2], [3], [4], [5, 6], [7]]
 
 
-def test_groups_stay_within_the_bytes_of_a_wave():
-    state = State((np.zeros(WAVE_BYTES // 12, np.float32),), 0)  # a third of a wave
+def test_groups_stay_within_their_size_limit():
+    state = State((np.zeros(GROUP_BYTES // 12, np.float32),), 0)  # a third of a group
     members = [Member(config_of(), state, 1)] * 7
 
-    groups = together(members, 1)
+    groups = group_members(members, 1)
 
     assert groups == [[0, 1, 2], [3, 4, 5], [6]]
 
 
-def test_a_head_larger_than_a_wave_is_trained_by_itself():
-    state = State((np.zeros(WAVE_BYTES // 2, np.float32),), 0)
+def test_a_head_larger_than_half_a_group_is_trained_by_itself():
+    state = State((np.zeros(GROUP_BYTES // 2, np.float32),), 0)
 
-    assert together([Member(config_of(), state, 1)] * 2, 1) == [[0], [1]]
+    assert group_members([Member(config_of(), state, 1)] * 2, 1) == [[0], [1]]

@@ -1,4 +1,4 @@
-"""Calibration: what was done to logits is found and undone, and no set of them breaks it."""
+"""Calibration: scaled logits are scaled back, and extreme logits give finite numbers."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def drawn(num_logits, files=4000):
 
 @pytest.mark.parametrize("num_logits", [1, 3])
 @pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
-def test_the_temperature_is_what_the_logits_were_multiplied_with(num_logits, factor):
+def test_the_temperature_is_the_factor_of_the_logits(num_logits, factor):
     logits, labels = drawn(num_logits)
 
     fitted = fit_calibration(logits * factor, labels, "temperature")
@@ -47,18 +47,18 @@ def test_platt_of_three_classes_is_a_temperature():
 
 
 @pytest.mark.parametrize("method", ["temperature", "platt"])
-def test_calibration_lowers_the_error_of_logits_that_boast(method):
+def test_calibration_lowers_the_error_of_overconfident_logits(method):
     logits, labels = drawn(1)
-    boasting = logits * 4
+    overconfident = logits * 4
 
-    chances = calibrated(boasting, fit_calibration(boasting, labels, method))
+    chances = calibrated(overconfident, fit_calibration(overconfident, labels, method))
 
-    assert calibration_error(probabilities(boasting), labels) > 0.1
+    assert calibration_error(probabilities(overconfident), labels) > 0.1
     assert calibration_error(chances, labels) < 0.03
-    assert cross_entropy(chances, labels) < cross_entropy(probabilities(boasting), labels)
+    assert cross_entropy(chances, labels) < cross_entropy(probabilities(overconfident), labels)
 
 
-def test_probabilities_that_come_true_have_no_error():
+def test_true_probabilities_have_no_calibration_error():
     logits, labels = drawn(1, files=20_000)
 
     assert calibration_error(probabilities(logits), labels) < 0.02
@@ -73,7 +73,7 @@ def test_the_error_is_the_gap_between_confidence_and_accuracy():
 
 @pytest.mark.parametrize("method", ["temperature", "platt"])
 @pytest.mark.parametrize("scale", [1e-3, 10, 1000])
-def test_classes_that_are_wholly_apart_give_numbers(method, scale):
+def test_separable_classes_give_finite_numbers(method, scale):
     logits = scale * np.array([[-3.0], [-1.0], [2.0], [5.0]])
     labels = np.array([0, 0, 1, 1])
 
@@ -87,25 +87,25 @@ def test_classes_that_are_wholly_apart_give_numbers(method, scale):
 
 
 @pytest.mark.parametrize("method", ["temperature", "platt"])
-def test_logits_that_are_all_alike_give_numbers(method):
+def test_equal_logits_give_finite_numbers(method):
     fitted = fit_calibration(np.zeros((4, 1)), np.array([0, 0, 1, 1]), method)
 
     assert np.isfinite(calibrated(np.zeros((4, 1)), fitted)).all()
 
 
-def test_the_threshold_parts_the_classes_best():
+def test_the_threshold_separates_the_classes_best():
     second = np.array([0.05, 0.1, 0.2, 0.3, 0.6])
     labels = np.array([0, 0, 1, 1, 1])
 
     assert best_threshold(np.stack([1 - second, second], 1), labels) == pytest.approx(0.15)
 
 
-def test_of_thresholds_that_are_as_good_the_one_nearest_the_middle_is_taken():
-    second = np.array([0.1, 0.4, 0.7, 0.9])  # 0.25 and 0.8 both get three of four right
+def test_of_equally_good_thresholds_the_one_nearest_to_a_half_is_chosen():
+    second = np.array([0.1, 0.4, 0.7, 0.9])  # 0.25 and 0.8 both predict three of four correctly
     labels = np.array([0, 1, 0, 1])
 
     assert best_threshold(np.stack([1 - second, second], 1), labels) == pytest.approx(0.25)
 
 
-def test_where_all_probabilities_are_alike_the_threshold_is_a_half():
+def test_with_equal_probabilities_the_threshold_is_a_half():
     assert best_threshold(np.full((4, 2), 0.5), np.array([0, 0, 1, 1])) == 0.5

@@ -1,4 +1,4 @@
-"""The commands of a search as they are typed: what they say, write and refuse."""
+"""The commands of a search as they are typed: what they print, write and reject."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ QUICK = (
     "2",
     "--factor",
     "2",
-    "--copies",
+    "--augmentations",
     "1",
     "--batch-size",
     "8",
@@ -60,23 +60,23 @@ def type_in(monkeypatch, capsys, *words):
     capsys.readouterr()
     with pytest.raises(SystemExit) as caught:
         main()
-    said = capsys.readouterr()
-    return caught.value.code or 0, said.out, said.err
+    printed = capsys.readouterr()
+    return caught.value.code or 0, printed.out, printed.err
 
 
-def assert_refused(result, *said):
+def assert_rejected(result, *messages):
     """One line for a person, and nothing for a program."""
     code, out, error = result
-    told = " ".join(error.split())
+    message = " ".join(error.split())
     assert code == 2
     assert out == ""
     assert "Traceback" not in error
-    for text in said:
-        assert text in told, told
+    for text in messages:
+        assert text in message, message
 
 
-def test_a_plan_is_told_and_nothing_is_written(tune, stripes, tmp_path):
-    code, out, error = tune(stripes, "--plan", "--json")
+def test_a_dry_run_shows_the_plan_and_writes_nothing(tune, stripes, tmp_path):
+    code, out, error = tune(stripes, "--dry-run", "--json")
 
     plan = json.loads(out)
     assert code == 0
@@ -87,8 +87,36 @@ def test_a_plan_is_told_and_nothing_is_written(tune, stripes, tmp_path):
     assert not list((tmp_path / "models").glob("*"))
 
 
+@pytest.mark.parametrize("names", [("--augmentations", "--dry-run"), ("--copies", "--plan")])
+def test_earlier_option_names_still_work(tune, stripes, names):
+    augmentations, dry_run = names
+
+    code, out, _ = tune(stripes, augmentations, 2, dry_run, "--float16", "--json")
+
+    assert code == 0
+    assert json.loads(out)["rows"] == [2 * 34, 6]
+
+
+def test_the_help_shows_only_current_option_names(monkeypatch, capsys):
+    code, out, _ = type_in(monkeypatch, capsys, "tune", "--help")
+
+    assert code == 0
+    for name in ("--augmentations", "--dry-run", "--float16", "--seed"):
+        assert name in out
+    for name in ("--copies", "--plan", "--half"):
+        assert name not in out
+
+
 def test_a_search_ends_in_a_model_a_report_and_logs(tune, stripes, tmp_path):
-    more = ("--repeats", 1, "--half", "--calibration", "platt", "--also-test", f"again={stripes}")
+    more = (
+        "--repeats",
+        1,
+        "--float16",
+        "--calibration",
+        "platt",
+        "--also-test",
+        f"again={stripes}",
+    )
 
     code, out, error = tune(stripes, "--json", "--tensorboard", *more)
 
@@ -120,7 +148,7 @@ def assert_readable_by_tensorboard(folder):
                 assert value == pytest.approx(getattr(epoch, f"val_{name}"), abs=1e-6)
 
 
-def test_typed_again_the_search_is_not_run_again_and_the_report_is(
+def test_typed_again_only_the_export_and_the_report_are_repeated(
     tune, stripes, tmp_path, monkeypatch, capsys
 ):
     assert tune(stripes)[0] == 0
@@ -135,13 +163,15 @@ def test_typed_again_the_search_is_not_run_again_and_the_report_is(
     code, out, _ = type_in(monkeypatch, capsys, "tune-report", folder, "--tensorboard")
     assert code == 0
     assert out.split() == [str(folder / "report.html"), str(folder / "tensorboard")]
-    assert_refused(tune(stripes, "--seed", 2), "seed: was 1, is 2", "another name")
+    assert_rejected(tune(stripes, "--seed", 2), "seed: was 1, is 2", "another name")
 
 
-def test_a_report_of_what_is_no_search_is_refused(monkeypatch, capsys, tmp_path):
+def test_a_report_of_another_folder_is_rejected(monkeypatch, capsys, tmp_path):
     result = type_in(monkeypatch, capsys, "tune-report", tmp_path)
 
-    assert_refused(result, "holds no search: study.json is missing", "Give the folder of a search")
+    assert_rejected(
+        result, "is not a search folder: study.json is missing", "Give the folder of a search"
+    )
 
 
 @pytest.fixture
@@ -151,36 +181,36 @@ def data(stripes, tmp_path):
     return tmp_path / "data"
 
 
-def test_an_empty_class_is_told(tune, data):
+def test_an_empty_class_is_an_error(tune, data):
     for path in (data / "opacity").iterdir():
         path.unlink()
 
-    assert_refused(tune(data, "--plan"), "opacity")
+    assert_rejected(tune(data, "--dry-run"), "opacity")
 
 
-def test_a_single_class_is_told(tune, data):
+def test_a_single_class_is_an_error(tune, data):
     shutil.rmtree(data / "opacity")
 
-    assert_refused(tune(data, "--plan"), "opacity")
+    assert_rejected(tune(data, "--dry-run"), "opacity")
 
 
 def test_three_pictures_in_all_are_too_few(tune, tmp_path):
     folder = draw_stripes(tmp_path / "few", ("normal", "opacity"), 2)
     (folder / "opacity" / "00.png").unlink()
 
-    assert_refused(tune(folder, "--plan"), "Class 'normal' has 2 files", "Add some")
+    assert_rejected(tune(folder, "--dry-run"), "Class 'normal' has 2 files", "Add some")
 
 
 def test_a_picture_that_cannot_be_read_is_named(tune, data):
     (data / "normal" / "03.png").write_bytes(b"no picture")
 
-    assert_refused(tune(data, "--plan"), str(data / "normal" / "03.png"), "--skip-bad")
+    assert_rejected(tune(data, "--dry-run"), str(data / "normal" / "03.png"), "--skip-bad")
 
 
 def test_a_picture_that_cannot_be_read_is_left_out_when_asked(tune, data):
     (data / "normal" / "03.png").write_bytes(b"no picture")
 
-    code, out, error = tune(data, "--plan", "--json", "--skip-bad")
+    code, out, error = tune(data, "--dry-run", "--json", "--skip-bad")
 
     assert code == 0
     assert sum(json.loads(out)["rows"]) <= 47 - 7
@@ -190,33 +220,33 @@ def test_a_picture_that_cannot_be_read_is_left_out_when_asked(tune, data):
 def test_a_picture_of_another_size_or_without_colour_is_read(tune, data):
     Image.new("L", (77, 40), 99).save(data / "normal" / "03.png")
 
-    assert tune(data, "--plan", "--json")[0] == 0
+    assert tune(data, "--dry-run", "--json")[0] == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--backbone", "mobilnet_v2"), "Did you mean 'mobilenet_v2'?"),
         (("--objective", "val_los"), "Did you mean 'val_loss'?"),
-        (("--calibration", "plat"), "Give temperature or platt"),
-        (("--seed", "0"), "seed is 0. Give at least 1"),
-        (("--set", "units_1=64"), "--set names 'units_1' twice"),
+        (("--calibration", "plat"), "Expected temperature or platt"),
+        (("--seed", "0"), "Invalid value for seed: 0. Expected at least 1"),
+        (("--set", "units_1=64"), "--set names the parameter 'units_1' twice"),
         (("--set", "units_3=64"), "'units_3' is never used"),
         (("--set", "unit_1=64"), "Did you mean 'units_1'?"),
-        (("--set", "l1_1"), "'l1_1' sets nothing"),
+        (("--set", "l1_1"), "Invalid parameter 'l1_1'"),
         (("--set", "dropout=0.1..0.4 step 0.2"), "'dropout' never reaches 0.4"),
         (("--set", "optimizer=adam,addam"), "Did you mean 'adam'?"),
         (("--weights", "nowhere.h5", "--backbone", "vgg16"), "nowhere.h5"),
-        (("--space", "nowhere.yaml"), "nowhere.yaml cannot be read"),
+        (("--space", "nowhere.yaml"), "nowhere.yaml as YAML"),
         (("--task", "lung_opacty"), "Did you mean 'lung_opacity'?"),
     ],
 )
-def test_what_cannot_be_meant_is_told_in_a_line(tune, stripes, words, said):
-    assert_refused(tune(stripes, "--plan", *words), said)
+def test_an_invalid_option_is_an_error_of_one_line(tune, stripes, words, message):
+    assert_rejected(tune(stripes, "--dry-run", *words), message)
 
 
-def test_a_folder_that_is_not_there_is_told(tune, tmp_path):
-    assert_refused(tune(tmp_path / "nowhere", "--plan"), str(tmp_path / "nowhere"))
+def test_a_missing_folder_is_an_error(tune, tmp_path):
+    assert_rejected(tune(tmp_path / "nowhere", "--dry-run"), str(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("given", ["nothere", "test=x", "validation=x", "=x"])

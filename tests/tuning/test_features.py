@@ -1,4 +1,4 @@
-"""Features: computed once, found again, and never taken for others."""
+"""Features: computed once, read from the cache afterwards, never mistaken for others."""
 
 from dataclasses import replace
 
@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from tuning.features import SHARD, Copies, cache_key, cached_features, missing_rows, model_digest
+from tuning.augmented_rows import AugmentedRows
+from tuning.features import SHARD, cache_key, cached_features, model_digest, num_missing
 from tuning.heads import lower_part
 from xai_tf.classifiers.backbones import build_backbone
 from xai_tf.datasets.dataset import Dataset
@@ -35,30 +36,30 @@ def lower(base):
 
 
 @pytest.fixture(scope="module")
-def copies():
-    return Copies(made_data(), 1, TASK, seed=1)
+def rows():
+    return AugmentedRows(made_data(), 1, TASK, seed=1)
 
 
 class Computed:
-    """Counts what is computed, as `report` is told."""
+    """Records which shards are computed."""
 
     def __init__(self):
         self.shards = []
 
-    def __call__(self, what, done, total):
+    def __call__(self, done, total, what=""):
         if done < total:
             self.shards.append(done)
 
 
-def stored(lower, copies, root, pooled=True):
+def stored(lower, rows, root, pooled=True):
     """The features, and the first row of every shard that was computed."""
-    report = Computed()
-    return cached_features(lower, copies, pooled, root, report), report.shards
+    progress = Computed()
+    return cached_features(lower, rows, pooled, root, progress), progress.shards
 
 
 @pytest.mark.parametrize("pooled", [True, False])
-def test_stored_features_are_those_that_are_computed(lower, copies, tmp_path, pooled):
-    few = replace(copies, data=copies.data.rows(np.arange(ROWS) < 20))
+def test_stored_features_are_those_that_are_computed(lower, rows, tmp_path, pooled):
+    few = replace(rows, data=rows.data.rows(np.arange(ROWS) < 20))
 
     first, _ = stored(lower, few, tmp_path, pooled)
     again, computed = stored(lower, few, tmp_path, pooled)
@@ -70,35 +71,35 @@ def test_stored_features_are_those_that_are_computed(lower, copies, tmp_path, po
     assert computed == []
 
 
-def test_what_is_on_the_disk_is_not_computed_again(lower, copies, tmp_path):
-    first, computed = stored(lower, copies, tmp_path)
+def test_cached_features_are_not_computed_again(lower, rows, tmp_path):
+    first, computed = stored(lower, rows, tmp_path)
     assert computed == [0, SHARD, 2 * SHARD]
-    assert missing_rows(lower, copies, True, tmp_path) == 0
+    assert num_missing(lower, rows, True, tmp_path) == 0
 
-    again, computed = stored(lower, copies, tmp_path)
+    again, computed = stored(lower, rows, tmp_path)
 
     assert computed == []
     np.testing.assert_array_equal(first, again)
 
 
-def test_a_kill_loses_a_shard_at_most(lower, copies, tmp_path):
+def test_a_killed_process_loses_at_most_one_shard(lower, rows, tmp_path):
     class Killed(BaseException):
         pass
 
-    def kill(what, done, total):
+    def kill(done, total, what=""):
         if done == 2 * SHARD:
             raise Killed
 
     with pytest.raises(Killed):
-        cached_features(lower, copies, True, tmp_path, kill)
+        cached_features(lower, rows, True, tmp_path, kill)
 
-    assert missing_rows(lower, copies, True, tmp_path) == ROWS - 2 * SHARD
-    assert stored(lower, copies, tmp_path)[1] == [0]
+    assert num_missing(lower, rows, True, tmp_path) == ROWS - 2 * SHARD
+    assert stored(lower, rows, tmp_path)[1] == [0]
 
 
 @pytest.mark.parametrize("harm", ["gone", "cut", "flipped", "empty"])
-def test_a_shard_that_is_damaged_is_computed_again_and_no_other(lower, copies, tmp_path, harm):
-    first, _ = stored(lower, copies, tmp_path)
+def test_only_a_damaged_shard_is_computed_again(lower, rows, tmp_path, harm):
+    first, _ = stored(lower, rows, tmp_path)
     shards = sorted(tmp_path.rglob("*.npz"))
     largest = max(shards, key=lambda path: path.stat().st_size)
     whole = largest.read_bytes()
@@ -107,9 +108,9 @@ def test_a_shard_that_is_damaged_is_computed_again_and_no_other(lower, copies, t
     largest.write_bytes({"gone": b"", "empty": b"", "cut": whole[:-7], "flipped": flipped}[harm])
     if harm == "gone":
         largest.unlink()
-    missing = missing_rows(lower, copies, True, tmp_path)
+    missing = num_missing(lower, rows, True, tmp_path)
 
-    again, computed = stored(lower, copies, tmp_path)
+    again, computed = stored(lower, rows, tmp_path)
 
     assert missing == SHARD
     assert computed == [0]
@@ -117,10 +118,10 @@ def test_a_shard_that_is_damaged_is_computed_again_and_no_other(lower, copies, t
     assert sorted(tmp_path.rglob("*.npz")) == shards
 
 
-def test_another_order_or_part_of_the_rows_computes_nothing(lower, copies, tmp_path):
-    first, _ = stored(lower, copies, tmp_path)
-    turned = replace(copies, data=replace(copies.data, images=copies.data.images[::-1]))
-    part = replace(copies, data=copies.data.rows(np.arange(ROWS) % 3 == 1))
+def test_another_order_or_part_of_the_rows_computes_nothing(lower, rows, tmp_path):
+    first, _ = stored(lower, rows, tmp_path)
+    turned = replace(rows, data=replace(rows.data, images=rows.data.images[::-1]))
+    part = replace(rows, data=rows.data.rows(np.arange(ROWS) % 3 == 1))
 
     backwards, none = stored(lower, turned, tmp_path)
     third, neither = stored(lower, part, tmp_path)
@@ -130,18 +131,18 @@ def test_another_order_or_part_of_the_rows_computes_nothing(lower, copies, tmp_p
     np.testing.assert_array_equal(first[1::3], third)
 
 
-def test_one_more_picture_costs_one_row(lower, copies, tmp_path):
-    stored(lower, copies, tmp_path)
-    more = np.concatenate([made_data(1, seed=5).images, copies.data.images])
+def test_one_more_image_costs_one_row(lower, rows, tmp_path):
+    stored(lower, rows, tmp_path)
+    more = np.concatenate([made_data(1, seed=5).images, rows.data.images])
 
-    grown = replace(copies, data=replace(made_data(ROWS + 1), images=more))
+    grown = replace(rows, data=replace(made_data(ROWS + 1), images=more))
 
-    assert missing_rows(lower, grown, True, tmp_path) == 1
+    assert num_missing(lower, grown, True, tmp_path) == 1
 
 
-def test_the_same_picture_twice_is_computed_once(lower, tmp_path):
+def test_the_same_image_twice_is_computed_once(lower, tmp_path):
     data = made_data(4)
-    twice = Copies(replace(data, images=data.images[[0, 1, 0, 1]]), 1, TASK, seed=1)
+    twice = AugmentedRows(replace(data, images=data.images[[0, 1, 0, 1]]), 1, TASK, seed=1)
 
     values, _ = stored(lower, twice, tmp_path)
 
@@ -163,20 +164,20 @@ def test_other_networks_have_another_cache(base, lower):
     assert cache_key(lower_part(base, "conv2"), True) == cache_key(lower, True)
 
 
-def test_other_changes_are_other_rows(copies):
+def test_other_augmentations_are_other_rows(rows):
     def changed(**settings):
-        return set(replace(copies, **{"count": 2} | settings).keys)
+        return set(replace(rows, **{"versions": 2} | settings).keys)
 
     own = changed()
 
     assert len(own) == 2 * ROWS
-    assert len(own & changed(count=3)) == 2 * ROWS
-    assert len(own & changed(seed=2)) == ROWS  # the unchanged copies
+    assert len(own & changed(versions=3)) == 2 * ROWS
+    assert len(own & changed(seed=2)) == ROWS  # the unaltered versions
     assert len(own & changed(task=TASKS["brain_tumor"])) == ROWS
     assert not own & changed(data=made_data(seed=1))
 
 
-def test_one_weight_makes_another_model(base):
+def test_one_changed_weight_changes_the_digest(base):
     before = model_digest(base)
     kernel = base.get_layer("conv1").kernel
     value = kernel.numpy()
@@ -191,26 +192,26 @@ def test_one_weight_makes_another_model(base):
     assert model_digest(base) == before
 
 
-def test_the_first_copy_is_the_image_and_the_others_are_changed():
+def test_the_first_version_is_the_image_and_the_others_are_augmented():
     data = replace(made_data(3), paths=tuple("abc"))
-    copies = Copies(data, 3, TASK, seed=1)
+    rows = AugmentedRows(data, 3, TASK, seed=1)
 
-    images = copies.images(0, 9)
+    images = rows.images(0, 9)
 
     np.testing.assert_array_equal(images[:3], data.images)
     assert len({image.tobytes() for image in images}) == 9
-    np.testing.assert_array_equal(copies.labels, [0, 1, 0] * 3)
-    assert len(copies) == 9
+    np.testing.assert_array_equal(rows.labels, [0, 1, 0] * 3)
+    assert len(rows) == 9
 
 
-def test_changes_depend_on_pixels_seed_and_copy_alone():
+def test_augmentations_depend_only_on_pixels_seed_and_version():
     data = replace(made_data(3), paths=tuple("abc"))
     turned = replace(
         data, images=data.images[::-1].copy(), labels=1 - data.labels, paths=tuple("xyz")
     )
 
     images, reverse, other = (
-        Copies(d, 3, TASK, seed=seed).images(0, 9).reshape(3, 3, 32, 32, 3)
+        AugmentedRows(d, 3, TASK, seed=seed).images(0, 9).reshape(3, 3, 32, 32, 3)
         for d, seed in ((data, 1), (turned, 1), (data, 2))
     )
 

@@ -9,7 +9,12 @@ import pytest
 from tests.made_search import make_search
 from tuning.reporting import charts, figures
 from tuning.reporting.importance import importances
-from tuning.reporting.leaderboard import agreement, disagreement, leaderboard_rows, varying
+from tuning.reporting.leaderboard import (
+    leaderboard_rows,
+    rank_correlation,
+    ranking_warning,
+    varying,
+)
 from tuning.reporting.parallel import Scale
 from tuning.trials import read_search
 from xai_tf.classifiers.prediction import probabilities
@@ -28,13 +33,13 @@ def texts(plot):
     return " ".join([t.get_text() for t in plot.findobj(lambda a: hasattr(a, "get_text"))])
 
 
-def test_dollars_in_names_of_classes_are_no_mathematics():
+def test_dollar_signs_in_class_names_are_not_read_as_mathematics():
     rng = np.random.default_rng(0)
     arrays = {"test_probabilities": rng.dirichlet([1, 1], 20), "test_labels": np.arange(20) % 2}
 
     for draw in (charts.confusion_matrix, charts.roc):
         plot = draw(arrays, ["$x^{$", "$y_$"])
-        plot.draw_without_rendering()  # where it is taken for mathematics, this raises
+        plot.draw_without_rendering()  # raises if the name is read as mathematics
 
         assert "y_" in texts(plot)
 
@@ -50,11 +55,11 @@ def test_curves_chain_parent_to_child_without_a_gap(search):
     assert len(plot.axes) == 6
 
 
-def test_rankings_that_agree_are_no_warning(search):
-    rows = [replace(row, by_ce=row.by_loss) for row in leaderboard_rows(search)]
+def test_rankings_that_agree_give_no_warning(search):
+    rows = [replace(row, ce_rank=row.loss_rank) for row in leaderboard_rows(search)]
 
-    assert disagreement(rows) == ""
-    assert agreement(rows) == pytest.approx(1)
+    assert ranking_warning(rows) == ""
+    assert rank_correlation(rows) == pytest.approx(1)
 
 
 def test_schedule_counts_what_was_planned_done_and_failed(search):
@@ -73,22 +78,22 @@ def test_penalty_and_cross_entropy_make_up_val_loss(search):
 
 
 def test_axes_are_logarithmic_where_values_span_much_and_in_order_where_they_cannot_be():
-    assert Scale.of("l1", [1e-5, 1e-4, 1e-3]).places.tolist() == pytest.approx([0, 0.5, 1])
-    assert Scale.of("l1", [0.0, 1e-5, 1e-3]).places.tolist() == [0, 0.5, 1]
-    assert Scale.of("units", [128, 192, 384]).places.tolist() == [0, 0.25, 1]
-    assert Scale.of("pooling", ["flatten", "average"]).places.tolist() == [1, 0]
-    assert Scale.of("units", [128, 128]).places.tolist() == [0.5, 0.5]
+    assert Scale.of("l1", [1e-5, 1e-4, 1e-3]).positions.tolist() == pytest.approx([0, 0.5, 1])
+    assert Scale.of("l1", [0.0, 1e-5, 1e-3]).positions.tolist() == [0, 0.5, 1]
+    assert Scale.of("units", [128, 192, 384]).positions.tolist() == [0, 0.25, 1]
+    assert Scale.of("pooling", ["flatten", "average"]).positions.tolist() == [1, 0]
+    assert Scale.of("units", [128, 128]).positions.tolist() == [0.5, 0.5]
 
 
-def test_importance_finds_what_decides(search):
+def test_importance_finds_the_decisive_parameter(search):
     rows, names = leaderboard_rows(search), varying(search)
 
-    told = importances(rows, names, np.array([row.kept.val_ce for row in rows]))
+    result = importances(rows, names, np.array([row.epoch.val_ce for row in rows]))
 
-    strength = dict(zip(told.names, told.drops.mean(axis=0), strict=True))
+    strength = dict(zip(result.names, result.drops.mean(axis=0), strict=True))
     assert max(names, key=strength.get) == "learning_rate"
-    assert strength["learning_rate"] > told.chance > strength["l2_1"]
-    assert "Order by val_ce" in texts(figures.importance(search))
+    assert strength["learning_rate"] > result.chance > strength["l2_1"]
+    assert "Ranking by val_ce" in texts(figures.importance(search))
 
 
 def test_importance_of_noise_is_nothing(search):
@@ -98,7 +103,7 @@ def test_importance_of_noise_is_nothing(search):
     assert importances(rows, ["dropout", "l1_1"], noise).explained < 0.1
 
 
-def test_importance_of_eight_configurations_and_of_equal_outcomes_is_told(search):
+def test_importance_of_eight_configurations_and_of_equal_outcomes_is_finite(search):
     few = leaderboard_rows(search)[:8]
 
     assert np.isfinite(importances(few, ["l1_1"], np.arange(8)).drops).all()
@@ -108,7 +113,7 @@ def test_importance_of_eight_configurations_and_of_equal_outcomes_is_told(search
 def test_importance_refuses_few_configurations(tmp_path):
     few = read_search(make_search(tmp_path / "few", stop=5))
 
-    assert "cannot be told from 5 finished" in texts(figures.importance(few))
+    assert "cannot be estimated from 5 finished" in texts(figures.importance(few))
 
 
 def test_roc_of_three_classes_has_a_curve_each_and_leaves_out_an_absent_one():
@@ -138,7 +143,9 @@ def test_confusion_follows_the_threshold():
 def test_reliability_shows_the_error_before_and_after_calibration():
     rng, truth = np.random.default_rng(0), np.repeat([0, 1], 2000)
     right = rng.random(4000) < 0.8
-    logits = np.where(right == (truth == 1), 1, -1)[:, None] * 2 * np.log(4)  # twice too sure
+    logits = (
+        np.where(right == (truth == 1), 1, -1)[:, None] * 2 * np.log(4)
+    )  # overconfident by a factor of two
     arrays = {
         "test_logits": logits,
         "test_probabilities": probabilities(logits),

@@ -1,4 +1,4 @@
-"""Heads on backbones: where they can be cut, what is trained, and from which seed."""
+"""Heads on backbones: where they can be cut, which layers are trained, and with which seed."""
 
 import subprocess
 import sys
@@ -53,12 +53,12 @@ def assert_stitched_is_whole(backbone, cuts):
     base, whole = built(backbone)
     images = pictures(base)
     below = keras.Model(base.inputs[0], [tensors(base)[cut] for cut in cuts])
-    kept = keras.tree.flatten(below(images, training=False))
+    inputs = keras.tree.flatten(below(images, training=False))
     expected = np.asarray(whole(images, training=False))
-    for cut, features in zip(cuts, kept, strict=True):
-        found = np.asarray(upper_model(whole, cut)(features, training=False))
+    for cut, features in zip(cuts, inputs, strict=True):
+        stitched = np.asarray(upper_model(whole, cut)(features, training=False))
         scale = max(1.0, np.abs(expected).max())
-        np.testing.assert_allclose(found, expected, atol=1e-5 * scale, err_msg=cut)
+        np.testing.assert_allclose(stitched, expected, atol=1e-5 * scale, err_msg=cut)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -139,7 +139,7 @@ def test_unfrozen_layers_are_counted_from_the_top(cnn):
 
 
 def test_more_layers_than_there_are_cannot_be_unfrozen(cnn):
-    with pytest.raises(ModelError, match=r"has 6 layers; 7 cannot be unfrozen. Take -1 for all"):
+    with pytest.raises(ModelError, match=r"Cannot unfreeze 7 layers of 'cnn': it has 6. Use -1"):
         unfrozen_layers(cnn, 7)
 
 
@@ -160,7 +160,7 @@ def test_the_cut_of_a_residual_network_lies_below_the_block_that_is_trained():
     assert lower_part(base, cut).output_shape[-1] == 160
 
 
-def test_accuracy_draws_the_line_at_a_logit_of_zero():
+def test_accuracy_has_its_threshold_at_a_logit_of_zero():
     inputs = keras.Input((1,))
     model = keras.Model(inputs, keras.layers.Identity()(inputs))
     compile_model(model, CONFIG)
@@ -174,7 +174,7 @@ def test_accuracy_draws_the_line_at_a_logit_of_zero():
     assert found["loss"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_penalties_are_in_the_loss_and_not_in_the_cross_entropy():
+def test_the_loss_includes_penalties_and_the_cross_entropy_does_not():
     config = configuration({"dense_layers": 1, "units_1": 4, "l1_1": 0.1, "l2_1": 0.2})
     model = head(config, (5,), 3, seed=1)
     compile_model(model, config)

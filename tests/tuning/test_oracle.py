@@ -1,4 +1,4 @@
-"""Hyperband: KerasTuner's trials where all goes well, and none lost where it does not."""
+"""Hyperband: the trials of KerasTuner where nothing fails, and no lost trial where it does."""
 
 import json
 import shutil
@@ -8,10 +8,10 @@ import pytest
 
 from tuning import search_folder
 from tuning.oracle import MAX_FAILURES, HyperbandOracle
-from tuning.schedule import num_epochs, num_started, num_trials, schedule
+from tuning.schedule import num_configurations, num_epochs, num_trials, schedule
 
 SCHEDULES = [(10, 3), (5, 3), (20, 3), (27, 3), (30, 3), (81, 3), (10, 2), (10, 4), (4, 2)]
-# What NumPy says of a metric that is no number; our tuners fail such a trial before it is asked.
+# What NumPy says of a metric that is no number; our tuners fail such a trial before it is settings.
 NO_NUMBER = pytest.mark.filterwarnings("ignore:All-NaN:RuntimeWarning")
 
 
@@ -66,14 +66,14 @@ class Searching:
             self.end(trial, judge(trial))
         return self
 
-    def in_waves(self):
+    def in_batches(self):
         while True:
-            wave = []
-            while (trial := self.begin(len(wave))).status == "RUNNING":
-                wave.append(trial)
-            if not wave:
+            batch = []
+            while (trial := self.begin(len(batch))).status == "RUNNING":
+                batch.append(trial)
+            if not batch:
                 return self
-            for trial in wave:
+            for trial in batch:
                 self.end(trial)
 
     @property
@@ -143,22 +143,22 @@ def test_the_schedule_counts_trials_and_epochs(max_epochs, factor, trials, epoch
 
 def test_iterations_repeat_the_schedule():
     assert schedule(10, 3, iterations=2) == schedule(10, 3) * 2
-    assert num_started(schedule(10, 3)) == 22
+    assert num_configurations(schedule(10, 3)) == 22
 
 
 @pytest.mark.parametrize(("max_epochs", "factor"), [(10, 3), (4, 2), (10, 4), (9, 2)])
-def test_where_all_goes_well_the_trials_are_those_of_keras_tuner(tmp_path, max_epochs, factor):
-    asked = {"max_epochs": max_epochs, "factor": factor}
-    theirs = Searching(tmp_path / "theirs", kt.oracles.HyperbandOracle, **asked).one_by_one()
+def test_without_failures_the_trials_are_those_of_keras_tuner(tmp_path, max_epochs, factor):
+    settings = {"max_epochs": max_epochs, "factor": factor}
+    theirs = Searching(tmp_path / "theirs", kt.oracles.HyperbandOracle, **settings).one_by_one()
 
-    ours = Searching(tmp_path / "ours", **asked).one_by_one()
+    ours = Searching(tmp_path / "ours", **settings).one_by_one()
 
     assert ours.seen() == theirs.seen()
     assert len(ours.trials) == num_trials(schedule(max_epochs, factor))
 
 
 def test_every_trial_says_its_own_bracket(tmp_path):
-    search = Searching(tmp_path / "s").in_waves()
+    search = Searching(tmp_path / "s").in_batches()
 
     for bracket in schedule(10, 3):
         assert search.rounds(bracket.bracket) == [r.trials for r in bracket.rounds]
@@ -171,12 +171,12 @@ def test_iterations_are_run_to_the_end(tmp_path):
 
 
 @pytest.mark.parametrize("points", [(6, 6, 6), (3, 3), (3, 4)])
-def test_asked_in_waves_the_trials_are_the_same_as_one_by_one(tmp_path, points):
+def test_trials_run_in_batches_are_those_run_one_by_one(tmp_path, points):
     single = Searching(tmp_path / "single", points=points).one_by_one()
 
-    waves = Searching(tmp_path / "waves", points=points).in_waves()
+    batched = Searching(tmp_path / "batched", points=points).in_batches()
 
-    assert waves.seen() == single.seen()
+    assert batched.seen() == single.seen()
 
 
 @pytest.mark.parametrize("failures", [1, 3, 5])
@@ -234,7 +234,7 @@ def place(trial):
 
 
 @NO_NUMBER
-def test_a_trial_that_was_no_number_once_is_tried_again(tmp_path):
+def test_a_trial_with_one_nan_is_tried_again(tmp_path):
     search = Searching(tmp_path / "s")
 
     search.one_by_one(lambda t: float("nan") if not search.runs else None)
@@ -245,7 +245,7 @@ def test_a_trial_that_was_no_number_once_is_tried_again(tmp_path):
 
 
 @NO_NUMBER
-def test_a_trial_that_is_no_number_twice_has_failed(tmp_path):
+def test_a_trial_with_two_nans_has_failed(tmp_path):
     search = Searching(tmp_path / "s")
 
     search.one_by_one(lambda t: float("nan") if t.trial_id == "0003" else None)
@@ -263,7 +263,7 @@ def test_after_too_many_failures_in_a_row_no_trial_is_given(tmp_path):
     assert search.begin().status == "STOPPED"
 
 
-def test_started_again_after_too_many_failures_the_search_goes_on(tmp_path):
+def test_restarted_after_too_many_failures_the_search_resumes(tmp_path):
     Searching(tmp_path / "s").one_by_one(lambda trial: "failed")
 
     again = Searching(tmp_path / "s").one_by_one()
@@ -287,14 +287,14 @@ def test_where_every_trial_fails_the_search_ends(tmp_path):
 
 def copied_at_every_file(tmp_path, monkeypatch):
     """Let the folder "s" be copied after every file that is written; return the copies."""
-    copies, write = [], search_folder.write_whole
+    copies, write = [], search_folder.write_durably
 
     def write_and_copy(path, make):
         write(path, make)
         copies.append(tmp_path / f"copy{len(copies)}")
         shutil.copytree(tmp_path / "s", copies[-1])
 
-    monkeypatch.setattr(search_folder, "write_whole", write_and_copy)
+    monkeypatch.setattr(search_folder, "write_durably", write_and_copy)
     return copies
 
 
@@ -302,7 +302,7 @@ SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    ("points", "in_waves"),
+    ("points", "in_batches"),
     [
         ((6, 6, 6), True),
         pytest.param((3, 3), False, marks=SLOW),
@@ -310,13 +310,13 @@ SLOW = pytest.mark.slow
         pytest.param((3, 3), True, marks=SLOW),
     ],
 )
-def test_a_kill_after_any_file_costs_no_trial(tmp_path, monkeypatch, points, in_waves):
+def test_a_kill_after_any_file_costs_no_trial(tmp_path, monkeypatch, points, in_batches):
     """The folder is copied after every file that is written; each copy goes on to the same end."""
-    asked = {"points": points, "max_epochs": 4, "factor": 2}
-    run = Searching.in_waves if in_waves else Searching.one_by_one
+    settings = {"points": points, "max_epochs": 4, "factor": 2}
+    run = Searching.in_batches if in_batches else Searching.one_by_one
     with monkeypatch.context() as patch:
         copies = copied_at_every_file(tmp_path, patch)
-        whole = run(Searching(tmp_path / "s", **asked))
+        whole = run(Searching(tmp_path / "s", **settings))
 
     assert len(copies) > 4 * len(whole.trials) - 2
     for copy in copies:
@@ -325,7 +325,7 @@ def test_a_kill_after_any_file_costs_no_trial(tmp_path, monkeypatch, points, in_
             for path in copy.glob("trial_*/trial.json")
             if json.loads(path.read_text())["status"] == "COMPLETED"
         }
-        again = run(Searching(copy, **asked))
+        again = run(Searching(copy, **settings))
         assert again.seen() == whole.seen(), copy
         assert not done & set(again.runs), copy
 
@@ -335,11 +335,11 @@ def test_a_kill_in_the_middle_of_failures_costs_no_promotion(tmp_path, monkeypat
     def judge(trial):
         return {"0001": "failed", "0003": float("nan")}.get(trial.trial_id)
 
-    asked = {"max_epochs": 4, "factor": 2}
+    settings = {"max_epochs": 4, "factor": 2}
     with monkeypatch.context() as patch:
         copies = copied_at_every_file(tmp_path, patch)
-        whole = Searching(tmp_path / "s", **asked).one_by_one(judge)
+        whole = Searching(tmp_path / "s", **settings).one_by_one(judge)
 
     for copy in copies:
-        again = Searching(copy, **asked).one_by_one(judge)
+        again = Searching(copy, **settings).one_by_one(judge)
         assert again.seen() == whole.seen(), copy

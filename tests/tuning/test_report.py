@@ -122,7 +122,7 @@ def test_failed_trials_are_listed_with_their_reasons(finished):
     assert "<td>0017</td>" in failures
 
 
-def test_table_has_a_row_a_trial(finished):
+def test_table_has_one_row_per_trial(finished):
     search = read_search(finished)
     with (finished / "trials.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -145,23 +145,23 @@ def test_table_holds_no_formulas(tmp_path):
     assert ",'=HYPERLINK(1)" in (tmp_path / "out" / "trials.csv").read_text()
 
 
-def test_both_rankings_are_shown_and_told_apart_where_they_disagree(running):
+def test_both_rankings_are_shown_with_a_warning_where_they_disagree(running):
     rows, page = leaderboard_rows(read_search(running)), page_of(running)
 
-    assert rows[0].by_loss == 1
-    assert rows[0].by_ce > 1
-    assert ">by val_loss</button>" in page
-    assert ">by val_ce</button>" in page
-    assert "The two rankings disagree: val_loss puts trial" in page
+    assert rows[0].loss_rank == 1
+    assert rows[0].ce_rank > 1
+    assert ">rank by val_loss</button>" in page
+    assert ">rank by val_ce</button>" in page
+    assert "The two rankings disagree: val_loss ranks trial" in page
 
 
-def test_importance_of_few_configurations_is_words(tmp_path):
+def test_importance_of_few_configurations_is_a_sentence(tmp_path):
     folder = make_search(tmp_path / "few", stop=5)
 
-    assert "cannot be told from 5 finished" in write_report(folder).read_text()
+    assert "cannot be estimated from 5 finished" in write_report(folder).read_text()
 
 
-def test_line_cut_off_by_a_kill_does_no_harm(running, tmp_path):
+def test_an_incomplete_last_line_is_ignored(running, tmp_path):
     shutil.copytree(running, tmp_path / "cut")
     with (tmp_path / "cut" / "curves.jsonl").open("a") as file:
         file.write('{"trial": "0017", "epoch": 2, "lo')
@@ -174,18 +174,18 @@ def test_space_with_ranges_is_not_counted(tmp_path):
     folder = make_search(tmp_path / "ranges", stop=2)
     change_study(folder, possible=None)
 
-    assert "more than can be counted" in write_report(folder).read_text()
+    assert "their number is infinite" in write_report(folder).read_text()
 
 
-def test_folder_without_a_search_is_told(tmp_path):
-    with pytest.raises(InputError, match="holds no search"):
+def test_a_folder_without_a_search_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="is not a search folder"):
         write_report(tmp_path)
 
 
-def test_place_that_cannot_be_written_is_told(running, tmp_path):
+def test_an_unwritable_folder_is_an_error(running, tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="Cannot write to"):
         write_report(running, tmp_path / "file" / "below")
 
 
@@ -196,7 +196,7 @@ def test_figures_load_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_hashes_of_the_files_are_counted_and_steps_of_accuracy_told(running):
+def test_files_are_counted_and_the_step_of_accuracy_is_named(running):
     page = page_of(running)
 
     assert "validation: 60" in page

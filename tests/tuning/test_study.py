@@ -1,7 +1,6 @@
-"""A search as a whole: asked, stopped, gone on with, refused, and made a model."""
+"""A search as a whole: planned, stopped, resumed, rejected, and exported."""
 
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -17,13 +16,14 @@ import weights_keras
 from tests.conftest import ROOT, SHARED, draw_stripes
 from tuning import search_folder
 from tuning.schedule import num_trials, schedule
+from tuning.settings import ExportSettings, Mode
 from tuning.space import choice, configuration
 from tuning.study import Study
 from tuning.trials import COMPLETED, FAILED, read_search
 from tuning.tuner import Network, Tuner
-from tuning.tuners import make_settings
+from tuning.tuners import tuner_settings
 from xai_tf.attribution.explain import explain
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError, UnknownNameError
 from xai_tf.training.train import features
@@ -54,7 +54,7 @@ def study_of(data, root, **changes):
             "max_epochs": 4,
             "factor": 2,
             "image_size": 32,
-            "copies": 2,
+            "augmentations": 2,
             "batch_size": 8,
             "root": root,
         }
@@ -101,7 +101,7 @@ def lines_of_done(folder):
 
 @pytest.fixture(scope="module")
 def finished(stripes, tmp_path_factory):
-    """A study that ran undisturbed; not to be changed."""
+    """A study that ran without interruption; not to be changed."""
     study = study_of(stripes, tmp_path_factory.mktemp("searches"))
     study.run()
     return study
@@ -118,18 +118,18 @@ def test_the_plan_is_what_is_run(finished):
     plan = finished.plan()
 
     search = read_search(finished.folder)
-    assert plan.mode == search.study["asked"]["mode"] == "waves"
+    assert plan.mode == search.settings["mode"] == Mode.BATCHED_HEADS
     assert plan.trials == len(search.trials) == 15
     assert plan.epochs == sum(len(trial.curve) for trial in search.trials) == 30
     assert plan.possible == 16
-    assert plan.started == sum(trial.parent is None for trial in search.trials)
+    assert plan.configurations == sum(trial.parent is None for trial in search.trials)
     assert plan.rows == (2 * 34, 6)
     assert plan.seconds[0] == 0  # the features are there
     assert plan.seconds[1] > 0
     assert plan.bytes < 10_000_000
 
 
-def test_a_new_search_plans_time_and_room_for_its_features(stripes, tmp_path):
+def test_a_new_search_plans_time_and_disk_space_for_its_features(stripes, tmp_path):
     plan = study_of(stripes, tmp_path).plan()
 
     assert plan.seconds[0] > 0
@@ -170,7 +170,7 @@ def in_another_process(study, root, act):
     )
 
 
-@pytest.mark.slow  # one kill after any file is tested in test_tuning_oracle.py
+@pytest.mark.slow  # a kill after every single file is tested in test_oracle.py
 @pytest.mark.parametrize("kills", [2, 10])
 def test_killed_again_and_again_a_search_comes_to_the_same_end(finished, tmp_path, kills):
     """Each kill comes some epochs and some moments after the start, wherever that is."""
@@ -205,14 +205,14 @@ def wait_for_epochs(folder, count, process):
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("mode", ["waves", pytest.param("cut", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", ["batched", pytest.param("cut", marks=pytest.mark.slow)])
 def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, monkeypatch, mode):
     """Here the process does not die; it is stopped by what nothing catches, at every file."""
-    asked = TINY | {"space": SPACE | {"unfreeze": choice(0 if mode == "waves" else 2)}}
-    whole = study_of(stripes, tmp_path / "whole", **asked).run()
-    study = study_of(stripes, tmp_path / "killed", **asked)
+    settings = TINY | {"space": SPACE | {"unfreeze": choice(0 if mode == "batched" else 2)}}
+    whole = study_of(stripes, tmp_path / "whole", **settings).run()
+    study = study_of(stripes, tmp_path / "killed", **settings)
     study.training_data()
-    write, kills = search_folder.write_whole, 0
+    write, kills = search_folder.write_durably, 0
 
     class Killed(BaseException):
         pass
@@ -228,8 +228,8 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
             write(path, make)
 
         with monkeypatch.context() as patch:
-            for module in ("project", "features", "waves", "tuner"):
-                patch.setattr(f"tuning.{module}.write_whole", write_some)
+            for module in ("search_folder", "features", "batched_heads", "tuner"):
+                patch.setattr(f"tuning.{module}.write_durably", write_some)
             try:
                 search = study.run()
             except Killed:
@@ -240,7 +240,7 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"seed": 2}, "seed: was 1, is 2"),
         ({"max_epochs": 8}, "max_epochs: was 4, is 8"),
@@ -248,19 +248,23 @@ def test_a_kill_between_any_two_files_comes_to_the_same_end(stripes, tmp_path, m
         ({"objective": "val_ce"}, "objective: was val_loss, is val_ce"),
         ({"batch_size": 4}, "batch_size: was 8, is 4"),
         ({"space": SPACE | {"dropout": choice(0.1)}}, "space.dropout: was 0, 0.2, is 0.1"),
-        ({"space": SPACE | {"l2_1": choice(0.1)}}, "space.l2_1: was nothing, is 0.1"),
+        ({"space": SPACE | {"l2_1": choice(0.1)}}, "space.l2_1: was unset, is 0.1"),
         ({"class_weights": False}, "class_weights: was true, is false"),
+        ({"augmentations": 3}, "augmentations: was 2, is 3"),
+        ({"augmentations": 0}, "mode: was batched heads, is full network"),
     ],
 )
-def test_a_search_that_is_asked_otherwise_is_refused_and_the_change_named(finished, changes, said):
-    with pytest.raises(SettingError, match="give the new one another name") as caught:
+def test_a_search_with_other_settings_is_rejected_and_the_difference_named(
+    finished, changes, message
+):
+    with pytest.raises(SettingError, match="give the new search another name") as caught:
         replace(finished, **changes).run()
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("change", ["changed", "added", "removed"])
-def test_a_picture_that_changed_is_named(own, stripes, tmp_path, change):
+def test_a_changed_image_is_named(own, stripes, tmp_path, change):
     data = tmp_path / "data"
     shutil.copytree(stripes, data)
     search = own.folder / "study.json"
@@ -283,7 +287,7 @@ def test_a_picture_that_changed_is_named(own, stripes, tmp_path, change):
     assert "\n" not in str(caught.value)
 
 
-def test_a_data_set_elsewhere_with_the_same_pictures_is_the_same(own, stripes, tmp_path):
+def test_a_data_set_elsewhere_with_the_same_images_is_the_same(own, stripes, tmp_path):
     shutil.copytree(stripes, tmp_path / "moved")
 
     search = replace(own, data=tmp_path / "moved").run()
@@ -293,8 +297,9 @@ def test_a_data_set_elsewhere_with_the_same_pictures_is_the_same(own, stripes, t
 
 def test_two_processes_do_not_share_a_folder(own):
     code = (
-        "import sys; from pathlib import Path; from tuning.search_folder import alone\n"
-        f"with alone(Path({str(own.folder)!r})): print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from tuning.search_folder import exclusive_lock\n"
+        f"with exclusive_lock(Path({str(own.folder)!r})):\n"
+        "    print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -302,23 +307,23 @@ def test_two_processes_do_not_share_a_folder(own):
     try:
         process.stdout.readline()
 
-        with pytest.raises(OutputError, match=r"Another process works on .*/s\. Wait for it"):
+        with pytest.raises(OutputError, match=r"Another process is using .*/s\. Wait until"):
             own.run()
     finally:
         process.kill()
         process.communicate()
 
 
-def test_the_lock_of_a_killed_process_holds_nobody(own):
+def test_the_lock_file_of_a_killed_process_does_not_block(own):
     (own.folder / "lock").touch()
 
     assert len(own.run().trials) == 15
 
 
-def test_a_folder_that_cannot_be_written_is_told(stripes, tmp_path):
+def test_an_unwritable_folder_is_an_error(stripes, tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(OutputError, match=r"cannot be written .* Give another --root"):
+    with pytest.raises(OutputError, match=r"Cannot write to .* Give another --root"):
         study_of(stripes, tmp_path / "file").run()
 
 
@@ -335,7 +340,7 @@ def test_a_damaged_file_is_named(own, name, harm):
     assert str(path) in str(caught.value)
 
 
-def test_a_line_of_the_curves_that_a_kill_cut_off_is_skipped(own):
+def test_an_incomplete_line_of_the_curves_is_skipped(own):
     path = own.folder / "curves.jsonl"
     path.write_text(path.read_text()[:-15])
 
@@ -344,8 +349,8 @@ def test_a_line_of_the_curves_that_a_kill_cut_off_is_skipped(own):
     assert sum(len(trial.curve) for trial in trials) == 29
 
 
-def test_the_weights_of_a_trial_that_are_damaged_are_trained_again(own, finished):
-    """All that came of the parent is taken away, too."""
+def test_damaged_weights_of_a_trial_are_trained_again(own, finished):
+    """The trial that continued the damaged one is run again, too."""
     search = read_search(finished.folder)
     child = next(trial for trial in search.trials if trial.parent)
     state = own.folder / f"trial_{child.parent}" / "state.npz"
@@ -368,7 +373,7 @@ def unfinished(folder, trial_id):
     (folder / "oracle.json").write_text(json.dumps(oracle))
 
 
-def test_a_trial_that_breaks_down_is_told_and_costs_no_promotion(stripes, tmp_path):
+def test_a_trial_that_diverges_fails_and_costs_no_promotion(stripes, tmp_path):
     space = SPACE | {
         "optimizer": choice("sgd"),
         "learning_rate": choice(1e-3, 10.0),
@@ -377,9 +382,9 @@ def test_a_trial_that_breaks_down_is_told_and_costs_no_promotion(stripes, tmp_pa
 
     search = study_of(stripes, tmp_path, space=space, max_epochs=4).run()
 
-    broken = [t for t in search.trials if t.status == FAILED]
-    assert {t.values["learning_rate"] for t in broken} == {10.0}
-    for trial in broken:
+    diverged = [t for t in search.trials if t.status == FAILED]
+    assert {t.values["learning_rate"] for t in diverged} == {10.0}
+    for trial in diverged:
         assert "became" in trial.reason
         assert "The learning rate may be too high" in trial.reason
     for bracket in schedule(4, 2):
@@ -391,7 +396,7 @@ def test_a_trial_that_breaks_down_is_told_and_costs_no_promotion(stripes, tmp_pa
             through = sum(t.status == COMPLETED for t in started)
 
 
-def test_where_all_break_down_the_search_says_why(stripes, tmp_path):
+def test_if_all_trials_diverge_the_search_says_why(stripes, tmp_path):
     space = SPACE | {
         "optimizer": choice("sgd"),
         "learning_rate": choice(10.0),
@@ -422,10 +427,12 @@ def tiny_disk(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("mount") is None, reason="no mount")
-def test_on_a_full_disk_what_was_done_is_kept(finished, tiny_disk):
+def test_on_a_full_disk_finished_work_is_stored(finished, tiny_disk):
     study = replace(finished, root=tiny_disk)
 
-    with pytest.raises(OutputError, match=r"No space is left .* What was done is kept") as caught:
+    with pytest.raises(
+        OutputError, match=r"The disk is full: .* All finished work is stored"
+    ) as caught:
         study.run()
 
     assert "run the same command again" in str(caught.value)
@@ -435,10 +442,13 @@ def test_on_a_full_disk_what_was_done_is_kept(finished, tiny_disk):
     assert {trial: lines_of_done(study.folder)[trial] for trial in done} == done
 
 
-@pytest.mark.parametrize("mode", ["waves", "cut"])
-def test_where_no_space_is_left_the_error_says_how_to_go_on(stripes, tmp_path, monkeypatch, mode):
+@pytest.mark.parametrize("mode", ["batched", "cut"])
+def test_a_full_disk_is_an_error_that_says_how_to_resume(stripes, tmp_path, monkeypatch, mode):
     study = study_of(
-        stripes, tmp_path, **LEAST, space=SPACE | {"unfreeze": choice(0 if mode == "waves" else 1)}
+        stripes,
+        tmp_path,
+        **LEAST,
+        space=SPACE | {"unfreeze": choice(0 if mode == "batched" else 1)},
     )
     add, added = search_folder.add_epoch, []
 
@@ -450,22 +460,22 @@ def test_where_no_space_is_left_the_error_says_how_to_go_on(stripes, tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr("tuning.tuner.add_epoch", full_after_two)
         patch.setattr("tuning.batched_tuner.add_epoch", full_after_two)
-        with pytest.raises(OutputError, match="No space is left"):
+        with pytest.raises(OutputError, match="The disk is full"):
             study.run()
 
     assert [t.status for t in replace(study).run().trials] == [COMPLETED] * 2
 
 
 MODES = [
-    pytest.param("waves", {"space": SPACE}, id="waves"),
-    pytest.param("cut", {"space": SPACE | {"unfreeze": choice(2)}}, id="cut"),
+    pytest.param(Mode.BATCHED_HEADS, {"space": SPACE}, id="batched"),
+    pytest.param(Mode.UPPER_LAYERS, {"space": SPACE | {"unfreeze": choice(2)}}, id="cut"),
     pytest.param(
-        "whole",
+        Mode.FULL_NETWORK,
         {"space": {n: p for n, p in SPACE.items() if n != "unfreeze"}, "weights": "none"},
         id="whole",
     ),
     pytest.param(
-        "cut",
+        Mode.UPPER_LAYERS,
         {
             "space": SPACE | {"unfreeze": choice(3)},
             "backbones": ("mobilenet_v2",),
@@ -475,13 +485,13 @@ MODES = [
         marks=WITH_REAL,
     ),
     pytest.param(
-        "waves",
+        Mode.BATCHED_HEADS,
         {
             "space": {n: p for n, p in SPACE.items() if n != "unfreeze"},
             "backbones": ("mobilenet_v2",),
             "weights": str(REAL),
         },
-        id="waves-mobilenet_v2",
+        id="batched-mobilenet_v2",
         marks=WITH_REAL,
     ),
 ]
@@ -494,48 +504,48 @@ def test_each_mode_searches_and_exports_the_model_it_found(stripes, tmp_path, mo
     search = study.run()
     card = study.export(tmp_path / "models")
 
-    assert study.mode[0] == mode
+    assert study.mode == mode
     assert [t.status for t in search.trials] == [COMPLETED] * 2
     best = search.ranked()[0]
-    epoch = best.best(search.objective, search.direction)
+    epoch = search.best_epoch(best)
     model, _ = weights_keras.load("s", tmp_path / "models")
     validation = study.training_data().splits.validation
     logits = features(model, validation.images)
-    right = (logits[:, 0] > 0) == (validation.labels == 1)
-    assert right.mean() == pytest.approx(epoch.val_accuracy)
+    correct = (logits[:, 0] > 0) == (validation.labels == 1)
+    assert correct.mean() == pytest.approx(epoch.val_accuracy)
     entropy = np.logaddexp(0, np.where(validation.labels == 1, -1, 1) * logits[:, 0]).mean()
     assert entropy == pytest.approx(epoch.val_ce, abs=1e-5)
     assert card.tuning["lineage"][-1].startswith(best.id)
 
 
 @pytest.mark.parametrize(
-    "naive",
+    "in_every_trial",
     [
         pytest.param(False, marks=pytest.mark.slow, id="on features"),
         pytest.param(True, id="backbone in every trial"),
     ],
 )
-def test_waves_find_what_keras_finds_one_by_one(stripes, tmp_path, naive):
-    asked = TINY | {"space": SPACE | {"l2_1": choice(1e-3)}}
-    waves = study_of(stripes, tmp_path, name="waves", **asked).run()
-    study = study_of(stripes, tmp_path, name="single", **asked)
-    training_data = study.training_data()
-    if naive:
-        training_data.cut = lambda backbone: None
-    settings = make_settings(study, lambda *_: None)
+def test_batched_heads_find_what_keras_finds_one_by_one(stripes, tmp_path, in_every_trial):
+    settings = TINY | {"space": SPACE | {"l2_1": choice(1e-3)}}
+    batched = study_of(stripes, tmp_path, name="batched", **settings).run()
+    study = study_of(stripes, tmp_path, name="single", **settings)
+    networks = study.networks()
+    if in_every_trial:
+        networks.cut = lambda backbone: None
+    of_tuner = tuner_settings(study)
     study.folder.mkdir()
 
-    Tuner(Network(settings, training_data), settings).search()
+    Tuner(Network(of_tuner, networks), of_tuner).search()
 
-    search_folder.write_json(study.folder / "study.json", study.describe(training_data))
-    assert_same(waves, read_search(study.folder), tolerance=1e-5)
+    search_folder.write_json(study.folder / "study.json", networks.describe())
+    assert_same(batched, read_search(study.folder), tolerance=1e-5)
 
 
-def test_changes_drawn_anew_in_every_epoch_cannot_be_kept(stripes, tmp_path):
-    study = study_of(stripes, tmp_path, copies=0, max_epochs=1)
+def test_new_augmentations_in_every_epoch_leave_no_features_to_cache(stripes, tmp_path):
+    study = study_of(stripes, tmp_path, augmentations=0, max_epochs=1)
 
-    assert study.mode[0] == "whole"
-    assert "nothing can be kept" in study.mode[1]
+    assert study.mode == Mode.FULL_NETWORK
+    assert "no features can be cached" in study.mode_reason
     assert {t.status for t in study.run().trials} == {COMPLETED}
     assert not list(tmp_path.rglob("features/*/*.npz"))
 
@@ -546,7 +556,7 @@ def test_several_backbones_are_searched_together(stripes, tmp_path):
         tmp_path,
         backbones=("cnn", "alexnet"),
         image_size=64,
-        copies=1,
+        augmentations=1,
         options=DataOptions(allow_leak=("all",)),
         **TINY,
     )
@@ -561,48 +571,48 @@ def test_several_backbones_are_searched_together(stripes, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"seed": 0}, "seed is 0. Give at least 1"),
-        ({"factor": 1}, "factor is 1. Give at least 2"),
+        ({"seed": 0}, "Invalid value for seed: 0. Expected at least 1"),
+        ({"factor": 1}, "Invalid value for factor: 1. Expected at least 2"),
         ({"objective": "val_los"}, "There is no objective 'val_los'. Did you mean 'val_loss'?"),
-        ({"name": "a/b"}, "'a/b' cannot be the name"),
-        ({"backbones": ("cnn", "cnn")}, "'backbone' has a value twice"),
-        ({"space": {"backbone": choice("cnn", "vgg16")}}, "Name them once, as backbones"),
+        ({"name": "a/b"}, "Invalid value for the name of a search: 'a/b'"),
+        ({"backbones": ("cnn", "cnn")}, "'backbone' has the same value twice"),
+        ({"space": {"backbone": choice("cnn", "vgg16")}}, "List them once, as backbones"),
     ],
 )
-def test_a_study_that_cannot_be_meant_is_refused_at_once(tmp_path, changes, said):
+def test_an_invalid_study_is_rejected_at_once(tmp_path, changes, message):
     with pytest.raises(SettingError) as caught:
         study_of(tmp_path, tmp_path, **changes)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("changes", "offered"),
     [({"backbones": ("mobilenetv3",)}, "mobilenet_v2"), ({"task": "lung_opacty"}, "lung_opacity")],
 )
-def test_a_misspelt_name_is_answered_with_the_nearest(tmp_path, changes, offered):
+def test_for_a_misspelt_name_the_nearest_is_offered(tmp_path, changes, offered):
     with pytest.raises(UnknownNameError, match=f"Did you mean '{offered}'"):
         study_of(tmp_path, tmp_path, **changes)
 
 
-def test_the_card_tells_how_the_model_was_found(own, tmp_path):
+def test_the_card_describes_the_search(own, tmp_path):
     card = own.export(tmp_path / "models")
 
     search = read_search(own.folder)
     best = search.ranked()[0]
-    told = card.tuning
-    assert told["objective"] == "val_loss"
-    assert told["trials"] == 15
-    assert told["val_loss"] == pytest.approx(best.score, abs=1e-6)
-    assert [line.split()[0] for line in told["lineage"]] == [t.id for t in search.lineage(best)]
-    assert told["space"]["units_1"] == "8, 16"
-    assert told["configuration"]["learning_rate"] == best.values["learning_rate"]
-    assert told["calibration"]["temperature"] > 0
-    assert told["calibration"]["fitted_on"] == "validation"
-    assert 0 < told["threshold"] < 1
-    assert told["versions"]["keras-tuner"] == "1.4.8"
+    record = card.tuning
+    assert record["objective"] == "val_loss"
+    assert record["trials"] == 15
+    assert record["val_loss"] == pytest.approx(best.score, abs=1e-6)
+    assert [line.split()[0] for line in record["lineage"]] == [t.id for t in search.lineage(best)]
+    assert record["space"]["units_1"] == "8, 16"
+    assert record["configuration"]["learning_rate"] == best.values["learning_rate"]
+    assert record["calibration"]["temperature"] > 0
+    assert record["calibration"]["fitted_on"] == "validation"
+    assert 0 < record["threshold"] < 1
+    assert record["versions"]["keras-tuner"] == "1.4.8"
     assert search.winner["trial"] == best.id
     assert weights_keras.read_card(tmp_path / "models" / "s.md") == card
 
@@ -620,9 +630,9 @@ def test_the_model_loads_by_its_name_and_is_explained(own, stripes, tmp_path, mo
     assert np.abs(attribution).max() > 0
 
 
-def test_half_precision_halves_the_file_and_changes_no_label(own, tmp_path):
+def test_float16_halves_the_file_and_changes_no_label(own, tmp_path):
     whole = own.export(tmp_path / "whole")
-    half = own.export(tmp_path / "half", half=True)
+    half = own.export(tmp_path / "half", ExportSettings(float16=True))
 
     assert half.size < 0.6 * whole.size
     images = own.training_data().splits.test.images
@@ -632,13 +642,13 @@ def test_half_precision_halves_the_file_and_changes_no_label(own, tmp_path):
     np.testing.assert_array_equal(first > 0, second > 0)
 
 
-@pytest.mark.parametrize("mode", ["waves", pytest.param("cut", marks=pytest.mark.slow)])
-def test_the_winner_is_trained_again_from_other_seeds(stripes, tmp_path, mode):
-    space = SPACE | {"unfreeze": choice(0 if mode == "waves" else 1)}
+@pytest.mark.parametrize("mode", ["batched", pytest.param("cut", marks=pytest.mark.slow)])
+def test_the_winner_is_trained_again_with_other_seeds(stripes, tmp_path, mode):
+    space = SPACE | {"unfreeze": choice(0 if mode == "batched" else 1)}
     study = study_of(stripes, tmp_path, space=space, max_epochs=1)
     study.run()
 
-    card = study.export(tmp_path / "models", repeats=2)
+    card = study.export(tmp_path / "models", ExportSettings(repeats=2))
 
     runs = card.tuning["repeats"]
     assert [run["seed"] for run in runs] == [2, 3]
@@ -649,10 +659,10 @@ def test_the_winner_is_trained_again_from_other_seeds(stripes, tmp_path, mode):
 def test_without_a_completed_trial_nothing_is_exported(stripes, tmp_path):
     study = study_of(stripes, tmp_path)
 
-    with pytest.raises(InputError, match=r"holds no search: study.json is missing"):
+    with pytest.raises(InputError, match=r"is not a search folder: study.json is missing"):
         study.export(tmp_path / "models")
 
-    search_folder.write_json(prepared(study) / "study.json", study.describe(study.training_data()))
+    search_folder.write_json(prepared(study) / "study.json", study.networks().describe())
     with pytest.raises(ModelError, match=r"has no completed trial yet. Run the search first"):
         study.export(tmp_path / "models")
     assert not (tmp_path / "models").exists()
@@ -665,11 +675,11 @@ def prepared(study):
 
 def test_weights_that_are_not_those_of_the_search_are_not_exported(own, tmp_path):
     """As if the features on the disk came from another network."""
-    training_data = own.training_data()
-    rows = training_data.rows("cnn", "average")
-    training_data.rows = lambda *_: tuple(replace(r, features=r.features + 1) for r in rows)
+    networks = own.networks()
+    rows = networks.rows("cnn", "average")
+    networks.rows = lambda *_: tuple(replace(r, features=r.features + 1) for r in rows)
 
-    with pytest.raises(ModelError, match="stitched model is not that of the search"):
+    with pytest.raises(ModelError, match="assembled model is not that of the search"):
         own.export(tmp_path / "models")
 
     assert not (tmp_path / "models" / "s.keras").exists()
@@ -686,10 +696,10 @@ def test_three_classes_are_searched_and_exported(tmp_path):
     assert card.classes == ("normal", "opacity", "other")
     assert card.tuning["threshold"] is None
     assert num_trials(study.brackets) == len(search.trials)
-    assert os.path.getsize(tmp_path / "models" / "s.keras") == card.size
+    assert (tmp_path / "models" / "s.keras").stat().st_size == card.size
 
 
-def test_another_seed_is_told_without_every_file_that_it_moves(own):
+def test_another_seed_is_named_without_the_files_that_it_moves(own):
     with pytest.raises(SettingError) as caught:
         replace(own, seed=own.seed + 1).run()
 
@@ -697,37 +707,36 @@ def test_another_seed_is_told_without_every_file_that_it_moves(own):
     assert ".png" not in str(caught.value)
 
 
-def test_a_model_that_is_refused_does_not_replace_the_one_there(own, tmp_path, monkeypatch):
+def test_a_rejected_model_does_not_replace_the_existing_one(own, tmp_path, monkeypatch):
     own.export(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("s.*")}
-    monkeypatch.setattr("tuning.export.HALF_TOLERANCE", 0.0)
+    monkeypatch.setattr("tuning.export.FLOAT16_TOLERANCE", 0.0)
 
-    with pytest.raises(ModelError, match="without --half"):
-        own.export(tmp_path, half=True)
+    with pytest.raises(ModelError, match="without --float16"):
+        own.export(tmp_path, ExportSettings(float16=True))
 
     assert {path: path.read_bytes() for path in tmp_path.glob("s.*")} == before
 
 
 def test_a_random_backbone_is_the_same_for_every_repeat(stripes, tmp_path):
     study = study_of(stripes, tmp_path, space=SPACE | {"unfreeze": choice(1)}, max_epochs=1)
-    training_data = study.training_data()
+    networks = study.networks()
     config = configuration(study.fixed | {n: p.values[0] for n, p in study.full_space.items()})
-    cut = training_data.cut(config.backbone)
+    cached = networks.features(config.backbone)[1]
 
-    model, upper = training_data.with_seed(5).build(config)
+    model, upper = networks.with_seed(5).build(config)
 
-    stored = training_data.features(config.backbone, cut, pooled=False)[1]
-    whole = features(model, training_data.splits.validation.images)
-    np.testing.assert_allclose(features(upper, stored), whole, atol=1e-5)
+    whole = features(model, study.training_data().splits.validation.images)
+    np.testing.assert_allclose(features(upper, cached), whole, atol=1e-5)
 
 
-def test_where_all_layers_are_unfrozen_nothing_is_kept(stripes, tmp_path):
+def test_with_all_layers_unfrozen_no_features_are_cached(stripes, tmp_path):
     study = study_of(stripes, tmp_path, space=SPACE | {"unfreeze": choice(6)}, max_epochs=1)
 
     assert study.plan().seconds[0] == 0
 
 
 @pytest.mark.parametrize("name", ["..", "features", ""])
-def test_a_search_takes_no_name_that_is_taken(stripes, tmp_path, name):
-    with pytest.raises(SettingError, match="cannot be the name"):
+def test_a_search_cannot_have_a_reserved_name(stripes, tmp_path, name):
+    with pytest.raises(SettingError, match="Invalid value for the name of a search"):
         study_of(stripes, tmp_path, name=name)

@@ -1,4 +1,4 @@
-"""Several processes on one search: real workers, really killed."""
+"""Several processes on one search: real workers, which are killed."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.waiting import PATIENCE, eventually
 from tuning import Study, choice
-from tuning.search_folder import alone, remember
+from tuning.search_folder import exclusive_lock, store_or_check_settings
 from tuning.supervisor import supervise
 from tuning.trials import COMPLETED, FAILED, read_search
 from tuning.worker import prepare, read_study
@@ -59,7 +59,7 @@ def small_study(data: Path, root: Path, **settings) -> Study:
             "backbones": ("cnn",),
             "weights": "none",
             "image_size": 32,
-            "copies": 1,
+            "augmentations": 1,
             "max_epochs": 4,
             "factor": 2,
             "batch_size": 8,
@@ -72,12 +72,12 @@ def small_study(data: Path, root: Path, **settings) -> Study:
 
 def supervised(study: Study, workers: int, stall_seconds: float = 600) -> list[str]:
     """Run a study; returns what was reported."""
-    told = []
-    with alone(study.folder):
-        training_data = study.training_data()
-        remember(study.folder, study.describe(training_data))
-        supervise(study, training_data, lambda text, *_: told.append(text), workers, stall_seconds)
-    return told
+    reports = []
+    with exclusive_lock(study.folder):
+        networks = study.networks()
+        store_or_check_settings(study.folder, networks.describe())
+        supervise(networks, lambda *report: reports.append(report[2]), workers, stall_seconds)
+    return reports
 
 
 def trials_of(study: Study) -> tuple[list, list]:
@@ -141,9 +141,9 @@ def sabotage(act):
 
 
 @pytest.fixture(scope="module")
-def lonely(pictures, tmp_path_factory):
+def single_process(pictures, tmp_path_factory):
     """The same study, run by one process."""
-    study = small_study(pictures, tmp_path_factory.mktemp("lonely"))
+    study = small_study(pictures, tmp_path_factory.mktemp("single_process"))
     study.run()
     return study
 
@@ -165,18 +165,18 @@ def test_a_worker_trains_what_the_chief_hands_out(pictures, tmp_path):
     assert {path.name for path in (study.folder / "logs").iterdir()} == {"chief.log", "worker0.log"}
 
 
-def test_a_study_reaches_its_workers_whole(pictures, tmp_path, monkeypatch):
+def test_workers_read_the_same_study(pictures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = small_study(pictures, Path("here"), weights={"cnn": "none"})
 
     prepare(study)
 
-    read = Study(**vars(read_study(Path("here") / "small")))
+    read = Study.from_dict(read_study(Path("here") / "small").to_dict())
     assert read == replace(study, root=tmp_path / "here")
 
 
 @pytest.mark.parametrize("victim", ["worker0", "chief"])
-def test_a_process_that_cannot_live_ends_the_search_and_names_its_log(pictures, tmp_path, victim):
+def test_a_process_that_dies_again_and_again_ends_the_search(pictures, tmp_path, victim):
     study = small_study(pictures, tmp_path)
 
     def kill():
@@ -202,17 +202,17 @@ def test_a_worker_that_reads_other_data_ends_the_search_at_once(pictures, tmp_pa
 
 
 @pytest.mark.slow
-def test_two_workers_run_the_trials_of_one(pictures, tmp_path, lonely):
+def test_two_workers_run_the_trials_of_one(pictures, tmp_path, single_process):
     study = small_study(pictures, tmp_path)
 
     study.run(workers=2)
 
-    assert_same_trials(study, lonely)
+    assert_same_trials(study, single_process)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("victim", "how", "told"),
+    ("victim", "how", "message"),
     [
         ("worker0", signal.SIGKILL, "worker0 died (killed by SIGKILL) and starts again"),
         ("worker1", signal.SIGSTOP, "worker1 died (no sign of life for 120 s) and starts again"),
@@ -220,7 +220,7 @@ def test_two_workers_run_the_trials_of_one(pictures, tmp_path, lonely):
     ],
 )
 def test_a_process_that_dies_or_hangs_changes_no_trial(
-    pictures, tmp_path, lonely, victim, how, told
+    pictures, tmp_path, single_process, victim, how, message
 ):
     study, struck = small_study(pictures, tmp_path), []
 
@@ -235,22 +235,22 @@ def test_a_process_that_dies_or_hangs_changes_no_trial(
         reports = supervised(study, workers=2, stall_seconds=120)
 
     assert len(struck) == 1
-    assert reports.count(told) == 1
+    assert reports.count(message) == 1
     assert sum("starts again" in text for text in reports) == 1
-    assert_same_trials(study, lonely)
+    assert_same_trials(study, single_process)
     assert not processes(study.folder)
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_with_other_numbers_of_workers(pictures, tmp_path, lonely):
+def test_a_search_resumes_with_another_number_of_workers(pictures, tmp_path, single_process):
     study = small_study(pictures, tmp_path)
 
     def stop_at(count):
-        def report(text, done, total):
+        def progress(done, total, what=""):
             if done >= count:
                 raise KeyboardInterrupt
 
-        return report
+        return progress
 
     with pytest.raises(KeyboardInterrupt):
         study.run(stop_at(3), workers=2)
@@ -258,7 +258,7 @@ def test_a_search_goes_on_with_other_numbers_of_workers(pictures, tmp_path, lone
         study.run(stop_at(9), workers=1)
     study.run(workers=2)
 
-    assert_same_trials(study, lonely)
+    assert_same_trials(study, single_process)
 
 
 @pytest.mark.slow
@@ -278,7 +278,7 @@ def test_a_trial_that_kills_its_worker_fails_and_says_why(pictures, tmp_path):
     search = read_search(study.folder)
     assert sum("starts again" in text for text in reports) == 3
     assert [t.id for t in search.trials if t.status == FAILED] == ["0001"]
-    assert "The process died 3 times while it trained this" in search.by_id["0001"].reason
+    assert "The process died 3 times while it trained this trial" in search.by_id["0001"].reason
     assert len(search.ranked()) == len(search.trials) - 1 == 4
 
 
@@ -308,7 +308,7 @@ def test_no_process_outlives_the_supervisor(pictures, tmp_path, how):
         "import sys, signal; from pathlib import Path; from tuning import Study;"
         "from tuning.worker import read_study;"
         "signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "Study(**vars(read_study(Path(sys.argv[1]).parent))).run(workers=2)"
+        "Study.from_dict(read_study(Path(sys.argv[1]).parent).to_dict()).run(workers=2)"
     )
     # The argument is not the folder itself, so that `processes` finds the children alone.
     supervisor = subprocess.Popen([sys.executable, "-c", code, str(study.folder / "any")])
@@ -327,8 +327,8 @@ def test_no_process_outlives_the_supervisor(pictures, tmp_path, how):
 
 def test_a_child_ends_with_its_parent_even_while_it_hangs(tmp_path):
     child = (
-        "import os, pathlib, signal, sys; from tuning.subprocesses import follow;"
-        "follow(int(sys.argv[2]));"
+        "import os, pathlib, signal, sys; from tuning.subprocesses import exit_with_parent;"
+        "exit_with_parent(int(sys.argv[2]));"
         "new = pathlib.Path(sys.argv[1], 'new'); new.write_text(str(os.getpid()));"
         "new.rename(new.with_name('pid'));"
         "os.kill(os.getpid(), signal.SIGSTOP)"

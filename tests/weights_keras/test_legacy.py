@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import weights_keras
-from xai_tf.classifiers.classifier import load
+from xai_tf.classifiers.loading import load
 
 keras2 = pytest.importorskip("tf_keras")
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")

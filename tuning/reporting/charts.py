@@ -1,46 +1,59 @@
-"""What the winner does on the test set: confusion, ROC and calibration. All from arrays.
+"""Charts of the winner on the test split: confusion matrix, ROC curves and calibration.
 
-The arrays are those of `Search.arrays()`: `test_logits` of shape (files, logits), what they say
-before any calibration as `test_probabilities` of shape (files, classes), and `test_labels`.
+They are drawn from the arrays of `Search.arrays()`: `test_logits` of shape (files, logits),
+`test_probabilities` of shape (files, classes), before any calibration, and `test_labels`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tuning.calibration import Calibration, calibrated
-from tuning.reporting.drawing import COLOURS, GREY, INK, colour, new_figure, plain, say, tidy
+from tuning.reporting.drawing import (
+    COLOURS,
+    GREY,
+    INK,
+    colour,
+    new_figure,
+    plain_text,
+    text_figure,
+    tidy,
+)
 from xai_tf.evaluation import curves
 from xai_tf.evaluation.classification import confusion, evaluate
+from xai_tf.statistics import wilson
 
-NUM_DRAWS = 300  # for the band; the interval of the area has evaluate's 1,000
-MOST_BANDS = 4  # with more classes the bands would hide each other
+NUM_DRAWS = 300  # bootstrap draws of the band; the interval of the area uses 1,000
+MOST_BANDS = 4  # with more classes the bands would cover each other
 
 
 def confusion_matrix(
     arrays: Mapping[str, np.ndarray], classes: Sequence[str], threshold: float | None = None
 ) -> Figure:
-    """Counts and shares of each true class: rows are the truth, columns the prediction.
+    """Confusion matrix with counts and shares of each true class.
 
     Args:
-        arrays: of the winner.
-        classes: in the order of the outputs.
-        threshold: of the second of two classes; draws a second matrix for it.
+        arrays: the arrays of the winner.
+        classes: the classes, in the order of the outputs.
+        threshold: the probability from which the second of two classes is predicted; adds a second
+            matrix for it.
     """
     probabilities, labels = arrays["test_probabilities"], arrays["test_labels"]
     shown = [("the most probable class", confusion(probabilities, labels))]
     if threshold is not None and len(classes) == 2:
         predicted = np.eye(2)[(probabilities[:, 1] >= threshold).astype(int)]
-        shown.append((f"{plain(classes[1])} from {threshold:g}", confusion(predicted, labels)))
+        title = f"{plain_text(classes[1])} from {threshold:g}"
+        shown.append((title, confusion(predicted, labels)))
     side = max(3.2, 0.55 * len(classes) + 1.8)
     plot = new_figure(side + 1.2, side * len(shown))
     axes = np.atleast_1d(plot.subplots(len(shown), 1))
     for ax, (title, counts) in zip(axes, shown, strict=True):
-        _draw_counts(ax, counts, [plain(name, 18) for name in classes])
+        _draw_counts(ax, counts, [plain_text(name, 18) for name in classes])
         ax.set_title(f"Predicted: {title}", fontsize=10)
     return plot
 
@@ -48,20 +61,21 @@ def confusion_matrix(
 def roc(
     arrays: Mapping[str, np.ndarray], classes: Sequence[str], threshold: float | None = None
 ) -> Figure:
-    """ROC curves: of the second of two classes, or of each class against the rest.
+    """ROC curves: of the second of two classes, or of each class against all others.
 
     The area has a 95% interval, the curve a 95% band, both by bootstrap within each class.
 
     Args:
-        arrays: of the winner.
-        classes: in the order of the outputs.
-        threshold: of the second of two classes; marked on its curve beside 0.5.
+        arrays: the arrays of the winner.
+        classes: the classes, in the order of the outputs.
+        threshold: the probability from which the second of two classes is predicted; marked on
+            its curve besides 0.5.
     """
     probabilities, labels = arrays["test_probabilities"], arrays["test_labels"]
-    tried = [1] if len(classes) == 2 else range(len(classes))
-    drawable = [label for label in tried if 0 < (labels == label).sum() < len(labels)]
+    candidates = [1] if len(classes) == 2 else range(len(classes))
+    drawable = [label for label in candidates if 0 < (labels == label).sum() < len(labels)]
     if not drawable:
-        return say("The test files are all of one class: there is no ROC curve.")
+        return text_figure("All test files are of one class: there is no ROC curve.")
     plot = new_figure(6, 5.2 + (0.22 * len(drawable) if len(drawable) > MOST_BANDS else 0))
     ax = plot.subplots()
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
@@ -69,7 +83,8 @@ def roc(
         scores, hit = probabilities[:, label], labels == label
         area = evaluate(np.stack([1 - scores, scores], axis=1), hit.astype(int), "test")[1]
         shade = COLOURS[0] if len(classes) == 2 else colour(label)
-        text = f"{plain(classes[label], 24)}: {area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
+        name = plain_text(classes[label], 24)
+        text = f"{name}: {area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
         ax.step(
             *_roc(scores, hit),
             where="post",
@@ -83,24 +98,24 @@ def roc(
     if len(classes) == 2:
         _mark_thresholds(ax, probabilities[:, 1], labels == 1, threshold)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    ax.set_xlabel("share of the others called so (1 - specificity)", fontsize=9)
-    ax.set_ylabel("share of the class found (sensitivity)", fontsize=9)
+    ax.set_xlabel("false positive rate (1 - specificity)", fontsize=9)
+    ax.set_ylabel("true positive rate (sensitivity)", fontsize=9)
     tidy(ax)
     ax.legend(title="area under the curve (95%)", title_fontsize=8, fontsize=8, loc="lower right")
     return plot
 
 
 def reliability(arrays: Mapping[str, np.ndarray], calibration: Calibration | None = None) -> Figure:
-    """Whether a confidence of 80% is right four times of five, on the test files.
+    """Reliability diagram: whether files predicted with 80% confidence are correct in 80%.
 
     Args:
-        arrays: of the winner.
-        calibration: draws the calibrated probabilities beside the others.
+        arrays: the arrays of the winner.
+        calibration: adds a diagram of the calibrated probabilities.
     """
     probabilities, labels = arrays["test_probabilities"], arrays["test_labels"]
     shown = [("as trained", probabilities)]
     if calibration and "test_logits" in arrays:
-        title = f"after {calibration['method']}"
+        title = f"after {calibration['method']} scaling"
         shown.append((title, calibrated(arrays["test_logits"], calibration)))
     plot = new_figure(4.6 * len(shown) + 0.4, 5)
     grid = plot.subplots(2, len(shown), sharex=True, sharey="row", height_ratios=(4, 1))
@@ -109,10 +124,10 @@ def reliability(arrays: Mapping[str, np.ndarray], calibration: Calibration | Non
         error = curves.calibration_error(chances, labels)
         upper.set_title(f"{title}: calibration error {error:.3f}", fontsize=10)
         lower.hist(chances.max(axis=1), bins=np.linspace(0, 1, curves.BINS + 1), color=GREY)
-        lower.set_xlabel("confidence: probability of the class called", fontsize=9)
+        lower.set_xlabel("confidence: probability of the predicted class", fontsize=9)
         tidy(lower)
     first = grid.reshape(2, -1)[:, 0]
-    first[0].set_ylabel("share of these that are right", fontsize=9)
+    first[0].set_ylabel("accuracy", fontsize=9)
     first[1].set_ylabel("files", fontsize=9)
     return plot
 
@@ -121,11 +136,11 @@ def _draw_reliability(ax: Axes, probabilities: np.ndarray, labels: np.ndarray) -
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     bins = curves.reliability(probabilities, labels)
     for b in bins:
-        interval = curves.wilson(b.right, b.count)
+        interval = wilson(b.num_correct, b.count)
         ax.plot([b.confidence] * 2, interval, color=COLOURS[0], alpha=0.5, linewidth=2)
     ax.plot(
         [b.confidence for b in bins],
-        [b.right / b.count for b in bins],
+        [b.num_correct / b.count for b in bins],
         "o-",
         color=COLOURS[0],
         markersize=5,
@@ -137,20 +152,22 @@ def _draw_reliability(ax: Axes, probabilities: np.ndarray, labels: np.ndarray) -
 def _draw_counts(ax: Axes, counts: np.ndarray, names: list[str]) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    few = len(names) <= 10
+    has_room = len(names) <= 10
     for row, column in np.ndindex(*counts.shape):
-        share = f"\n{shares[row, column]:.0%}" if few else ""
-        if counts[row, column] or few:
+        share = f"\n{shares[row, column]:.0%}" if has_room else ""
+        if counts[row, column] or has_room:
             ax.text(
                 column,
                 row,
                 f"{counts[row, column]}{share}",
                 ha="center",
                 va="center",
-                fontsize=9 if few else 7,
+                fontsize=9 if has_room else 7,
                 color="white" if shares[row, column] > 0.55 else INK,
             )
-    slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(names) > 3 else {}
+    slant: dict[str, Any] = (
+        {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(names) > 3 else {}
+    )
     ax.set_xticks(range(len(names)), names, fontsize=9, **slant)
     ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.set_xlabel("predicted", fontsize=9)
@@ -162,12 +179,13 @@ _GRID = np.linspace(0, 1, 101)
 
 
 def _roc(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    drawn = curves.curve(scores, hit)
-    return drawn.false_positive_rate, drawn.sensitivity
+    """False positive rate and sensitivity, for each threshold."""
+    roc_curve = curves.curve(scores, hit)
+    return roc_curve.false_positive_rate, roc_curve.sensitivity
 
 
 def _band(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where 95% of the curves of resampled files run: lower and upper edge over `_GRID`."""
+    """The band that holds 95% of the curves of resampled files: low and high over `_GRID`."""
     rng, groups = np.random.default_rng(0), (np.flatnonzero(hit), np.flatnonzero(~hit))
     drawn = []
     for _ in range(NUM_DRAWS):
@@ -180,8 +198,8 @@ def _band(scores: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _mark_thresholds(
     ax: Axes, scores: np.ndarray, hit: np.ndarray, threshold: float | None
 ) -> None:
-    chosen = [(0.5, "o")] + ([(threshold, "D")] if threshold not in (None, 0.5) else [])
-    for level, marker in chosen:
+    levels = [(0.5, "o")] + ([(threshold, "D")] if threshold not in (None, 0.5) else [])
+    for level, marker in levels:
         predicted = scores >= level
         ax.plot(
             predicted[~hit].mean(),
@@ -192,6 +210,6 @@ def _mark_thresholds(
             fillstyle="none",
             markeredgewidth=1.6,
             linestyle="",
-            label=f"called from {level:g}: finds {predicted[hit].mean():.0%}, "
-            f"{predicted[~hit].mean():.0%} false alarms",
+            label=f"from {level:g}: sensitivity {predicted[hit].mean():.0%}, "
+            f"false positives {predicted[~hit].mean():.0%}",
         )

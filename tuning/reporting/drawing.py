@@ -1,4 +1,4 @@
-"""What the figures of a search share: colours, axes, words. No state of pyplot."""
+"""What the figures of a search have in common: colours, axes, texts. Without pyplot."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's, which the colour-blind can tell apart.
+# Okabe and Ito's palette, which is safe for colour-blind people.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY = "#222222", "#8c8c8c"
-LOG_FROM = 9  # a span of values by this factor or more is drawn by its logarithm
+LOG_FROM = 9  # values that span this factor or more are drawn on a logarithmic scale
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure, in inches."""
+    """An empty figure; its size is in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
 
 
-def say(text: str) -> Figure:
-    """A figure that says why there is none."""
+def text_figure(text: str) -> Figure:
+    """A figure with a text instead of a plot."""
     plot = new_figure(9, 0.8)
-    plot.text(0.5, 0.5, plain(text), ha="center", va="center", fontsize=11, color=INK)
+    plot.text(0.5, 0.5, plain_text(text), ha="center", va="center", fontsize=11, color=INK)
     return plot
 
 
-def plain(text: str, length: int = 40) -> str:
-    """A text of the user's for a figure: without mathematics, and no longer than `length`."""
+def plain_text(text: str, length: int = 40) -> str:
+    """A text for a figure: not read as mathematics, and a single word at most `length` long."""
     short = text if len(text) <= length or " " in text else text[: length - 1] + "…"
     return short.replace("$", r"\$")
 
@@ -43,7 +43,7 @@ def colour(number: int) -> str:
 
 
 def tidy(ax: Axes) -> None:
-    """Small ticks, a pale grid, no box."""
+    """Style axes: small ticks, a pale grid, no box."""
     ax.tick_params(labelsize=8)
     ax.grid(color="#e4e4e4", linewidth=0.6)
     ax.set_axisbelow(True)
@@ -51,40 +51,47 @@ def tidy(ax: Axes) -> None:
 
 
 def whole_numbers(ax: Axes) -> None:
-    """Ticks of the horizontal axis at whole numbers only."""
+    """Put the ticks of the horizontal axis at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def is_wide(values: Sequence[float]) -> bool:
-    """Whether values are all positive and span a factor that asks for a logarithmic axis."""
+    """Whether values are all positive and span so large a factor that the axis is logarithmic."""
     finite = np.array([v for v in values if np.isfinite(v)])
     return bool(finite.size and finite.min() > 0 and finite.max() / finite.min() >= LOG_FROM)
 
 
 def log_axis(ax: Axes) -> None:
-    """A logarithmic vertical axis whose ticks are plain numbers."""
+    """Make the vertical axis logarithmic, with plain numbers as ticks."""
     from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 
-    class Plain(LogFormatter):
+    class PlainFormatter(LogFormatter):
+        """Writes 0.01 instead of a power of ten."""
+
         def __call__(self, x: float, pos: int | None = None) -> str:
             return f"{x:g}"
 
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(Plain())
+    ax.yaxis.set_major_formatter(PlainFormatter())
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def legend(plot: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """A legend below a figure: texts, and how the line of each looks."""
+    """Put a legend below a figure.
+
+    Args:
+        plot: the figure.
+        entries: for each entry its text, and the properties of its line.
+    """
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], **look) for _, look in entries]
     plot.legend(
         lines,
-        [plain(text) for text, _ in entries],
+        [plain_text(text) for text, _ in entries],
         loc="outside lower center",
         ncols=6,
         frameon=False,

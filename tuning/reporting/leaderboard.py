@@ -1,4 +1,4 @@
-"""How the configurations of a search stand: by the objective, and without the penalty in it."""
+"""The ranking of a search's configurations: by the objective, and without the penalties in it."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from tuning.trials import Epoch, Search, Trial
 
 @dataclass(frozen=True)
 class LeaderboardRow:
-    """A configuration, its best completed trial, and how that stands among the others.
+    """A configuration with its best completed trial and its ranks.
 
     Attributes:
         trial: the best of the trials with this configuration.
-        kept: the epoch whose weights were kept.
-        by_loss: its rank by `val_loss`, from 1; equals share the smaller rank.
-        by_ce: its rank by `val_ce`, the same without the L1 and L2 penalties.
+        epoch: the best epoch of this trial, whose weights are stored.
+        loss_rank: the rank by `val_loss`, from 1; equals share the smaller rank.
+        ce_rank: the rank by `val_ce`, which is `val_loss` without the L1 and L2 penalties.
     """
 
     trial: Trial
-    kept: Epoch
-    by_loss: int
-    by_ce: int
+    epoch: Epoch
+    loss_rank: int
+    ce_rank: int
 
     @property
     def penalty(self) -> float:
-        """The L1 and L2 part of `val_loss`; rounding may leave less than nothing of none."""
-        return max(0.0, self.kept.val_loss - self.kept.val_ce)
+        """The L1 and L2 part of `val_loss`; not negative, although rounding could make it so."""
+        return max(0.0, self.epoch.val_loss - self.epoch.val_ce)
 
 
 def leaderboard_rows(search: Search) -> list[LeaderboardRow]:
     """Each configuration with a completed trial and a curve, the best by the objective first."""
-    pairs = [(t, t.best(search.objective, search.direction)) for t in search.distinct()]
-    known = [(t, e) for t, e in pairs if e and math.isfinite(e.val_loss + e.val_ce)]
-    by_loss = rankdata([epoch.val_loss for _, epoch in known], method="min")
-    by_ce = rankdata([epoch.val_ce for _, epoch in known], method="min")
+    pairs = [(trial, search.best_epoch(trial)) for trial in search.distinct()]
+    finite = [(t, e) for t, e in pairs if e and math.isfinite(e.val_loss + e.val_ce)]
+    loss_ranks = rankdata([epoch.val_loss for _, epoch in finite], method="min")
+    ce_ranks = rankdata([epoch.val_ce for _, epoch in finite], method="min")
     return [
-        LeaderboardRow(trial, epoch, int(loss), int(ce))
-        for (trial, epoch), loss, ce in zip(known, by_loss, by_ce, strict=True)
+        LeaderboardRow(trial, epoch, int(loss_rank), int(ce_rank))
+        for (trial, epoch), loss_rank, ce_rank in zip(finite, loss_ranks, ce_ranks, strict=True)
     ]
 
 
@@ -52,23 +52,24 @@ def leader(search: Search) -> Trial | None:
     return next(iter(search.ranked()), None)
 
 
-def disagreement(rows: Sequence[LeaderboardRow]) -> str:
-    """A sentence where `val_loss` and `val_ce` have different favourites; else empty."""
-    first = [row for row in rows if row.by_loss == 1]
-    if not first or any(row.by_ce == 1 for row in first):
+def ranking_warning(rows: Sequence[LeaderboardRow]) -> str:
+    """A warning if `val_loss` and `val_ce` rank different configurations first; else empty."""
+    first = [row for row in rows if row.loss_rank == 1]
+    if not first or any(row.ce_rank == 1 for row in first):
         return ""
-    best = next(row for row in rows if row.by_ce == 1)
+    best = next(row for row in rows if row.ce_rank == 1)
     return (
-        f"The two rankings disagree: val_loss puts trial {first[0].trial.id} first, cross-entropy "
-        f"alone (val_ce) puts it at {first[0].by_ce} and trial {best.trial.id} first "
-        f"({best.kept.val_ce:.4g} against {first[0].kept.val_ce:.4g}). val_loss contains the L1 "
-        "and L2 penalties that are searched for, so it favours the weakest of them."
+        f"The two rankings disagree: val_loss ranks trial {first[0].trial.id} first, but by "
+        f"cross-entropy alone (val_ce) it is number {first[0].ce_rank}, and trial {best.trial.id} "
+        f"is first ({best.epoch.val_ce:.4g} compared with {first[0].epoch.val_ce:.4g}). val_loss "
+        "contains the L1 and L2 penalties, which are part of the search, so it favours weak "
+        "penalties."
     )
 
 
-def agreement(rows: Sequence[LeaderboardRow]) -> float | None:
-    """Spearman's correlation of the two rankings, -1 to 1; None where it can't be told."""
-    return correlation([row.by_loss for row in rows], [row.by_ce for row in rows])
+def rank_correlation(rows: Sequence[LeaderboardRow]) -> float | None:
+    """Spearman's correlation of the two rankings, -1 to 1; None as for `correlation`."""
+    return correlation([row.loss_rank for row in rows], [row.ce_rank for row in rows])
 
 
 def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -84,6 +85,6 @@ def varying(search: Search) -> list[str]:
     return [n for n in names if len({repr(trial.values.get(n)) for trial in search.trials}) > 1]
 
 
-def possible(search: Search) -> int | None:
-    """How many configurations the space holds; None where they can't be counted."""
+def num_possible(search: Search) -> int | None:
+    """The number of configurations in the space; None where it has a range."""
     return search.study.get("possible")

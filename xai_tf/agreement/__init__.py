@@ -1,1 +1,1 @@
-"""How far maps agree, and where they conflict."""
+"""How well maps agree, and where they disagree."""

@@ -1,4 +1,4 @@
-"""Where several explanations conflict: as a map, and the gravest places in words."""
+"""Where several explanations disagree: as a map, and the strongest disagreements in words."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from xai_tf.attribution.cells import (
     strongest_cells,
     weaker_share,
 )
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.inputs.sample import Sound
 
-APART = 4  # cells: conflicts that are nearer to each other are one
-SERIOUS = 0.5  # of 1: less is no conflict worth a word
+MIN_DISTANCE = 4  # cells between two disagreements that are listed
+MIN_LEVEL = 0.5  # weaker disagreements are not listed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Disagreement:
-    """A place that two methods see differently, a cell of the picture.
+    """A cell of the image that two methods rate differently.
 
     Attributes:
-        across, down: where its middle is, as shares of the width and the height, from the top left.
-        place: the same in words: "32% from the left, 40% from the top", or "1.20 s, 2100 Hz".
-        first, second: titles of the methods: that which makes most of the place and that which
-            makes least, or that which says for the class and that which says against it.
-        ranks: the share of the picture that is weaker than the place by each of the two.
-        opposed: whether one says for the class and the other against it.
+        across, down: its center, as shares of the width and the height, from the top left.
+        place: its center in words: "32% from the left, 40% from the top", or "1.20 s, 2100 Hz".
+        first, second: titles of the methods that rank the cell highest and lowest; or of one with
+            evidence for the class and one with evidence against it.
+        ranks: the share of the image that is weaker than the cell, by each of the two.
+        opposed: whether one has evidence for the class and the other against it.
     """
 
     across: float
@@ -48,25 +48,25 @@ class Disagreement:
 
     @property
     def text(self) -> str:
-        """What the two say: "Saliency ranks it above 98% of the picture, LIME above 12%"."""
+        """The two ratings: "Saliency ranks it above 98% of the image, LIME above 12%"."""
         if self.opposed:
-            return f"{self.first} says for, {self.second} against"
+            return f"evidence for the class in {self.first}, against it in {self.second}"
         return (
-            f"{self.first} ranks it above {self.ranks[0]:.0%} of the picture, {self.second} above "
+            f"{self.first} ranks it above {self.ranks[0]:.0%} of the image, {self.second} above "
             f"{self.ranks[1]:.0%}"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class DisagreementMap:
-    """Where explanations conflict.
+    """Where explanations disagree.
 
     Attributes:
-        level: float32 (height, width) in [0, 1]: how far their ranks lie apart, twice the standard
-            deviation (0 where all agree, 1 where half of them hold a place for the strongest and
-            half for the weakest); 1 also where one is among its strongest tenth for the class and
-            another among its own against it.
-        disagreements: the places of the gravest conflicts, the gravest first; none where no level
+        level: float32 (height, width) in [0, 1]: twice the standard deviation of the ranks (0 where
+            all agree, 1 where half of the maps rank a cell highest and half lowest). Also 1 where a
+            cell is among the strongest tenth of one map as evidence for the class, and of another
+            as evidence against it.
+        disagreements: the strongest disagreements, the strongest first; empty where no level
             exceeds 0.5.
     """
 
@@ -75,44 +75,45 @@ class DisagreementMap:
 
 
 def disagreement_map(explanations: Sequence[Explanation], count: int = 3) -> DisagreementMap:
-    """Where explanations of one picture conflict, by the same ranks as the consensus.
+    """Where explanations of one image disagree, by the same ranks as the consensus.
 
     Args:
-        explanations: of one question. Those without a signal are left out; of fewer than two there
-            is no conflict. The map's size is that of the first.
-        count: of disputes named, at most.
+        explanations: answers to one question. Those without signal are left out; fewer than two
+            cannot disagree. The size of the map is that of the first.
+        count: maximum number of disagreements to list.
     """
     height, width = explanations[0].attribution.shape
-    kept = [e for e in explanations if drawable(e.attribution)]
-    if len(kept) < 2:
+    maps = [e for e in explanations if has_signal(e.attribution)]
+    if len(maps) < 2:
         return DisagreementMap(np.zeros((height, width), np.float32), ())
-    ranks = np.stack([weaker_share(cell_strength(e)) for e in kept])
-    signs = np.stack([_strong_signs(e) for e in kept])
+    ranks = np.stack([weaker_share(cell_strength(e)) for e in maps])
+    signs = np.stack([_strong_signs(e) for e in maps])
     opposed = (signs > 0).any(axis=0) & (signs < 0).any(axis=0)
     level = np.maximum(2 * ranks.std(axis=0), opposed)
-    found = tuple(
-        _dispute(kept, ranks[:, row, column], signs[:, row, column], (row, column))
+    disagreements = tuple(
+        _disagreement(maps, ranks[:, row, column], signs[:, row, column], (row, column))
         for row, column in _peaks(level, ranks.mean(axis=0), count)
     )
-    return DisagreementMap(resized(level, (height, width), Image.Resampling.BILINEAR), found)
+    level = resized(level, (height, width), Image.Resampling.BILINEAR)
+    return DisagreementMap(level, disagreements)
 
 
-def _dispute(
-    kept: list[Explanation], ranks: np.ndarray, signs: np.ndarray, cell: tuple[int, int]
+def _disagreement(
+    maps: list[Explanation], ranks: np.ndarray, signs: np.ndarray, cell: tuple[int, int]
 ) -> Disagreement:
-    """Who disagrees at a cell. By signs where there are both, else by ranks."""
+    """Which maps disagree at a cell: by sign where both signs occur, else by rank."""
     opposed = bool((signs > 0).any() and (signs < 0).any())
-    said = signs * ranks if opposed else ranks
-    most, least = int(said.argmax()), int(said.argmin())
-    down, across = ((place + 0.5) / GRID for place in cell)
+    ratings = signs * ranks if opposed else ranks
+    most, least = int(ratings.argmax()), int(ratings.argmin())
+    down, across = ((index + 0.5) / GRID for index in cell)
     return Disagreement(
-        across,
-        down,
-        _place(kept[0].sample.sound, across, down),
-        kept[most].method.title,
-        kept[least].method.title,
-        (float(ranks[most]), float(ranks[least])),
-        opposed,
+        across=across,
+        down=down,
+        place=_place(maps[0].sample.sound, across, down),
+        first=maps[most].method.title,
+        second=maps[least].method.title,
+        ranks=(float(ranks[most]), float(ranks[least])),
+        opposed=opposed,
     )
 
 
@@ -121,24 +122,24 @@ def _place(sound: Sound | None, across: float, down: float) -> str:
         return f"{across:.0%} from the left, {down:.0%} from the top"
     start, end = float(sound.seconds[0]), float(sound.seconds[-1])
     bands = np.arange(len(sound.hertz))
-    # Bands are named by their centres, so half a band hangs over at either end.
+    # Bands are given by their centers, so half a band extends beyond either end.
     hertz = np.interp((1 - down) * len(bands) - 0.5, bands, sound.hertz)
     return f"{start + across * (end - start):.2f} s, {hertz:.0f} Hz"
 
 
 def _peaks(level: np.ndarray, mean: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """The cells of the gravest conflicts; of those alike the one that most is made of."""
-    found: list[tuple[int, int]] = []
-    for place in np.lexsort((-mean.ravel(), -level.ravel())):
-        row, column = divmod(int(place), GRID)
-        if len(found) == count or level[row, column] <= SERIOUS:
+    """The cells of the strongest disagreements; ties are ordered by their mean rank."""
+    peaks: list[tuple[int, int]] = []
+    for index in np.lexsort((-mean.ravel(), -level.ravel())):
+        row, column = divmod(int(index), GRID)
+        if len(peaks) == count or level[row, column] <= MIN_LEVEL:
             break
-        if all(max(abs(row - r), abs(column - c)) >= APART for r, c in found):
-            found.append((row, column))
-    return found
+        if all(max(abs(row - r), abs(column - c)) >= MIN_DISTANCE for r, c in peaks):
+            peaks.append((row, column))
+    return peaks
 
 
 def _strong_signs(explanation: Explanation) -> np.ndarray:
-    """Float (GRID, GRID): 1 where a signed map is strongly for, -1 where against, else 0."""
+    """Signs of the strongest cells: float (GRID, GRID), 1 or -1, else 0; 0 for unsigned maps."""
     signs = np.sign(cell_means(explanation.attribution)) * strongest_cells(explanation, SHARE)
     return signs * explanation.method.signed

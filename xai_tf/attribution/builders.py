@@ -10,7 +10,7 @@ from xplique import attributions as xplique
 from xplique.attributions.base import BlackBoxExplainer
 
 from xai_tf.attribution import corrections
-from xai_tf.attribution.estimates import ESTIMATES, watch
+from xai_tf.attribution.estimates import ESTIMATES, preview_callback
 from xai_tf.attribution.methods import Method
 from xai_tf.attribution.pass_counter import FORWARD_BATCH, PassCounter, Progress
 from xai_tf.attribution.setup import Run
@@ -20,7 +20,7 @@ from xai_tf.classifiers.classifier import Classifier
 def start_pass_counter(
     method: Method, classifier: Classifier, progress: Progress | None
 ) -> PassCounter:
-    """A meter on the passes that a method runs."""
+    """A counter for the passes that a method runs; see `PassCounter`."""
     passes = classifier.passes
     if method.relu_only:
         policy = RELU_POLICIES[method.explainer]
@@ -29,18 +29,22 @@ def start_pass_counter(
 
 
 def build_explainer(method: Method, run: Run) -> Any:
-    """Build an explainer, to be called with images and targets, that runs on the run's meter."""
+    """Build an explainer that runs its passes on the run's counter.
+
+    It is called with images (batch, height, width, 3) and targets (batch, logits).
+    """
     explainer = BUILDERS[method.explainer](run)
     scores, gradients = run.pass_counter.scores, run.pass_counter.gradients
     if run.preview:
         explainer.preview = run.preview
         if estimate := ESTIMATES.get(method.explainer):
-            seen = watch(explainer, run, estimate)
-            scores, gradients = partial(scores, seen=seen), partial(gradients, seen=seen)
+            on_batch = preview_callback(explainer, run, estimate, run.preview)
+            scores = partial(scores, on_batch=on_batch)
+            gradients = partial(gradients, on_batch=on_batch)
     explainer.inference_function = explainer.batch_inference_function = scores
     explainer.gradient = explainer.batch_gradient = gradients
-    # Xplique keeps every model for good in a table keyed by id(), which Python uses again.
-    BlackBoxExplainer._cache_models.clear()
+    # Xplique keeps every model forever in a table keyed by id(), which Python reuses.
+    BlackBoxExplainer._cache_models.clear()  # noqa: SLF001  (Xplique has no public way)
     return explainer
 
 
@@ -48,7 +52,7 @@ def _cam(kind: type, run: Run) -> Any:
     def features(images: Any, targets: Any) -> tuple[Any, Any]:
         if run.features:
             return run.features
-        maps, gradients = run.classifier.feature_pass((run.layer,))(images, targets)
+        maps, gradients = run.classifier.feature_pass((run.feature_layer,))(images, targets)
         run.pass_counter.count("gradient", len(images))
         return maps[0], gradients[0]
 
@@ -60,7 +64,7 @@ def _fem(run: Run) -> Any:
 
     def counted(images: Any) -> Any:
         run.pass_counter.count("forward", len(images))
-        return run.classifier.feature_maps(run.layer)(images)
+        return run.classifier.feature_maps(run.feature_layer)(images)
 
     explainer.model = counted
     return explainer
@@ -68,7 +72,7 @@ def _fem(run: Run) -> Any:
 
 def _integrated(run: Run) -> Any:
     steps, baseline = run.settings["steps"], run.settings["baseline"]
-    # Summed over the colours, since it is the sum of all that is complete.
+    # Summed over the channels, because completeness holds for the sum of all values.
     return xplique.IntegratedGradients(
         run.model, steps=steps, baseline_value=baseline, reducer="sum"
     )
@@ -126,7 +130,7 @@ def _hsic(run: Run) -> Any:
         estimator=corrections.MedianDistanceHsic(output_kernel="rbf"),
         perturbation_function=_fading(run),
         batch_size=FORWARD_BATCH,
-        estimator_batch_size=4,  # cells at once; each takes num_samples squared numbers
+        estimator_batch_size=4,  # cells at once; each needs num_samples squared values
     )
 
 

@@ -1,4 +1,4 @@
-"""The map doctor: names maps that look like an explanation and are none."""
+"""Diagnostics: detect maps that look like an explanation but carry no usable information."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BORDER = 0.06  # of each side
+BORDER = 0.06  # width of the border, as a share of each side
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Diagnosis:
 
     Attributes:
         name: "nan", "constant", "saturated", "single_spot" or "border".
-        text: what it is and what to try, in a sentence each.
+        text: the problem and what to try, in a sentence each.
     """
 
     name: str
@@ -23,25 +23,25 @@ class Diagnosis:
 
 
 def diagnose(attribution: np.ndarray) -> tuple[Diagnosis, ...]:
-    """Look a map over.
+    """Check a map for known problems.
 
     Args:
         attribution: float array of shape (height, width).
 
     Returns:
-        What was found, the gravest first; empty for a sound map. With "nan" or "constant" there
-        is nothing to draw.
+        The problems, the most serious first; empty for a sound map. With "nan" or "constant" the
+        map has no signal.
     """
-    silent = _without_signal(attribution)
-    if silent:
-        return (silent,)
+    no_signal = _without_signal(attribution)
+    if no_signal:
+        return (no_signal,)
     strength = np.abs(attribution.astype(np.float64))
-    found = [check(strength) for check in (_saturated, _single_spot, _border)]
-    return tuple(finding for finding in found if finding)
+    diagnoses = [check(strength) for check in (_saturated, _single_spot, _border)]
+    return tuple(diagnosis for diagnosis in diagnoses if diagnosis)
 
 
-def drawable(attribution: np.ndarray) -> bool:
-    """Whether there is something to draw."""
+def has_signal(attribution: np.ndarray) -> bool:
+    """Whether a map is finite and not constant, so that there is something to draw."""
     return _without_signal(attribution) is None
 
 
@@ -51,15 +51,15 @@ def _without_signal(attribution: np.ndarray) -> Diagnosis | None:
         share = 1 - finite.mean()
         return Diagnosis(
             "nan",
-            f"{share:.0%} of the map are no numbers (NaN or infinite). The network or the "
-            "method overflowed: try another method, or check the model's weights.",
+            f"{share:.0%} of the map is not a number (NaN or infinite). The network or the "
+            "method overflowed. Try another method, or check the weights of the model.",
         )
     if np.ptp(attribution) <= 1e-6 * max(np.abs(attribution).max(), 1e-12):
         return Diagnosis(
             "constant",
-            "No signal: the map is the same everywhere, so it explains nothing. For Grad-CAM "
-            "nothing speaks for this class at this layer: try another class, an earlier "
-            "layer, or a gradient method.",
+            "No signal: the map is constant, so it explains nothing. With Grad-CAM, this layer "
+            "has no evidence for this class. Try another class, an earlier layer, or a gradient "
+            "method.",
         )
     return None
 
@@ -70,8 +70,8 @@ def _saturated(strength: np.ndarray) -> Diagnosis | None:
         return None
     return Diagnosis(
         "saturated",
-        f"{share:.0%} of the map are at its maximum, so it points nowhere. Try a later layer, "
-        "smaller patches, or more samples.",
+        f"{share:.0%} of the map is at its maximum, so it does not localize anything. Try a later "
+        "layer, smaller patches, or more samples.",
     )
 
 
@@ -83,7 +83,7 @@ def _single_spot(strength: np.ndarray) -> Diagnosis | None:
         return None
     return Diagnosis(
         "single_spot",
-        f"{count} pixels hold {share:.0%} of the map. Try SmoothGrad or a method that works on "
+        f"{count} pixels hold {share:.0%} of the map. Try SmoothGrad, or a method that works on "
         "regions, such as occlusion.",
     )
 
@@ -98,6 +98,7 @@ def _border(strength: np.ndarray) -> Diagnosis | None:
         return None
     return Diagnosis(
         "border",
-        f"{1 - inner / total:.0%} of the map lie on the border ({area:.0%} of the area): padding "
-        "of the network, or a mark at the edge of the picture. Crop the picture and look again.",
+        f"{1 - inner / total:.0%} of the map lies on the border ({area:.0%} of the area). The "
+        "cause may be padding in the network, or a mark at the edge of the image. Crop the image "
+        "and explain it again.",
     )

@@ -1,4 +1,4 @@
-"""What the samples so far say: the map of a method that is still running."""
+"""Preview estimators: the map of a method that is still running, from the batches so far."""
 
 from __future__ import annotations
 
@@ -9,49 +9,55 @@ import numpy as np
 import tensorflow as tf
 
 if TYPE_CHECKING:
+    from xai_tf.attribution.previews import Previews
     from xai_tf.attribution.setup import Run
 
 
 Estimate = Callable[[Any, "Run", list[Any]], Any]
 
 
-def watch(explainer: Any, run: Run, estimate: Estimate) -> Callable[[Any], None]:
-    """What to call with the results of each batch of passes, for loops that are Xplique's own."""
-    known: list[Any] = []
+def preview_callback(
+    explainer: Any, run: Run, estimate: Estimate, preview: Previews
+) -> Callable[[Any], None]:
+    """A callback that takes the results of each batch of passes and offers a preview.
 
-    def seen(results: Any) -> None:
-        known.append(results)
-        run.preview(estimate, explainer, run, known)
+    For explainers whose sampling loop is in Xplique, out of our reach.
+    """
+    batches: list[Any] = []
 
-    return seen
+    def on_batch(results: Any) -> None:
+        batches.append(results)
+        preview(estimate, explainer, run, batches)
+
+    return on_batch
 
 
 def _path(_explainer: Any, run: Run, gradients: list[Any]) -> Any:
-    """Integrated Gradients: as if the way to come were like the way so far, from the baseline."""
+    """Integrated Gradients: the mean gradient so far stands for the rest of the path."""
     mean = sum(tf.reduce_sum(batch, axis=0) for batch in gradients) / sum(map(len, gradients))
     return tf.reduce_sum((run.image - run.settings["baseline"]) * mean, axis=-1)
 
 
-def _sobol(explainer: Any, run: Run, scores: list[Any]) -> Any:
-    """Sobol: the designs come first, then cell after cell; a cell not seen has no effect yet."""
-    known, design = np.concatenate(scores), explainer.nb_design
-    to_come = -(-(len(explainer.masks) - len(known)) // design)
-    whole = len(explainer.masks) - to_come * design
-    if whole < 3 * design:
+def _sobol(explainer: Any, run: Run, batches: list[Any]) -> Any:
+    """Sobol: the designs come first, then cell by cell; cells still missing have no effect."""
+    scores, design = np.concatenate(batches), explainer.nb_design
+    missing_cells = -(-(len(explainer.masks) - len(scores)) // design)
+    complete = len(explainer.masks) - missing_cells * design
+    if complete < 3 * design:
         return None
-    # A cell without effect gives the scores of the design itself.
-    filled = np.concatenate([known[:whole], np.tile(known[:design], to_come)])
+    # A cell without effect has the same scores as the design itself.
+    filled = np.concatenate([scores[:complete], np.tile(scores[:design], missing_cells)])
     return _enlarged(explainer.estimator(explainer.masks, filled, design), run)
 
 
-def _hsic(explainer: Any, run: Run, scores: list[Any]) -> Any:
-    known = np.concatenate(scores)
-    masks = explainer.masks[: len(known)]
-    return _enlarged(explainer.estimator(masks, known, len(known)), run)
+def _hsic(explainer: Any, run: Run, batches: list[Any]) -> Any:
+    scores = np.concatenate(batches)
+    masks = explainer.masks[: len(scores)]
+    return _enlarged(explainer.estimator(masks, scores, len(scores)), run)
 
 
 def _enlarged(cells: Any, run: Run) -> Any:
-    """Indices of cells, (grid, grid, 1), as a map, the way Xplique does it."""
+    """Indices of cells, (grid, grid, 1), resized to the image as Xplique does it."""
     return tf.image.resize(cells, run.classifier.image_size, tf.image.ResizeMethod.BICUBIC)
 
 

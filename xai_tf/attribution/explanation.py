@@ -1,4 +1,4 @@
-"""Explain a prediction: from a sample and a classifier to a map of what decided."""
+"""The record of an explanation, and what is to be run for one."""
 
 from __future__ import annotations
 
@@ -8,56 +8,49 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xai_tf.attribution.convergence import Convergence
-from xai_tf.attribution.methods import Cost, Method
+from xai_tf.attribution.methods import METHODS, Cost, Method
+from xai_tf.attribution.question import Question
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.inputs.sample import Sample
+from xai_tf.progress import Progress as Progress
 
-Progress = Callable[[int, int], None]
-Partial = Callable[[np.ndarray], None]
+Preview = Callable[[np.ndarray], None]
 
 ALL_LAYERS = "all"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Explanation:
-    """Why a classifier says what it says of one sample, by one method.
+    """Why a classifier predicts what it predicts for one sample, by one method.
 
     Attributes:
         sample: what was explained.
-        prediction: what the classifier says of it.
-        method: an entry of `METHODS`.
+        prediction: the classifier's prediction for it.
+        question: what was asked, with the target, the layer and all settings filled in; of a run
+            until stable, the question of as many samples as it took.
         attribution: float32 array of shape (height, width): for a signed method what speaks for
             the class (positive) and against it (negative), else how much a place matters. In the
             method's own unit, never scaled.
-        target: the index of the class explained.
-        contrast: the index of the class it is held against, or None.
-        settings: all settings of the method.
-        seed: of its random draws; None for a method that draws none.
-        layer: the feature layer it looked at, or None.
         cost: the passes it ran through the network.
         seconds: how long it took.
         segments: int32 array of shape (height, width), the number of each pixel's segment, or None.
         segment_weights: float32 array of shape (segments,), or None.
-        figures: what the method says of itself. `completeness_gap` (Integrated Gradients, the
+        figures: what the method reports about itself. `completeness_gap` (Integrated Gradients, the
             share of the score's change that the map misses), `r2` (LIME; left out below two samples
-            a segment, and where the network answers all alike), `score_all` and `score_none`
-            (Kernel SHAP, whose weights add up to their difference) and `undetermined` (its weights
-            that the samples say nothing of); of all that sample, `samples` and `stability` (see
-            `xai_tf.attribution.convergence`; left out where it cannot be told).
+            per segment, and where the network answers every sample alike), `score_all` and
+            `score_none` (Kernel SHAP, whose weights add up to their difference) and `undetermined`
+            (how many of its weights the samples do not determine); for all methods that sample,
+            `samples` and `stability` (see `xai_tf.attribution.convergence`; left out where it
+            cannot be computed).
         warnings: what a person should know before trusting the map, a sentence each.
-        convergence: how the map settled, for a method that samples; else None.
+        convergence: how the map converged, for a method that samples; else None.
     """
 
     sample: Sample
     prediction: Prediction
-    method: Method
+    question: Question
     attribution: np.ndarray
-    target: int
-    contrast: int | None
-    settings: Mapping[str, float]
-    seed: int | None
-    layer: str | None
     cost: Cost
     seconds: float
     segments: np.ndarray | None = None
@@ -67,34 +60,65 @@ class Explanation:
     convergence: Convergence | None = None
 
     @property
+    def method(self) -> Method:
+        """The entry of `METHODS` that made it."""
+        return METHODS[self.question.method]
+
+    @property
+    def target(self) -> int:
+        """The index of the class explained."""
+        return self.question.labels[0]
+
+    @property
+    def contrast(self) -> int | None:
+        """The index of the class it is contrasted with, or None."""
+        return self.question.labels[1]
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """All settings of the method."""
+        return self.question.given
+
+    @property
+    def seed(self) -> int | None:
+        """The random seed; None for a method that draws no random numbers."""
+        return self.question.seed if self.method.stochastic else None
+
+    @property
+    def layer(self) -> str | None:
+        """The feature layer it looked at, or None."""
+        return self.question.layer
+
+    @property
     def target_name(self) -> str:
-        """The class explained, and the one it is held against."""
+        """The class explained, and the one it is contrasted with."""
         name = self.prediction.classes[self.target]
         if self.contrast is None:
             return name
         return f"{name} rather than {self.prediction.classes[self.contrast]}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Order:
     """What is to be run.
 
     Attributes:
+        classifier, sample, prediction: what explains what.
+        question: resolved; of several layers, that of the first.
         weights: of the logits; float32 of shape (logits,).
-        resume_from: what is gone on from, or None.
-
-    The others are those of an `Explanation` and of `explain`.
+        layers: the layers looked at, one map each; (None,) for a method that looks at none.
+        resume_from: the explanation to continue, or None.
     """
 
     classifier: Classifier
     sample: Sample
     prediction: Prediction
-    method: Method
-    target: int
-    contrast: int | None
+    question: Question
     weights: np.ndarray
     layers: tuple[str | None, ...] = (None,)
-    seed: int = 0
-    settings: Mapping[str, float] = field(default_factory=dict)
-    until_stable: float | None = None
     resume_from: Explanation | None = None
+
+    @property
+    def method(self) -> Method:
+        """The entry of `METHODS` that is run."""
+        return METHODS[self.question.method]

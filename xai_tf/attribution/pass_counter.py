@@ -1,4 +1,4 @@
-"""The passes of a network, in batches and counted."""
+"""Runs the passes of a network in batches, and counts them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from xai_tf.classifiers.forward import Passes
 FORWARD_BATCH, GRADIENT_BATCH = 32, 16
 
 Progress = Callable[[int], None]
-Seen = Callable[[Any], None]
+OnBatch = Callable[[Any], None]
 
 
-def _nobody(_results: Any) -> None:
-    """Nobody looks at the results of a batch."""
+def _ignore(_results: Any) -> None:
+    """The default `on_batch`: does nothing."""
 
 
 class PassCounter:
-    """Runs a network's passes in batches, counts them, and tells how many are done.
+    """Runs a network's passes in batches, counts them, and reports progress.
 
-    Explainers are given this in place of Xplique's own functions, which trace the network anew
-    for every explainer and every size of batch. `progress` may raise to stop the work. `seen` is
-    called with the results of each batch, and may raise as well.
+    Explainers use this instead of Xplique's own functions, which trace the network again for every
+    explainer and every batch size. `progress` is called with the number of passes done and may
+    raise to stop the work. `on_batch` is called with the results of each batch and may raise too.
+
+    Attributes:
+        forward: forward passes so far.
+        gradient: forward and backward passes so far.
     """
 
     def __init__(self, passes: Passes, progress: Progress | None = None) -> None:
@@ -35,6 +39,7 @@ class PassCounter:
 
     @property
     def cost(self) -> Cost:
+        """The passes so far."""
         return Cost(self.forward, self.gradient)
 
     def scores(
@@ -43,10 +48,11 @@ class PassCounter:
         images: Any,
         targets: Any,
         _batch: int | None = None,
-        seen: Seen = _nobody,
+        on_batch: OnBatch = _ignore,
     ) -> Any:
+        """Scores of images: float tensor of shape (batch,). The signature is Xplique's."""
         run = self._passes.scores
-        return self._batched(run, images, targets, "forward", FORWARD_BATCH, seen)
+        return self._batched(run, images, targets, "forward", FORWARD_BATCH, on_batch)
 
     def gradients(
         self,
@@ -54,22 +60,29 @@ class PassCounter:
         images: Any,
         targets: Any,
         _batch: int | None = None,
-        seen: Seen = _nobody,
+        on_batch: OnBatch = _ignore,
     ) -> Any:
+        """Gradients of the scores, of the shape of the images. The signature is Xplique's."""
         run = self._passes.gradients
-        return self._batched(run, images, targets, "gradient", GRADIENT_BATCH, seen)
+        return self._batched(run, images, targets, "gradient", GRADIENT_BATCH, on_batch)
 
     def count(self, kind: str, number: int) -> None:
+        """Count passes that ran elsewhere, and report progress.
+
+        Args:
+            kind: "forward" or "gradient".
+            number: how many.
+        """
         setattr(self, kind, getattr(self, kind) + number)
         self._progress(self.forward + self.gradient)
 
     def _batched(
-        self, run: Any, images: Any, targets: Any, kind: str, size: int, seen: Seen
+        self, run: Any, images: Any, targets: Any, kind: str, size: int, on_batch: OnBatch
     ) -> Any:
-        parts = []
+        results = []
         for start in range(0, len(images), size):
             batch = images[start : start + size]
-            parts.append(run(batch, targets[start : start + size]))
+            results.append(run(batch, targets[start : start + size]))
             self.count(kind, len(batch))
-            seen(parts[-1])
-        return tf.concat(parts, axis=0)
+            on_batch(results[-1])
+        return tf.concat(results, axis=0)

@@ -1,9 +1,9 @@
-"""The map so far, while a method that samples still runs.
+"""Previews: the map so far, while a method that samples is still running.
 
-A method's own estimator is given what is known so far: SmoothGrad, SquareGrad and VarGrad the
-gradients, Integrated Gradients the points of its path, RISE the masks, LIME, Kernel SHAP and HSIC
-the samples. Occlusion and Sobol go from place to place: the places to come are zero.
-Methods of one pass have nothing to show.
+Each method's own estimator gets the samples so far: gradients for SmoothGrad, SquareGrad and
+VarGrad, path points for Integrated Gradients, masks for RISE, perturbed images for LIME, Kernel
+SHAP and HSIC. Occlusion and Sobol go from place to place; places still missing are zero. Methods
+of one pass have no previews.
 """
 
 from __future__ import annotations
@@ -16,40 +16,45 @@ import numpy as np
 
 from xai_tf.attribution.methods import Method
 
-SECONDS = 1.0  # at least, from one partial map to the next
-SHARE = 0.05  # at most, of the time, goes into estimating them
+SECONDS = 1.0  # minimum time between two previews
+SHARE = 0.05  # maximum share of the running time spent on previews
 
 
 class Previews:
-    """Takes the offers of a running explainer, and shows a map now and then.
+    """Limits how often a running explainer computes and shows a preview.
 
     Args:
-        show: called with a partial map, float32 of shape (height, width), made as the final one;
-            raise in it to stop the work.
-        method: what is running.
+        show: called with the map so far, float32 of shape (height, width), computed like the final
+            one; may raise to stop the work.
+        method: the method that runs.
     """
 
     def __init__(self, show: Callable[[np.ndarray], None], method: Method) -> None:
         self._show, self._method = show, method
         self._due = time.monotonic() + SECONDS
 
-    def __call__(self, estimate: Callable[..., Any], *known: Any) -> None:
-        """Show the map that `estimate` makes of what is known, if it is time; None shows none."""
+    def __call__(self, estimate: Callable[..., Any], *arguments: Any) -> None:
+        """Show `estimate(*arguments)` if a preview is due; None means there is no map yet."""
         start = time.monotonic()
         if start < self._due:
             return
-        values = estimate(*known)
-        took = time.monotonic() - start
+        values = estimate(*arguments)
+        duration = time.monotonic() - start
         if values is not None:
             self._show(one_map(values, self._method))
-        self._due = time.monotonic() + max(SECONDS, took / SHARE)
+        self._due = time.monotonic() + max(SECONDS, duration / SHARE)
 
 
 def one_map(values: Any, method: Method) -> np.ndarray:
-    """What an explainer made of one image, (height, width) or with a 1 behind, as a float32 map."""
+    """An explainer's output for one image as a float32 map of shape (height, width).
+
+    Args:
+        values: of shape (height, width) or (height, width, 1).
+        method: values of unsigned methods are clipped at zero.
+    """
     attribution = np.asarray(values, np.float32)
     if attribution.ndim == 3:
         attribution = attribution.squeeze(-1)
     if method.signed:
         return attribution
-    return np.maximum(attribution, 0)  # bicubic enlarging undershoots
+    return np.maximum(attribution, 0)  # bicubic resizing undershoots

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from xai_tf.attribution.builders import build_explainer, start_pass_counter
-from xai_tf.attribution.convergence import LOOKS, Convergence
-from xai_tf.attribution.diagnostics import drawable
-from xai_tf.attribution.explanation import Explanation, Order, Partial, Progress
+from xai_tf.attribution.convergence import CHECKS, Convergence
+from xai_tf.attribution.diagnostics import has_signal
+from xai_tf.attribution.explanation import Explanation, Order, Preview, Progress
 from xai_tf.attribution.methods import Cost
 from xai_tf.attribution.previews import Previews, one_map
+from xai_tf.attribution.question import SAMPLES
 from xai_tf.attribution.sampling import sample
 from xai_tf.attribution.setup import Run
 from xai_tf.inputs.segments import segment
@@ -25,66 +26,61 @@ UNSTABLE = 0.5  # below, there is more chance than network in a sampled map
 
 
 def run(
-    order: Order, progress: Progress | None = None, partial: Partial | None = None
+    order: Order, progress: Progress | None = None, preview: Preview | None = None
 ) -> list[Explanation]:
-    """Run a method, once for each layer of the order; progress and partial as in `explain`."""
+    """Run a method, once for each layer of the order; progress and preview as in `explain`."""
     method, classifier = order.method, order.classifier
-    chosen = method.settings(order.settings, classifier.baseline)
-    told = _Told(progress, method.cost(chosen, classifier.image_size).evaluations)
+    settings = order.question.given
+    reporter = _PassReporter(progress, method.cost(settings, classifier.image_size).evaluations)
     start = time.perf_counter()
-    pass_counter = start_pass_counter(method, classifier, told)
+    pass_counter = start_pass_counter(method, classifier, reporter)
     features: list[Any] = [None] * len(order.layers)
     if len(order.layers) > 1:
         features = _features(order, pass_counter)
-    parts = segment(order.sample, int(chosen["num_segments"])) if method.segments else None
-    preview = Previews(partial, method) if partial else None
+    segments = segment(order.sample, int(settings["num_segments"])) if method.segments else None
+    previews = Previews(preview, method) if preview else None
     explanations = []
-    for layer, known in zip(order.layers, features, strict=True):
+    for layer, layer_features in zip(order.layers, features, strict=True):
         setup = Run(
-            classifier,
-            chosen,
-            order.seed,
-            layer,
-            parts,
-            known,
-            pass_counter,
-            order.sample.image,
-            preview,
+            classifier=classifier,
+            settings=settings,
+            seed=order.question.seed,
+            layer=layer,
+            segments=segments,
+            features=layer_features,
+            pass_counter=pass_counter,
+            image=order.sample.image,
+            preview=previews,
         )
         explainer = build_explainer(method, setup)
-        values, convergence = _values(order, explainer, told)
+        values, convergence = _values(order, explainer, reporter)
         attribution = one_map(values, method)
-        figures, weights = _figures(order, explainer, attribution, chosen, pass_counter)
+        figures, weights = _figures(order, explainer, attribution, settings, pass_counter)
         if convergence:
-            chosen = {**chosen, "num_samples": explainer.taken}
+            settings = settings | {SAMPLES: explainer.taken}
             figures |= _sampled_figures(explainer.taken, convergence)
         explanations.append(
             Explanation(
-                order.sample,
-                order.prediction,
-                method,
-                attribution,
-                order.target,
-                order.contrast,
-                chosen,
-                order.seed if method.stochastic else None,
-                layer,
-                pass_counter.cost,
-                time.perf_counter() - start,
-                parts,
-                weights,
-                figures,
-                _doubts(convergence, attribution) + _warnings(order, figures),
-                convergence,
+                sample=order.sample,
+                prediction=order.prediction,
+                question=replace(order.question, layer=layer, settings=settings, until_stable=None),
+                attribution=attribution,
+                cost=pass_counter.cost,
+                seconds=time.perf_counter() - start,
+                segments=segments,
+                segment_weights=weights,
+                figures=figures,
+                warnings=_doubts(convergence, attribution) + _warnings(order, figures),
+                convergence=convergence,
             )
         )
-    if order.until_stable:
-        told(told.total)  # it may have stopped before
+    if order.question.until_stable:
+        reporter(reporter.total)  # it may have stopped before
     return [_with_earlier_cost(explanation, order.resume_from) for explanation in explanations]
 
 
-class _Told:
-    """Tells how many of the passes to come are done."""
+class _PassReporter:
+    """Reports how many of the passes to come are done."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self.total = progress, total
@@ -96,26 +92,28 @@ class _Told:
 
 def _features(order: Order, pass_counter: Any) -> list[Any]:
     """The maps of all layers and their gradients, in one pass."""
-    known = order.classifier.feature_pass(order.layers)
-    maps, gradients = known(order.sample.image[None], order.weights[None])
+    feature_pass = order.classifier.feature_pass(tuple(filter(None, order.layers)))
+    maps, gradients = feature_pass(order.sample.image[None], order.weights[None])
     pass_counter.count("gradient", 1)
     return list(zip(maps, gradients, strict=True))
 
 
-def _values(order: Order, explainer: Any, told: _Told) -> tuple[Any, Convergence | None]:
-    """What the explainer says of the picture, and how it settled if it samples."""
+def _values(
+    order: Order, explainer: Any, reporter: _PassReporter
+) -> tuple[Any, Convergence | None]:
+    """The values of the explainer for the sample, and how they converged if it draws samples."""
     image, weights = order.sample.image, order.weights
     if not order.method.stochastic:
         return explainer(image[None], weights[None])[0], None
-    if order.until_stable:
-        low = int(order.method.options["num_samples"].low)  # so that it can be asked for again
+    if order.question.until_stable:
+        low = int(order.method.options[SAMPLES].low)  # so that the result is a valid question
         explainer.nb_samples = max(explainer.at_most(explainer.nb_samples), low)
-    resume_from = order.resume_from and order.resume_from.convergence
-    explainer.begin(image, weights, resume_from and resume_from.state)
-    told.total = explainer.nb_samples - explainer.taken  # it may have started over
-    convergence = sample(explainer, order.method, order.until_stable, resume_from)
+    earlier = order.resume_from.convergence if order.resume_from else None
+    explainer.begin(image, weights, earlier and earlier.state)
+    reporter.total = explainer.nb_samples - explainer.taken  # it may have started over
+    convergence = sample(explainer, order.method, order.question.until_stable, earlier)
     values = explainer.value()
-    # What is left where all samples are answered alike is rounding, and would be drawn as a map.
+    # Where the network answers all samples alike, only rounding is left: it is no map.
     return np.zeros_like(values) if explainer.silent else values, convergence
 
 
@@ -161,60 +159,65 @@ def _sampled_figures(samples: int, convergence: Convergence) -> dict[str, float]
 
 
 def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[str, ...]:
-    """What to know of a map that is not stable."""
+    """Warnings about a map that is not stable."""
     if convergence is None:
         return ()
-    latest = convergence.latest
-    if convergence.wanted is None and latest is None and drawable(attribution):
-        return (
-            "The samples are too few to tell whether the map is stable. Take more, or run until "
-            "stable.",
-        )
-    if convergence.wanted is None and latest is not None and latest < UNSTABLE:
-        return (
-            f"The samples are too few: another seed would give a map that agrees to {latest:.2f} "
-            "only. Take more, or run until stable.",
-        )
-    if convergence.reached:
+    latest, wanted = convergence.latest, convergence.wanted
+    signal = has_signal(attribution)
+    if wanted is None:
+        if latest is None and signal:
+            return (
+                "Too few samples to tell whether the map is stable. Draw more, or run until "
+                "stable.",
+            )
+        if latest is not None and latest < UNSTABLE:
+            return (
+                f"Too few samples: a map from another seed would have a rank correlation of only "
+                f"{latest:.2f} with this one. Draw more, or run until stable.",
+            )
+    if wanted is None or convergence.reached:
         return ()
-    if latest is None or not drawable(attribution):
+    if latest is None or not signal:
         return (
-            "There was nothing to wait for: the map is the same everywhere, or the network "
-            "answers every sample alike, so no two halves can agree.",
+            "The map cannot become stable: it is the same everywhere, or the network gives the "
+            "same answer to every sample.",
         )
-    if latest >= convergence.wanted:
+    if latest >= wanted:
         return (
-            f"Stable at the last look alone, after {convergence.limit} samples, the limit: one may "
-            f"be luck, so {LOOKS} in a row count. Run more, or take a method that draws nothing.",
+            f"Stable only at the last check, after {convergence.limit} samples, the limit; "
+            f"{CHECKS} checks in a row are required. Draw more, or choose a method without random "
+            "samples.",
         )
     return (
-        f"Not stable after {convergence.limit} samples, the limit: another seed would give a map "
-        f"that agrees to {latest:.2f}, and {convergence.wanted:.2f} was asked for. Run "
-        "more, or take a method that draws nothing.",
+        f"Not stable after {convergence.limit} samples, the limit: a map from another seed would "
+        f"have a rank correlation of {latest:.2f} with this one, and {wanted:.2f} was requested. "
+        "Draw more, or choose a method without random samples.",
     )
 
 
 def _warnings(order: Order, figures: Mapping[str, float]) -> tuple[str, ...]:
+    """Warnings about what the method reports of itself."""
     method, classifier = order.method, order.classifier
-    found = []
+    warnings = []
     if method.relu_only and not classifier.has_relu:
-        found.append(
-            f"{classifier.name} has no ReLU that {method.title} can change (none, or leaking "
-            "ones), so it is nothing but the plain gradient."
+        warnings.append(
+            f"{classifier.name} has no ReLU that {method.title} can change (none, or leaky ones), "
+            "so the map is the plain gradient."
         )
     if figures.get("completeness_gap", 0) > MAX_GAP:
-        found.append(
-            f"The shares miss {figures['completeness_gap']:.0%} of the change in the score. "
-            "Take more steps."
+        warnings.append(
+            f"The attributions miss {figures['completeness_gap']:.0%} of the change in the score. "
+            "Use more steps."
         )
     if figures.get("undetermined", 0):
-        found.append(
-            f"The samples are too few for so many segments: {figures['undetermined']:.0f} weights "
-            "are undetermined. Take at least twice as many samples as segments, better ten times."
+        warnings.append(
+            f"Too few samples for so many segments: {figures['undetermined']:.0f} weights are "
+            "undetermined. Draw at least twice as many samples as there are segments, better ten "
+            "times as many."
         )
     if figures.get("r2", 1) < MIN_R2:
-        found.append(
-            f"LIME's linear model fits badly here (R2 {figures['r2']:.2f}). Take more samples, or "
-            "Kernel SHAP."
+        warnings.append(
+            f"LIME's linear model fits poorly here (R2 {figures['r2']:.2f}). Draw more samples, or "
+            "use Kernel SHAP."
         )
-    return tuple(found)
+    return tuple(warnings)

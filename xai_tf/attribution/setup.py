@@ -1,4 +1,4 @@
-"""What an explainer is built from."""
+"""The inputs of an explainer."""
 
 from __future__ import annotations
 
@@ -12,32 +12,39 @@ from xai_tf.attribution.previews import Previews
 from xai_tf.classifiers.classifier import Classifier
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Run:
-    """What an explainer is built for.
+    """What an explainer is built from.
 
     Attributes:
-        classifier: what is explained.
+        classifier: the classifier to explain.
         settings: all settings of the method.
-        seed: of its random draws.
-        layer: the feature layer it looks at, for methods that look at one.
-        segments: int32 (height, width), for methods that weigh segments.
-        features: maps and gradients of the layer, where they are known already.
+        image: float32 (height, width, 3), the image to explain.
         pass_counter: runs and counts the passes.
-        image: float32 (height, width, 3), what is explained.
-        preview: takes the map so far, or None where nobody looks at it.
+        seed: random seed of the method.
+        layer: the feature layer to explain, for methods that need one.
+        segments: int32 (height, width), for methods that weight segments.
+        features: maps and gradients of the layer, where they are already computed.
+        preview: takes the map so far; None where no previews are needed.
     """
 
     classifier: Classifier
     settings: dict[str, float]
-    seed: int
-    layer: str | None
-    segments: np.ndarray | None
-    features: tuple[Any, Any] | None
-    pass_counter: PassCounter
     image: np.ndarray
-    preview: Previews | None
+    pass_counter: PassCounter
+    seed: int = 0
+    layer: str | None = None
+    segments: np.ndarray | None = None
+    features: tuple[Any, Any] | None = None
+    preview: Previews | None = None
 
     @property
     def model(self) -> Any:
+        """The Keras model of the classifier."""
         return self.classifier.model
+
+    @property
+    def feature_layer(self) -> str:
+        """The layer, for methods that need one."""
+        assert self.layer is not None, "this method needs a layer"
+        return self.layer

@@ -12,7 +12,7 @@ from PIL import Image
 
 from xai_tf.agreement.agreement import Agreement, agreement, consensus
 from xai_tf.agreement.disagreement import Disagreement, disagreement_map
-from xai_tf.agreement.questions import comparable, nameable
+from xai_tf.agreement.questions import comparable, named_disagreements
 from xai_tf.attribution.explanation import Explanation
 
 
@@ -65,7 +65,7 @@ def save_comparisons(
                 "contrast": None if first.contrast is None else classes[first.contrast],
                 "pictures": [f"{name}{suffix}.png" for name in levels],
                 "agreement": describe_agreement(agreement(maps)),
-                "conflicts": describe_disagreements(nameable(maps, found)),
+                "conflicts": describe_disagreements(named_disagreements(maps, found)),
             }
         )
     return told

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from html import escape
 from itertools import combinations
@@ -12,8 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from xai_tf.attribution.convergence import curve
-from xai_tf.errors import OutputError
-from xai_tf.metrics.tables import HEAD, score_cells
+from xai_tf.files import check_page as check_own_page
+from xai_tf.files import write_file
+from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 from xai_tf.narration.notices import NOTICE
 
 MARK = "<!doctype html><!-- written by xai-tf -->"
@@ -50,21 +49,13 @@ def write_page(folder: Path, manifests: dict[str, dict[str, Any]], title: str) -
         f"<h1>{escape(title)}</h1>\n"
         f'<p class="note">{NOTICE}</p>\n{sections}\n</html>\n'
     )
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, page)
-    except OSError as error:
-        raise OutputError(f"{page} cannot be written ({error.strerror or error}).") from error
+    write_file(page, text)
     return page
 
 
 def check_page(folder: Path) -> None:
-    """Raise an OutputError where the page would take the place of somebody else's."""
-    page = folder / "index.html"
-    if page.is_file() and MARK not in page.read_text("utf-8", errors="replace")[:200]:
-        raise OutputError(f"{page} is there and is not ours. Give another --out.")
+    """Raise an OutputError where the index would replace somebody else's page."""
+    check_own_page(folder / "index.html", MARK)
 
 
 def _section(name: str, manifest: dict[str, Any]) -> str:
@@ -129,7 +120,7 @@ def _sounds(manifest: dict[str, Any]) -> list[str]:
 
 def _row(entry: dict[str, Any]) -> str:
     figures = ", ".join(f"{name} {value:.3g}" for name, value in entry["figures"].items())
-    findings = " ".join(finding["text"] for finding in entry["findings"]) or "sound"
+    diagnoses = " ".join(diagnosis["text"] for diagnosis in entry["diagnoses"]) or "sound"
     against = f" rather than {entry['contrast']}" if entry["contrast"] else ""
     layer = f" at {entry['layer']}" if entry["layer"] else ""
     cells = (
@@ -138,7 +129,7 @@ def _row(entry: dict[str, Any]) -> str:
         sum(entry["passes"].values()),
         f"{entry['seconds']:.1f}",
         figures,
-        " ".join([*entry["warnings"], findings]),
+        " ".join([*entry["warnings"], diagnoses]),
     )
     settled = entry.get("convergence") or {"samples": [], "stability": [], "wanted": None}
     drawn = curve(settled["samples"], settled["stability"], settled["wanted"])
@@ -152,7 +143,7 @@ def _scores(manifest: dict[str, Any]) -> str:
         for entry in manifest["explanations"]
         for score in entry["scores"]
     ]
-    return _folded("Scores", ("method", *HEAD), rows)
+    return _folded("Scores", ("method", *SCORE_COLUMNS), rows)
 
 
 def _agreement(manifest: dict[str, Any]) -> str:

@@ -74,5 +74,6 @@ class ReportItem:
         spans = tuple(
             (float(sample.sound.seconds[0]), float(sample.sound.seconds[-1]))
             for sample in self.reading.samples
+            if sample.sound
         )
         return Recording(spans, self.reading.predictions, file.getvalue())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xai_tf.bundles.write import MANIFEST, SCHEMA_VERSION
+from xai_tf.bundles.manifest import MANIFEST, read_manifest
 from xai_tf.errors import InputError
 from xai_tf.files import SCRATCH
 from xai_tf.inputs.sample import file_sha256
@@ -38,32 +37,7 @@ def find_bundles(places: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a bundle.
-
-    Raises:
-        InputError: there is none, or it is no manifest of ours, or of another version.
-    """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}). Explain again.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}). Explain again.") from error
-    if not isinstance(manifest, dict) or not {"model", "input", "explanations"} <= set(manifest):
-        raise InputError(f"{path} is no manifest of a bundle. Give what `xai-tf explain` wrote.")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(
-            f"{path} has the version {manifest.get('schema_version')}; known here is "
-            f"{SCHEMA_VERSION}. Explain again."
-        )
-    if not isinstance(manifest["input"], dict):
-        raise InputError(f"{path} is damaged (its input is no object). Explain again.")
-    return manifest
-
-
-def kept_answer(folder: Path, question: Mapping[str, Any], file: Path) -> dict[str, Any] | None:
+def stored_answer(folder: Path, question: Mapping[str, Any], file: Path) -> dict[str, Any] | None:
     """The manifest of a bundle, if it answers a question about just this file; else None.
 
     Args:
@@ -97,7 +71,25 @@ def differences(folder: Path, question: Mapping[str, Any], file: Path) -> list[s
     asked = manifest.get("question")
     if not isinstance(asked, dict):
         return [*other, "not recorded"]
-    return [*other, *(name for name in question if asked.get(name) != question[name])]
+    names = [name for name in question if asked.get(name) != question[name]]
+    if "questions" in names:
+        place = names.index("questions")
+        names[place : place + 1] = _differing(asked.get("questions"), question["questions"])
+    return [*other, *names]
+
+
+def _differing(before: Any, now: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What differs between the questions of two requests, by the names of their fields."""
+    if not isinstance(before, list) or [b["method"] for b in before] != [n["method"] for n in now]:
+        return ["methods"]
+    return list(
+        dict.fromkeys(
+            name
+            for old, new in zip(before, now, strict=True)
+            for name in new
+            if old.get(name) != new[name]
+        )
+    )
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
-from itertools import zip_longest
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from xai_tf.attribution.convergence import Convergence, curve
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.agreement import save_comparisons
+from xai_tf.bundles.codec import BundleEncoder
+from xai_tf.bundles.manifest import MANIFEST, SCHEMA_VERSION
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.prediction import Prediction
@@ -31,8 +33,6 @@ from xai_tf.metrics.tables import describe_scores
 from xai_tf.regions.audit import Audit
 from xai_tf.rendering import heatmaps
 
-SCHEMA_VERSION = 2
-MANIFEST = "manifest.json"
 SVG = "http://www.w3.org/2000/svg"
 PACKAGES = ("keras", "xplique", "librosa", "numpy")
 
@@ -73,17 +73,6 @@ def save_bundle(
     return manifest
 
 
-def bundle_names(files: Sequence[Path]) -> list[str]:
-    """A folder name for each file: its stem, numbered where two share one."""
-    names: dict[str, None] = {}
-    for file in files:
-        name, number = file.stem, 2
-        while name in names:
-            name, number = f"{file.stem}-{number}", number + 1
-        names[name] = None
-    return list(names)
-
-
 def describe(prediction: Prediction) -> dict[str, Any]:
     """A prediction as plain data."""
     return {
@@ -109,7 +98,7 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "head": vars(classifier.head),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,
-        "gate": classifier.ood_detector.layer
+        "ood_detector": classifier.ood_detector.layer
         if classifier.ood_detector
         else classifier.ood_problem or None,
     }
@@ -121,8 +110,8 @@ def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any
     described: dict[str, Any] = {
         "file": reading.source.name,
         "sha256": first.sha256,
-        "warnings": list(reading.warnings_explained if explained else reading.warnings),
-        "familiarity": _describe_ood_score(reading.ood_score),
+        "warnings": list(reading.explanation_warnings if explained else reading.warnings),
+        "ood_score": _describe_ood_score(reading.ood_score),
         "prediction": describe(reading.prediction),
     }
     if first.label is not None:
@@ -144,7 +133,7 @@ def _describe_ood_score(found: OODScore | None) -> dict[str, Any] | None:
     return {
         "distance": found.distance,
         "threshold": found.threshold,
-        "unfamiliar": found.out_of_distribution,
+        "out_of_distribution": found.out_of_distribution,
         "reason": found.reason,
     }
 
@@ -166,7 +155,7 @@ def describe_explanation(explanation: Explanation) -> dict[str, Any]:
         "figures": dict(explanation.figures),
         "convergence": explanation.convergence and _describe_convergence(explanation.convergence),
         "warnings": list(explanation.warnings),
-        "findings": [vars(finding) for finding in diagnose(explanation.attribution)],
+        "diagnoses": [vars(diagnosis) for diagnosis in diagnose(explanation.attribution)],
         **_span(explanation.sample),
     }
 
@@ -197,7 +186,10 @@ def versions() -> dict[str, str]:
     import tensorflow as tf
 
     found = {"python": platform.python_version(), "tensorflow": tf.__version__}
-    return found | {name: version(name) for name in ("xai-tf", *PACKAGES)}
+    for name in ("xai-tf", *PACKAGES):
+        with suppress(PackageNotFoundError):  # librosa comes with the extra `audio`
+            found[name] = version(name)
+    return found
 
 
 def _write(
@@ -214,51 +206,63 @@ def _write(
     numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
     several = len({id(e.sample) for e in explanations}) > 1
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
-    arrays: dict[str, np.ndarray] = {}
+    encoder = BundleEncoder()
     entries = []
-    parts = zip_longest(explanations, describe_scores(explanations, scores), audits, fillvalue=())
-    for explanation, judged, audited in parts:
+    samples: dict[str, Any] = {}
+    described = describe_scores(explanations, scores) or [[] for _ in explanations]
+    for number, explanation in enumerate(explanations):
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
-        heatmaps.figure(explanation, opacity, reading.mark).savefig(folder / f"{name}.png")
-        _save_picture(folder / f"{name}_overlay.png", heatmaps.overlay(explanation, opacity))
-        arrays[name] = explanation.attribution
-        if explanation.segments is not None:
-            arrays[f"{name}_segments"] = explanation.segments
-            arrays[f"{name}_segment_weights"] = explanation.segment_weights
-        files = {"array": name, "pictures": [f"{name}.png", f"{name}_overlay.png"]}
-        settled = explanation.convergence
-        if settled and len(settled.samples):
-            files["pictures"].append(f"{name}_stability.svg")
-            drawn = curve(settled.samples, settled.stability, settled.wanted)
-            drawn = drawn.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
-            (folder / files["pictures"][-1]).write_text(drawn, "utf-8")
-        told = {"window": window, "scores": list(judged)}
-        if audited:
-            told["audit"] = audited
-        entries.append(files | describe_explanation(explanation) | told)
+        entry = {
+            "array": name,
+            "pictures": _draw_explanation(folder, name, explanation, opacity, reading.ood_caption),
+            **describe_explanation(explanation),
+            "window": window,
+            "scores": described[number],
+            "record": encoder.explanation(explanation, name),
+        }
+        if audits:
+            entry["audit"] = audits[number]
+        entries.append(entry)
     for sample in dict.fromkeys(e.sample for e in explanations):
         suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
         of_sample = [e for e in explanations if e.sample is sample]
         _save_picture(folder / f"input{suffix}.png", heatmaps.image_bytes(sample))
-        arrays[f"image{suffix}"] = sample.image
-        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.mark)
+        samples[str(numbers[id(sample)])] = encoder.sample(sample, suffix)
+        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.ood_caption)
         compared.savefig(folder / f"comparison{suffix}.png")
         if sample.sound is not None:
             write_wav(folder / f"sound{suffix}.wav", sample.sound)
-            arrays |= _sound_arrays(sample, suffix)
     if len(reading.samples) > 1:
         heatmaps.timeline(reading).savefig(folder / "timeline.png")
+    arrays: dict[str, Any] = dict(encoder.arrays)
     np.savez_compressed(folder / "attributions.npz", **arrays)
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "model": describe_classifier(classifier),
-        "input": describe_reading(reading, explained=True),
+        "input": describe_reading(reading, explained=True)
+        | {"record": encoder.reading(reading), "samples": samples},
         "explanations": entries,
         "comparisons": save_comparisons(folder, explanations, [e["window"] for e in entries]),
     }
+
+
+def _draw_explanation(
+    folder: Path, name: str, explanation: Explanation, opacity: float, caption: str
+) -> list[str]:
+    """Write the pictures of an explanation; return their names."""
+    names = [f"{name}.png", f"{name}_overlay.png"]
+    heatmaps.figure(explanation, opacity, caption).savefig(folder / names[0])
+    _save_picture(folder / names[1], heatmaps.overlay(explanation, opacity))
+    convergence = explanation.convergence
+    if convergence and len(convergence.samples):
+        names.append(f"{name}_stability.svg")
+        plot = curve(convergence.samples, convergence.stability, convergence.wanted)
+        plot = plot.replace("<svg", f'<svg xmlns="{SVG}"', 1)  # a file of its own
+        (folder / names[-1]).write_text(plot, "utf-8")
+    return names
 
 
 def _name(explanation: Explanation, last_layer: str, window: int | None) -> str:
@@ -275,14 +279,6 @@ def _span(sample: Sample) -> dict[str, list[float]]:
     if sample.sound is None:
         return {}
     return {"seconds_span": [float(sample.sound.seconds[0]), float(sample.sound.seconds[-1])]}
-
-
-def _sound_arrays(sample: Sample, suffix: str) -> dict[str, np.ndarray]:
-    sound = sample.sound
-    return {
-        f"{name}{suffix}": getattr(sound, name)
-        for name in ("waveform", "decibels", "hertz", "seconds")
-    }
 
 
 def _save_picture(path: Path, picture: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""The backbones, and a classifier built on one: preprocessing, backbone, pooling, linear head."""
+"""The backbones, and classifiers built on them: preprocessing, backbone, pooling, linear head."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Backbone:
     """A convolutional network to build a classifier on.
 
     Attributes:
-        title: for people.
-        scaling: the name in `SCALINGS` of the colours it was trained on.
-        application: its name in keras.applications, or None for one of ours.
-        markers: layer names that together tell a model on this backbone.
+        title: its name on pages and in tables.
+        scaling: the colour scaling it was trained with, a name in `SCALINGS`.
+        application: its name in keras.applications, or None for one that is defined here.
+        markers: names of layers by which a model on this backbone is recognised.
     """
 
     title: str
@@ -45,9 +45,8 @@ BACKBONES: dict[str, Backbone] = {
     "cnn": Backbone("Plain CNN", "unit"),
 }
 
-
-# Backbones that cannot be built here, but are recognised in the models of others.
-RELATIVES: dict[str, Backbone] = {
+# Backbones that cannot be built here, but are recognised in models that users bring.
+RECOGNISED_BACKBONES: dict[str, Backbone] = {
     "vgg19": Backbone("VGG19", "caffe", markers=("block5_conv4",)),
     "resnet101": Backbone("ResNet101 or 152", "caffe", markers=("conv4_block7_out", "conv1_bn")),
     "densenet169": Backbone("DenseNet169 or 201", "torch", markers=("conv5_block17_concat",)),
@@ -72,16 +71,16 @@ def build_model(
         backbone: a name in `BACKBONES`.
         num_logits: 1 for two classes, else the number of classes.
         image_size: (height, width) of the input.
-        weights: "imagenet" (downloaded by Keras), a file of the backbone without its top, or None
-            for random weights. AlexNet and the plain CNN have none to load.
-        dropout: share of the pooled features dropped in training.
+        weights: "imagenet" (downloaded by Keras), a file with the weights of the backbone without
+            its top, or None for random weights. AlexNet and the plain CNN have no weights to load.
+        dropout: the dropout rate of the pooled features.
 
     Returns:
-        A flat Functional model: `preprocessing` (a frozen Dense that scales the colours), the
+        A flat Functional model: `preprocessing` (a frozen Dense layer that scales the colours), the
         layers of the backbone, `pool`, `dropout`, and `logits`.
 
     Raises:
-        ModelError: the weights do not fit, or the backbone has none.
+        ModelError: the weights do not fit the backbone, or it has none.
     """
     import keras
 
@@ -98,9 +97,9 @@ def build_backbone(
     image_size: tuple[int, int] = (224, 224),
     weights: str | Path | None = "imagenet",
 ) -> keras.Model:
-    """Build what comes before the head: RGB in [0, 1] to feature maps.
+    """Build a backbone with its preprocessing: RGB in [0, 1] to feature maps.
 
-    Arguments and errors as `build_model`.
+    Arguments and errors are those of `build_model`.
 
     Returns:
         A flat Functional model: `preprocessing` and the layers of the backbone.
@@ -114,13 +113,16 @@ def build_backbone(
     return flatten(keras.Model(inputs, features, name=backbone))
 
 
-def recognise(layer_names: set[str]) -> str | None:
-    """The name in `RELATIVES` or `BACKBONES` of the backbone with these layers in it, or None."""
-    known = RELATIVES | BACKBONES
+def recognise_backbone(layer_names: set[str]) -> str | None:
+    """The name of the backbone that a model with these layers is built on, or None.
+
+    The names are those of `RECOGNISED_BACKBONES` and `BACKBONES`.
+    """
+    backbones = RECOGNISED_BACKBONES | BACKBONES
     return next(
         (
             name
-            for name, backbone in known.items()
+            for name, backbone in backbones.items()
             if backbone.markers and layer_names.issuperset(backbone.markers)
         ),
         None,
@@ -134,7 +136,7 @@ def _backbone(name: str, image_size: tuple[int, int], weights: str | Path | None
     application = BACKBONES[name].application
     if application is None:
         if weights not in (None, "imagenet"):
-            raise ModelError(f"{name!r} has no weights of its own to load. Leave `weights` out.")
+            raise ModelError(f"{name!r} has no pretrained weights. Leave `weights` out.")
         return {"alexnet": _alexnet, "cnn": _cnn}[name](shape)
     if isinstance(weights, Path) or (weights and weights != "imagenet"):
         if not Path(weights).is_file():
@@ -144,15 +146,15 @@ def _backbone(name: str, image_size: tuple[int, int], weights: str | Path | None
         return getattr(keras.applications, application)(
             weights=weights, include_top=False, input_shape=shape
         )
-    except Exception as error:  # a wrong file and a missing network raise what they like
+    except Exception as error:  # a wrong file and a missing network raise many types
         raise ModelError(
-            f"{name!r} cannot be built with weights {weights!r} ({_first_line(error)}). Give the "
-            "file of this backbone without its top, or none for random weights."
+            f"Cannot build {name!r} with the weights {weights!r} ({_first_line(error)}). Give the "
+            "weights file of this backbone without its top, or none for random weights."
         ) from error
 
 
 def _alexnet(shape: tuple[int, int, int]) -> keras.Model:
-    """The convolutions of AlexNet (Krizhevsky et al. 2012), batch-normalised."""
+    """The convolutions of AlexNet (Krizhevsky et al. 2012), with batch normalisation."""
     import keras
     from keras import layers
 
@@ -174,7 +176,7 @@ def _alexnet(shape: tuple[int, int, int]) -> keras.Model:
 
 
 def _cnn(shape: tuple[int, int, int]) -> keras.Model:
-    """Conv32, Conv64, pool, Conv128, Conv128, pool: small and clear."""
+    """A small network: Conv32, Conv64, pool, Conv128, Conv128, pool."""
     import keras
     from keras import layers
 

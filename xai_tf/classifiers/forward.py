@@ -1,4 +1,4 @@
-"""The passes of a network, compiled once for every batch size."""
+"""The forward and backward passes of a network, compiled once for all batch sizes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """The compiled passes of a model; traced once for every batch size.
+    """The compiled passes of a model; each is traced once and takes any batch size.
+
+    `images` are float32 of shape (batch, height, width, 3), `targets` are the weights of the logits
+    that make the explained score, float32 of shape (batch, logits).
 
     Attributes:
-        logits: (images) -> (batch, logits).
-        scores: (images, targets) -> (batch,), the logits weighted by the targets and summed.
-        gradients: (images, targets) -> the scores' gradients, of the images' shape.
+        logits: (images) -> logits of shape (batch, logits).
+        scores: (images, targets) -> scores of shape (batch,), the weighted sums of the logits.
+        gradients: (images, targets) -> gradients of the scores, of the shape of the images.
     """
 
     logits: Callable[[Any], Any]
@@ -28,7 +31,7 @@ class Passes:
 
 
 def compile_passes(model: keras.Model) -> Passes:
-    """Compile a model's passes for any batch size, so that nothing is traced twice."""
+    """Compile the passes of a model for any batch size, so that nothing is traced twice."""
     import tensorflow as tf
 
     images, targets = _signature(model)
@@ -54,7 +57,7 @@ def compile_passes(model: keras.Model) -> Passes:
 
 
 def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:
-    """Compile a pass (images) -> the map of a layer, (batch, height, width, channels)."""
+    """Compile a pass (images) -> feature maps of a layer, (batch, height, width, channels)."""
     import keras
     import tensorflow as tf
 
@@ -68,9 +71,9 @@ def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:
 
 
 def compile_logits_and_means(model: keras.Model, layer: str) -> Callable[[Any], Any]:
-    """Compile a pass (images) -> the logits, and a layer's map averaged over its places.
+    """Compile a pass (images) -> logits, and the spatial means of a layer's feature maps.
 
-    Shapes (batch, logits) and (batch, channels). Both come from one forward pass.
+    Their shapes are (batch, logits) and (batch, channels). Both come from one forward pass.
     """
     import keras
     import tensorflow as tf
@@ -86,16 +89,16 @@ def compile_logits_and_means(model: keras.Model, layer: str) -> Callable[[Any], 
 
 
 def compile_feature_pass(model: keras.Model, layers: tuple[str, ...]) -> Callable[[Any, Any], Any]:
-    """Compile a pass (images, targets) -> the layers' maps, and the score's gradients there.
+    """Compile a pass (images, targets) -> feature maps of layers, and the score's gradients there.
 
-    Both are lists of (batch, height, width, channels), one a layer. Xplique patches the layer while
-    it runs instead, which fails with several threads.
+    Both are lists with one array per layer, of shape (batch, height, width, channels). Xplique
+    patches the layer while it runs instead, which is not thread-safe.
     """
     import keras
     import tensorflow as tf
 
-    known = tensors(model)
-    inner = keras.Model(model.inputs[0], [*(known[name] for name in layers), model.outputs[0]])
+    outputs = tensors(model)
+    inner = keras.Model(model.inputs[0], [*(outputs[name] for name in layers), model.outputs[0]])
 
     @tf.function(input_signature=_signature(model))
     def maps_and_gradients(images: Any, targets: Any) -> Any:

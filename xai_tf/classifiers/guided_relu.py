@@ -1,4 +1,4 @@
-"""Networks whose ReLUs go backwards in another way."""
+"""Copies of a network whose ReLUs have another gradient, as guided backprop needs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 def can_change_relu(model: keras.Model) -> bool:
-    """Whether a flat model has ReLUs that can be changed, and none that leaks (those cannot)."""
+    """Whether a flat model has ReLUs whose gradient can be replaced, and no leaky ones."""
     import keras
 
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
-    leaking = any(float(layer.negative_slope or 0) for layer in layers)
-    return not leaking and bool(layers or any(_activation_limit(x) for x in model.layers))
+    leaky = any(float(layer.negative_slope or 0) for layer in layers)
+    return not leaky and bool(layers or any(_activation_limit(x) for x in model.layers))
 
 
 def with_relu(model: keras.Model, policy: Callable[..., Any]) -> keras.Model:
-    """A copy of a flat model whose ReLUs go backwards by `policy(max_value, threshold)`.
+    """A copy of a flat model whose ReLUs have the gradient of `policy(max_value, threshold)`.
 
-    Xplique changes ReLU layers and `relu` activations; `relu6` activations are changed here.
+    Xplique replaces ReLU layers and `relu` activations; `relu6` activations are replaced here.
     """
     from xplique.commons import override_relu_gradient
 
@@ -33,7 +33,7 @@ def with_relu(model: keras.Model, policy: Callable[..., Any]) -> keras.Model:
 
 
 def _activation_limit(layer: Any) -> float:
-    """Where the ReLU in a layer's activation saturates; 0 where there is none."""
+    """The value at which the ReLU activation of a layer saturates; 0 where it has none."""
     import keras
 
     limits = {keras.activations.relu: float("inf"), keras.activations.relu6: 6.0}

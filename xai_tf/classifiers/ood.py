@@ -1,8 +1,8 @@
-"""Is this a file for the model at all? How far it lies from what the model was trained on."""
+"""Out-of-distribution scores: how far a sample or a file lies from the training data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from weights_keras import Measure
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood_detector import OODDetector, by_file, fit_detector
+from xai_tf.classifiers.ood_detector import OODDetector, file_medians, fit_detector
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.errors import ModelError
-from xai_tf.inputs.augmentation import stored_otherwise
+from xai_tf.inputs.augmentation import with_storage_artifacts
 from xai_tf.inputs.sample import Sample
+from xai_tf.progress import Progress, silent
 from xai_tf.statistics import wilson
 from xai_tf.tasks import TASKS
 
@@ -22,36 +23,37 @@ if TYPE_CHECKING:
     from xai_tf.datasets.dataset import Dataset
 
 BATCH = 32
-OUT_OF_DISTRIBUTION = (
-    "out_of_distribution"  # the name of a measure: the share of files that are warned of
-)
-ANYTHING = {
+OUT_OF_DISTRIBUTION = "out_of_distribution"  # the measure in a card: the share of flagged files
+# The subject where the task has none, by language.
+DEFAULT_SUBJECT = {
     "en": "what the model was trained for",
     "fr": "ce pour quoi le modèle a été entraîné",
 }
 REASON = {
-    "en": "{This} lies {ratio} times as far from the training {kind} as {share} of the validation "
-    "{kind} do at most: it may not be {subject}, or not one like those the model was trained on.",
-    "fr": "{This} est {ratio} fois plus loin des {kind} d'entraînement que le sont au plus "
-    "{share} des {kind} de validation : ce n'est peut-être pas {subject}, ou pas du genre de "
-    "l'entraînement.",
+    "en": "{This} is unlike the training {kind}: it lies {ratio} times as far from them as {share} "
+    "of the validation {kind} do at most, so it may not be {subject}, or not one like those the "
+    "model was trained on.",
+    "fr": "{This} ne ressemble pas aux {kind} d'entraînement : sa distance vaut {ratio} fois celle "
+    "que {share} des {kind} de validation ne dépassent pas ; ce n'est peut-être pas {subject}, ou "
+    "pas du type vu à l'entraînement.",
 }
 KINDS = {
     "en": {False: ("This picture", "pictures"), True: ("This recording", "recordings")},
     "fr": {False: ("Cette image", "images"), True: ("Cet enregistrement", "enregistrements")},
 }
-MARK = "explained anyway: unlike what the model was trained on"
-ANYWAY = {"en": "Explained anyway.", "fr": "Expliqué malgré tout."}
+# In a picture of a map, and after a warning beside an explanation.
+OOD_CAPTION = "explained anyway: unlike the training data"
+EXPLAINED_ANYWAY = {"en": "Explained anyway.", "fr": "Expliqué malgré tout."}
 
 
 @dataclass(frozen=True)
 class OODScore:
-    """How far a sample or a file lies from what a model was trained on.
+    """How far a sample or a file lies from the training data of a model.
 
     Attributes:
         distance: Mahalanobis distance of its features from those of the training files.
-        threshold: the distance that only `share` of the validation files exceed.
-        share: 0 to 1.
+        threshold: the distance that at most `share` of the validation files exceed.
+        share: that share, 0 to 1.
         task: the name of the model's task, or None.
         sound: whether it is a recording.
     """
@@ -64,7 +66,7 @@ class OODScore:
 
     @property
     def out_of_distribution(self) -> bool:
-        """Whether a person is warned."""
+        """Whether the distance is above the threshold, so that a person is warned."""
         return not self.distance <= self.threshold
 
     @property
@@ -74,50 +76,59 @@ class OODScore:
 
     @property
     def reason(self) -> str:
-        """Why a person is warned, in one English sentence; empty where they are not."""
+        """The warning, one English sentence; empty where it is in distribution."""
         return self.reason_in("en")
 
     def reason_in(self, language: str) -> str:
-        """The reason in "en" or "fr"."""
-        return REASON[language].format(**self.words(language)) if self.out_of_distribution else ""
+        """The warning in "en" or "fr"."""
+        if not self.out_of_distribution:
+            return ""
+        return REASON[language].format(**self.placeholders(language))
 
-    def words(self, language: str) -> dict[str, str]:
-        """What the sentence is filled in with."""
-        subject = (TASKS[self.task].subject if self.task in TASKS else None) or ANYTHING
+    def placeholders(self, language: str) -> dict[str, str]:
+        """The values of the placeholders in the warning."""
+        subject = (TASKS[self.task].subject if self.task in TASKS else None) or DEFAULT_SUBJECT
         this, kind = KINDS[language][self.sound]
-        ratio = f"{self.times:.{self.decimals}f}"
+        ratio = f"{self.rounded_ratio:.{self.ratio_decimals}f}"
         share = f"{1 - self.share:.0%}"
         if language == "fr":
             ratio, share = ratio.replace(".", ","), share.replace("%", "\N{NO-BREAK SPACE}%")
-        words = {"This": this, "kind": kind, "subject": subject[language]}
-        return {**words, "ratio": ratio, "share": share}
+        names = {"This": this, "kind": kind, "subject": subject[language]}
+        return {**names, "ratio": ratio, "share": share}
 
     @property
-    def times(self) -> float:
-        """The ratio as it is told, rounded to `decimals`: what is beyond 1 never reads as 1."""
-        return max(round(self.ratio, self.decimals), 1.01)
+    def rounded_ratio(self) -> float:
+        """The ratio in the warning, rounded to `ratio_decimals` and never as low as 1."""
+        return max(round(self.ratio, self.ratio_decimals), 1.01)
 
     @property
-    def decimals(self) -> int:
-        """Of the ratio as it is told."""
+    def ratio_decimals(self) -> int:
+        """The number of decimals of the ratio in the warning."""
         return 2 if self.ratio < 1.1 else 1 if self.ratio < 10 else 0
 
 
-def check(classifier: Classifier, samples: Sequence[Sample]) -> list[OODScore] | None:
-    """How far each sample lies from the training files; None where the model has no gate.
+def ood_scores(classifier: Classifier, samples: Sequence[Sample]) -> list[OODScore] | None:
+    """The OOD score of each sample; None where the model has no OOD detector.
 
-    Costs one forward pass; `predict_and_check` gives the predictions of that pass, too.
+    Costs one forward pass; `predict_with_ood_scores` returns the predictions of that pass, too.
 
     Raises:
-        InputError: a sample has not the size the classifier takes.
+        InputError: a sample does not have the input size of the classifier.
     """
-    return predict_and_check(classifier, samples)[1]
+    return predict_with_ood_scores(classifier, samples)[1]
 
 
-def predict_and_check(
+def predict_with_ood_scores(
     classifier: Classifier, samples: Sequence[Sample]
 ) -> tuple[list[Prediction], list[OODScore] | None]:
-    """Predict samples, and in the same pass see how far each lies from the training files."""
+    """Predict samples, and compute their OOD scores in the same pass.
+
+    Returns:
+        The predictions, and the scores; None instead of them where the model has no OOD detector.
+
+    Raises:
+        InputError: a sample does not have the input size of the classifier.
+    """
     ood_detector = classifier.ood_detector
     if ood_detector is None:
         return classifier.predict(samples), None
@@ -135,19 +146,19 @@ def _is_recording(sample: Sample) -> bool:
     return sample.sound is not None and not sample.sound.rebuilt
 
 
-def of_file(found: Sequence[OODScore] | None) -> OODScore | None:
-    """The familiarity of a file, from its windows': the median of their distances.
+def file_ood_score(scores: Sequence[OODScore] | None) -> OODScore | None:
+    """The OOD score of a file from those of its windows: the median of their distances.
 
-    So a recording is unfamiliar when half of it is: a second of music or of silence is no reason
-    to doubt the whole. The threshold was set on files in the same way.
+    So a recording is out of distribution when half of it is; a second of music or of silence does
+    not flag the whole. The threshold was set on files in the same way.
     """
-    if not found:
+    if not scores:
         return None
-    return replace(found[0], distance=float(np.median([one.distance for one in found])))
+    return replace(scores[0], distance=float(np.median([score.distance for score in scores])))
 
 
 def ood_layer(classifier: Classifier) -> str:
-    """The layer a gate looks at: the last of the second coarsest resolution.
+    """The layer an OOD detector uses: the last one of the second coarsest resolution.
 
     Raises:
         ModelError: the model has no feature map.
@@ -155,8 +166,8 @@ def ood_layer(classifier: Classifier) -> str:
     resolution_layers = classifier.resolution_layers or classifier.feature_layers
     if not resolution_layers:
         raise ModelError(
-            f"{classifier.name!r} has no convolutional feature map, so its inputs cannot be "
-            "checked. Use it without a gate."
+            f"Cannot fit an OOD detector: {classifier.name!r} has no convolutional feature map. "
+            "Use the model without one."
         )
     return resolution_layers[-2:][0]
 
@@ -165,57 +176,66 @@ def fit_ood_detector(
     classifier: Classifier,
     train: Dataset,
     validation: Dataset,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = silent,
 ) -> OODDetector:
-    """Make the gate of a classifier, of what it was trained on and what chose it.
+    """Fit the OOD detector of a classifier to its training data.
 
-    Of each training picture a copy that is stored otherwise counts as well: else a picture that
-    was compressed once more is as unfamiliar as one of something else. Takes two forward passes a
-    training picture, and one a validation picture.
+    Each training picture counts twice, the second time with storage artifacts: otherwise a picture
+    that was compressed once more would lie as far away as one of something else. Takes two forward
+    passes per training picture, and one per validation picture.
 
     Args:
-        classifier: as it is used.
-        train, validation: the very files of its training.
-        progress: called with (what is being done, images done, images in all).
+        classifier: the trained classifier.
+        train: the pictures it was trained on.
+        validation: the pictures its epoch was chosen by; they set the threshold.
+        progress: called with (images done, images in all, what is done now).
 
     Raises:
         ModelError: the model has no feature map.
     """
     layer = ood_layer(classifier)
     rng = np.random.default_rng(0)
-    copies = np.stack([stored_otherwise(image, rng) for image in train.images])
-    seen, again, held_out = (
-        means_of(classifier, layer, images, progress)
+    copies = np.stack([with_storage_artifacts(image, rng) for image in train.images])
+    originals, copied, held_out = (
+        layer_features(classifier, layer, images, progress)
         for images in (train.images, copies, validation.images)
     )
-    return fit_detector(layer, np.concatenate([seen, again]), held_out, validation.files)
+    return fit_detector(layer, np.concatenate([originals, copied]), held_out, validation.files)
 
 
-def means_of(
+def layer_features(
     classifier: Classifier,
     layer: str,
     images: np.ndarray,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = silent,
 ) -> np.ndarray:
-    """A layer's map averaged over its places, of uint8 images: float32, (images, channels)."""
-    run, parts = classifier.logits_and_means(layer), []
+    """The spatial means of a layer's feature maps: float32 array of shape (images, channels).
+
+    Args:
+        classifier: the classifier the layer is in.
+        layer: its name.
+        images: uint8 array of shape (images, height, width, 3).
+        progress: called with (images done, images in all, what is done now).
+    """
+    run, batches = classifier.logits_and_means(layer), []
     for start in range(0, len(images), BATCH):
-        progress("looking at what is familiar", start, len(images))
+        progress(start, len(images), "computing features")
         batch = images[start : start + BATCH].astype(np.float32) / 255
-        parts.append(run(batch)[1].numpy())
-    return np.concatenate(parts)
+        batches.append(run(batch)[1].numpy())
+    return np.concatenate(batches)
 
 
 def measure_ood_detector(
     classifier: Classifier, ood_detector: OODDetector, data: Dataset, split: str
 ) -> Measure:
-    """The share of a set's files that a gate warns of, with Wilson's interval, for the card."""
-    distances = ood_detector.distances(means_of(classifier, ood_detector.layer, data.images))
-    return ood_share(by_file(distances, data.files), ood_detector, split)
+    """The share of files that an OOD detector flags, as a measure for the card."""
+    distances = ood_detector.distances(layer_features(classifier, ood_detector.layer, data.images))
+    return ood_share(file_medians(distances, data.files), ood_detector, split)
 
 
 def ood_share(distances: np.ndarray, ood_detector: OODDetector, split: str) -> Measure:
-    """The share of distances beyond the threshold, as a measure."""
-    part, count = int((distances > ood_detector.threshold).sum()), len(distances)
-    values = (part / count, *wilson(part, count))
-    return Measure(OUT_OF_DISTRIBUTION, split, *(round(float(value), 4) for value in values), count)
+    """The share of file distances above the threshold, with its Wilson interval, as a measure."""
+    flagged, count = int((distances > ood_detector.threshold).sum()), len(distances)
+    low, high = wilson(flagged, count)
+    value, low, high = (round(float(number), 4) for number in (flagged / count, low, high))
+    return Measure(OUT_OF_DISTRIBUTION, split, value, low, high, count)

@@ -1,4 +1,4 @@
-"""What a classifier says: logits, and the probabilities made of them."""
+"""The prediction of a classifier: logits, and the probabilities computed from them."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a classifier says of one sample.
+    """The prediction for one sample or one file.
 
     Attributes:
-        logits: float32 array of shape (logits,), the raw outputs.
-        probabilities: float64 array of shape (classes,), summing to 1.
+        logits: float32 array of shape (logits,), the raw outputs; one logit for two classes.
+        probabilities: float64 array of shape (classes,), with the sum 1.
         classes: the names of the classes.
     """
 
@@ -26,12 +26,12 @@ class Prediction:
 
     @property
     def name(self) -> str:
-        """The most probable class."""
+        """The name of the most probable class."""
         return self.classes[self.label]
 
     @property
     def margin(self) -> float:
-        """The logit of the most probable class less that of the runner-up; 0 is undecided."""
+        """The logit of the most probable class minus that of the runner-up; 0 is undecided."""
         if len(self.logits) == 1:
             return float(abs(self.logits[0]))
         first, second = np.sort(self.logits)[::-1][:2]
@@ -39,15 +39,18 @@ class Prediction:
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Class probabilities of linear outputs.
+    """Class probabilities of logits.
 
-    One logit z is a binary question: (1 - sigmoid(z), sigmoid(z)). More are a softmax.
+    One logit z stands for two classes: (1 - sigmoid(z), sigmoid(z)). More go through a softmax.
+
+    >>> probabilities(np.array([[0.0]])).tolist()
+    [[0.5, 0.5]]
 
     Args:
         logits: float array of shape (batch, logits).
 
     Returns:
-        float64 array of shape (batch, classes), rows summing to 1.
+        float64 array of shape (batch, classes), each row with the sum 1.
     """
     from scipy.special import expit, softmax
 

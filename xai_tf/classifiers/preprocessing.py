@@ -1,4 +1,4 @@
-"""What networks want of their colours, done by a layer, and found in models of others."""
+"""The colour scaling a network expects: as a layer, and detected in a model."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xai_tf.classifiers.graph import at_first_convolution
+from xai_tf.classifiers.graph import first_convolution_input
 from xai_tf.errors import pick
 
 if TYPE_CHECKING:
     import keras
 
 DEFAULT_SIZE = (224, 224)
-PREPROCESSING = "preprocessing"  # the name of the layer that turns RGB in [0, 1] into what follows
+PREPROCESSING = "preprocessing"  # the name of the layer that scales RGB in [0, 1]
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What a backbone wants of its colours, as an affine map of RGB in [0, 1].
+    """The colour scaling a backbone expects, as an affine map of RGB in [0, 1].
 
-    Every preprocessing of Keras is one: output = RGB @ kernel + bias.
+    All preprocessing functions of Keras are of this kind: output = RGB @ kernel + bias.
 
     Attributes:
-        title: for people.
-        scale: factor of each channel, in the order of the output.
-        bias: added to each channel.
-        bgr: whether blue comes first in the output.
+        title: its name on pages and in tables.
+        scale: the factor of each channel, in the order of the output.
+        bias: the offset added to each channel.
+        bgr: whether the output has the channel order BGR.
     """
 
     title: str
@@ -36,9 +36,9 @@ class Scaling:
     bgr: bool = False
 
     def weights(self, channels: int = 3) -> list[np.ndarray]:
-        """Kernel (3, channels) and bias (channels,) of a Dense layer that does it.
+        """Kernel (3, channels) and bias (channels,) of a Dense layer that applies the scaling.
 
-        A network with one channel is given the mean of the three.
+        With one channel the network gets the mean of the three.
         """
         order = [2, 1, 0] if self.bgr else [0, 1, 2]
         kernel, bias = np.eye(3)[:, order] * self.scale, np.array(self.bias)
@@ -50,7 +50,7 @@ class Scaling:
 _ONES = (1.0, 1.0, 1.0)
 _BYTES = (255.0, 255.0, 255.0)
 _ZEROS = (0.0, 0.0, 0.0)
-# The figures of keras.applications.imagenet_utils.preprocess_input.
+# The values of keras.applications.imagenet_utils.preprocess_input.
 SCALINGS: dict[str, Scaling] = {
     "unit": Scaling("RGB in [0, 1], as given", _ONES, _ZEROS),
     "raw": Scaling("RGB in [0, 255]; the network scales itself", _BYTES, _ZEROS),
@@ -61,14 +61,16 @@ SCALINGS: dict[str, Scaling] = {
         (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
     ),
     "caffe": Scaling(
-        "BGR in [0, 255] less the ImageNet mean (Keras mode 'caffe')",
-        _BYTES, (-103.939, -116.779, -123.68), bgr=True,
+        "BGR in [0, 255] minus the ImageNet mean (Keras mode 'caffe')",
+        _BYTES,
+        (-103.939, -116.779, -123.68),
+        bgr=True,
     ),
-}  # fmt: skip
+}
 
 
 def scaling_layer(scaling: str, channels: int = 3) -> keras.layers.Dense:
-    """A frozen layer that turns RGB in [0, 1] into the colours of a scaling."""
+    """A frozen layer that applies a scaling to RGB in [0, 1]."""
     import keras
 
     layer = keras.layers.Dense(channels, trainable=False, name=PREPROCESSING)
@@ -78,19 +80,20 @@ def scaling_layer(scaling: str, channels: int = 3) -> keras.layers.Dense:
 
 
 def find_preprocessing(model: keras.Model) -> tuple[str, str] | None:
-    """What a network wants of its colours, by what its own first layers make of them.
+    """Detect the colour scaling a network expects, from what its own first layers do.
 
-    White as 1 and white as 255 are sent to the first convolution. Where 255 arrives as a small
-    number, the network scales bytes itself; where it arrives as a large one, it scales RGB in
-    [0, 1]; where both arrive as they were, nothing can be told.
+    White is given as 1 and as 255 and followed to the first convolution. Where 255 arrives as a
+    small value, the network scales bytes itself; where it arrives as a large one, the network
+    scales RGB in [0, 1] itself.
 
     Returns:
-        The name of a scaling and the reason, or None.
+        The name of a scaling and the reason. None where both values arrive unchanged, so that
+        nothing can be concluded.
     """
     size = [side or DEFAULT_SIZE[0] for side in model.input_shape[1:3]]
     white = np.ones((1, *size, model.input_shape[-1]), np.float32)
     one, byte = (
-        float(np.abs(np.asarray(at_first_convolution(model, white * level), np.float32)).max())
+        float(np.abs(np.asarray(first_convolution_input(model, white * level), np.float32)).max())
         for level in (1, 255)
     )
     if abs(one - 1) < 1e-6 and abs(byte - 255) < 1e-3:
@@ -101,7 +104,7 @@ def find_preprocessing(model: keras.Model) -> tuple[str, str] | None:
 
 
 def with_preprocessing(model: keras.Model, scaling: str) -> keras.Model:
-    """Put RGB in [0, 1] of a fixed size in front of a model: 224x224 where it takes any."""
+    """Make a model take RGB in [0, 1] of a fixed size, 224x224 where it takes any size."""
     import keras
 
     height, width, channels = model.input_shape[1:]

@@ -1,14 +1,21 @@
-"""A file as a whole: its windows, what is said of each, and of all together."""
+"""The prediction for a whole file: its windows, the prediction for each, and their mean."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import ANYWAY, MARK, OODScore, of_file, predict_and_check
+from xai_tf.classifiers.ood import (
+    EXPLAINED_ANYWAY,
+    OOD_CAPTION,
+    OODScore,
+    file_ood_score,
+    predict_with_ood_scores,
+)
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.inputs.sample import Sample
 
@@ -20,11 +27,11 @@ class Reading:
     Attributes:
         source: the file.
         samples: its windows; one, unless it is a long recording.
-        predictions: what the classifier says of each.
-        prediction: of the whole: the mean of the windows' logits.
-        ood_score: how far the file lies from what the model was trained on, the median of its
-            windows; None where that is not checked.
-        unchecked: why it could not be checked, where the model brings what it takes; else empty.
+        predictions: the prediction for each window.
+        prediction: the prediction for the file, from the mean of the windows' logits.
+        ood_score: how far the file lies from the training data, the median of its windows; None
+            where the model has no OOD detector.
+        ood_problem: why the OOD detector of the model cannot be used; else empty.
     """
 
     source: Path
@@ -32,50 +39,65 @@ class Reading:
     predictions: tuple[Prediction, ...]
     prediction: Prediction
     ood_score: OODScore | None = None
-    unchecked: str = ""
+    ood_problem: str = ""
 
     @property
-    def doubt(self) -> str:
-        """Why it may be no file for the model, or is not known to be one; empty where it is."""
-        return self.ood_score.reason if self.ood_score else self.unchecked
+    def ood_warning(self) -> str:
+        """Why the file may be out of distribution, or is not checked for it; else empty."""
+        return self.ood_score.reason if self.ood_score else self.ood_problem
 
     @property
-    def doubt_explained(self) -> str:
-        """The doubt beside an explanation that was made in spite of it."""
-        return f"{self.doubt} {ANYWAY['en']}" if self.mark else self.doubt
+    def ood_warning_explained(self) -> str:
+        """The OOD warning beside an explanation, which was made anyway."""
+        return (
+            f"{self.ood_warning} {EXPLAINED_ANYWAY['en']}"
+            if self.ood_caption
+            else (self.ood_warning)
+        )
 
     @property
-    def mark(self) -> str:
-        """What is written into pictures of maps that were made in spite of a doubt."""
+    def ood_caption(self) -> str:
+        """The text for pictures of maps of a file that is out of distribution; else empty."""
         out_of_distribution = self.ood_score is not None and self.ood_score.out_of_distribution
-        return MARK if out_of_distribution else ""
+        return OOD_CAPTION if out_of_distribution else ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know of the file, a sentence each."""
-        return (*self._of_samples(), *filter(None, [self.doubt]))
+        """What a person should know about the file, one sentence each."""
+        return (*self._sample_warnings(), *filter(None, [self.ood_warning]))
 
     @property
-    def warnings_explained(self) -> tuple[str, ...]:
-        """The same beside an explanation."""
-        return (*self._of_samples(), *filter(None, [self.doubt_explained]))
+    def explanation_warnings(self) -> tuple[str, ...]:
+        """The warnings beside an explanation of the file."""
+        return (*self._sample_warnings(), *filter(None, [self.ood_warning_explained]))
 
-    def _of_samples(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(text for one in self.samples for text in one.warnings))
+    def _sample_warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for sample in self.samples for text in sample.warnings))
 
     def most_decisive(self, target: np.ndarray, count: int) -> list[int]:
-        """The numbers of the windows that speak most for a target, in the order of time.
+        """The numbers of the windows with the highest score for a target, in the order of time.
 
         Args:
-            target: the weights of the logits, from `classifier.target`.
-            count: how many at most; 0 for all.
+            target: the weights of the logits, from `Classifier.target`.
+            count: the number of windows at most; 0 for all.
         """
         scores = np.array([prediction.logits @ target for prediction in self.predictions])
         return sorted(np.argsort(-scores, kind="stable")[: count or len(scores)].tolist())
 
 
 def read_and_predict(classifier: Classifier, path: str | Path, label: int | None = None) -> Reading:
-    """Read a file, predict every window, and average; `label` is its true class, where known.
+    """Read a file, predict all its windows, and average their logits.
+
+    >>> import xai_tf
+    >>> file = Path(xai_tf.__file__).parent / "samples" / "brain_head_notumor.png"
+    >>> reading = read_and_predict(xai_tf.load("brain_cnn"), file)
+    >>> reading.prediction.name
+    'notumor'
+
+    Args:
+        classifier: the classifier.
+        path: the file.
+        label: index of its true class, where it is known.
 
     Raises:
         InputError: the file cannot be read.
@@ -83,7 +105,21 @@ def read_and_predict(classifier: Classifier, path: str | Path, label: int | None
     samples = classifier.windows(path)
     if label is not None:
         samples = [replace(sample, label=label) for sample in samples]
-    predictions, found = predict_and_check(classifier, samples)
+    predictions, scores = predict_with_ood_scores(classifier, samples)
+    return combine_windows(classifier, path, samples, predictions, scores)
+
+
+def combine_windows(
+    classifier: Classifier,
+    path: str | Path,
+    samples: Sequence[Sample],
+    predictions: Sequence[Prediction],
+    scores: Sequence[OODScore] | None,
+) -> Reading:
+    """The reading of a file from the predictions and the OOD scores of its windows.
+
+    The logits of the file are the mean over its windows, its distance is their median.
+    """
     mean = np.mean([prediction.logits for prediction in predictions], axis=0)
     whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
     return Reading(
@@ -91,6 +127,6 @@ def read_and_predict(classifier: Classifier, path: str | Path, label: int | None
         tuple(samples),
         tuple(predictions),
         whole,
-        of_file(found),
+        file_ood_score(scores),
         classifier.ood_problem,
     )

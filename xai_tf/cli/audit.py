@@ -1,100 +1,123 @@
-"""Audit where the evidence lies."""
+"""`xai-tf audit`: check where the evidence lies."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from xai_tf.attribution.methods import METHODS
-from xai_tf.cli.console import answer, note, reported, with_progress
-from xai_tf.cli.files import files_of
+from xai_tf.bundles.sources import find_inputs
+from xai_tf.cli import completion
+from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
+from xai_tf.cli.console import answer, note, reported, warn, with_progress
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
     Files,
-    Model,
-    Preprocessing,
-    TaskName,
-    app,
-    load_classifier,
+    Method,
+    ModelFlags,
+    Target,
+    check_classes,
     tell_doubt,
 )
+from xai_tf.cli.records import takes_records
+from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import OutputError, pick
+from xai_tf.files import write_file
 from xai_tf.regions.registry import PARTITIONS
 
 if TYPE_CHECKING:
     from xai_tf.regions.audit import AuditedFile
     from xai_tf.regions.folder import FolderRow
 
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Partition into regions: {', '.join(PARTITIONS)}. Repeat the option for several.",
+        rich_help_panel=DATA,
+        autocompletion=completion.partitions,
+        show_default="those of the task",
+    ),
+]
+PictureFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder for a picture of each file's regions.", rich_help_panel=OUTPUT),
+]
 
-@app.command("audit")
+
+@app.command("audit", rich_help_panel=EVALUATE)
+@takes_records
 def audit_files(
     files: Files,
-    model: Model,
-    method: Annotated[str, typer.Option("--method", help="See `methods`.")] = "grad_cam",
-    target: Annotated[
-        str | None, typer.Option(help="Class to explain; the predicted one if left out.")
-    ] = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Part by {', '.join(PARTITIONS)}; if left out, as the task says."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for a picture of each file's regions.")
-    ] = None,
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
+    model: ModelFlags,
+    method: Method = "grad_cam",
+    target: Target = None,
+    by: By = None,
+    out: PictureFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how much evidence lies in which region of FILES, with an alarm where none should be.
+    """Measure how much evidence lies in which region of FILES, with alarms for suspicious regions.
 
-    Lungs for X-rays, brain for MRI, frequency and speech for sound; corners, border and quadrants
-    for any picture. Of a long recording the window that decides most.
+    Regions are the lungs for X-rays, the brain for MRI, frequency bands and speech for sound, and
+    corners, border and quadrants for any picture. Of a long recording, the decisive window is used.
     """
-    from xai_tf.bundles.write import bundle_names
     from xai_tf.regions import audit_file, audit_folder
 
-    pick(METHODS, method, "method")
+    picked_methods([method])
     for name in by or ():
         pick(PARTITIONS, name, "partition")
     if out and out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is no folder. Give another --out.")
-    classifier = load_classifier(model, task, classes, preprocessing)
-    if target is not None:
-        classifier.label(target)
-    paths = files_of(files, classifier)
-    names = dict(zip(paths, bundle_names(paths), strict=True))
-    audits, described, failed = [], [], 0
-    for path in with_progress(paths, "auditing"):
-        with reported(len(paths)) as outcome:
-            audited = audit_file(classifier, path, method, target, by or ())
-            audits.append(audited.audit)
-            described.append(_described(audited))
-            if out:
-                _save(audited, out / f"{names[path]}.png")
-            explanation = audited.explanation
-            for text in explanation.warnings:
-                note(f"{path.name}: {text}", style="yellow")
-            for text in audited.audit.warnings:
-                note(text, style="yellow")
-            for text in audited.audit.alarms:
-                note(f"{path.name}: {text}", style="red")
-        failed += outcome.failed
+        raise OutputError(f"{out} is not a folder. Give another --out.")
+    classifier = model.load()
+    check_classes(classifier, target)
+    paths = find_inputs(files, classifier)
+    audits, described = [], []
+    audit = partial(audit_file, classifier, method=method, target=target, by=by or ())
+    for audited in _audited(paths, out, audit):
+        audits.append(audited.audit)
+        described.append(_described(audited))
     rows = audit_folder(audits)
     if audits:
         tell_doubt(classifier)
-    if out and audits:
-        note(f"Look at {out}")
+    if audits and out:
+        note(f"The pictures are in {out}")
     answer(as_json, {"files": described, "all": [asdict(row) for row in rows]}, _table(rows))
-    raise typer.Exit(2 if failed else 0)
+    raise typer.Exit(2 if len(audits) < len(paths) else 0)
+
+
+def _audited(
+    paths: list[Path], out: Path | None, audit: Callable[[Path], AuditedFile]
+) -> Iterator[AuditedFile]:
+    """Audit file by file, with pictures in `out`, and print warnings and alarms."""
+    from xai_tf.bundles.manifest import bundle_names
+    from xai_tf.regions.drawing import draw
+
+    names = dict(zip(paths, bundle_names(paths), strict=True))
+    for path in with_progress(paths, "auditing"):
+        with reported(len(paths)):
+            audited = audit(path)
+            if out:
+                write_file(out / f"{names[path]}.png", draw(audited).savefig)
+            _tell(path, audited)
+            yield audited
+
+
+def _tell(path: Path, audited: AuditedFile) -> None:
+    for text in audited.explanation.warnings:
+        warn(f"{path.name}: {text}")
+    for text in audited.audit.warnings:
+        warn(text)
+    for text in audited.audit.alarms:
+        note(f"{path.name}: {text}", style="red")
 
 
 def _described(audited: AuditedFile) -> dict[str, Any]:
+    from xai_tf.bundles.write import describe_audit
+
     explanation, audit = audited.explanation, audited.audit
     sound = explanation.sample.sound
     return {
@@ -103,15 +126,13 @@ def _described(audited: AuditedFile) -> dict[str, Any]:
         "class": explanation.prediction.name,
         "explained": explanation.target_name,
         "method": explanation.method.name,
-        "regions": [asdict(row) for row in audit.rows],
-        "alarms": list(audit.alarms),
-        "warnings": list(audit.warnings),
+        **describe_audit(audit),
     }
 
 
-def _table(rows: tuple[FolderRow, ...]) -> Table:
+def _table(rows: Sequence[FolderRow]) -> Table:
     table = Table(
-        "parted by",
+        "partition",
         "region",
         "area",
         "evidence (95% interval)",
@@ -132,16 +153,3 @@ def _table(rows: tuple[FolderRow, ...]) -> Table:
             row.alarm and f"ALARM: {row.alarm}",
         )
     return table
-
-
-def _save(audited: AuditedFile, path: Path) -> None:
-    from xai_tf.regions.drawing import draw
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw(audited).savefig(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Free some space, or give "
-            "another --out."
-        ) from error

@@ -1,72 +1,153 @@
-"""The options that say how labelled data is found, parted and read."""
+"""The options that say how labelled data is found, split and read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xai_tf.cli import completion
+from xai_tf.cli.app import DATA
 from xai_tf.datasets.csv_labels import UNCERTAIN
 from xai_tf.datasets.layouts import LAYOUTS
 from xai_tf.datasets.listing import DataOptions
-from xai_tf.errors import SettingError
+from xai_tf.errors import InputError, SettingError
 from xai_tf.inputs.task import Task
 
 if TYPE_CHECKING:
     from xai_tf.datasets.dataset import Dataset
 
 Source = Annotated[
-    Path, typer.Argument(help="A folder a class, train/ and test/ of those, or a CSV file.")
+    Path,
+    typer.Argument(
+        help="Labelled files: one folder per class, train/ and test/ with such folders, or a CSV "
+        "file."
+    ),
 ]
-Layout = Annotated[str, typer.Option(help=f"How the data lies: auto, {', '.join(LAYOUTS)}.")]
-Finding = Annotated[
-    str | None, typer.Option(help="The column of a CSV file with 1, 0, -1 or blank (negative).")
-]
-Uncertain = Annotated[
-    str, typer.Option(help=f"What a finding of -1 counts as: {', '.join(UNCERTAIN)}.")
-]
-FrontalOnly = Annotated[
-    bool, typer.Option("--frontal-only", help="Leave lateral views of a CSV file out.")
-]
-Group = Annotated[
-    str | None,
-    typer.Option(help="What stays on one side: a regular expression, as '(patient\\d+)'."),
-]
-Validation = Annotated[float, typer.Option(help="Share of files that validate, if not given.")]
-Test = Annotated[float, typer.Option(help="Share of files that test, if not given.")]
-SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Leave out files that are missing or unreadable.")
-]
-AllowLeak = Annotated[
-    list[str] | None, typer.Option(help="A file (or group) that may be on two sides, or 'all'.")
+AlsoTest = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FOLDER",
+        help="Additional test set to report. Repeat the option for several.",
+        rich_help_panel=DATA,
+    ),
 ]
 
 
-def data_options(
-    *,
-    layout: str = "auto",
-    finding: str | None = None,
-    uncertain: str = "ignore",
-    frontal_only: bool = False,
-    group: str | None = None,
-    validation: float = 0.15,
-    test: float = 0.15,
-    skip_bad: bool = False,
-    allow_leak: list[str] | None = None,
-) -> DataOptions:
-    """The options as a record."""
-    return DataOptions(
-        layout,
-        finding,
-        uncertain,
-        frontal_only,
-        group,
-        validation,
-        test,
-        skip_bad,
-        tuple(allow_leak or ()),
-    )
+@dataclass(frozen=True)
+class DataFlags:
+    """`DataOptions` as options of a command; see `records.takes_records`."""
+
+    layout: Annotated[
+        str,
+        typer.Option(
+            help=f"Layout of the data: auto, {', '.join(LAYOUTS)}.",
+            rich_help_panel=DATA,
+            autocompletion=completion.layouts,
+        ),
+    ] = DataOptions.layout
+    finding: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the CSV file to predict, with values 1, 0, -1 (uncertain) or blank "
+            "(negative).",
+            rich_help_panel=DATA,
+        ),
+    ] = DataOptions.finding
+    uncertain: Annotated[
+        str,
+        typer.Option(
+            help=f"How to count a finding of -1: {', '.join(UNCERTAIN)}.",
+            rich_help_panel=DATA,
+            autocompletion=completion.uncertain,
+        ),
+    ] = DataOptions.uncertain
+    frontal_only: Annotated[
+        bool,
+        typer.Option(
+            "--frontal-only",
+            help="Leave out the lateral views that a CSV file lists.",
+            rich_help_panel=DATA,
+        ),
+    ] = DataOptions.frontal_only
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="Regular expression whose first group, such as '(patient\\d+)', names files that "
+            "must stay in one split.",
+            rich_help_panel=DATA,
+        ),
+    ] = DataOptions.group
+    validation: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of the files for validation, if the data has no such split.",
+            rich_help_panel=DATA,
+        ),
+    ] = DataOptions.validation
+    test: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of the files for testing, if the data has no such split.",
+            rich_help_panel=DATA,
+        ),
+    ] = DataOptions.test
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad",
+            help="Skip files that are missing or unreadable.",
+            rich_help_panel=DATA,
+        ),
+    ] = DataOptions.skip_bad
+    allow_leak: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="File or group that may be in two splits, or 'all'. Repeat the option for "
+            "several.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+
+    @property
+    def options(self) -> DataOptions:
+        """The record that the library takes."""
+        return DataOptions(**{**vars(self), "allow_leak": tuple(self.allow_leak or ())})
+
+
+def named_folders(given: list[str] | None, option: str, taken: tuple[str, ...]) -> dict[str, Path]:
+    """The folders of an option that is given as NAME=FOLDER, by name.
+
+    Args:
+        given: the values of the option.
+        option: its name, for messages.
+        taken: names that cannot be used.
+
+    Raises:
+        SettingError: a value has another form, or its name is taken.
+        InputError: there is no such folder.
+    """
+    folders: dict[str, Path] = {}
+    for text in given or []:
+        name, _, place = text.partition("=")
+        if not name or not place:
+            raise SettingError(f"Invalid value for {option}: {text!r}. Expected NAME=FOLDER.")
+        if name in (*taken, *folders):
+            raise SettingError(
+                f"Invalid value for {option}: the name {name!r} is taken. Choose another name."
+            )
+        if not Path(place).is_dir():
+            raise InputError(
+                f"There is no folder {place}. Give {option} {name} an existing folder."
+            )
+        folders[name] = Path(place)
+    return folders
 
 
 def further_sets(
@@ -75,16 +156,10 @@ def further_sets(
     """Read the sets of `--also-test NAME=FOLDER`.
 
     Raises:
-        SettingError: one is written otherwise, or has a name that is taken.
+        SettingError: one has another form, or its name is taken.
+        InputError: one cannot be read.
     """
     from xai_tf.datasets.reading import read_folder
 
-    found: dict[str, Dataset] = {}
-    for text in given or []:
-        name, _, place = text.partition("=")
-        if not name or not place:
-            raise SettingError(f"--also-test {text!r} names no set. Write NAME=FOLDER.")
-        if name in ("validation", "test", *found):
-            raise SettingError(f"--also-test {name!r} is taken. Give the set another name.")
-        found[name] = read_folder(Path(place), task, image_size, classes)
-    return found
+    folders = named_folders(given, "--also-test", taken=("validation", "test"))
+    return {name: read_folder(place, task, image_size, classes) for name, place in folders.items()}

@@ -1,128 +1,99 @@
-"""Study what a model gets wrong."""
+"""`xai-tf errors`: study what a model gets wrong."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
-from xai_tf.attribution.methods import METHODS
-from xai_tf.cli.console import answer, complain, note, progress_bar
+from xai_tf.cli import completion
+from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
+from xai_tf.cli.console import answer, complain, note, progress_of, warn
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
-    Model,
-    Preprocessing,
-    TaskName,
-    app,
-    load_classifier,
+    Method,
+    ModelFlags,
     tell_doubt,
 )
-from xai_tf.errors import InputError, OutputError, pick
+from xai_tf.cli.records import takes_records
+from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
     from xai_tf.evaluation.mistakes import Mistake
     from xai_tf.evaluation.results import EvaluationResults
 
-PAGE, DATA = "errors.html", "errors.json"
+LabelledSource = Annotated[
+    Path, typer.Argument(help="Labelled files: one folder per class, or a CSV file.")
+]
+Top = Annotated[
+    int,
+    typer.Option(
+        min=1, max=500, help="Number of mistakes to explain, at most.", rich_help_panel=QUESTION
+    ),
+]
+TrainingData = Annotated[
+    Path | None,
+    typer.Option(
+        help="Training data of the model, in the same form as FOLDER: similar samples are shown "
+        "beside each mistake.",
+        rich_help_panel=DATA,
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="Split of FOLDER to use: train, validation or test.",
+        rich_help_panel=DATA,
+        autocompletion=completion.splits,
+        show_default="test, if there is one",
+    ),
+]
+ReportFolder = Annotated[
+    Path, typer.Option(help="Folder for the HTML page and the JSON file.", rich_help_panel=OUTPUT)
+]
 
 
-@app.command("errors")
+@app.command("errors", rich_help_panel=EVALUATE)
+@takes_records
 def study_errors(
-    folder: Annotated[
-        Path, typer.Argument(help="Labelled files: a folder a class, or a CSV file.")
-    ],
-    model: Model,
-    method: Annotated[str, typer.Option("--method", help="See `methods`.")] = "grad_cam",
-    top: Annotated[int, typer.Option(min=1, max=500, help="Mistakes to look at.")] = 12,
-    train: Annotated[
-        Path | None,
-        typer.Option(help="What it was trained on, to find similar samples in: as FOLDER."),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Part of FOLDER: train, validation or test; test if FOLDER says which."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the page and the JSON.")] = Path("errors"),
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
+    folder: LabelledSource,
+    model: ModelFlags,
+    method: Method = "grad_cam",
+    top: Top = 12,
+    train: TrainingData = None,
+    split: Split = None,
+    out: ReportFolder = Path("errors"),
     as_json: AsJson = False,
 ) -> None:
-    """Show what a model gets wrong in FOLDER, the most confident mistakes first, and why.
+    """Explain what a model gets wrong in FOLDER, the most confident mistakes first.
 
-    Writes one HTML page for a browser without a network, and the same as JSON: the confusion
-    matrix, and of each mistake the maps of what it is called and of what it is, on one scale, why
-    the one rather than the other, and with --train the training samples that are most similar to
-    the network.
+    Writes one self-contained HTML page and the same as JSON: the confusion matrix and, for each
+    mistake, the maps of the predicted and of the true class on one scale, why the one was predicted
+    rather than the other and, with --train, the most similar training samples.
     """
-    from xai_tf.evaluation.mistakes import study_mistakes
-    from xai_tf.evaluation.nearest import build_feature_index
-    from xai_tf.evaluation.predictions import find_labelled, predict_labelled, training_files
-    from xai_tf.evaluation.results import EvaluationResults
-    from xai_tf.reports.html import check_page, write_page
-    from xai_tf.reports.mistakes import describe_study, mistakes_page
+    from xai_tf.reports.errors import ErrorSettings, report_errors
 
-    pick(METHODS, method, "method")
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is no folder. Give another --out.")
-    check_page(out / PAGE)
-    if (out / DATA).exists() and not (out / PAGE).exists():
-        raise OutputError(f"{out / DATA} is there and is not ours. Give another --out.")
-    classifier = load_classifier(model, task, classes, preprocessing)
-    if METHODS[method].needs_layer:
-        classifier.feature_layer(None)
-    asked = (classifier.name, classifier.classes, classifier.task)
-    found = find_labelled(folder, *asked, split or "")
-    if split is None and any(entry.split == "test" for entry in found.entries):
-        found = find_labelled(folder, *asked, "test")
-        note(f"Of {folder}, the test files; for others give --split.")
-    known = training_files(find_labelled(train, *asked)) if train else None
-    with progress_bar() as bar:
-        results = EvaluationResults(predict_labelled(classifier, found, _line(bar, "predicting")))
-        index = (
-            build_feature_index(classifier, known, _line(bar, "training samples"))
-            if known
-            else None
-        )
-        mistakes, lost = study_mistakes(
-            classifier, results, method, top, index, _line(bar, "explaining")
-        )
-    skipped = results.predictions.skipped
-    given = {entry.path for entry in found.entries}
-    unread = [(path, why) for path, why in skipped if path in given] + lost
-    for path, why in unread:
+    settings = ErrorSettings(
+        source=folder, method=method, top=top, train=train, split=split, out=out
+    )
+    settings.check()
+    classifier = model.load()
+    with progress_of("reading") as progress:
+        report = report_errors(classifier, settings, progress, note)
+    for path, why in report.unreadable:
         complain(InputError(f"{path.parent}: {why}"))
-    beside = [one for one in known.left_out if one not in skipped] if known else []
-    left_out = [*lost, *beside, *(index.left_out if index else ())]
-    for path, why in (*skipped, *beside):
-        if path not in given:
-            note(f"{path}: {why}", style="yellow")
-    for _, why in index.left_out if index else ():
-        note(f"Training sample left out: {why}", style="yellow")
-    for mistake in mistakes:
-        for text in mistake.warnings:
-            note(f"{mistake.name}: {text}", style="yellow")
-    study = describe_study(classifier, results, mistakes, left_out)
-    write_page(out / PAGE, mistakes_page(classifier, results, mistakes, left_out))
-    write_page(out / DATA, json.dumps(study, indent=1, allow_nan=False))
+    for text in report.warnings:
+        warn(text)
     tell_doubt(classifier)
-    note(f"Look at {out / PAGE}")
-    answer(as_json, study, Group(_confusion(results), _mistakes(mistakes, results)))
-    raise typer.Exit(2 if unread else 0)
-
-
-def _line(bar: Progress, what: str) -> Callable[[int, int], None]:
-    """A line of its own under a bar."""
-    line = bar.add_task(what, total=1)
-    return lambda done, total: bar.update(line, completed=done, total=total)
+    note(f"Open {report.page}")
+    tables = Group(_confusion(report.results), _mistakes(report.mistakes, report.results))
+    answer(as_json, report.described, tables)
+    raise typer.Exit(2 if report.unreadable else 0)
 
 
 def _confusion(results: EvaluationResults) -> Table:
@@ -131,7 +102,7 @@ def _confusion(results: EvaluationResults) -> Table:
     classes = results.predictions.classes
     table = Table(
         "truth",
-        *(f"called {escape(name)}" for name in classes),
+        *(f"predicted {escape(name)}" for name in classes),
         title="Confusion matrix",
         caption="\n".join(f"{measure.name} {measure}" for measure in results.measures()),
     )
@@ -145,9 +116,9 @@ def _mistakes(mistakes: Sequence[Mistake], results: EvaluationResults) -> Table:
     table = Table(
         "file",
         "truth",
-        "called",
+        "predicted",
         "probability",
-        "against the truth",
+        "margin over the truth",
         "most similar",
         title="The most confident mistakes" if mistakes else "No mistakes",
     )

@@ -1,161 +1,177 @@
-"""Listen to what decided, and see which bands and times decide."""
+"""`xai-tf listen` and `xai-tf profile`: hear the decisive evidence, and see its bands and times."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.explain import explain, question
+from xai_tf.attribution.decisive import explain_decisive_window
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import MARK
-from xai_tf.classifiers.reading import read_and_predict
-from xai_tf.cli.console import answer, note, progress_bar, reported, with_progress
+from xai_tf.classifiers.ood import OOD_CAPTION
+from xai_tf.cli.app import EXPLAIN, OUTPUT, QUESTION, app
+from xai_tf.cli.console import answer, note, progress_of, reported, warn, with_progress
 from xai_tf.cli.options import (
     AsJson,
-    Classes,
-    Model,
-    Preprocessing,
-    TaskName,
-    app,
-    load_classifier,
+    Method,
+    ModelFlags,
+    Target,
     tell_doubt,
     tell_warnings,
 )
-from xai_tf.datasets.layouts import readable_files
-from xai_tf.errors import InputError, OutputError, pick
-from xai_tf.files import SCRATCH, check_place
-from xai_tf.sonification.playback import check_hears
+from xai_tf.cli.records import takes_records
+from xai_tf.cli.settings import picked_methods
+from xai_tf.errors import InputError, OutputError
+from xai_tf.files import check_place, write_file
+from xai_tf.sonification.playback import check_reads_sound
 from xai_tf.sonification.profile import ClassProfile, class_profiles, draw
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-OneMethod = Annotated[str, typer.Option("--method", help="An attribution method (see `methods`).")]
 
 ROWS = 8  # of the table of a profile, for bands and for times
 
+SoundFile = Annotated[Path, typer.Argument(help="A sound, or an image of a spectrogram.")]
+Regions = Annotated[
+    int,
+    typer.Option(
+        min=1, max=9, help="Number of regions to play and to mute.", rich_help_panel=QUESTION
+    ),
+]
+SoundFolder = Annotated[Path, typer.Option(help="Folder for the sounds.", rich_help_panel=OUTPUT)]
+SourceFolder = Annotated[Path, typer.Argument(help="Folder to search for sounds.")]
+ProfilePicture = Annotated[
+    Path, typer.Option(help="PNG file for the profile.", rich_help_panel=OUTPUT)
+]
 
-@app.command("listen")
+
+@app.command("listen", rich_help_panel=EXPLAIN)
+@takes_records
 def listen_to_file(
-    file: Annotated[Path, typer.Argument(help="A sound, or a picture of a spectrogram.")],
-    model: Model,
-    method: OneMethod = "kernel_shap",  # moves the logit as it says: benchmarks/audible.py
-    target: Annotated[
-        str | None, typer.Option(help="Class to explain; the predicted one if left out.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, max=9, help="Regions to play and to mute.")] = 3,
-    out: Annotated[Path, typer.Option(help="Folder for the sounds.")] = Path("listening"),
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
+    file: SoundFile,
+    model: ModelFlags,
+    method: Method = "kernel_shap",  # predicts changes of the logit best: benchmarks/audible.py
+    target: Target = None,
+    top: Regions = 3,
+    out: SoundFolder = Path("listening"),
     as_json: AsJson = False,
 ) -> None:
-    """Make what decided audible: the parts of FILE alone and without them, as sounds in --out.
+    """Make the evidence audible: the decisive parts of FILE alone, and FILE without them.
 
-    Of a long recording it is the window that speaks most for the class. What the model says of each
-    sound is asked anew, of the file one listens to.
+    Of a long recording, the window is used that speaks most for the class. Each sound is written
+    and predicted again, so the predictions are those of the sounds that you hear.
     """
     from xai_tf.sonification.export import REGIONS, save_sounds
 
-    pick(METHODS, method, "method")
+    picked_methods([method])
     check_place(out, REGIONS)
-    classifier = load_classifier(model, task, classes, preprocessing)
-    check_hears(classifier)
-    explanation = _most_decisive(classifier, file, method, target)
+    classifier = model.load()
+    check_reads_sound(classifier)
+    with progress_of(f"{file.name}: {METHODS[method].title}") as progress:
+        _, explanation = explain_decisive_window(classifier, file, method, target, progress)
     described = save_sounds(out, classifier, explanation, top)
     tell_doubt(classifier)
     for text in dict.fromkeys([*described["warnings"], *explanation.warnings]):
-        note(f"{file.name}: {text}", style="yellow")
-    note(f"Listen in {out}")
+        warn(f"{file.name}: {text}")
+    note(f"The sounds are in {out}")
     answer(as_json, described | {"folder": str(out)}, _sounds_table(explanation, described))
 
 
-@app.command("profile")
+@app.command("profile", rich_help_panel=EXPLAIN)
+@takes_records
 def profile_folder(
-    folder: Annotated[Path, typer.Argument(help="A folder of sounds; those below it count too.")],
-    model: Model,
-    method: OneMethod = "grad_cam",
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("profile.png"),
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
+    folder: SourceFolder,
+    model: ModelFlags,
+    method: Method = "grad_cam",
+    out: ProfilePicture = Path("profile.png"),
     as_json: AsJson = False,
 ) -> None:
-    """Say which bands and times decide, for each class that is predicted in FOLDER.
+    """Show which frequency bands and times decide, for each class that is predicted in FOLDER.
 
-    Each file's most decisive window is explained, for the class that is predicted.
+    The decisive window of each file is explained for its predicted class.
     """
-    pick(METHODS, method, "method")
+    picked_methods([method])
     if out.suffix.lower() != ".png" or out.is_dir():
-        raise OutputError(f"{out} is no name for a picture. Give --out a name that ends in .png.")
-    classifier = load_classifier(model, task, classes, preprocessing)
-    check_hears(classifier)
-    paths = _files(folder, classifier)
-    failed: list[Path] = []
-    marked: Counter[str] = Counter()
-    profiles = class_profiles(_explained(classifier, paths, method, failed, marked))
-    if profiles:
-        title = f"Where {classifier.name} looks in {folder.name}, {METHODS[method].title}"
-        if marked.total():
-            title += f"\n{marked.total()} of {len(paths) - len(failed)} files {MARK}"
-        _save(draw(profiles, title), out)
-        note(f"Look at {out}")
-    tell_doubt(classifier)
-    data = [_plain(profile, marked[profile.name]) for profile in profiles]
-    answer(as_json, data, _profile_table(profiles))
-    raise typer.Exit(2 if failed else 0)
-
-
-def _most_decisive(
-    classifier: Classifier, file: Path, method: str, target: str | None
-) -> Explanation:
-    """Explain the window of a file that speaks most for a class, with a bar."""
-    reading = read_and_predict(classifier, file)
-    label, _ = question(classifier, reading.prediction, target)
-    number = reading.most_decisive(classifier.target(label), 1)[0]
-    sample = replace(reading.samples[number], warnings=reading.warnings_explained)
-    with progress_bar() as bar:
-        line = bar.add_task(f"{file.name}: {METHODS[method].title}", total=1)
-        return explain(
-            classifier,
-            sample,
-            method,
-            target=label,
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
+        raise OutputError(
+            f"Invalid value for --out: {out}. Expected the name of a PNG file, such as profile.png."
         )
+    classifier = model.load()
+    check_reads_sound(classifier)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder. Give a folder of sounds.")
+    run = _ProfileRun(classifier, find_inputs([folder], classifier), method)
+    profiles = class_profiles(run.explanations())
+    if profiles:
+        write_file(out, draw(profiles, run.title(folder)).savefig)
+        note(f"Open {out}")
+    tell_doubt(classifier)
+    data = [_plain(profile, run.marked[profile.name]) for profile in profiles]
+    answer(as_json, data, _profile_table(profiles))
+    raise typer.Exit(2 if run.failed else 0)
+
+
+@dataclass
+class _ProfileRun:
+    """Explains files one by one, and counts how that went.
+
+    Attributes:
+        failed: the files that could not be read.
+        marked: by class, the number of files that are out of distribution.
+    """
+
+    classifier: Classifier
+    paths: list[Path]
+    method: str
+    failed: list[Path] = field(default_factory=list)
+    marked: Counter[str] = field(default_factory=Counter)
+
+    def explanations(self) -> Iterator[Explanation]:
+        """An explanation of each file that can be read, with a progress bar."""
+        for path in with_progress(self.paths, METHODS[self.method].title):
+            with reported(len(self.paths)) as outcome:
+                reading, explanation = explain_decisive_window(self.classifier, path, self.method)
+                tell_warnings(reading, explained=True)
+                self.marked[explanation.target_name] += bool(reading.ood_caption)
+                yield explanation
+            if outcome.failed:
+                self.failed.append(path)
+
+    def title(self, folder: Path) -> str:
+        """The title of the picture."""
+        method = METHODS[self.method].title
+        title = f"Where {self.classifier.name} looks in {folder.name}, {method}"
+        if not self.marked.total():
+            return title
+        count = len(self.paths) - len(self.failed)
+        return f"{title}\n{self.marked.total()} of {count} files {OOD_CAPTION}"
 
 
 def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:
-    said, name = explanation.prediction, escape(explanation.target_name)
+    prediction, name = explanation.prediction, escape(explanation.target_name)
     regions = [escape(region["text"]) for region in described["regions"]]
     what = {
-        "original": "the sound as it is",
-        "only_for": f"only what speaks for {name}",
-        "everything_but": "everything but that",
+        "original": "the unchanged sound",
+        "supporting": f"only the evidence for {name}",
+        "remainder": "everything except that evidence",
     }
     what |= {f"solo_{n}": text for n, text in enumerate(regions, 1)}
     what |= {f"mute_{n}": f"without {text}" for n, text in enumerate(regions, 1)}
     table = Table(
         "sound",
-        "what it is",
+        "content",
         "energy",
         f"logit for {name}: before",
         "after",
         "change",
-        title=f"{escape(explanation.sample.source.name)}: {escape(said.name)} "
-        f"({said.probabilities[said.label]:.1%}), {explanation.method.title}",
+        title=f"{escape(explanation.sample.source.name)}: {escape(prediction.name)} "
+        f"({prediction.probabilities[prediction.label]:.1%}), {explanation.method.title}",
     )
     before = described["sounds"][0]["score"]
     for sound in described["sounds"]:
@@ -169,55 +185,6 @@ def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:
             *measured,
         )
     return table
-
-
-def _files(folder: Path, classifier: Classifier) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder. Give a folder of sounds.")
-    paths = readable_files(folder, classifier.task.suffixes)
-    if not paths:
-        raise InputError(
-            f"{folder} holds no file that {classifier.name!r} reads "
-            f"({', '.join(classifier.task.suffixes)})."
-        )
-    return paths
-
-
-def _explained(
-    classifier: Classifier,
-    paths: list[Path],
-    method: str,
-    failed: list[Path],
-    marked: Counter[str],
-) -> Iterator[Explanation]:
-    """Explain file by file; `failed` and, by class, the number of the `marked` are filled in."""
-    for path in with_progress(paths, METHODS[method].title):
-        explanation = None
-        with reported(len(paths)) as outcome:
-            reading = read_and_predict(classifier, path)
-            label = reading.prediction.label
-            number = reading.most_decisive(classifier.target(label), 1)[0]
-            explanation = explain(classifier, reading.samples[number], method, target=label)
-            tell_warnings(reading, explained=True)
-        if outcome.failed:
-            failed.append(path)
-        else:
-            marked[explanation.target_name] += bool(reading.mark)
-            yield explanation
-
-
-def _save(plot: Figure, path: Path) -> None:
-    """Write a picture whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as scratch:
-            plot.savefig(Path(scratch, "new.png"))
-            os.replace(Path(scratch, "new.png"), path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Free some space, or give "
-            "another --out."
-        ) from error
 
 
 def _plain(profile: ClassProfile, marked: int) -> dict[str, Any]:

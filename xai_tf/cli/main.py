@@ -1,4 +1,4 @@
-"""The command `xai-tf`: its groups put together, and how it ends."""
+"""The command `xai-tf`: loads all commands and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.metadata import entry_points
 
-# Before TensorFlow is loaded anywhere: its start-up chatter is no news to a person.
+# Before TensorFlow is loaded anywhere: its start-up messages are noise here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from xai_tf.cli import (
@@ -21,8 +21,8 @@ from xai_tf.cli import (
     report,
     train,
 )
+from xai_tf.cli.app import app
 from xai_tf.cli.console import NOTES, complain
-from xai_tf.cli.options import app
 from xai_tf.errors import XaiTfError
 
 __all__ = [
@@ -38,24 +38,26 @@ __all__ = [
     "predict",
     "report",
     "train",
-]  # imported: their commands
+]  # imported for their commands
 
 
 for _entry in entry_points(group="xai_tf.commands"):  # those of packages that build on this one
     _entry.load()
 
+STOPPED = "Stopped; nothing half-written is left."
+
 
 def main() -> None:
-    """Run the command; a problem the user can solve is one line and exit code 2."""
+    """Run the command; an error that the user can fix is printed in one line, with exit code 2."""
     try:
         app()
     except SystemExit as stop:
         if stop.code == 130:
-            NOTES.print("Stopped; nothing half-written is left.")
+            NOTES.print(STOPPED)
         raise
     except XaiTfError as error:
         complain(error)
         sys.exit(2)
     except KeyboardInterrupt:
-        NOTES.print("Stopped; nothing half-written is left.")
+        NOTES.print(STOPPED)
         sys.exit(130)

@@ -1,57 +1,266 @@
-"""The commands of `xai-tf`, and the options they share."""
+"""The options that several commands share, and what the commands do with them."""
 
 from __future__ import annotations
 
+import logging
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xai_tf.classifiers.classifier import ASSUMED, Classifier, load
+from xai_tf.classifiers.classifier import ASSUMED, Classifier
+from xai_tf.classifiers.loading import load
+from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.classifiers.reading import Reading
-from xai_tf.cli.console import NOTES, note
+from xai_tf.cli import completion
+from xai_tf.cli.app import ADVANCED, DATA, OUTPUT, QUESTION
+from xai_tf.cli.app import app as app
+from xai_tf.cli.console import NOTES, VERBOSITY, warn
 
-app = typer.Typer(
-    help="Explain what Keras image classifiers decide.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_log = logging.getLogger(__name__)
 
-Files = Annotated[list[Path], typer.Argument(help="Files, or folders of files.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="A name (see `models`) or a file.")]
-TaskName = Annotated[str | None, typer.Option("--task", help="How files are read (see `tasks`).")]
+DEFAULT_OPACITY = 0.7
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="Files, or folders that are searched for files."),
+]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
+        autocompletion=completion.models,
+    ),
+]
+
+# Question: what is explained, of which model, by which methods.
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
+        rich_help_panel=QUESTION,
+        autocompletion=completion.models,
+    ),
+]
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="Attribution method (see `xai-tf methods`).",
+        rich_help_panel=QUESTION,
+        autocompletion=completion.methods,
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="Attribution method (see `xai-tf methods`). Repeat the option for several.",
+        rich_help_panel=QUESTION,
+        autocompletion=completion.methods,
+        show_default="grad_cam, square_grad",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        help="Class to explain.", rich_help_panel=QUESTION, show_default="the predicted class"
+    ),
+]
+Contrast = Annotated[
+    str | None,
+    typer.Option(
+        help="Explain why the target is predicted rather than this class.",
+        rich_help_panel=QUESTION,
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--score",
+        help="Metrics to score each explanation with (see `xai-tf metrics`), separated by commas, "
+        "or 'all'.",
+        rich_help_panel=QUESTION,
+        autocompletion=completion.metrics,
+    ),
+]
+
+# Data: how files are read.
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="Task that says how files are read (see `xai-tf tasks`).",
+        rich_help_panel=DATA,
+        autocompletion=completion.tasks,
+        show_default="the model's own",
+    ),
+]
+TaskToLearn = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        help="Task that says how files are read (see `xai-tf tasks`).",
+        rich_help_panel=DATA,
+        autocompletion=completion.tasks,
+    ),
+]
 Classes = Annotated[
-    str | None, typer.Option("--classes", help="Names of the classes, with commas between.")
+    str | None,
+    typer.Option(
+        "--classes",
+        help="Class names in the order of the model's outputs, separated by commas.",
+        rich_help_panel=DATA,
+        show_default="the model's own",
+    ),
 ]
 Preprocessing = Annotated[
     str | None,
-    typer.Option("--preprocessing", help="What the network wants: unit, raw, tf, torch, caffe."),
+    typer.Option(
+        "--preprocessing",
+        help=f"Preprocessing that the network expects: {', '.join(SCALINGS)}.",
+        rich_help_panel=DATA,
+        autocompletion=completion.preprocessing,
+        show_default="detected",
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Windows = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Most decisive windows of a long recording to explain; 0 explains all.",
+        rich_help_panel=DATA,
+    ),
+]
+
+# Output: where the answer goes, and in which form.
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON instead of a table.", rich_help_panel=OUTPUT),
+]
+Opacity = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Opacity of the heatmap in overlays.", rich_help_panel=OUTPUT),
+]
+SharedScale = Annotated[
+    bool,
+    typer.Option(
+        "--shared-scale",
+        help="Draw all heatmaps of a method on one color scale.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+WithRegions = Annotated[
+    bool,
+    typer.Option(
+        "--regions",
+        help="Also report how much evidence lies in which region (see `xai-tf audit`).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Recompute explanations that are already in --out.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+# Advanced: what most people leave as it is.
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        help="Feature layer for Grad-CAM, Grad-CAM++ and FEM, or 'all' for one map at each "
+        "resolution.",
+        rich_help_panel=ADVANCED,
+        show_default="the last one",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME.SETTING=VALUE",
+        help="Setting of a method or metric, such as rise.grid=10. Repeat the option for several.",
+        rich_help_panel=ADVANCED,
+        autocompletion=completion.settings,
+    ),
+]
+UntilStable = Annotated[
+    float | None,
+    typer.Option(
+        help="For stochastic methods: sample until maps from two seeds would agree this well (rank "
+        "correlation, such as 0.9). METHOD.num_samples is then the upper limit.",
+        rich_help_panel=ADVANCED,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, help="Random seed for methods and metrics.", rich_help_panel=ADVANCED),
+]
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """A model and how it is used, as options of a command; see `records.takes_records`."""
+
+    model: Model
+    task: TaskName = None
+    classes: Classes = None
+    preprocessing: Preprocessing = None
+
+    def load(self) -> Classifier:
+        """Load the model."""
+        return load_classifier(self.model, self.task, self.classes, self.preprocessing)
+
+
+def check_classes(classifier: Classifier, *names: str | None) -> None:
+    """Raise an UnknownNameError if a name, where there is one, is no class of the model."""
+    for name in names:
+        if name is not None:
+            classifier.label(name)
 
 
 def load_classifier(
     model: str, task: str | None, classes: str | None, preprocessing: str | None
 ) -> Classifier:
-    """Load what `--model` names, under the options that go with it."""
+    """Load the model that `--model` names, with the options that say how to use it."""
     names = [name.strip() for name in classes.split(",")] if classes else None
-    with NOTES.status("loading the model"):
-        return load(model, task=task, classes=names, preprocessing=preprocessing)
+    start = time.perf_counter()
+    if VERBOSITY.quiet:
+        classifier = load(model, task=task, classes=names, preprocessing=preprocessing)
+    else:
+        with NOTES.status("loading the model"):
+            classifier = load(model, task=task, classes=names, preprocessing=preprocessing)
+    _log.info(
+        "Loaded %s in %.1f s: task %s, classes %s, preprocessing %s (%s)",
+        classifier.name,
+        time.perf_counter() - start,
+        classifier.task.name if classifier.task else "none",
+        ", ".join(classifier.classes),
+        classifier.preprocessing,
+        classifier.preprocessing_reason,
+    )
+    return classifier
 
 
 def tell_warnings(reading: Reading, explained: bool = False) -> None:
-    """Say what a person should know of a file; with `explained`, beside explanations."""
-    for text in reading.warnings_explained if explained else reading.warnings:
-        note(f"{reading.source.name}: {text}", style="yellow")
+    """Print the warnings about a file; with `explained`, as they read beside explanations."""
+    for text in reading.explanation_warnings if explained else reading.warnings:
+        warn(f"{reading.source.name}: {text}")
 
 
 def tell_doubt(classifier: Classifier) -> None:
-    """Say so where the preprocessing is a guess."""
+    """Warn where the preprocessing of a model is only assumed."""
     if classifier.preprocessing_reason.startswith(ASSUMED):
-        note(
-            f"{classifier.name}: RGB in [0, 1] goes in as it is, "
-            f"{classifier.preprocessing_reason}. If it was trained otherwise, give "
-            "--preprocessing.",
-            style="yellow",
+        warn(
+            f"{classifier.name}: preprocessing {classifier.preprocessing!r} "
+            f"({SCALINGS[classifier.preprocessing].title}) is "
+            f"{classifier.preprocessing_reason}. If the network was trained with another, give "
+            "--preprocessing."
         )

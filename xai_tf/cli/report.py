@@ -1,8 +1,9 @@
-"""One page of many explanations."""
+"""`xai-tf report`: one page for many explanations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,61 +11,91 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from xai_tf.cli.app import EXPLAIN, OUTPUT, app
 from xai_tf.cli.console import answer, note, reported, with_progress
-from xai_tf.cli.options import AsJson, app
+from xai_tf.cli.options import DEFAULT_OPACITY, AsJson, Opacity
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
     from xai_tf.reports import ReportItem
 
+Bundles = Annotated[
+    list[Path],
+    typer.Argument(help="Folders written by `xai-tf explain`, or folders that hold such folders."),
+]
+Page = Annotated[Path, typer.Option(help="HTML file to write.", rich_help_panel=OUTPUT)]
+Title = Annotated[str, typer.Option(help="Title of the page.", rich_help_panel=OUTPUT)]
 
-@app.command("report")
+
+@app.command("report", rich_help_panel=EXPLAIN)
 def report_bundles(
-    bundles: Annotated[
-        list[Path], typer.Argument(help="Folders that `explain` wrote, or folders of such.")
-    ],
-    out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
-    title: Annotated[str, typer.Option(help="Of the page.")] = "What the network looked at",
-    opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the maps.")] = 0.7,
+    bundles: Bundles,
+    out: Page = Path("report.html"),
+    title: Title = "What the network looked at",
+    opacity: Opacity = DEFAULT_OPACITY,
     as_json: AsJson = False,
 ) -> None:
-    """Write one HTML page of many explanations, for a browser without a network.
+    """Write one self-contained HTML page of many explanations.
 
-    Pictures and sounds are inside it, so that it can be sent and kept; it loads nothing. A bundle
-    that cannot be read is left out, which is said.
+    Pictures and sounds are embedded, so the page can be sent and archived, and opens without a
+    network connection. Bundles that cannot be read are left out and reported.
     """
     from xai_tf.bundles.resume import find_bundles
-    from xai_tf.reports import folder_report, read_bundle
-    from xai_tf.reports.html import check_page, write_page
+    from xai_tf.files import write_file
+    from xai_tf.reports import folder_report
+    from xai_tf.reports.html import check_page
 
-    folders = find_bundles(bundles)
+    reader = _Reader(find_bundles(bundles))
     check_page(out)
-    told: list[dict[str, Any]] = []
-    failed: list[str] = []
-    table = Table("file", "class", "methods", "bundle")
+    html = folder_report(reader.items(), title, opacity=opacity)
+    if not reader.rows:
+        raise InputError(
+            f"Cannot read any of the {len(reader.folders)} bundles, so {out} is not written. "
+            "Explain the files again."
+        )
+    write_file(out, html)
+    note(f"Open {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    found = {"page": str(out), "files": reader.rows, "left_out": reader.failed}
+    answer(as_json, found, reader.table())
+    raise typer.Exit(2 if reader.failed else 0)
 
-    def items() -> Iterator[ReportItem]:
-        for folder in with_progress(folders, "reading"):
-            with reported(len(folders)) as outcome:
+
+@dataclass
+class _Reader:
+    """Reads bundles one by one, and remembers how that went.
+
+    Attributes:
+        folders: the bundles.
+        rows: what was read of each, as plain data.
+        failed: the folders that could not be read.
+    """
+
+    folders: list[Path]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def items(self) -> Iterator[ReportItem]:
+        """The bundles that can be read, with a progress bar."""
+        from xai_tf.reports import read_bundle
+
+        for folder in with_progress(self.folders, "reading"):
+            with reported(len(self.folders)) as outcome:
                 item = read_bundle(folder)
-                methods = list(dict.fromkeys(e.method.name for e in item.explanations))
-                said = item.reading.prediction.name
-                row = {"file": item.reading.source.name, "class": said, "methods": methods}
-                told.append(row | {"bundle": str(folder)})
-                table.add_row(
-                    escape(row["file"]), escape(said), ", ".join(methods), escape(str(folder))
-                )
+                row = {
+                    "file": item.reading.source.name,
+                    "class": item.reading.prediction.name,
+                    "methods": list(dict.fromkeys(e.method.name for e in item.explanations)),
+                    "bundle": str(folder),
+                }
+                self.rows.append(row)
                 yield item
             if outcome.failed:
-                failed.append(str(folder))
+                self.failed.append(str(folder))
 
-    html = folder_report(items(), title, opacity=opacity)
-    if not told:
-        raise InputError(
-            f"None of the {len(folders)} bundles can be read; {out} is left as it is. Explain "
-            "again."
-        )
-    write_page(out, html)
-    note(f"Look at {out} ({out.stat().st_size / 1e6:.1f} MB)")
-    answer(as_json, {"page": str(out), "files": told, "left_out": failed}, table)
-    raise typer.Exit(2 if failed else 0)
+    def table(self) -> Table:
+        """What was read, for a person."""
+        table = Table("file", "class", "methods", "bundle")
+        for row in self.rows:
+            methods = ", ".join(row["methods"])
+            table.add_row(escape(row["file"]), escape(row["class"]), methods, escape(row["bundle"]))
+        return table

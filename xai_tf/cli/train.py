@@ -1,149 +1,200 @@
-"""Train a model on a folder."""
+"""`xai-tf train`: train a model on labelled files."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 import weights_keras
 from xai_tf.classifiers.backbones import BACKBONES
-from xai_tf.cli.console import answer, note, progress_bar
-from xai_tf.cli.data_options import (
-    AllowLeak,
-    Finding,
-    FrontalOnly,
-    Group,
-    Layout,
-    SkipBad,
-    Source,
-    Test,
-    Uncertain,
-    Validation,
-    data_options,
-    further_sets,
-)
-from xai_tf.cli.options import AsJson, app
-from xai_tf.errors import SettingError, pick
-from xai_tf.tasks import TASKS
+from xai_tf.cli import completion
+from xai_tf.cli.app import ADVANCED, OUTPUT, TRAIN_AND_TUNE, TRAINING, app
+from xai_tf.cli.console import answer, progress_of, warn
+from xai_tf.cli.data_options import AlsoTest, DataFlags, Source, named_folders
+from xai_tf.cli.options import AsJson, TaskToLearn
+from xai_tf.cli.records import takes_records
+
+if TYPE_CHECKING:
+    from weights_keras import ModelCard
+    from xai_tf.training.train import Recipe
 
 
-@app.command("train")
+@dataclass(frozen=True)
+class RecipeFlags:
+    """`Recipe` as options of a command."""
+
+    backbone: Annotated[
+        str,
+        typer.Option(
+            help=f"Pretrained network: {', '.join(BACKBONES)}.",
+            rich_help_panel=TRAINING,
+            autocompletion=completion.backbones,
+        ),
+    ] = "mobilenet_v2"
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Initial weights: 'imagenet', 'none' (random), or a weights file of the backbone "
+            "without its classification head.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = "imagenet"
+    unfreeze: Annotated[
+        int,
+        typer.Option(
+            help="Number of upper backbone layers to fine-tune; -1 fine-tunes all.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 30
+    augmentations: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Augmented copies of each training image; 0 draws new ones for every epoch.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 6
+    epochs: Annotated[
+        int, typer.Option(min=0, help="Epochs of fine-tuning.", rich_help_panel=TRAINING)
+    ] = 12
+    head_epochs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Epochs for the new head alone, before fine-tuning.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 30
+    rate: Annotated[
+        float, typer.Option(help="Peak learning rate of fine-tuning.", rich_help_panel=TRAINING)
+    ] = 1.5e-4
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Random seed for splits, weights, shuffling and augmentation.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = 0
+
+    def recipe(self) -> Recipe:
+        """The record that the library takes."""
+        from xai_tf.training.train import Recipe
+
+        return Recipe(
+            backbone=self.backbone,
+            weights=None if self.weights == "none" else self.weights,
+            unfreeze=self.unfreeze,
+            copies=self.augmentations,
+            epochs=self.epochs,
+            head_epochs=self.head_epochs,
+            rate=self.rate,
+            seed=self.seed,
+        )
+
+
+ModelName = Annotated[
+    str, typer.Option(help="Name of the model and of its files.", rich_help_panel=OUTPUT)
+]
+ImageSize = Annotated[
+    int,
+    typer.Option(
+        min=32, help="Side of the square input images, in pixels.", rich_help_panel=TRAINING
+    ),
+]
+DataLicense = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Data set and its license, for the model card. Repeat the option for several.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+License = Annotated[
+    str,
+    typer.Option(
+        "--license", help="License of the weights, for the model card.", rich_help_panel=OUTPUT
+    ),
+]
+Float16 = Annotated[
+    bool,
+    typer.Option("--float16", help="Store the weights as float16.", rich_help_panel=OUTPUT),
+]
+ModelFolder = Annotated[
+    Path,
+    typer.Option(
+        help="Folder for the model and its card.",
+        rich_help_panel=OUTPUT,
+        show_default="that of the bundled models",
+    ),
+]
+
+
+@app.command("train", rich_help_panel=TRAIN_AND_TUNE)
+@takes_records
 def train_model(
     folder: Source,
-    name: Annotated[str, typer.Option(help="Of the model.")],
-    task: Annotated[str, typer.Option(help="How files are read (see `tasks`).")],
-    backbone: Annotated[str, typer.Option(help=f"One of {', '.join(BACKBONES)}.")] = "mobilenet_v2",
-    weights: Annotated[
-        str, typer.Option(help="'imagenet', 'none', or a file of the backbone without its top.")
-    ] = "imagenet",
-    unfreeze: Annotated[int, typer.Option(help="Last layers to fine-tune; -1 for all.")] = 30,
-    copies: Annotated[
-        int, typer.Option(min=0, help="Augmented copies of the training set; 0: new every epoch.")
-    ] = 6,
-    epochs: Annotated[int, typer.Option(min=0, help="Of fine-tuning.")] = 12,
-    head_epochs: Annotated[int, typer.Option(min=1, help="For the head alone.")] = 30,
-    rate: Annotated[float, typer.Option(help="Highest learning rate of fine-tuning.")] = 1.5e-4,
-    image_size: Annotated[int, typer.Option(min=32, help="Side of the image, in pixels.")] = 224,
-    also_test: Annotated[
-        list[str] | None, typer.Option(help="A further test set, as NAME=FOLDER.")
-    ] = None,
-    layout: Layout = "auto",
-    finding: Finding = None,
-    uncertain: Uncertain = "ignore",
-    frontal_only: FrontalOnly = False,
-    group: Group = None,
-    validation: Validation = 0.15,
-    test: Test = 0.15,
-    skip_bad: SkipBad = False,
-    allow_leak: AllowLeak = None,
-    data_license: Annotated[
-        list[str] | None, typer.Option(help="A data set and its terms, for the card.")
-    ] = None,
-    license_: Annotated[str, typer.Option("--license", help="Of the weights.")] = "other",
-    half: Annotated[bool, typer.Option("--half", help="Store the weights as float16.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the model.")] = weights_keras.FOLDER,
+    name: ModelName,
+    task: TaskToLearn,
+    recipe: RecipeFlags,
+    data: DataFlags,
+    image_size: ImageSize = 224,
+    also_test: AlsoTest = None,
+    data_license: DataLicense = None,
+    license_: License = "other",
+    float16: Float16 = False,
+    out: ModelFolder = weights_keras.FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Train a classifier on labelled files; write the model and its card."""
-    from xai_tf.datasets.reading import read_splits
-    from xai_tf.training.publish import check_folder, publish, training_story
-    from xai_tf.training.train import Recipe, train
+    """Train a classifier on labelled files by transfer learning.
 
-    entry = pick(TASKS, task, "task")
-    pick(BACKBONES, backbone, "backbone")
-    if Path(name).name != name or not name:
-        raise SettingError(f"--name {name!r} is no file name. Give a plain one.")
-    if not 0 < rate < 1:
-        raise SettingError(f"--rate {rate} is no learning rate. Take one like 0.0001.")
-    check_folder(out, name)
-    options = data_options(
-        layout=layout,
-        finding=finding,
-        uncertain=uncertain,
-        frontal_only=frontal_only,
-        group=group,
-        validation=validation,
-        test=test,
-        skip_bad=skip_bad,
-        allow_leak=allow_leak,
+    Writes the model, its card with test metrics, and its OOD detector.
+    """
+    from xai_tf.training.run import TrainingSettings, train_on_files
+
+    settings = TrainingSettings(
+        source=folder,
+        task=task,
+        name=name,
+        recipe=recipe.recipe(),
+        image_size=image_size,
+        data=data.options,
+        further=named_folders(also_test, "--also-test", taken=("validation", "test")),
+        out=out,
+        datasets=tuple(data_license or ()),
+        license=license_,
+        command=typed_command(),
+        float16=float16,
     )
-    recipe = Recipe(
-        backbone=backbone,
-        weights=None if weights == "none" else weights,
-        unfreeze=unfreeze,
-        copies=copies,
-        head_epochs=head_epochs,
-        epochs=epochs,
-        rate=rate,
-        seed=seed,
-    )
-    with progress_bar() as bar:
-        line = bar.add_task("reading", total=None)
+    with progress_of("reading") as progress:
+        card = train_on_files(settings, progress, warn)
+    print_card(card, out / f"{name}.keras", as_json)
 
-        def report(what: str, done: int, total: int) -> None:
-            bar.update(line, description=what, completed=done, total=total)
 
-        def reading(done: int, total: int, file: str) -> None:
-            report(f"reading {file}", done, total)
-
-        size = (image_size, image_size)
-        splits = read_splits(folder, entry, size, seed, reading, options)
-        for text in splits.notes:
-            note(text, style="yellow")
-        further = further_sets(also_test, entry, size, splits.test.classes)
-        trained = train(splits, recipe, entry.augment, report)
-        card = publish(
-            trained.model,
-            splits,
-            entry,
-            name=name,
-            backbone=backbone,
-            folder=out,
-            story=training_story(trained, splits),
-            further=further,
-            command=typed_command(),
-            datasets=tuple(data_license or ()),
-            license_=license_,
-            half=half,
-        )
-    table = Table("set", "measure", "value and 95% interval", "files")
+def print_card(card: ModelCard, model: Path, as_json: bool) -> None:
+    """Print where a model was written, and how good it is."""
+    table = Table("set", "metric", "value and 95% interval", "files")
     for measure in card.metrics:
         table.add_row(measure.split, measure.name, str(measure), str(measure.count))
-    written = {"model": str(out / f"{name}.keras"), "sha256": card.sha256, "size": card.size}
+    written = {"model": str(model), "sha256": card.sha256, "size": card.size}
     answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
 
 
 def typed_command() -> str:
-    """The command as it was typed, with files and folders by name, not by place."""
-    places = {"--out", "--root"}
-    words = [word for before, word in pairwise(sys.argv) if not places & {before, word}]
+    """The command as it was typed, with files and folders by name, without where they are."""
+    places, output = {"--out", "--root"}, {"-v", "-vv", "--verbose", "-q", "--quiet"}
+    words = [
+        word
+        for before, word in pairwise(sys.argv)
+        if not places & {before, word} and word not in output
+    ]
     return "xai-tf " + shlex.join(map(_without_place, words))
 
 

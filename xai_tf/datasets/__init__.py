@@ -1,1 +1,1 @@
-"""Labelled files: found, split and read."""
+"""Labelled data: find the files, split them, and read them into arrays."""

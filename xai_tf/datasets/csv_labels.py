@@ -1,4 +1,4 @@
-"""A CSV file that names files and their labels, such as CheXpert's, turned into a listing."""
+"""List the files of a CSV file with labels, such as that of CheXpert."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from xai_tf.datasets.listing import DataOptions, Entry, Listing, counted, label_
 from xai_tf.errors import InputError, nearest, pick
 from xai_tf.inputs.task import Task
 
-# Columns, without case, blanks and underscores.
+# Names of columns; case, spaces and underscores are ignored.
 FILE_COLUMNS = ("path", "file")
 GROUP_COLUMNS = ("patient", "patientid", "group")
-SPLITS = {
+SPLIT_NAMES = {
     "": "",
     "train": "train",
     "training": "train",
@@ -29,9 +29,11 @@ UNCERTAIN = {"ignore": None, "positive": 1, "negative": 0}
 
 @dataclass(frozen=True)
 class _Row:
+    """One line of the file; `value` is the text of the label or finding column."""
+
     line: int
     file: str
-    answer: str
+    value: str
     group: str
     split: str
 
@@ -39,17 +41,17 @@ class _Row:
 def read_label_table(source: Path, task: Task, options: DataOptions) -> Listing:
     """List the files that a CSV file names.
 
-    A column `path` or `file` names the files, relative to the CSV file's folder; leading parts
-    that do not lie there (`CheXpert-v1.0-small/`) are passed over. Then either a column `label`
-    names the classes, or `options.finding` the column of a finding: 1 is the second class of the
-    task and 0 the first, -1 is uncertain. A blank, which is a finding the report does not mention,
-    counts as negative: the labeler of CheXpert (Irvin et al. 2019) knows positive, uncertain and
-    negative only, and of its 223,414 training images 105,636 are blank for Lung Opacity. The group
-    is a column `patient`, `patient_id` or `group`, or `patient00001` in the path. A column `split`
-    may say train, validation or test.
+    A column `path` or `file` names the files, relative to the folder of the CSV file; leading
+    folders that do not exist there (`CheXpert-v1.0-small/`) are ignored. Either a column `label`
+    names the classes, or `options.finding` names the column of a finding: 1 is the second class of
+    the task, 0 the first, and -1 is uncertain. A blank is a finding that the report does not
+    mention and counts as negative: the labeler of CheXpert (Irvin et al. 2019) only gives positive,
+    uncertain and negative, and of its 223,414 training images 105,636 are blank for Lung Opacity.
+    The group is in a column `patient`, `patient_id` or `group`, or is `patient00001` in the path. A
+    column `split` may contain train, validation or test.
 
     Raises:
-        InputError: a column, a file or a label is not what it should be; the text names it.
+        InputError: a column or a file is missing, or a label is invalid; the text names it.
     """
     rows, notes = _rows(source, options)
     labels, classes = (
@@ -57,87 +59,93 @@ def read_label_table(source: Path, task: Task, options: DataOptions) -> Listing:
         if options.finding
         else _class_labels(source, rows, task)
     )
-    left_out = sum(label is None for label in labels)
-    if left_out:
-        notes.append(f"{counted(left_out, 'file')} with uncertain {options.finding!r} left out.")
-    known = [(row, label) for row, label in zip(rows, labels, strict=True) if label is not None]
-    paths = _paths(source, [row.file for row, _ in known])
+    num_uncertain = sum(label is None for label in labels)
+    if num_uncertain:
+        notes.append(
+            f"{counted(num_uncertain, 'file')} with uncertain {options.finding!r} skipped."
+        )
+    labelled = [(row, label) for row, label in zip(rows, labels, strict=True) if label is not None]
+    paths = _paths(source, [row.file for row, _ in labelled])
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        said = f"{len(missing)} of {len(paths)} files that {source} names are not there"
+        problem = f"{len(missing)} of {len(paths)} files named in {source} are missing"
         if not options.skip_bad or len(missing) == len(paths):
             raise InputError(
-                f"{said}: {some(missing)}. Put the CSV file beside them, or leave missing ones out "
-                "with --skip-bad."
+                f"{problem}: {some(missing)}. Put the CSV file into the folder of the files, or "
+                "skip missing files with --skip-bad."
             )
-        notes.append(f"{said}, and left out: {some(missing)}.")
-    gone = set(missing)
+        notes.append(f"{problem} and were skipped: {some(missing)}.")
+    skipped = set(missing)
     entries = [
         Entry(path, label, row.split, row.group or str(path))
-        for path, (row, label) in zip(paths, known, strict=True)
-        if path not in gone
+        for path, (row, label) in zip(paths, labelled, strict=True)
+        if path not in skipped
     ]
     return Listing(tuple(entries), classes, tuple(notes))
 
 
 def _rows(source: Path, options: DataOptions) -> tuple[list[_Row], list[str]]:
-    """The lines of interest, and notes on those left out."""
+    """The lines that are used, and notes on those that are skipped."""
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             head = file.readline()
             file.seek(0)
             reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
-            rows, lateral = _wanted(source, reader, options)
+            rows, num_lateral = _used_rows(source, reader, options)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
-            f"{source} is no CSV file ({error}). Export it as CSV, in UTF-8."
+            f"Cannot read {source} as CSV ({error}). Export it as CSV, in UTF-8."
         ) from error
     if not rows:
-        raise InputError(f"{source} names no file. Give a CSV file with a line for each.")
-    twice = _twice(rows)
-    if twice:
+        raise InputError(f"{source} names no file. Expected a CSV file with one line per file.")
+    duplicate = _first_duplicate(rows)
+    if duplicate:
         raise InputError(
-            f"{source} names {twice.file} a second time in line {twice.line}. Keep one line."
+            f"{source} names {duplicate.file} a second time in line {duplicate.line}. Keep one "
+            "line."
         )
-    return rows, [f"{counted(lateral, 'lateral view')} left out."] if lateral else []
+    return rows, [f"{counted(num_lateral, 'lateral view')} skipped."] if num_lateral else []
 
 
-def _wanted(source: Path, reader: csv.DictReader, options: DataOptions) -> tuple[list[_Row], int]:
+def _used_rows(
+    source: Path, reader: csv.DictReader[str], options: DataOptions
+) -> tuple[list[_Row], int]:
+    """The lines that are used, and the number of lateral views that are skipped."""
     columns = list(reader.fieldnames or [])
     file = _column(columns, FILE_COLUMNS)
     if file is None:
         raise InputError(
-            f"{source} has no column 'path' or 'file'. {nearest('path', columns)} Name the column "
-            "of the files so."
+            f"{source} has no column 'path' or 'file'. {nearest('path', columns)} Rename the "
+            "column that contains the file names."
         )
-    answer = options.finding or _column(columns, ("label",))
-    if answer is None:
+    label = options.finding or _column(columns, ("label",))
+    if label is None:
         raise InputError(
-            f"{source} has no column 'label'. {nearest('label', columns)} Add it, or name the "
+            f"{source} has no column 'label'. {nearest('label', columns)} Add it, or give the "
             "column of a finding with --finding."
         )
-    if answer not in columns:
-        raise InputError(f"{source} has no finding {answer!r}. {nearest(answer, columns)}")
+    if label not in columns:
+        raise InputError(f"{source} has no finding {label!r}. {nearest(label, columns)}")
     view = _column(columns, ("frontal/lateral",)) if options.frontal_only else None
     if options.frontal_only and view is None:
-        raise InputError(f"{source} has no column 'Frontal/Lateral'. Leave --frontal-only out.")
+        raise InputError(f"{source} has no column 'Frontal/Lateral'. Remove --frontal-only.")
     group, split = _column(columns, GROUP_COLUMNS), _column(columns, ("split",))
-    rows, lateral = [], 0
+    rows, num_lateral = [], 0
     for cells in reader:
         if view and _cell(cells, view).lower() != "frontal":
-            lateral += 1
+            num_lateral += 1
             continue
         path = _cell(cells, file)
         patient = re.search(r"patient\d+", path)
-        named = _cell(cells, group) or (patient[0] if patient else "")
-        side = SPLITS.get(_cell(cells, split).lower())
-        if side is None:
+        group_name = _cell(cells, group) or (patient[0] if patient else "")
+        split_name = SPLIT_NAMES.get(_cell(cells, split).lower())
+        if split_name is None:
             raise InputError(
-                f"{source}, line {reader.line_num}: there is no split {_cell(cells, split)!r}. "
-                "Write train, validation or test."
+                f"Invalid split in {source}, line {reader.line_num}: {_cell(cells, split)!r}. "
+                "Expected train, validation or test."
             )
-        rows.append(_Row(reader.line_num, path, _cell(cells, answer), named, side))
-    return rows, lateral
+        rows.append(_Row(reader.line_num, path, _cell(cells, label), group_name, split_name))
+    return rows, num_lateral
 
 
 def _column(columns: list[str], names: tuple[str, ...]) -> str | None:
@@ -149,7 +157,7 @@ def _cell(cells: dict[str, str | None], column: str | None) -> str:
     return (cells[column] or "").strip() if column else ""
 
 
-def _twice(rows: list[_Row]) -> _Row | None:
+def _first_duplicate(rows: list[_Row]) -> _Row | None:
     seen: set[str] = set()
     for row in rows:
         if row.file in seen:
@@ -161,46 +169,46 @@ def _twice(rows: list[_Row]) -> _Row | None:
 def _finding_labels(
     source: Path, rows: list[_Row], task: Task, options: DataOptions
 ) -> tuple[list[int | None], tuple[str, ...]]:
-    """The label each finding means, None for one to leave out; and the classes."""
+    """The label of each finding, None for one to skip; and the classes."""
     if len(task.classes) != 2:
         raise InputError(
-            f"A finding of {source} is there or not, but task {task.name!r} has "
-            f"{len(task.classes) or 'no'} classes of its own. Take a task of two (see `tasks`)."
+            f"A finding in {source} is present or absent, but task {task.name!r} has "
+            f"{len(task.classes) or 'no'} classes. Use a task with two (see `xai-tf tasks`)."
         )
-    uncertain = pick(UNCERTAIN, options.uncertain, "way to count the uncertain")
+    uncertain = pick(UNCERTAIN, options.uncertain, "policy for uncertain findings")
     meaning = {"": 0, "0": 0, "0.0": 0, "1": 1, "1.0": 1, "-1": uncertain, "-1.0": uncertain}
     for row in rows:
-        if row.answer not in meaning:
+        if row.value not in meaning:
             raise InputError(
-                f"{source}, line {row.line}: {row.answer!r} in column {options.finding!r} is no "
-                "finding (1, 0, -1 or blank). Mend it, or name another column."
+                f"Invalid finding in {source}, line {row.line}, column {options.finding!r}: "
+                f"{row.value!r}. Expected 1, 0, -1 or blank. Fix it, or choose another column."
             )
-    return [meaning[row.answer] for row in rows], task.classes
+    return [meaning[row.value] for row in rows], task.classes
 
 
 def _class_labels(
     source: Path, rows: list[_Row], task: Task
 ) -> tuple[list[int | None], tuple[str, ...]]:
-    classes = task.classes or tuple(sorted({row.answer for row in rows}))
-    labels = [label_of(row.answer, classes) for row in rows]
+    classes = task.classes or tuple(sorted({row.value for row in rows}))
+    labels = [label_of(row.value, classes) for row in rows]
     for row, label in zip(rows, labels, strict=True):
-        if label is None or not row.answer:
+        if label is None or not row.value:
             raise InputError(
-                f"{source}, line {row.line}: label {row.answer!r} is no class of task "
-                f"{task.name!r}. {nearest(row.answer, list(filter(None, classes)))}"
+                f"Invalid label in {source}, line {row.line}: {row.value!r} is not a class of task "
+                f"{task.name!r}. {nearest(row.value, list(filter(None, classes)))}"
             )
     if len(classes) < 2:
         raise InputError(
             f"{source} has only one class, {classes[0]!r}; a classifier needs at least two. Add "
-            "files of another."
+            "files of another class."
         )
     return labels, classes
 
 
 def _paths(source: Path, files: list[str]) -> list[Path]:
-    """Where the files lie: the leading parts that the first file found does without are dropped."""
-    parts = [Path(file).parts for file in files]
-    drop = next(
-        (n for p in parts for n in range(len(p)) if source.parent.joinpath(*p[n:]).is_file()), 0
+    """The paths of the files; leading folders are dropped as the first file that exists needs."""
+    paths = [Path(file).parts for file in files]
+    num_dropped = next(
+        (n for p in paths for n in range(len(p)) if source.parent.joinpath(*p[n:]).is_file()), 0
     )
-    return [source.parent.joinpath(*p[drop:]) for p in parts]
+    return [source.parent.joinpath(*p[num_dropped:]) for p in paths]

@@ -1,4 +1,4 @@
-"""Labelled files, parted and read into arrays for training and evaluation."""
+"""Labelled images as arrays, and the splits for training and evaluation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from xai_tf.inputs.sample import Sample, Sound
 
-Progress = Callable[[int, int, str], None]
 Read = Callable[[Path], list[Sample]]
 
 
@@ -18,15 +17,15 @@ Read = Callable[[Path], list[Sample]]
 class Dataset:
     """Images with their labels.
 
-    A recording of several windows stands in several rows with one file number.
+    A recording of several windows has one row per window, all with the same file number.
 
     Attributes:
         images: uint8 array of shape (rows, height, width, 3), RGB.
-        labels: int array of shape (rows,), indices into classes.
-        files: int array of shape (rows,), indices into paths.
+        labels: int array of shape (rows,), indices into `classes`.
+        files: int array of shape (rows,), indices into `paths`.
         paths: the files.
         classes: the names of the classes.
-        sounds: the sound behind each image, or None.
+        sounds: for each row the sound its spectrogram was made from, or None.
     """
 
     images: np.ndarray
@@ -36,37 +35,40 @@ class Dataset:
     classes: tuple[str, ...]
     sounds: tuple[Sound | None, ...]
 
-    def rows(self, which: np.ndarray) -> Dataset:
-        """The rows chosen by a boolean mask."""
-        chosen = (self.images[which], self.labels[which], self.files[which])
-        sounds = tuple(self.sounds[row] for row in np.flatnonzero(which))
+    def rows(self, mask: np.ndarray) -> Dataset:
+        """The rows that a bool mask of shape (rows,) selects."""
+        chosen = (self.images[mask], self.labels[mask], self.files[mask])
+        sounds = tuple(self.sounds[row] for row in np.flatnonzero(mask))
         return Dataset(*chosen, self.paths, self.classes, sounds)
 
     def sample(self, row: int) -> Sample:
-        """A row as a sample."""
+        """One row as a sample, its image in [0, 1]."""
         image, path = self.images[row].astype(np.float32) / 255, self.paths[self.files[row]]
         return Sample(image, path, "", int(self.labels[row]), self.sounds[row])
 
     @property
     def file_labels(self) -> np.ndarray:
-        """Int array: the label of each file that has rows here, in the order of `file_means`."""
+        """The label of each file that has rows: int array of shape (files,), as `file_means`."""
         _, first = np.unique(self.files, return_index=True)
         return self.labels[first]
 
-    def file_means(self, rows: np.ndarray) -> np.ndarray:
-        """Average values of shape (rows, ...) over the windows of each file."""
+    def file_means(self, values: np.ndarray) -> np.ndarray:
+        """Average values of shape (rows, ...) over the windows of each file: (files, ...)."""
         numbers, position = np.unique(self.files, return_inverse=True)
-        sums = np.zeros((len(numbers), *rows.shape[1:]))
-        np.add.at(sums, position, rows)
-        return sums / np.bincount(position).reshape(-1, *(1,) * (rows.ndim - 1))
+        sums = np.zeros((len(numbers), *values.shape[1:]))
+        np.add.at(sums, position, values)
+        return sums / np.bincount(position).reshape(-1, *(1,) * (values.ndim - 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What is trained on, what chooses the epoch, and what is only ever measured on.
+    """Training, validation and test set of one source.
 
     Attributes:
-        notes: what a person should know of how they were made, a sentence each.
+        train: what a model is trained on.
+        validation: what the epoch and the settings are chosen by.
+        test: what a model is only ever measured on.
+        notes: what a person should know about how they were made, one sentence each.
     """
 
     train: Dataset

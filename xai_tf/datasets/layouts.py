@@ -1,4 +1,4 @@
-"""The ways labelled data lies on a disk, each turned into a listing."""
+"""The layouts of labelled data on disk, each turned into a listing."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ def find_listing(source: Path, task: Task, options: DataOptions | None = None) -
     """List the labelled files of a folder or of a CSV file.
 
     Raises:
-        InputError: there is no such data, a class is missing or empty, or a CSV file lacks a column
-            or names files that are not there.
+        InputError: the source does not exist, a class is missing or empty, or a CSV file lacks a
+            column or names files that do not exist.
         UnknownNameError: there is no such layout.
-        SettingError: `group` is no regular expression.
+        SettingError: `group` is not a regular expression.
     """
     options = options or DataOptions()
     if not source.exists():
         raise InputError(f"There is no folder or file {source}. Check the name.")
     if source.is_dir() and (options.finding or options.frontal_only):
-        raise InputError(f"{source} is a folder; findings and views stand in a CSV file. Give it.")
+        raise InputError(
+            f"{source} is a folder, but findings and views are columns of a CSV file. Give the CSV "
+            "file."
+        )
     layout = LAYOUTS["csv" if source.is_file() else "folder"]
     if options.layout != "auto":
         layout = pick(LAYOUTS, options.layout, "layout")
@@ -52,11 +55,11 @@ def folder_listing(
     """List a folder of class folders.
 
     Args:
-        folder: holds one folder a class.
-        task: which files are looked for.
-        classes: the class folders in the order of the outputs; those of the task, or all that
-            are there in alphabetical order.
-        split: what the files are for.
+        folder: contains one folder per class.
+        task: its `suffixes` are the files to look for.
+        classes: the class folders in the order of the outputs. By default the classes of the task,
+            or all folders in alphabetical order.
+        split: the split of the files, if known.
 
     Raises:
         InputError: a class is missing or empty.
@@ -65,8 +68,8 @@ def folder_listing(
     entries = [
         Entry(path, label, split, str(path))
         for label, name in enumerate(classes)
-        for place in _places(folder, name)
-        for path in class_files(place, task.suffixes)
+        for class_folder in _folders_of_class(folder, name)
+        for path in class_files(class_folder, task.suffixes)
     ]
     return Listing(tuple(entries), tuple(classes))
 
@@ -77,13 +80,13 @@ def class_folders(folder: Path) -> tuple[str, ...]:
     Raises:
         InputError: there are fewer than two.
     """
-    found = _folders(folder)
-    if len(found) < 2:
+    folders = _folders(folder)
+    if len(folders) < 2:
         raise InputError(
-            f"{folder} holds {counted(len(found), 'class folder')}; a classifier "
-            "needs at least two. Make one folder a class, with its files in it."
+            f"{folder} contains {counted(len(folders), 'class folder')}; a classifier "
+            "needs at least two. Make one folder per class, with its files in it."
         )
-    return tuple(place.name for place in found)
+    return tuple(class_folder.name for class_folder in folders)
 
 
 def class_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
@@ -92,70 +95,75 @@ def class_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    found = readable_files(folder, suffixes)
-    if not found:
+    files = readable_files(folder, suffixes)
+    if not files:
         raise InputError(
-            f"{folder} holds no file that can be read ({', '.join(suffixes)}). Add some, or leave "
-            "the class out."
+            f"{folder} contains no file that can be read ({', '.join(suffixes)}). Add some, or "
+            "remove the class."
         )
-    return found
+    return files
 
 
 def readable_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
-    """The files below a folder with one of the endings, without hidden ones, in order."""
-    endings = tuple(suffixes)
+    """The files below a folder with one of the suffixes, in order; hidden ones are skipped."""
+    suffixes = tuple(suffixes)
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in endings and not path.name.startswith(".")
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
     )
 
 
 def label_in_path(path: Path, folder: Path, classes: Iterable[str]) -> int | None:
-    """The label that the nearest folder above a file and below `folder` is named as, or None."""
-    known = tuple(classes)
-    labels = (label_of(name, known) for name in path.relative_to(folder).parts[-2::-1])
+    """The label by the nearest folder between `folder` and a file that is named as a class.
+
+    None where no folder is.
+    """
+    classes = tuple(classes)
+    labels = (label_of(name, classes) for name in path.relative_to(folder).parts[-2::-1])
     return next((label for label in labels if label is not None), None)
 
 
 def split_in_path(path: Path, folder: Path) -> str:
-    """The split that a folder above a file and below `folder` is named as; empty if none is."""
+    """The split that a folder between `folder` and a file is named as; empty where none is."""
     names = {name.lower() for name in path.relative_to(folder).parts[:-1]}
-    return next((split for split, known in SPLIT_FOLDERS.items() if names & set(known)), "")
+    return next(
+        (split for split, split_names in SPLIT_FOLDERS.items() if names & set(split_names)), ""
+    )
 
 
 def _folder_layout(source: Path, task: Task, options: DataOptions) -> Listing:
-    """A folder a class, or such folders within folders for training, validation and test."""
-    sides = {
-        split: place
+    """One folder per class, or such folders within folders for training, validation and test."""
+    split_folders = {
+        split: folder
         for split, names in SPLIT_FOLDERS.items()
-        for place in _folders(source)
-        if place.name.lower() in names
+        for folder in _folders(source)
+        if folder.name.lower() in names
     }
-    if "train" not in sides or len(sides) == 1:
+    if "train" not in split_folders or len(split_folders) == 1:
         return folder_listing(source, task)
-    classes = task.classes or class_folders(sides["train"])
-    parts = [folder_listing(place, task, classes, split) for split, place in sides.items()]
-    return Listing(tuple(chain(*(part.entries for part in parts))), tuple(classes))
+    classes = task.classes or class_folders(split_folders["train"])
+    listings = [folder_listing(folder, task, classes, s) for s, folder in split_folders.items()]
+    return Listing(tuple(chain(*(listing.entries for listing in listings))), tuple(classes))
 
 
 def _for_layout(source: Path, task: Task, options: DataOptions) -> Listing:
-    """The Fake-or-Real set (FoR, Reimao and Tzerpos 2019), or the folder that holds one of it."""
-    found = _for_folders(source)
-    if len(found) != 1:
-        held = f"holds several versions ({some(found)}). Give one of them."
-        none = "holds no folders training/ and testing/. Give the folder that does."
-        raise InputError(f"{source} as Fake-or-Real: it {held if found else none}")
-    return _folder_layout(found[0], task, options)
+    """The Fake-or-Real data set (FoR, Reimao and Tzerpos 2019), or a folder that contains it."""
+    folders = _for_folders(source)
+    if len(folders) != 1:
+        several = f"contains several versions ({some(folders)}). Give one of them."
+        none = "contains no folders training/ and testing/. Give the folder that does."
+        raise InputError(f"Cannot read {source} as Fake-or-Real: it {several if folders else none}")
+    return _folder_layout(folders[0], task, options)
 
 
 def _csv_layout(source: Path, task: Task, options: DataOptions) -> Listing:
-    """A CSV file that names files and their labels, such as CheXpert's."""
+    """A CSV file of files and their labels, such as that of CheXpert."""
     if source.is_dir():
         tables = some(path.name for path in sorted(source.glob("*.csv")))
         raise InputError(f"{source} is a folder. Give the CSV file{f': {tables}' * bool(tables)}.")
     if source.suffix.lower() not in (".csv", ".tsv"):
-        raise InputError(f"{source} is no CSV file. Give one, or a folder of class folders.")
+        raise InputError(f"{source} is not a CSV file. Give one, or a folder of class folders.")
     return read_label_table(source, task, options)
 
 
@@ -163,45 +171,45 @@ LAYOUTS: dict[str, Layout] = {"folder": _folder_layout, "csv": _csv_layout, "for
 
 
 def _for_folders(source: Path) -> list[Path]:
-    """The folders with training/ and testing/ nearest to the top: the source, or up to two below.
+    """The topmost folders with training/ and testing/: the source, or up to two levels below.
 
-    The copies in circulation are nested: for-2sec/for-2seconds/training.
+    The published copies are nested: for-2sec/for-2seconds/training.
     """
-    places = [source]
+    level = [source]
     for _ in range(3):
-        found = [p for p in places if (p / "training").is_dir() and (p / "testing").is_dir()]
-        if found:
-            return found
-        places = [below for place in places for below in _folders(place)]
+        matches = [p for p in level if (p / "training").is_dir() and (p / "testing").is_dir()]
+        if matches:
+            return matches
+        level = [child for folder in level for child in _folders(folder)]
     return []
 
 
 def _folders(folder: Path) -> list[Path]:
     if folder.is_file():
-        raise InputError(f"{folder} is a file. Give the folder that holds the class folders.")
+        raise InputError(f"{folder} is a file. Give the folder that contains the class folders.")
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}. Check the name.")
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _places(folder: Path, name: str) -> list[Path]:
-    """The folders of a class: of its name, or of a synonym."""
-    there = _folders(folder)
-    found = [place for place in there if label_of(place.name, (name,)) == 0]
-    if found:
-        return found
+def _folders_of_class(folder: Path, name: str) -> list[Path]:
+    """The folders with the name of a class or a synonym of it."""
+    folders = _folders(folder)
+    matches = [candidate for candidate in folders if label_of(candidate.name, (name,)) == 0]
+    if matches:
+        return matches
     tables = some(path.name for path in sorted(folder.glob("*.csv")))
     raise InputError(
         f"There is no class folder {folder / name}; "
-        f"there {'are' if len(there) > 1 else 'is'} {some(p.name for p in there) or 'none'}. "
-        f"Name the folders as the classes{f', or give a CSV file ({tables})' * bool(tables)}."
+        f"there {'are' if len(folders) > 1 else 'is'} {some(p.name for p in folders) or 'none'}. "
+        f"Name the folders after the classes{f', or give a CSV file ({tables})' * bool(tables)}."
     )
 
 
 def _check_classes(listing: Listing, source: Path) -> None:
-    """Refuse a source that has no file of a class, in all or for a split it brings."""
-    for split in {entry.split: "" for entry in listing.entries}:
-        for name in listing.where(lambda entry, split=split: entry.split == split).missing():
+    """Refuse a source that has no file of a class, in all or in a split it brings."""
+    for split in dict.fromkeys(entry.split for entry in listing.entries):
+        for name in listing.of_split(split).missing_classes():
             where = f" for {split}" * bool(split)
             raise InputError(
                 f"{source} has no file of class {name!r}{where}. Add some, or check the labels."
@@ -209,26 +217,27 @@ def _check_classes(listing: Listing, source: Path) -> None:
 
 
 def _grouped(listing: Listing, source: Path, pattern: str) -> Listing:
-    """Name the groups by what a regular expression finds in the paths."""
+    """Name the groups by what a regular expression matches in the paths."""
     try:
-        wanted = re.compile(pattern)
+        expression = re.compile(pattern)
     except re.error as error:
         raise SettingError(
-            f"--group {pattern!r} is no regular expression ({error}), as '(patient\\d+)' is."
+            f"Invalid value for --group: {pattern!r} ({error}). Expected a regular expression such "
+            "as '(patient\\d+)'."
         ) from error
     base = source if source.is_dir() else source.parent
-    entries, lonely = [], []
+    entries, without_group = [], []
     for entry in listing.entries:
         text = entry.path.relative_to(base) if entry.path.is_relative_to(base) else entry.path
-        match = wanted.search(text.as_posix())
+        match = expression.search(text.as_posix())
         if match is None:
-            lonely.append(text)
-        group = match[min(1, wanted.groups)] if match else entry.group
+            without_group.append(text)
+        group = match[min(1, expression.groups)] if match else entry.group
         entries.append(replace(entry, group=group or entry.group))
-    if len(lonely) == len(entries):
+    if len(without_group) == len(entries):
         raise InputError(
-            f"--group {pattern!r} is found in none of the paths in {source}, such as {lonely[0]}. "
-            "Mend the expression."
+            f"--group {pattern!r} matches none of the paths in {source}, such as "
+            f"{without_group[0]}. Fix the expression."
         )
-    said = (f"No group in the names of {some(lonely)}.",) if lonely else ()
-    return replace(listing, entries=tuple(entries), notes=(*listing.notes, *said))
+    notes = (f"No group in the names of {some(without_group)}.",) if without_group else ()
+    return replace(listing, entries=tuple(entries), notes=(*listing.notes, *notes))

@@ -1,4 +1,4 @@
-"""What labelled data consists of, before any file is read: files with class, split and group."""
+"""Labelled data before any file is read: paths with class, split and group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# Other names of the classes of our tasks, in data sets that people train on.
+# Names that public data sets use for the classes of the bundled tasks.
 SYNONYMS = {
     "human": ("real", "bonafide", "bona-fide"),
     "synthetic": ("fake", "spoof", "spoofed"),
@@ -16,19 +16,19 @@ SYNONYMS = {
 
 @dataclass(frozen=True)
 class DataOptions:
-    """How labelled data is found, parted and read.
+    """How labelled data is found, split and read.
 
     Attributes:
-        layout: a name in `layouts.LAYOUTS`, or "auto" to look.
-        finding: the column of a CSV file that says whether something was found (1, 0, -1 or blank).
-        uncertain: what a finding of -1 counts as: "ignore", "positive" or "negative".
-        frontal_only: leave out what a column "Frontal/Lateral" of a CSV file calls lateral.
-        group: a regular expression, searched in the path of each file below the source. What its
-            first group matches (a patient, a speaker) stays on one side.
-        validation: share of the files that validate, where the source does not say which.
-        test: share of the files that test, where the source does not say which.
-        skip_bad: leave out files that are missing or cannot be read, instead of stopping.
-        allow_leak: names of files (or of groups) that may be on two sides; "all" for any.
+        layout: a name in `layouts.LAYOUTS`, or "auto" to detect it.
+        finding: the column of a CSV file with a finding: 1, 0, -1 (uncertain) or blank.
+        uncertain: how to count a finding of -1: "ignore", "positive" or "negative".
+        frontal_only: skip files that the column "Frontal/Lateral" of a CSV file marks as lateral.
+        group: a regular expression, searched in the path of each file below the source. Files for
+            which its first group matches the same text (a patient, a speaker) stay in one split.
+        validation: share of the files for validation, where the source has no such split.
+        test: share of the files for testing, where the source has no such split.
+        skip_bad: skip files that are missing or cannot be read, instead of stopping.
+        allow_leak: names of files (or of groups) that may be in two splits; "all" for any.
     """
 
     layout: str = "auto"
@@ -44,14 +44,14 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file and what is known of it.
+    """A labelled file.
 
     Attributes:
         path: the file.
         label: index of its class.
         split: "train", "validation" or "test"; empty where the source does not say.
-        group: what must stay on one side of a split, such as a patient; the file itself where
-            nothing is known.
+        group: a name shared by the files that must stay in one split, such as those of a patient;
+            the path where no group is known.
     """
 
     path: Path
@@ -67,38 +67,54 @@ class Listing:
     Attributes:
         entries: the files.
         classes: the names of the classes.
-        notes: what a person should know of how they were found, a sentence each.
+        notes: what a person should know about how they were found, one sentence each.
     """
 
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
-    def where(self, wanted: Callable[[Entry], bool]) -> Listing:
-        """The entries that are wanted."""
-        return replace(self, entries=tuple(filter(wanted, self.entries)))
+    def where(self, condition: Callable[[Entry], bool]) -> Listing:
+        """The listing with only those entries that fulfil a condition."""
+        return replace(self, entries=tuple(filter(condition, self.entries)))
 
-    def missing(self) -> list[str]:
-        """The names of the classes without any file."""
+    def of_split(self, split: str) -> Listing:
+        """The listing with only the entries of one split."""
+        return self.where(lambda entry: entry.split == split)
+
+    def missing_classes(self) -> list[str]:
+        """The names of the classes that have no file."""
         counts = Counter(entry.label for entry in self.entries)
         return [name for label, name in enumerate(self.classes) if not counts[label]]
 
 
 def label_of(name: str, classes: Iterable[str]) -> int | None:
-    """The index of the class that a name, or a synonym of it, stands for; None if of none."""
-    for label, known in enumerate(classes):
-        if name == known or name.lower() in SYNONYMS.get(known, ()):
+    """The index of the class with this name or a synonym of it; None where there is none.
+
+    >>> label_of("bonafide", ("human", "synthetic"))
+    0
+    """
+    for label, class_name in enumerate(classes):
+        if name == class_name or name.lower() in SYNONYMS.get(class_name, ()):
             return label
     return None
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, for a message."""
+    """A number with its noun, for a message.
+
+    >>> counted(1, "file"), counted(3, "file")
+    ('1 file', '3 files')
+    """
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def some(names: Iterable[object], count: int = 3) -> str:
-    """The first few of many, for a message."""
-    given = [str(name) for name in names]
-    rest = f" and {len(given) - count} more" if len(given) > count else ""
-    return ", ".join(given[:count]) + rest
+    """The first few of many names, for a message.
+
+    >>> some(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    texts = [str(name) for name in names]
+    rest = f" and {len(texts) - count} more" if len(texts) > count else ""
+    return ", ".join(texts[:count]) + rest

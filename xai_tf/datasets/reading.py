@@ -1,4 +1,4 @@
-"""Read labelled files into data sets."""
+"""Read labelled files into arrays."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from xai_tf.datasets.dataset import Dataset, Progress, Read, Splits
+from xai_tf.datasets.dataset import Dataset, Read, Splits
 from xai_tf.datasets.layouts import find_listing, folder_listing
-from xai_tf.datasets.leakage import check_leaks
+from xai_tf.datasets.leakage import check_leakage
 from xai_tf.datasets.listing import DataOptions, Listing, some
-from xai_tf.datasets.splits import part
+from xai_tf.datasets.splits import SPLITS, make_splits
 from xai_tf.errors import InputError
-from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.sample import Sample, Sound
 from xai_tf.inputs.task import Task
+from xai_tf.progress import Progress, silent
 
 
 def read_folder(
@@ -23,17 +24,17 @@ def read_folder(
     task: Task,
     image_size: tuple[int, int] = (224, 224),
     classes: tuple[str, ...] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Dataset:
     """Read a folder of class folders.
 
     Args:
-        folder: holds one folder a class.
+        folder: contains one folder per class.
         task: how files are read.
-        image_size: (height, width).
-        classes: the class folders in the order of the outputs; those of the task, or all that
-            are there in alphabetical order.
-        progress: called with (files read, files in all, file name).
+        image_size: (height, width) in pixels.
+        classes: the class folders in the order of the outputs. By default the classes of the task,
+            or all folders in alphabetical order.
+        progress: called with (files read, files in all, the file read now).
 
     Raises:
         InputError: a class is missing or empty, or a file cannot be read; the text names it.
@@ -47,77 +48,82 @@ def read_splits(
     task: Task,
     image_size: tuple[int, int] = (224, 224),
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     options: DataOptions | None = None,
 ) -> Splits:
-    """Read train, validation and test sets.
+    """Read training, validation and test set.
 
-    Sets that the source brings (as folders, or in a column of a CSV file) are those sets. What is
-    missing is drawn by class and by group: at first 15% test, then 15% of the rest validate.
+    Splits that the source brings (as folders, or in a column of a CSV file) are used as they are.
+    Missing ones are drawn by class and by group: first 15% for testing, then 15% of the rest for
+    validation.
 
     Args:
-        folder: the source: a folder, or a CSV file.
+        folder: the source: a folder or a CSV file.
         task: how files are read.
-        image_size: (height, width).
-        seed: of the draws.
-        progress: called with (files read, files in all, file name).
-        options: how the source is found, parted and read.
+        image_size: (height, width) in pixels.
+        seed: random seed of the split.
+        progress: called with (files read, files in all, the file read now).
+        options: how the source is found, split and read.
 
     Raises:
-        InputError: as `find_listing`; a class has too few files or groups to be parted; a file
-            cannot be read; a picture or a group is on two sides.
+        InputError: as `find_listing`; a class has too few files or groups to be split; a file
+            cannot be read; a picture or a group is in two splits.
         SettingError: a share is not between 0 and 1.
     """
     options = options or DataOptions()
     listing = find_listing(folder, task, options)
-    sides, said = part(listing, options, seed)
-    notes = [*listing.notes, *said]
+    listings, group_notes = make_splits(listing, options, seed)
+    notes = [*listing.notes, *group_notes]
     read = _reader(task, image_size, progress, len(listing.entries))
     read = _skipping(read, notes) if options.skip_bad else _offering_to_skip(read)
-    splits = Splits(**{side: _dataset(files, read) for side, files in sides.items()})
-    return replace(splits, notes=(*notes, *check_leaks(splits, options.allow_leak)))
+    train, validation, test = (_dataset(listings[name], read) for name in SPLITS)
+    splits = Splits(train, validation, test)
+    return replace(splits, notes=(*notes, *check_leakage(splits, options.allow_leak)))
 
 
-def _reader(task: Task, image_size: tuple[int, int], progress: Progress | None, total: int) -> Read:
-    """A function that reads one file after the other and tells so."""
+def _reader(task: Task, image_size: tuple[int, int], progress: Progress, total: int) -> Read:
+    """A function that reads one file after the other and reports the progress."""
     numbers = count()
 
     def read(path: Path) -> list[Sample]:
-        if progress:
-            progress(next(numbers), total, path.name)
+        progress(next(numbers), total, f"reading {path.name}")
         return task.windows(path, image_size)
 
     return read
 
 
 def _skipping(read: Read, notes: list[str]) -> Read:
-    """A reader that leaves out what cannot be read, with a note."""
+    """A reader that skips files that cannot be read, with a note."""
 
     def reading(path: Path) -> list[Sample]:
         try:
             return read(path)
         except InputError as error:
-            notes.append(f"Left out: {error}")
+            notes.append(f"Skipped: {error}")
             return []
 
     return reading
 
 
 def _offering_to_skip(read: Read) -> Read:
-    """A reader whose errors say how to go on without the file."""
+    """A reader whose errors say how to continue without the file."""
 
     def reading(path: Path) -> list[Sample]:
         try:
             return read(path)
         except InputError as error:
-            raise InputError(f"{error} Or leave out such files with --skip-bad.") from error
+            raise InputError(f"{error} Or skip such files with --skip-bad.") from error
 
     return reading
 
 
 def _dataset(listing: Listing, read: Read) -> Dataset:
-    pixels, shape = bytearray(), ()  # grows in place, where a list would be copied into an array
-    labels, files, sounds = [], [], []
+    # A byte array grows in place; a list of images would be copied into an array.
+    pixels = bytearray()
+    shape: tuple[int, ...] = ()
+    labels: list[int] = []
+    files: list[int] = []
+    sounds: list[Sound | None] = []
     for number, entry in enumerate(listing.entries):
         for sample in read(entry.path):
             pixels += np.rint(sample.image * 255).astype(np.uint8).tobytes()
@@ -129,8 +135,8 @@ def _dataset(listing: Listing, read: Read) -> Dataset:
     for label in {entry.label for entry in listing.entries} - set(labels):
         unread = some(entry.path for entry in listing.entries if entry.label == label)
         raise InputError(
-            f"Class {listing.classes[label]!r} is left without a file in one of the sets: {unread} "
-            "cannot be read. Add good ones."
+            f"Class {listing.classes[label]!r} has no readable file in one of the splits: cannot "
+            f"read {unread}. Add files that can be read."
         )
     images = np.frombuffer(pixels, np.uint8).reshape(-1, *shape)
     return Dataset(images, np.array(labels), np.array(files), paths, listing.classes, tuple(sounds))

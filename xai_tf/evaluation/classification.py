@@ -1,4 +1,4 @@
-"""How good a classifier is on a labelled set, with intervals."""
+"""Accuracy, AUC and confusion matrix of a classifier on labelled files, with intervals."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from xai_tf.statistics import wilson
 def evaluate(probabilities: np.ndarray, labels: np.ndarray, split: str) -> tuple[Measure, Measure]:
     """Accuracy and area under the ROC curve, each with its 95% interval.
 
-    Accuracy has a Wilson interval. The AUC (for more than two classes the mean of one against the
-    rest) has a percentile bootstrap interval: 1,000 draws within each class, always the same.
+    Accuracy has a Wilson interval. The AUC (for more than two classes the mean of one versus rest)
+    has a percentile bootstrap interval: 1,000 resamples within each class, with a fixed seed.
 
     Args:
         probabilities: float array of shape (files, classes).
@@ -33,15 +33,16 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, split: str) -> tuple
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray, split: str) -> Measure:
-    """The share of files whose most probable class is the true one, with Wilson's interval."""
+    """The share of files whose most probable class is the true one, with its Wilson interval."""
     correct, count = int((probabilities.argmax(axis=1) == labels).sum()), len(labels)
     return _measure("accuracy", split, correct / count, wilson(correct, count), count)
 
 
 def area_under_curve(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Area under the ROC curve; for more than two classes the mean of one against the rest.
+    """Area under the ROC curve; for more than two classes the mean of one versus rest.
 
-    The Mann-Whitney form: the share of pairs in the right order, ties counting half.
+    Computed as the Mann-Whitney statistic: the share of pairs in the right order, ties counting
+    half.
     """
     from scipy.stats import rankdata
 
@@ -61,12 +62,12 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def predicted_counts(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Counts of shape (classes, classes): rows are the truth, columns what files were called."""
+    """Counts of shape (classes, classes): rows are the truth, columns the prediction."""
     flat = labels * num_classes + predicted
     return np.bincount(flat, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def _measure(name: str, split: str, value: float, interval: Iterable[float], count: int) -> Measure:
-    """A measure to four digits, which is more than its interval supports."""
-    low, high = interval
-    return Measure(name, split, *(round(float(x), 4) for x in (value, low, high)), count)
+    """A measure rounded to four digits, which is more than its interval supports."""
+    value, low, high = (round(float(number), 4) for number in (value, *interval))
+    return Measure(name, split, value, low, high, count)

@@ -1,8 +1,8 @@
-"""What a classifier got wrong, looked at one by one: the called class, the true one, and why."""
+"""The mistakes of a classifier: for each the maps of the predicted and of the true class."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,26 +16,27 @@ from xai_tf.errors import InputError
 from xai_tf.evaluation.nearest import FeatureIndex, Neighbor, nearest_neighbors
 from xai_tf.evaluation.results import WRONG, EvaluationResults
 from xai_tf.inputs.sample import Sample
+from xai_tf.progress import Progress, silent
 
-THRESHOLD = 0.5  # of the second of two classes
+THRESHOLD = 0.5  # on the probability of the second of two classes
 
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """A file that is called wrongly.
+    """A file that is predicted wrongly.
 
     Attributes:
-        name: the file's place below its folder.
+        name: the path of the file below its folder.
         path: the file.
-        truth, predicted: indices of the true class and of what it is called.
+        truth, predicted: indices of the true and of the predicted class.
         probabilities: float array of shape (classes,), of the whole file.
-        wrong_class_margin: how much speaks for the called class and against the true one, in logits.
-        predicted_map, true_map: what speaks for either class, by one method; of a long recording, in
-            the window that speaks most for the mistake.
-        contrast_map: why the called class rather than the true one. With one logit it is the
-            called class's own map.
+        wrong_class_margin: the logit of the predicted class minus that of the true class.
+        predicted_map, true_map: the explanations of the two classes, by the same method; for a long
+            recording, of the window that speaks most for the mistake.
+        contrast_map: why the predicted class rather than the true one. With one logit it equals
+            `predicted_map`.
         similar: training samples, the most similar first.
-        warnings: what a person should know of the file, a sentence each.
+        warnings: what a person should know about the file, one sentence each.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Mistake:
 
     @property
     def sample(self) -> Sample:
-        """What the maps are about."""
+        """The explained sample."""
         return self.predicted_map.sample
 
 
@@ -62,36 +63,38 @@ def study_mistakes(
     method: str = "grad_cam",
     top: int = 12,
     index: FeatureIndex | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> tuple[list[Mistake], list[tuple[Path, str]]]:
     """Explain the most confident mistakes, the worst first.
 
     Args:
-        classifier: what gave the answers.
-        results: of labelled files.
+        classifier: the classifier that made the predictions.
+        results: the predictions for labelled files.
         method: a name in `METHODS`.
-        top: how many mistakes at most.
-        index: training samples to find similar ones in.
-        progress: called with (mistakes done, mistakes in all).
+        top: the number of mistakes at most.
+        index: training samples to search for similar ones.
+        progress: called with (mistakes done, mistakes in all, what is done now).
 
     Returns:
-        the mistakes, and (file, why) of those that cannot be read any more.
+        The mistakes, and (file, reason) for those that cannot be read any more.
     """
     numbers = results.ranked(THRESHOLD, WRONG, None)[:top]
-    found: list[Mistake] = []
-    lost: list[tuple[Path, str]] = []
+    mistakes: list[Mistake] = []
+    unreadable: list[tuple[Path, str]] = []
     for done, number in enumerate(numbers):
-        progress(done, len(numbers))
+        progress(done, len(numbers), f"explaining {results.name(number)}")
         try:
-            found.append(_mistake(classifier, results, number, method))
+            mistakes.append(_mistake(classifier, results, number, method))
         except InputError as error:
-            lost.append((results.predictions.files[number], str(error)))
-    progress(len(numbers), len(numbers))
-    return (_with_similar(found, classifier, index) if index and found else found), lost
+            unreadable.append((results.predictions.files[number], str(error)))
+    progress(len(numbers), len(numbers), "explaining")
+    if index and mistakes:
+        mistakes = _with_similar(mistakes, classifier, index)
+    return mistakes, unreadable
 
 
-def one_logit(classifier: Classifier) -> bool:
-    """Whether one logit stands for two classes: what speaks for one speaks against the other."""
+def has_one_logit(classifier: Classifier) -> bool:
+    """Whether one logit stands for two classes, so that evidence for one is against the other."""
     return classifier.model.output_shape[-1] == 1
 
 
@@ -103,10 +106,10 @@ def _mistake(
     reading = read_and_predict(classifier, path, truth)
     window = reading.most_decisive(classifier.target(predicted, truth), 1)[0]
     sample = reading.samples[window]
-    for_called = explain(classifier, sample, method, target=predicted)
+    predicted_map = explain(classifier, sample, method, target=predicted)
     contrast = (
-        replace(for_called, contrast=truth)
-        if one_logit(classifier)
+        replace(predicted_map, question=replace(predicted_map.question, contrast=truth))
+        if has_one_logit(classifier)
         else explain(classifier, sample, method, target=predicted, contrast=truth)
     )
     return Mistake(
@@ -116,18 +119,18 @@ def _mistake(
         predicted,
         results.probabilities[number],
         float(results.wrong_class_margin(THRESHOLD)[number]),
-        for_called,
+        predicted_map,
         explain(classifier, sample, method, target=truth),
         contrast,
-        warnings=reading.warnings_explained,
+        warnings=reading.explanation_warnings,
     )
 
 
 def _with_similar(
     mistakes: Sequence[Mistake], classifier: Classifier, index: FeatureIndex
 ) -> list[Mistake]:
-    found = nearest_neighbors(index, classifier, [mistake.sample for mistake in mistakes])
+    neighbors = nearest_neighbors(index, classifier, [mistake.sample for mistake in mistakes])
     return [
         replace(mistake, similar=tuple(similar))
-        for mistake, similar in zip(mistakes, found, strict=True)
+        for mistake, similar in zip(mistakes, neighbors, strict=True)
     ]

@@ -1,14 +1,14 @@
-"""The training samples that a classifier sees as most similar to a sample.
+"""The training samples that are most similar to a sample from the classifier's point of view.
 
-Samples are compared by the features that the classifier's own last layer weighs, by their Euclidean
-distance (Xplique's `SimilarExamples`, called as it is: it finds what a plain search finds, see the
-test). Features are computed once, in batches of the classifier's own passes: given the pictures,
-Xplique would hold all of them at once, and trace the network anew.
+Samples are compared by the Euclidean distance of the inputs of the classifier's last layer
+(Xplique's `SimilarExamples`; a test compares it with a plain search). The features are computed
+once, in batches, with the compiled passes of the classifier: Xplique itself would keep all pictures
+in memory and trace the network again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.predictions import LabelledFiles
 from xai_tf.inputs.sample import Sample
+from xai_tf.progress import Progress, silent
 
-SEARCHED = 256  # rows at once: some 16 MB of 1,280 features for 12 samples
+SEARCH_BATCH = 256  # rows at once: about 16 MB for 1,280 features and 12 samples
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class TrainingExample:
     Attributes:
         path: its file.
         label: the index of its class.
-        sha256: of the file.
-        window: its number, of a long recording; else 0.
+        sha256: the SHA-256 of the file.
+        window: the number of the window of a long recording; else 0.
     """
 
     path: Path
@@ -43,12 +44,12 @@ class TrainingExample:
 
 @dataclass(frozen=True, eq=False)
 class FeatureIndex:
-    """Training samples as a classifier sees them.
+    """Training samples with their features in a classifier.
 
     Attributes:
         features: float32 array of shape (samples, features).
-        samples: one a row.
-        left_out: (file, why) of what could not be read.
+        samples: the sample of each row.
+        left_out: (file, reason) for files that could not be read.
     """
 
     features: np.ndarray
@@ -62,8 +63,8 @@ class Neighbor:
 
     Attributes:
         sample: the training sample.
-        distance: Euclidean, between the features; 0 for equal ones.
-        same_file: whether it is the very file: the sample was trained on.
+        distance: Euclidean distance of the features; 0 for equal ones.
+        same_file: whether both are the same file, so that the model was trained on it.
     """
 
     sample: TrainingExample
@@ -71,66 +72,69 @@ class Neighbor:
     same_file: bool
 
 
-def last_features(classifier: Classifier, samples: Sequence[Sample]) -> np.ndarray:
-    """What the last layer of a classifier weighs: float32 array of shape (samples, features).
+def penultimate_features(classifier: Classifier, samples: Sequence[Sample]) -> np.ndarray:
+    """The input of a classifier's last layer: float32 array of shape (samples, features).
 
-    Of a last layer that takes a map, its mean over the places.
+    Feature maps are averaged over space.
 
     Raises:
-        ModelError: the network is a single layer, so it has no features.
+        ModelError: the network has only one layer, so it has no features.
     """
     cuts = cut_points(classifier.model)
     if len(cuts) < 2:
         raise ModelError(
             f"{classifier.name!r} has no layer below its logits, so there are no features to "
-            "compare by. Leave the training samples out."
+            "compare. Leave the training samples out."
         )
     features = classifier.feature_maps(cuts[-2])
     rows = [
         features(np.stack([sample.image for sample in samples[start : start + BATCH]])).numpy()
         for start in range(0, len(samples), BATCH)
     ]
-    found = np.concatenate(rows).astype(np.float32)
-    return found.mean(axis=(1, 2)) if found.ndim == 4 else found.reshape(len(found), -1)
+    outputs = np.concatenate(rows).astype(np.float32)
+    return outputs.mean(axis=(1, 2)) if outputs.ndim == 4 else outputs.reshape(len(outputs), -1)
 
 
 def build_feature_index(
-    classifier: Classifier, found: LabelledFiles, progress: Callable[[int, int], None]
+    classifier: Classifier, labelled: LabelledFiles, progress: Progress = silent
 ) -> FeatureIndex:
-    """Compute the features of training files, all windows of a long recording. Bad files are left.
+    """Compute the features of training files, with all windows of long recordings.
+
+    Files that cannot be read are skipped and listed in the index.
 
     Args:
-        classifier: what was trained on them.
-        found: the files.
-        progress: called with (files done, files in all); raise in it to stop the work.
+        classifier: the classifier that was trained on them.
+        labelled: the files.
+        progress: called with (files done, files in all, what is done now); an exception raised in
+            it stops the work.
 
     Raises:
         InputError: none of the files can be read.
     """
-    known: list[TrainingExample] = []
+    examples: list[TrainingExample] = []
     rows: list[np.ndarray] = []
     waiting: list[Sample] = []
     left_out: list[tuple[Path, str]] = []
-    for number, entry in enumerate(found.entries):
-        progress(number, len(found.entries))
+    for number, entry in enumerate(labelled.entries):
+        progress(number, len(labelled.entries), f"reading {entry.path.name}")
         try:
             windows = classifier.windows(entry.path)
         except InputError as error:
             left_out.append((entry.path, str(error)))
             continue
         for window, sample in enumerate(windows):
-            known.append(TrainingExample(entry.path, entry.label, sample.sha256, window))
+            examples.append(TrainingExample(entry.path, entry.label, sample.sha256, window))
             waiting.append(sample)
         if len(waiting) >= BATCH:
-            rows.append(last_features(classifier, waiting))
+            rows.append(penultimate_features(classifier, waiting))
             waiting.clear()
     if waiting:
-        rows.append(last_features(classifier, waiting))
-    progress(len(found.entries), len(found.entries))
+        rows.append(penultimate_features(classifier, waiting))
+    progress(len(labelled.entries), len(labelled.entries), "training samples")
     if not rows:
-        why = some(why for _, why in left_out)
-        raise InputError(f"No file of {found.source} can be read: {why}")
-    return FeatureIndex(np.concatenate(rows), tuple(known), tuple(left_out))
+        reasons = some(reason for _, reason in left_out)
+        raise InputError(f"Cannot read any file of {labelled.source}: {reasons}")
+    return FeatureIndex(np.concatenate(rows), tuple(examples), tuple(left_out))
 
 
 def nearest_neighbors(
@@ -139,14 +143,14 @@ def nearest_neighbors(
     """The training samples nearest to each sample, the nearest first.
 
     Args:
-        index: of the same classifier.
-        classifier: whose features are compared.
-        samples: what is looked up.
-        count: how many; fewer where the bank holds fewer.
+        index: the features of the training samples in the same classifier.
+        classifier: the classifier.
+        samples: the samples to find neighbors of.
+        count: the number of neighbors of each; fewer where the index has fewer.
     """
     from xplique.example_based import SimilarExamples
 
-    size = min(SEARCHED, len(index.samples))
+    size = min(SEARCH_BATCH, len(index.samples))
     search = SimilarExamples(
         index.features,
         k=min(count, len(index.samples)),
@@ -154,8 +158,8 @@ def nearest_neighbors(
         case_returns=["indices", "distances"],
         batch_size=size,
     )
-    answer = search.explain(last_features(classifier, samples))
-    batches, places = np.moveaxis(answer["indices"].numpy(), -1, 0)
+    result = search.explain(penultimate_features(classifier, samples))
+    batches, places = np.moveaxis(result["indices"].numpy(), -1, 0)
     return [
         [
             Neighbor(
@@ -164,6 +168,6 @@ def nearest_neighbors(
             for row, distance in zip(rows, distances, strict=True)
         ]
         for sample, rows, distances in zip(
-            samples, size * batches + places, answer["distances"].numpy(), strict=True
+            samples, size * batches + places, result["distances"].numpy(), strict=True
         )
     ]

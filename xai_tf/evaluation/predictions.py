@@ -1,23 +1,24 @@
-"""A classifier on labelled files: which files those are, and what it says of each."""
+"""Run a classifier on labelled files: find them, and predict each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from xai_tf.classifiers.classifier import BATCH, Classifier
-from xai_tf.classifiers.ood import of_file, predict_and_check
+from xai_tf.classifiers.ood import file_ood_score, predict_with_ood_scores
 from xai_tf.classifiers.prediction import probabilities
 from xai_tf.datasets.layouts import find_listing, label_in_path, readable_files, split_in_path
 from xai_tf.datasets.listing import DataOptions, Entry, Listing, counted, some
 from xai_tf.errors import InputError
 from xai_tf.inputs.sample import PICTURE_SUFFIXES, Sample, read_image
 from xai_tf.inputs.task import Task
+from xai_tf.progress import Progress, silent
 
-# How a model that knows no task has its files found and read: as pictures.
+# For a model without a task: its files are found and read as pictures.
 PICTURES = Task(
     name="pictures",
     title="Pictures",
@@ -35,8 +36,8 @@ class LabelledFiles:
 
     Attributes:
         source: the folder or CSV file they were found in.
-        entries: the files and their labels, indices into the classes asked for.
-        left_out: (file or folder, why) of what lies there too.
+        entries: the files and their labels, indices into the classes of the classifier.
+        left_out: (file or folder, reason) for other files that are there.
     """
 
     source: Path
@@ -46,19 +47,19 @@ class LabelledFiles:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A classifier on labelled files.
+    """The predictions of a classifier for labelled files.
 
     Attributes:
-        model: its name.
-        folder: where the files are.
-        classes: of the classifier.
+        model: the name of the classifier.
+        folder: the folder or CSV file of the files.
+        classes: the classes of the classifier.
         files: the files that could be read.
-        labels: index of the true class of each.
-        logits: of each, a tuple of floats.
-        probabilities: of each, a tuple of floats.
-        skipped: (file, why) of those that could not be read.
-        out_of_distribution: of each file, whether it is unlike what the model was trained on (see
-            `xai_tf.classifiers.ood`); empty where that is not checked.
+        labels: for each file the index of its true class.
+        logits: for each file a tuple of floats.
+        probabilities: for each file a tuple of floats.
+        skipped: (file or folder, reason) for those that were not predicted.
+        out_of_distribution: for each file whether it is out of distribution (see
+            `xai_tf.classifiers.ood`); empty where the model has no OOD detector.
     """
 
     model: str
@@ -77,18 +78,18 @@ def find_labelled(
 ) -> LabelledFiles:
     """Find the labelled files of a folder or CSV file, by the names of classes or their synonyms.
 
-    A folder that lacks a class will do, if it holds nothing but the others; what is missing is said
-    in `left_out`.
+    A folder without files of a class is accepted if it contains only folders of the others; the
+    missing class is noted in `left_out`.
 
     Args:
-        source: as `find_listing` takes it.
-        model: a name for messages.
-        classes: of the classifier.
-        task: how its files are read; as pictures, if it knows none.
-        split: "train", "validation" or "test", where the source says which; all if empty.
+        source: a folder or a CSV file, as for `find_listing`.
+        model: the name of the classifier, for messages.
+        classes: the classes of the classifier.
+        task: how its files are read; None reads them as pictures.
+        split: "train", "validation" or "test", for a source with splits; empty for all files.
 
     Raises:
-        InputError: there are none, or the folders or labels are not those of the classes.
+        InputError: there are no files, or the folders or labels do not match the classes.
     """
     task = replace(task or PICTURES, classes=tuple(classes))
     listing = _listing(source, model, task)
@@ -98,63 +99,65 @@ def find_labelled(
     chosen = [entry for entry in listing.entries if split in ("", entry.split)]
     if not chosen:
         raise InputError(
-            f"{source} has no files for {split}; "
-            f"it has {some(splits) or 'no parts'}. Choose another part, or all files."
+            f"{source} has no split {split!r}; it has {some(splits) or 'no splits'}. Choose "
+            "another split, or all files."
         )
     return LabelledFiles(source, tuple(chosen), tuple(left_out))
 
 
-def training_files(found: LabelledFiles) -> LabelledFiles:
-    """Those that their source calls training files; all, where it does not say."""
-    training = tuple(entry for entry in found.entries if entry.split == "train")
-    return replace(found, entries=training or found.entries)
+def training_files(labelled: LabelledFiles) -> LabelledFiles:
+    """The files of the training split; all files of a source without splits."""
+    training = tuple(entry for entry in labelled.entries if entry.split == "train")
+    return replace(labelled, entries=training or labelled.entries)
 
 
 def predict_labelled(
-    classifier: Classifier, found: LabelledFiles, progress: Callable[[int, int], None]
+    classifier: Classifier, labelled: LabelledFiles, progress: Progress = silent
 ) -> Predictions:
-    """Predict labelled files; of a long recording, the mean of its windows.
+    """Predict labelled files; for a long recording, the mean of its windows.
 
-    Files that cannot be read are skipped. Held at a time are the windows of a batch of files.
+    Files that cannot be read are skipped. Only one batch of files is in memory at a time.
 
     Args:
-        classifier: what predicts.
-        found: what it is tried on.
-        progress: called with (files done, files in all); raise in it to stop the work.
+        classifier: the classifier.
+        labelled: the files.
+        progress: called with (files done, files in all, what is done now); an exception raised in
+            it stops the work.
 
     Raises:
         InputError: none of the files can be read.
     """
-    skipped, waiting = list(found.left_out), []
+    skipped = list(labelled.left_out)
+    waiting: list[tuple[Entry, list[Sample]]] = []
     entries: list[Entry] = []
     logits: list[np.ndarray] = []
     out_of_distribution: list[bool] = []
 
     def predict_waiting() -> None:
-        said, doubted = _answers(classifier, [samples for _, samples in waiting])
-        logits.extend(said)
-        out_of_distribution.extend(doubted)
+        file_logits, flags = _predict_files(classifier, [samples for _, samples in waiting])
+        logits.extend(file_logits)
+        out_of_distribution.extend(flags)
         entries.extend(entry for entry, _ in waiting)
         waiting.clear()
 
-    for number, entry in enumerate(found.entries):
-        progress(number, len(found.entries))
+    for number, entry in enumerate(labelled.entries):
+        progress(number, len(labelled.entries), f"predicting {entry.path.name}")
         try:
             waiting.append((entry, classifier.windows(entry.path)))
         except InputError as error:
-            why = str(error).replace(str(entry.path), entry.path.name)
-            skipped.append((entry.path, why))
+            reason = str(error).replace(str(entry.path), entry.path.name)
+            skipped.append((entry.path, reason))
         if sum(len(samples) for _, samples in waiting) >= BATCH:
             predict_waiting()
     predict_waiting()
-    progress(len(found.entries), len(found.entries))
+    progress(len(labelled.entries), len(labelled.entries), "predicting")
     if not entries:
         raise InputError(
-            f"No file of {found.source} can be read: {some(why for _, why in skipped)}"
+            f"Cannot read any file of {labelled.source}: {some(reason for _, reason in skipped)}"
         )
     return Predictions(
         model=classifier.name,
-        folder=found.source,
+        folder=labelled.source,
         classes=classifier.classes,
         files=tuple(entry.path for entry in entries),
         labels=tuple(entry.label for entry in entries),
@@ -169,67 +172,66 @@ def _listing(source: Path, model: str, task: Task) -> Listing:
     try:
         return find_listing(source, task, DataOptions(skip_bad=True))
     except InputError as error:
-        entries = _of_some_classes(source, task)
+        entries = _entries_of_some_classes(source, task)
         if not entries:
             raise InputError(
                 f"{error} The classes of {model} are {', '.join(task.classes)}."
             ) from error
         listing = Listing(tuple(entries), task.classes)
-        missing = f"There is no file of class {some(listing.missing())}: how often that is missed, "
-        return replace(listing, notes=(f"{missing}nobody knows.",))
+        missing = some(listing.missing_classes())
+        note = f"No file of class {missing}, so its recall cannot be measured."
+        return replace(listing, notes=(note,))
 
 
-def _of_some_classes(source: Path, task: Task) -> list[Entry]:
-    """The files of a folder that lacks a class, if all lie in folders that are named as classes.
+def _entries_of_some_classes(source: Path, task: Task) -> list[Entry]:
+    """The files of a folder that lacks a class, if all are in folders that are named as classes.
 
-    None where some do not: then a folder may be misnamed, and its files would be missing.
+    Empty where some are not: a folder may have a wrong name, and its files would be missing.
     """
-    files = readable_files(source, task.suffixes) if source.is_dir() else []
-    labels = [label_in_path(path, source, task.classes) for path in files]
-    if None in labels:
-        return []
-    return [
-        Entry(path, label, split_in_path(path, source), str(path))
-        for path, label in zip(files, labels, strict=True)
-    ]
+    entries = []
+    for path in readable_files(source, task.suffixes) if source.is_dir() else []:
+        label = label_in_path(path, source, task.classes)
+        if label is None:
+            return []
+        entries.append(Entry(path, label, split_in_path(path, source), str(path)))
+    return entries
 
 
-def _answers(
+def _predict_files(
     classifier: Classifier, files: Sequence[list[Sample]]
 ) -> tuple[list[np.ndarray], list[bool]]:
-    """The logits of each file, the mean of its windows; and, where it is checked, if it is odd."""
+    """The logits of each file, and whether it is out of distribution (empty if not checked)."""
     if not files:
         return [], []
-    predictions, found = predict_and_check(classifier, [s for samples in files for s in samples])
+    windows = [sample for samples in files for sample in samples]
+    predictions, scores = predict_with_ood_scores(classifier, windows)
     logits, out_of_distribution, start = [], [], 0
     for samples in files:
-        part = slice(start, start := start + len(samples))
-        logits.append(np.mean([one.logits for one in predictions[part]], axis=0))
-        if found:
-            out_of_distribution.append(of_file(found[part]).out_of_distribution)
+        rows = slice(start, start := start + len(samples))
+        logits.append(np.mean([prediction.logits for prediction in predictions[rows]], axis=0))
+        score = file_ood_score(scores[rows] if scores else None)
+        if score:
+            out_of_distribution.append(score.out_of_distribution)
     return logits, out_of_distribution
 
 
 def _other_files(
     source: Path, entries: Sequence[Entry], suffixes: Sequence[str]
 ) -> Iterator[tuple[Path, str]]:
-    """Folders beside those of the classes that hold files too, and loose files, of no class."""
+    """Notes on files outside class folders, and on folders that are no class of the model."""
     if source.is_file():
         return
     listed = {entry.path for entry in entries}
-    within = {place for path in listed for place in path.parents}
-    levels = {place for place in within if place.is_relative_to(source)}
+    parents = {parent for path in listed for parent in path.parents}
+    levels = {parent for parent in parents if parent.is_relative_to(source)}
     for level in sorted(levels):
         readable = (path for path in level.iterdir() if path.suffix.lower() in suffixes)
         loose = [p for p in readable if p.is_file() and p.name[0] != "." and p not in listed]
         if loose:
-            yield level, f"{counted(len(loose), 'file')} in no folder of a class left out."
-    beside = sorted(place for level in levels for place in level.iterdir() if place.is_dir())
-    for place in beside:
-        if place in within or place.name.startswith("."):
+            yield level, f"{counted(len(loose), 'file')} outside of class folders skipped."
+    for folder in sorted(path for level in levels for path in level.iterdir() if path.is_dir()):
+        if folder in parents or folder.name.startswith("."):
             continue
-        if files := readable_files(place, suffixes):
-            yield (
-                place,
-                f"{place.name} is no class of the model: {counted(len(files), 'file')} left out.",
-            )
+        if files := readable_files(folder, suffixes):
+            skipped = f"{counted(len(files), 'file')} skipped."
+            yield folder, f"{folder.name} is not a class of the model: {skipped}"

@@ -1,4 +1,4 @@
-"""What a classifier said of labelled files, and what of it was wrong. Arithmetic only."""
+"""The results of an evaluation: confusion matrix, curves, calibration and ranked mistakes."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ ALL, RIGHT, WRONG = "all", "right", "wrong"
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResults:
-    """An evaluation, ready to be asked.
+    """The results of a classifier on labelled files.
 
-    Of two classes, the second is called from a threshold of its probability; of more, the most
-    probable one is called and thresholds matter to the curves only.
+    With two classes, the second is predicted from a threshold on its probability. With more, the
+    most probable class is predicted, and thresholds only matter to the curves.
+
+    Attributes:
+        predictions: the predictions for the files.
     """
 
     predictions: Predictions
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """Index of the true class: int array of shape (files,)."""
+        """Index of the true class of each file: int array of shape (files,)."""
         return np.array(self.predictions.labels)
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """Float array of shape (files, classes)."""
+        """Class probabilities: float array of shape (files, classes)."""
         return np.array(self.predictions.probabilities)
 
     @property
@@ -43,79 +46,79 @@ class EvaluationResults:
         return len(self.predictions.classes) == 2
 
     @property
-    def drawable(self) -> tuple[int, ...]:
-        """The classes that have a curve: some files are of it and some are not."""
-        tried = [1] if self.binary else range(len(self.predictions.classes))
+    def classes_with_curve(self) -> tuple[int, ...]:
+        """The labels of the classes that have a curve: some files are of it, and some are not."""
+        candidates = [1] if self.binary else range(len(self.predictions.classes))
         return tuple(
-            label for label in tried if 0 < (self.labels == label).sum() < len(self.labels)
+            label for label in candidates if 0 < (self.labels == label).sum() < len(self.labels)
         )
 
     def measures(self) -> tuple[Measure, ...]:
-        """Accuracy, and the area under the ROC curve if no class is absent. Takes a second."""
+        """Accuracy, and the area under the ROC curve if all classes occur. Takes a second."""
         if len(np.unique(self.labels)) < len(self.predictions.classes):
             return (accuracy(self.probabilities, self.labels, "files"),)
         return evaluate(self.probabilities, self.labels, "files")
 
     def curve(self, label: int) -> Curve:
-        """The curve of a class that is `drawable`."""
+        """The curve of one of the `classes_with_curve`."""
         return curve(self.probabilities[:, label], self.labels == label)
 
     def outcome(self, label: int, threshold: float) -> Outcome:
-        """A class against the rest."""
+        """One class versus the rest at a threshold."""
         return outcome(self.probabilities[:, label], self.labels == label, threshold)
 
     def reliability(self) -> list[Bin]:
-        """Whether the probabilities hold."""
+        """The calibration of the probabilities, by bins of confidence."""
         return reliability(self.probabilities, self.labels)
 
     def predicted(self, threshold: float) -> np.ndarray:
-        """Index of the class each file is called: int array of shape (files,)."""
+        """Index of the predicted class of each file: int array of shape (files,)."""
         if self.binary:
             return (self.probabilities[:, 1] >= threshold).astype(int)
         return self.probabilities.argmax(axis=1)
 
     def counts(self, threshold: float) -> np.ndarray:
-        """Files by truth (rows) and what they are called (columns)."""
+        """The confusion matrix: files by true (rows) and predicted (columns) class."""
         return predicted_counts(
             self.predicted(threshold), self.labels, len(self.predictions.classes)
         )
 
     def wrong_class_margin(self, threshold: float) -> np.ndarray:
-        """How much speaks against the truth, in logits: above 0 it is wrong; of shape (files,).
+        """The evidence against the true class, in logits: float array of shape (files,).
 
-        The highest logit of another class less that of the true one, and of two classes the
-        distance to the threshold.
+        With two classes the distance to the threshold; with more the highest logit of another class
+        minus that of the true one. A file with a value above 0 is predicted wrongly.
         """
         logits = np.array(self.predictions.logits)
         if self.binary:
             second = logits[:, -1] - (logits[:, 0] if logits.shape[1] == 2 else 0)
-            line = np.clip(threshold, 1e-9, 1 - 1e-9)
-            beyond = second - np.log(line / (1 - line))
-            return np.where(self.labels == 1, -beyond, beyond)
+            clipped = np.clip(threshold, 1e-9, 1 - 1e-9)
+            margin = second - np.log(clipped / (1 - clipped))
+            return np.where(self.labels == 1, -margin, margin)
         rows = np.arange(len(logits))
         true = logits[rows, self.labels]
         logits[rows, self.labels] = -np.inf
         return logits.max(axis=1) - true
 
     def ranked(self, threshold: float, shown: str, cell: tuple[int, int] | None) -> list[int]:
-        """The numbers of the files shown, the worst mistakes first.
+        """The numbers of the files to show, the worst mistakes first.
 
         Args:
             threshold: as in `predicted`.
             shown: "all", "right" or "wrong".
-            cell: (true, called): the files of this cell instead, right or wrong.
+            cell: (true, predicted) labels of a cell of the confusion matrix: its files instead.
         """
         predicted = self.predicted(threshold)
-        wanted = np.ones(len(predicted), bool)
+        selected = np.ones(len(predicted), bool)
         if shown != ALL:
-            wanted = (predicted == self.labels) == (shown == RIGHT)
+            selected = (predicted == self.labels) == (shown == RIGHT)
         if cell is not None:
-            wanted = (self.labels == cell[0]) & (predicted == cell[1])
+            selected = (self.labels == cell[0]) & (predicted == cell[1])
         order = np.argsort(-self.wrong_class_margin(threshold), kind="stable")
-        return [int(number) for number in order if wanted[number]]
+        return [int(number) for number in order if selected[number]]
 
-    def rival(self, number: int, threshold: float) -> int:
-        """What to hold against the truth of a file: what it is called, or the next after that."""
+    def contrast_class(self, number: int, threshold: float) -> int:
+        """The class to contrast the true one with: the predicted one, or else the runner-up."""
         predicted, truth = int(self.predicted(threshold)[number]), int(self.labels[number])
         if predicted != truth:
             return predicted
@@ -123,41 +126,39 @@ class EvaluationResults:
         return int(next(label for label in ranking if label != truth))
 
     def name(self, number: int) -> str:
-        """A file's place below the folder."""
+        """The path of a file below the folder."""
         path, folder = self.predictions.files[number], self.predictions.folder
         base = folder.parent if folder.suffix else folder
         return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
 
     def table(self, threshold: float) -> str:
-        """All files as CSV, the worst mistakes first; and those left out, with the reason."""
+        """All files as CSV, the worst mistakes first; then the skipped files with the reasons."""
         classes = self.predictions.classes
-        predicted, wrong_class_margin = (
-            self.predicted(threshold),
-            self.wrong_class_margin(threshold),
-        )
+        predicted, margins = self.predicted(threshold), self.wrong_class_margin(threshold)
         text = io.StringIO()
         writer = csv.writer(text)
-        heads = [_cell(f"probability {name}") for name in classes]
-        writer.writerow(["file", "truth", "called", "right", "against", *heads, "left out"])
+        columns = [_cell(f"probability {name}") for name in classes]
+        writer.writerow(
+            ["file", "truth", "predicted", "correct", "wrong-class margin", *columns, "skipped"]
+        )
         for number in self.ranked(threshold, ALL, None):
-            truth, said = self.labels[number], predicted[number]
-            chances = [f"{chance:.6f}" for chance in self.probabilities[number]]
+            true_label, label = self.labels[number], predicted[number]
             writer.writerow(
                 [
                     _cell(self.name(number)),
-                    _cell(classes[truth]),
-                    _cell(classes[said]),
-                    "yes" if truth == said else "no",
-                    f"{wrong_class_margin[number]:.4f}",
-                    *chances,
+                    _cell(classes[true_label]),
+                    _cell(classes[label]),
+                    "yes" if true_label == label else "no",
+                    f"{margins[number]:.4f}",
+                    *(f"{probability:.6f}" for probability in self.probabilities[number]),
                     "",
                 ]
             )
-        for path, why in self.predictions.skipped:
-            writer.writerow([_cell(path.name), *[""] * (4 + len(classes)), _cell(why)])
+        for path, reason in self.predictions.skipped:
+            writer.writerow([_cell(path.name), *[""] * (4 + len(classes)), _cell(reason)])
         return text.getvalue()
 
 
 def _cell(text: str) -> str:
-    """Text that a spreadsheet takes for text: a name that starts as a formula gets a quote."""
+    """Text that a spreadsheet does not run: a name that starts like a formula gets a quote."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,1 +1,1 @@
-"""What people bring: pictures, DICOM and sound, read into samples."""
+"""Inputs: pictures, DICOM and sound, read into samples."""

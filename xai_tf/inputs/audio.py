@@ -1,4 +1,4 @@
-"""Sound to a mel spectrogram image, and back to something one can hear."""
+"""Read sound as a mel spectrogram image, and reconstruct sound from such an image."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, require_extra
 from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image, resize
 from xai_tf.inputs.task import Reader
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 MAX_HOURS = 1.0
 MAX_VALUES = 500_000_000  # frames times channels: an hour of stereo at 48 kHz fits, 2 GB as float32
-# Quieter than this (-80 dB below full scale) there is nothing but rounding to look at.
+# Below this amplitude (80 dB below full scale) only rounding noise remains.
 SILENCE = 1e-4
 REBUILT_WARNING = (
-    "The sound was rebuilt from the picture (colours to decibels, phase guessed by Griffin-Lim): "
-    "pitch and rhythm can be trusted, timbre and loudness cannot, and the seconds assume that the "
-    "picture shows {seconds:g} s."
+    "The sound was reconstructed from the picture (colours to decibels, phase estimated by "
+    "Griffin-Lim): pitch and rhythm are reliable, timbre and loudness are not, and the time axis "
+    "assumes that the picture shows {seconds:g} s."
 )
 
 
 @dataclass(frozen=True)
 class MelRecipe:
-    """How a sound becomes a spectrogram image.
+    """The settings by which a sound becomes a spectrogram image.
 
     Attributes:
-        rate: samples a second to which the sound is brought first.
-        window_seconds: the length one image shows; shorter sounds are filled up with silence.
-        hop_seconds: at most this much from the start of one window to the next, in a longer sound.
+        rate: sample rate in Hz to which the sound is resampled first.
+        window_seconds: the duration of one image; shorter sounds are padded with silence.
+        hop_seconds: the largest distance between the starts of two windows of a longer sound.
         fft_samples: length of the short-time Fourier transform, in samples.
-        frame_samples: length of its Hann window; shorter than the transform, it is filled up.
+        frame_samples: length of its Hann window, in samples; zero-padded to the transform.
         step_samples: samples from one spectrogram frame to the next.
-        num_mels: mel bands.
+        num_mels: number of mel bands.
         low_hertz, high_hertz: the range of the mel bands, in Hz.
-        range_decibels: the darkest colour stands for this much below the maximum of the window.
-        colour_map: matplotlib's name of the colours.
+        range_decibels: the darkest colour is this many dB below the maximum of the window.
+        colour_map: name of the matplotlib colour map.
     """
 
     rate: int = 8000
@@ -56,51 +56,57 @@ class MelRecipe:
 
 
 def sound_reader(recipe: MelRecipe) -> Reader:
-    """A task's reader: sound files by this recipe, pictures as spectrograms drawn by it."""
+    """The reader of a task: sound files by this recipe, pictures as spectrograms drawn by it."""
 
     def read(path: Path, image_size: tuple[int, int]) -> list[Sample]:
         if path.suffix.lower() in SOUND_SUFFIXES or _is_sound(path):
             return read_sound(path, image_size, recipe)
-        return [_with_rebuilt_sound(sample, recipe) for sample in read_image(path, image_size)]
+        return [
+            _with_reconstructed_sound(sample, recipe) for sample in read_image(path, image_size)
+        ]
 
     return read
 
 
 def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> list[Sample]:
-    """Read a sound file of any rate and channels: one sample per window.
+    """Read a sound file of any sample rate and number of channels: one sample per window.
 
-    Windows that hold silence only are left out, with a warning.
+    Silent windows are skipped, with a warning.
 
     Raises:
-        InputError: the file is missing, damaged, empty, silent, shorter than 0.1 s or longer than
-            an hour.
+        InputError: the file is missing, damaged, empty or silent, or is shorter than 0.1 s or
+            longer than an hour.
     """
+    require_extra("audio")
     check_file(path)
     waveform = _load(path, recipe.rate)
     digest = file_sha256(path)
-    samples, silent = [], 0
+    samples: list[Sample] = []
+    num_silent = 0
     for start in window_starts(len(waveform) / recipe.rate, recipe):
         piece = _window(waveform, start, recipe)
         if np.abs(piece).max() < SILENCE:
-            silent += 1
+            num_silent += 1
             continue
         sound = mel_spectrogram(piece, recipe, start)
         image = spectrogram_image(sound.decibels, image_size, recipe)
         samples.append(Sample(image, path, digest, sound=sound))
     if not samples:
         raise InputError(f"{path} is silent below {recipe.rate // 2} Hz. Give another file.")
-    if silent:
-        warning = (
-            f"{silent} silent window{'s' * (silent > 1)} of {recipe.window_seconds:g} s left out."
-        )
+    if num_silent:
+        plural = "s" * (num_silent > 1)
+        warning = f"{num_silent} silent window{plural} of {recipe.window_seconds:g} s skipped."
         samples = [replace(sample, warnings=(warning,)) for sample in samples]
     return samples
 
 
 def window_starts(duration: float, recipe: MelRecipe) -> list[float]:
-    """Where the windows of a sound of `duration` seconds start, in seconds.
+    """The starts of the windows of a sound of `duration` seconds, in seconds.
 
-    Spread evenly; the last ends with the sound, so that no window is filled up with silence.
+    Evenly spaced; the last window ends with the sound, so that none is padded.
+
+    >>> window_starts(3.5, MelRecipe())
+    [0.0, 0.75, 1.5]
     """
     last = duration - recipe.window_seconds
     if last <= 0:
@@ -109,13 +115,14 @@ def window_starts(duration: float, recipe: MelRecipe) -> list[float]:
 
 
 def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0) -> Sound:
-    """The mel spectrogram of a window, in dB below its maximum, with its axes.
+    """The mel spectrogram of a window, in dB relative to its maximum, with its axes.
 
     Args:
-        waveform: float32 array of shape (samples,) at the recipe's rate.
-        recipe: how to transform it.
-        start: where the window starts in its file, in seconds.
+        waveform: float32 array of shape (samples,) at the sample rate of the recipe.
+        recipe: the settings of the transform.
+        start: the start of the window in its file, in seconds.
     """
+    require_extra("audio")
     import librosa
 
     power = librosa.feature.melspectrogram(
@@ -153,17 +160,17 @@ def mel_centres(recipe: MelRecipe) -> np.ndarray:
 def spectrogram_image(
     decibels: np.ndarray, image_size: tuple[int, int], recipe: MelRecipe
 ) -> np.ndarray:
-    """Colour a spectrogram: float32 array of shape (height, width, 3), low notes at the bottom.
+    """Colour a spectrogram: float32 array of shape (height, width, 3), low tones at the bottom.
 
-    What a borderless matplotlib `imshow` of the same decibels shows, without drawing one: resized
-    first, coloured then, so that no colour stands in the image that is not in the colour map.
+    Equals a borderless matplotlib `imshow` of the same decibels. It is resized first and coloured
+    afterwards, so that each colour of the image is one of the colour map.
     """
     level = 1 + resize(decibels[::-1], image_size) / recipe.range_decibels
     return _colours(recipe.colour_map)[np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)]
 
 
 def image_decibels(image: np.ndarray, recipe: MelRecipe) -> np.ndarray:
-    """Undo `spectrogram_image`: each pixel's nearest colour, resized to (bands, frames), in dB."""
+    """The inverse of `spectrogram_image`: decibels of shape (bands, frames) by nearest colour."""
     from scipy.spatial import cKDTree
 
     tree = cKDTree(_colours(recipe.colour_map))
@@ -174,11 +181,12 @@ def image_decibels(image: np.ndarray, recipe: MelRecipe) -> np.ndarray:
 
 
 def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
-    """Make a picture of a spectrogram audible: colours to decibels to mel power, then Griffin-Lim.
+    """Reconstruct the sound of a spectrogram image: decibels, mel power, then Griffin-Lim.
 
-    The loudness is unknown, so the peak is set to half of full scale; the phase is guessed
-    (Griffin & Lim 1984, 32 rounds, the same every time).
+    The loudness is unknown, so the peak is set to half of full scale. The phase is estimated
+    (Griffin & Lim 1984, 32 iterations, deterministic).
     """
+    require_extra("audio")
     import librosa
 
     decibels = image_decibels(image, recipe)
@@ -199,13 +207,14 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
 
 
 def write_wav(path: Path, sound: Sound) -> None:
-    """Write a 16-bit mono WAV file; what is beyond full scale is clipped, not wrapped."""
+    """Write a 16-bit mono WAV file; values beyond full scale are clipped."""
+    require_extra("audio")
     import soundfile
 
     soundfile.write(path, np.clip(sound.waveform, -1, 1), sound.rate, subtype="PCM_16")
 
 
-def _with_rebuilt_sound(sample: Sample, recipe: MelRecipe) -> Sample:
+def _with_reconstructed_sound(sample: Sample, recipe: MelRecipe) -> Sample:
     warning = REBUILT_WARNING.format(seconds=recipe.window_seconds)
     return replace(sample, sound=rebuild_sound(sample.image, recipe), warnings=(warning,))
 
@@ -228,17 +237,15 @@ def _load(path: Path, rate: int) -> np.ndarray:
         waveform, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, ValueError) as error:
         raise InputError(
-            f"{path} is no sound file that can be decoded ({_reason(error)}). "
-            "Give wav, flac, ogg or mp3."
+            f"Cannot decode {path} as sound ({_reason(error)}). Give WAV, FLAC, OGG or MP3."
         ) from error
     channels = np.nan_to_num(waveform, posinf=0, neginf=0)
     mono = channels.mean(axis=1)
-    if np.abs(mono).max(initial=0) < SILENCE:  # channels of opposite phase cancel
+    if np.abs(mono).max(initial=0) < SILENCE:  # channels of opposite phase cancel out
         mono = channels[:, 0]
     if len(mono) < 0.1 * file_rate:
         raise InputError(
-            f"{path} lasts {len(mono) / file_rate:.2f} s: too short to judge. "
-            "Give at least 0.1 s of sound."
+            f"{path} is too short: {len(mono) / file_rate:.2f} s. Give at least 0.1 s of sound."
         )
     if np.abs(mono).max() < SILENCE:
         raise InputError(f"{path} is silent. Check the recording, or give another file.")
@@ -248,33 +255,33 @@ def _load(path: Path, rate: int) -> np.ndarray:
 def _check_length(path: Path, info: Any) -> None:
     if info.samplerate < 1000:
         raise InputError(
-            f"{path} claims {info.samplerate} samples a second, which is no speech or music. "
-            "Export it again."
+            f"{path} has a sample rate of {info.samplerate} Hz, too low for speech or music. "
+            "Export it again with at least 1000 Hz."
         )
     if info.frames * info.channels > MAX_VALUES:
         raise InputError(
-            f"{path} unpacks to {info.frames * info.channels / 1e9:.1f} billion values. "
-            "Cut out the part in question, or mix it down."
+            f"{path} is too large: {info.frames * info.channels / 1e9:.1f} billion values. "
+            "Cut out the part in question, or mix it down to mono."
         )
     hours = info.frames / info.samplerate / 3600
     if hours > MAX_HOURS:
         raise InputError(
-            f"{path} lasts {hours:.1f} hours; at most {MAX_HOURS:g} is read. Cut out the part in "
-            "question."
+            f"{path} is too long: {hours:.1f} hours; the limit is {MAX_HOURS:g} hour. Cut out the "
+            "part in question."
         )
-    claimed = wav_claims(path)
+    declared = declared_wav_bytes(path)
     present = path.stat().st_size
-    if claimed > present + 8:
+    if declared > present + 8:
         raise InputError(
-            f"{path} is cut off: its header claims {claimed / 1e6:.1f} MB of sound, the file has "
-            f"{present / 1e6:.1f} MB. Copy or export it again."
+            f"{path} is truncated: its header declares {declared / 1e6:.1f} MB of sound, but the "
+            f"file has {present / 1e6:.1f} MB. Copy or export it again."
         )
     if info.frames == 0:
-        raise InputError(f"{path} holds no sound (0 samples). Record or export it again.")
+        raise InputError(f"{path} contains no sound (0 samples). Record or export it again.")
 
 
-def wav_claims(path: Path) -> int:
-    """Bytes of sound that a WAV header announces; 0 for other files and for streamed ones."""
+def declared_wav_bytes(path: Path) -> int:
+    """Bytes of sound that a WAV header declares; 0 for other files and for streamed ones."""
     with path.open("rb") as file:
         if file.read(12)[8:] != b"WAVE":
             return 0

@@ -1,7 +1,7 @@
-"""Changes to training samples that leave the class as it is.
+"""Augmentation: random changes to training samples that do not change the class.
 
-Each takes a sample and a random generator and returns an image (float32, (height, width, 3), RGB in
-[0, 1]). They come before any network, and are drawn again for every epoch or copy.
+Each function takes a sample and a random generator and returns an image: float32 array of shape
+(height, width, 3), RGB in [0, 1]. The changes are drawn again for every epoch or copy.
 """
 
 from __future__ import annotations
@@ -18,53 +18,59 @@ from xai_tf.inputs.task import Augment
 
 
 def photo(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """Mirror, turn by up to 15 degrees, zoom and move by up to 12%, change the light a little."""
+    """Mirror, rotate by up to 15 degrees, zoom and shift by up to 12%, change the brightness."""
     return _light(_move(_mirror(sample.image, rng), rng, degrees=15, share=0.12), rng, 0.2)
 
 
 def radiograph(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """Turn by up to 7 degrees, zoom and move by up to 8%, change the exposure; never mirrored."""
+    """Rotate by up to 7 degrees, zoom and shift by up to 8%, change the exposure; never mirror."""
     return _light(_move(sample.image, rng, degrees=7, share=0.08), rng, 0.2)
 
 
 def brain_slice(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """Mirror left and right, turn by up to 12 degrees, zoom and move by up to 8%."""
+    """Mirror left and right, rotate by up to 12 degrees, zoom and shift by up to 8%."""
     return _light(_move(_mirror(sample.image, rng), rng, degrees=12, share=0.08), rng, 0.15)
 
 
 def speech(recipe: MelRecipe) -> Augment:
-    """Change the waveform, draw its spectrogram anew, and blank bands of it.
+    """Augmentation of speech: change the waveform, then mask parts of its new spectrogram.
 
-    Tempo and pitch by up to 5%, at times a shorter cut, a gentle equaliser, at times coloured
-    noise; then two bands of time and two of frequency are blanked (SpecAugment, Park et al. 2019).
+    The waveform gets another tempo and pitch (up to 5%), a gentle equaliser, and at random a
+    shorter length and coloured noise. Then two intervals of time and two of frequency are masked
+    (SpecAugment, Park et al. 2019).
     """
 
     def change(sample: Sample, rng: np.random.Generator) -> np.ndarray:
         image = sample.image
         if sample.sound is not None and not sample.sound.rebuilt:
-            heard = _distort(sample.sound.waveform, rng)
-            decibels = mel_spectrogram(heard, recipe).decibels
+            waveform = _distort(sample.sound.waveform, rng)
+            decibels = mel_spectrogram(waveform, recipe).decibels
             image = spectrogram_image(decibels, sample.image.shape[:2], recipe)
-        return _blank(image, rng)
+        return _mask(image, rng)
 
     return change
 
 
-def stored_otherwise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def with_storage_artifacts(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A picture as another scanner or program might have stored it; nothing in it moves.
 
-    Shrunk to half its size at most and enlarged again, up to 15% brighter or darker, noise of up
-    to 2%, JPEG of a quality from 30 to 95.
+    It is shrunk to as little as half its size and enlarged again, made up to 15% brighter or
+    darker, gets noise of up to 2%, and is compressed as JPEG of a quality from 30 to 95.
 
     Args:
         image: uint8 array of shape (height, width, 3).
-        rng: draws how much of each; shrinking and noise every other time.
+        rng: draws the strength of each change; shrinking and noise happen every other time.
+
+    Returns:
+        uint8 array of the same shape.
     """
     height, width = image.shape[:2]
     picture, share = Image.fromarray(image), rng.uniform(0.5, 1)
     if rng.random() < 0.5:
         small = (max(1, round(width * share)), max(1, round(height * share)))
-        picture = picture.resize(small, Image.BILINEAR).resize((width, height), Image.BILINEAR)
+        picture = picture.resize(small, Image.Resampling.BILINEAR).resize(
+            (width, height), Image.Resampling.BILINEAR
+        )
     pixels = np.asarray(picture) * rng.uniform(0.85, 1.15)
     if rng.random() < 0.5:
         pixels = pixels + rng.normal(0, rng.uniform(0, 6), (height, width, 1))
@@ -99,16 +105,16 @@ def _noise(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return noise * level * 10 ** (-rng.uniform(10, 35) / 20)
 
 
-def _blank(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _mask(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
-    blanked = image.copy()
+    masked = image.copy()
     silence = image.reshape(-1, 3)[image.sum(axis=-1).argmin()]
     for _ in range(2):
         start, length = rng.integers(height), rng.integers(0, max(1, height // 20))
-        blanked[start : start + length] = silence
+        masked[start : start + length] = silence
         start, length = rng.integers(width), rng.integers(0, max(1, width // 15))
-        blanked[:, start : start + length] = silence
-    return blanked
+        masked[:, start : start + length] = silence
+    return masked
 
 
 def _mirror(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""DICOM: a radiograph or a slice as it is meant to be looked at."""
+"""DICOM: read a radiograph or a slice with the grey levels it is meant to be viewed with."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,21 +10,24 @@ from xai_tf.errors import InputError
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file carries the DICOM mark, or at least the ending .dcm."""
+    """Whether a file has the DICOM signature, or at least the suffix .dcm."""
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM" or path.suffix.lower() == ".dcm"
 
 
 def read_dicom(path: Path) -> np.ndarray:
-    """Read the picture of a DICOM file: float32 array of shape (height, width) in [0, 1].
+    """Read the picture of a DICOM file.
 
-    The modality rescaling and the file's own window (VOI LUT) are applied; without a window the
-    levels between the 0.5th and the 99.5th percentile are shown. MONOCHROME1 is turned round, so
-    that bright is dense. Of several frames the middle one is read.
+    The modality rescaling and the file's own window (VOI LUT) are applied; without a window, black
+    and white are the 0.5th and the 99.5th percentile of the levels. MONOCHROME1 is inverted, so
+    that bright means dense. From several frames the middle one is read.
+
+    Returns:
+        float32 array of shape (height, width), or (height, width, 3) in colour, in [0, 1].
 
     Raises:
-        InputError: the file is damaged, holds no picture, or is compressed in a way that needs a
-            decoder that is not installed.
+        InputError: the file is damaged, contains no picture, or needs a decoder that is not
+            installed.
     """
     import pydicom
     from pydicom.errors import InvalidDicomError
@@ -33,7 +36,7 @@ def read_dicom(path: Path) -> np.ndarray:
     try:
         dataset = pydicom.dcmread(path)
         for tag in [element.tag for element in dataset if element.VM == 0]:
-            del dataset[tag]  # an empty window or rescaling is none
+            del dataset[tag]  # an empty window or rescaling does not count
         pixels = dataset.pixel_array
         if int(dataset.get("NumberOfFrames", 1)) > 1:
             pixels = pixels[len(pixels) // 2]
@@ -46,10 +49,12 @@ def read_dicom(path: Path) -> np.ndarray:
         if "VOILUTSequence" in dataset:
             levels = apply_voi_lut(levels, dataset)
     except (InvalidDicomError, EOFError) as error:
-        raise InputError(f"{path} is no DICOM file. Give DICOM, PNG or JPEG.") from error
-    except Exception as error:  # pydicom and its decoders raise what they like on a damaged file
         raise InputError(
-            f"{path} holds no DICOM picture that can be decoded ({_first_line(error)}). "
+            f"Cannot read {path}: it is not a DICOM file. Give DICOM, PNG or JPEG."
+        ) from error
+    except Exception as error:  # pydicom and its decoders raise many types on a damaged file
+        raise InputError(
+            f"Cannot decode the DICOM picture in {path} ({_first_line(error)}). "
             "Export it again, uncompressed."
         ) from error
     levels = np.asarray(levels, np.float32)
@@ -59,7 +64,7 @@ def read_dicom(path: Path) -> np.ndarray:
 
 
 def _window(levels: np.ndarray, dataset: Any) -> tuple[float, float]:
-    """The levels shown as black and as white."""
+    """The levels of black and of white."""
     if "VOILUTSequence" in dataset:
         return 0.0, 2.0 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
     if "WindowCenter" in dataset and "WindowWidth" in dataset:
@@ -70,7 +75,7 @@ def _window(levels: np.ndarray, dataset: Any) -> tuple[float, float]:
 
 
 def _first(value: Any) -> float:
-    """A window may be given several times; the first is the default."""
+    """The first of several windows, which is the default one."""
     return float(value[0] if isinstance(value, Sequence) else value)
 
 

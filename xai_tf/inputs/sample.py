@@ -1,4 +1,4 @@
-"""Reading a picture, and the record of what was read."""
+"""The record of one input, and reading a picture into it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from xai_tf.errors import InputError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm")
-MIN_SIDE = 8
+MIN_SIDE = 8  # pixels
 MAX_PIXELS = 100_000_000
 
-# Above this PIL itself refuses; ours comes first and names the next step.
+# Above this limit PIL itself refuses; the check here comes first and names the next step.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
@@ -25,12 +25,12 @@ class Sound:
     """The sound behind a spectrogram image.
 
     Attributes:
-        waveform: float32 array of shape (samples,), mono in [-1, 1], of this window.
-        rate: samples a second.
-        decibels: float32 mel spectrogram of shape (bands, frames), in dB below its maximum.
+        waveform: float32 array of shape (samples,), mono in [-1, 1], of this window only.
+        rate: sample rate in Hz.
+        decibels: float32 mel spectrogram of shape (bands, frames), in dB relative to its maximum.
         hertz: centre frequency of each mel band, in Hz; float32 of shape (bands,).
-        seconds: time of each frame from the start of the file; float32 of shape (frames,).
-        rebuilt: whether the sound was rebuilt from a picture, with a phase that is guessed.
+        seconds: time of each frame from the start of the file, in s; float32 of shape (frames,).
+        rebuilt: whether the sound was reconstructed from a picture, with an estimated phase.
     """
 
     waveform: np.ndarray
@@ -46,13 +46,13 @@ class Sample:
     """One input, ready for a classifier.
 
     Attributes:
-        image: float32 array of shape (height, width, 3), RGB in [0, 1]: what the network sees.
+        image: float32 array of shape (height, width, 3), RGB in [0, 1]: the input of the network.
         source: the file it was read from.
-        sha256: of that file's bytes.
+        sha256: the SHA-256 of that file.
         label: index of the true class, or None where it is not known.
         sound: the sound behind a spectrogram, or None.
-        grey: whether the picture has no colour, as X-rays and MRI slices do.
-        warnings: what a person should know of how it was read, a sentence each.
+        grey: whether the picture has no colour, as X-rays and MRI slices have none.
+        warnings: what a person should know about how it was read, one sentence each.
     """
 
     image: np.ndarray
@@ -67,18 +67,18 @@ class Sample:
 def read_image(path: Path, image_size: tuple[int, int]) -> list[Sample]:
     """Read a picture and resize it for a model: a list of one sample.
 
-    PNG, JPEG, BMP, TIFF, WebP and DICOM. EXIF rotation is applied, transparency is laid on black,
-    grey pictures become RGB, 16-bit grey keeps its depth (white is the largest value of 8, 10, 12,
-    14 or 16 bits that holds the brightest pixel). The aspect ratio is not kept: the whole picture
-    is squeezed to `image_size`, as in training.
+    Reads PNG, JPEG, BMP, TIFF, WebP and DICOM. EXIF rotation is applied, transparency is composited
+    on black, grey pictures become RGB, and 16-bit grey keeps its depth (white is the largest value
+    of the smallest of 8, 10, 12, 14 or 16 bits that fits the brightest pixel). The aspect ratio is
+    not kept: the whole picture is resized to `image_size`, as in training.
 
     Args:
         path: the file.
         image_size: (height, width) in pixels.
 
     Raises:
-        InputError: the file is missing, is no picture, is damaged, is smaller than 8 pixels a side
-            or larger than 100 megapixels, or holds print colours (CMYK).
+        InputError: the file is missing or damaged, is no picture, has a side below 8 pixels or more
+            than 100 megapixels, or uses print colours (CMYK).
     """
     from xai_tf.inputs.dicom import is_dicom, read_dicom
 
@@ -87,8 +87,8 @@ def read_image(path: Path, image_size: tuple[int, int]) -> list[Sample]:
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise InputError(
-            f"{path} is {width}x{height} pixels: nothing to see. "
-            f"Give a picture of at least {MIN_SIDE}x{MIN_SIDE}."
+            f"{path} is too small: {width}x{height} pixels. "
+            f"Give a picture of at least {MIN_SIDE}x{MIN_SIDE} pixels."
         )
     image = resize(pixels, image_size)
     grey = pixels.ndim == 2 or bool((np.ptp(pixels, axis=-1) < 2 / 255).all())
@@ -98,11 +98,11 @@ def read_image(path: Path, image_size: tuple[int, int]) -> list[Sample]:
 
 
 def check_file(path: Path) -> None:
-    """Raise an InputError where there is no file with something in it."""
+    """Raise an InputError unless a path is a file that is not empty."""
     if not path.exists():
         raise InputError(f"There is no file {path}. Check the name.")
     if not path.is_file():
-        raise InputError(f"{path} is no file. Give a single file, or a folder of files.")
+        raise InputError(f"{path} is not a file. Give a single file, or a folder of files.")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes). Copy or export it again.")
 
@@ -114,18 +114,21 @@ def file_sha256(path: Path) -> str:
 
 
 def resize(pixels: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Resize float pixels, bilinear, with antialiasing where they shrink.
+    """Resize pixels, bilinear, with antialiasing when shrinking.
 
     Args:
         pixels: float array of shape (height, width) or (height, width, channels).
-        image_size: (height, width) wanted.
+        image_size: the new (height, width).
+
+    Returns:
+        float32 array with the same number of dimensions.
     """
     if pixels.shape[:2] == tuple(image_size):
         return pixels.astype(np.float32)
     height, width = image_size
     planes = pixels[..., None] if pixels.ndim == 2 else pixels
     resized = [
-        Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.BILINEAR)
+        Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
         for plane in np.moveaxis(planes, -1, 0)
     ]
     stacked = np.stack([np.asarray(plane, dtype=np.float32) for plane in resized], axis=-1)
@@ -144,19 +147,20 @@ def _read_picture(path: Path) -> np.ndarray:
             picture = ImageOps.exif_transpose(opened)
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{path} is no picture, whatever its name says. Give PNG, JPEG, BMP, TIFF, WebP or "
-            "DICOM."
+            f"Cannot read {path}: it is not a picture of a known format. Give PNG, JPEG, BMP, "
+            "TIFF, WebP or DICOM."
         ) from error
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(path)) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(
-            f"{path} is a damaged or cut-off picture ({error}). Copy or export it again."
+            f"Cannot read {path}: the picture is damaged or truncated ({error}). Copy or export it "
+            "again."
         ) from error
     if picture.mode == "CMYK":
         raise InputError(
-            f"{path} holds print colours (CMYK), which no screen classifier was trained on. "
-            "Convert it to RGB first."
+            f"Cannot read {path}: it uses print colours (CMYK), which image classifiers are not "
+            "trained on. Convert it to RGB first."
         )
     return _to_float(picture)
 
@@ -168,7 +172,7 @@ def _check_size(path: Path, picture: Image.Image) -> None:
 
 def _too_large(path: Path, size: str = "") -> str:
     return (
-        f"{path} unpacks to more than {MAX_PIXELS // 1_000_000} megapixels{size}. "
+        f"{path} is too large: more than {MAX_PIXELS // 1_000_000} megapixels{size}. "
         "Scale it down first."
     )
 
@@ -187,6 +191,6 @@ def _to_float(picture: Image.Image) -> np.ndarray:
 
 
 def white_level(levels: np.ndarray) -> float:
-    """The largest value of the smallest usual depth (8 to 16 bits) that holds every level."""
+    """The largest value of the smallest common depth (8 to 16 bits) that fits every level."""
     brightest = float(np.nanmax(levels, initial=0))
     return next((2.0**bits - 1 for bits in (8, 10, 12, 14, 16) if brightest < 2**bits), brightest)

@@ -1,4 +1,4 @@
-"""A task: a question put to a classifier, and how a file becomes an input for it."""
+"""A task: the question a classifier answers, and how a file becomes an input for it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Task:
     Attributes:
         name: the name in `TASKS`.
         title: the name for people.
-        question: what the classifier is asked.
+        question: the question that the classifier answers.
         classes: the answers, in the order of the model's outputs; empty where a model brings its
-            own (breeds of dogs, say).
-        reader: reads a file into samples of a given (height, width): one, or one per window of a
-            long recording.
-        augment: gives a changed image of a sample for training, without changing its class.
-        suffixes: the file name endings a folder is searched for.
+            own (such as breeds of dogs).
+        reader: reads a file into samples of a given (height, width): one sample, or one per window
+            of a long recording.
+        augment: returns a changed image of a sample for training, without changing its class.
+        suffixes: the file name suffixes of its inputs.
         baseline: the level in [0, 1] that means "nothing there"; perturbation methods and
-            Integrated Gradients put it in place of what they take away.
+            Integrated Gradients replace what they remove with it.
         medical: whether the answer is about a patient.
-        subject: what its files are, in words, by language: "a chest X-ray".
-        regions: how its pictures are parted for an audit, names in `regions.PARTITIONS`.
+        subject: what its files show, in words, by language: "a chest X-ray".
+        regions: the partitions of its pictures for an audit, names in `regions.PARTITIONS`.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Task:
     regions: tuple[str, ...] = ("frame",)
 
     def read(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> Sample:
-        """Read a file; of a long recording, its first window."""
+        """Read a file; from a long recording only the first window."""
         return self.windows(path, image_size)[0]
 
     def windows(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> list[Sample]:
-        """Read all of a file: one sample, or one per window of a long recording."""
+        """Read a whole file: one sample, or one per window of a long recording."""
         return self.reader(Path(path), image_size)

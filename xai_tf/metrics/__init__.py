@@ -1,4 +1,4 @@
-"""Is it a good explanation? Metrics, scores against random maps, and methods side by side."""
+"""How good is an explanation? Metrics, scores compared with random maps, and methods compared."""
 
 from xai_tf.metrics.compare import Comparison as Comparison
 from xai_tf.metrics.compare import compare as compare

@@ -1,4 +1,4 @@
-"""What a metric judges, and what comes of it."""
+"""The input and the result of a metric."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from xai_tf.metrics.baselines import random_maps
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An explanation before a metric.
+    """The input of a metric.
 
     Attributes:
-        classifier: what was explained.
-        explanation: what is judged.
+        classifier: the classifier that was explained.
+        explanation: the explanation to evaluate.
         settings: all settings of the metric.
-        seed: of its random draws.
+        seed: random seed of the metric.
         progress: called with the passes done so far; may raise to stop the work.
     """
 
@@ -33,28 +33,28 @@ class Case:
 
     @property
     def image(self) -> np.ndarray:
-        """Float32 (height, width, 3)."""
+        """The image that was explained: float32 (height, width, 3)."""
         return self.explanation.sample.image
 
     @property
     def blank(self) -> np.ndarray:
-        """The picture with nothing on it, of the image's shape."""
+        """The baseline image: constant, of the image's shape."""
         return np.full_like(self.image, self.settings["baseline"])
 
     def maps(self) -> np.ndarray:
-        """The map, and after it the random ones: float32 (1 + num_random, height, width)."""
+        """The map followed by the random maps: float32 (1 + num_random, height, width)."""
         own = self.explanation.attribution
         return np.stack([own, *random_maps(own, int(self.settings["num_random"]), self.seed)])
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """What a metric found.
+class Measurement:
+    """The result of a metric.
 
     Attributes:
-        values: float64 array: of the map, and after it of the random ones, if there are any.
+        values: float64 array: the value of the map, followed by those of the random maps if any.
         cost: the passes it took.
-        note: why there is no value (NaN), where the metric knows it; else empty.
+        note: why there is no value (NaN), where the metric knows the reason; else empty.
     """
 
     values: np.ndarray

@@ -1,4 +1,4 @@
-"""Several methods on one input: their scores side by side, and how far they agree."""
+"""Compare several methods on one input: their scores side by side, and how well they agree."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from xai_tf.attribution.methods import METHODS, Settings
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import pick
 from xai_tf.inputs.sample import Sample
-from xai_tf.metrics.metric import Metric, choose
-from xai_tf.metrics.score import Score, counted, plan, score
+from xai_tf.metrics.metric import Metric, select_metrics
+from xai_tf.metrics.score import Score, partial_progress, plan, score
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What several methods say of one input, and how they stand.
+    """Explanations of one input by several methods, with their scores.
 
     Attributes:
-        explanations: one a method, in the order asked for.
-        metrics: what they were judged by.
-        scores: a row a method, an entry a metric; None where the metric is not for the method.
-        agreement: how far the maps agree, each with each.
+        explanations: one per method, in the order requested.
+        metrics: the metrics they were evaluated with.
+        scores: one row per method, one entry per metric; None where the metric does not apply to
+            the method.
+        agreement: pairwise agreement of the maps.
     """
 
     explanations: tuple[Explanation, ...]
@@ -36,19 +37,20 @@ class Comparison:
 
     @property
     def ranks(self) -> np.ndarray:
-        """Places by metric, as `ranks` gives them."""
+        """Ranks of the methods by metric, see `ranks`."""
         return ranks(self.scores, self.metrics)
 
 
 def ranks(scores: Sequence[Sequence[Score | None]], metrics: Sequence[Metric]) -> np.ndarray:
-    """Who is best by each metric: int array of shape (methods, metrics).
+    """Rank methods by each metric.
 
     Args:
-        scores: a row a method, an entry a metric; None where there is none.
-        metrics: of the entries.
+        scores: one row per method, one entry per metric; None where there is none.
+        metrics: the metrics of the entries.
 
     Returns:
-        1 for the best; even ones share a place; 0 where there is no value, or none but chance's.
+        Int array of shape (methods, metrics): 1 for the best, ties share a rank, and 0 where there
+        is no value or the map has no signal.
     """
     values = np.array(
         [[s.value if s and not s.note else np.nan for s in row] for row in scores], float
@@ -71,17 +73,18 @@ def compare(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Explain one input by several methods, and judge each.
+    """Explain one input by several methods, and score each explanation.
 
     Args:
-        classifier: what predicts.
-        sample: read with `classifier.read`.
+        classifier: the classifier to explain.
+        sample: the input, read with `classifier.read`.
         methods: names in `METHODS`.
-        metrics: as for `score`; each is asked about the methods it is for.
-        target, contrast: as for `explain`.
-        settings: by the name of the method or metric, those that differ from the defaults.
-        seed: of the methods and the metrics.
-        progress: called with (passes done, passes in all); raise in it to stop the work.
+        metrics: as for `score`; each is computed for the methods it applies to.
+        target: the class to explain, as for `explain`.
+        contrast: the class to contrast it with, as for `explain`.
+        settings: settings that differ from the defaults, by the name of the method or metric.
+        seed: random seed of the methods and metrics.
+        progress: called with (passes done, passes in total); may raise to stop the work.
 
     Raises:
         XaiTfError: as `explain` and `score`.
@@ -89,11 +92,11 @@ def compare(
     given = settings or {}
     entries = [pick(METHODS, name, "method") for name in dict.fromkeys(methods)]
     complete = [(m, m.settings(given.get(m.name, {}), classifier.baseline)) for m in entries]
-    of_metrics = {name: values for name, values in given.items() if name not in methods}
-    plans = plan(classifier, complete, metrics, of_metrics)
+    metric_settings = {name: values for name, values in given.items() if name not in methods}
+    plans = plan(classifier, complete, metrics, metric_settings)
     costs = [method.cost(own, classifier.image_size).evaluations for method, own in complete]
     total = sum(costs) + sum(p.cost.evaluations for row in plans.values() for p in row)
-    explanations, rows, before = [], [], 0
+    explanations, rows, done = [], [], 0
     for (method, own), cost in zip(complete, costs, strict=True):
         explanation = explain(
             classifier,
@@ -103,22 +106,22 @@ def compare(
             contrast=contrast,
             settings=own,
             seed=seed,
-            progress=counted(progress, before, total),
+            progress=partial_progress(progress, done, total),
         )
-        before += cost
-        asked = {planned.metric.name: planned.settings for planned in plans[method.name]}
+        done += cost
+        planned_settings = {planned.metric.name: planned.settings for planned in plans[method.name]}
         scores = score(
             classifier,
             explanation,
-            list(asked),
-            settings=asked,
+            list(planned_settings),
+            settings=planned_settings,
             seed=seed,
-            progress=counted(progress, before, total),
+            progress=partial_progress(progress, done, total),
         )
-        before += sum(planned.cost.evaluations for planned in plans[method.name])
+        done += sum(planned.cost.evaluations for planned in plans[method.name])
         explanations.append(explanation)
-        rows.append({found.metric.name: found for found in scores})
-    chosen = choose(metrics, entries)
+        rows.append({one.metric.name: one for one in scores})
+    chosen = select_metrics(metrics, entries)
     return Comparison(
         tuple(explanations),
         tuple(chosen),

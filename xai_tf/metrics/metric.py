@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from xai_tf.attribution.methods import Cost, Method, Option, Settings
+from xai_tf.attribution.methods import Cost, Method, Option, Settings, complete_settings
 from xai_tf.errors import SettingError, pick
 
 ALL_METRICS = "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A way to judge an explanation.
+    """A measure of the quality of an explanation.
 
     Attributes:
-        name: the name in `METRICS`.
-        title: for people.
-        family: "fidelity" (pictures are changed by the map, and the network is asked about them),
-            "form" (of the map alone), "rerun" (the method is run again) or "figure" (what the
-            method measured of itself).
+        name: its key in `METRICS`.
+        title: the name shown to users.
+        family: "fidelity" (masks the image by the map and measures the prediction), "form" (of the
+            map alone), "rerun" (runs the method again) or "figure" (what the method computed about
+            itself).
         direction: "higher" or "lower", whichever is better.
-        low, high: the range of the value; None where it has no such end.
-        meaning: one plain sentence by language ("en", "fr"), and one more where random maps are no
-            has_baseline: why there are none, or why one should be like them.
-        paper: where it comes from.
-        cost: its passes, from the settings, the (height, width) of the image, and the cost of the
-            method that is judged.
-        options: its settings.
-        applies: whether it says something of a method.
-        only: the methods it is for, in words; empty where it is for all.
-        has_baseline: whether a good map beats random ones, where there are any; else how many it beats is
-            not told.
+        low, high: the range of the value; None where it is unbounded.
+        meaning: a short explanation by language ("en", "fr"), with a further sentence where random
+            maps are no baseline.
+        paper: the reference.
+        cost: its passes, computed from the settings, the (height, width) of the image, and the
+            cost of the method that is evaluated.
+        options: its settings by name.
+        applies: whether it can evaluate a method.
+        only: the methods it applies to, in words; empty where it applies to all.
+        has_baseline: whether a good map should score better than random maps; otherwise no win rate
+            is reported.
     """
 
     name: str
@@ -49,27 +49,28 @@ class Metric:
     only: str = ""
     has_baseline: bool = True
 
-    # Checked and completed as those of methods are: from the title and the options.
-    settings = Method.settings
+    def settings(self, given: Settings, baseline: float) -> dict[str, float]:
+        """All settings: the given values, checked, and the defaults; see `complete_settings`."""
+        return complete_settings(self.title, self.options, given, baseline)
 
     @property
     def better(self) -> str:
-        """The range and the better end, in words."""
+        """The range and the better direction, in words: "0 to 1, lower is better"."""
         high = "no limit" if self.high is None else f"{self.high:g}"
         low = "no limit" if self.low is None else f"{self.low:g}"
         return f"{low} to {high}, {self.direction} is better"
 
 
-def choose(metrics: Sequence[str] | None, methods: Sequence[Method]) -> list[Metric]:
-    """The metrics that say something of at least one of the methods.
+def select_metrics(metrics: Sequence[str] | None, methods: Sequence[Method]) -> list[Metric]:
+    """The metrics that apply to at least one of the methods.
 
     Args:
-        metrics: names in `METRICS`, or "all"; all that need no second run of a method if left out.
-        methods: what is judged.
+        metrics: names in `METRICS`, or "all". If left out, all that do not run the method again.
+        methods: the methods to evaluate.
 
     Raises:
         UnknownNameError: there is no such metric.
-        SettingError: one that was named says nothing of any of the methods.
+        SettingError: a metric that was named applies to none of the methods.
     """
     if metrics is None or ALL_METRICS in metrics:
         return [
@@ -81,14 +82,14 @@ def choose(metrics: Sequence[str] | None, methods: Sequence[Method]) -> list[Met
     for metric in chosen:
         if not any(map(metric.applies, methods)):
             raise SettingError(
-                f"{metric.title} is for {metric.only} only, not for "
+                f"The metric {metric.title} applies only to {metric.only}, not to "
                 f"{', '.join(method.title for method in methods)}. Leave it out."
             )
     return chosen
 
 
 def _path_cost(settings: Settings, _size: object, _method: Cost) -> Cost:
-    """Both ends, and what lies between them for the map and for each random one."""
+    """Both ends, and the steps in between for the map and for each random map."""
     inner = int(settings["steps"]) - 1
     return Cost(forward=2 + inner * (1 + int(settings["num_random"])))
 
@@ -99,6 +100,10 @@ def _average_cost(settings: Settings, _size: object, _method: Cost) -> Cost:
 
 def _sample_cost(settings: Settings, _size: object, _method: Cost) -> Cost:
     return Cost(forward=int(settings["num_samples"]))
+
+
+def _one_run(_settings: Settings, _size: object, method: Cost) -> Cost:
+    return method
 
 
 def _free(*_: object) -> Cost:
@@ -113,17 +118,17 @@ def _reruns(option: str) -> Callable[[Settings, tuple[int, int], Cost], Cost]:
     return cost
 
 
-_BASELINE = Option(None, 0, 1, "level that stands for 'nothing there', 0 black to 1 white")
-_RANDOM = Option(20, 0, 200, "random maps it is held against")
+_BASELINE = Option(None, 0, 1, "value of masked pixels, from 0 (black) to 1 (white)")
+_RANDOM = Option(20, 0, 200, "number of random maps to compare with")
 _PATH = {
-    "steps": Option(10, 2, 500, "steps from the first picture to the last"),
+    "steps": Option(10, 2, 500, "number of steps from the first image to the last"),
     "baseline": _BASELINE,
     "num_random": _RANDOM,
 }
 _AVERAGE = {"baseline": _BASELINE, "num_random": _RANDOM}
-_PLACE = {
-    "en": "Random maps have the same value, since they differ in nothing but the place.",
-    "fr": "Les cartes au hasard ont la même valeur, car seule la place y change.",
+_SAME_FOR_RANDOM = {
+    "en": "Random maps have the same value, because only the location differs.",
+    "fr": "Les cartes aléatoires ont la même valeur, car seul l'emplacement change.",
 }
 _PETSIUK = "Petsiuk et al. 2018, RISE, arXiv:1806.07421"
 _BHATT = "Bhatt et al. 2020, Evaluating Feature-based Explanations, arXiv:2005.00631"
@@ -131,140 +136,276 @@ _CHATTOPADHAY = "Chattopadhay et al. 2018, Grad-CAM++, arXiv:1710.11063"
 
 _ALL = (
     Metric(
-        "deletion", "Deletion", "fidelity", "lower", 0, 1,
-        {"en": "The mean probability while the strongest places are taken away first: it falls "
-               "soon where the map is right.",
-         "fr": "La probabilité moyenne quand on efface d'abord les endroits les plus forts : elle "
-               "chute vite si la carte dit vrai."},
-        _PETSIUK, _path_cost, _PATH,
+        name="deletion",
+        title="Deletion",
+        family="fidelity",
+        direction="lower",
+        low=0,
+        high=1,
+        meaning={
+            "en": "The mean probability while the most important pixels are removed first. It "
+            "drops early if the map is right.",
+            "fr": "La probabilité moyenne quand on retire d'abord les pixels les plus importants. "
+            "Elle chute vite si la carte est juste.",
+        },
+        paper=_PETSIUK,
+        cost=_path_cost,
+        options=_PATH,
     ),
     Metric(
-        "insertion", "Insertion", "fidelity", "higher", 0, 1,
-        {"en": "The mean probability while the strongest places are put back first: it rises "
-               "soon where the map is right.",
-         "fr": "La probabilité moyenne quand on remet d'abord les endroits les plus forts : elle "
-               "monte vite si la carte dit vrai."},
-        _PETSIUK, _path_cost, _PATH,
+        name="insertion",
+        title="Insertion",
+        family="fidelity",
+        direction="higher",
+        low=0,
+        high=1,
+        meaning={
+            "en": "The mean probability while the most important pixels are inserted first. It "
+            "rises early if the map is right.",
+            "fr": "La probabilité moyenne quand on insère d'abord les pixels les plus importants. "
+            "Elle monte vite si la carte est juste.",
+        },
+        paper=_PETSIUK,
+        cost=_path_cost,
+        options=_PATH,
     ),
     Metric(
-        "mu_fidelity", "MuFidelity", "fidelity", "higher", -1, 1,
-        {"en": "Whether the probability falls the more, the more of the map is hidden, over "
-               "random cells: a rank correlation.",
-         "fr": "La probabilité baisse-t-elle d'autant plus qu'on cache une plus grande part de la "
-               "carte ? Corrélation de rang sur des cases tirées au hasard."},
-        f"{_BHATT} (definition 3)", _sample_cost,
-        {"num_samples": Option(200, 20, 4000, "random sets of cells that are hidden"),
-         "grid": Option(9, 2, 56, "cells along each side"),
-         "hidden": Option(0.2, 0.01, 0.9, "share of the cells that is hidden"),
-         "baseline": _BASELINE, "num_random": _RANDOM},
+        name="mu_fidelity",
+        title="MuFidelity",
+        family="fidelity",
+        direction="higher",
+        low=-1,
+        high=1,
+        meaning={
+            "en": "Whether masking more of the map lowers the probability more: a rank "
+            "correlation over random sets of cells.",
+            "fr": "Masquer une plus grande part de la carte fait-il baisser davantage la "
+            "probabilité ? Corrélation de rang sur des ensembles de cellules tirés au hasard.",
+        },
+        paper=f"{_BHATT} (definition 3)",
+        cost=_sample_cost,
+        options={
+            "num_samples": Option(200, 20, 4000, "number of random sets of masked cells"),
+            "grid": Option(9, 2, 56, "cells along each side"),
+            "hidden": Option(0.2, 0.01, 0.9, "share of the cells that are masked"),
+            "baseline": _BASELINE,
+            "num_random": _RANDOM,
+        },
     ),
     Metric(
-        "average_drop", "Average drop", "fidelity", "lower", 0, 1,
-        {"en": "The share of the probability that is lost where only what the map shows is kept.",
-         "fr": "La part de la probabilité perdue quand on ne garde que ce que montre la carte."},
-        _CHATTOPADHAY, _average_cost, _AVERAGE,
+        name="average_drop",
+        title="Average drop",
+        family="fidelity",
+        direction="lower",
+        low=0,
+        high=1,
+        meaning={
+            "en": "The share of the probability that is lost when only what the map highlights is "
+            "shown.",
+            "fr": "La part de la probabilité perdue quand on ne montre que ce que la carte met en "
+            "évidence.",
+        },
+        paper=_CHATTOPADHAY,
+        cost=_average_cost,
+        options=_AVERAGE,
     ),
     Metric(
-        "average_gain", "Average gain", "fidelity", "higher", 0, 1,
-        {"en": "The share of the missing probability that is won where only what the map shows "
-               "is kept.",
-         "fr": "La part de la probabilité manquante gagnée quand on ne garde que ce que montre la "
-               "carte."},
-        "Zhang et al. 2024, Opti-CAM, arXiv:2301.07002", _average_cost, _AVERAGE,
+        name="average_gain",
+        title="Average gain",
+        family="fidelity",
+        direction="higher",
+        low=0,
+        high=1,
+        meaning={
+            "en": "The share of the missing probability that is gained when only what the map "
+            "highlights is shown.",
+            "fr": "La part de la probabilité manquante gagnée quand on ne montre que ce que la "
+            "carte met en évidence.",
+        },
+        paper="Zhang et al. 2024, Opti-CAM, arXiv:2301.07002",
+        cost=_average_cost,
+        options=_AVERAGE,
     ),
     Metric(
-        "average_increase", "Average increase", "fidelity", "higher", 0, 1,
-        {"en": "Whether the probability grows where only what the map shows is kept: 1 for yes, "
-               "0 for no.",
-         "fr": "La probabilité croît-elle quand on ne garde que ce que montre la carte : 1 pour "
-               "oui, 0 pour non."},
-        _CHATTOPADHAY, _average_cost, _AVERAGE,
+        name="average_increase",
+        title="Average increase",
+        family="fidelity",
+        direction="higher",
+        low=0,
+        high=1,
+        meaning={
+            "en": "Whether the probability increases when only what the map highlights is shown: "
+            "1 for yes, 0 for no.",
+            "fr": "La probabilité augmente-t-elle quand on ne montre que ce que la carte met en "
+            "évidence : 1 pour oui, 0 pour non.",
+        },
+        paper=_CHATTOPADHAY,
+        cost=_average_cost,
+        options=_AVERAGE,
     ),
     Metric(
-        "sparseness", "Sparseness", "form", "higher", 0, 1,
-        {"en": "How much of the map lies in few pixels (Gini index): easy to read, which does not "
-               f"make it right. {_PLACE['en']}",
-         "fr": "Quelle part de la carte tient en peu de pixels (indice de Gini) : facile à lire, "
-               f"ce qui ne la rend pas juste. {_PLACE['fr']}"},
-        "Chalasani et al. 2020, Concise Explanations of Neural Networks, arXiv:1810.06583", _free,
+        name="sparseness",
+        title="Sparseness",
+        family="form",
+        direction="higher",
+        low=0,
+        high=1,
+        meaning={
+            "en": "How much of the map is concentrated in a few pixels (Gini index). A sparse map "
+            f"is easy to read, which does not make it right. {_SAME_FOR_RANDOM['en']}",
+            "fr": "Quelle part de la carte est concentrée sur peu de pixels (indice de Gini). Une "
+            "carte concentrée est facile à lire, ce qui ne la rend pas juste. "
+            f"{_SAME_FOR_RANDOM['fr']}",
+        },
+        paper="Chalasani et al. 2020, Concise Explanations of Neural Networks, arXiv:1810.06583",
+        cost=_free,
     ),
     Metric(
-        "complexity", "Complexity", "form", "lower", 0, None,
-        {"en": "Over how many pixels the map is spread (entropy, at most the logarithm of their "
-               f"number): hard to read where it is high. {_PLACE['en']}",
-         "fr": "Sur combien de pixels la carte s'étale (entropie, au plus le logarithme de leur "
-               f"nombre) : difficile à lire quand elle est élevée. {_PLACE['fr']}"},
-        _BHATT, _free,
+        name="complexity",
+        title="Complexity",
+        family="form",
+        direction="lower",
+        low=0,
+        high=None,
+        meaning={
+            "en": "How many pixels the map is spread over (entropy, at most the logarithm of their "
+            f"number). A complex map is hard to read. {_SAME_FOR_RANDOM['en']}",
+            "fr": "Sur combien de pixels la carte s'étale (entropie, au plus le logarithme de leur "
+            f"nombre). Une carte complexe est difficile à lire. {_SAME_FOR_RANDOM['fr']}",
+        },
+        paper=_BHATT,
+        cost=_free,
     ),
     Metric(
-        "average_stability", "Average stability", "rerun", "lower", 0, None,
-        {"en": "How far the map moves, as a share of itself, where the picture changes by a noise "
-               "nobody sees.",
-         "fr": "De combien la carte bouge, en part d'elle-même, quand l'image change d'un bruit "
-               "que personne ne voit."},
-        f"{_BHATT} (definition 2)", _reruns("num_samples"),
-        {"num_samples": Option(8, 1, 200, "noisy pictures that are explained"),
-         "radius": Option(0.05, 0.001, 0.5, "the most a channel changes; the image spans 0 to 1"),
-         "num_random": _RANDOM},
+        name="average_stability",
+        title="Average stability",
+        family="rerun",
+        direction="lower",
+        low=0,
+        high=None,
+        meaning={
+            "en": "How much the map changes, relative to itself, when imperceptible noise is added "
+            "to the image.",
+            "fr": "De combien la carte change, par rapport à elle-même, quand on ajoute à l'image "
+            "un bruit imperceptible.",
+        },
+        paper=f"{_BHATT} (definition 2)",
+        cost=_reruns("num_samples"),
+        options={
+            "num_samples": Option(8, 1, 200, "number of noisy images to explain"),
+            "radius": Option(
+                0.05, 0.001, 0.5, "maximum change of a channel; pixel values are 0 to 1"
+            ),
+            "num_random": _RANDOM,
+        },
     ),
     Metric(
-        "repeat_correlation", "Repeat-run correlation", "rerun", "higher", -1, 1,
-        {"en": "How like the map is to those of other random draws (rank correlation of cells): "
-               "low where the samples are too few.",
-         "fr": "À quel point la carte ressemble à celles d'autres tirages (corrélation de rang "
-               "des cases) : faible quand les échantillons manquent."},
-        "Visani et al. 2022, Statistical Stability Indices for LIME, arXiv:2001.11757",
-        _reruns("num_repeats"),
-        {"num_repeats": Option(2, 1, 20, "further runs, each with another seed"),
-         "num_random": _RANDOM},
-        lambda method: method.stochastic, "methods that draw random numbers",
+        name="repeat_correlation",
+        title="Repeat-run correlation",
+        family="rerun",
+        direction="higher",
+        low=-1,
+        high=1,
+        meaning={
+            "en": "How similar the map is to maps of other random seeds (rank correlation of "
+            "cells). It is low with too few samples.",
+            "fr": "À quel point la carte ressemble à celles d'autres graines aléatoires "
+            "(corrélation de rang des cellules). Elle est faible quand les échantillons manquent.",
+        },
+        paper="Visani et al. 2022, Statistical Stability Indices for LIME, arXiv:2001.11757",
+        cost=_reruns("num_repeats"),
+        options={
+            "num_repeats": Option(2, 1, 20, "number of further runs, each with another seed"),
+            "num_random": _RANDOM,
+        },
+        applies=lambda method: method.stochastic,
+        only="methods that draw random samples",
     ),
     Metric(
-        "randomisation", "Model randomisation", "rerun", "lower", 0, 1,
-        {"en": "How far the map follows that of a network that has forgotten what it learnt (rank "
-               "correlation, whatever its sign): a map that does tells of the picture, not of the "
-               "network. Random maps follow nothing: a good map is like them, and need not beat "
-               "them.",
-         "fr": "À quel point la carte suit celle d'un réseau qui a oublié ce qu'il a appris "
-               "(corrélation de rang, quel que soit son signe) : une carte qui la suit parle de "
-               "l'image, pas du réseau. Les cartes au hasard ne suivent rien : une bonne carte "
-               "leur ressemble, sans avoir à les battre."},
-        "Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv:1810.03292",
-        lambda _settings, _size, method: method,
-        {"share": Option(0.25, 0.01, 1, "share of the layers, from the last, that forget"),
-         "num_random": _RANDOM},
+        name="randomisation",
+        title="Model randomisation",
+        family="rerun",
+        direction="lower",
+        low=0,
+        high=1,
+        meaning={
+            "en": "How similar the map is to that of a network with randomized weights (absolute "
+            "rank correlation). A map that stays similar reflects the image, not the network. "
+            "Random maps are not similar to anything: a good map is like them, and need not be "
+            "better.",
+            "fr": "À quel point la carte ressemble à celle d'un réseau aux poids aléatoires "
+            "(valeur absolue de la corrélation de rang). Une carte qui reste semblable reflète "
+            "l'image, pas le réseau. Les cartes aléatoires ne ressemblent à rien : une bonne carte "
+            "est comme elles, sans devoir être meilleure.",
+        },
+        paper="Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv:1810.03292",
+        cost=_one_run,
+        options={
+            "share": Option(
+                0.25, 0.01, 1, "share of the layers that are randomized, from the last"
+            ),
+            "num_random": _RANDOM,
+        },
         has_baseline=False,
     ),
     Metric(
-        "completeness_gap", "Completeness gap", "figure", "lower", 0, None,
-        {"en": "The share of the change from the baseline to the picture that the map misses. "
-               f"{_PLACE['en']}",
-         "fr": "La part du changement, de la référence à l'image, que la carte ne retrouve pas. "
-               f"{_PLACE['fr']}"},
-        "Sundararajan et al. 2017, Axiomatic Attribution, arXiv:1703.01365", _free,
-        applies=lambda method: method.complete, only="Integrated gradients",
+        name="completeness_gap",
+        title="Completeness gap",
+        family="figure",
+        direction="lower",
+        low=0,
+        high=None,
+        meaning={
+            "en": "The share of the score's change from the baseline to the image that the map "
+            f"misses. {_SAME_FOR_RANDOM['en']}",
+            "fr": "La part du changement du score, de la référence à l'image, qui manque à la "
+            f"carte. {_SAME_FOR_RANDOM['fr']}",
+        },
+        paper="Sundararajan et al. 2017, Axiomatic Attribution, arXiv:1703.01365",
+        cost=_free,
+        applies=lambda method: method.complete,
+        only="Integrated gradients",
     ),
     Metric(
-        "efficiency_gap", "Efficiency gap", "figure", "lower", 0, None,
-        {"en": "The share of the change from the empty picture to the whole that the segments' "
-               "weights miss. They are fitted so that it is zero, wherever they lie: more than "
-               "rounding is a defect.",
-         "fr": "La part du changement, de l'image vide à l'image entière, que les poids des "
-               "segments ne retrouvent pas. Ils sont ajustés pour qu'elle soit nulle, où qu'ils "
-               "soient : plus qu'un arrondi est un défaut."},
-        "Lundberg & Lee 2017, A Unified Approach, arXiv:1705.07874", _free,
-        applies=lambda method: method.explainer == "KernelShap", only="Kernel SHAP",
+        name="efficiency_gap",
+        title="Efficiency gap",
+        family="figure",
+        direction="lower",
+        low=0,
+        high=None,
+        meaning={
+            "en": "The share of the score's change from the empty image to the full one that the "
+            "weights of the segments miss. The fit makes it zero whatever their location, so more "
+            "than a rounding error is a defect.",
+            "fr": "La part du changement du score, de l'image vide à l'image entière, qui manque "
+            "aux poids des segments. L'ajustement la rend nulle quel que soit leur emplacement : "
+            "plus qu'une erreur d'arrondi est un défaut.",
+        },
+        paper="Lundberg & Lee 2017, A Unified Approach, arXiv:1705.07874",
+        cost=_free,
+        applies=lambda method: method.explainer == "KernelShap",
+        only="Kernel SHAP",
     ),
     Metric(
-        "r2", "R2 of the linear model", "figure", "higher", 0, 1,
-        {"en": "How well LIME's linear model fits the network near the picture, on the samples it "
-               "is fitted to. It is of the model and not of the map, so random maps have none.",
-         "fr": "À quel point le modèle linéaire de LIME suit le réseau autour de l'image, sur les "
-               "échantillons dont il est tiré. C'est celui du modèle et non de la carte : les "
-               "cartes au hasard n'en ont pas."},
-        "Ribeiro et al. 2016, 'Why Should I Trust You?', arXiv:1602.04938", _free,
-        applies=lambda method: method.explainer == "Lime", only="LIME",
+        name="r2",
+        title="R2 of the linear model",
+        family="figure",
+        direction="higher",
+        low=0,
+        high=1,
+        meaning={
+            "en": "How well LIME's linear model fits the network around the image, on the samples "
+            "it was fitted to. It describes the model and not the map, so random maps have no "
+            "value.",
+            "fr": "À quel point le modèle linéaire de LIME suit le réseau autour de l'image, sur "
+            "les échantillons de son ajustement. C'est une propriété du modèle et non de la "
+            "carte : les cartes aléatoires n'ont pas de valeur.",
+        },
+        paper="Ribeiro et al. 2016, 'Why Should I Trust You?', arXiv:1602.04938",
+        cost=_free,
+        applies=lambda method: method.explainer == "Lime",
+        only="LIME",
     ),
-)  # fmt: skip
+)
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

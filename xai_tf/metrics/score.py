@@ -1,4 +1,4 @@
-"""Judge an explanation by metrics, and hold each value against random maps."""
+"""Score an explanation by metrics, and compare each value with random maps."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xai_tf.attribution.diagnostics import diagnose, drawable
+from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import Cost, Method, Settings
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError
-from xai_tf.metrics.metric import METRICS, Metric, choose
+from xai_tf.metrics.metric import METRICS, Metric, select_metrics
 
 if TYPE_CHECKING:
-    from xai_tf.metrics.case import Case, Measured
+    from xai_tf.metrics.case import Case, Measurement
 
-NO_NUMBERS = "The network or the method gave no numbers (NaN) here. Check the model's weights."
-CONSTANT = "The map is the same everywhere: its order is chance, and so is this."
-NOTHING = "The map is the same everywhere, so that there is nothing to be right or wrong about."
-CHANCE = 0.5  # of random maps beaten by one that is as good as they are
-GRADIENT_PASSES = 2  # forward passes that take as long as one forward and backward
+NO_NUMBERS = "The network or the method returned NaN. Check the weights of the model."
+CONSTANT = "The map is constant: the order of its pixels is random, and so is this value."
+NOTHING = "The map is constant, so there is nothing to evaluate."
+CHANCE = 0.5  # win rate of a map that is as good as random ones
+GRADIENT_PASSES = 2  # forward passes that take as long as one forward and backward pass
 
 
 @dataclass(frozen=True)
 class RandomBaseline:
-    """Where random maps stand: the map itself, put elsewhere (`xai_tf.metrics.baselines`).
+    """Values of random maps: the map itself, moved elsewhere (`xai_tf.metrics.baselines`).
 
     Attributes:
-        mean: of their values.
+        mean: the mean of their values.
         low, high: the 5th and the 95th percentile.
-        count: how many there are.
-        win_rate: the share of them that the map beats, 0 to 1; even ones count half. Half for a map
-            that is the same everywhere, whatever a draw says: it is not decided.
+        count: the number of random maps.
+        win_rate: the share of them that the map is better than, 0 to 1; ties count half. A constant
+            map always has 0.5.
     """
 
     mean: float
@@ -45,20 +45,20 @@ class RandomBaseline:
     win_rate: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """What a metric says of an explanation.
+    """The value of a metric for an explanation.
 
     Attributes:
         metric: an entry of `METRICS`.
-        value: in the metric's range; NaN where the map cannot be judged, see `note`.
-        quantity: what is measured, in words: whose probability, say.
+        value: in the range of the metric; NaN where the map cannot be evaluated, see `note`.
+        quantity: what is measured, such as "probability of dog"; may be empty.
         settings: all settings of the metric.
-        seed: of its random draws.
+        seed: random seed of the metric.
         cost: the passes it took.
         seconds: how long it took.
-        random: where random maps stand; None where the place makes no difference.
-        note: why there is no value, or why it is chance (the same everywhere); else empty.
+        random: values of random maps; None where the location makes no difference.
+        note: why there is no value, or why it is due to chance; else empty.
     """
 
     metric: Metric
@@ -73,13 +73,13 @@ class Score:
 
     @property
     def better_than_random(self) -> float | None:
-        """The share of random maps it beats, 0 to 1; 0.5 is chance."""
-        return self.random and self.random.win_rate
+        """The share of random maps the map is better than, 0 to 1; 0.5 is chance."""
+        return self.random.win_rate if self.random else None
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A metric that will be asked, its settings, and what it will cost at most."""
+    """A metric to compute, with its settings and its maximum cost."""
 
     metric: Metric
     settings: Mapping[str, float]
@@ -95,37 +95,45 @@ def score(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> list[Score]:
-    """Judge an explanation.
+    """Score an explanation by one or more metrics.
 
-    Probabilities are those of the class explained, and with a contrast those of the class where
-    there are only these two. The baseline is that of the task unless a setting says otherwise.
+    Probabilities are those of the class explained; with a contrast, those among the two classes
+    alone. The baseline is that of the task unless a setting says otherwise.
+
+    Examples:
+        >>> import xai_tf
+        >>> classifier = xai_tf.load("dogs_mobilenetv2")
+        >>> explanation = xai_tf.explain(classifier, classifier.read("dog.jpg"))
+        >>> [sparseness] = score(classifier, explanation, ["sparseness"])
+        >>> 0 <= sparseness.value <= 1, sparseness.metric.direction
+        (True, 'higher')
 
     Args:
-        classifier: what was explained.
-        explanation: what is judged.
-        metrics: names in `METRICS`, or "all"; all that need no second run of the method if left
-            out.
-        settings: by the name of the metric, those that differ from its defaults.
-        seed: of noise, hidden cells, random maps and weights; the same seed gives the same scores.
-        progress: called with (passes done, passes in all); raise in it to stop the work.
+        classifier: the classifier that was explained.
+        explanation: the explanation to evaluate.
+        metrics: names in `METRICS`, or "all". If left out, all that do not run the method again.
+        settings: settings that differ from the defaults, by the name of the metric.
+        seed: random seed of noise, masks, random maps and weights; the same seed gives the same
+            scores.
+        progress: called with (passes done, passes in total); may raise to stop the work.
 
     Returns:
-        One score a metric, in the order asked for. A map that cannot be judged (zero everywhere, or
-        NaN) has scores of NaN with a note; one that is the same everywhere stands where chance
-        does, and what its method measured of itself is no score of it.
+        One score per metric, in the order requested. A map that cannot be evaluated (zero
+        everywhere, or NaN) has scores of NaN with a note. A constant map has a win rate of 0.5,
+        and NaN for figures that its method computed about itself.
 
     Raises:
-        UnknownNameError: no such metric or setting.
-        SettingError: a setting out of its range, or a metric that says nothing of the method.
+        UnknownNameError: there is no such metric or setting.
+        SettingError: a setting is out of range, or a metric does not apply to the method.
     """
     method = explanation.method
     chosen = plan(classifier, [(method, explanation.settings)], metrics, settings)[method.name]
     total = sum(planned.cost.evaluations for planned in chosen)
-    scores, before = [], 0
+    scores, done = [], 0
     for planned in chosen:
-        report = counted(progress, before, total)
+        report = partial_progress(progress, done, total)
         scores.append(_score(classifier, explanation, planned, seed, report))
-        before += planned.cost.evaluations
+        done += planned.cost.evaluations
     return scores
 
 
@@ -135,19 +143,28 @@ def plan(
     metrics: Sequence[str] | None = None,
     settings: Mapping[str, Settings] | None = None,
 ) -> dict[str, list[Planned]]:
-    """What scores cost, before anything is done: by method, the metrics that say something of it.
+    """Plan the scores of several methods, with their cost, without computing anything.
 
     Args:
-        classifier, metrics, settings: as for `score`.
-        methods: what is judged, each with all its settings.
+        classifier: the classifier that is explained.
+        methods: the methods to evaluate, each with all its settings.
+        metrics: as for `score`.
+        settings: as for `score`.
+
+    Returns:
+        By method, the metrics that apply to it.
 
     Raises:
-        UnknownNameError, SettingError: as `score`.
+        UnknownNameError: as `score`.
+        SettingError: as `score`, or there are settings for a metric that was not requested.
     """
-    chosen, given = choose(metrics, [method for method, _ in methods]), settings or {}
+    chosen, given = select_metrics(metrics, [method for method, _ in methods]), settings or {}
     for name in given:
         if name not in [metric.name for metric in chosen]:
-            raise SettingError(f"{name!r} is no metric asked for. Leave its settings out.")
+            raise SettingError(
+                f"There are settings for {name!r}, which is not among the requested metrics. Leave "
+                "them out, or request the metric."
+            )
     complete = {m.name: m.settings(given.get(m.name, {}), classifier.baseline) for m in chosen}
     size = classifier.image_size
     return {
@@ -160,8 +177,14 @@ def plan(
     }
 
 
-def counted(progress: Progress | None, before: int, total: int) -> Callable[..., None]:
-    """A progress for one part of the work: called with the passes of that part alone."""
+def partial_progress(progress: Progress | None, before: int, total: int) -> Callable[..., None]:
+    """A progress callback for one part of the work, called with the passes of that part alone.
+
+    Args:
+        progress: the callback of the whole work.
+        before: passes of the earlier parts.
+        total: passes of the whole work.
+    """
 
     def report(done: int, _total: int = 0) -> None:
         if progress:
@@ -170,8 +193,8 @@ def counted(progress: Progress | None, before: int, total: int) -> Callable[...,
     return report
 
 
-def seconds_a_pass(classifier: Classifier) -> float:
-    """How long one forward pass takes in a batch, timed once after a warm-up."""
+def seconds_per_pass(classifier: Classifier) -> float:
+    """The time of one forward pass in a batch, measured once after a warm-up."""
     images = np.zeros((8, *classifier.image_size, 3), np.float32)
     classifier.passes.logits(images)
     start = time.perf_counter()
@@ -179,9 +202,9 @@ def seconds_a_pass(classifier: Classifier) -> float:
     return (time.perf_counter() - start) / len(images)
 
 
-def seconds(cost: Cost, a_pass: float) -> float:
-    """About how long passes take, from that of a forward one."""
-    return a_pass * (cost.forward + GRADIENT_PASSES * cost.gradient)
+def seconds(cost: Cost, per_pass: float) -> float:
+    """The estimated time of passes, from the time of one forward pass."""
+    return per_pass * (cost.forward + GRADIENT_PASSES * cost.gradient)
 
 
 def _score(
@@ -194,39 +217,55 @@ def _score(
     from xai_tf.metrics.case import Case
 
     metric, start = planned.metric, time.perf_counter()
-    note, quantity = _unfit(explanation, metric), _quantity(explanation, metric)
-    if note:
-        nothing = float("nan"), quantity, planned.settings, seed, Cost(), 0.0
-        return Score(metric, *nothing, note=note)
+    quantity = _quantity(explanation, metric)
+    result = Score(
+        metric=metric,
+        value=float("nan"),
+        quantity=quantity,
+        settings=planned.settings,
+        seed=seed,
+        cost=Cost(),
+        seconds=0.0,
+        note=_obstacle(explanation, metric),
+    )
+    if result.note:
+        return result
     case = Case(classifier, explanation, planned.settings, seed, progress)
-    found = _measure(metric.name)(case)
-    value, random = float(found.values[0]), found.values[1:]
+    measurement = _measure(metric.name)(case)
+    value, random = float(measurement.values[0]), measurement.values[1:]
     baseline = _random_baseline(value, random, metric.direction) if len(random) else None
-    note = found.note or ("" if np.isfinite(value) else NO_NUMBERS)
-    if baseline and not drawable(explanation.attribution):
+    note = measurement.note or ("" if np.isfinite(value) else NO_NUMBERS)
+    if baseline and not has_signal(explanation.attribution):
         baseline, note = replace(baseline, win_rate=CHANCE), CONSTANT
-    took = time.perf_counter() - start
-    return Score(metric, value, quantity, planned.settings, seed, found.cost, took, baseline, note)
+    return replace(
+        result,
+        value=value,
+        cost=measurement.cost,
+        seconds=time.perf_counter() - start,
+        random=baseline,
+        note=note,
+    )
 
 
-def _measure(name: str) -> Callable[[Case], Measured]:
-    """The function that measures a metric; those that need TensorFlow come with it."""
+def _measure(name: str) -> Callable[[Case], Measurement]:
+    """The function that computes a metric; imported late, because some need TensorFlow."""
     from xai_tf.metrics import complexity, fidelity, randomization
 
-    place = {"fidelity": fidelity, "rerun": randomization}.get(METRICS[name].family, complexity)
-    return getattr(place, name)
+    family = METRICS[name].family
+    module = {"fidelity": fidelity, "rerun": randomization}.get(family, complexity)
+    return getattr(module, name)
 
 
-def _unfit(explanation: Explanation, metric: Metric) -> str:
-    """Why a map cannot be judged by a metric, or nothing."""
+def _obstacle(explanation: Explanation, metric: Metric) -> str:
+    """Why a map cannot be evaluated by a metric; empty if it can."""
     if not np.isfinite(explanation.attribution).all():
         return diagnose(explanation.attribution)[0].text
     if not explanation.attribution.any():
         return (
-            "The map is zero everywhere, so there is nothing to judge. Explain another class, or "
-            "take another layer or method."
+            "The map is zero everywhere, so there is nothing to evaluate. Explain another class, "
+            "or use another layer or method."
         )
-    if metric.family == "figure" and not drawable(explanation.attribution):
+    if metric.family == "figure" and not has_signal(explanation.attribution):
         return NOTHING
     return ""
 
@@ -238,13 +277,13 @@ def _quantity(explanation: Explanation, metric: Metric) -> str:
     if explanation.contrast is None:
         return f"probability of {classes[explanation.target]}"
     names = classes[explanation.target], classes[explanation.contrast]
-    return f"probability of {names[0]} where there are only {names[0]} and {names[1]}"
+    return f"probability of {names[0]} among {names[0]} and {names[1]} alone"
 
 
 def _random_baseline(value: float, random: np.ndarray, direction: str) -> RandomBaseline:
     sign = 1 if direction == "higher" else -1
     ahead = sign * (value - random)
-    near = np.abs(ahead) <= 1e-9  # the same but for rounding
-    win_rate = float(((ahead > 0) & ~near).mean() + near.mean() / 2)
+    ties = np.abs(ahead) <= 1e-9  # equal up to rounding
+    win_rate = float(((ahead > 0) & ~ties).mean() + ties.mean() / 2)
     low, high = np.percentile(random, [5, 95])
     return RandomBaseline(float(random.mean()), float(low), float(high), len(random), win_rate)

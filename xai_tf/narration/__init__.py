@@ -1,5 +1,5 @@
-"""A prediction and its explanations in words: facts, sentences, and a second voice, checked."""
+"""A prediction and its explanations in words: facts, templates, and a checked language model."""
 
 from xai_tf.narration.facts import Fact as Fact
 from xai_tf.narration.facts import facts as facts
-from xai_tf.narration.narrate import tell as tell
+from xai_tf.narration.narrate import narrate as narrate

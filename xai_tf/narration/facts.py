@@ -1,6 +1,6 @@
-"""What can be said of a prediction and its explanations: numbered facts, each a sentence.
+"""Facts about a prediction and its explanations: numbered, each one a sentence.
 
-Facts are numbers and the names of classes: nothing of the file, its name, picture or sound.
+Facts hold only numbers and class names: no file name and no content of the file.
 """
 
 from __future__ import annotations
@@ -33,27 +33,28 @@ from xai_tf.narration.templates import (
 
 if TYPE_CHECKING:
     from xai_tf.agreement.agreement import Agreement
+    from xai_tf.inputs.sample import Sound
 
 Phrase = Mapping[str, str]  # the words in each language
 
 MAX_NAME = 40
 ALL_CLASSES, TOP_CLASSES = 4, 3
-NARROW = 0.2  # between the probabilities of the first two
+NARROW = 0.2  # difference of the two highest probabilities below which the answer is close
 MIN_NINTH, MAX_NINTHS = 0.15, 3
 _QUOTE_MARKS = dict.fromkeys(map(ord, '"“”„«»‘’`'), "'")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fact:
-    """One thing that is known.
+    """One fact.
 
     Attributes:
         id: "F1", "F2" and so on.
-        kind: a name in `SENTENCES`.
+        kind: a key of `SENTENCES`.
         values: its numbers.
-        names: the names of classes in it, made harmless by `clean_name`.
-        english, french: the whole fact as a sentence.
-        english_after, french_after: the same where the sentence before has named the map.
+        names: the class names in it, sanitized by `clean_name`.
+        english, french: the fact as a full sentence.
+        english_after, french_after: the sentence to use after one that has named the map.
     """
 
     id: str
@@ -66,11 +67,11 @@ class Fact:
     french_after: str
 
     def sentence(self, language: str) -> str:
-        """The fact in "en" or "fr", on its own."""
+        """The fact as a sentence in "en" or "fr"."""
         return self.french if language == "fr" else self.english
 
     def sentence_after(self, language: str) -> str:
-        """The fact in "en" or "fr", after a sentence that has named the map."""
+        """The fact as a sentence in "en" or "fr", after one that has named the map."""
         return self.french_after if language == "fr" else self.english_after
 
 
@@ -80,25 +81,25 @@ def facts(
     agreement: Agreement | None = None,
     medical: bool = False,
 ) -> tuple[Fact, ...]:
-    """What is known of one file: the answer, then map by map, then how the maps agree.
+    """The facts about one file: the prediction, then each map, then how well the maps agree.
 
     Args:
-        reading: the file and what the classifier says of it.
-        explanations: of its windows.
+        reading: the file and its prediction.
+        explanations: of the file's windows.
         agreement: of these explanations, from `xai_tf.agreement.agreement`.
-        medical: whether the answer is about a patient.
+        medical: whether the file is about a patient.
     """
-    found = [
+    unnumbered = [
         *_of_prediction(reading),
         *(fact for shown in explanations for fact in _of_map(shown, explanations, reading)),
         *(_of_agreement(agreement, explanations) if agreement else ()),
         *([_fact("medical")] if medical else []),
     ]
-    return tuple(replace(fact, id=f"F{number}") for number, fact in enumerate(found, 1))
+    return tuple(replace(fact, id=f"F{number}") for number, fact in enumerate(unnumbered, 1))
 
 
 def clean_name(name: str) -> str:
-    """A name of a class as harmless text: one line, no control characters, 40 characters at most.
+    """A class name as safe text: one line, no control characters, at most 40 characters.
 
     Quotation marks become apostrophes, because names are quoted.
     """
@@ -107,9 +108,9 @@ def clean_name(name: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, control characters and marks that turn its direction."""
-    kept = (" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
-    return " ".join("".join(kept).split())
+    """A text without line breaks, control characters and bidirectional marks."""
+    visible = (" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
+    return " ".join("".join(visible).split())
 
 
 def _fact(
@@ -118,28 +119,32 @@ def _fact(
     """A fact without an id.
 
     Args:
-        kind: whose sentence is filled in.
-        names: of the classes it speaks of.
-        words: what else its sentence is filled in with.
-        values: its numbers, by their place in the sentence.
+        kind: a key of `SENTENCES`.
+        names: the class names it mentions.
+        words: phrases to fill in, by their name in the template.
+        values: numbers to fill in, by their name in the template.
     """
     alone, after = words or {}, {**(words or {}), "map": MAP_AGAIN}
-    written = [
-        _written(SENTENCES[kind][language], language, given, values)
-        for given in (alone, after)
-        for language in LANGUAGES
-    ]
-    return Fact("", kind, tuple(values.values()), tuple(names), *written)
+    return Fact(
+        id="",
+        kind=kind,
+        values=tuple(values.values()),
+        names=tuple(names),
+        english=_filled_in(kind, "en", alone, values),
+        french=_filled_in(kind, "fr", alone, values),
+        english_after=_filled_in(kind, "en", after, values),
+        french_after=_filled_in(kind, "fr", after, values),
+    )
 
 
-def _written(
-    template: str, language: str, words: Mapping[str, Phrase], values: Mapping[str, Value]
+def _filled_in(
+    kind: str, language: str, words: Mapping[str, Phrase], values: Mapping[str, Value]
 ) -> str:
-    parts = {part: phrase[language] for part, phrase in words.items()}
-    parts |= {part: value.write(language) for part, value in values.items()}
+    parts = {name: phrase[language] for name, phrase in words.items()}
+    parts |= {name: value.write(language) for name, value in values.items()}
     if "map" in parts:
         parts["Map"] = parts["map"][0].upper() + parts["map"][1:]
-    return template.format(**parts)
+    return SENTENCES[kind][language].format(**parts)
 
 
 def _of_prediction(reading: Reading) -> Iterator[Fact]:
@@ -160,27 +165,27 @@ def _of_prediction(reading: Reading) -> Iterator[Fact]:
     if sound and sound.rebuilt:
         yield _fact("rebuilt")
     if reading.ood_score and reading.ood_score.out_of_distribution:
-        yield _unfamiliar(reading.ood_score)
+        yield _out_of_distribution(reading.ood_score)
 
 
-def _unfamiliar(found: OODScore) -> Fact:
+def _out_of_distribution(score: OODScore) -> Fact:
     words = {
-        name: {language: found.words(language)[name] for language in LANGUAGES}
+        name: {language: score.placeholders(language)[name] for language in LANGUAGES}
         for name in ("This", "kind", "subject")
     }
     return _fact(
-        "unfamiliar",
+        "out_of_distribution",
         (),
         words,
-        ratio=rounded(found.times, found.decimals),
-        share=percent(1 - found.share),
+        ratio=rounded(score.rounded_ratio, score.ratio_decimals),
+        share=percent(1 - score.share),
     )
 
 
 def _of_map(
     shown: Explanation, explanations: Sequence[Explanation], reading: Reading
 ) -> Iterator[Fact]:
-    method, names = shown.method, _asked(shown)
+    method, names = shown.method, _class_names(shown)
     kind = "map_signed" if method.signed else "map_unsigned"
     yield _fact(
         kind if method.class_specific else "map_of_features",
@@ -189,11 +194,11 @@ def _of_map(
     )
     words = {"map": _map_among(shown, explanations)}
     if len(reading.samples) > 1 and shown.sample.sound:
-        yield _window(shown, words)
-    found = diagnose(shown.attribution)
-    for finding in found:
-        yield _fact(finding.name, names, words)
-    if not {finding.name for finding in found} & {"nan", "constant"}:
+        yield _window(shown, shown.sample.sound, words)
+    diagnoses = diagnose(shown.attribution)
+    for diagnosis in diagnoses:
+        yield _fact(diagnosis.name, names, words)
+    if not {diagnosis.name for diagnosis in diagnoses} & {"nan", "constant"}:
         yield _place(shown, names, words)
         if method.signed:
             share = locations.share_for(shown.attribution)
@@ -202,9 +207,9 @@ def _of_map(
     yield from _of_figures(shown, names, words)
 
 
-def _window(shown: Explanation, words: Mapping[str, Phrase]) -> Fact:
+def _window(shown: Explanation, sound: Sound, words: Mapping[str, Phrase]) -> Fact:
     name, prediction = clean_name(shown.prediction.classes[shown.target]), shown.prediction
-    start, end = (float(shown.sample.sound.seconds[at]) for at in (0, -1))
+    start, end = float(sound.seconds[0]), float(sound.seconds[-1])
     return _fact(
         "window",
         [name],
@@ -234,13 +239,13 @@ def _place(shown: Explanation, names: Sequence[str], words: Mapping[str, Phrase]
         )
     shares = locations.ninths(tenth).ravel()
     ranked = np.argsort(-shares, kind="stable")[:MAX_NINTHS]
-    kept = [ninth for rank, ninth in enumerate(ranked) if rank == 0 or shares[ninth] >= MIN_NINTH]
-    values = {f"share_{rank}": percent(shares[ninth]) for rank, ninth in enumerate(kept)}
+    named = [ninth for rank, ninth in enumerate(ranked) if rank == 0 or shares[ninth] >= MIN_NINTH]
+    values = {f"share_{rank}": percent(shares[ninth]) for rank, ninth in enumerate(named)}
     listed = {
         language: _listed(
             [
                 f"{PLACES[ninth][language]} ({value.write(language)})"
-                for value, ninth in zip(values.values(), kept, strict=True)
+                for value, ninth in zip(values.values(), named, strict=True)
             ],
             language,
         )
@@ -263,28 +268,28 @@ def _of_figures(
 
 
 def _of_agreement(agreement: Agreement, explanations: Sequence[Explanation]) -> Iterator[Fact]:
-    """The two maps that agree least, and where there are more, the two that agree most.
+    """The two maps that agree least, and with more than two maps, the two that agree most.
 
-    Maps that are called the same, of one method at two layers say, are not held together.
+    Maps with the same name, such as those of one method at two layers, are not compared.
     """
-    maps = [explanations[at] for at in agreement.positions]
-    called = [_map_among(shown, explanations) for shown in maps]
-    pairs = [(r, c) for r, c in combinations(range(len(maps)), 2) if called[r] != called[c]]
+    maps = [explanations[index] for index in agreement.positions]
+    titles = [_map_among(shown, explanations) for shown in maps]
+    pairs = [(r, c) for r, c in combinations(range(len(maps)), 2) if titles[r] != titles[c]]
     ranked = sorted(pairs, key=lambda pair: agreement.correlations[pair])
     for pair in dict.fromkeys([*ranked[:1], *ranked[-1:]]):
-        first, second = (maps[at] for at in pair)
-        words = {"map": called[pair[0]], "other": called[pair[1]]}
+        first, second = (maps[index] for index in pair)
+        words = {"map": titles[pair[0]], "other": titles[pair[1]]}
         yield _fact(
             "agreement",
-            [*dict.fromkeys(_asked(first) + _asked(second))],
+            [*dict.fromkeys(_class_names(first) + _class_names(second))],
             words,
             correlation=rounded(agreement.correlations[pair], 2),
             overlap=percent(agreement.overlaps[pair]),
         )
 
 
-def _asked(shown: Explanation) -> list[str]:
-    """The names of the class explained and of the one it is held against."""
+def _class_names(shown: Explanation) -> list[str]:
+    """The names of the class explained and of its contrast."""
     if not shown.method.class_specific:
         return []
     labels = (shown.target, shown.contrast)
@@ -292,9 +297,9 @@ def _asked(shown: Explanation) -> list[str]:
 
 
 def _map_among(shown: Explanation, explanations: Sequence[Explanation]) -> Phrase:
-    """How the sentences call a map: by its method, and where that is not enough by its class."""
+    """The name of a map in the text: its method, and its class if the method is not unique."""
     alone = sum(other.method == shown.method for other in explanations) == 1
-    return _map(shown.method.title, [] if alone else _asked(shown))
+    return _map(shown.method.title, [] if alone else _class_names(shown))
 
 
 def _map(title: str, names: Sequence[str]) -> Phrase:
@@ -308,7 +313,7 @@ def _map(title: str, names: Sequence[str]) -> Phrase:
 
 
 def _question(names: Sequence[str]) -> Phrase:
-    """The class explained, and the one it is held against."""
+    """The class explained and its contrast, as a phrase."""
     if not names:
         return dict.fromkeys(LANGUAGES, "")
     quoted = [_quoted(name) for name in names]

@@ -1,6 +1,6 @@
-"""Hold what a language model wrote against the facts it cites: its numbers and names of classes.
+"""Check the sentences of a language model against the facts they cite: numbers and class names.
 
-Nothing else a sentence claims can be checked this way, and the page says so.
+Nothing else that a sentence claims is checked, and the page says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xai_tf.narration.quantities import Value
 from xai_tf.narration.templates import LESS_THAN, MORE_THAN
 
 FAULTS = ("citation", "unfinished", "name", "number")
-MIN_NAME = 3  # shorter names of classes are looked for in quotes only
+MIN_NAME = 3  # shorter class names are only recognized in quotes
 
 _UNITS = {
     "%": "%",
@@ -70,14 +70,14 @@ _WORDS = {
         "neuf": 9, "dix": 10, "onze": 11, "douze": 12,
     },
 }  # fmt: skip
-# Numbers before a unit only: else they are articles, or "one of them".
+# Numbers only before a unit: elsewhere they are articles, or "one of them".
 _ONES = {"en": ("one", "single"), "fr": ("un", "une", "seul", "seule")}
-# What may stand before "more than": after "no", "not" or "hardly" it says something else.
+# Words allowed before "more than": after "no", "not" or "hardly" the meaning changes.
 _BEFORE_BOUND = {
     "en": {"of", "is", "at", "by", "with", "has", "and", "gives"},
     "fr": {"de", "est", "à", "par", "avec", "a", "et", "donne"},
 }
-# Numbers too, but none that could be held against digits.
+# Number words that cannot be compared with digits.
 _VAGUE = {
     "en": "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty "
     "sixty seventy eighty ninety hundred hundreds thousand thousands million millions half halves "
@@ -94,8 +94,8 @@ _DIGITS = {
     "fr": rf"[0-9]{{1,3}}(?:{_SPACE}[0-9]{{3}})+(?:,[0-9]+)?|[0-9]+(?:[.,][0-9]+)?",
 }
 _UNIT = "|".join(sorted(map(re.escape, [*_UNITS, *_OTHER_UNITS]), key=len, reverse=True))
-# Nothing that belongs to a number may be left before or behind it: "1.2.3", "3x" and "1e5" are
-# none that we can read. A minus is one only where no word or number goes before it.
+# The pattern must match a number completely: "1.2.3", "3x" and "1e5" are not recognized. A minus
+# counts as a sign only where no word or number precedes it.
 _NUMBERS = {
     language: re.compile(
         rf"(?<![\w.,])(?P<sign>[-−])?(?P<number>{digits}|{'|'.join(_WORDS[language])}"
@@ -115,62 +115,69 @@ _NAMED_QUANTITY = re.compile(r"\bR[2²](?!\w)")
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a language model, and the ids of the facts it says it rests on."""
+    """A sentence of a language model, and the ids of the facts it cites."""
 
     text: str
     cites: tuple[str, ...]
 
 
 def fault(claim: Claim, facts: Sequence[Fact], language: str) -> str:
-    """What is wrong with a claim: a name in `FAULTS`, or "" where nothing was found.
+    """Check a claim against its facts: a name in `FAULTS`, or "" where no fault was found.
 
-    It must end as a sentence does and cite facts that there are. Every number in it, in digits or
-    in words up to twelve ("one" where a unit follows), must be one of theirs, as precise or rounded
-    further, in the same unit, and "more than" or "less than" just where they have it; other words
-    for numbers pass only where a cited fact uses them. Whatever it quotes must be
-    a class of theirs or a method, and a class of other facts must not appear at all.
+    The claim must end like a sentence and cite existing facts. Every number in it, in digits or in
+    words up to twelve ("one" only before a unit), must be a number of a cited fact, equally precise
+    or rounded further, in the same unit, and with "more than" or "less than" exactly where the fact
+    has it. Other number words are allowed only if a cited fact uses them. Quoted text must be a
+    class of a cited fact or a method, and classes of other facts must not appear at all.
+
+    Args:
+        claim: the sentence to check.
+        facts: all facts that the model was given.
+        language: "en" or "fr".
     """
-    known = {fact.id: fact for fact in facts}
+    by_id = {fact.id: fact for fact in facts}
     text = one_line(claim.text)
     mentioned = set(_CITATION.findall(text))
-    if not text or not claim.cites or not {*claim.cites} <= {*known} or mentioned - {*claim.cites}:
+    if not text or not claim.cites or not {*claim.cites} <= {*by_id} or mentioned - {*claim.cites}:
         return "citation"
     if text[-1] not in ".!?…":
         return "unfinished"
-    cited = [known[name] for name in claim.cites]
+    cited = [by_id[name] for name in claim.cites]
     names = {name for fact in cited for name in fact.names}
     others = {name for fact in facts for name in fact.names} - names
     rest = _QUOTED.sub(lambda quote: _unquoted(quote, names), _CITATION.sub(" ", text))
     if _QUOTE_LEFT.search(rest) or any(_names(rest, name) for name in others):
         return "name"
     values = [value for fact in cited for value in fact.values]
-    said = {word for fact in cited for word in _words(fact.sentence(language))}
-    return "" if _numbers_hold(rest, values, said, language) else "number"
+    cited_words = {word for fact in cited for word in _words(fact.sentence(language))}
+    return "" if _numbers_match(rest, values, cited_words, language) else "number"
 
 
 def _unquoted(quote: re.Match[str], names: set[str]) -> str:
-    """A space in place of a name that may be quoted; other quotes stay, and fail for it."""
+    """A space in place of an allowed quotation; other quotations keep a quote mark, and fail."""
     content = next(group for group in quote.groups() if group is not None).strip(" .,;:!?")
     allowed = {name.casefold() for name in names} | {m.title.casefold() for m in METHODS.values()}
     return " " if content.casefold() in allowed else '"'
 
 
 def _names(text: str, name: str) -> bool:
-    """Whether a text has a name as a word of its own."""
+    """Whether a text contains a name as a separate word."""
     pattern = rf"(?<!\w){re.escape(name)}(?!\w)"
     return len(name) >= MIN_NAME and re.search(pattern, text, re.IGNORECASE) is not None
 
 
-def _numbers_hold(text: str, values: Sequence[Value], said: set[str], language: str) -> bool:
+def _numbers_match(
+    text: str, values: Sequence[Value], cited_words: set[str], language: str
+) -> bool:
     def check(match: re.Match[str]) -> str:
         word = match["number"].casefold()
-        said_so = word.isalpha() and word in said and not match["unit"]
-        held = said_so or any(_equals(match, value, language) for value in values)
-        return " " if held else "0"
+        is_cited = word.isalpha() and word in cited_words and not match["unit"]
+        supported = is_cited or any(_equals(match, value, language) for value in values)
+        return " " if supported else "0"
 
     rest = _NUMBERS[language].sub(check, _NAMED_QUANTITY.sub(" ", text))
-    vague = {*_VAGUE[language].split()} - said
-    # Any numeral that is left was not understood, those of other scripts included.
+    vague = {*_VAGUE[language].split()} - cited_words
+    # Any remaining numeral, in any script, was not recognized.
     return not any(char.isnumeric() for char in rest) and not vague & {*_words(rest)}
 
 
@@ -184,23 +191,25 @@ def _equals(match: re.Match[str], value: Value, language: str) -> bool:
     if not value.number.is_finite():
         return False
     number = _read(match, language)
-    decimals = -number.as_tuple().exponent
-    if decimals >= -value.number.as_tuple().exponent:
+    decimals = _decimals(number)
+    if decimals >= _decimals(value.number):
         return number.as_tuple() == value.number.as_tuple()
-    if value.bound or number.copy_abs() in (
-        0,
-        1,
-        100,
-    ):  # rounding must not make certain what is not
+    # Rounding must not turn a high probability into certainty.
+    if value.bound or number.copy_abs() in (0, 1, 100):
         return False
     step = Decimal(1).scaleb(-decimals)
-    # A 5 at the end may have been rounded up to, so that where it goes is not known.
+    # A final 5 may itself be the result of rounding up, so its direction is ambiguous.
     ways = {value.number.quantize(step, rounding) for rounding in (ROUND_HALF_UP, ROUND_HALF_DOWN)}
     return ways == {number}
 
 
+def _decimals(number: Decimal) -> int:
+    """Digits after the decimal point of a finite number."""
+    return -int(number.as_tuple().exponent)
+
+
 def _bound(match: re.Match[str], language: str) -> str:
-    """ ">" after "more than", "<" after "less than", "?" where that is qualified, else ""."""
+    """Bound of a number: ">" after "more than", "<" after "less than", "?" if qualified, or ""."""
     before = match.string[: match.start()].casefold().rstrip()
     for bound, words in ((">", MORE_THAN), ("<", LESS_THAN)):
         phrase = words[language].strip()

@@ -1,24 +1,22 @@
-"""The second voice: a language model of the Ollama server says the facts in its own words.
+"""Narration by a language model on an Ollama server: the facts in its own words.
 
-It is given the sentences of the facts and nothing else. What it writes is shown only after it was
-checked, and counts only once the answer is whole.
+The model gets the sentences of the facts and nothing else. Its sentences are checked before they
+are shown, and are only final once the answer is complete.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from xai_tf.narration.facts import Fact, one_line
 from xai_tf.narration.grounding import Claim, fault
-from xai_tf.narration.messages import VoiceError
-from xai_tf.narration.ollama import is_cloud, local_only, look, same_model
+from xai_tf.narration.messages import LanguageModelError
+from xai_tf.narration.ollama import is_cloud, local_only, same_model, server_status
 from xai_tf.narration.parsing import claims_of, claims_so_far
 from xai_tf.narration.prompt import MAX_ANSWER, NUM_CONTEXT, fitting, messages, schema
 
@@ -26,19 +24,19 @@ if TYPE_CHECKING:
     from ollama import AsyncClient, ResponseError
 
 MAX_CHARACTERS = 20_000
-# The same for every request: another size would make the server load the model anew.
+# The same for every request: another context size would make the server reload the model.
 OPTIONS = {"num_ctx": NUM_CONTEXT, "num_predict": MAX_ANSWER, "seed": 0, "temperature": 0.0}
 
 
 @dataclass(frozen=True)
 class Deadlines:
-    """How long is waited, in seconds.
+    """Time limits, in seconds.
 
     Attributes:
-        first: for the first token; waiting in the queue, loading the model and reading the prompt
-            look alike from here.
+        first: until the first token, which includes queueing, loading the model and reading the
+            prompt.
         between: from token to token.
-        whole: for the whole answer.
+        whole: for the complete answer.
     """
 
     first: float = 120.0
@@ -47,13 +45,13 @@ class Deadlines:
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """What the voice has said so far.
+class GeneratedText:
+    """The text generated so far.
 
     Attributes:
-        sentences: those whose numbers hold.
-        withheld: why each of the others is not shown, names in `checking.FAULTS`.
-        complete: whether the answer is whole; until then it may still be taken back.
+        sentences: those that passed the check.
+        withheld: the fault of each of the others, names in `grounding.FAULTS`.
+        complete: whether the answer is complete; until then it may still be rejected.
     """
 
     sentences: tuple[str, ...] = ()
@@ -61,72 +59,74 @@ class Spoken:
     complete: bool = False
 
 
-async def speak(
+async def generate_text(
     facts: Sequence[Fact],
     language: str,
     model: str,
     url: str,
     deadlines: Deadlines | None = None,
-) -> AsyncIterator[Spoken]:
-    """Let a model tell the facts; gives what has been said whenever a sentence is finished.
+) -> AsyncIterator[GeneratedText]:
+    """Let a language model put the facts into words; yields whenever a sentence is finished.
 
-    Asks once. Close the generator to stop the server's work.
+    Makes one request. Close the generator to stop the work of the server.
 
     Args:
-        facts: from `facts`; those beyond what the model can read at once are left out.
+        facts: from `facts`; those that do not fit into the context of the model are left out.
         language: "en" or "fr".
-        model: the name of a model of the server.
-        url: of the server, from `server_url`.
-        deadlines: the default ones if left out.
+        model: the name of a model on the server.
+        url: the URL of the server, from `server_url`.
+        deadlines: time limits; the defaults if left out.
 
     Raises:
-        VoiceError: there is no answer that counts; its state says why.
+        LanguageModelError: there is no usable answer; its state says why.
     """
+    import httpx
     from ollama import AsyncClient
 
     await _check_model(model, url)
-    asked = fitting(facts, language)
+    used_facts = fitting(facts, language)
     timeout = httpx.Timeout(None, connect=5)
     async with AsyncClient(url, timeout=timeout, **local_only(url)) as client:
-        text, shown = "", Spoken()
-        async with aclosing(
-            _parts(client, asked, language, model, deadlines or Deadlines())
-        ) as parts:
-            async for part in parts:
-                text += part
-                spoken = _checked(claims_so_far(text), asked, language)
-                if spoken != shown:
-                    yield (shown := spoken)
+        text, shown = "", GeneratedText()
+        chunks = _chunks(client, used_facts, language, model, deadlines or Deadlines())
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                text += chunk
+                generated = _checked(claims_so_far(text), used_facts, language)
+                if generated != shown:
+                    yield (shown := generated)
         try:
             claims = claims_of(text)
         except ValueError as error:
-            raise VoiceError("unusable", model=model) from error
-        yield _checked(claims, asked, language, complete=True)
+            raise LanguageModelError("unusable", model=model) from error
+        yield _checked(claims, used_facts, language, complete=True)
 
 
 async def _check_model(model: str, url: str) -> None:
-    """Raise a VoiceError where the model cannot or must not be asked."""
+    """Raise a LanguageModelError if the model cannot or must not be used."""
     if is_cloud(model):
-        raise VoiceError("refused", model=model)
-    state = await look(url)
+        raise LanguageModelError("refused", model=model)
+    state = await server_status(url)
     if any(same_model(model, name) for name in state.refused):
-        raise VoiceError("refused", model=model)
+        raise LanguageModelError("refused", model=model)
     if state.state not in ("ready", "no_model"):
-        raise VoiceError(state.state, host=state.host)
+        raise LanguageModelError(state.state, host=state.host)
     if not any(same_model(model, name) for name in state.models):
-        raise VoiceError("not_pulled" if state.models else "no_model", host=state.host, model=model)
+        raise LanguageModelError(
+            "not_pulled" if state.models else "no_model", host=state.host, model=model
+        )
 
 
-async def _parts(
+async def _chunks(
     client: AsyncClient,
     facts: Sequence[Fact],
     language: str,
     model: str,
     deadlines: Deadlines,
-) -> AsyncIterator[str]:
-    """The answer in pieces, within the deadlines; ends only where the model has ended it."""
+) -> AsyncGenerator[str, None]:
+    """The answer in chunks, within the deadlines; ends only when the model has finished."""
     end, wait, size = time.monotonic() + deadlines.whole, deadlines.first, 0
-    stream = await client.chat(
+    stream: Any = await client.chat(
         model,
         messages(facts, language),
         format=schema(facts),
@@ -138,47 +138,50 @@ async def _parts(
         while True:
             with _failures(model):
                 async with asyncio.timeout(min(wait, end - time.monotonic())):
-                    part = await anext(stream, None)
-            if part is None:  # a stream can end in good order without the end of the answer
-                raise VoiceError("interrupted", model=model)
-            content = part.message.content or ""
+                    chunk = await anext(stream, None)
+            if chunk is None:  # a stream can end without error before the answer is complete
+                raise LanguageModelError("interrupted", model=model)
+            content = chunk.message.content or ""
             size += len(content)
             if size > MAX_CHARACTERS:
-                raise VoiceError("unusable", model=model)
+                raise LanguageModelError("unusable", model=model)
             yield content
-            if part.done:
+            if chunk.done:
                 break
             wait = deadlines.between
-    if part.done_reason != "stop":
-        raise VoiceError("unusable", model=model)
+    if chunk.done_reason != "stop":
+        raise LanguageModelError("unusable", model=model)
 
 
 @contextmanager
 def _failures(model: str) -> Iterator[None]:
-    """What can go wrong between the pieces of an answer, as a VoiceError."""
+    """Turn errors while an answer is streamed into a LanguageModelError."""
+    import httpx
     from ollama import ResponseError
 
     try:
         yield
     except TimeoutError as error:
-        raise VoiceError("too_slow", model=model) from error
+        raise LanguageModelError("too_slow", model=model) from error
     except (httpx.TransportError, ConnectionError) as error:
-        raise VoiceError("interrupted", model=model) from error
+        raise LanguageModelError("interrupted", model=model) from error
     except ResponseError as error:
-        raise VoiceError(_state_of(error), model=model) from error
-    except (ValueError, TypeError, AttributeError) as error:  # a line that is no piece of an answer
-        raise VoiceError("unusable", model=model) from error
+        raise LanguageModelError(_state_of(error), model=model) from error
+    except (ValueError, TypeError, AttributeError) as error:  # a line that is not a valid chunk
+        raise LanguageModelError("unusable", model=model) from error
 
 
 def _state_of(error: ResponseError) -> str:
-    """Why the server refused: from its status and, inside a stream (-1), none."""
-    known = {404: "not_pulled", 503: "busy", 403: "refused", 401: "refused", 400: "unusable"}
-    return known.get(error.status_code, "interrupted")
+    """The state for a refusal of the server, by HTTP status (-1 for errors inside a stream)."""
+    states = {404: "not_pulled", 503: "busy", 403: "refused", 401: "refused", 400: "unusable"}
+    return states.get(error.status_code, "interrupted")
 
 
 def _checked(
     claims: Sequence[Claim], facts: Sequence[Fact], language: str, complete: bool = False
-) -> Spoken:
+) -> GeneratedText:
     faults = [fault(claim, facts, language) for claim in claims]
-    kept = [one_line(claim.text) for claim, wrong in zip(claims, faults, strict=True) if not wrong]
-    return Spoken(tuple(dict.fromkeys(kept)), tuple(filter(None, faults)), complete)
+    passed = [
+        one_line(c.text) for c, its_fault in zip(claims, faults, strict=True) if not its_fault
+    ]
+    return GeneratedText(tuple(dict.fromkeys(passed)), tuple(filter(None, faults)), complete)

@@ -1,4 +1,4 @@
-"""Where the strength of a map lies, in numbers."""
+"""Where a map is strong, in numbers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MOST = 0.8
 def strongest_tenth(attribution: np.ndarray) -> np.ndarray:
     """How much of each pixel belongs to the strongest tenth of a map.
 
-    Pixels that are equally strong, as those of a segment are, share what is left of the tenth, so
-    that the order of the pixels decides nothing. Zeros never belong to it.
+    Tied pixels, such as those of one segment, share the remainder of the tenth, so the result does
+    not depend on the order of the pixels. Zeros never belong to it.
 
     Args:
         attribution: finite float array of shape (height, width), not constant.
@@ -33,19 +33,19 @@ def strongest_tenth(attribution: np.ndarray) -> np.ndarray:
 
 
 def concentration(attribution: np.ndarray) -> float:
-    """The share of a map's whole strength that its strongest tenth holds, from 0.1 to 1."""
+    """The share of a map's total strength in its strongest tenth, from 0.1 to 1."""
     strength = np.abs(attribution.astype(np.float64))
     return float((strength * strongest_tenth(attribution)).sum() / strength.sum())
 
 
 def share_for(attribution: np.ndarray) -> float:
-    """The share of a signed map's strength that speaks for the class, from 0 to 1."""
+    """The share of a signed map's strength that supports the class, from 0 to 1."""
     total = np.abs(attribution.astype(np.float64)).sum()
     return float(np.maximum(attribution, 0).astype(np.float64).sum() / total)
 
 
 def ninths(tenth: np.ndarray) -> np.ndarray:
-    """The share of the strongest tenth in each ninth of the picture.
+    """The share of the strongest tenth in each ninth of the image.
 
     Returns:
         float64 array of shape (3, 3), from the upper left, summing to 1.
@@ -56,27 +56,27 @@ def ninths(tenth: np.ndarray) -> np.ndarray:
 
 
 def hertz_band(tenth: np.ndarray, sound: Sound) -> tuple[float, float]:
-    """The narrowest band, in Hz, that holds 80% of the strongest tenth of a spectrogram's map."""
-    first, last = _narrowest(tenth.sum(axis=1)[::-1])  # low tones are at the bottom
-    # Bands are named by their centres, so half a band hangs over at either end.
+    """The narrowest frequency band, in Hz, with 80% of the strongest tenth of a map."""
+    first, last = _narrowest(tenth.sum(axis=1)[::-1])  # low frequencies are at the bottom
+    # Bands are given by their centers, so half a band extends beyond either end.
     edges = np.array([first, last]) * len(sound.hertz) - 0.5
     low, high = np.interp(edges, np.arange(len(sound.hertz)), sound.hertz)
     return float(low), float(high)
 
 
 def seconds_span(tenth: np.ndarray, sound: Sound) -> tuple[float, float]:
-    """The shortest span, in seconds of the file, that holds 80% of the strongest tenth."""
+    """The shortest time span, in seconds of the file, with 80% of the strongest tenth."""
     first, last = _narrowest(tenth.sum(axis=0))
     start, end = float(sound.seconds[0]), float(sound.seconds[-1])
     return start + first * (end - start), start + last * (end - start)
 
 
 def _narrowest(profile: np.ndarray) -> tuple[float, float]:
-    """The ends, as shares of the length, of the shortest run that holds `MOST` of a profile."""
-    held = np.concatenate([[0.0], np.cumsum(profile)])
-    wanted = MOST * held[-1]
-    # Less than a rounding error may be missing.
-    ends = np.searchsorted(held, held[:-1] + wanted * (1 - 1e-9))
-    starts = np.flatnonzero(ends < len(held))
+    """The ends, as shares of the length, of the shortest interval with `MOST` of a profile."""
+    cumulative = np.concatenate([[0.0], np.cumsum(profile)])
+    wanted = MOST * cumulative[-1]
+    # Tolerates a rounding error.
+    ends = np.searchsorted(cumulative, cumulative[:-1] + wanted * (1 - 1e-9))
+    starts = np.flatnonzero(ends < len(cumulative))
     first = starts[np.argmin(ends[starts] - starts)]
     return first / len(profile), ends[first] / len(profile)

@@ -1,4 +1,4 @@
-"""The first voice: the facts as a text, by our own template, the same for the same facts."""
+"""Narration by template: the facts as a text, deterministic and without a language model."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from xai_tf.narration.templates import (
     LEFT_OUT,
     LIMITS,
     MEDICAL_DISCLAIMER,
-    VOICE_LABEL,
+    MODEL_LABEL,
     WITHHELD,
 )
 
 _STARTS = ("answer", "map_signed", "map_unsigned", "map_of_features", "agreement", "medical")
 
 
-def tell(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
-    """The facts as plain text: paragraphs on the answer, each map and how they agree, their limits.
+def narrate(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
+    """Write the facts as plain text, in paragraphs.
 
     Args:
-        facts: from `facts`; without any there is no text.
+        facts: from `facts`.
         language: "en" or "fr".
 
     Returns:
-        The paragraphs; the last is what the text must not be used for.
+        One paragraph on the prediction, one per map, one on their agreement, one on the limits,
+        and the disclaimer. Empty without facts.
     """
     if not facts:
         return ()
@@ -36,8 +37,8 @@ def tell(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
             paragraphs.append([fact.sentence(language)])
         else:
             paragraphs[-1].append(fact.sentence_after(language))
-    told = [" ".join(sentences) for sentences in paragraphs]
-    return (*told, LIMITS[language], disclaimer(language, is_medical(facts)))
+    texts = [" ".join(sentences) for sentences in paragraphs]
+    return (*texts, LIMITS[language], disclaimer(language, is_medical(facts)))
 
 
 def is_medical(facts: Sequence[Fact]) -> bool:
@@ -46,20 +47,20 @@ def is_medical(facts: Sequence[Fact]) -> bool:
 
 
 def disclaimer(language: str, medical: bool) -> str:
-    """What the text must not be used for."""
+    """The disclaimer: what the text must not be used for."""
     return (MEDICAL_DISCLAIMER if medical else DISCLAIMER)[language]
 
 
-def voice_label(language: str, model: str) -> str:
-    """Who wrote the second voice's sentences, and what was checked."""
-    return VOICE_LABEL[language].format(model=model)
+def model_label(language: str, model: str) -> str:
+    """A label for generated text: which model wrote it, and what was checked."""
+    return MODEL_LABEL[language].format(model=model)
 
 
-def tell_withheld(faults: Sequence[str], language: str) -> str:
+def withheld_notice(faults: Sequence[str], language: str) -> str:
     """How many sentences are not shown, and why.
 
     Args:
-        faults: of each of them, a name in `checking.FAULTS`.
+        faults: the fault of each of them, a name in `grounding.FAULTS`.
         language: "en" or "fr".
     """
     return " ".join(
@@ -68,6 +69,6 @@ def tell_withheld(faults: Sequence[str], language: str) -> str:
     )
 
 
-def tell_left_out(models: Sequence[str], language: str) -> str:
-    """Which models are not offered, and why; empty where all are."""
+def excluded_models_notice(models: Sequence[str], language: str) -> str:
+    """Which models are not offered, and why; empty if all are offered."""
     return LEFT_OUT[language].format(", ".join(models)) if models else ""

@@ -1,8 +1,9 @@
-"""What every report says of its limits."""
+"""Notices that every report shows."""
 
 from __future__ import annotations
 
-MEDICAL = "Not a medical device: nothing here may be used to diagnose or treat anyone."
+MEDICAL = "Not a medical device: do not use it to diagnose or treat anyone."
 
-
-NOTICE = "Maps show what the network used, which need not be what a person would use. " + MEDICAL
+NOTICE = (
+    f"Maps show what the network used, which may differ from what a person would use. {MEDICAL}"
+)

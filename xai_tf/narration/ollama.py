@@ -1,30 +1,30 @@
-"""The Ollama server: where it is, whether it answers, and which of its models stay with it."""
+"""The Ollama server: its address, whether it answers, and which of its models run locally."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
-from xai_tf.narration.messages import VoiceError, describe_state
+from xai_tf.errors import MissingExtraError, require_extra
+from xai_tf.narration.messages import LanguageModelError, describe_state
 
 PORT = 11434
-LOOK_SECONDS = 5.0
+STATUS_TIMEOUT = 5.0  # seconds
 _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
-class VoiceState:
-    """Whether a language model could be asked.
+class ServerStatus:
+    """Whether a language model is available.
 
     Attributes:
         state: "ready", "no_model", "not_running" or "not_ollama".
         host: name and port of the server.
-        models: names of those that can be asked.
-        refused: names of those that run elsewhere, so that the facts would leave the server.
+        models: names of the models that can be used.
+        refused: names of the models that run in the cloud, so the facts would leave the server.
     """
 
     state: str
@@ -38,23 +38,30 @@ class VoiceState:
 
 
 def server_url(setting: str | None = None) -> str:
-    """The URL of the server, from what OLLAMA_HOST says.
+    """The URL of the server, from OLLAMA_HOST.
 
-    Scheme and port may be missing. An address to listen on, such as 0.0.0.0, becomes the loopback.
+    Scheme and port may be missing. A listening address such as 0.0.0.0 becomes the loopback
+    address.
 
     Args:
         setting: the value of OLLAMA_HOST; read from the environment if left out.
 
     Raises:
-        VoiceError: it is no address.
+        LanguageModelError: it is not a valid address, or the extra `llm` is not installed.
     """
+    try:
+        require_extra("llm")
+    except MissingExtraError as error:
+        raise LanguageModelError("not_installed") from error
+    import httpx
+
     given = (os.environ.get("OLLAMA_HOST", "") if setting is None else setting).strip(" \t\"'")
     scheme, mark, rest = given.partition("://")
     if not mark:
         scheme, rest = "http", given
     try:
         if any(char.isspace() for char in rest):
-            raise ValueError("a space")
+            raise ValueError("the address contains a space")
         if rest.count(":") > 1 and not rest.startswith("["):
             rest = f"[{ipaddress.IPv6Address(rest)}]"
         parts = urlsplit(f"//{rest}")
@@ -62,71 +69,75 @@ def server_url(setting: str | None = None) -> str:
         host = _reachable(parts.hostname or "127.0.0.1")
         return str(httpx.URL(f"{scheme}://{host}:{port}{parts.path.rstrip('/')}"))
     except (ValueError, KeyError, httpx.InvalidURL) as error:
-        raise VoiceError("no_address", host=given) from error
+        raise LanguageModelError("no_address", host=given) from error
 
 
 def host_of(url: str) -> str:
-    """Name and port of a server, for people."""
+    """Name and port of a server, for display."""
+    import httpx
+
     return httpx.URL(url).netloc.decode()
 
 
 def is_cloud(model: str) -> bool:
-    """Whether a model runs elsewhere by its name."""
+    """Whether the name of a model says that it runs in the cloud."""
     return model.strip().lower().endswith((":cloud", "-cloud"))
 
 
 def same_model(first: str, second: str) -> bool:
-    """Whether two names mean one model; a missing tag is "latest"."""
+    """Whether two names refer to the same model; a missing tag means "latest"."""
     return _tagged(first) == _tagged(second)
 
 
-def local_only(url: str) -> dict[str, bool]:
-    """How an httpx client talks to this server and to no other: no proxy, no redirect.
+def local_only(url: str) -> dict[str, Any]:
+    """Options of an httpx client that talks only to this server: no proxy, no redirects.
 
-    Certificates are read, which takes 50 ms, only where they are needed.
+    Certificates are loaded, which takes 50 ms, only for https.
     """
     encrypted = url.startswith("https:")
     return {"trust_env": False, "follow_redirects": False, "verify": encrypted}
 
 
-async def look(url: str) -> VoiceState:
-    """See whether a server answers, and which models it has.
+async def server_status(url: str) -> ServerStatus:
+    """Check whether a server answers, and which models it has.
 
-    `ollama.AsyncClient.list` hides that a model with a local name runs elsewhere (`remote_host`),
-    so this reads what the server says.
+    Reads the raw answer of the server, because `ollama.AsyncClient.list` hides that a model with a
+    local name runs in the cloud (`remote_host`).
 
     Args:
-        url: from `server_url`.
+        url: the URL of the server, from `server_url`.
     """
+    import httpx
+
     host = host_of(url)
     try:
-        async with httpx.AsyncClient(timeout=LOOK_SECONDS, **local_only(url)) as client:
+        async with httpx.AsyncClient(timeout=STATUS_TIMEOUT, **local_only(url)) as client:
             answer = await client.get(f"{url}/api/tags")
         entries = answer.raise_for_status().json()["models"] or []
-        named = [(entry["name"], _can_write(entry), _leaves(entry)) for entry in entries]
+        described = [(entry["name"], _generates(entry), _is_remote(entry)) for entry in entries]
     except (httpx.ProtocolError, httpx.HTTPStatusError, httpx.DecodingError):
-        return VoiceState("not_ollama", host)
+        return ServerStatus("not_ollama", host)
     except httpx.TransportError:
-        return VoiceState("not_running", host)
+        return ServerStatus("not_running", host)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return VoiceState("not_ollama", host)
-    models = tuple(name for name, writes, leaves in named if writes and not leaves)
-    refused = tuple(name for name, _, leaves in named if leaves)
-    return VoiceState("ready" if models else "no_model", host, models, refused)
+        return ServerStatus("not_ollama", host)
+    models = tuple(name for name, generates, remote in described if generates and not remote)
+    refused = tuple(name for name, _, remote in described if remote)
+    return ServerStatus("ready" if models else "no_model", host, models, refused)
 
 
-def _leaves(entry: dict) -> bool:
+def _is_remote(entry: dict[str, Any]) -> bool:
     remote = entry.get("remote_host") or entry.get("remote_model")
     return bool(remote) or is_cloud(entry["name"]) or is_cloud(entry.get("model") or "")
 
 
-def _can_write(entry: dict) -> bool:
-    """Models that only embed cannot."""
+def _generates(entry: dict[str, Any]) -> bool:
+    """Whether a model generates text; embedding models do not."""
     return "completion" in (entry.get("capabilities") or ["completion"])
 
 
 def _reachable(host: str) -> str:
-    """A host a client can reach, ready for a URL."""
+    """A host that a client can connect to, in the form for a URL."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The answer of a language model: read while it is written, and accepted when it is whole."""
+"""Parse the answer of a language model, while it is streamed and when it is complete."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 def claims_so_far(text: str) -> list[Claim]:
-    """The claims that are complete in an answer that is still being written."""
+    """The complete claims of an answer that is still being streamed."""
     start = _START.match(text)
     position, claims = start.end() if start else len(text), []
     while True:
-        position = _BETWEEN.match(text, position).end()
+        separator = _BETWEEN.match(text, position)  # always matches, it may be empty
+        position = separator.end() if separator else position
         try:
             item, position = json.JSONDecoder().raw_decode(text, position)
             claims.append(_claim(item))
@@ -27,26 +28,26 @@ def claims_so_far(text: str) -> list[Claim]:
 
 
 def claims_of(text: str) -> list[Claim]:
-    """The claims of a whole answer.
+    """The claims of a complete answer.
 
     Raises:
-        ValueError: it is no JSON, or not of the schema asked for.
+        ValueError: it is not valid JSON, or does not follow the schema.
     """
     answer = json.loads(text)
     if not isinstance(answer, dict) or set(answer) != {"sentences"}:
-        raise ValueError("no object with sentences alone")
+        raise ValueError("the answer is not an object with the one key 'sentences'")
     items = answer["sentences"]
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_SENTENCES:
-        raise ValueError("no list of sentences, or too long a one")
+        raise ValueError(f"'sentences' is not a list of 1 to {MAX_SENTENCES} items")
     return [_claim(item) for item in items]
 
 
 def _claim(item: Any) -> Claim:
     if not isinstance(item, dict) or set(item) != {"facts", "text"}:
-        raise ValueError("a sentence has other parts than those asked for")
+        raise ValueError("a sentence is not an object with the keys 'facts' and 'text'")
     cites, text = item["facts"], item["text"]
     if not isinstance(text, str) or not isinstance(cites, list) or len(cites) > MAX_CITES:
-        raise ValueError("a sentence is no text, or cites no list of facts")
+        raise ValueError("'text' is not a string, or 'facts' is not a short list")
     if not all(isinstance(cite, str) for cite in cites):
-        raise ValueError("a citation is no text")
+        raise ValueError("a citation is not a string")
     return Claim(text, tuple(cites))

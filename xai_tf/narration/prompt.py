@@ -1,4 +1,4 @@
-"""What a language model is asked: the numbered facts, and the form of its answer."""
+"""The prompt for a language model: rules, the numbered facts, and the schema of the answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from xai_tf.narration.facts import Fact
 
 MAX_SENTENCES, MAX_CITES, MAX_LETTERS = 6, 4, 300
-# A prompt longer than the context is cut in silence. A token has at least a byte, and three or
-# four as a rule: this leaves room for the rest of the prompt and for the answer.
+# A prompt longer than the context is truncated silently. A token has at least one byte, usually
+# three or four, so this leaves room for the rest of the prompt and for the answer.
 NUM_CONTEXT, MAX_ANSWER = 4096, 1000
 MAX_FACT_BYTES = 6000
 
@@ -31,16 +31,16 @@ Answer with JSON only, of this schema:
 
 
 def messages(facts: Sequence[Fact], language: str) -> list[dict[str, str]]:
-    """The conversation that is sent: nothing but rules and the facts' sentences.
+    """The messages to send: only the rules and the sentences of the facts.
 
     Args:
-        facts: those of `fitting`.
-        language: "en" or "fr", of the facts and of the answer.
+        facts: from `fitting`.
+        language: "en" or "fr", for the facts and the answer.
     """
     rules = _SYSTEM.format(
         least=3, most=MAX_SENTENCES, language=_LANGUAGE[language], schema=json.dumps(schema(facts))
     )
-    # A double quote would end the text in the model's JSON; names hold none of these marks.
+    # A double quote would end the string in the model's JSON; class names contain none.
     listed = "\n".join(
         f"{fact.id}: {_QUOTES.sub(chr(39), fact.sentence(language))}" for fact in facts
     )
@@ -51,7 +51,7 @@ def messages(facts: Sequence[Fact], language: str) -> list[dict[str, str]]:
 
 
 def schema(facts: Sequence[Fact]) -> dict[str, Any]:
-    """The JSON schema of the answer: every list and text in it has an end."""
+    """The JSON schema of the answer, with a maximum length for every list and string."""
     cites = {
         "type": "array",
         "items": {"type": "string", "enum": [fact.id for fact in facts]},
@@ -80,11 +80,11 @@ def schema(facts: Sequence[Fact]) -> dict[str, Any]:
 
 
 def fitting(facts: Sequence[Fact], language: str) -> tuple[Fact, ...]:
-    """As many of the facts, from the first, as the model's context surely holds."""
-    room, kept = MAX_FACT_BYTES, []
+    """The first facts, as many as are sure to fit into the context of the model."""
+    room, fitted = MAX_FACT_BYTES, []
     for fact in facts:
-        room -= len(fact.sentence(language).encode()) + 10  # its number, twice
+        room -= len(fact.sentence(language).encode()) + 10  # its id appears twice
         if room < 0:
             break
-        kept.append(fact)
-    return tuple(kept)
+        fitted.append(fact)
+    return tuple(fitted)

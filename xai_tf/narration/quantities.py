@@ -1,4 +1,4 @@
-"""Numbers as the page shows them: rounded, with a unit, in English and in French."""
+"""Numbers as they are displayed: rounded, with a unit, in English and in French."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True)
 class Value:
-    """A number as the page shows it.
+    """A number as it is displayed.
 
     Attributes:
-        number: rounded.
-        unit: "%", "Hz", "s", or "" for a bare number.
+        number: the rounded number.
+        unit: "%", "Hz", "s", or "" for a number without unit.
         bound: ">" where the true number is larger, "<" where it is smaller, else "".
     """
 
@@ -25,7 +25,7 @@ class Value:
     bound: str = ""
 
     def write(self, language: str) -> str:
-        """The number with its unit, as it is written in "en" or "fr"."""
+        """The number with its unit in "en" or "fr"."""
         digits = f"{self.number:f}"
         tight = not self.unit or (self.unit == "%" and language == "en")
         text = f"{digits}{'' if tight else NO_BREAK}{self.unit}"
@@ -35,18 +35,18 @@ class Value:
 
 
 def rounded(number: float, decimals: int = 0, unit: str = "") -> Value:
-    """A number with so many decimals; -1 rounds to tens."""
+    """A number rounded to some decimals; -1 rounds to tens."""
     value = Decimal(f"{round(float(number), decimals):.{max(0, decimals)}f}")
     return Value(value.copy_abs() if value == 0 else value, unit)  # never "-0"
 
 
 def percent(share: float) -> Value:
-    """A share in per cent, without decimals."""
+    """A share in percent, without decimals."""
     return rounded(100 * share, 0, "%")
 
 
 def probability(share: float) -> Value:
-    """In per cent with one decimal; what is not certain is never written as 0% or 100%."""
+    """A probability in percent with one decimal, never rounded to 0% or 100%."""
     if share >= 0.9995:
         return Value(Decimal("99.9"), "%", ">")
     if share < 0.0005:

@@ -1,4 +1,4 @@
-"""The sentences, in English and in French. A name in braces is filled in by `facts`."""
+"""Sentence templates in English and in French; `facts` fills in the names in braces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAP_AGAIN = {"en": "this map", "fr": "cette carte"}
 RATHER_THAN = {"en": "{name} rather than {other}", "fr": "{name} plutôt que {other}"}
 
 SENTENCES = {
-    "unfamiliar": REASON,
+    "out_of_distribution": REASON,
     "answer": {
         "en": "The model's answer is {name}, with a probability of {share}.",
         "fr": "La réponse du modèle est {name}, avec une probabilité de {share}.",
@@ -40,7 +40,7 @@ SENTENCES = {
     },
     "margin": {
         "en": "The answer leads the runner-up by {margin} in the model's raw score: the larger "
-        "this margin, the clearer the answer.",
+        "the margin, the clearer the answer.",
         "fr": "La réponse devance la suivante de {margin} dans le score brut du modèle : plus "
         "cette marge est grande, plus la réponse est nette.",
     },
@@ -51,20 +51,20 @@ SENTENCES = {
         "choix est serré.",
     },
     "windows": {
-        "en": "The recording is long and was judged in {count} windows; this is also the answer of "
-        "{agreeing} of them taken alone.",
-        "fr": "L'enregistrement est long et a été jugé en {count} fenêtres ; c'est aussi la "
-        "réponse de {agreeing} d'entre elles prises seules.",
+        "en": "The recording is long and was classified in {count} windows; {agreeing} of them "
+        "give the same answer on their own.",
+        "fr": "L'enregistrement est long et a été classé en {count} fenêtres ; {agreeing} d'entre "
+        "elles donnent seules la même réponse.",
     },
     "rebuilt": {
-        "en": "The sound was rebuilt from a picture of its spectrogram, so its seconds are "
+        "en": "The sound was reconstructed from an image of its spectrogram, so its times are "
         "assumed.",
-        "fr": "Le son a été reconstruit à partir d'une image de son spectrogramme : ses secondes "
-        "sont donc supposées.",
+        "fr": "Le son a été reconstruit à partir d'une image de son spectrogramme : ses temps "
+        "sont donc supposés.",
     },
     "map_signed": {
-        "en": "{Map} shows what speaks for {question}, and what speaks against it.",
-        "fr": "{Map} montre ce qui parle pour {question}, et ce qui parle contre.",
+        "en": "{Map} shows the evidence for {question} and the evidence against it.",
+        "fr": "{Map} montre les indices en faveur de {question} et les indices contraires.",
     },
     "map_unsigned": {
         "en": "{Map} shows where the input matters for {question}.",
@@ -72,13 +72,13 @@ SENTENCES = {
     },
     "map_of_features": {
         "en": "{Map} shows where the network finds its strongest features, whatever the class.",
-        "fr": "{Map} montre où le réseau trouve ses traits les plus marqués, quelle que soit la "
-        "classe.",
+        "fr": "{Map} montre où le réseau trouve ses caractéristiques les plus fortes, quelle que "
+        "soit la classe.",
     },
     "window": {
-        "en": "{Map} is of the window from {start} to {end}, which taken alone gives {name} a "
+        "en": "{Map} explains the window from {start} to {end}, which on its own gives {name} a "
         "probability of {share}.",
-        "fr": "{Map} porte sur la fenêtre de {start} à {end}, qui prise seule donne à {name} une "
+        "fr": "{Map} explique la fenêtre de {start} à {end}, qui à elle seule donne à {name} une "
         "probabilité de {share}.",
     },
     "place": {
@@ -94,14 +94,14 @@ SENTENCES = {
         "{most} de ce dixième se trouve entre {low} et {high}, et {most} entre {start} et {end}.",
     },
     "sides": {
-        "en": "Of the strength of {map}, {share} speaks for the class and {rest} against it.",
-        "fr": "Dans {map}, {share} de l'intensité parle pour la classe et {rest} contre.",
+        "en": "Of the strength of {map}, {share} is evidence for the class and {rest} against it.",
+        "fr": "Dans {map}, {share} de l'intensité est en faveur de la classe et {rest} contre.",
     },
     "completeness": {
-        "en": "The parts of {map} should add up to the change of the score from an empty input; "
-        "they miss {gap} of it.",
-        "fr": "Les parts de {map} devraient totaliser le changement du score depuis une entrée "
-        "vide ; il en manque {gap}.",
+        "en": "The values of {map} should sum to the change of the score from an empty input; they "
+        "miss {gap} of it.",
+        "fr": "La somme des valeurs de {map} devrait égaler le changement du score depuis une "
+        "entrée vide ; il en manque {gap}.",
     },
     "fit": {
         "en": "The simple model behind {map} fits the network with an R squared of {fit}, where "
@@ -114,38 +114,37 @@ SENTENCES = {
         "fr": "{Map} laisse {count} de ses poids indéterminés, faute d'échantillons suffisants.",
     },
     "nan": {
-        "en": "{Map} is broken: part of it is no number, so nothing can be read from it.",
-        "fr": "{Map} est inutilisable : une partie n'est pas un nombre, on ne peut rien y lire.",
+        "en": "{Map} is invalid: part of it is not a number, so it cannot be interpreted.",
+        "fr": "{Map} est invalide : une partie n'est pas un nombre, on ne peut pas l'interpréter.",
     },
     "constant": {
-        "en": "{Map} is the same everywhere: it explains nothing.",
-        "fr": "{Map} est la même partout : elle n'explique rien.",
+        "en": "{Map} is constant, so it explains nothing.",
+        "fr": "{Map} est constante, elle n'explique donc rien.",
     },
     "saturated": {
-        "en": "Warning: much of {map} is at its maximum, so it hardly points anywhere.",
-        "fr": "Attention : une grande partie de {map} est à son maximum, elle ne désigne donc "
-        "guère d'endroit.",
+        "en": "Warning: much of {map} is at its maximum, so it hardly localizes anything.",
+        "fr": "Attention : une grande partie de {map} est à son maximum, elle ne localise donc "
+        "presque rien.",
     },
     "single_spot": {
-        "en": "Warning: a few pixels hold most of {map}, which is rarely a reason one can see.",
+        "en": "Warning: a few pixels hold most of {map}, which is rarely a meaningful explanation.",
         "fr": "Attention : quelques pixels portent l'essentiel de {map}, ce qui est rarement une "
-        "raison visible.",
+        "explication pertinente.",
     },
     "border": {
-        "en": "Warning: most of {map} lies on the border of the picture, which is often an effect "
-        "of the network and not of what is shown.",
+        "en": "Warning: most of {map} lies on the border of the image, which is often an artifact "
+        "of the network and not an effect of the content.",
         "fr": "Attention : l'essentiel de {map} se trouve au bord de l'image, ce qui est souvent "
-        "un effet du réseau et non de ce qui est montré.",
+        "un artefact du réseau et non un effet du contenu.",
     },
     "agreement": {
-        "en": "{Map} and {other} agree with a rank correlation of {correlation} (one is the same "
-        "order, zero is no relation), and their strongest tenths overlap by {overlap}.",
-        "fr": "{Map} et {other} s'accordent avec une corrélation des rangs de {correlation} (un : "
-        "même ordre, zéro : aucun rapport), et leurs dixièmes les plus forts se recouvrent à "
-        "{overlap}.",
+        "en": "{Map} and {other} have a rank correlation of {correlation} (one is the same order, "
+        "zero is no relation), and their strongest tenths overlap by {overlap}.",
+        "fr": "{Map} et {other} ont une corrélation de rang de {correlation} (un : même ordre, "
+        "zéro : aucun rapport), et leurs dixièmes les plus forts se recouvrent à {overlap}.",
     },
     "medical": {
-        "en": "The picture is of a patient: left and right are those of the picture, not of the "
+        "en": "The image shows a patient: left and right are those of the image, not of the "
         "patient.",
         "fr": "L'image est celle d'un patient : la gauche et la droite sont celles de l'image, pas "
         "du patient.",
@@ -153,12 +152,12 @@ SENTENCES = {
 }
 
 LIMITS = {
-    "en": "A map shows where this model's score reacts. It does not show why, it proves no cause, "
-    "and it cannot tell whether the answer is right. The probabilities are the model's own, and "
-    "may be too sure.",
-    "fr": "Une carte montre où le score de ce modèle réagit. Elle ne montre pas pourquoi, ne "
-    "prouve aucune cause et ne dit pas si la réponse est juste. Les probabilités sont "
-    "celles du modèle, et peuvent être trop assurées.",
+    "en": "A map shows where the score of this model is sensitive. It does not show why, does not "
+    "prove a cause, and does not show whether the answer is right. The probabilities are the "
+    "model's own and may be overconfident.",
+    "fr": "Une carte montre où le score de ce modèle est sensible. Elle ne montre pas pourquoi, ne "
+    "prouve aucune cause et ne dit pas si la réponse est juste. Les probabilités sont celles du "
+    "modèle et peuvent être trop confiantes.",
 }
 DISCLAIMER = {
     "en": "For research and teaching only.",
@@ -166,7 +165,7 @@ DISCLAIMER = {
 }
 MEDICAL_DISCLAIMER = {
     "en": "For research and teaching only. This is not a medical device and gives no diagnosis: do "
-    "not use it to decide about a patient, and ask a physician.",
+    "not use it to make decisions about a patient, and ask a physician.",
     "fr": "Pour la recherche et l'enseignement uniquement. Ceci n'est pas un dispositif médical et "
     "ne donne aucun diagnostic : ne vous en servez pas pour décider du sort d'un patient, et "
     "consultez un médecin.",
@@ -186,25 +185,26 @@ WITHHELD = {
                "{} phrases retenues : une classe ne concordait pas."),
     },
     "citation": {
-        "en": ("{} sentence withheld: it rests on no fact.",
-               "{} sentences withheld: they rest on no fact."),
-        "fr": ("{} phrase retenue : elle ne repose sur aucun fait.",
-               "{} phrases retenues : elles ne reposent sur aucun fait."),
+        "en": ("{} sentence withheld: it cites no valid fact.",
+               "{} sentences withheld: they cite no valid fact."),
+        "fr": ("{} phrase retenue : elle ne cite aucun fait valable.",
+               "{} phrases retenues : elles ne citent aucun fait valable."),
     },
     "unfinished": {
-        "en": ("{} sentence withheld: it has no end.", "{} sentences withheld: they have no end."),
-        "fr": ("{} phrase retenue : elle n'a pas de fin.",
-               "{} phrases retenues : elles n'ont pas de fin."),
+        "en": ("{} sentence withheld: it is incomplete.",
+               "{} sentences withheld: they are incomplete."),
+        "fr": ("{} phrase retenue : elle est incomplète.",
+               "{} phrases retenues : elles sont incomplètes."),
     },
 }  # fmt: skip
-VOICE_LABEL = {
-    "en": "Written by {model}, a language model, from the numbers above. Only its numbers and the "
-    "names of classes were checked against them.",
+MODEL_LABEL = {
+    "en": "Written by {model}, a language model, from the numbers above. Only the numbers and the "
+    "class names were checked against them.",
     "fr": "Écrit par {model}, un modèle de langage, à partir des nombres ci-dessus. Seuls ses "
     "nombres et les noms des classes ont été vérifiés.",
 }
 LEFT_OUT = {
     "en": "Not offered, because they run in the cloud and the facts would leave this machine: {}.",
-    "fr": "Non proposés, car ils tournent dans le nuage et les faits quitteraient cette machine : "
-    "{}.",
+    "fr": "Non proposés, car ils s'exécutent dans le cloud et les faits quitteraient cette "
+    "machine : {}.",
 }

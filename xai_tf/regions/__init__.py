@@ -1,4 +1,4 @@
-"""Where evidence lies: regions of a picture, and how much of a map is in each."""
+"""Named regions of an image, and how much of a map's evidence is in each."""
 
 from xai_tf.regions.audit import Audit as Audit
 from xai_tf.regions.audit import RegionShare as RegionShare

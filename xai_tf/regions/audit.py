@@ -1,16 +1,17 @@
-"""How much evidence lies in which region, and whether that is where it should be."""
+"""Audit an explanation: how much evidence is in which region, and whether it belongs there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from xai_tf.attribution.diagnostics import drawable
-from xai_tf.attribution.explain import explain, question
+from xai_tf.attribution.diagnostics import has_signal
+from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
@@ -19,20 +20,22 @@ from xai_tf.regions.registry import PARTITIONS, Regions, regions_of
 
 SILENT = "the map has no signal, so there is no evidence to audit. Try another method or class."
 
+Shares = tuple[float | None, float | None, float | None]  # all, supporting, opposing
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class RegionShare:
-    """What a region holds of an explanation.
+    """The share of an explanation in one region.
 
     Attributes:
         partition, region: their names.
-        area: share of the picture, 0 to 1.
-        share: of the map's strength (absolute values), 0 to 1; None for a map without signal.
-        ratio: share to area: 1 where evidence is as dense as in the mean; None where the area is 0
-            or the map has no signal.
-        supporting, opposing: share of what speaks for the class, and against it; None for an
-            unsigned method or where nothing does.
-        alarm: whether it is beyond the region's limit.
+        area: share of the image, 0 to 1.
+        share: share of the map's strength (absolute values), 0 to 1; None for a map without signal.
+        ratio: share divided by area, 1 for average density; None where the area is 0 or the map has
+            no signal.
+        supporting, opposing: share of the evidence for the class, and against it; None for an
+            unsigned method or where there is no such evidence.
+        alarm: whether the limit of the region is exceeded.
     """
 
     partition: str
@@ -47,11 +50,11 @@ class RegionShare:
 
 @dataclass(frozen=True)
 class Audit:
-    """Where the evidence of one explanation lies.
+    """Where the evidence of one explanation is.
 
     Attributes:
         source: the file.
-        rows: one for each region.
+        rows: one per region.
         warnings: what could not be found or audited, a sentence each.
     """
 
@@ -61,13 +64,20 @@ class Audit:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """What is where it should not be, a sentence each."""
+        """Evidence that is where it should not be, a sentence each."""
         return tuple(_alarm_text(row) for row in self.rows if row.alarm)
 
 
 @dataclass(frozen=True, eq=False)
 class AuditedFile:
-    """A file, explained, parted and audited; `mark` is that of the reading."""
+    """A file with its explanation, regions and audit.
+
+    Attributes:
+        explanation: the explanation that was audited.
+        regions: the regions of its sample.
+        audit: the result.
+        mark: the warning to show in figures, `Reading.mark`.
+    """
 
     explanation: Explanation
     regions: Regions
@@ -76,34 +86,35 @@ class AuditedFile:
 
 
 def audit(explanation: Explanation, regions: Regions | None = None) -> Audit:
-    """Say how much of an explanation lies in each region, and raise alarms.
+    """Measure how much of an explanation is in each region, and raise alarms.
 
-    There is an alarm where a region holds more of the strength than its `Limit` allows, and more
-    densely. A map without signal (NaN, or the same everywhere) has no shares and raises none. A
-    region that is empty holds nothing.
+    There is an alarm where a region has more of the strength, and at a higher density, than its
+    `Limit` allows. A map without signal (NaN or constant) has no shares and raises no alarms.
 
     Args:
-        explanation: what to audit.
-        regions: those of its sample; parted by its frame alone if left out.
+        explanation: the explanation to audit.
+        regions: the regions of its sample; the partition "frame" if left out.
 
     Raises:
-        InputError: a region has not the size of the map.
+        InputError: a region does not have the size of the map.
     """
     regions = regions or regions_of(explanation.sample)
     attribution = explanation.attribution.astype(np.float64)
-    silent = not drawable(explanation.attribution)
+    silent = not has_signal(explanation.attribution)
     rows = []
     for partition, masks in regions.partitions.items():
         limits = PARTITIONS[partition].limits if partition in PARTITIONS else {}
         for region, mask in masks.items():
             if mask.shape != attribution.shape:
                 raise InputError(
-                    f"The region {region!r} is {mask.shape} pixels, the map of "
-                    f"{explanation.sample.source} {attribution.shape}. Part the sample that was "
-                    "explained."
+                    f"The region {region!r} has the size {mask.shape}, but the map of "
+                    f"{explanation.sample.source} has {attribution.shape}. Use the regions of the "
+                    "sample that was explained."
                 )
-            shares = (None, None, None) if silent else _shares(attribution, mask, explanation)
-            rows.append(_held(partition, region, mask, shares, limits))
+            shares: Shares = (None, None, None)
+            if not silent:
+                shares = _shares(attribution, mask, explanation)
+            rows.append(_region_share(partition, region, mask, shares, limits.get(region)))
     source, warnings = explanation.sample.source, regions.warnings
     if silent:
         warnings = (*warnings, f"{source.name}: {SILENT}")
@@ -117,10 +128,10 @@ def audit_file(
     target: str | int | None = None,
     by: Sequence[str] = (),
 ) -> AuditedFile:
-    """Explain a file and audit the explanation; of a long recording the window that decides most.
+    """Explain a file and audit the explanation; for a long recording, its most decisive window.
 
     Args:
-        classifier: what predicts; its task says how the file is parted.
+        classifier: the classifier to explain; its task selects the partitions.
         path: the file.
         method: a name in `METHODS`.
         target: the class to explain, by name or index; the predicted one if left out.
@@ -128,46 +139,56 @@ def audit_file(
 
     Raises:
         InputError: the file cannot be read.
-        UnknownNameError: no such method, class or partition.
+        UnknownNameError: there is no such method, class or partition.
     """
     reading = read_and_predict(classifier, path)
-    label, _ = question(classifier, reading.prediction, target)
+    label, _ = resolve_classes(classifier, reading.prediction, target)
     number = reading.most_decisive(classifier.target(label), 1)[0]
     explanation = explain(classifier, reading.samples[number], method, target=label)
     regions = regions_of(explanation.sample, classifier.task, by)
-    found = audit(explanation, regions)
-    told = [f"{reading.source.name}: {text}" for text in reading.warnings_explained]
-    found = replace(found, warnings=(*told, *found.warnings))
-    return AuditedFile(explanation, regions, found, reading.mark)
+    result = audit(explanation, regions)
+    warnings = [f"{reading.source.name}: {text}" for text in reading.explanation_warnings]
+    result = replace(result, warnings=(*warnings, *result.warnings))
+    return AuditedFile(explanation, regions, result, reading.ood_caption)
 
 
-def _shares(
-    attribution: np.ndarray, mask: np.ndarray, explanation: Explanation
-) -> tuple[float, float | None, float | None]:
-    strength = np.abs(attribution)
-    share = float(strength[mask].sum() / strength.sum())
+def _shares(attribution: np.ndarray, mask: np.ndarray, explanation: Explanation) -> Shares:
+    share = _share(np.abs(attribution), mask)
     if not explanation.method.signed:
         return share, None, None
-    sides = [np.maximum(attribution, 0), np.maximum(-attribution, 0)]
-    return share, *(float(side[mask].sum() / side.sum()) if side.any() else None for side in sides)
+    return (
+        share,
+        _share(np.maximum(attribution, 0), mask),
+        _share(np.maximum(-attribution, 0), mask),
+    )
 
 
-def _held(
-    partition: str,
-    region: str,
-    mask: np.ndarray,
-    shares: tuple[float | None, float | None, float | None],
-    limits: Mapping[str, Limit],
+def _share(strength: np.ndarray, mask: np.ndarray) -> float | None:
+    return float(strength[mask].sum() / strength.sum()) if strength.any() else None
+
+
+def _region_share(
+    partition: str, region: str, mask: np.ndarray, shares: Shares, limit: Limit | None
 ) -> RegionShare:
-    share, area = shares[0], float(mask.mean())
-    ratio = share / area if area and share is not None else None
-    limit = limits.get(region)
-    alarm = bool(limit and ratio is not None and share > limit.share and ratio > limit.ratio)
-    return RegionShare(partition, region, area, share, ratio, *shares[1:], alarm)
+    (share, supporting, opposing), area = shares, float(mask.mean())
+    ratio, alarm = None, False
+    if share is not None and area:
+        ratio = share / area
+        alarm = limit is not None and share > limit.share and ratio > limit.ratio
+    return RegionShare(
+        partition=partition,
+        region=region,
+        area=area,
+        share=share,
+        ratio=ratio,
+        supporting=supporting,
+        opposing=opposing,
+        alarm=alarm,
+    )
 
 
 def _alarm_text(row: RegionShare) -> str:
     return (
-        f"{row.share:.0%} of the evidence in {row.area:.1%} of the picture, {row.region!r}, where "
-        "little should be. Hide what is there and predict again: does the answer hold?"
+        f"{row.share:.0%} of the evidence is in {row.region!r} ({row.area:.1%} of the image), "
+        "where little is expected. Mask this region and predict again: does the answer change?"
     )

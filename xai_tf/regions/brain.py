@@ -1,8 +1,9 @@
-"""The brain in an MRI slice of any plane, its wrapping, and the air around it."""
+"""Segment an MRI slice of any plane: the brain, skull and scalp, and the background."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -11,23 +12,24 @@ from xai_tf.inputs.sample import Sample, resize
 from xai_tf.regions.contours import cheapest_round, filled, values_at
 from xai_tf.regions.partition import NotFoundError
 
-SIDE = 112  # the brain is sought in a square of this many pixels
-RAYS, STEPS = 96, 64  # from the middle of the brain outwards, and places on each
-SCALP = 0.1  # its thickness, of the radius of the largest circle in the head
-MAX_AIR = 0.4  # brightness of what is around the head, of the head's; 0.2 at most in 67 slices
-MIN_SHARE, MAX_SHARE = 0.12, 0.92  # of the head that a slice of brain may take
+SIDE = 112  # the image is resized to a square of this many pixels
+RAYS, STEPS = 96, 64  # rays from the center of the brain outwards, and points on each
+SCALP = 0.1  # thickness, as a share of the radius of the largest circle in the head
+MAX_AIR = 0.4  # maximum brightness around the head, relative to the head; up to 0.2 in 67 slices
+MIN_SHARE, MAX_SHARE = 0.12, 0.92  # plausible share of the head that is brain
 
 
-@dataclass(frozen=True)
-class Leaning:
-    """What makes a place on a ray look like brain; how far one goes beyond what is sure.
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How different from typical brain tissue a point may be to count as brain.
 
     Attributes:
-        spread: how far its grey may be from the brain's median, as a share of it, at least.
-        texture: how rough it may be, as a share of the same.
-        near, far: the odds asked for within reach of the head's edge, and beyond.
-        longest: price of rays that are longer than the brain's radius.
-        bright, dark: the least odds of what is brighter and darker than brain: tumours, ventricles.
+        spread: minimum tolerance of the gray level, as a share of the brain's median.
+        texture: tolerated roughness, as a share of the same.
+        near, far: odds required within reach of the head's edge, and beyond.
+        longest: cost of rays that are longer than the brain's radius.
+        bright, dark: minimum odds of points brighter or darker than brain, such as tumors and
+            ventricles.
     """
 
     spread: float
@@ -39,75 +41,77 @@ class Leaning:
     dark: float = -1
 
 
-# The first round finds what surely is brain. The others, from its middle and with its grey, fill
-# the skull, tumours and ventricles too, but shun the face and the neck, where the head's edge is
-# far. That errs towards more: evidence in a tumour must not count as evidence outside the brain.
-SURE = Leaning(spread=0.2, texture=0.35, near=0.1, far=0.2, longest=0.3)
-WHOLE = Leaning(spread=0.3, texture=0.5, near=-0.12, far=0.5, longest=1.5, bright=0.0, dark=-0.45)
+# The first round finds certain brain tissue. The others start from its center and gray levels, and
+# also include tumors and ventricles up to the skull, but avoid the face and the neck, where the
+# edge of the head is far. This errs on the side of too much brain, because evidence in a tumor must
+# not count as evidence outside the brain.
+STRICT = Tolerance(spread=0.2, texture=0.35, near=0.1, far=0.2, longest=0.3)
+LOOSE = Tolerance(spread=0.3, texture=0.5, near=-0.12, far=0.5, longest=1.5, bright=0.0, dark=-0.45)
 
 
 def head(sample: Sample) -> dict[str, np.ndarray]:
-    """Part an MRI slice: brain, what wraps it, and the background.
+    """Partition an MRI slice into brain, skull and scalp, and background.
 
-    "brain" is what the skull holds, with ventricles and the sella; "skull and scalp" is the rest of
-    the head, so also the face and the neck.
+    "brain" includes ventricles and the sella; "skull and scalp" is the rest of the head, including
+    the face and the neck.
 
     Raises:
-        NotFoundError: there is no head, or none with a brain in it.
+        NotFoundError: there is no head, or no brain in it.
     """
     inside, whole = brain(sample.image)
     return {"brain": inside, "skull and scalp": whole & ~inside, "background": ~whole}
 
 
 def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The brain in an MRI slice, and the whole head.
+    """Segment the brain and the head in an MRI slice.
 
-    The head is what half of Otsu's threshold parts from the air (1979,
+    The head is separated from the air by half of Otsu's threshold (1979,
     doi:10.1109/TSMC.1979.4310076). As in Smith 2002, Fast robust automated brain extraction,
-    doi:10.1002/hbm.10062, the brain is grown from its middle by what its grey is like; here the
-    outline is the best of all that each ray from there meets once (`cheapest_round`): around as
-    much as possible that is brain by its grey and its smoothness, and where it gets darker
-    outwards.
+    doi:10.1002/hbm.10062, the brain is grown from its center by gray level. Here its outline is the
+    best of all outlines that cross each ray from the center once (`cheapest_round`): it encloses as
+    much as possible that looks like brain by gray level and smoothness, and runs where the image
+    gets darker outwards.
 
     Args:
         image: float array of shape (height, width, 3), RGB in [0, 1].
 
     Returns:
-        Two bool arrays of shape (height, width): the brain, and the head with it.
+        Two bool arrays of shape (height, width): the brain, and the head including the brain.
 
     Raises:
-        NotFoundError: there is no head, or none with a brain in it.
+        NotFoundError: there is no head, or no brain in it.
     """
-    grey = image.mean(axis=-1)
-    fine = ndimage.gaussian_filter(resize(grey, (SIDE, SIDE)), 0.7)
+    gray = image.mean(axis=-1)
+    fine = ndimage.gaussian_filter(resize(gray, (SIDE, SIDE)), 0.7)
     whole = _head(fine)
     air = np.median(fine[~whole]) if not whole.all() else np.inf
     if not 0.1 < whole.mean() < 0.93 or air > MAX_AIR * np.median(fine[whole]):
-        raise NotFoundError("no head stands out from a dark background")
+        raise NotFoundError("there is no head on a dark background")
     depth = ndimage.distance_transform_edt(np.pad(whole, 1))[1:-1, 1:-1]
     rough = _roughness(fine)
-    middle, radius, core = _start(fine, rough, depth)
-    for leaning in (SURE, WHOLE, WHOLE, WHOLE):
-        outline = _outline(fine, rough, depth, middle, radius, core, leaning)
-        found = filled(outline, (1, 1), fine.shape)
-        if not found.any():
-            raise NotFoundError("no brain stands out in this head")
-        middle, core = ndimage.center_of_mass(found), found
-        radius = max(np.sqrt(found.sum() / np.pi), 0.6 * depth.max())
-    share = (found & whole).sum() / whole.sum()
+    center, radius, core = _start(fine, rough, depth)
+    for tolerance in (STRICT, LOOSE, LOOSE, LOOSE):
+        outline = _outline(fine, rough, depth, center, radius, core, tolerance)
+        inside = filled(outline, (1, 1), fine.shape)
+        if not inside.any():
+            raise NotFoundError("there is no visible brain in the head")
+        center, core = ndimage.center_of_mass(inside), inside
+        radius = max(np.sqrt(inside.sum() / np.pi), 0.6 * depth.max())
+    share = (inside & whole).sum() / whole.sum()
     if not MIN_SHARE < share < MAX_SHARE:
-        raise NotFoundError(f"what looks like brain takes {share:.0%} of the head")
-    scale = tuple(side / SIDE for side in grey.shape)
-    whole = resize(whole.astype(np.float32), grey.shape) > 0.5
-    return filled(outline, scale, grey.shape) & whole, whole
+        raise NotFoundError(f"the segmented brain is {share:.0%} of the head, which is implausible")
+    height, width = gray.shape
+    whole = resize(whole.astype(np.float32), gray.shape) > 0.5
+    return filled(outline, (height / SIDE, width / SIDE), gray.shape) & whole, whole
 
 
 def _head(fine: np.ndarray) -> np.ndarray:
-    """The largest piece that is not air, with its holes filled: bool (SIDE, SIDE)."""
+    """The largest component that is not air, with its holes filled: bool (SIDE, SIDE)."""
     from skimage.filters import threshold_otsu
 
-    bright = ndimage.binary_opening(fine > 0.5 * threshold_otsu(fine))
-    # Padded, or closing would take away what touches the edge of the picture.
+    otsu: Any = threshold_otsu  # it has no types
+    bright = ndimage.binary_opening(fine > 0.5 * otsu(fine))
+    # Padded, because closing would erode what touches the edge of the image.
     closed = ndimage.binary_closing(np.pad(bright, 8), iterations=5)[8:-8, 8:-8]
     labels, count = ndimage.label(ndimage.binary_fill_holes(closed))
     if not count:
@@ -117,7 +121,7 @@ def _head(fine: np.ndarray) -> np.ndarray:
 
 
 def _roughness(fine: np.ndarray) -> np.ndarray:
-    """The standard deviation of the grey around each pixel."""
+    """The standard deviation of the gray levels around each pixel."""
     mean = ndimage.gaussian_filter(fine, 2)
     return np.sqrt(np.maximum(ndimage.gaussian_filter(fine**2, 2) - mean**2, 0))
 
@@ -125,7 +129,7 @@ def _roughness(fine: np.ndarray) -> np.ndarray:
 def _start(
     fine: np.ndarray, rough: np.ndarray, depth: np.ndarray
 ) -> tuple[tuple[float, float], float, np.ndarray]:
-    """Where most smooth tissue is around: the middle (row, column), a radius, and that tissue."""
+    """The center (row, column) of the smoothest tissue, a radius, and that tissue as a mask."""
     mean, largest = ndimage.gaussian_filter(fine, 2), depth.max()
     tissue = (depth > SCALP * largest) & (mean > 0.35 * np.median(fine[depth > 0]))
     smooth = np.exp(-((rough / (0.2 * mean + 1e-3)) ** 2)) * tissue
@@ -142,45 +146,45 @@ def _outline(
     fine: np.ndarray,
     rough: np.ndarray,
     depth: np.ndarray,
-    middle: tuple[float, float],
+    center: tuple[float, float],
     radius: float,
     core: np.ndarray,
-    leaning: Leaning,
+    tolerance: Tolerance,
 ) -> np.ndarray:
-    """The best outline around a middle: float array of shape (RAYS, 2), as (x, y)."""
+    """The best outline around a center: float array of shape (RAYS, 2), as (x, y)."""
     angles = np.arange(RAYS) * 2 * np.pi / RAYS
     ahead = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     lengths = np.linspace(0.3, 1.5, STEPS) * radius
-    points = np.array(middle)[::-1] + lengths[:, None] * ahead[:, None]
+    points = np.array(center)[::-1] + lengths[:, None] * ahead[:, None]
     inside = ((points >= 0) & (points <= SIDE - 1)).all(axis=-1)
     deep = np.where(inside, values_at(depth, points), 0)
     scalp = SCALP * depth.max()
-    grey, level = values_at(fine, points), np.median(fine[core])
+    gray, level = values_at(fine, points), np.median(fine[core])
     edge = np.where(deep > 0, lengths, 0).max(axis=1, keepdims=True)
     sure = lengths < np.minimum(0.9 * edge, 1.15 * radius)
     usual = max(0.1 * level, np.median(rough[core]))
-    texture = np.maximum(values_at(rough, points) - usual, 0) / (leaning.texture * level)
-    odds = 2 * _likeness(grey, fine[core], leaning.spread) * np.exp(-(texture**2)) - 1
-    odds = np.maximum(odds, np.where(grey > level, leaning.bright, leaning.dark))
-    odds = np.where(deep < scalp, -1, odds - np.where(sure, leaning.near, leaning.far))
-    held = 4 * np.cumsum(odds, axis=1) * (lengths[1] - lengths[0]) / radius
-    darker = np.zeros_like(grey)
-    darker[:, 2:-2] = np.clip((grey[:, :-4] - grey[:, 4:]) / level, 0, 1)
+    texture = np.maximum(values_at(rough, points) - usual, 0) / (tolerance.texture * level)
+    odds = 2 * _similarity(gray, fine[core], tolerance.spread) * np.exp(-(texture**2)) - 1
+    odds = np.maximum(odds, np.where(gray > level, tolerance.bright, tolerance.dark))
+    odds = np.where(deep < scalp, -1, odds - np.where(sure, tolerance.near, tolerance.far))
+    enclosed = 4 * np.cumsum(odds, axis=1) * (lengths[1] - lengths[0]) / radius
+    darker = np.zeros_like(gray)
+    darker[:, 2:-2] = np.clip((gray[:, :-4] - gray[:, 4:]) / level, 0, 1)
     too_long = np.maximum(lengths / radius - 1, 0) ** 2
-    cost = leaning.longest * too_long - held - 0.5 * darker * (deep > scalp)
+    cost = tolerance.longest * too_long - enclosed - 0.5 * darker * (deep > scalp)
     place = cheapest_round(cost[None], 0.05)[0]
     smooth = ndimage.gaussian_filter1d(lengths[place], 1, mode="wrap")
-    return np.array(middle)[::-1] + smooth[:, None] * ahead
+    return np.array(center)[::-1] + smooth[:, None] * ahead
 
 
-def _likeness(grey: np.ndarray, core: np.ndarray, least: float) -> np.ndarray:
-    """How much greys are like those of the brain's core, 0 to 1; brighter ones may differ by more.
+def _similarity(gray: np.ndarray, core: np.ndarray, least: float) -> np.ndarray:
+    """How similar gray levels are to certain brain tissue, 0 to 1; brighter ones may differ more.
 
     Args:
-        grey: float array of any shape.
-        core: greys that are sure.
-        least: how far a grey may be from their median, as a share of it, however even they are.
+        gray: float array of any shape.
+        core: gray levels of certain brain tissue.
+        least: minimum tolerance, as a share of their median, even if they hardly vary.
     """
     level = np.median(core)
     spread = max(2.5 * 1.48 * np.median(np.abs(core - level)), least * level)
-    return np.exp(-(((grey - level) / np.where(grey > level, 1.6 * spread, spread)) ** 2))
+    return np.exp(-(((gray - level) / np.where(gray > level, 1.6 * spread, spread)) ** 2))

@@ -1,26 +1,28 @@
-"""Closed outlines: the cheapest way around, and how it becomes a mask."""
+"""Closed outlines: finding the one of lowest cost, and turning it into a mask."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-JUMPS = np.arange(-2, 3)  # places from one point of an outline to the next
+JUMPS = np.arange(-2, 3)  # allowed steps from one point of an outline to the next
 
 
 def cheapest_round(cost: np.ndarray, stiffness: float) -> np.ndarray:
-    """The cheapest closed way through a table, by dynamic programming.
+    """The closed path of lowest cost through a table, by dynamic programming.
 
     Amini, Weymouth & Jain 1990, Using Dynamic Programming for Solving Variational Problems in
-    Vision, doi:10.1109/34.57681. It goes one and a half times around, and the last whole round is
-    kept, so that it closes.
+    Vision, doi:10.1109/34.57681. The path goes around one and a half times, and the last full round
+    is returned, so that it closes.
 
     Args:
-        cost: float array of shape (outlines, points, places), of each place at each point.
-        stiffness: cost of a jump by one place; by two it is four times as much.
+        cost: float array of shape (outlines, points, positions).
+        stiffness: cost of a jump by one position; by two it is four times as much.
 
     Returns:
-        int array of shape (outlines, points): the place at each point.
+        int array of shape (outlines, points): the position at each point.
     """
     count, points, places = cost.shape
     total, came_from = np.zeros((count, places)), []
@@ -40,7 +42,7 @@ def cheapest_round(cost: np.ndarray, stiffness: float) -> np.ndarray:
 
 
 def resampled(outline: np.ndarray, count: int) -> np.ndarray:
-    """`count` points (x, y) at even steps along a closed outline of shape (points, 2)."""
+    """`count` equidistant points (x, y) along a closed outline of shape (points, 2)."""
     closed = np.vstack([outline, outline[:1]])
     length = np.append(0, np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1)))
     steps = np.linspace(0, length[-1], count, endpoint=False)
@@ -56,27 +58,28 @@ def normals(outlines: np.ndarray) -> np.ndarray:
 
 
 def areas(outlines: np.ndarray) -> np.ndarray:
-    """The area within each outline of shape (outlines, points, 2)."""
+    """The area inside each outline of shape (outlines, points, 2)."""
     return np.abs(_signed_areas(outlines))
 
 
 def values_at(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The image at points (x, y), linear between pixels, its edge beyond it."""
+    """The image at points (x, y), interpolated linearly, with its edge extended."""
     return ndimage.map_coordinates(image, [points[..., 1], points[..., 0]], order=1, mode="nearest")
 
 
 def filled(outline: np.ndarray, scale: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
-    """A mask of what an outline holds: bool array of shape `size` (height, width).
+    """The inside of an outline as a mask: bool array of shape `size` (height, width).
 
     Args:
         outline: float array of shape (points, 2), as (x, y).
-        scale: (down, right) pixels of the mask to one unit of the outline.
+        scale: (vertical, horizontal) pixels of the mask per unit of the outline.
         size: (height, width) of the mask.
     """
     from skimage.draw import polygon2mask
 
-    # A unit of the outline is a pixel's width, and its whole numbers are the middles of pixels.
-    return polygon2mask(size, (outline[:, ::-1] + 0.5) * scale - 0.5)
+    fill: Any = polygon2mask  # it has no types
+    # One unit of the outline is the width of a pixel, and whole numbers are centers of pixels.
+    return fill(size, (outline[:, ::-1] + 0.5) * scale - 0.5)
 
 
 def _signed_areas(outlines: np.ndarray) -> np.ndarray:

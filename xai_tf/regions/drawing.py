@@ -1,4 +1,4 @@
-"""The regions of a picture as outlines over it, each with its share of the evidence."""
+"""Draw regions as outlines over the image, each with its share of the evidence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(audited: AuditedFile) -> Figure:
-    """One panel for each partition: the map over its picture, the regions, and what they hold."""
+    """One panel per partition: the overlay, the regions, and their shares of the evidence."""
     from matplotlib.figure import Figure
 
     partitions = audited.regions.partitions
@@ -35,20 +35,20 @@ def draw(audited: AuditedFile) -> Figure:
 
 
 def _label(panel: Axes, mask: np.ndarray, row: RegionShare) -> None:
-    """Write what a region holds where it is widest; beyond its limit on red."""
+    """Write the share of a region where it is widest; on red if its limit is exceeded."""
     from scipy import ndimage
 
     if not mask.any():
         return
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     wide = np.argwhere(depth > 0.95 * depth.max())
-    middle = np.array(mask.shape) / 2
-    down, right = wide[np.linalg.norm(wide - middle, axis=1).argmin()]
-    held = "no signal" if row.share is None else f"{row.share:.0%}"
+    center = np.array(mask.shape) / 2
+    down, right = wide[np.linalg.norm(wide - center, axis=1).argmin()]
+    share = "no signal" if row.share is None else f"{row.share:.0%}"
     panel.text(
         right,
         down,
-        f"{row.region}\n{held}",
+        f"{row.region}\n{share}",
         color="white",
         fontsize=7,
         ha="center",

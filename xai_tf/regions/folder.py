@@ -1,4 +1,4 @@
-"""Audits of many files together."""
+"""Summarize the audits of many files."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from xai_tf.regions.registry import PARTITIONS
 from xai_tf.statistics import wilson
 
 DRAWS = 1000
-FALSE_ALARMS = 0.05  # of a sound model's files, at most, may be beyond a limit
-MIN_FILES = 10  # to say that evidence is missing where it is expected
-MIN_ALARMS = 2  # to say "too many": one file has its own
-# Of a model that knew the lungs or the brain, Grad-CAM at 7x7 places would have one of 2.7 or 3.0.
+FALSE_ALARMS = 0.05  # share of a sound model's files that may exceed a limit
+MIN_FILES = 10  # before missing evidence is reported
+MIN_ALARMS = 2  # before "too many" is reported, because one file may be an exception
+# With a model that uses only the lungs or the brain, Grad-CAM at 7x7 cells would have 2.7 or 3.0.
 MIN_DENSITY = 1.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FolderRow:
-    """What a region holds of the explanations of many files.
+    """The share of one region in the explanations of many files.
 
     Attributes:
         partition, region: their names.
-        area: mean share of the picture, 0 to 1.
+        area: mean share of the image, 0 to 1.
         share, low, high: mean share of the strength, with its 95% interval.
-        ratio: mean share to mean area; None where the area is 0.
-        files: how many have the region, and a map with signal.
-        alarms: how many of them are beyond the region's limit.
-        alarm: what is wrong, or "". Either more files are beyond the limit than a sound model has
-            (two or more, and Wilson's interval of their share lies above 5%); or evidence is
-            expected here, and its interval lies below 1.25 of what the area holds by chance, over
-            ten files or more.
+        ratio: mean share divided by mean area; None where the area is 0.
+        files: number of files that have the region, and a map with signal.
+        alarms: number of those files that exceed the limit of the region.
+        alarm: what is wrong, or "". Either too many files exceed the limit (two or more, and the
+            Wilson interval of their share is above 5%); or evidence is expected here, and in ten
+            files or more its interval is below 1.25 times what the area has by chance.
     """
 
     partition: str
@@ -49,17 +48,17 @@ class FolderRow:
 
 
 def audit_folder(audits: Sequence[Audit]) -> tuple[FolderRow, ...]:
-    """Take audits together: one row for each region that any of them has.
+    """Summarize audits, with one row for each region that any of them has.
 
-    Intervals are those of a percentile bootstrap over the files, 1,000 draws, always the same.
+    Intervals are from a percentile bootstrap over the files, with 1,000 draws and a fixed seed.
     Files whose map has no signal are left out.
     """
-    found: dict[tuple[str, str], list[RegionShare]] = {}
+    by_region: dict[tuple[str, str], list[RegionShare]] = {}
     for audit in audits:
         for row in audit.rows:
             if row.share is not None:
-                found.setdefault((row.partition, row.region), []).append(row)
-    return tuple(_folder_row(*place, rows) for place, rows in found.items())
+                by_region.setdefault((row.partition, row.region), []).append(row)
+    return tuple(_folder_row(*names, rows) for names, rows in by_region.items())
 
 
 def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderRow:
@@ -69,23 +68,23 @@ def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderR
     area, share = float(np.mean([row.area for row in rows])), float(shares.mean())
     alarms, alarm = sum(row.alarm for row in rows), ""
     if alarms >= MIN_ALARMS and wilson(alarms, len(rows))[0] > FALSE_ALARMS:
-        alarm = "too much, in too many files"
+        alarm = "too much evidence in too many files"
     elif (
         partition in PARTITIONS
         and region in PARTITIONS[partition].expected
         and len(rows) >= MIN_FILES
         and high < MIN_DENSITY * area
     ):
-        alarm = "hardly more than by chance"
+        alarm = "hardly more evidence than by chance"
     return FolderRow(
-        partition,
-        region,
-        area,
-        share,
-        low,
-        high,
-        share / area if area else None,
-        len(rows),
-        alarms,
-        alarm,
+        partition=partition,
+        region=region,
+        area=area,
+        share=share,
+        low=low,
+        high=high,
+        ratio=share / area if area else None,
+        files=len(rows),
+        alarms=alarms,
+        alarm=alarm,
     )

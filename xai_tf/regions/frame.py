@@ -1,4 +1,4 @@
-"""What any picture can be parted into: corners, border and quadrants."""
+"""A partition of any image: corners, border and quadrants."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import numpy as np
 from xai_tf.attribution.diagnostics import BORDER
 from xai_tf.inputs.sample import Sample
 
-CORNER = 0.15  # of each side
+CORNER = 0.15  # size of a corner, as a share of each side
 
 
 def frame(sample: Sample) -> dict[str, np.ndarray]:
-    """Part a picture: its four corners together, the border between them, and four quadrants.
+    """Partition an image into its four corners together, its border, and four quadrants.
 
-    A corner is 15% of each side, the border 6%; the quadrants are what is left.
+    A corner is 15% of each side, the border 6%; the quadrants are the rest.
     """
-    rows, columns = np.indices(sample.image.shape[:2])
-    height, width = rows.shape
+    height, width = sample.image.shape[:2]
+    rows, columns = np.indices((height, width))
     down, right = (rows + 0.5) / height, (columns + 0.5) / width
     nearest = np.stack([np.minimum(down, 1 - down), np.minimum(right, 1 - right)])
     corners = nearest.max(axis=0) < CORNER
     border = (nearest.min(axis=0) < BORDER) & ~corners
-    left = ~(corners | border)
+    rest = ~(corners | border)
     return {
         "corners": corners,
         "border": border,
-        "upper left": left & (down < 0.5) & (right < 0.5),
-        "upper right": left & (down < 0.5) & (right >= 0.5),
-        "lower left": left & (down >= 0.5) & (right < 0.5),
-        "lower right": left & (down >= 0.5) & (right >= 0.5),
+        "upper left": rest & (down < 0.5) & (right < 0.5),
+        "upper right": rest & (down < 0.5) & (right >= 0.5),
+        "lower left": rest & (down >= 0.5) & (right < 0.5),
+        "lower right": rest & (down >= 0.5) & (right >= 0.5),
     }

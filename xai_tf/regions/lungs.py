@@ -1,8 +1,9 @@
-"""Lungs in a frontal chest X-ray, and the letters that stand beside them."""
+"""Segment a frontal chest X-ray: the lungs, and letters or tags in the image."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -11,19 +12,19 @@ from xai_tf.inputs.sample import Sample, resize
 from xai_tf.regions.contours import areas, cheapest_round, filled, normals, resampled, values_at
 from xai_tf.regions.partition import NotFoundError
 
-SIDE = 112  # lungs are sought in a square of this many pixels
-COARSE = 56  # the box around them in one of this
-RING, MARGIN = 3, 6  # pixels of that: around the lungs in a kernel, and beyond the picture
-AREA = 0.42  # how much more lung is worth against stronger edges, as a power
-POINTS = 72  # of an outline
-MIN_EVIDENCE = 0.7  # see `_evidence`; with one lung white as a whole it is 0.4 to 0.7
-STROKE, LONGEST_MARK = 9, 48  # of letters, in pixels of a picture with sides of 224
-MARK_LEVEL, MARK_SLOPE = 0.2, 0.1  # how much brighter they are, and rise from pixel to pixel
+SIDE = 112  # the image is resized to a square of this many pixels
+COARSE = 56  # and to this for finding the box around the lungs
+RING, MARGIN = 3, 6  # coarse pixels: around the lungs in a kernel, and beyond the image
+AREA = 0.42  # weight of the lung area against the strength of edges, as an exponent
+POINTS = 72  # points of an outline
+MIN_EVIDENCE = 0.7  # see `_evidence`; if one lung is completely white it is 0.4 to 0.7
+STROKE, LONGEST_MARK = 9, 48  # size of letters, in pixels of an image with sides of 224
+MARK_LEVEL, MARK_SLOPE = 0.2, 0.1  # minimum brightness and gradient of letters
 
-# Outlines of both lungs in the box around them, from the apex along the middle, the diaphragm and
-# the ribs, and what a large heart changes: mean and first principal component (Cootes et al. 1995,
-# Active Shape Models, doi:10.1006/cviu.1995.1004) of outlines drawn by hand in six X-rays of the
-# training sets.
+# Outlines of both lungs in the box around them, from the apex along the mediastinum, the diaphragm
+# and the ribs, and how a large heart changes them: mean and first principal component (Cootes et
+# al. 1995, Active Shape Models, doi:10.1006/cviu.1995.1004) of outlines drawn by hand in six X-rays
+# of the training sets.
 LUNGS = np.array([
     [(0.29, 0.01), (0.38, 0.07), (0.41, 0.19), (0.40, 0.31), (0.38, 0.43), (0.35, 0.55),
      (0.35, 0.68), (0.35, 0.80), (0.26, 0.81), (0.16, 0.84), (0.07, 0.89), (0.00, 0.96),
@@ -45,18 +46,19 @@ SHAPES = tuple(LUNGS + part * HEART for part in (-0.75, 0, 0.75))
 
 
 def chest(sample: Sample) -> dict[str, np.ndarray]:
-    """Part a frontal chest X-ray: lungs, what lies between them, marks, and the rest.
+    """Partition a frontal chest X-ray into lungs, the area between them, marks, and the rest.
 
-    "between the lungs" is what the hull of both lungs holds beside them (heart, great vessels,
-    spine); "marks" are letters and tags (see `marks`).
+    "between the lungs" is the rest of the convex hull of both lungs (heart, great vessels, spine);
+    "marks" are letters and tags (see `marks`).
 
     Raises:
-        NotFoundError: no two lungs stand out.
+        NotFoundError: there are no two visible lungs.
     """
     from skimage.morphology import convex_hull_image
 
+    hull: Any = convex_hull_image  # it has no types
     inside = lungs(sample.image)
-    between = convex_hull_image(inside) & ~inside
+    between = hull(inside) & ~inside
     written = marks(sample.image) & ~inside & ~between
     return {
         "lungs": inside,
@@ -67,11 +69,12 @@ def chest(sample: Sample) -> dict[str, np.ndarray]:
 
 
 def lungs(image: np.ndarray) -> np.ndarray:
-    """The lungs in an X-ray, as far as the heart leaves them to be seen.
+    """Segment the lungs in an X-ray, without the part that the heart hides.
 
-    The box of two mean lungs is laid where they are darkest against their surroundings, for each of
-    several heights and three hearts; every outline is drawn to the strongest edges near it
-    (`cheapest_round`); the pair with the strongest edges around as much lung as possible is kept.
+    The mean shape of two lungs is placed where it is darkest compared with its surroundings, for
+    several heights and three heart sizes. Each outline is moved to the strongest edges near it
+    (`cheapest_round`). The result is the pair with the best combination of strong edges and a large
+    area.
 
     Args:
         image: float array of shape (height, width, 3), RGB in [0, 1].
@@ -82,9 +85,9 @@ def lungs(image: np.ndarray) -> np.ndarray:
     Raises:
         NotFoundError: the edges are too weak to be those of two lungs.
     """
-    grey = image.mean(axis=-1)
-    boxes = _boxes(resize(grey, (COARSE, COARSE))) * SIDE / COARSE
-    fine = ndimage.gaussian_filter(resize(grey, (SIDE, SIDE)), 1.2)
+    gray = image.mean(axis=-1)
+    boxes = _boxes(resize(gray, (COARSE, COARSE))) * SIDE / COARSE
+    fine = ndimage.gaussian_filter(resize(gray, (SIDE, SIDE)), 1.2)
     shapes = np.array([shape * box[2:] + box[:2] for box in boxes for shape in SHAPES])
     widths = np.repeat(boxes[:, 2], 2 * len(SHAPES))
     outlines = shapes.reshape(-1, *LUNGS.shape[1:])
@@ -99,17 +102,18 @@ def lungs(image: np.ndarray) -> np.ndarray:
     size = areas(outlines).reshape(-1, 2).sum(axis=1)
     best = int((evidence * size**AREA).argmax())
     if evidence[best] < MIN_EVIDENCE:
-        raise NotFoundError("no two lungs stand out")
-    scale = tuple(side / SIDE for side in grey.shape)
-    left, right = (filled(lung, scale, grey.shape) for lung in outlines[2 * best : 2 * best + 2])
+        raise NotFoundError("there are no two visible lungs")
+    height, width = gray.shape
+    scale = (height / SIDE, width / SIDE)
+    left, right = (filled(lung, scale, gray.shape) for lung in outlines[2 * best : 2 * best + 2])
     return left | right
 
 
 def marks(image: np.ndarray) -> np.ndarray:
-    """Letters and tags: small, bright, sharp strokes, and a margin around them.
+    """Find letters and tags: small, bright, sharp strokes, with a margin around them.
 
-    A white top-hat (Soille 2003, Morphological Image Analysis); of its components those that have
-    the size of letters and sharper edges than bones.
+    A white top-hat (Soille 2003, Morphological Image Analysis), filtered for components of the size
+    of letters with sharper edges than bones.
 
     Args:
         image: float array of shape (height, width, 3), RGB in [0, 1].
@@ -117,52 +121,53 @@ def marks(image: np.ndarray) -> np.ndarray:
     Returns:
         bool array of shape (height, width).
     """
-    grey = image.mean(axis=-1)
-    fine = resize(grey, (2 * SIDE, 2 * SIDE))
+    gray = image.mean(axis=-1)
+    fine = resize(gray, (2 * SIDE, 2 * SIDE))
     bright = ndimage.white_tophat(fine, size=STROKE) > MARK_LEVEL
     slope = ndimage.gaussian_gradient_magnitude(fine, 0.7)
     near = ndimage.binary_dilation(bright, iterations=2)
     labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
-    kept = np.zeros(fine.shape, bool)
+    letters = np.zeros(fine.shape, bool)
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         strokes = (labels[box] == number) & bright[box]
         long = max(side.stop - side.start for side in box) > LONGEST_MARK
         if strokes.sum() >= 12 and not long:
-            kept[box] |= (labels[box] == number) & (
+            letters[box] |= (labels[box] == number) & (
                 np.percentile(slope[box][strokes], 75) > MARK_SLOPE
             )
-    margin = ndimage.binary_dilation(kept)
-    return resize(margin.astype(np.float32), grey.shape) > 0.5
+    margin = ndimage.binary_dilation(letters)
+    return resize(margin.astype(np.float32), gray.shape) > 0.5
 
 
 def _boxes(coarse: np.ndarray) -> np.ndarray:
-    """Where two lungs may be: float array of shape (boxes, 4), the best of each height.
+    """Candidate boxes around two lungs: float array of shape (boxes, 4), the best of each height.
 
-    (left, top, width, height) in pixels; those that fit far worse than the best are left out.
+    Each is (left, top, width, height) in pixels. Boxes that fit much worse than the best are left
+    out.
     """
     from scipy.signal import fftconvolve
 
     wide = np.pad(ndimage.gaussian_filter(coarse, 0.8), MARGIN, mode="edge")
-    found: dict[int, tuple[float, tuple[int, ...]]] = {}
+    best: dict[int, tuple[float, tuple[int, ...]]] = {}
     for (width, height), (contrast, window) in _kernels().items():
         mean = fftconvolve(wide, window, mode="valid")
         spread = fftconvolve(wide**2, window, mode="valid") - mean**2
         fit = fftconvolve(wide, contrast, mode="valid") / np.sqrt(np.maximum(spread, 1e-4))
         top, left = np.unravel_index(fit.argmax(), fit.shape)
-        # A small box fits by chance more easily.
-        worth = float(fit[top, left] * (width * height) ** 0.15)
+        # Small boxes fit by chance more easily.
+        quality = float(fit[top, left] * (width * height) ** 0.15)
         shift = RING - MARGIN
         box = (left + shift, top + shift, width, height)
-        found[height] = max(found.get(height, (-np.inf, box)), (worth, box))
-    least = 0.6 * max(worth for worth, _ in found.values())
-    return np.array([box for worth, box in found.values() if worth >= least], float)
+        best[height] = max(best.get(height, (-np.inf, box)), (quality, box))
+    least = 0.6 * max(quality for quality, _ in best.values())
+    return np.array([box for quality, box in best.values() if quality >= least], float)
 
 
 @lru_cache(maxsize=1)
 def _kernels() -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
-    """For each (width, height): the mean around two lungs less that within, and of both.
+    """Kernels by (width, height): the mean around two lungs minus that inside, and of both.
 
-    Turned by half, as a convolution wants them.
+    Flipped in both axes, as a convolution needs them.
     """
     kernels = {}
     for height in range(20, 51, 4):
@@ -181,12 +186,12 @@ def _kernels() -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
 
 
 def _drawn_to_edges(fine: np.ndarray, outlines: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """Move the points of outlines along their normals to where it gets brighter outwards.
+    """Move the points of outlines along their normals to where the image gets brighter outwards.
 
     Args:
         fine: float array of shape (SIDE, SIDE).
-        outlines: of shape (outlines, points, 2).
-        reach: how far at most, in pixels, of shape (outlines,).
+        outlines: float array of shape (outlines, points, 2).
+        reach: maximum distance in pixels, float array of shape (outlines,).
     """
     even = np.array([resampled(outline, POINTS) for outline in outlines])
     across = normals(even)[:, :, None]
@@ -202,9 +207,9 @@ def _drawn_to_edges(fine: np.ndarray, outlines: np.ndarray, reach: np.ndarray) -
 
 
 def _evidence(fine: np.ndarray, pair: np.ndarray, box: np.ndarray) -> float:
-    """How much brighter it gets outwards all around two lungs: -1 to 1.
+    """How much brighter the image gets outwards around two lungs: -1 to 1.
 
-    In standard deviations of the grey within their box, cut at one.
+    In standard deviations of the gray levels in their box, clipped at one.
     """
     across = normals(pair)
     rise = values_at(fine, pair + 2.5 * across) - values_at(fine, pair - 2.5 * across)

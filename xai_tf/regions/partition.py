@@ -1,4 +1,4 @@
-"""A partition: one way to part a picture into named regions."""
+"""A partition: one way to divide an image into named regions."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ if TYPE_CHECKING:
 
 
 class NotFoundError(Exception):
-    """A picture does not show what a partition looks for; the text says what is missing."""
+    """An image does not show what a partition needs; the text says what is missing."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How much evidence may lie in a region where none should be.
+    """How much evidence is tolerated in a region where none is expected.
+
+    The limit is exceeded where both values are.
 
     Attributes:
-        share: of a map's whole strength, 0 to 1.
-        ratio: of that share to the region's share of the area.
-
-    It is beyond the limit where both are exceeded.
+        share: share of the map's total strength, 0 to 1.
+        ratio: that share divided by the region's share of the area.
     """
 
     share: float
     ratio: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Partition:
-    """One way to part a picture into regions: every pixel is in exactly one.
+    """One way to divide an image into regions: every pixel is in exactly one.
 
     Attributes:
-        name: the name in `PARTITIONS`.
-        title: the name for people.
-        find: bool masks of shape (height, width) by the name of the region; raises `NotFoundError`
-            where there is nothing to find.
-        accuracy: how well it finds them, measured on what.
-        limits: of regions where evidence is a reason for doubt.
-        expected: regions where it should be, so that they hold more than their area does by chance.
+        name: its key in `PARTITIONS`.
+        title: the name shown to users.
+        find: returns bool masks of shape (height, width) by the name of the region; raises
+            `NotFoundError` where they cannot be found.
+        accuracy: the measured accuracy, and on what it was measured.
+        limits: limits of regions where evidence is suspicious.
+        expected: regions where evidence is expected, more than their area has by chance.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The partitions there are, and those of a picture."""
+"""The table of partitions, and the regions of an image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xai_tf.regions.lungs import chest
 from xai_tf.regions.partition import Limit, NotFoundError, Partition
 from xai_tf.regions.speech import bands, speech
 
-# Each limit is beyond what Grad-CAM shows of at least 96% of the test files of the shipped models
-# on MobileNetV2: 181 X-rays of children in which lungs are found, 200 MRI slices, 198 sounds, 200
-# dogs; `benchmarks/regions.py` prints it. The X-ray model looks at lungs no more than by chance, so
-# the limit outside them finds only what is worse.
+# At least 96% of the Grad-CAM maps of the shipped MobileNetV2 models stay below each limit, on
+# their test files: 181 X-rays of children in which lungs are found, 200 MRI slices, 198 sounds, 200
+# dogs (see `benchmarks/regions.py`). The X-ray model uses lungs no more than by chance, so the
+# limit outside the lungs only detects worse models.
 PARTITIONS = {
     partition.name: partition
     for partition in (
@@ -34,9 +34,10 @@ PARTITIONS = {
             name="chest",
             title="Chest",
             find=chest,
-            accuracy="lungs: IoU 0.77 (0.53 to 0.90), Dice 0.87 with outlines by hand in 7 of 8 "
-            "X-rays of children and adults, one refused; marks: the letter in 7 of 8. By eye, by no"
-            " radiologist; a setting was chosen with a look at them. The rest is not measured",
+            accuracy="lungs: IoU 0.77 (0.53 to 0.90), Dice 0.87 with manual outlines in 7 of 8 "
+            "X-rays of children and adults, one was refused; marks: the letter in 7 of 8. The "
+            "outlines are not by a radiologist, and one setting was tuned on them. The other "
+            "regions are not measured",
             limits={"outside the lungs": Limit(0.8, 1.3), "marks": Limit(0.04, 4)},
             expected=("lungs",),
         ),
@@ -44,9 +45,9 @@ PARTITIONS = {
             name="head",
             title="Head",
             find=head,
-            accuracy="brain: IoU 0.82 (0.70 to 0.90), Dice 0.90 with outlines by hand in 8 MRI "
-            "slices of all planes; it errs towards too much. By eye, by no radiologist; a setting "
-            "was chosen with a look at them. Skull and background, the rest, are not measured",
+            accuracy="brain: IoU 0.82 (0.70 to 0.90), Dice 0.90 with manual outlines in 8 MRI "
+            "slices of all planes; the result tends to be too large. The outlines are not by a "
+            "radiologist, and one setting was tuned on them. Skull and background are not measured",
             limits={"skull and scalp": Limit(0.65, 2), "background": Limit(0.25, 0.7)},
             expected=("brain",),
         ),
@@ -55,8 +56,8 @@ PARTITIONS = {
             name="speech",
             title="Speech",
             find=speech,
-            accuracy="95% of the frames of a made sound with known pauses; noise within 16 dB of "
-            "speech counts as speech",
+            accuracy="95% of the frames of a synthetic sound with known pauses; noise within 16 dB "
+            "of the speech level counts as speech",
             limits={"silence": Limit(0.3, 1.3)},
         ),
     )
@@ -66,12 +67,12 @@ ANYTHING = ("frame",)
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """The regions of a picture.
+    """The regions of an image.
 
     Attributes:
-        partitions: by the name of the partition, bool masks of shape (height, width) by the name of
-            the region. Of a partition of `PARTITIONS`, every pixel is in exactly one.
-        warnings: what was sought and not found, a sentence each.
+        partitions: bool masks of shape (height, width), by the name of the partition and the name
+            of the region. In each partition of `PARTITIONS`, every pixel is in exactly one region.
+        warnings: what could not be found, a sentence each.
     """
 
     partitions: Mapping[str, Mapping[str, np.ndarray]]
@@ -79,24 +80,30 @@ class Regions:
 
 
 def regions_of(sample: Sample, task: Task | None = None, by: Sequence[str] = ()) -> Regions:
-    """Part a picture by partitions named, or else as its task says; without a task, by its frame.
+    """Find the regions of an image.
 
-    What cannot be found in it is left out with a warning, never guessed; if nothing can, it is
-    parted by its frame.
+    A partition that cannot be found is left out with a warning, never guessed. If none can be
+    found, the partition "frame" is used.
+
+    Args:
+        sample: the image.
+        task: its partitions are used if none are named; without a task, "frame".
+        by: names in `PARTITIONS`.
 
     Raises:
-        UnknownNameError: a partition named does not exist.
+        UnknownNameError: there is no such partition.
     """
-    found, warnings = {}, []
+    partitions, warnings = {}, []
     for name in by or (task.regions if task else ANYTHING):
         partition = pick(PARTITIONS, name, "partition")
         try:
-            found[name] = partition.find(sample)
+            partitions[name] = partition.find(sample)
         except NotFoundError as error:
             warnings.append(
-                f"{sample.source.name} is not parted by {partition.title.lower()}: {error}. "
-                + ("Take another --by." if by else "Look whether it is what the task is about.")
+                f"Cannot find the regions of {partition.title.lower()!r} in {sample.source.name}: "
+                f"{error}. "
+                + ("Use another --by." if by else "Check that the file matches the task.")
             )
-    if not found:
-        found = {name: PARTITIONS[name].find(sample) for name in ANYTHING}
-    return Regions(found, tuple(warnings))
+    if not partitions:
+        partitions = {name: PARTITIONS[name].find(sample) for name in ANYTHING}
+    return Regions(partitions, tuple(warnings))

@@ -1,4 +1,4 @@
-"""A spectrogram by frequency, and by whether somebody speaks."""
+"""Partitions of a spectrogram: by frequency, and by speech and silence."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from xai_tf.regions.partition import NotFoundError
 
 EDGES = (300, 1000, 3000)  # Hz
 BANDS = ("below 300 Hz", "300 to 1000 Hz", "1000 to 3000 Hz", "above 3000 Hz")
-MARGIN = 15.9  # dB from the level of active speech down to what counts as silence
-HANGOVER = 0.2  # seconds; shorter gaps belong to speech
+MARGIN = 15.9  # dB below the level of active speech that still count as speech
+HANGOVER = 0.2  # seconds; shorter gaps count as speech
 
 
 def bands(sample: Sample) -> dict[str, np.ndarray]:
-    """Part a spectrogram at 300, 1000 and 3000 Hz; bands the picture does not show are empty.
+    """Partition a spectrogram at 300, 1000 and 3000 Hz; bands outside its range are empty.
 
     Raises:
-        NotFoundError: the sample is no sound.
+        NotFoundError: the sample has no sound.
     """
     height, width = sample.image.shape[:2]
     hertz = _sound(sample).hertz
-    # The lowest band is at the bottom; rows are halfway between the edges of theirs.
-    place = (1 - (np.arange(height) + 0.5) / height) * len(hertz) - 0.5
-    number = np.searchsorted(EDGES, np.interp(place, np.arange(len(hertz)), hertz), side="right")
+    # The lowest band is at the bottom, and the center of a row is its frequency.
+    position = (1 - (np.arange(height) + 0.5) / height) * len(hertz) - 0.5
+    frequency = np.interp(position, np.arange(len(hertz)), hertz)
+    band = np.searchsorted(EDGES, frequency, side="right")
     return {
-        name: np.repeat((number == index)[:, None], width, axis=1)
-        for index, name in enumerate(BANDS)
+        name: np.repeat((band == index)[:, None], width, axis=1) for index, name in enumerate(BANDS)
     }
 
 
 def speech(sample: Sample) -> dict[str, np.ndarray]:
-    """Part a spectrogram in time: speech, and silence.
+    """Partition a spectrogram in time into speech and silence.
 
     Raises:
-        NotFoundError: the sample is no sound.
+        NotFoundError: the sample has no sound.
     """
     sound = _sound(sample)
     height, width = sample.image.shape[:2]
-    active = spoken(sound)
+    active = speech_frames(sound)
     frame = ((np.arange(width) + 0.5) / width * len(active)).astype(int)
-    said = np.repeat(active[None, frame], height, axis=0)
-    return {"speech": said, "silence": ~said}
+    is_speech = np.repeat(active[None, frame], height, axis=0)
+    return {"speech": is_speech, "silence": ~is_speech}
 
 
-def spoken(sound: Sound) -> np.ndarray:
-    """In which frames of a spectrogram somebody speaks: bool array of shape (frames,).
+def speech_frames(sound: Sound) -> np.ndarray:
+    """Detect the frames of a spectrogram with speech: bool array of shape (frames,).
 
-    By level alone, after ITU-T P.56 (method B): active is what is at most 15.9 dB below the mean
-    level of what is active; gaps of less than 0.2 s belong to speech. So noise counts as silence
-    only where it is 16 dB below the speech, and any loud sound as speech.
+    By level alone, following ITU-T P.56 (method B): a frame is active if it is at most 15.9 dB
+    below the mean level of the active frames; gaps of less than 0.2 s count as speech. So noise
+    counts as silence only if it is 16 dB below the speech, and any loud sound counts as speech.
     """
     from scipy import ndimage
 
@@ -60,7 +60,7 @@ def spoken(sound: Sound) -> np.ndarray:
         loud = levels > 10 * np.log10(power[active].mean()) - MARGIN
         if (loud == active).all():
             break
-        active = loud  # the level rises as quiet frames go, so none comes back
+        active = loud  # the level rises as quiet frames are removed, so none is added again
     step = float(sound.seconds[1] - sound.seconds[0])
     gap = max(1, round(HANGOVER / step))
     padded = np.pad(active, gap)
@@ -69,5 +69,5 @@ def spoken(sound: Sound) -> np.ndarray:
 
 def _sound(sample: Sample) -> Sound:
     if sample.sound is None:
-        raise NotFoundError("this is no sound")
+        raise NotFoundError("the sample has no sound")
     return sample.sound

@@ -1,1 +1,1 @@
-"""Attributions as pictures."""
+"""Attributions as images and figures, and the data of the interactive viewer."""

@@ -1,4 +1,4 @@
-"""From the library's records to what a `Stage` shows."""
+"""The data of the interactive viewer: from samples and explanations to plain data."""
 
 from __future__ import annotations
 
@@ -12,93 +12,99 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
-from xai_tf.attribution.diagnostics import drawable
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Method
 from xai_tf.inputs.sample import Sample, Sound
 from xai_tf.rendering import heatmaps
 
-COMPRESSION = 1  # of PNG: up to a tenth larger than by default, in a quarter of the time
-TILE = 96  # pixels
-MAX_TILES = 100  # of a sample, of some 15 kB each
-STRONGEST = 0.1  # of the places of a map
-ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
-# What was drawn, as long as somebody has what it shows: visitors go to and fro, and share answers.
+COMPRESSION = 1  # PNG level: up to a tenth larger than the default, in a quarter of the time
+THUMBNAIL = 96  # pixels
+MAX_THUMBNAILS = 100  # per sample, about 15 kB each
+STRONGEST = 0.1  # share of the pixels of a map that its description is about
+ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "center", "right")
+# Cached as long as the record exists: users go back and forth, and share explanations.
 _samples: WeakKeyDictionary[Sample, dict[str, Any]] = WeakKeyDictionary()
 _explanations: WeakKeyDictionary[Explanation, dict[float | None, dict[str, Any]]] = (
     WeakKeyDictionary()
 )
-_tiles: WeakKeyDictionary[Sample, dict[tuple[str, int], str]] = WeakKeyDictionary()
-NOTE = "Rebuilt from the picture: pitch and rhythm can be trusted, timbre and loudness cannot."
+_thumbnails: WeakKeyDictionary[Sample, dict[tuple[str, int], str]] = WeakKeyDictionary()
+REBUILT_NOTE = (
+    "Reconstructed from the image: pitch and rhythm are reliable, timbre and loudness are not."
+)
 
 
-def stage_of_sample(sample: Sample) -> dict[str, Any]:
-    """What a stage shows of a sample that has not been explained."""
+def sample_viewer_data(sample: Sample) -> dict[str, Any]:
+    """The viewer's data of a sample without an explanation."""
     if sample not in _samples:
         _samples[sample] = {
             "original": picture_url(heatmaps.image_bytes(sample)),
-            "grey": picture_url(heatmaps.grey_bytes(sample)),
-            "alt": f"{_seen(sample)}.",
-            "caption": "What the network saw",
-            **_nothing_over(),
+            "grey": picture_url(heatmaps.gray_bytes(sample)),
+            "alt": f"{_describe_sample(sample)}.",
+            "caption": "Model input",
+            **_no_map(),
             **_sound(sample),
         }
     return _samples[sample]
 
 
-def stage_of(explanation: Explanation, end: float | None = None) -> dict[str, Any]:
-    """What a stage shows of an explanation.
+def viewer_data(explanation: Explanation, end: float | None = None) -> dict[str, Any]:
+    """The viewer's data of an explanation.
 
     Args:
-        explanation: what to show.
-        end: where the scale ends, as in `pictures.heatmap`; the same for maps that are compared.
+        explanation: the explanation to show.
+        end: end of the scale, as in `heatmaps.heatmap`; the same for maps that are compared.
     """
-    known = _explanations.get(explanation, {})
-    if end not in known:
-        on_own_scale = {key: stage for key, stage in known.items() if key is None}
-        known = _explanations[explanation] = on_own_scale | {end: _stage_of(explanation, end)}
-    return known[end]
+    by_end = _explanations.get(explanation, {})
+    if end not in by_end:
+        # Only the map on its own scale and the latest shared scale are cached. The dict is replaced
+        # and never changed, because several threads may read it.
+        own_scale: dict[float | None, dict[str, Any]]
+        own_scale = {key: data for key, data in by_end.items() if key is None}
+        by_end = own_scale | {end: _viewer_data(explanation, end)}
+        _explanations[explanation] = by_end
+    return by_end[end]
 
 
-def tile_of(explanation: Explanation) -> str:
-    """A data URL of an explanation over its picture, small, for a tile to choose."""
-    tiles = _tiles.setdefault(explanation.sample, {})
+def thumbnail_url(explanation: Explanation) -> str:
+    """A data URL of the overlay of an explanation as a thumbnail."""
+    thumbnails = _thumbnails.setdefault(explanation.sample, {})
     content = explanation.method.name, hash(explanation.attribution.tobytes())
-    if content not in tiles:  # the explanation itself is gone as soon as another is looked at
-        tiles[content] = _tile_url(heatmaps.overlay(explanation))
-        if len(tiles) > MAX_TILES:
-            del tiles[next(iter(tiles))]
-    return tiles[content]
+    if content not in thumbnails:  # keyed by content: explanations do not live long
+        thumbnails[content] = _small_url(heatmaps.overlay(explanation))
+        if len(thumbnails) > MAX_THUMBNAILS:
+            del thumbnails[next(iter(thumbnails))]
+    return thumbnails[content]
 
 
-def _stage_of(explanation: Explanation, end: float | None) -> dict[str, Any]:
+def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
     prediction, segments = explanation.prediction, explanation.segments
-    chance = prediction.probabilities[prediction.label]
-    where = f" at layer {explanation.layer}" if explanation.layer else ""
+    probability = prediction.probabilities[prediction.label]
+    layer = f" at layer {explanation.layer}" if explanation.layer else ""
     return {
-        **stage_of_sample(explanation.sample),
+        **sample_viewer_data(explanation.sample),
         **_map(explanation.attribution, explanation.method, end),
         "outlines": "" if segments is None else picture_url(heatmaps.outlines(segments)),
-        "alt": f"{_seen(explanation.sample)}, called {prediction.name} ({chance:.1%}). "
-        f"{explanation.method.title}{where}, for {explanation.target_name}: "
-        + _said(explanation.attribution, explanation.method, explanation.sample, end),
-        "caption": f"{explanation.method.title}{where}: why {explanation.target_name}?",
+        "alt": f"{_describe_sample(explanation.sample)}, predicted as {prediction.name} "
+        f"({probability:.1%}). {explanation.method.title}{layer}, for {explanation.target_name}: "
+        + _describe_map(explanation.attribution, explanation.method, explanation.sample, end),
+        "caption": f"{explanation.method.title}{layer}: why {explanation.target_name}?",
     }
 
 
-def stage_of_partial(sample: Sample, method: Method, attribution: np.ndarray) -> dict[str, Any]:
-    """What a stage shows of a map that is still being sampled.
+def partial_viewer_data(sample: Sample, method: Method, attribution: np.ndarray) -> dict[str, Any]:
+    """The viewer's data of a map that is still being computed.
 
     Args:
-        sample: what is explained.
+        sample: the sample that is explained.
         method: an entry of `METHODS`.
         attribution: float array of shape (height, width), the map so far.
     """
     return {
-        **stage_of_sample(sample),
+        **sample_viewer_data(sample),
         **_map(attribution, method, None),
-        "alt": f"{_seen(sample)}. {method.title}, a partial map: "
-        + _said(attribution, method, sample, None),
+        "alt": f"{_describe_sample(sample)}. {method.title}, a partial map: "
+        + _describe_map(attribution, method, sample, None),
         "caption": f"{method.title}, so far",
         "busy": True,
     }
@@ -115,7 +121,7 @@ def picture_url(picture: np.ndarray) -> str:
 
 
 def wav_bytes(sound: Sound) -> bytes:
-    """A sound as a 16-bit mono WAV file; what is beyond full scale is clipped, not wrapped."""
+    """A sound as a 16-bit mono WAV file, clipped at full scale."""
     file = io.BytesIO()
     with wave.open(file, "wb") as target:
         target.setnchannels(1)
@@ -125,17 +131,17 @@ def wav_bytes(sound: Sound) -> bytes:
     return file.getvalue()
 
 
-def _tile_url(picture: np.ndarray) -> str:
-    small = Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.BOX)
-    return picture_url(np.asarray(small))
+def _small_url(picture: np.ndarray) -> str:
+    size = (THUMBNAIL, THUMBNAIL)
+    return picture_url(np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX)))
 
 
-def _shaded_url(shades: np.ndarray, colours: np.ndarray) -> str:
-    """A data URL of shades in their colours, of shape (256, 3), or (256, 4) with what covers."""
+def _palette_url(shades: np.ndarray, colors: np.ndarray) -> str:
+    """A data URL of palette indices with their palette, of shape (256, 3), or (256, 4) for RGBA."""
     image = Image.fromarray(shades)
-    image.putpalette(colours[:, :3].tobytes())
-    covers = {"transparency": colours[:, 3].tobytes()} if colours.shape[1] == 4 else {}
-    return _png_url(image, **covers)
+    image.putpalette(colors[:, :3].tobytes())
+    alpha = {"transparency": colors[:, 3].tobytes()} if colors.shape[1] == 4 else {}
+    return _png_url(image, **alpha)
 
 
 def _png_url(image: Image.Image, **options: Any) -> str:
@@ -144,26 +150,26 @@ def _png_url(image: Image.Image, **options: Any) -> str:
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _nothing_over() -> dict[str, Any]:
+def _no_map() -> dict[str, Any]:
     return {"heatmap": "", "cover": "", "outlines": "", "scale": {}, "signal": True, "busy": False}
 
 
 def _map(attribution: np.ndarray, method: Method, end: float | None) -> dict[str, Any]:
-    shades, colours = heatmaps.shaded(attribution, method.signed, end)
-    signal = drawable(attribution)
+    shades, colors = heatmaps.shaded(attribution, method.signed, end)
+    signal = has_signal(attribution)
     return {
-        "heatmap": _shaded_url(shades, colours[:, :3]),
-        "cover": _shaded_url(shades, colours),
+        "heatmap": _palette_url(shades, colors[:, :3]),
+        "cover": _palette_url(shades, colors),
         "signal": signal,
         "scale": _scale(method.signed, end or heatmaps.limit_of([attribution])) if signal else {},
     }
 
 
 def _scale(signed: bool, end: float) -> dict[str, Any]:
-    colours = colormaps[heatmaps.SIGNED if signed else heatmaps.UNSIGNED](np.linspace(0, 1, 17))
+    colors = colormaps[heatmaps.SIGNED if signed else heatmaps.UNSIGNED](np.linspace(0, 1, 17))
     numbers = np.linspace(-end if signed else 0, end, 3)
     return {
-        "colours": [f"rgb({red} {green} {blue})" for red, green, blue in _bytes(colours)],
+        "colours": [f"rgb({red} {green} {blue})" for red, green, blue in _bytes(colors)],
         "ticks": [
             (place, f"{number:.2g}") for place, number in zip((0, 0.5, 1), numbers, strict=True)
         ],
@@ -171,8 +177,8 @@ def _scale(signed: bool, end: float) -> dict[str, Any]:
     }
 
 
-def _bytes(colours: np.ndarray) -> list[list[int]]:
-    return np.rint(colours[:, :3] * 255).astype(int).tolist()
+def _bytes(colors: np.ndarray) -> list[list[int]]:
+    return np.rint(colors[:, :3] * 255).astype(int).tolist()
 
 
 def _sound(sample: Sample) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def _sound(sample: Sample) -> dict[str, Any]:
         return {"sound": "", "sound_note": "", "span": (0.0, 0.0), "axes": {}}
     return {
         "sound": f"data:audio/wav;base64,{base64.b64encode(wav_bytes(sound)).decode()}",
-        "sound_note": NOTE if sound.rebuilt else "",
+        "sound_note": REBUILT_NOTE if sound.rebuilt else "",
         "span": (float(sound.seconds[0]), float(sound.seconds[-1])),
         "axes": {
             "x": {"title": "seconds", "ticks": heatmaps.second_ticks(sound)},
@@ -190,24 +196,28 @@ def _sound(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _seen(sample: Sample) -> str:
-    """What the picture is. No name of a file: where a file lies on the server is nobody's."""
+def _describe_sample(sample: Sample) -> str:
+    """A text alternative of the input, without the file name, which is private to the server."""
     if sample.sound is None:
         height, width = sample.image.shape[:2]
-        return f"Picture of {width} by {height} pixels, as the network saw it"
+        return f"Model input of {width} by {height} pixels"
     start, end = sample.sound.seconds[0], sample.sound.seconds[-1]
     low, high = sample.sound.hertz[0], sample.sound.hertz[-1]
     return f"Spectrogram of {start:.2f} to {end:.2f} s, {low:.0f} to {high:.0f} Hz"
 
 
-def _said(attribution: np.ndarray, method: Method, sample: Sample, end: float | None) -> str:
-    if not drawable(attribution):
+def _describe_map(
+    attribution: np.ndarray, method: Method, sample: Sample, end: float | None
+) -> str:
+    """A text alternative of the map: where it is strong, and its scale."""
+    if not has_signal(attribution):
         return "no signal, so there is nothing to see."
-    colours = "red for, blue against" if method.signed else "black weak, yellow strong"
-    where = _time_and_pitch if sample.sound is not None else _parts
-    found = where(*_strongest(attribution), sample)
+    colors = "red for, blue against" if method.signed else "black weak, yellow strong"
+    rows, columns = _strongest(attribution)
+    sound = sample.sound
+    places = _ninths(rows, columns) if sound is None else _time_and_pitch(rows, columns, sound)
     limit = end or heatmaps.limit_of([attribution])
-    return f"of its strongest tenth {found}. Colours: {colours}; the scale ends at {limit:.2g}."
+    return f"of its strongest tenth, {places}. Colors: {colors}; the scale ends at {limit:.2g}."
 
 
 def _strongest(attribution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,12 +232,12 @@ def _strongest(attribution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (rows + 0.5) / strength.shape[0], (columns + 0.5) / strength.shape[1]
 
 
-def _parts(rows: np.ndarray, columns: np.ndarray, sample: Sample) -> str:
-    """The two ninths of the picture that hold most, and how much."""
+def _ninths(rows: np.ndarray, columns: np.ndarray) -> str:
+    """The two ninths of the image that hold most, and how much."""
     ninths = 3 * (rows * 3).astype(int) + (columns * 3).astype(int)
     shares = np.bincount(ninths, minlength=9) / len(ninths)
     first, second = np.argsort(-shares, kind="stable")[:2]
-    text = f"{shares[first]:.0%} lie in the {_ninth(first)}"
+    text = f"{shares[first]:.0%} is in the {_ninth(first)}"
     return text + (f" and {shares[second]:.0%} in the {_ninth(second)}" if shares[second] else "")
 
 
@@ -236,13 +246,10 @@ def _ninth(number: int) -> str:
     return "middle" if number == 4 else f"{ROWS[row]} {COLUMNS[column]}"
 
 
-def _time_and_pitch(rows: np.ndarray, columns: np.ndarray, sample: Sample) -> str:
-    """The seconds and the Hz that hold the middle half."""
-    sound = sample.sound
+def _time_and_pitch(rows: np.ndarray, columns: np.ndarray, sound: Sound) -> str:
+    """The time span and the frequency band of the middle half."""
     start, end = sound.seconds[0], sound.seconds[-1]
     first, last = start + (end - start) * np.quantile(columns, [0.25, 0.75])
     bands = (1 - np.quantile(rows, [0.75, 0.25])) * len(sound.hertz) - 0.5
     low, high = np.interp(bands, np.arange(len(sound.hertz)), sound.hertz)
-    return (
-        f"half lies between {first:.2f} and {last:.2f} s, half between {low:.0f} and {high:.0f} Hz"
-    )
+    return f"half is between {first:.2f} and {last:.2f} s, half between {low:.0f} and {high:.0f} Hz"

@@ -1,4 +1,4 @@
-"""Pages for a browser without a network: everything in one file, for screen and paper."""
+"""Self-contained HTML reports: everything in one file, for screen and print."""
 
 from xai_tf.bundles.read import read_bundle as read_bundle
 from xai_tf.bundles.record import Recording as Recording

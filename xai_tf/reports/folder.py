@@ -1,10 +1,8 @@
-"""Many files as one page: an overview that sorts, then each file with its maps side by side."""
+"""The report of a folder: a sortable overview, then each file with its maps side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,25 +12,36 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import ReportItem
 from xai_tf.metrics.metric import METRICS
 from xai_tf.narration.notices import NOTICE
-from xai_tf.reports.html import Link, document, facts, paragraph, section, table
-from xai_tf.reports.panels import STYLE, player, row_of_plates
+from xai_tf.reports.html import (
+    BACK_TO_OVERVIEW,
+    Link,
+    document,
+    facts,
+    header,
+    heading,
+    navigation,
+    paragraph,
+    section,
+    table,
+)
+from xai_tf.reports.panels import STYLE, panel_row, player
 from xai_tf.reports.sections import (
     agreement_table,
     by_window,
-    chances,
-    conflict_part,
-    details,
-    doubts,
-    installed,
-    model_part,
-    name_of,
-    over_time,
+    disagreement_part,
+    explanation_details,
+    installed_versions,
+    map_title,
+    map_warnings,
+    model_section,
+    probability_table,
+    recording_section,
     region_table,
     score_table,
     verdict,
 )
 
-SHOWN_LINKS = 40  # files of the contents; the overview leads to all
+SHOWN_LINKS = 40  # files in the table of contents; the overview has links to all
 
 
 def folder_report(
@@ -41,60 +50,62 @@ def folder_report(
     note: str = "",
     opacity: float = 0.7,
 ) -> str:
-    """A report of many files as HTML, everything in it: some 0.15 MB for a map of 224 x 224 pixels.
+    """A self-contained HTML report of many files: about 0.15 MB per map of 224 x 224 pixels.
 
     Args:
-        items: a file and model each, in the order they are shown; taken one at a time.
-        title: of the page.
+        items: one per file and model, in the order they are shown; consumed one at a time.
+        title: the title of the page.
         note: what a reader should know first.
-        opacity: of the maps that are laid over.
+        opacity: opacity of the maps in overlays.
     """
-    rows, links, sections, models, hashes = [], [], [], {}, {}
+    rows: list[Mapping[str, Any]] = []
+    links, sections = [], []
+    models: dict[str, str] = {}
+    hashes: dict[str, str | None] = {}
     for number, item in enumerate(items, 1):
         name = f"file{number}"
         rows.append(_row(name, item))
-        links.append(f'<a href="#{name}">{escape(item.title)}</a>')
+        links.append(Link(item.title, name))
         sections.append(_section(name, item, opacity))
         models.setdefault(
-            item.model["sha256"] or item.model["name"], model_part(item.model, item.card)
+            item.model["sha256"] or item.model["name"], model_section(item.model, item.card)
         )
         hashes[f"{number}. {item.reading.source.name}"] = item.reading.samples[0].sha256
-    created = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    made_with = facts(installed_versions(), "Versions that created this page")
     parts = {
         "overview": ("Overview", _overview(rows)),
         "models": ("Models", "".join(models.values())),
         "made-with": (
-            "Made with",
-            facts(installed(), "Versions that wrote this page")
-            + (facts(hashes, "SHA-256 of the files") if hashes else ""),
+            "Created with",
+            made_with + (facts(hashes, "SHA-256 of the files") if hashes else ""),
         ),
     }
-    contents = "".join(f'<a href="#{name}">{named}</a>' for name, (named, _) in parts.items())
-    more = f"<span>and {len(links) - SHOWN_LINKS} more</span>" if len(links) > SHOWN_LINKS else ""
-    body = (
-        f"<header><h1>{escape(title)}</h1>{paragraph(f'Made {created}.', 'soft')}"
-        f"{paragraph(note, 'warning') if note else ''}{paragraph(NOTICE, 'warning')}"
-        f'<nav aria-label="Parts">{contents}</nav>'
-        f'<nav aria-label="Files">{"".join(links[:SHOWN_LINKS])}{more}</nav></header>\n<main>'
-        f"{section('overview', *parts.pop('overview'))}{''.join(sections)}"
-        f"{''.join(section(name, *part) for name, part in parts.items())}</main>"
+    more = f"and {len(links) - SHOWN_LINKS} more" if len(links) > SHOWN_LINKS else ""
+    head = header(
+        title,
+        paragraph(note, "warning") if note else "",
+        paragraph(NOTICE, "warning"),
+        navigation("Parts", [Link(part_title, name) for name, (part_title, _) in parts.items()]),
+        navigation("Files", links[:SHOWN_LINKS], more),
     )
-    return document(title, body, STYLE)
+    first = section("overview", *parts.pop("overview"))
+    rest = "".join(section(name, *part) for name, part in parts.items())
+    return document(title, f"{head}<main>{first}{''.join(sections)}{rest}</main>", STYLE)
 
 
 def _row(name: str, item: ReportItem) -> dict[str, Any]:
-    """What the overview tells of a file, by column."""
-    said = item.reading.prediction
+    """The row of a file in the overview, by column."""
+    prediction = item.reading.prediction
     row: dict[str, Any] = {"file": Link(item.reading.source.name, name)}
     if item.truth is not None:
-        row |= {"truth": item.truth, "right": item.truth == said.name}
+        row |= {"truth": item.truth, "correct": item.truth == prediction.name}
     row |= {
         "model": str(item.model["name"]),
-        "class": said.name,
-        "probability": float(said.probabilities[said.label]),
-        "margin": said.margin,
+        "class": prediction.name,
+        "probability": float(prediction.probabilities[prediction.label]),
+        "margin": prediction.margin,
         "methods": ", ".join(dict.fromkeys(e.method.title for e in item.explanations)),
-        "doubts": len(item.reading.warnings_explained)
+        "warnings": len(item.reading.explanation_warnings)
         + sum(len([*e.warnings, *diagnose(e.attribution)]) for e in item.explanations),
     }
     if item.audits:
@@ -103,65 +114,65 @@ def _row(name: str, item: ReportItem) -> dict[str, Any]:
 
 
 def _scores(item: ReportItem) -> dict[str, Any]:
-    """The scores of a file, the mean of the windows that have one, by metric and method.
+    """The scores of a file by metric and method, as the mean of its windows.
 
-    Where some have none, a column beside it says how many have.
+    If some windows have no value, a further column says how many have one.
     """
     values: dict[str, list[float]] = {}
-    looked = {(e.method.name, e.layer) for e in item.explanations}
-    several = len(looked) > len({method for method, _ in looked})
+    layers = {(e.method.name, e.layer) for e in item.explanations}
+    several = len(layers) > len({method for method, _ in layers})
     for explanation, scores in zip(item.explanations, item.scores, strict=False):
         for score in scores:
-            name = name_of(explanation) if several else explanation.method.title
+            name = map_title(explanation) if several else explanation.method.title
             column = f"{METRICS[score['metric']].title}, {name}"
             value = np.nan if score["value"] is None else score["value"]
             values.setdefault(column, []).append(value)
-    told: dict[str, Any] = {}
-    for column, found in values.items():
-        there = [value for value in found if not np.isnan(value)]
-        told[column] = float(np.mean(there)) if there else None
-        if 0 < len(there) < len(found):
-            told[f"{column}: windows"] = f"{len(there)} of {len(found)}"
-    return told
+    columns: dict[str, Any] = {}
+    for column, all_values in values.items():
+        valid = [value for value in all_values if not np.isnan(value)]
+        columns[column] = float(np.mean(valid)) if valid else None
+        if 0 < len(valid) < len(all_values):
+            columns[f"{column}: windows"] = f"{len(valid)} of {len(all_values)}"
+    return columns
 
 
-def _overview(rows: list[Mapping[str, Any]]) -> str:
-    """All files in a table that sorts, and what is right of them where that is known."""
+def _overview(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A sortable table of all files, and how many are correct where the true class is known."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    known = [row["right"] for row in rows if "right" in row]
-    said = f"{sum(known)} of {len(known)} files with a known class are called rightly."
+    correct = [row["correct"] for row in rows if "correct" in row]
+    summary = f"{sum(correct)} of {len(correct)} files with a known class are predicted correctly."
     models = {row["model"] for row in rows}
     columns = [name for name in columns if name != "model" or len(models) > 1]
     cells = [[row.get(column) for column in columns] for row in rows]
-    caption = f"{len(rows)} files; a click on a head sorts, one on a name leads there"
-    return (paragraph(said) if known else "") + table(columns, cells, caption, sortable=True)
+    caption = f"{len(rows)} files. Click a column to sort, or a file to go to its section."
+    return (paragraph(summary) if correct else "") + table(columns, cells, caption, sortable=True)
 
 
 def _section(name: str, item: ReportItem, opacity: float) -> str:
-    recording, said = item.recording, item.reading.prediction
+    recording, prediction = item.recording, item.reading.prediction
     return section(
         name,
         item.title,
         verdict(item),
-        *(paragraph(text, "warning") for text in item.reading.warnings_explained),
-        chances(said),
-        over_time(recording, said) if recording else "",
+        *(paragraph(text, "warning") for text in item.reading.explanation_warnings),
+        probability_table(prediction),
+        recording_section(recording, prediction) if recording else "",
         *(_window(item, maps, opacity) for maps in by_window(item.explanations)),
-        '<p><a href="#overview">Back to the overview</a></p>',
+        BACK_TO_OVERVIEW,
     )
 
 
 def _window(item: ReportItem, maps: list[Explanation], opacity: float) -> str:
-    """The maps of one window side by side, then what is to be known of each."""
-    asked = ", ".join(dict.fromkeys(explanation.target_name for explanation in maps))
-    parts = [f"<h3>Why {escape(asked)}?</h3>", player(maps[0].sample), row_of_plates(maps, opacity)]
-    judged = dict(zip(map(id, item.explanations), item.scores, strict=False))
+    """The maps of one window side by side, then the details of each."""
+    targets = ", ".join(dict.fromkeys(explanation.target_name for explanation in maps))
+    parts = [heading(f"Why {targets}?"), player(maps[0].sample), panel_row(maps, opacity)]
+    scores = dict(zip(map(id, item.explanations), item.scores, strict=False))
     audits = dict(zip(map(id, item.explanations), item.audits, strict=False))
     for explanation in maps:
-        known, name = id(explanation), name_of(explanation)
-        parts.append(doubts(explanation))
-        parts.append(score_table(judged.get(known, ()), name))
-        if known in audits:
-            parts.append(region_table(audits[known], name))
-        parts.append(details(explanation))
-    return "\n".join([*parts, agreement_table(maps), conflict_part(maps)])
+        key, name = id(explanation), map_title(explanation)
+        parts.append(map_warnings(explanation))
+        parts.append(score_table(scores.get(key, ()), name))
+        if key in audits:
+            parts.append(region_table(audits[key], name))
+        parts.append(explanation_details(explanation))
+    return "\n".join([*parts, agreement_table(maps), disagreement_part(maps)])

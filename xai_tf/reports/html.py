@@ -1,18 +1,18 @@
-"""What a page is made of: tables, pictures, its style and the script that sorts. All escaped."""
+"""The HTML elements of reports: document, sections, tables and figures. All text is escaped."""
 
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xai_tf.errors import OutputError
+from xai_tf.files import check_page as check_own_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,14 +93,16 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 
 def document(title: str, body: str, style: str = "", sortable: bool = True) -> str:
-    """A whole page. Its policy lets it load nothing and run nothing but `SCRIPT`, whatever a name
-    in it holds.
+    """A complete HTML page.
+
+    Its content security policy forbids loading anything, and running any script but `SCRIPT`, even
+    if a name in the page contains HTML.
 
     Args:
-        title: of the page.
-        body: HTML, escaped.
-        style: CSS after `STYLE`.
-        sortable: whether it holds tables that sort; else nothing may run at all.
+        title: the title of the page.
+        body: escaped HTML.
+        style: CSS to append to `STYLE`.
+        sortable: whether the page has sortable tables; otherwise no script is allowed at all.
     """
     digest = base64.b64encode(sha256(SCRIPT.encode()).digest()).decode()
     policy = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
@@ -117,37 +119,18 @@ def document(title: str, body: str, style: str = "", sortable: bool = True) -> s
 
 
 def check_page(path: Path) -> None:
-    """Raise an OutputError where a page would take the place of something that is none of ours."""
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder. Give the name of a file.")
-    if path.is_file() and MARK not in path.read_text("utf-8", errors="replace")[:500]:
-        raise OutputError(f"{path} is there and is not ours. Give another --out.")
-
-
-def write_page(path: Path, html: str) -> None:
-    """Write a page whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".writing-{os.getpid()}-{path.name}")
-        try:
-            scratch.write_text(html, "utf-8")
-            os.replace(scratch, path)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Free some space, or give "
-            "another --out."
-        ) from error
+    """Raise an OutputError where a page would replace something that is not a page of ours."""
+    check_own_page(path, MARK)
 
 
 @dataclass(frozen=True)
 class Link:
-    """A text in a table that leads to a part of the page."""
+    """A link to a section of the page, as a cell of a table or in `navigation`.
+
+    Attributes:
+        text: the text shown.
+        part: the name of the section.
+    """
 
     text: str
     part: str
@@ -155,9 +138,34 @@ class Link:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def html(self) -> str:
+        """The element, escaped."""
+        return f'<a href="#{self.part}">{escape(self.text)}</a>'
+
+
+def header(title: str, *parts: str) -> str:
+    """The header of a page: its title, when it was made, and further parts."""
+    created = paragraph(f"Created {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.", "soft")
+    return f"<header><h1>{escape(title)}</h1>{created}{''.join(parts)}</header>\n"
+
+
+def navigation(label: str, links: Sequence[Link], more: str = "") -> str:
+    """A list of links; empty without links.
+
+    Args:
+        label: the name of the list for screen readers.
+        links: the links.
+        more: text after the links.
+    """
+    if not links:
+        return ""
+    rest = f"<span>{escape(more)}</span>" if more else ""
+    return f'<nav aria-label="{escape(label)}">{"".join(one.html for one in links)}{rest}</nav>'
+
 
 def section(name: str, title: str, *parts: str) -> str:
-    """A part of the page with an anchor; empty where it has no content."""
+    """A section of the page with an anchor; empty without content."""
     content = "\n".join(part for part in parts if part)
     if not content:
         return ""
@@ -167,8 +175,46 @@ def section(name: str, title: str, *parts: str) -> str:
     )
 
 
+def heading(text: str, level: int = 3) -> str:
+    """A heading below the title of a section."""
+    return f"<h{level}>{escape(text)}</h{level}>"
+
+
 def paragraph(text: str, look: str = "") -> str:
+    """A paragraph, plain or with the CSS class `look`, such as "soft" or "warning"."""
     return f'<p class="{look}">{escape(text)}</p>' if look else f"<p>{escape(text)}</p>"
+
+
+def details(summary: str, *parts: str) -> str:
+    """Content that is collapsed until the reader opens it."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
+
+
+def scrolling(label: str, content: str, look: str = "scroll") -> str:
+    """Content that scrolls on its own on a narrow screen, also with the keyboard."""
+    return (
+        f'<div class="{look}" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f"{content}</div>"
+    )
+
+
+def image(url: str, alt: str, width: float | None = None) -> str:
+    """An image.
+
+    Args:
+        url: a data URL.
+        alt: the text alternative.
+        width: in CSS pixels; as large as the image if left out.
+    """
+    size = "" if width is None else f' width="{width:.0f}"'
+    return f'<img{size} alt="{escape(alt)}" src="{url}">'
+
+
+def figure(content: str, caption: str, look: str = "", caption_first: bool = False) -> str:
+    """A figure with its caption below, or above with `caption_first`."""
+    legend = f"<figcaption>{escape(caption)}</figcaption>"
+    attribute = f' class="{look}"' if look else ""
+    return f"<figure{attribute}>{legend + content if caption_first else content + legend}</figure>"
 
 
 def table(
@@ -178,14 +224,14 @@ def table(
     sortable: bool = False,
     winner: Any = None,
 ) -> str:
-    """A table that scrolls by itself on a narrow screen.
+    """A table that scrolls on its own on a narrow screen.
 
     Args:
-        head: the columns.
-        rows: numbers are rounded to four digits; None is drawn as a dash; a `Link` is one.
-        caption: what it shows.
-        sortable: whether the heads are buttons that sort.
-        winner: the row with this among its cells is marked.
+        head: the names of the columns.
+        rows: the cells. Numbers are rounded to four digits, None is shown as a dash.
+        caption: what the table shows.
+        sortable: whether a click on a column header sorts the rows.
+        winner: rows with this value in a cell are highlighted.
     """
     rows = [list(row) for row in rows]
     numbers = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(head))]
@@ -201,11 +247,11 @@ def table(
         + "</tr>\n"
         for row in rows
     )
-    return (
-        f'<div class="{_TALL if sortable else "scroll"}" tabindex="0" role="region" '
-        f'aria-label="{escape(caption)}">'
+    return scrolling(
+        caption,
         f"<table{_SORTABLE if sortable else ''}><caption>{escape(caption)}</caption>"
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}</tbody></table></div>"
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}</tbody></table>",
+        _TALL if sortable else "scroll",
     )
 
 
@@ -216,37 +262,38 @@ def facts(values: Mapping[str, Any], caption: str) -> str:
         "</tr>\n"
         for name, value in values.items()
     )
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption><tbody>{rows}</tbody></table></div>"
+    return scrolling(
+        caption, f"<table><caption>{escape(caption)}</caption><tbody>{rows}</tbody></table>"
     )
 
 
 def picture(plot: Figure, alt: str, caption: str, wide: bool = False) -> str:
-    """A figure inside the page: SVG or PNG, whichever is smaller.
+    """A matplotlib figure embedded as SVG or PNG, whichever is smaller.
 
     Args:
-        plot: what is drawn.
-        alt: what it shows, for those who do not see it.
+        plot: the figure.
+        alt: the text alternative.
         caption: how to read it.
-        wide: whether it scrolls on a narrow screen rather than shrink.
+        wide: whether it scrolls on a narrow screen instead of shrinking.
     """
     svg, png = BytesIO(), BytesIO()
     plot.savefig(svg, format="svg", metadata={"Date": None})
     plot.savefig(png, format="png", dpi=130)
     small = min((svg, "image/svg+xml"), (png, "image/png"), key=lambda kind: kind[0].tell())
-    width = 96 * plot.get_figwidth()  # as wide as its letters are meant to be read
-    data = base64.b64encode(small[0].getvalue()).decode()
-    box = ' class="scroll wide" tabindex="0" role="region" aria-label="Figure"' if wide else ""
-    return (
-        f'<figure><div{box}><img width="{width:.0f}" alt="{escape(alt)}" '
-        f'src="data:{small[1]};base64,{data}"></div>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    width = 96 * plot.get_figwidth()  # at its natural size, so that text is readable
+    content = image(data_url(small[0].getvalue(), small[1]), alt, width)
+    return figure(
+        scrolling("Figure", content, "scroll wide") if wide else f"<div>{content}</div>", caption
     )
 
 
+def data_url(content: bytes, kind: str) -> str:
+    """A data URL of some bytes of a media type, such as "image/png"."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
 def text(value: Any) -> str:
-    """A value as it is read: numbers to four digits, lists by commas, nothing as a dash."""
+    """A value for display: numbers to four digits, lists with commas, None as a dash."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -261,12 +308,14 @@ def text(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that people would say."""
+    """Seconds in a readable unit: "42 s", "1.5 min" or "2.0 h"."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
 
+
+BACK_TO_OVERVIEW = f"<p>{Link('Back to the overview', 'overview').html}</p>"
 
 _TALL = "scroll tall"
 _NUMBER, _WINNER, _SORTABLE = ' class="number"', ' class="winner"', ' class="sortable"'
@@ -279,7 +328,5 @@ def _is_number(value: Any) -> bool:
 def _cell(value: Any, number: bool) -> str:
     look = _NUMBER if number else ' class="long"' if len(text(value)) > 40 else ""
     sort = f' data-value="{"" if value is None else repr(value)}"' if number else ""
-    told = escape(text(value))
-    if isinstance(value, Link):
-        told = f'<a href="#{value.part}">{told}</a>'
-    return f"<td{look}{sort}>{told}</td>"
+    content = value.html if isinstance(value, Link) else escape(text(value))
+    return f"<td{look}{sort}>{content}</td>"

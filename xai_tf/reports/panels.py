@@ -1,10 +1,8 @@
-"""Pictures and maps on a page: with axes, scale, and words for those who see none."""
+"""Images and maps on a page, with axes, scale and text alternatives."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from html import escape
 from itertools import zip_longest
 from typing import Any
 
@@ -14,7 +12,8 @@ from xai_tf.agreement.agreement import consensus
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.inputs.sample import Sample
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import picture_url, stage_of, stage_of_sample
+from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
+from xai_tf.reports.html import data_url, figure, image, paragraph, scrolling
 
 STYLE = """
 h4 { font-size: 1.02rem; margin: 1.6rem 0 .3rem; }
@@ -28,10 +27,10 @@ nav a, .chances { max-width: 100%; }
 .chances .number { width: 6.5rem; overflow-wrap: normal; }
 .bar { display: block; height: .8rem; margin-top: .35rem; min-width: 1px;
   background: var(--blue); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-.plates { display: grid; gap: .8rem 1.4rem; align-items: start; margin: .8rem 0;
+.panels { display: grid; gap: .8rem 1.4rem; align-items: start; margin: .8rem 0;
   grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); }
-.plate { margin: 0; max-width: 24rem; }
-.plate figcaption { margin: 0 0 .3rem; }
+.panel { margin: 0; max-width: 24rem; }
+.panel figcaption { margin: 0 0 .3rem; }
 .smalls { display: flex; flex-wrap: wrap; gap: .8rem 1rem; }
 .small { margin: 0; width: 9rem; }
 .small img { width: 100%; image-rendering: auto; }
@@ -64,116 +63,112 @@ audio { width: 100%; max-width: 26rem; display: block; margin: .6rem 0; }
 @media print {
   section { border: 0; padding: 0; }
   section + section { break-before: page; }
-  figure, .plates, tr { break-inside: avoid; }
+  figure, .panels, tr { break-inside: avoid; }
   audio, nav { display: none; }
   details::details-content { content-visibility: visible; height: auto; }
 }
 """
 
 
-def seen(sample: Sample) -> str:
-    """What the network saw, with the axes of a sound."""
-    stage = stage_of_sample(sample)
-    return f'<div class="plates">{_plate(stage["original"], stage, stage["caption"])}</div>'
+def sample_panel(sample: Sample) -> str:
+    """The model input, with axes if it is a sound."""
+    return _panels(_input_panel(sample))
 
 
-def plates(explanation: Explanation, opacity: float) -> str:
-    """An explanation: the picture, the map laid over it, and the map alone with its scale."""
-    stage, bare = stage_of(explanation), stage_of_sample(explanation.sample)
+def explanation_panels(explanation: Explanation, opacity: float) -> str:
+    """An explanation: the input, the overlay, and the map alone with its scale."""
+    shown = viewer_data(explanation)
     over = picture_url(heatmaps.overlay(explanation, opacity))
-    return (
-        f'<div class="plates">{_plate(bare["original"], bare, bare["caption"])}'
-        f"{_plate(over, stage, f'Laid over, opacity {opacity:.0%}')}"
-        f"{_plate(stage['heatmap'], stage, 'The map', _scale(stage['scale']))}</div>"
+    return _panels(
+        _input_panel(explanation.sample),
+        _panel(over, shown, f"Overlay, opacity {opacity:.0%}"),
+        _panel(shown["heatmap"], shown, "Map", _scale(shown["scale"])),
     )
 
 
-def agreement_plates(maps: Sequence[Explanation], conflict: np.ndarray) -> str:
-    """What maps of one question have in common, and where they conflict.
+def agreement_panels(maps: Sequence[Explanation], disagreement: np.ndarray) -> str:
+    """The consensus of maps that answer one question, and where they disagree.
 
     Args:
         maps: explanations of one sample, at least two.
-        conflict: float array of shape (height, width) in [0, 1].
+        disagreement: float array of shape (height, width) in [0, 1].
     """
-    stage, asked = stage_of_sample(maps[0].sample), maps[0].target_name
+    shown, target = sample_viewer_data(maps[0].sample), maps[0].target_name
     levels = {
-        f"In common of {len(maps)} maps: why {asked}?": consensus(maps),
-        f"Conflict of {len(maps)} maps: why {asked}?": conflict,
+        f"Consensus of {len(maps)} maps: why {target}?": consensus(maps),
+        f"Disagreement of {len(maps)} maps: why {target}?": disagreement,
     }
-    drawn = []
+    panels = []
     for text, level in levels.items():
         url = picture_url(heatmaps.cover(level, signed=False, end=1.0)[..., :3])
-        drawn.append(_plate(url, {**stage, "alt": text}, text))
-    return f'<div class="plates">{"".join(drawn)}</div>'
+        panels.append(_panel(url, {**shown, "alt": text}, text))
+    return _panels(*panels)
 
 
 def small_picture(sample: Sample, alt: str, caption: str) -> str:
-    """What the network saw, small, to be laid beside others."""
-    url = picture_url(heatmaps.image_bytes(sample))
-    return (
-        f'<figure class="small"><img alt="{escape(alt)}" src="{url}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    """The model input as a small figure, to be shown next to others."""
+    return figure(image(picture_url(heatmaps.image_bytes(sample)), alt), caption, "small")
 
 
-def row_of_plates(
+def panel_row(
     maps: Sequence[Explanation],
     opacity: float,
     captions: Sequence[str] | None = None,
     ends: Sequence[float | None] | None = None,
 ) -> str:
-    """Several explanations of one sample side by side: the picture once, then each laid over it.
+    """Several explanations of one sample side by side: the input once, then each overlay.
 
     Args:
         maps: explanations of one sample.
-        opacity: of the maps.
-        captions: one a map; the method and the class if left out.
-        ends: where the scale of each ends, the same for maps on one scale; its own if left out.
+        opacity: opacity of the maps.
+        captions: one per map; the method and the class if left out.
+        ends: end of the scale of each map, the same for maps on one scale; its own if left out.
     """
-    bare = stage_of_sample(maps[0].sample)
-    drawn = ""
+    panels = [_input_panel(maps[0].sample)]
     for explanation, caption, end in zip_longest(maps, captions or (), ends or ()):
-        stage = stage_of(explanation, end)
+        shown = viewer_data(explanation, end)
         over = picture_url(heatmaps.overlay(explanation, opacity, end))
-        drawn += _plate(over, stage, caption or stage["caption"], _scale(stage["scale"]))
-    return f'<div class="plates">{_plate(bare["original"], bare, bare["caption"])}{drawn}</div>'
+        panels.append(_panel(over, shown, caption or shown["caption"], _scale(shown["scale"])))
+    return _panels(*panels)
 
 
 def player(sample: Sample) -> str:
-    """The sound of a window, to listen to; empty where there is none."""
-    stage = stage_of_sample(sample)
-    if not stage["sound"]:
+    """An audio player for the sound of a window; empty if there is none."""
+    shown = sample_viewer_data(sample)
+    if not shown["sound"]:
         return ""
-    first, last = stage["span"]
-    label = f"Sound from {first:.2f} to {last:.2f} seconds"
+    start, end = shown["span"]
+    label = f"Sound from {start:.2f} to {end:.2f} seconds"
     return (
-        f"<p>{label}. {escape(stage['sound_note'])}</p>"
-        f'<audio controls aria-label="{label}" src="{stage["sound"]}"></audio>'
+        paragraph(f"{label}. {shown['sound_note']}")
+        + f'<audio controls aria-label="{label}" src="{shown["sound"]}"></audio>'
     )
 
 
 def chart(png: bytes, alt: str, caption: str) -> str:
-    """A figure of matplotlib, which scrolls by itself on a narrow screen."""
-    data = base64.b64encode(png).decode()
-    return (
-        '<figure class="chart"><div class="scroll wide" tabindex="0" role="region" '
-        f'aria-label="{escape(caption)}"><img alt="{escape(alt)}" '
-        f'src="data:image/png;base64,{data}"></div>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    """A matplotlib figure, which scrolls on its own on a narrow screen."""
+    content = scrolling(caption, image(data_url(png, "image/png"), alt), "scroll wide")
+    return figure(content, caption, "chart")
 
 
-def _plate(url: str, stage: Mapping[str, Any], caption: str, below: str = "") -> str:
-    """A picture with the axes and the alt text of its stage."""
-    upright, level = _axes(stage["axes"]) if stage["axes"] else ("", "")
-    return (
-        f'<figure class="plate"><figcaption>{escape(caption)}</figcaption><div class="framed">'
-        f'{upright}<img alt="{escape(stage["alt"])}" src="{url}">{level}{below}</div></figure>'
-    )
+def _panels(*panels: str) -> str:
+    return f'<div class="panels">{"".join(panels)}</div>'
+
+
+def _input_panel(sample: Sample) -> str:
+    shown = sample_viewer_data(sample)
+    return _panel(shown["original"], shown, shown["caption"])
+
+
+def _panel(url: str, shown: Mapping[str, Any], caption: str, below: str = "") -> str:
+    """An image with the axes and the text alternative of the viewer's data."""
+    upright, level = _axes(shown["axes"]) if shown["axes"] else ("", "")
+    content = f'<div class="framed">{upright}{image(url, shown["alt"])}{level}{below}</div>'
+    return figure(content, caption, "panel", caption_first=True)
 
 
 def _axes(axes: Mapping[str, Any]) -> tuple[str, str]:
-    """Ticks beside and below a spectrogram."""
+    """Ticks to the left of and below a spectrogram."""
     boxes = [
         f'<div class="{look}" aria-hidden="true">'
         + "".join(f'<span style="{side}:{at:.2%}">{label}</span>' for at, label in axis["ticks"])
@@ -184,9 +179,9 @@ def _axes(axes: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _scale(scale: Mapping[str, Any]) -> str:
-    """The colours of a map with their numbers; the words where it carries no signal."""
+    """The color scale of a map, or a note if the map has no signal."""
     if not scale:
-        return '<div class="scale">No signal: there is no map to draw.</div>'
+        return '<div class="scale">No signal.</div>'
     gradient = f"linear-gradient(to right, {', '.join(scale['colours'])})"
     numbers = "".join(f"<span>{label}</span>" for _, label in scale["ticks"])
     return (

@@ -1,4 +1,4 @@
-"""What a page tells of one file: numbers, words, maps, and what a method says of itself."""
+"""Sections of a report about one file: prediction, text, maps, scores and regions."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ import numpy as np
 from weights_keras import ModelCard
 from xai_tf.agreement.agreement import Agreement, agreement, chance_overlap
 from xai_tf.agreement.disagreement import disagreement_map
-from xai_tf.agreement.questions import comparable, nameable
-from xai_tf.attribution.convergence import curve, settling_text
+from xai_tf.agreement.questions import comparable, named_disagreements
+from xai_tf.attribution.convergence import convergence_text, curve
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import Recording, ReportItem
 from xai_tf.bundles.write import describe_explanation
 from xai_tf.classifiers.prediction import Prediction
-from xai_tf.metrics.tables import HEAD, score_cells
-from xai_tf.reports.html import facts, paragraph, table
-from xai_tf.reports.panels import agreement_plates, chart
+from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
+from xai_tf.reports.html import details, facts, heading, paragraph, table
+from xai_tf.reports.panels import agreement_panels, chart
 
-MAX_CLASSES = 10  # shown of a prediction; the others are summed up
+MAX_CLASSES = 10  # shown of a prediction; the others are summarized
 PACKAGES = ("xai-tf", "tensorflow", "tensorflow-cpu", "keras", "xplique", "librosa", "numpy")
 
 
 def verdict(item: ReportItem) -> str:
-    """What the model says of the file, in a sentence."""
+    """The prediction for the file in a sentence, and whether it is correct."""
     prediction, truth = item.reading.prediction, item.truth
-    said = (
-        f"{item.model['name']} says {prediction.name}, with a probability of "
+    sentence = (
+        f"{item.model['name']} predicts {prediction.name}, with a probability of "
         f"{prediction.probabilities[prediction.label]:.1%} and a margin of "
         f"{prediction.margin:.2f} over the next class (difference of the logits)."
     )
     if truth is None:
-        return paragraph(said)
+        return paragraph(sentence)
     if truth == prediction.name:
-        return paragraph(f"{said} That is right.")
-    return paragraph(f"{said} In truth it is {truth}.", "warning")
+        return paragraph(f"{sentence} This is correct.")
+    return paragraph(f"{sentence} This is wrong: the true class is {truth}.", "warning")
 
 
-def chances(prediction: Prediction) -> str:
-    """Classes by probability: numbers, and bars for the eye."""
+def probability_table(prediction: Prediction) -> str:
+    """The classes by probability, as numbers and bars."""
     order = np.argsort(-prediction.probabilities, kind="stable")
     shown = [(prediction.classes[i], float(prediction.probabilities[i])) for i in order]
     rest = shown[MAX_CLASSES:]
@@ -53,7 +53,8 @@ def chances(prediction: Prediction) -> str:
         f'<td aria-hidden="true"><span class="bar" style="width:{share:.2%}"></span></td></tr>'
         for name, share in shown[:MAX_CLASSES]
     )
-    more = f"{len(rest)} other classes share {sum(share for _, share in rest):.1%}."
+    total = sum(share for _, share in rest)
+    more = f"The other {len(rest)} classes have {total:.1%} together."
     return (
         '<table class="chances"><caption>Probability of each class</caption><thead><tr>'
         '<th scope="col">Class</th><th scope="col" class="number">Probability</th>'
@@ -62,12 +63,13 @@ def chances(prediction: Prediction) -> str:
     )
 
 
-def words(sentences: Sequence[str], language: str) -> str:
-    """The facts in sentences."""
-    return f'<h3>In words</h3><div lang="{escape(language)}">{paragraph(" ".join(sentences))}</div>'
+def narration_section(sentences: Sequence[str], language: str) -> str:
+    """The facts as text."""
+    text = paragraph(" ".join(sentences))
+    return f'{heading("In words")}<div lang="{escape(language)}">{text}</div>'
 
 
-def over_time(recording: Recording, whole: Prediction) -> str:
+def recording_section(recording: Recording, whole: Prediction) -> str:
     """A long recording over time."""
     rows = [
         [
@@ -81,22 +83,24 @@ def over_time(recording: Recording, whole: Prediction) -> str:
         )
     ]
     agree = sum(prediction.label == whole.label for prediction in recording.predictions)
-    told = f"{agree} of {len(rows)} windows are called {whole.name}, as the whole is."
+    summary = (
+        f"{agree} of {len(rows)} windows are predicted as {whole.name}, like the whole recording."
+    )
     return (
-        "<h3>The recording over time</h3>"
-        + paragraph(told)
+        heading("The recording over time")
+        + paragraph(summary)
         + chart(
             recording.picture,
-            f"Spectrogram of the recording above the probability of each class by window. {told}",
-            "The recording's spectrogram, and what is said of each window; the whole is called by "
-            "the mean of the windows' logits.",
+            f"Spectrogram of the recording, and the probability of each class by window. {summary}",
+            "The spectrogram of the recording, and the prediction for each window. The prediction "
+            "for the recording is the mean of the windows' logits.",
         )
-        + table(("window", "seconds", "class", "probability"), rows, "What is said of each window")
+        + table(("window", "seconds", "class", "probability"), rows, "Prediction for each window")
     )
 
 
 def by_window(explanations: Sequence[Explanation]) -> list[list[Explanation]]:
-    """Explanations of the same window together; what came from a store has a sample of its own."""
+    """Group explanations by window, by time, because stored explanations have their own sample."""
     windows: dict[float, list[Explanation]] = {}
     for explanation in explanations:
         sound = explanation.sample.sound
@@ -105,92 +109,97 @@ def by_window(explanations: Sequence[Explanation]) -> list[list[Explanation]]:
     return list(windows.values())
 
 
-def name_of(explanation: Explanation) -> str:
-    """The method, and the layer where it looks at one."""
+def map_title(explanation: Explanation) -> str:
+    """The method, and its layer if it has one."""
     layer = f" at layer {explanation.layer}" if explanation.layer else ""
     return explanation.method.title + layer
 
 
-def doubts(explanation: Explanation) -> str:
-    """What a person should know before trusting the map."""
-    found = [*explanation.warnings, *(f.text for f in diagnose(explanation.attribution))]
-    return "".join(paragraph(text, "warning") for text in found)
+def map_warnings(explanation: Explanation) -> str:
+    """What a reader should know before trusting the map: warnings and diagnoses."""
+    texts = [*explanation.warnings, *(d.text for d in diagnose(explanation.attribution))]
+    return "".join(paragraph(text, "warning") for text in texts)
 
 
-def details(explanation: Explanation) -> str:
-    """Settings and figures of an explanation, folded up."""
-    told, name = describe_explanation(explanation), name_of(explanation)
-    found = {
-        "settings": told["settings"] or None,
-        "seed": told["seed"],
-        "layer": told["layer"],
-        "passes through the network": sum(told["passes"].values()),
-        "seconds": told["seconds"],
-        "what the method says of itself": told["figures"] or None,
-        "map doctor": "; ".join(f["name"] for f in told["findings"]) or "nothing wrong found",
+def explanation_details(explanation: Explanation) -> str:
+    """Settings and figures of an explanation, collapsed."""
+    described, name = describe_explanation(explanation), map_title(explanation)
+    diagnoses = "; ".join(diagnosis["name"] for diagnosis in described["diagnoses"])
+    values = {
+        "settings": described["settings"] or None,
+        "seed": described["seed"],
+        "layer": described["layer"],
+        "passes through the network": sum(described["passes"].values()),
+        "seconds": described["seconds"],
+        "figures of the method": described["figures"] or None,
+        "diagnostics": diagnoses or "no problems found",
         "paper": explanation.method.paper,
     }
-    return (
-        f"<details><summary>Settings and figures of {escape(name)}</summary>"
-        f"{facts(found, f'{name}: settings and figures')}{_settling(explanation)}</details>"
+    return details(
+        f"Settings and figures of {name}",
+        facts(values, f"{name}: settings and figures"),
+        _convergence(explanation),
     )
 
 
-def _settling(explanation: Explanation) -> str:
-    """How a map that is sampled settled, in words and drawn."""
-    found = explanation.convergence
-    if found is None:
+def _convergence(explanation: Explanation) -> str:
+    """The convergence of a sampled map, as text and as a curve."""
+    convergence = explanation.convergence
+    if convergence is None:
         return ""
-    drawn = "" if found.exact else curve(found.samples, found.stability, found.wanted)
-    return paragraph(settling_text(found)) + drawn
+    svg = ""
+    if not convergence.exact:
+        svg = curve(convergence.samples, convergence.stability, convergence.wanted)
+    return paragraph(convergence_text(convergence)) + svg
 
 
 def agreement_table(maps: Sequence[Explanation]) -> str:
-    """How alike the maps of a window are, pair by pair."""
-    found = agreement(maps)
+    """The pairwise agreement of the maps of a window; empty for fewer than two maps."""
+    measured = agreement(maps)
     names = [
         ", ".join(filter(None, (maps[i].method.title, maps[i].layer, maps[i].target_name)))
-        for i in found.positions
+        for i in measured.positions
     ]
     if len(names) < 2:
         return ""
     rows = [
-        [name, *("same" if i == j else _alike(found, (i, j)) for j in range(len(names)))]
+        [name, *("same" if i == j else _pair_cell(measured, (i, j)) for j in range(len(names)))]
         for i, name in enumerate(names)
     ]
-    return "<h4>Do the maps agree?</h4>" + table(
+    return heading("Do the maps agree?", 4) + table(
         ("map", *names),
         rows,
-        "Rank correlation / overlap of the strongest tenth / same sign there, where both tell "
-        "signs. Equal maps have 1, 100% and 100%, maps that have nothing to do with each other 0, "
-        f"about {chance_overlap():.0%} and 50%.",
+        "Rank correlation / overlap of the strongest tenth / same sign there, if both maps are "
+        f"signed. Identical maps have 1, 100% and 100%; unrelated maps 0, about "
+        f"{chance_overlap():.0%} and 50%.",
     )
 
 
-def _alike(found: Agreement, pair: tuple[int, int]) -> str:
-    signs = "" if np.isnan(found.signs[pair]) else f" / {found.signs[pair]:.0%}"
-    return f"{found.correlations[pair]:.2f} / {found.overlaps[pair]:.0%}{signs}"
+def _pair_cell(measured: Agreement, pair: tuple[int, int]) -> str:
+    signs = "" if np.isnan(measured.signs[pair]) else f" / {measured.signs[pair]:.0%}"
+    return f"{measured.correlations[pair]:.2f} / {measured.overlaps[pair]:.0%}{signs}"
 
 
-def conflict_part(maps: Sequence[Explanation]) -> str:
-    """Where the maps of one question conflict: a picture of it each, and the gravest in words."""
+def disagreement_part(maps: Sequence[Explanation]) -> str:
+    """Consensus and disagreement by question: as images, and the strongest ones in words."""
     parts = []
-    for alike in comparable(maps):
-        found = disagreement_map(alike)
-        parts.append(agreement_plates(alike, found.level))
-        parts += [paragraph(f"{one.place}: {one.text}.") for one in nameable(alike, found)]
+    for group in comparable(maps):
+        disagreement = disagreement_map(group)
+        parts.append(agreement_panels(group, disagreement.level))
+        listed = named_disagreements(group, disagreement)
+        parts += [paragraph(f"{one.place}: {one.text}.") for one in listed]
     return "".join(parts)
 
 
 def score_table(scores: Sequence[Mapping[str, Any]], name: str, language: str = "en") -> str:
-    """The scores of a map, with what each means in a language; nothing where there are none."""
+    """The scores of a map, with the meaning of each in a language; empty without scores."""
     rows = [score_cells(score, language) for score in scores]
-    return table(HEAD, rows, f"{name}: scores") if rows else ""
+    return table(SCORE_COLUMNS, rows, f"{name}: scores") if rows else ""
 
 
 def region_table(audit: Mapping[str, Any], name: str) -> str:
-    """How much of a map lies in which region, and the alarms."""
-    head = ("parted by", "region", "area", "evidence", "density", "alarm")
+    """The share of a map in each region, and the alarms."""
+    head = ("partition", "region", "area", "evidence", "density", "alarm")
     rows = [
         [
             row["partition"],
@@ -202,44 +211,42 @@ def region_table(audit: Mapping[str, Any], name: str) -> str:
         ]
         for row in audit["regions"]
     ]
-    told = "".join(paragraph(text, "warning") for text in (*audit["alarms"], *audit["warnings"]))
-    return (
-        f"{told}<details><summary>Where the evidence of {escape(name)} lies</summary>"
-        f"{table(head, rows, f'{name}: share of the evidence in each region')}</details>"
+    texts = [*audit["alarms"], *audit["warnings"]]
+    return "".join(paragraph(text, "warning") for text in texts) + details(
+        f"Evidence of {name} by region",
+        table(head, rows, f"{name}: share of the evidence in each region"),
     )
 
 
-def model_part(model: Mapping[str, Any], card: ModelCard | None) -> str:
-    """What a model is, of `describe_classifier`, and how good its card says it is."""
-    described = facts(model, f"{model['name']}, as it was loaded")
-    measured = ""
+def model_section(model: Mapping[str, Any], card: ModelCard | None) -> str:
+    """The description of a model, and the metrics on its model card.
+
+    Args:
+        model: from `describe_classifier`.
+        card: the model card, or None.
+    """
+    metrics = ""
     if card and card.metrics:
-        measured = table(
-            ("measure", "on", "value", "95% from", "to", "files"),
+        metrics = table(
+            ("metric", "split", "value", "95% from", "to", "files"),
             [[m.name, m.split, m.value, m.low, m.high, m.count] for m in card.metrics],
-            f"How good {card.name} is, as its card says",
+            f"Performance of {card.name}, from its model card",
         )
-    terms = (
-        paragraph(
-            f"Licence of the weights: {card.license}. Trained on {', '.join(card.datasets)}.",
-            "soft",
-        )
-        if card
-        else paragraph("There is no card: how good this model is, nobody has written down.")
-    )
-    return (
-        f"<h3>The model</h3>{measured}{terms}"
-        f"<details><summary>What {escape(str(model['name']))} is</summary>"
-        f"{described}</details>"
-    )
+    if card:
+        datasets = ", ".join(card.datasets)
+        terms = paragraph(f"License of the weights: {card.license}. Trained on {datasets}.", "soft")
+    else:
+        terms = paragraph("There is no model card, so the performance of this model is unknown.")
+    described = facts(model, f"{model['name']}, as it was loaded")
+    return heading("The model") + metrics + terms + details(f"About {model['name']}", described)
 
 
-def installed() -> dict[str, str]:
-    """What computes here, without loading TensorFlow."""
-    found = {"python": platform.python_version()}
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and the main packages, without loading TensorFlow."""
+    versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            continue  # TensorFlow goes by one name or the other
-    return found
+            continue  # TensorFlow is installed under one of two names
+    return versions

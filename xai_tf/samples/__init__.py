@@ -1,0 +1,1 @@
+"""The bundled samples: pictures, X-rays, MRI slices and recordings; see SOURCES.md."""

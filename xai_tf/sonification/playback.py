@@ -1,4 +1,4 @@
-"""What a classifier says of a sound that was changed, asked through the file one listens to."""
+"""Predict modified sounds through the very files that the user listens to."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from xai_tf.sonification.masking import NOTHING_LEFT
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """A sound file that was written, and what the classifier says of it.
+class PlaybackResult:
+    """A sound file that was written, and its prediction.
 
     Attributes:
         path: the file.
-        energy: of the waveform as it was given, the sum of squares.
-        prediction: by the file, read again as any other; None where nothing is left to hear: beside
-            the loudest of the sounds asked about, it has no more energy than what muting leaves.
+        energy: the sum of squares of the waveform that was given.
+        prediction: the prediction for the file, read like any other; None where nothing audible is
+            left: compared with the loudest sound, it has no more energy than muting leaves.
     """
 
     path: Path
@@ -32,22 +32,27 @@ class Heard:
     prediction: Prediction | None
 
 
-def hear(classifier: Classifier, sounds: Mapping[str, Sound], folder: Path) -> dict[str, Heard]:
-    """Write sounds as 16-bit WAV files, and ask the classifier about what it reads in them.
+def write_and_predict(
+    classifier: Classifier, sounds: Mapping[str, Sound], folder: Path
+) -> dict[str, PlaybackResult]:
+    """Write sounds as 16-bit WAV files, and predict what the classifier reads from them.
 
-    So what is said is about what one hears, rounding and all, and not about a picture that no sound
-    looks like: in a new spectrogram the decibels count from a new maximum. Where the loudest would
-    be clipped, or is below half of full scale, all are made quieter or louder by one factor.
+    So the prediction is about what the user hears, including rounding, and not about a masked image
+    that no sound has: in a new spectrogram, decibels are relative to a new maximum. If the loudest
+    sound would be clipped, or is below half of full scale, all are scaled by the same factor.
 
     Args:
-        classifier: one that reads sound.
-        sounds: by name.
-        folder: where NAME.wav is written.
+        classifier: a classifier that reads sound.
+        sounds: the sounds by name.
+        folder: the folder to write NAME.wav files into.
+
+    Returns:
+        The file and its prediction by name.
 
     Raises:
-        ModelError: the classifier reads no sound.
+        ModelError: the classifier does not read sound.
     """
-    check_hears(classifier)
+    check_reads_sound(classifier)
     samples: dict[str, Sample] = {}
     peak = max(np.abs(sound.waveform).max() for sound in sounds.values())
     factor = np.clip(peak, 0.5, 0.99) / max(peak, SILENCE)
@@ -58,19 +63,22 @@ def hear(classifier: Classifier, sounds: Mapping[str, Sound], folder: Path) -> d
             continue
         try:
             samples[name] = classifier.read(folder / f"{name}.wav")
-        except InputError:  # of a file just written: it is silent
+        except InputError:  # the file was just written, so the reason is that it is silent
             continue
     predictions = classifier.predict(list(samples.values())) if samples else []
-    said = dict(zip(samples, predictions, strict=True))
-    return {name: Heard(folder / f"{name}.wav", energies[name], said.get(name)) for name in sounds}
+    by_name = dict(zip(samples, predictions, strict=True))
+    return {
+        name: PlaybackResult(folder / f"{name}.wav", energies[name], by_name.get(name))
+        for name in sounds
+    }
 
 
-def check_hears(classifier: Classifier) -> None:
-    """Raise a ModelError where a classifier reads no sound."""
+def check_reads_sound(classifier: Classifier) -> None:
+    """Raise a ModelError if a classifier does not read sound."""
     if not classifier.task or not set(SOUND_SUFFIXES) & set(classifier.task.suffixes):
         raise ModelError(
-            f"{classifier.name!r} looks at pictures and reads no sound. Take a model for sound, or "
-            "add --task deepfake_audio if it was trained on spectrograms."
+            f"The model {classifier.name!r} takes images and does not read sound. Use a model for "
+            "sound, or add --task deepfake_audio if it was trained on spectrograms."
         )
 
 

@@ -1,4 +1,4 @@
-"""The tasks: every module in this folder that has a `TASK` is found by itself."""
+"""The tasks: each module in this folder defines one `TASK` and is registered automatically."""
 
 from importlib import import_module
 from pkgutil import iter_modules

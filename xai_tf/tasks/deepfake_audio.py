@@ -1,4 +1,4 @@
-"""Speech: was it spoken by a human, or made by a machine?"""
+"""Speech: was it spoken by a human, or is it synthetic?"""
 
 from xai_tf.inputs import augmentation
 from xai_tf.inputs.audio import SOUND_SUFFIXES, MelRecipe, sound_reader

@@ -1,14 +1,13 @@
-"""Transfer learning on a folder of classes: fit the head, then fine-tune the upper layers.
+"""Transfer learning: fit the head, then fine-tune the upper layers of the backbone.
 
-What lies below the unfrozen layers is run once over a fixed number of augmented copies of the
-training set; only what lies above is trained. Batch normalisation stays as it was pretrained, and
-is trained where nothing was.
+The frozen layers run only once on each of a fixed number of augmented copies of the training set;
+only the layers above them are trained. Batch normalisation stays as it was pretrained, and is
+trained only where the weights are random.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,12 @@ from xai_tf.classifiers.preprocessing import PREPROCESSING
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import ModelError
 from xai_tf.inputs.task import Augment
+from xai_tf.progress import Progress, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import keras
-
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -35,20 +33,19 @@ class Recipe:
     """The settings of a training.
 
     Attributes:
-        backbone: a name in `models.BACKBONES`.
-        weights: "imagenet", a file, or None for random weights.
-        unfreeze: how many of the last layers of the backbone are fine-tuned; 0 trains the head
-            only, -1 trains all.
-        head_epochs: epochs for the head alone, on the images as they are, at a rate of 0.001.
+        backbone: a name in `BACKBONES`.
+        weights: "imagenet", a weights file, or None for random weights.
+        unfreeze: the number of last layers of the backbone to fine-tune; 0 trains only the head,
+            -1 all layers.
+        head_epochs: epochs for the head alone, without augmentation, at a learning rate of 0.001.
         epochs: epochs of fine-tuning, on augmented images.
-        copies: augmented copies of the training set that the epochs take turns on; 0 draws new
-            ones for every epoch.
-        rate: the highest learning rate of fine-tuning; it rises for an epoch, then falls to zero
-            along a cosine.
-        batch_size: images a step.
-        dropout: share of the pooled features dropped.
-        smoothing: label smoothing.
-        seed: of weights, order and augmentation.
+        copies: the number of augmented copies of the training set, which the epochs use in turn; 0
+            draws new ones for every epoch.
+        rate: the highest learning rate of fine-tuning, with one epoch of warmup and cosine decay.
+        batch_size: images per step.
+        dropout: dropout rate of the pooled features.
+        smoothing: label smoothing, 0 to 1.
+        seed: random seed of weights, order and augmentation.
     """
 
     backbone: str = "mobilenet_v2"
@@ -66,12 +63,13 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained model and how it went.
+    """A trained model and its history.
 
     Attributes:
-        model: RGB in [0, 1] to logits, with the weights of the epoch that validated best.
-        history: per epoch, (phase, training loss, validation loss, validation accuracy).
-        seconds: how long it took.
+        model: RGB in [0, 1] to logits, with the weights of the epoch with the lowest validation
+            loss.
+        history: for each epoch (phase, training loss, validation loss, validation accuracy).
+        seconds: the duration of the training.
     """
 
     model: keras.Model
@@ -79,23 +77,21 @@ class Trained:
     seconds: float
 
 
-def train(
-    splits: Splits, recipe: Recipe, augment: Augment, report: Report | None = None
-) -> Trained:
+def train(splits: Splits, recipe: Recipe, augment: Augment, progress: Progress = silent) -> Trained:
     """Train a classifier.
 
     Args:
-        splits: images and labels; the test set is not looked at.
+        splits: images and labels; the test set is not used.
         recipe: the settings.
-        augment: changes an image without changing its class.
-        report: called with (what is being done, steps done, steps in all).
+        augment: returns a changed image of a sample without changing its class.
+        progress: called with (epochs done, epochs in all, what is trained now).
 
     Raises:
-        ModelError: the weights do not fit the backbone, or the loss became NaN.
+        ModelError: the weights do not fit the backbone, or the loss became NaN or infinite.
     """
     import keras
 
-    start, say = time.perf_counter(), report or (lambda *_: None)
+    start = time.perf_counter()
     keras.utils.set_random_seed(recipe.seed)
     data = splits.train
     num_logits = 1 if len(data.classes) == 2 else len(data.classes)
@@ -103,26 +99,26 @@ def train(
         recipe.backbone, num_logits, data.images.shape[1:3], recipe.weights, dropout=recipe.dropout
     )
     unfrozen = _unfrozen(model, recipe.unfreeze)
-    history = _phase("head", model, [], splits, _Copies(data, None, 1, 0), recipe, say)
+    history = _phase("head", model, [], splits, _Copies(data, None, 1, 0), recipe, progress)
     if unfrozen and recipe.epochs:
         copies = _Copies(data, augment, recipe.copies, recipe.seed)
-        history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, say)
+        history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, progress)
     # A copy has no optimizer, which would make the file three times as large.
     return Trained(flatten(model), tuple(history), time.perf_counter() - start)
 
 
 def features(model: keras.Model, inputs: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """What a model puts out, in batches, for uint8 images or for features."""
+    """The outputs of a model for uint8 images or float features, computed in batches."""
     import tensorflow as tf
 
     scale = 255.0 if inputs.dtype == np.uint8 else 1.0
-    parts = [
+    batches = [
         np.asarray(
             model(tf.cast(inputs[start : start + batch_size], tf.float32) / scale, training=False)
         )
         for start in range(0, len(inputs), batch_size)
     ]
-    return np.concatenate(parts)
+    return np.concatenate(batches)
 
 
 def predict_files(model: keras.Model, data: Dataset) -> np.ndarray:
@@ -137,9 +133,9 @@ def _phase(
     splits: Splits,
     copies: _Copies,
     recipe: Recipe,
-    say: Report,
+    progress: Progress,
 ) -> list[tuple[str, float, float, float]]:
-    """Train the head and the unfrozen layers; the epoch that validates best is kept."""
+    """Train the head and the unfrozen layers; keep the epoch with the lowest validation loss."""
     import tensorflow as tf
 
     epochs = recipe.epochs if unfrozen else recipe.head_epochs
@@ -150,28 +146,28 @@ def _phase(
     validation = held_out if lower is None else features(lower, held_out)
     history, best = [], (_validate(upper, validation, splits.validation)[0], upper.get_weights())
     for epoch in range(epochs):
-        say(f"{name}, epoch {epoch + 1} of {epochs}", epoch, epochs)
+        progress(epoch, epochs, f"{name}, epoch {epoch + 1} of {epochs}")
         rows = tf.data.Dataset.from_tensor_slices((copies.inputs(lower, epoch), targets, weights))
         rows = rows.shuffle(len(copies), seed=recipe.seed + epoch).batch(recipe.batch_size)
         loss = upper.fit(rows.map(_scaled), shuffle=False, verbose=0).history["loss"][-1]
         if not np.isfinite(loss):
-            raise ModelError(f"The loss became {loss} in {name}. Take a lower rate.")
+            raise ModelError(f"The loss became {loss} in {name}. Use a lower learning rate.")
         val_loss, accuracy = _validate(upper, validation, splits.validation)
         history.append((name, float(loss), val_loss, accuracy))
         if val_loss < best[0]:
             best = (val_loss, upper.get_weights())
-    say(f"{name}: best validation loss {best[0]:.3f}", epochs, epochs)
+    progress(epochs, epochs, f"{name}: best validation loss {best[0]:.3f}")
     upper.set_weights(best[1])
     return history
 
 
 class _Copies:
-    """The training set as it is, or augmented; what lies below a cut is computed once a copy."""
+    """The training set, plain or augmented; frozen layers are computed once per copy."""
 
     def __init__(self, data: Dataset, augment: Augment | None, count: int, seed: int) -> None:
         self._data, self._augment, self._count = data, augment, count
         self._rng = np.random.default_rng(seed)
-        self._kept: dict[int, np.ndarray] = {}
+        self._cache: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self._data.labels)
@@ -181,14 +177,14 @@ class _Copies:
         return self._data.labels
 
     def inputs(self, lower: keras.Model | None, epoch: int) -> np.ndarray:
-        """What the trained part gets in an epoch: features below the cut, or uint8 images."""
+        """The inputs of the trained layers in an epoch: features below the cut, or uint8 images."""
         number = epoch % self._count if self._count else epoch
-        if number in self._kept:
-            return self._kept[number]
+        if number in self._cache:
+            return self._cache[number]
         images = self._draw()
         inputs = images if lower is None else features(lower, images)
         if self._count and lower is not None:
-            self._kept[number] = inputs
+            self._cache[number] = inputs
         return inputs
 
     def _draw(self) -> np.ndarray:
@@ -203,7 +199,7 @@ class _Copies:
 
 
 def _scaled(inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
-    """Images stay bytes until they are used; features are used as they are."""
+    """Scale images, which stay bytes until they are used; features are used as they are."""
     import tensorflow as tf
 
     scale = 255.0 if inputs.dtype == tf.uint8 else 1.0
@@ -218,7 +214,7 @@ def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int
         norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = layer.name in trained and not (norm and recipe.weights)
         if norm and layer.trainable:
-            quicken(layer)
+            lower_momentum(layer)
     rate: Any = 1e-3
     if unfrozen:
         warmup = steps // max(2, recipe.epochs)
@@ -232,12 +228,12 @@ def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int
     upper.compile(
         keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0),
         loss(from_logits=True, label_smoothing=recipe.smoothing),
-        jit_compile=False,  # on a processor XLA takes several times as long, on one core
+        jit_compile=False,  # on a CPU, XLA is several times slower and uses one core
     )
 
 
-def quicken(norm: keras.layers.BatchNormalization) -> None:
-    """Let the moving statistics follow in tens of steps, not hundreds: small sets have no more."""
+def lower_momentum(norm: keras.layers.BatchNormalization) -> None:
+    """Let the moving statistics adapt in tens of steps instead of hundreds, as small sets need."""
     norm.momentum = min(norm.momentum, 0.9)
 
 
@@ -248,32 +244,32 @@ def _targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
 
 
 def _weights(labels: np.ndarray) -> np.ndarray:
-    """A weight for each row, so that each class counts the same however many rows it has."""
+    """A weight for each row, so that all classes count the same, whatever their size."""
     counts = np.bincount(labels)
     return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
 
 
 def _unfrozen(model: keras.Model, count: int) -> list[str]:
-    """The last `count` layers of the backbone (-1: all of them), by name."""
+    """The names of the last `count` layers of the backbone (-1: all of them)."""
     names = [layer.name for layer in model.layers]
     backbone = names[names.index(PREPROCESSING) + 1 : names.index("pool")]
     return backbone if count < 0 else backbone[len(backbone) - count :] if count else []
 
 
 def _divide(model: keras.Model, unfrozen: list[str]) -> tuple[keras.Model | None, keras.Model]:
-    """Part a model at the last cut below the unfrozen layers: (what is fixed, what is trained)."""
+    """Cut a model below the unfrozen layers: (the frozen part or None, the trained part)."""
     import keras
 
-    known, first = tensors(model), (unfrozen or ["dropout"])[0]
-    order = list(known)
+    outputs, first = tensors(model), (unfrozen or ["dropout"])[0]
+    order = list(outputs)
     below = [name for name in cut_points(model) if order.index(name) < order.index(first)]
     if not below or below[-1] == PREPROCESSING:
         return None, model
-    return keras.Model(model.inputs[0], known[below[-1]]), upper_part(model, below[-1])
+    return keras.Model(model.inputs[0], outputs[below[-1]]), upper_part(model, below[-1])
 
 
 def _validate(upper: keras.Model, inputs: np.ndarray, data: Dataset) -> tuple[float, float]:
-    """Cross-entropy and accuracy by file."""
+    """Cross-entropy and accuracy, by file."""
     logits = features(upper, inputs)
     chances, labels = probabilities(data.file_means(logits)), data.file_labels
     right = np.clip(chances[np.arange(len(labels)), labels], 1e-7, 1)

@@ -1,22 +1,22 @@
-"""Where we depart from Xplique: the one place.
+"""Where the explainers differ from Xplique.
 
-Right as they are: Saliency, GradientInput, IntegratedGradients, FEM, and Sobol but for its
-baseline, which is black in Xplique and the task's here, as for HSIC.
-Corrected below, each with its reason and a test in `tests/test_corrections.py` that shows it:
+Saliency, GradientInput, IntegratedGradients and FEM are used unchanged. Sobol and HSIC mask with
+the task's baseline instead of black. The others are corrected here, each with its reason and a
+test in `tests/attribution/test_corrections.py`:
 
 | explainer | Xplique 2.0.2 | here |
 |---|---|---|
-| GradCAM | patches a layer while it runs: unsafe in threads, blind inside nested models | reads the map as a second output |
-| GradCAMPP | weights use the mean of the map, the paper its sum | the sum |
+| GradCAM | patches a layer while it runs: not thread-safe, fails inside nested models | reads the map as a second output |
+| GradCAMPP | weights use the mean of the map; the paper uses its sum | the sum |
 | GuidedBackprop, DeconvNet | a ReLU6 passes gradients where it is saturated | it does not |
 | SmoothGrad, SquareGrad, VarGrad | TensorFlow's global seed only, which other threads disturb | a seed |
-| SmoothGrad, SquareGrad, VarGrad, Rise, Lime, KernelShap | a run is over when it is over | draws come by block from the seed, so that a run goes on; halves are kept apart |
-| Occlusion | sums overlapping squares (borders look weak), leaves edges out | the mean; the last square ends at the edge |
-| Rise | no seed; one shift for a batch of masks; zero means nothing | a seed; a shift a mask; zero is no effect |
-| Lime, KernelShap | no seed; segments of their own | a seed; the same segments; written anew on Xplique's explainer |
-| Lime | kernel on pixel distances, so its width depends on the picture | the paper's: cosine distance of the segments |
-| KernelShap | plain least squares: shares do not add up | the paper's constrained fit, paired draws, exact when all fit |
-| HsicAttributionMethod | kernel width is the median logit, negative or zero at times | the median distance between logits |
+| SmoothGrad, SquareGrad, VarGrad, Rise, Lime, KernelShap | a run cannot be continued | draws depend on the seed and the block, so a run can be continued; sums are stored by group of samples |
+| Occlusion | sums overlapping patches (borders look weak), leaves edges out | the mean; the last patch ends at the edge |
+| Rise | no seed; one shift for a whole batch of masks; zero has no meaning | a seed; one shift per mask; zero means no effect |
+| Lime, KernelShap | no seed; different segments | a seed; the same segments; rewritten on Xplique's explainer |
+| Lime | kernel on pixel distances, so its width depends on the image | the paper's kernel: cosine distance of the segments |
+| KernelShap | plain least squares: the values do not add up | the paper's constrained fit, paired draws, exact when all coalitions fit |
+| HsicAttributionMethod | kernel width is the median logit, which may be negative or zero | the median distance between logits |
 """  # noqa: E501
 
 from xai_tf.attribution.corrections.gradients import (

@@ -1,4 +1,4 @@
-"""Corrections of methods that look at gradients and feature maps."""
+"""Corrections of methods that use gradients and feature maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xplique.attributions.base import WhiteBoxExplainer
 
 
 class GradCAM(xplique.GradCAM):
-    """Grad-CAM on maps and gradients that come out of one pass of the network."""
+    """Grad-CAM on feature maps and gradients from one pass of the network."""
 
     def __init__(self, model: Any, features: Callable[[Any, Any], tuple[Any, Any]]) -> None:
         WhiteBoxExplainer.__init__(self, model)
@@ -27,27 +27,27 @@ class GradCAMPP(GradCAM):
     @staticmethod
     def _compute_weights(gradients: Any, maps: Any) -> Any:
         square, cube = gradients**2, gradients**3
-        # The paper's maps come after a ReLU; others could make the denominator vanish.
+        # The paper's maps come after a ReLU; negative values could make the denominator vanish.
         total = tf.reduce_sum(tf.nn.relu(maps), axis=(1, 2), keepdims=True)
-        positive = gradients > 0  # the others have no weight
+        positive = gradients > 0  # other gradients have weight zero
         share = tf.math.divide_no_nan(square, 2 * square + total * cube)
         return tf.reduce_sum(tf.where(positive, share * gradients, 0), axis=(1, 2), keepdims=True)
 
 
 class GuidedBackprop(xplique.GuidedBackprop):
-    """The gradient of a network whose ReLUs were changed before (see `guided_relu`)."""
+    """The gradient of a network whose ReLUs have been replaced (see `guided_relu`)."""
 
     def __init__(self, model: Any) -> None:
         WhiteBoxExplainer.__init__(self, model)
 
 
 def guided_relu(max_value: float | None = None, threshold: float = 0.0) -> Callable[[Any], Any]:
-    """A ReLU that goes backwards where both the input and the gradient are positive."""
+    """A ReLU that backpropagates where both the input and the gradient are positive."""
     return _relu(max_value, threshold, needs_active=True)
 
 
 def deconv_relu(max_value: float | None = None, threshold: float = 0.0) -> Callable[[Any], Any]:
-    """A ReLU that goes backwards where the gradient is positive."""
+    """A ReLU that backpropagates where the gradient is positive."""
     return _relu(max_value, threshold, needs_active=False)
 
 

@@ -1,4 +1,4 @@
-"""Methods that hide places in turn: occlusion, and the estimator of HSIC."""
+"""Corrections of methods that mask parts of the image: occlusion, and the estimator of HSIC."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from xplique import attributions as xplique
 from xplique.attributions.base import sanitize_input_output
 from xplique.attributions.global_sensitivity_analysis.hsic_estimators import BinaryEstimator
 
-from xai_tf.attribution.corrections.sampled import nobody
+from xai_tf.attribution.corrections.sampled import no_preview
 from xai_tf.attribution.methods import patch_starts
 from xai_tf.attribution.pass_counter import FORWARD_BATCH
 
 
 class Occlusion(xplique.Occlusion):
-    """Occlusion as a mean over the squares that cover a pixel, up to the edges of the picture."""
+    """Occlusion as a mean over the patches that cover a pixel, up to the edges of the image."""
 
-    preview = staticmethod(nobody)
+    preview = staticmethod(no_preview)
 
     @sanitize_input_output
     def explain(self, inputs: Any, targets: Any = None) -> Any:
+        """Maps of images: float32 tensor of shape (batch, height, width, 1)."""
         base = self.inference_function(self.model, inputs, targets)
         size = inputs.shape[1:3]
         starts = [patch_starts(side, self.patch_size, self.patch_stride) for side in size]
@@ -31,10 +32,12 @@ class Occlusion(xplique.Occlusion):
             total, covered = np.zeros(size, np.float32), np.zeros(size, np.float32)
             for start in range(0, len(corners), FORWARD_BATCH):
                 masks = self._masks(corners[start : start + FORWARD_BATCH], size)
-                hidden = xplique.Occlusion._apply_masks(image, masks, self.occlusion_value)
+                masked = xplique.Occlusion._apply_masks(  # noqa: SLF001  (of our base class)
+                    image, masks, self.occlusion_value
+                )
                 repeated = tf.repeat(target[None], len(masks), axis=0)
-                fall = score - self.inference_function(self.model, hidden, repeated)
-                total += np.einsum("n,nhw->hw", fall, masks)
+                drop = score - self.inference_function(self.model, masked, repeated)
+                total += np.einsum("n,nhw->hw", drop, masks)
                 covered += masks.sum(axis=0)
                 self.preview(self._mean, total, covered)
             maps.append(self._mean(total, covered))
@@ -42,10 +45,10 @@ class Occlusion(xplique.Occlusion):
 
     @staticmethod
     def _mean(total: np.ndarray, covered: np.ndarray) -> np.ndarray:
-        return total / np.maximum(covered, 1)  # in the end, all is covered
+        return total / np.maximum(covered, 1)  # every pixel is covered in the end
 
     def _masks(self, corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Bool (corners, height, width): the square at each corner."""
+        """Bool (corners, height, width): the patch at each corner."""
         masks = np.zeros((len(corners), *size), bool)
         for mask, (top, left) in zip(masks, corners, strict=True):
             mask[top : top + self.patch_size, left : left + self.patch_size] = True
@@ -55,7 +58,8 @@ class Occlusion(xplique.Occlusion):
 class MedianDistanceHsic(BinaryEstimator):
     """HSIC whose output kernel is as wide as the median distance between two scores."""
 
-    def output_kernel_func(self, X: Any, Y: Any) -> Any:
+    def output_kernel_func(self, X: Any, Y: Any) -> Any:  # noqa: N803  (Xplique's names)
+        """The Gaussian kernel between scores: float32 tensor of shape (samples, samples)."""
         distance = np.abs(np.asarray(X) - np.asarray(Y))
         width = float(np.median(distance[~np.eye(len(distance), dtype=bool)])) or 1.0
         return tf.exp(-tf.cast(distance**2, tf.float32) / (2 * width**2))

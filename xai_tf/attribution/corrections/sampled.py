@@ -1,6 +1,6 @@
-"""Methods that sample, made to go on: SmoothGrad, SquareGrad, VarGrad and RISE.
+"""Sampling methods that can be continued: SmoothGrad, SquareGrad, VarGrad and RISE.
 
-LIME and Kernel SHAP, which sample too, are in `segments.py`.
+LIME and Kernel SHAP, which also sample, are in `segments.py`.
 """
 
 from __future__ import annotations
@@ -16,43 +16,44 @@ from xplique.attributions.gradient_statistics.gradient_statistic import Gradient
 
 from xai_tf.attribution.pass_counter import FORWARD_BATCH, GRADIENT_BATCH
 
-GROUPS = 4
+GROUPS = 4  # of samples, whose maps are compared to estimate stability
 
 State = Mapping[str, np.ndarray]
 
 
-def nobody(_estimate: Callable[..., Any], *_known: Any) -> None:
-    """Nobody looks at the map so far; see `xai_tf.attribution.previews.Previews`."""
+def no_preview(_estimate: Callable[..., Any], *_arguments: Any) -> None:
+    """Show no previews; stands in for `xai_tf.attribution.previews.Previews`."""
 
 
-def all_alike(scores: np.ndarray) -> bool:
-    """Whether scores, float (samples,), are the same but for rounding."""
+def nearly_constant(scores: np.ndarray) -> bool:
+    """Whether scores, float (samples,), are equal up to rounding."""
     return bool(np.ptp(scores) <= 1e-6 * np.abs(scores).max())
 
 
 class Sampled:
-    """An explainer that takes its samples block by block, and goes on where it stopped.
+    """An explainer that takes its samples block by block, and can be continued.
 
-    The draws of a block depend on the seed and the number of the block alone. So a run of 256
-    samples that is continued by 256 is the run of 512. Samples go to groups in turn, so that there
-    are maps of parts of them.
+    The draws of a block depend only on the seed and the number of the block, so a run of 256
+    samples continued by 256 equals a run of 512. Samples are assigned to groups in turn, so that
+    maps of parts of the samples can be computed.
 
     Attributes:
-        block: samples in a block, which is a batch of passes.
-        nb_samples: how many it will be in all.
-        taken: how many there are.
-        exact: whether nothing is left to chance.
+        block: samples in a block, which is one batch of passes.
+        nb_samples: number of samples to take in total.
+        taken: number of samples taken so far.
+        exact: whether the result does not depend on random draws.
     """
 
     block = FORWARD_BATCH
     exact = False
-    preview = staticmethod(nobody)
+    preview = staticmethod(no_preview)
     nb_samples: int
     taken: int
     _seed: int
 
     @sanitize_input_output
     def explain(self, inputs: Any, targets: Any = None) -> Any:
+        """Maps of images: float32 tensor of shape (batch, height, width, 1)."""
         maps = []
         for image, target in zip(inputs, targets, strict=True):
             self.begin(image, target)
@@ -63,56 +64,56 @@ class Sampled:
         return tf.stack(maps)
 
     def begin(self, image: Any, target: Any, state: State | None = None) -> None:
-        """Start with a picture, or go on from the `state` that a run on it ended with.
+        """Start on an image, or continue from the `state` of an earlier run on it.
 
         Args:
             image: float32 (height, width, 3).
             target: the weights of the logits.
-            state: a mapping of arrays.
+            state: arrays by name, from `state()`.
         """
         self._image, self._target = np.asarray(image), tf.convert_to_tensor(target)[None]
         self.taken = 0
         self._reset(state)
 
     def take(self) -> None:
-        """Take the next block, or what is left of it, and run its passes."""
+        """Take the next block, or the rest of it, and run its passes."""
         raise NotImplementedError
 
     def value(self, part: Sequence[int] | None = None) -> Any:
         """The map of the samples so far, (height, width, 1), or of some groups of them.
 
-        None where they are too few for one.
+        None where there are too few samples.
         """
         raise NotImplementedError
 
     def so_far(self) -> Any:
-        """The map to show on the way, or None."""
+        """The map to show as a preview, or None."""
         return self.value()
 
     def state(self) -> dict[str, np.ndarray]:
-        """What `begin` needs to go on."""
+        """What `begin` needs to continue the run: arrays by name."""
         raise NotImplementedError
 
     def at_most(self, limit: int) -> int:
-        """How many samples make sense, where there may be `limit`."""
+        """The number of useful samples, at most `limit`."""
         return limit
 
     @property
     def silent(self) -> bool:
-        """Whether the network has answered all samples alike."""
+        """Whether the output of the network was the same for all samples."""
         raise NotImplementedError
 
     def _reset(self, state: State | None) -> None:
         raise NotImplementedError
 
     def _next(self) -> tuple[np.random.Generator, slice]:
-        """The generator of the block that comes next, and which of its samples are to be taken."""
+        """The random generator of the next block, and which of its samples to take."""
         number, start = divmod(self.taken, self.block)
         stop = min(self.block, start + self.nb_samples - self.taken)
         return np.random.default_rng((self._seed, number)), slice(start, stop)
 
     def _of(self, part: Sequence[int] | None) -> np.ndarray:
-        """Which of the samples are of a part: bool (samples,)."""
+        """Which of the samples belong to some groups: bool (samples,)."""
         return np.isin(np.arange(self.taken) % GROUPS, part or range(GROUPS))
 
     def _targets(self, count: int) -> Any:
@@ -120,10 +121,10 @@ class Sampled:
 
 
 class _SampledStatistic(Sampled, GradientStatistic):
-    """A statistic of gradients over noisy copies, as sums over them."""
+    """A statistic of gradients over noisy copies, from sums over them."""
 
     block = GRADIENT_BATCH
-    numbers: tuple[int, ...] = ()  # of a pixel, that are summed up
+    numbers: tuple[int, ...] = ()  # shape of the values summed up per pixel
 
     def __init__(self, model: Any, seed: int, **settings: Any) -> None:
         super().__init__(model, **settings)
@@ -134,8 +135,8 @@ class _SampledStatistic(Sampled, GradientStatistic):
         noise = rng.normal(0, self.noise, (self.block, *self._image.shape))
         copies = noise.astype(np.float32)[part]
         copies += self._image
-        found = self.batch_gradient(self.model, copies, self._targets(len(copies)))
-        self._sums += self._added(np.asarray(found))
+        gradients = self.batch_gradient(self.model, copies, self._targets(len(copies)))
+        self._sums += self._added(np.asarray(gradients))
         self.taken += len(copies)
 
     def value(self, part: Sequence[int] | None = None) -> Any:
@@ -151,7 +152,7 @@ class _SampledStatistic(Sampled, GradientStatistic):
         return not self._sums.any()
 
     def _initialize_online_statistic(self) -> None:
-        """Xplique's own sums; ours are of halves."""
+        """Does nothing: Xplique's own sums are not used, ours are by group."""
 
     def _reset(self, state: State | None) -> None:
         if state:
@@ -190,7 +191,7 @@ class SquareGrad(_SampledStatistic, xplique.SquareGrad):
 class VarGrad(_SampledStatistic, xplique.VarGrad):
     """VarGrad with a seed."""
 
-    numbers = (4,)  # a gradient for each colour, and the mean of their squares
+    numbers = (4,)  # a gradient for each channel, and the mean of their squares
 
     def _added(self, gradients: np.ndarray) -> np.ndarray:
         squares = self._summed(gradients**2).mean(axis=-1, keepdims=True)
@@ -203,31 +204,36 @@ class VarGrad(_SampledStatistic, xplique.VarGrad):
 
 
 class Scored(Sampled):
-    """A sampled explainer that needs no more of a sample than its score; draws come back."""
+    """A sampled explainer whose state is its scores: draws are reproduced from the seed."""
 
+    model: Any
+    inference_function: Any
     _scores: np.ndarray
 
     def take(self) -> None:
+        """Take the next block, or the rest of it, and run its passes."""
         drawn = self._draw(*self._next())
-        pictures = self._pictures(drawn)
-        found = self.inference_function(self.model, pictures, self._targets(len(pictures)))
-        self._take(drawn, np.asarray(found))
+        images = self._images(drawn)
+        scores = self.inference_function(self.model, images, self._targets(len(images)))
+        self._take(drawn, np.asarray(scores))
 
     def state(self) -> dict[str, np.ndarray]:
+        """What `begin` needs to continue the run: the scores so far."""
         return {"scores": self._scores.copy()}
 
     @property
     def silent(self) -> bool:
-        return all_alike(self._scores)
+        """Whether all samples have the same score."""
+        return nearly_constant(self._scores)
 
     def _reset(self, state: State | None) -> None:
         self._scores = np.zeros(0, np.float32)
         self._empty()
-        known = state["scores"] if state else ()
-        while self.taken < min(len(known), self.nb_samples):
+        scores = state["scores"] if state else self._scores
+        while self.taken < min(len(scores), self.nb_samples):
             drawn = self._draw(*self._next())
-            drawn = drawn[: len(known) - self.taken]
-            self._take(drawn, known[self.taken : self.taken + len(drawn)])
+            drawn = drawn[: len(scores) - self.taken]
+            self._take(drawn, scores[self.taken : self.taken + len(drawn)])
 
     def _take(self, drawn: np.ndarray, scores: np.ndarray) -> None:
         self._add(drawn, scores)
@@ -235,15 +241,15 @@ class Scored(Sampled):
         self.taken += len(drawn)
 
     def _empty(self) -> None:
-        """Forget what was added."""
+        """Discard everything added so far."""
         raise NotImplementedError
 
     def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
-        """Some samples of a block; always draws all."""
+        """Some samples of a block; always draws the whole block, to be reproducible."""
         raise NotImplementedError
 
-    def _pictures(self, drawn: np.ndarray) -> Any:
-        """What the network is shown: float32 (samples, height, width, 3)."""
+    def _images(self, drawn: np.ndarray) -> Any:
+        """The inputs of the network: float32 (samples, height, width, 3)."""
         raise NotImplementedError
 
     def _add(self, drawn: np.ndarray, scores: np.ndarray) -> None:
@@ -251,13 +257,14 @@ class Scored(Sampled):
 
 
 class Rise(Scored, xplique.Rise):
-    """RISE with a seed, a shift of its own for each mask, and zero where there is no effect."""
+    """RISE with a seed, one shift per mask, and zero where there is no effect."""
 
     def __init__(self, model: Any, seed: int, **settings: Any) -> None:
         super().__init__(model, **settings)
         self._seed = seed
 
     def value(self, part: Sequence[int] | None = None) -> Any:
+        """The map of the samples so far or of some groups of them, (height, width, 1)."""
         weighted, shown = self._sums[list(part or range(GROUPS))].sum(axis=0)
         scores = self._scores[self._of(part)]
         if not len(scores):
@@ -270,7 +277,7 @@ class Rise(Scored, xplique.Rise):
     def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
         return self._masks(rng, self.block, self._image.shape[:2])[part]
 
-    def _pictures(self, drawn: np.ndarray) -> Any:
+    def _images(self, drawn: np.ndarray) -> Any:
         shade = np.float32(self.mask_value)
         return tf.constant(drawn) * (self._image - shade) + shade
 
@@ -282,7 +289,7 @@ class Rise(Scored, xplique.Rise):
         self._sums += (weights @ drawn.reshape(len(drawn), -1)).reshape(self._sums.shape)
 
     def _masks(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> Any:
-        """Random grids, enlarged to a cell more than the picture and cut at a random place."""
+        """Random grids, enlarged to one cell more than the image and cropped at a random offset."""
         grid = self.grid_size
         cells = rng.random((count, grid, grid, 1)) < self.preservation_probability
         height, width = (side + -(-side // grid) for side in size)

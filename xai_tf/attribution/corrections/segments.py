@@ -1,4 +1,4 @@
-"""LIME and Kernel SHAP: which segments are taken away, and what linear model is fitted."""
+"""LIME and Kernel SHAP: which segments are masked, and which linear model is fitted."""
 
 from __future__ import annotations
 
@@ -10,42 +10,44 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from xplique.attributions.base import BlackBoxExplainer
 
-from xai_tf.attribution.corrections.sampled import GROUPS, Scored, State, all_alike
+from xai_tf.attribution.corrections.sampled import GROUPS, Scored, State, nearly_constant
 from xai_tf.attribution.pass_counter import FORWARD_BATCH
 
-SAMPLES_A_SEGMENT = 4  # at least, before the linear model so far is shown
-SAMPLES_A_WEIGHT = 2  # at least, before that of a part is looked at, or how well one fits
+PREVIEW_SAMPLES = 4  # per segment, before the linear model so far is shown
+FIT_SAMPLES = 2  # per segment, before a part of the samples is fitted, or R2 is computed
 KERNEL_WIDTH = 0.25
-MAX_PLAYERS = 20  # whose coalitions may be enumerated
-FULL = 512  # coalitions at most that are all taken where one could stop before
+MAX_PLAYERS = 20  # more segments are never enumerated
+FULL = 512  # up to so many coalitions, a run until stable takes all of them
 
 
 class LocalModel(Ridge):
-    """LIME's linear model; keeps how well it fits, as R2 of the weighted draws it was fitted to.
+    """LIME's linear model, with its R2 on the weighted samples it was fitted to.
 
-    With about as many weights as draws any model fits, and scores that are all alike leave nothing
-    to fit: there is no R2 then.
+    R2 is left out where it says nothing: with about as many weights as samples any model fits, and
+    constant scores leave nothing to fit.
     """
 
     figures: dict[str, float]
 
     def fit(self, present: Any, scores: Any, sample_weight: Any = None) -> LocalModel:
+        """Fit the scores (samples,) by the segments present, int (samples, segments)."""
         super().fit(present, scores, sample_weight)
-        told = len(present) >= SAMPLES_A_WEIGHT * present.shape[1] and not all_alike(scores)
-        self.figures = {"r2": float(self.score(present, scores, sample_weight))} if told else {}
+        enough = len(present) >= FIT_SAMPLES * present.shape[1] and not nearly_constant(scores)
+        self.figures = {"r2": float(self.score(present, scores, sample_weight))} if enough else {}
         return self
 
 
 class ShapleyModel:
-    """Weighted least squares whose weights add up to the score of all less the score of none.
+    """Weighted least squares whose weights sum to the score of all minus the score of none.
 
-    The first two rows are the whole picture and the empty one: they are kept exactly.
+    The first two rows are the full image and the empty one, which are fitted exactly.
     """
 
     coef_: np.ndarray
     figures: dict[str, float]
 
     def fit(self, present: Any, scores: Any, sample_weight: Any) -> ShapleyModel:
+        """Fit the scores (samples,) by the segments present, int (samples, segments)."""
         full, empty = float(scores[0]), float(scores[1])
         self.figures = {"score_all": full, "score_none": empty, "undetermined": 0.0}
         rows, last = present[2:, :-1].astype(float), present[2:, -1:].astype(float)
@@ -55,13 +57,14 @@ class ShapleyModel:
         root = np.sqrt(sample_weight[2:])[:, None]
         left = root * (rows - last)
         right = root[:, 0] * (scores[2:] - empty - last[:, 0] * (full - empty))
-        # The normal equations, whose solution is the same and does not take longer with the draws.
+        # The normal equations have the same solution, at a cost independent of the samples.
         first, _, rank, _ = np.linalg.lstsq(left.T @ left, left.T @ right, rcond=None)
         self.figures["undetermined"] = float(len(first) - rank)
         self.coef_ = np.append(first, full - empty - first.sum())
         return self
 
     def predict(self, present: Any) -> np.ndarray:
+        """The fitted change of the score: float (samples,)."""
         return present @ self.coef_
 
 
@@ -69,7 +72,7 @@ class _Surrogate(Scored, BlackBoxExplainer):
     """A linear model of the score, by the segments that are present.
 
     Attributes:
-        interpretable_model: that of all samples, once `value` was asked for.
+        interpretable_model: the model of all samples, set by `value`.
     """
 
     interpretable_model: LocalModel | ShapleyModel
@@ -83,7 +86,7 @@ class _Surrogate(Scored, BlackBoxExplainer):
 
     def value(self, part: Sequence[int] | None = None) -> Any:
         chosen = self._of(part)
-        if part and chosen.sum() < SAMPLES_A_WEIGHT * self.count:
+        if part and chosen.sum() < FIT_SAMPLES * self.count:
             return None
         present, scores = self._present[chosen], self._scores[chosen]
         model = self._model().fit(present, scores, self._weights(present))
@@ -94,20 +97,20 @@ class _Surrogate(Scored, BlackBoxExplainer):
         return model.coef_.astype(np.float32)[self._segments][..., None]
 
     def so_far(self) -> Any:
-        """The map, once the samples settle it."""
+        """The map, once the samples determine it."""
         if self._few:
             return None
-        found = self.value()
-        return None if self.interpretable_model.figures.get("undetermined") else found
+        values = self.value()
+        return None if self.interpretable_model.figures.get("undetermined") else values
 
     @property
     def _few(self) -> bool:
-        return self.taken < SAMPLES_A_SEGMENT * self.count
+        return self.taken < PREVIEW_SAMPLES * self.count
 
     def _empty(self) -> None:
         self._present = np.zeros((0, self.count), np.int32)
 
-    def _pictures(self, drawn: np.ndarray) -> np.ndarray:
+    def _images(self, drawn: np.ndarray) -> np.ndarray:
         shown = drawn.astype(bool)[:, self._segments, None]
         return np.where(shown, self._image, self._baseline)
 
@@ -138,17 +141,21 @@ class Lime(_Surrogate):
 
 
 class KernelShap(_Surrogate):
-    """Kernel SHAP with a seed, the paper's constrained fit and paired draws; exact when all fit."""
+    """Kernel SHAP with a seed, the paper's constrained fit and paired draws.
+
+    It is exact where `nb_samples` is large enough for all coalitions.
+    """
 
     def begin(self, image: Any, target: Any, state: State | None = None) -> None:
-        self.exact = fits_all(self.count, self.nb_samples)
-        if state and fits_all(self.count, len(state["scores"])) != self.exact:
-            state = None  # what was drawn is not what comes first when all are taken
+        """Start on an image, or continue; it starts over where it enumerates coalitions now."""
+        self.exact = can_enumerate(self.count, self.nb_samples)
+        if state and can_enumerate(self.count, len(state["scores"])) != self.exact:
+            state = None  # the draws so far are not the first ones of an enumeration
         super().begin(image, target, state)
 
     def at_most(self, limit: int) -> int:
-        """All coalitions where they are few, else fewer than all: then it would be drawn anew."""
-        if fits_all(self.count, min(limit, FULL)):
+        """All coalitions where they are few, else fewer than all, so that the run can continue."""
+        if can_enumerate(self.count, min(limit, FULL)):
             return max(2**self.count, 2)
         return min(limit, 2**self.count - 1) if self.count < MAX_PLAYERS else limit
 
@@ -159,7 +166,7 @@ class KernelShap(_Surrogate):
         return shapley_weights(present) if self.exact else np.ones(len(present), np.float32)
 
     def _of(self, part: Sequence[int] | None) -> np.ndarray:
-        """Pairs stay together; the first is of all parts."""
+        """Which samples belong to some groups: pairs stay together, the first is in every group."""
         pairs = np.arange(self.taken) // 2
         return (pairs == 0) | np.isin(pairs % GROUPS, part or range(GROUPS))
 
@@ -174,35 +181,35 @@ class KernelShap(_Surrogate):
 
 
 def cosine_weights(present: np.ndarray) -> np.ndarray:
-    """LIME's kernel: exp(-d^2 / width^2), square-rooted, d the cosine distance to all present."""
+    """LIME's kernel: the root of exp(-d^2 / width^2), d the cosine distance to all present."""
     distance = 1 - np.sqrt(present.mean(axis=1, dtype=np.float32))
     return np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2))
 
 
 def coalitions(num_segments: int, num_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Kernel SHAP's draws: which segments are present, int32 (samples, segments).
+    """Random coalitions for Kernel SHAP: which segments are present, int32 (samples, segments).
 
-    Sizes by the Shapley kernel, each with its complement (Covert & Lee 2021), which cancels the
-    first-order error.
+    Sizes follow the Shapley kernel; each coalition comes with its complement (Covert & Lee 2021),
+    which cancels the first-order error.
     """
     sizes = np.arange(1, num_segments)
-    chances = 1 / (sizes * (num_segments - sizes))
-    drawn = rng.choice(sizes, num_samples // 2, p=chances / chances.sum())
+    weights = 1 / (sizes * (num_segments - sizes))
+    drawn = rng.choice(sizes, num_samples // 2, p=weights / weights.sum())
     order = rng.random((len(drawn), num_segments)).argsort(axis=1).argsort(axis=1)
     half = (order < drawn[:, None]).astype(np.int32)
     return np.stack([half, 1 - half], axis=1).reshape(-1, num_segments)
 
 
 def all_coalitions(num_segments: int, first: int, num_samples: int) -> np.ndarray:
-    """Every coalition once: all, none, the others by number; then none again, at no weight."""
+    """Every coalition once: all, none, then the others by number; padded with none, of weight 0."""
     numbers = np.arange(first, first + num_samples)
     codes = np.where(numbers < 2**num_segments, numbers - 1, 0)
     codes = np.where(numbers == 0, 2**num_segments - 1, codes)
     return ((codes[:, None] >> np.arange(num_segments)) & 1).astype(np.int32)
 
 
-def fits_all(num_segments: int, num_samples: int) -> bool:
-    """Whether every coalition of the segments can be among the samples."""
+def can_enumerate(num_segments: int, num_samples: int) -> bool:
+    """Whether the samples are enough for every coalition of the segments."""
     return num_segments < MAX_PLAYERS and 2**num_segments <= num_samples
 
 

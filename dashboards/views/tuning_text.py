@@ -1,0 +1,158 @@
+"""The texts of the Tuning page, as escaped HTML."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from html import escape
+
+from dashboards.state.search_facts import (
+    SearchProgress,
+    command,
+    failures,
+    headline,
+    measure,
+    search_progress,
+    stage,
+    time_left,
+    winner_facts,
+)
+from dashboards.state.tuning import TuningRuns
+from dashboards.views.text import facts, heading, paragraph
+from tuning.reporting.leaderboard import leader, leaderboard_rows, ranking_warning
+from tuning.trials import Search
+from xai_tf.reports.html import duration
+
+STYLE = """
+p { max-width: 46rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(11rem, 100%), 1fr));
+  gap: 0.7rem; list-style: none; margin: 0.6rem 0 0; padding: 0; }
+.cards li { border: 1px solid color-mix(in srgb, currentColor 22%, transparent);
+  border-radius: 8px; padding: 0.6rem 0.9rem; }
+.cards b { display: block; font-size: 1.3rem; line-height: 1.3; overflow-wrap: anywhere; }
+.cards span { font-size: 0.85rem; display: block; overflow-wrap: anywhere; }
+.facts { grid-template-columns: minmax(5rem, max-content) 1fr; font-variant-numeric: tabular-nums; }
+.facts dt { overflow-wrap: anywhere; }
+code { display: block; padding: 0.6rem 0.8rem; border-radius: 6px; white-space: pre-wrap;
+  overflow-wrap: anywhere; font-size: 0.85rem; max-width: 60rem; margin-bottom: 0.5em;
+  background: color-mix(in srgb, currentColor 9%, transparent); }
+progress { appearance: none; display: block; width: 100%; max-width: 30rem; height: 0.6rem;
+  margin-top: 0.7rem; border: 0; border-radius: 0.3rem; overflow: hidden;
+  background: color-mix(in srgb, currentColor 18%, transparent); }
+progress::-webkit-progress-bar { background: none; }
+progress::-webkit-progress-value { background: var(--panel-primary-color, Highlight); }
+progress::-moz-progress-bar { background: var(--panel-primary-color, Highlight); }
+"""
+STAGES = {
+    "running": "Running",
+    "stopped": "Stopped: no process on this machine is working on it",
+    "searched": "All trials have ended; no model is exported yet",
+    "exported": "Finished; its model is exported",
+}
+NO_SEARCH = "There is no search here yet. Start one in a terminal, and follow it live on this page:"
+EXAMPLE = "xai-tf tune photos/ --task dog_breeds --name my_dogs"
+RESUME = (
+    "If the search was stopped or killed, the same command resumes it and exports a model; no "
+    "trial is lost or run twice. Give the same data, and the same options for the data and the "
+    "search space, as at the start; the command names any difference and stops. Paths are relative "
+    "to the folder that contains {root}."
+)
+
+
+def how_to_start(runs: TuningRuns) -> str:
+    """How to start a search; empty where there is one."""
+    if runs.searches or runs.search:
+        return ""
+    root = next(iter(runs.folders), None)
+    place = f" --root {root.name}" if root is not None else ""
+    return heading("Tuning") + paragraph(NO_SEARCH) + _code(EXAMPLE + place)
+
+
+def summary(search: Search, live: bool, changed: float) -> str:
+    """The search, its stage, and the few numbers that matter most."""
+    study, progress = search.study, search_progress(search)
+    cards = [headline(search), *_progress_cards(progress, live, study.get("created", ""), changed)]
+    best = leader(search)
+    epoch = search.best_epoch(best) if best else None
+    if epoch and not search.winner:
+        title = "accuracy of the leading trial on the validation files"
+        cards.insert(1, (measure("val_accuracy", epoch.val_accuracy), title))
+    classes = ", ".join(map(str, study.get("classes", [])))
+    about = f"Search for the best head for {study.get('task')} ({classes})."
+    return (
+        heading(str(study["name"]))
+        + paragraph(f"{STAGES[stage(search, live)]}. {about}")
+        + _cards(cards)
+        + f'<progress max="{max(1, progress.planned_epochs)}" value="{progress.epochs}" '
+        'aria-label="Epochs trained of those planned"></progress>'
+    )
+
+
+def winner(search: Search) -> str:
+    """The exported model; before the export a warning about the ranking, if there is one."""
+    if search.winner is None:
+        warning = ranking_warning(leaderboard_rows(search))
+        return heading("About the ranking") + paragraph(warning) if warning else ""
+    caveat = (
+        "It was chosen by its validation metrics, so these are optimistic; the test files were not "
+        "used for the choice. Ranges are 95% intervals."
+    )
+    repeats = len(search.winner.get("repeats") or [])
+    seeds = f" It was trained again with {repeats} other seeds; see the report." if repeats else ""
+    return (
+        heading(f"Best model: {search.winner['model']}")
+        + facts([("trial", search.winner["trial"]), *winner_facts(search)])
+        + paragraph(caveat + seeds)
+    )
+
+
+def failed(search: Search) -> str:
+    """The trials that failed, each with its reason."""
+    reasons = failures(search)
+    if not reasons:
+        return ""
+    title = f"{len(reasons)} of {len(search.trials)} trials failed"
+    return heading(title) + facts([(f"trial {name}", reason) for name, reason in reasons])
+
+
+def how_to_resume(search: Search) -> str:
+    """How to resume a search, and how to write its report."""
+    root = search.folder.parent.name  # without the path on this server
+    report = shlex.join(["xai-tf", "tune-report", f"{root}/{search.folder.name}"])
+    return (
+        heading("Resume this search")
+        + paragraph(RESUME.format(root=root))
+        + _code(command(search))
+        + paragraph("Write its report as one page, at any time:")
+        + _code(report)
+    )
+
+
+def _cards(entries: Sequence[tuple[str, str]]) -> str:
+    items = "".join(f"<li><b>{escape(b)}</b><span>{escape(s)}</span></li>" for b, s in entries)
+    return f'<ul class="cards">{items}</ul>'
+
+
+def _code(text: str) -> str:
+    return f"<code>{escape(text)}</code>"
+
+
+def _progress_cards(
+    progress: SearchProgress, live: bool, created: str, changed: float
+) -> list[tuple[str, str]]:
+    epochs = f"{progress.epochs} of {progress.planned_epochs} epochs"
+    spent = f"planned trials done; {epochs}, {duration(progress.seconds)} of training"
+    cards = [(f"{progress.done} of {progress.planned}", spent)]
+    cards.append((str(progress.failed), "failed trials"))
+    if live:
+        cards.append((time_left(progress) or "just started", f"running since {_minute(created)}"))
+    else:
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(changed))
+        cards.append((when, f"last change; started {_minute(created)}"))
+    return cards
+
+
+def _minute(timestamp: str) -> str:
+    """A timestamp in ISO 8601 and UTC, as a search writes it, to the minute."""
+    return f"{timestamp[:16].replace('T', ' ')} UTC" if timestamp else "an unknown time"

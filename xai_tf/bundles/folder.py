@@ -1,0 +1,334 @@
+"""Explain many files into a folder of bundles; interrupted, the same call continues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from xai_tf.attribution.diagnostics import diagnose
+from xai_tf.attribution.explain import explain, explain_layers
+from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
+from xai_tf.attribution.methods import Settings
+from xai_tf.attribution.question import Question, resolve_classes
+from xai_tf.bundles.index import check_page, write_page
+from xai_tf.bundles.manifest import MANIFEST, bundle_names
+from xai_tf.bundles.resume import clear_leftovers, differences, stored_answer
+from xai_tf.bundles.sources import find_inputs, labels_in_paths
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.reading import read_and_predict
+from xai_tf.errors import InputError, pick
+from xai_tf.files import check_place
+from xai_tf.inputs.sample import Sample
+from xai_tf.metrics.metric import METRICS
+from xai_tf.metrics.score import Score, score
+from xai_tf.progress import Progress, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleRequest:
+    """What is asked about every file of a folder.
+
+    Attributes:
+        questions: one for each method. A layer of "all" follows a CAM method through the layers.
+        windows: how many windows of a long recording are explained, those that speak most for the
+            target; 0 for all.
+        metrics: names in `METRICS` that judge each explanation; each where it applies.
+        metric_settings: by metric, the settings that differ from its defaults.
+        metric_seed: random seed of the metrics.
+        regions: whether to report how much of each map lies in which region.
+        opacity: of the maps in overlays, 0 to 1.
+        shared_scale: whether the maps of one method share one colour scale.
+    """
+
+    questions: tuple[Question, ...]
+    windows: int = 3
+    metrics: tuple[str, ...] = ()
+    metric_settings: Mapping[str, Settings] = field(default_factory=dict)
+    metric_seed: int = 0
+    regions: bool = False
+    opacity: float = 0.7
+    shared_scale: bool = False
+
+    def to_dict(self, classifier: Classifier, truth: int | None = None) -> dict[str, Any]:
+        """What decides the content of a bundle, as plain data: request, model and version.
+
+        Args:
+            classifier: what is asked.
+            truth: the label of the file, where it is known.
+        """
+        detector = classifier.ood_detector
+        return {
+            "model": classifier.sha256,
+            "task": classifier.task.name if classifier.task else None,
+            "classes": list(classifier.classes),
+            "preprocessing": classifier.preprocessing,
+            **asdict(self),
+            "questions": [question.to_dict() for question in self.questions],
+            "metrics": list(self.metrics),
+            "metric_settings": {n: dict(given) for n, given in self.metric_settings.items()},
+            "version": version("xai-tf"),
+            "ood_threshold": detector and detector.threshold,
+            "truth": truth,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult:
+    """What became of one file.
+
+    Attributes:
+        path: the file.
+        folder: of its bundle.
+        manifest: of the bundle; None where the file could not be read.
+        reused: whether the bundle was there already and answers the same request.
+        error: why there is no bundle.
+        notes: what a person should know before trusting the prediction and the maps.
+        alarms: of the regions, a sentence each.
+    """
+
+    path: Path
+    folder: Path
+    manifest: Mapping[str, Any] | None = None
+    reused: bool = False
+    error: InputError | None = None
+    notes: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FolderPlan:
+    """What a folder holds already, and what is to be done.
+
+    Attributes:
+        paths: the files, in order.
+        names: of their bundles.
+        labels: index of the true class of each file that lies in a folder named as a class.
+        reusable: manifests of bundles that answer the same request, by file.
+        replaced: names of bundles that answer another request, with what differs.
+    """
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+    labels: Mapping[Path, int]
+    reusable: Mapping[Path, Mapping[str, Any]]
+    replaced: Mapping[str, Sequence[str]]
+
+    @property
+    def to_do(self) -> tuple[Path, ...]:
+        """The files that will be explained."""
+        return tuple(path for path in self.paths if path not in self.reusable)
+
+
+def plan_folder(
+    classifier: Classifier,
+    files: Path | Sequence[Path],
+    request: BundleRequest,
+    out: Path,
+    overwrite: bool = False,
+) -> FolderPlan:
+    """Find the files and look at what `out` holds already. Nothing is written.
+
+    Args:
+        classifier: what predicts.
+        files: as for `explain_folder`.
+        request: what is asked about every file.
+        out: the folder of the bundles.
+        overwrite: whether to explain again what `out` holds already.
+
+    Raises:
+        InputError: a folder holds no file that the model reads.
+        OutputError: something that is not ours is in the way in `out`.
+        XaiTfError: the request cannot be answered, see `Question.validated`.
+    """
+    for question in request.questions:
+        _check(question, classifier)
+    for name in request.metrics:
+        pick(METRICS, name, "metric")
+    given = [files] if isinstance(files, Path) else list(files)
+    paths = find_inputs(given, classifier, out)
+    names = bundle_names(paths)
+    check_page(out)
+    for name in names:
+        check_place(out / name, MANIFEST)
+    labels = labels_in_paths(given, paths, classifier.classes)
+    reusable: dict[Path, Mapping[str, Any]] = {}
+    replaced: dict[str, Sequence[str]] = {}
+    for path, name in zip(paths, names, strict=True):
+        asked = request.to_dict(classifier, labels.get(path))
+        manifest = None if overwrite else stored_answer(out / name, asked, path)
+        if manifest is not None:
+            reusable[path] = manifest
+        elif not overwrite and (different := differences(out / name, asked, path)):
+            replaced[name] = different
+    return FolderPlan(tuple(paths), tuple(names), labels, reusable, replaced)
+
+
+def explain_folder(
+    classifier: Classifier,
+    files: Path | Sequence[Path],
+    methods: str | Sequence[str] | BundleRequest = "grad_cam",
+    out: Path = Path("explanations"),
+    *,
+    overwrite: bool = False,
+    plan: FolderPlan | None = None,
+    progress: Progress = silent,
+    on_result: Callable[[FileResult], None] = lambda result: None,
+) -> list[FileResult]:
+    """Explain files into a folder of bundles, with an `index.html` to look at them.
+
+    Each bundle appears whole or not at all. Interrupted, even by a kill, the same call continues:
+    bundles in `out` that answer the same request about the same content are reused.
+
+    Args:
+        classifier: what predicts.
+        files: a file, a folder (gone through with all folders in it, in the order of the paths), or
+            several of either.
+        methods: names in `METHODS`, or a whole request.
+        out: the folder of the bundles, one for each file.
+        overwrite: explain again what `out` holds already.
+        plan: from `plan_folder` of the same arguments, where it is known already.
+        progress: called with (passes done, passes of this method, what is being done).
+        on_result: called with the result of each file when it is there.
+
+    Returns:
+        A result for each file. A file that cannot be read has an error in its result; the others
+        are explained.
+
+    Raises:
+        InputError: no file can be read that was given, or a folder holds none.
+        OutputError: a bundle or the index cannot be written.
+        XaiTfError: the request cannot be answered, see `Question.validated`.
+    """
+    if isinstance(methods, BundleRequest):
+        request = methods
+    else:
+        names = [methods] if isinstance(methods, str) else methods
+        request = BundleRequest(questions=tuple(map(Question, names)))
+    plan = plan or plan_folder(classifier, files, request, out, overwrite)
+    clear_leftovers(out)
+    results = []
+    for path, name in zip(plan.paths, plan.names, strict=True):
+        if manifest := plan.reusable.get(path):
+            result = FileResult(path=path, folder=out / name, manifest=manifest, reused=True)
+        else:
+            result = _explain_file(
+                classifier, path, plan.labels.get(path), request, out / name, progress
+            )
+        if result.error and len(plan.paths) == 1:
+            raise result.error
+        results.append(result)
+        on_result(result)
+    manifests = {r.folder.name: dict(r.manifest) for r in results if r.manifest is not None}
+    if manifests:
+        write_page(out, manifests, f"Explanations by {classifier.name}")
+    return results
+
+
+def explain_sample(
+    classifier: Classifier, sample: Sample, question: Question, progress: Progress = silent
+) -> list[Explanation]:
+    """Answer one question about a sample; a layer of "all" gives a map for each resolution."""
+    if question.layer == ALL_LAYERS:
+        if _through_layers(question):
+            return explain_layers(classifier, sample, question, progress=progress)
+        question = Question.from_dict(question.to_dict() | {"layer": None})
+    return [explain(classifier, sample, question, progress=progress)]
+
+
+def _check(question: Question, classifier: Classifier) -> None:
+    if question.layer == ALL_LAYERS and question.entry.needs_layer:
+        question = Question.from_dict(question.to_dict() | {"layer": None})
+    question.validated(classifier)
+
+
+def _through_layers(question: Question) -> bool:
+    return question.entry.needs_layer and question.entry.class_specific
+
+
+def _explain_file(
+    classifier: Classifier,
+    path: Path,
+    truth: int | None,
+    request: BundleRequest,
+    folder: Path,
+    progress: Progress,
+) -> FileResult:
+    from xai_tf.bundles.write import describe_audit, save_bundle
+    from xai_tf.regions import audit, regions_of
+
+    try:
+        reading = read_and_predict(classifier, path, truth)
+    except InputError as error:
+        return FileResult(path=path, folder=folder, error=error)
+    first = request.questions[0]
+    target, contrast = resolve_classes(classifier, reading.prediction, first.target, first.contrast)
+    explanations: list[Explanation] = []
+    for number in reading.most_decisive(classifier.target(target, contrast), request.windows):
+        for question in request.questions:
+            what = f"{path.name}: {question.entry.title}"
+            asked = Question.from_dict(
+                question.to_dict() | {"target": target, "contrast": contrast}
+            )
+            explanations += explain_sample(
+                classifier, reading.samples[number], asked, _named(progress, what)
+            )
+    scores = [_scores(classifier, one, request, progress) for one in explanations]
+    audits = (
+        [describe_audit(audit(e, regions_of(e.sample, classifier.task))) for e in explanations]
+        if request.regions
+        else []
+    )
+    manifest = save_bundle(
+        folder,
+        classifier,
+        reading,
+        explanations,
+        request.opacity,
+        request.shared_scale,
+        scores if request.metrics else (),
+        audits,
+        request.to_dict(classifier, truth),
+    )
+    diagnoses = [
+        f"{e.method.title}: {diagnosis.text}"
+        for e in explanations
+        for diagnosis in diagnose(e.attribution)
+    ]
+    warnings = [text for e in explanations for text in e.warnings]
+    alarms = [text for audited in audits for text in audited["alarms"]]
+    return FileResult(
+        path=path,
+        folder=folder,
+        manifest=manifest,
+        notes=tuple(dict.fromkeys([*reading.explanation_warnings, *warnings, *diagnoses])),
+        alarms=tuple(dict.fromkeys(alarms)),
+    )
+
+
+def _scores(
+    classifier: Classifier, explanation: Explanation, request: BundleRequest, progress: Progress
+) -> list[Score]:
+    names = [name for name in request.metrics if METRICS[name].applies(explanation.method)]
+    if not names:
+        return []
+    what = f"{explanation.sample.source.name}: scores of {explanation.method.title}"
+    return score(
+        classifier,
+        explanation,
+        names,
+        settings={n: given for n, given in request.metric_settings.items() if n in names},
+        seed=request.metric_seed,
+        progress=_named(progress, what),
+    )
+
+
+def _named(progress: Progress, what: str) -> Progress:
+    """A progress that says what is being done."""
+
+    def report(done: int, total: int, what: str = what) -> None:
+        progress(done, total, what)
+
+    return report

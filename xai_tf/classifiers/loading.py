@@ -1,0 +1,109 @@
+"""Load a classifier from a model file, with its card and its OOD detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import weights_keras
+from weights_keras import ModelCard, ModelFileError
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.graph import tensors
+from xai_tf.classifiers.ood_detector import OODDetector
+from xai_tf.errors import ModelError, pick
+from xai_tf.inputs.sample import file_sha256
+from xai_tf.inputs.task import Task
+from xai_tf.tasks import TASKS
+
+
+def load(
+    model: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    task: str | Task | None = None,
+    preprocessing: str | None = None,
+) -> Classifier:
+    """Load a classifier from a file, or one of the bundled models by name.
+
+    >>> classifier = load("brain_cnn")
+    >>> classifier.classes
+    ('glioma', 'meningioma', 'notumor', 'pituitary')
+
+    Args:
+        model: a name in `weights_keras`, or a `.keras` or `.h5` file.
+        classes: the names of the classes, for a file without a card.
+        task: a name in `TASKS` or a task: how files are read and what the classes are.
+        preprocessing: the colour scaling the network expects, a name in `SCALINGS`. By default
+            detected in the model.
+
+    Raises:
+        ModelError: the model is missing or damaged, contains code, or is no image classifier.
+        UnknownNameError: there is no such model or task.
+    """
+    path = model_path(model)
+    try:
+        if path == Path(model):
+            loaded = weights_keras.load_file(path)
+            digest = file_sha256(path)
+            card = card_beside(path, digest)
+        else:
+            pick(dict.fromkeys(weights_keras.names()), str(model), "model")
+            loaded, card = weights_keras.load(str(model))
+            digest = card.sha256 or file_sha256(path)  # a resumed run recognises the model by it
+    except ModelFileError as error:
+        raise ModelError(str(error)) from error
+    if isinstance(task, str):
+        task = pick(TASKS, task, "task")
+    if task is None and card and card.task in TASKS:
+        task = TASKS[card.task]
+    try:
+        classifier = Classifier(
+            loaded,
+            classes,
+            name=path.stem,
+            task=task,
+            card=card,
+            preprocessing=preprocessing,
+            sha256=digest,
+        )
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    _add_ood_detector(classifier, path)
+    return classifier
+
+
+def model_path(model: str | Path) -> Path:
+    """The file of a model that is given as a path or by its name in `weights_keras`."""
+    path = Path(model)
+    if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
+        return path
+    return weights_keras.FOLDER / f"{model}.keras"
+
+
+def card_beside(path: Path, digest: str) -> ModelCard | None:
+    """The card in the `.md` file beside a model file; None unless it has that SHA-256 or none."""
+    try:
+        card = weights_keras.read_card(path.with_suffix(".md"))
+    except (OSError, ValueError):
+        return None
+    return card if card.sha256 in ("", digest) else None
+
+
+def _add_ood_detector(classifier: Classifier, path: Path) -> None:
+    """Load the OOD detector beside a model file; the model works without it, too."""
+    try:
+        arrays = weights_keras.load_ood_detector(path, classifier.sha256, classifier.card)
+        if arrays is None:
+            return
+        ood_detector = OODDetector.from_arrays(arrays)
+        tensor = tensors(classifier.model).get(ood_detector.layer)
+        if tensor is None or tensor.shape[1:] != (*tensor.shape[1:3], len(ood_detector.center)):
+            raise ValueError(f"its layer {ood_detector.layer!r} is that of another model")
+        classifier.ood_detector = ood_detector
+    except (ModelFileError, ValueError, TypeError) as error:
+        file = weights_keras.ood_file(path)
+        cause = str(error).rstrip(".").replace(str(file), file.name)
+        classifier.ood_problem = (
+            f"Inputs of {classifier.name!r} are not checked for being out of distribution: "
+            f"{cause}. Download {file.name} again, or create it with `xai-tf fit-ood`."
+        )

@@ -1,0 +1,194 @@
+"""A model on labelled files, and its errors as a page and as JSON: what `xai-tf errors` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.errors import OutputError, pick
+from xai_tf.evaluation.mistakes import Mistake, study_mistakes
+from xai_tf.evaluation.nearest import FeatureIndex, build_feature_index
+from xai_tf.evaluation.predictions import (
+    LabelledFiles,
+    find_labelled,
+    predict_labelled,
+    training_files,
+)
+from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.files import write_file
+from xai_tf.progress import Progress, silent
+from xai_tf.reports.html import check_page
+from xai_tf.reports.mistakes import describe_study, mistakes_page
+
+PAGE, DATA = "errors.html", "errors.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorSettings:
+    """Which files a model is tried on, and how its errors are explained.
+
+    Attributes:
+        source: the labelled files: a folder or a CSV file.
+        method: a name in `METHODS`.
+        top: number of mistakes to explain, at most.
+        train: the training data of the model, to find similar samples in; none if left out.
+        split: "train", "validation" or "test", where the source has splits. If left out, the test
+            split where there is one, else all files.
+        out: folder for the page and the JSON file.
+    """
+
+    source: Path
+    method: str = "grad_cam"
+    top: int = 12
+    train: Path | None = None
+    split: str | None = None
+    out: Path = Path("errors")
+
+    def check(self) -> None:
+        """Check what can be checked before the model is loaded.
+
+        Raises:
+            UnknownNameError: there is no such method.
+            OutputError: the folder is a file, or holds a page that was not written by xai-tf.
+        """
+        pick(METHODS, self.method, "method")
+        if self.out.exists() and not self.out.is_dir():
+            raise OutputError(f"{self.out} is not a folder. Give another --out.")
+        check_page(self.out / PAGE)
+        if (self.out / DATA).exists() and not (self.out / PAGE).exists():
+            raise OutputError(
+                f"{self.out / DATA} exists and was not written by xai-tf. Give another --out."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorReport:
+    """The errors of a model, explained and written.
+
+    Attributes:
+        page: the HTML page.
+        results: what the model predicts for all files.
+        mistakes: the errors that were explained, the worst first.
+        unreadable: (file, why) of labelled files that could not be read.
+        warnings: what a person should know of the other files, a sentence each.
+        described: what is in the JSON file.
+    """
+
+    page: Path
+    results: EvaluationResults
+    mistakes: tuple[Mistake, ...]
+    unreadable: tuple[tuple[Path, str], ...]
+    warnings: tuple[str, ...]
+    described: Mapping[str, Any]
+
+
+def report_errors(
+    classifier: Classifier,
+    settings: ErrorSettings,
+    progress: Progress = silent,
+    notify: Callable[[str], None] = lambda text: None,
+) -> ErrorReport:
+    """Predict labelled files, explain the most confident errors, and write a page and JSON.
+
+    Args:
+        classifier: the model.
+        settings: which files it is tried on, and how its errors are explained.
+        progress: called with (steps done, steps in all, what runs now) of each stage.
+        notify: called with each remark that is due before the work.
+
+    Raises:
+        InputError: the labelled files or the training data cannot be found or read.
+        ModelError: the method needs a feature map, and the model has none.
+        OutputError: as `ErrorSettings.check`.
+    """
+    settings.check()
+    if METHODS[settings.method].needs_layer:
+        classifier.feature_layer(None)
+    labelled = _labelled_files(classifier, settings, notify)
+    training = _training_files(classifier, settings.train)
+    results = EvaluationResults(
+        predict_labelled(classifier, labelled, _named(progress, "predicting"))
+    )
+    index = (
+        build_feature_index(classifier, training, _named(progress, "training samples"))
+        if training
+        else None
+    )
+    mistakes, lost = study_mistakes(
+        classifier, results, settings.method, settings.top, index, _named(progress, "explaining")
+    )
+    beside = _beside(results, training)
+    left_out = [*lost, *beside, *(index.left_out if index else ())]
+    described = describe_study(classifier, results, mistakes, left_out)
+    page = settings.out / PAGE
+    write_file(page, mistakes_page(classifier, results, mistakes, left_out))
+    write_file(settings.out / DATA, json.dumps(described, indent=1, allow_nan=False))
+    return ErrorReport(
+        page,
+        results,
+        tuple(mistakes),
+        (*(one for one in results.predictions.skipped if one[0] in _paths(labelled)), *lost),
+        _warnings(labelled, results, beside, index, mistakes),
+        described,
+    )
+
+
+def _labelled_files(
+    classifier: Classifier, settings: ErrorSettings, notify: Callable[[str], None]
+) -> LabelledFiles:
+    model = (classifier.name, classifier.classes, classifier.task)
+    labelled = find_labelled(settings.source, *model, settings.split or "")
+    if settings.split is None and any(entry.split == "test" for entry in labelled.entries):
+        labelled = find_labelled(settings.source, *model, "test")
+        notify(f"Using the test split of {settings.source}. Choose another with --split.")
+    return labelled
+
+
+def _training_files(classifier: Classifier, folder: Path | None) -> LabelledFiles | None:
+    if folder is None:
+        return None
+    return training_files(
+        find_labelled(folder, classifier.name, classifier.classes, classifier.task)
+    )
+
+
+def _named(progress: Progress, stage: str) -> Progress:
+    """A progress that names the stage that runs."""
+
+    def named(done: int, total: int, what: str = "") -> None:
+        progress(done, total, what or stage)
+
+    return named
+
+
+def _beside(results: EvaluationResults, training: LabelledFiles | None) -> list[tuple[Path, str]]:
+    """What was left out of the training data, and not of the labelled files too."""
+    skipped = results.predictions.skipped
+    return [one for one in training.left_out if one not in skipped] if training else []
+
+
+def _paths(labelled: LabelledFiles) -> set[Path]:
+    return {entry.path for entry in labelled.entries}
+
+
+def _warnings(
+    labelled: LabelledFiles,
+    results: EvaluationResults,
+    beside: list[tuple[Path, str]],
+    index: FeatureIndex | None,
+    mistakes: list[Mistake],
+) -> tuple[str, ...]:
+    paths = _paths(labelled)
+    left_out = [
+        f"{path}: {why}"
+        for path, why in (*results.predictions.skipped, *beside)
+        if path not in paths
+    ]
+    samples = [f"Training sample left out: {why}" for _, why in (index.left_out if index else ())]
+    of_mistakes = [f"{one.name}: {text}" for one in mistakes for text in one.warnings]
+    return (*left_out, *samples, *of_mistakes)

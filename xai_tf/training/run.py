@@ -1,0 +1,115 @@
+"""A training from labelled files to a published model: what `xai-tf train` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weights_keras import FOLDER, ModelCard
+from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.datasets.listing import DataOptions
+from xai_tf.datasets.reading import read_folder, read_splits
+from xai_tf.errors import SettingError, pick
+from xai_tf.progress import Progress, silent
+from xai_tf.tasks import TASKS
+from xai_tf.training.publish import check_folder, publish, training_story
+from xai_tf.training.train import Recipe, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What a model is trained on, how, and where it is written.
+
+    Attributes:
+        source: the labelled files: a folder or a CSV file.
+        task: a name in `TASKS`; says how files are read.
+        name: of the model, and of its files.
+        recipe: the settings of the training itself.
+        image_size: side of the square input, in pixels.
+        data: how the source is found, split and read.
+        further: folders of additional test sets, by name.
+        out: folder for the model, its card and its OOD detector.
+        datasets: the data sets and their terms, for the card.
+        license: of the weights, for the card.
+        command: what trains the model again, for the card.
+        float16: store the weights as float16.
+    """
+
+    source: Path
+    task: str
+    name: str
+    recipe: Recipe = field(default_factory=Recipe)
+    image_size: int = 224
+    data: DataOptions = field(default_factory=DataOptions)
+    further: Mapping[str, Path] = field(default_factory=dict)
+    out: Path = FOLDER
+    datasets: tuple[str, ...] = ()
+    license: str = "other"
+    command: str = ""
+    float16: bool = False
+
+    def check(self) -> None:
+        """Check what can be checked before any file is read.
+
+        Raises:
+            UnknownNameError: there is no such task or backbone.
+            SettingError: the name is not a plain file name, or the learning rate is out of range.
+            OutputError: the folder cannot be written to, or the card there cannot be read.
+        """
+        pick(TASKS, self.task, "task")
+        pick(BACKBONES, self.recipe.backbone, "backbone")
+        if Path(self.name).name != self.name or not self.name:
+            raise SettingError(
+                f"Invalid value for --name: {self.name!r}. Expected a file name without a folder."
+            )
+        if not 0 < self.recipe.rate < 1:
+            raise SettingError(
+                f"Invalid value for --rate: {self.recipe.rate}. Expected a learning rate between 0 "
+                "and 1, such as 0.0001."
+            )
+        check_folder(self.out, self.name)
+
+
+def train_on_files(
+    settings: TrainingSettings,
+    progress: Progress = silent,
+    notify: Callable[[str], None] = lambda text: None,
+) -> ModelCard:
+    """Read labelled files, train a classifier on them, measure it, and write it with its card.
+
+    Args:
+        settings: what is trained on what.
+        progress: called with (steps done, steps in all, what runs now) of each stage.
+        notify: called with each remark on the data, such as a skipped file, before the training.
+
+    Returns:
+        The card of the model, with the metrics of all test sets.
+
+    Raises:
+        XaiTfError: as `TrainingSettings.check`, `read_splits`, `train` and `publish`.
+    """
+    settings.check()
+    task, size = TASKS[settings.task], (settings.image_size, settings.image_size)
+    splits = read_splits(settings.source, task, size, settings.recipe.seed, progress, settings.data)
+    for text in splits.notes:
+        notify(text)
+    further = {
+        name: read_folder(folder, task, size, splits.test.classes, progress)
+        for name, folder in settings.further.items()
+    }
+    trained = train(splits, settings.recipe, task.augment, progress)
+    return publish(
+        trained.model,
+        splits,
+        task,
+        name=settings.name,
+        backbone=settings.recipe.backbone,
+        folder=settings.out,
+        story=training_story(trained, splits),
+        further=further,
+        command=settings.command,
+        datasets=settings.datasets,
+        license_=settings.license,
+        half=settings.float16,
+    )
