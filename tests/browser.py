@@ -145,18 +145,14 @@ def next_said(page: Page, sent: list[str], key: str) -> bool:
 
 
 def settled(page: Page) -> None:
-    """Wait until the layout is drawn and nothing moves, but for what moves without an end."""
-    page.wait_for_function(
-        """() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
-          const all = (root) => [
-            ...root.getAnimations(),
-            ...[...root.querySelectorAll("*")].flatMap(
-              (element) => element.shadowRoot ? all(element.shadowRoot) : []),
-          ]
-          const ends = (one) => one.effect.getComputedTiming().endTime !== Infinity
-          resolve(!all(document).some((one) => one.playState === "running" && ends(one)))
-        })))"""
-    )
+    """Wait until nothing of a page moves or changes its colour, but for what does so for ever."""
+
+    def is_settled() -> bool:
+        before = page.evaluate(_LOOKS)
+        page.wait_for_timeout(500)
+        return page.evaluate(_MOVES) == 0 and page.evaluate(_LOOKS) == before
+
+    eventually(is_settled)
 
 
 def toggle_theme(page: Page) -> None:
@@ -183,3 +179,18 @@ def _answers(url: str) -> bool:
     except URLError:
         return False
     return True
+
+
+_ELEMENTS = """
+const elements = (root) => [...root.querySelectorAll("*")].flatMap(
+  (element) => element.shadowRoot ? [element, ...elements(element.shadowRoot)] : [element])
+"""
+_LOOKS = f"""() => {{ {_ELEMENTS}
+  const looks = elements(document).map((element) => getComputedStyle(element))
+  return looks.map(({{color, backgroundColor}}) => color + backgroundColor).join(" ")
+}}"""
+_MOVES = f"""() => {{ {_ELEMENTS}
+  return elements(document).flatMap((element) => element.getAnimations()).filter(
+    (one) => one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity
+  ).length
+}}"""

@@ -423,17 +423,19 @@ def test_names_are_text_never_markup(browser, site, tmp_path):
     ],
 )
 def test_a_bad_file_is_a_lasting_message_and_the_page_lives_on(page, name, content, said):
+    page.clock.install()
     page.locator("input[type=file]").set_input_files(
         {"name": name, "mimeType": "image/png", "buffer": content}
     )
 
     alert = page.get_by_role("alert").filter(has_text=said).first
     alert.wait_for()
-    assert "/cache/" not in alert.text_content()
-    take(page, "Chest X-ray, normal")
+    page.clock.fast_forward(60_000)  # milliseconds, after which a passing notice would be gone
     assert alert.is_visible()
+    assert "/cache/" not in alert.text_content()
     page.get_by_role("button", name="Close this problem").click()
     alert.wait_for(state="hidden")
+    take(page, "Chest X-ray, normal")
 
 
 def test_two_dropped_files_of_one_name_are_both_taken_whole(page, tmp_path):
