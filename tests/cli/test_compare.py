@@ -410,8 +410,8 @@ def test_without_asking_nothing_is_scored(run, asking, tmp_path):
     ("words", "said"),
     [
         (["--score", "deletoin"], "Did you mean 'deletion'"),
-        (["--score", "r2"], "for LIME only"),
-        (["--score", "deletion", "--set", "deletion.steps=0"], "steps=0"),
+        (["--score", "r2"], "applies only to LIME"),
+        (["--score", "deletion", "--set", "deletion.steps=0"], "setting 'steps': 0"),
         (["--score", "deletion", "--set", "insertion.steps=5"], "is not in use"),
     ],
 )
@@ -455,7 +455,7 @@ def test_methods_are_compared_as_a_table_and_as_json(run, asking):
     assert len(found["agreement"]["rank_correlation"]) == 2
     assert found["agreement"]["sign_agreement"] == [[None, None], [None, None]]
     assert found["conflicts"][0]["text"] in {
-        f"{first} ranks it above {ranks[0]:.0%} of the picture, {second} above {ranks[1]:.0%}"
+        f"{first} ranks it above {ranks[0]:.0%} of the image, {second} above {ranks[1]:.0%}"
         for first, second in (("Saliency", "Grad-CAM"), ("Grad-CAM", "Saliency"))
         for ranks in [found["conflicts"][0]["ranks"]]
     }
