@@ -53,7 +53,10 @@ def pictures() -> list[Sample]:
     classifier = Classifier(build_model("mobilenet_v2", 1, weights=None))
     sample = classifier.read(SAMPLES / "dog.jpg")
     turned = [sample.image, sample.image[:, ::-1], sample.image[::-1], sample.image[::-1, ::-1]]
-    return [Sample(np.ascontiguousarray(image), sample.source, "") for image in turned]
+    return [
+        Sample(image=np.ascontiguousarray(image), source=sample.source, sha256="")
+        for image in turned
+    ]
 
 
 def floor(classifier: Classifier, name: str, image: np.ndarray) -> float:

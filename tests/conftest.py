@@ -31,7 +31,7 @@ HIGH, MIDDLE = slice(10, 20), slice(24, 40)  # rows and columns of what `ear` he
 
 
 def sample_of(image: np.ndarray) -> Sample:
-    return Sample(image.astype(np.float32), Path("made.png"), "0" * 64)
+    return Sample(image=image.astype(np.float32), source=Path("made.png"), sha256="0" * 64)
 
 
 def assert_told(error: Exception, path: Path, cause: str, next_step: str) -> None:

@@ -18,7 +18,13 @@ LONG = (("num_samples", 16384),)  # of RISE on `wide`: many seconds
 
 def make_models(folder: Path, small_cnn: keras.Model) -> dict[str, ModelEntry]:
     """A small model with a card, one that takes its time, and two that cannot be loaded."""
-    card = ModelCard("small", "lung_opacity", ("a", "b", "c"), "cnn", (32, 32))
+    card = ModelCard(
+        name="small",
+        task="lung_opacity",
+        classes=("a", "b", "c"),
+        backbone="cnn",
+        image_size=(32, 32),
+    )
     weights_keras.save(small_cnn, card, folder)
     inputs = keras.Input((64, 64, 3))
     features = keras.layers.Conv2D(32, 5, padding="same", activation="relu")(inputs)
@@ -36,7 +42,9 @@ def draw(folder: Path, name: str) -> Upload:
     pixels = np.random.default_rng().integers(0, 256, (40, 40, 3)).astype(np.uint8)
     path = folder / f"{time.time_ns():x}.png"
     Image.fromarray(pixels).save(path)
-    return Upload(name, path, file_sha256(path), path.stat().st_size, "picture")
+    return Upload(
+        name=name, path=path, sha256=file_sha256(path), size=path.stat().st_size, kind="picture"
+    )
 
 
 def at_first(owner, parameter, condition, act):

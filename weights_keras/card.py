@@ -11,7 +11,7 @@ EARLIER_FIELDS = {"gate_sha256": "ood_sha256"}
 EARLIER_MEASURES = {"unfamiliar": "out_of_distribution"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measure:
     """One number about a model on one named set, with its 95% interval.
 
@@ -34,7 +34,7 @@ class Measure:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """The facts about a trained model.
 

@@ -102,9 +102,9 @@ def _prepare(context: WorkerContext, request: Describe | Prepare) -> None:
     classifier = context.classifier(request.model)
     images, targets = _noise(classifier, 1)
     classifier.passes.gradients(images, targets)
-    ood_scores(classifier, [Sample(images[0], request.model.path, "")])
+    ood_scores(classifier, [Sample(image=images[0], source=request.model.path, sha256="")])
     if classifier.feature_layers:
-        explain(classifier, Sample(images[0], request.model.path, ""))
+        explain(classifier, Sample(image=images[0], source=request.model.path, sha256=""))
 
 
 def _noise(classifier: Classifier, count: int) -> tuple[np.ndarray, np.ndarray]:

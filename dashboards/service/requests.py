@@ -17,7 +17,7 @@ from xai_tf.attribution.question import Question
 VISITOR = "visitor-"  # how the names of folders with a visitor's files begin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Upload:
     """A file a visitor gave, as it lies on this server.
 
@@ -39,7 +39,7 @@ class Upload:
     public: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelEntry:
     """A model that can be asked: what is known of it without loading it.
 

@@ -237,11 +237,11 @@ class Session(param.Parameterized):
         card = card_beside(model.path, model.sha256)
         text = narrate(facts(reading, explanations, medical=is_medical(model)), self.language)
         return ReportItem(
-            reading,
-            tuple(explanations),
-            described.description,
-            text,
-            card,
+            reading=reading,
+            explanations=tuple(explanations),
+            model=described.description,
+            sentences=text,
+            card=card,
             scores=tuple(map(tuple, scores)),
             audits=tuple(audits),
         )

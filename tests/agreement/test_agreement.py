@@ -19,7 +19,6 @@ from xai_tf.agreement.agreement import (
 from xai_tf.agreement.disagreement import disagreement_map
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS
 from xai_tf.tasks import TASKS
 
 SIDE = 224
@@ -33,7 +32,8 @@ def of(halves, left_bright):
 
     def make(attribution: np.ndarray, method: str = "saliency") -> Explanation:
         values = attribution.astype(np.float32)
-        return replace(base, attribution=values, method=METHODS[method])
+        question = replace(base.question, method=method)
+        return replace(base, attribution=values, question=question)
 
     return make
 

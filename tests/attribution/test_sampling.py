@@ -433,8 +433,16 @@ def test_what_makes_no_sense_is_refused_with_a_way_out(three_classes, blobs):
 
 
 ASKED = Explain(
-    ModelEntry("small", Path("small.keras"), "1" * 64, None, "small", ("a", "b", "c"), ""),
-    Upload("mine.png", Path("mine.png"), "2" * 64, 1, "picture"),
+    ModelEntry(
+        name="small",
+        path=Path("small.keras"),
+        sha256="1" * 64,
+        task=None,
+        title="small",
+        classes=("a", "b", "c"),
+        summary="",
+    ),
+    Upload(name="mine.png", path=Path("mine.png"), sha256="2" * 64, size=1, kind="picture"),
     Question("rise"),
 )
 

@@ -81,19 +81,19 @@ def test_scores_and_what_a_recording_is_read_as_come_back_whole(three_classes, a
     scores = tuple(score(three_classes, asked, ["deletion", "sparseness"]))
     rng = np.random.default_rng(0)
     sound = Sound(
-        rng.random(800, np.float32),
-        8000,
-        rng.random((4, 5), np.float32),
-        rng.random(4, np.float32),
-        rng.random(5, np.float32),
+        waveform=rng.random(800, np.float32),
+        rate=8000,
+        decibels=rng.random((4, 5), np.float32),
+        hertz=rng.random(4, np.float32),
+        seconds=rng.random(5, np.float32),
     )
     sample = replace(asked.sample, sound=sound, label=1, warnings=("It is short.",))
     reading = Reading(
-        Path("call.wav"),
-        (sample, sample),
-        (asked.prediction, asked.prediction),
-        asked.prediction,
-        OODScore(3.5, 2.0, 0.01, "deepfake_audio", sound=True),
+        source=Path("call.wav"),
+        samples=(sample, sample),
+        predictions=(asked.prediction, asked.prediction),
+        prediction=asked.prediction,
+        ood_score=OODScore(3.5, 2.0, 0.01, "deepfake_audio", sound=True),
     )
 
     assert_same(scores, through_json(tuple[Score, ...], scores))
@@ -123,11 +123,11 @@ def test_the_types_of_all_fields_are_known_at_run_time(kind):
 
 def test_a_bundle_reads_back_as_it_was_explained(three_classes, asked, tmp_path):
     reading = Reading(
-        asked.sample.source,
-        (asked.sample,),
-        (asked.prediction,),
-        asked.prediction,
-        OODScore(3.5, 2.0, 0.01),
+        source=asked.sample.source,
+        samples=(asked.sample,),
+        predictions=(asked.prediction,),
+        prediction=asked.prediction,
+        ood_score=OODScore(3.5, 2.0, 0.01),
     )
 
     save_bundle(tmp_path / "bundle", three_classes, reading, [asked])

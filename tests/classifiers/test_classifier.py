@@ -363,7 +363,9 @@ def test_a_contrast_with_the_predicted_class_explains_the_runner_up(three_classe
 
 def test_a_card_about_another_file_is_not_believed(tmp_path, small_cnn):
     small_cnn.save(tmp_path / "mine.keras")
-    card = weights_keras.ModelCard("mine", "brain_tumor", ("x", "y", "z"), "cnn", sha256="0" * 64)
+    card = weights_keras.ModelCard(
+        name="mine", task="brain_tumor", classes=("x", "y", "z"), backbone="cnn", sha256="0" * 64
+    )
     (tmp_path / "mine.md").write_text(card.to_markdown())
 
     assert load(tmp_path / "mine.keras").classes == ("class 0", "class 1", "class 2")

@@ -115,7 +115,15 @@ def noise(tmp_path):
 
 def test_the_distance_is_that_of_mahalanobis():
     ood_detector = OODDetector(
-        "a", np.array([1.0, 0, 0]), np.array([[1.0, 0, 0]]), np.array([4.0]), 0.25, 1.0, 0.01, 9, 9
+        layer="a",
+        center=np.array([1.0, 0, 0]),
+        axes=np.array([[1.0, 0, 0]]),
+        variances=np.array([4.0]),
+        rest=0.25,
+        threshold=1.0,
+        share=0.01,
+        trained=9,
+        validated=9,
     )
 
     distances = ood_detector.distances(
@@ -324,7 +332,13 @@ def test_training_writes_the_gate_with_its_rates_in_the_card(folder, gated, spli
 def test_a_card_says_what_its_gate_is_once():
     train = np.ones((4, 4))
     ood_detector = fit_detector("conv", train, train, np.arange(4))
-    card = ModelCard("a", "t", ("x", "y"), "cnn", text="# A\n\nWords.\n\n## Notes\n\nMore.")
+    card = ModelCard(
+        name="a",
+        task="t",
+        classes=("x", "y"),
+        backbone="cnn",
+        text="# A\n\nWords.\n\n## Notes\n\nMore.",
+    )
 
     once = with_ood_detector(card, ood_detector)
     twice = with_ood_detector(once, ood_detector)
@@ -338,7 +352,11 @@ def test_what_follows_the_words_of_a_gate_stays():
     train = np.ones((4, 4))
     ood_detector = fit_detector("conv", train, train, np.arange(4))
     card = ModelCard(
-        "a", "t", ("x", "y"), "cnn", text=f"# A\n\n{SECTION}\n\nOld.\n\n## Notes\n\nMore."
+        name="a",
+        task="t",
+        classes=("x", "y"),
+        backbone="cnn",
+        text=f"# A\n\n{SECTION}\n\nOld.\n\n## Notes\n\nMore.",
     )
 
     text = with_ood_detector(card, ood_detector).text
@@ -350,7 +368,11 @@ def test_what_follows_the_words_of_a_gate_stays():
 def test_a_new_training_without_a_gate_takes_the_old_one_away(copied):
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
 
-    weights_keras.save(model, ModelCard("striped", "t", ("x", "y"), "cnn"), copied.parent)
+    weights_keras.save(
+        model,
+        ModelCard(name="striped", task="t", classes=("x", "y"), backbone="cnn"),
+        copied.parent,
+    )
 
     assert not ood_file(copied).exists()
 
@@ -503,8 +525,18 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
 
 def test_the_page_gets_the_score_from_the_worker(odd, tmp_path):
     reading = odd[0]
-    model = ModelEntry("striped", tmp_path, "ab" * 32, "lung_opacity", "", ("a", "b"), "")
-    file = Upload("n.png", reading.source, reading.samples[0].sha256, 1, "picture")
+    model = ModelEntry(
+        name="striped",
+        path=tmp_path,
+        sha256="ab" * 32,
+        task="lung_opacity",
+        title="",
+        classes=("a", "b"),
+        summary="",
+    )
+    file = Upload(
+        name="n.png", path=reading.source, sha256=reading.samples[0].sha256, size=1, kind="picture"
+    )
 
     again = unpack(pack(reading), Predict(model, file))
 
@@ -521,7 +553,7 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
 
     async def visit():
         session = Session(service, Uploads(tmp_path / "uploads"))
-        bench, explorer = session.bench, session.explorer
+        bench, explorer = session.workspace, session.explorer
         banner = NoticesView(bench=bench).layout()[-1]
         findings = DiagnosticsView(explorer=explorer)
         bench.add("noise.png", noise.read_bytes())
@@ -553,7 +585,13 @@ def test_the_text_in_words_says_so(odd):
     assert any(fact.french in text for text in narrate(told, "fr"))
     prediction = Prediction(np.zeros(1), np.array([0.5, 0.5]), ("a", "b"))
     sample = sample_of(np.zeros((8, 8, 3)))
-    plain = Reading(Path("a.png"), (sample,), (prediction,), prediction, NEAR)
+    plain = Reading(
+        source=Path("a.png"),
+        samples=(sample,),
+        predictions=(prediction,),
+        prediction=prediction,
+        ood_score=NEAR,
+    )
     assert "out_of_distribution" not in {fact.kind for fact in facts(plain)}
 
 

@@ -64,7 +64,13 @@ def serving(folder: Path, *options: str):
 def evil_models(tmp_path_factory, small_cnn):
     """A small model whose classes have hostile names."""
     folder = tmp_path_factory.mktemp("models")
-    card = ModelCard("small", "dog_breeds", (EVIL, "b", "c"), "cnn", (32, 32))
+    card = ModelCard(
+        name="small",
+        task="dog_breeds",
+        classes=(EVIL, "b", "c"),
+        backbone="cnn",
+        image_size=(32, 32),
+    )
     weights_keras.save(small_cnn, card, folder)
     return folder
 

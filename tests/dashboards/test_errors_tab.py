@@ -33,7 +33,15 @@ from xai_tf.evaluation.predictions import Predictions
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
 
 XRAYS = SHARED / "chest_xray" / "test"
-ENTRY = ModelEntry("halves", "halves.keras", "", None, "Halves", ("left", "right"), "")
+ENTRY = ModelEntry(
+    name="halves",
+    path="halves.keras",
+    sha256="",
+    task=None,
+    title="Halves",
+    classes=("left", "right"),
+    summary="",
+)
 
 
 def nothing(*_):
@@ -89,7 +97,15 @@ def test_logits_and_labels_are_those_that_arithmetic_gives(halves, sides):
 
 def test_many_files_are_predicted_in_batches_as_each_alone(three_classes, tmp_path):
     folder = draw_stripes(tmp_path / "stripes", ("a", "b", "c"), 15)
-    entry = ModelEntry("three", folder, "", None, "Three", ("a", "b", "c"), "")
+    entry = ModelEntry(
+        name="three",
+        path=folder,
+        sha256="",
+        task=None,
+        title="Three",
+        classes=("a", "b", "c"),
+        summary="",
+    )
 
     predictions = evaluate(three_classes, Evaluate(entry, folder), nothing)
 
@@ -157,7 +173,15 @@ def test_synonyms_of_classes_are_understood(tmp_path):
     for name in ("real", "fake"):
         (tmp_path / "speech" / name).mkdir(parents=True)
         (tmp_path / "speech" / name / "x.wav").touch()
-    entry = ModelEntry("audio", tmp_path, "", "deepfake_audio", "", ("human", "synthetic"), "")
+    entry = ModelEntry(
+        name="audio",
+        path=tmp_path,
+        sha256="",
+        task="deepfake_audio",
+        title="",
+        classes=("human", "synthetic"),
+        summary="",
+    )
 
     found = find_files(Evaluate(entry, tmp_path / "speech"), entry.classes)
 
@@ -200,7 +224,15 @@ def test_a_long_recording_is_the_mean_of_its_windows(tmp_path):
         noise = 0.1 * rng.normal(size=8000 * seconds)
         soundfile.write(tmp_path / "speech" / name / "x.wav", noise, 8000)
     classifier = load("audio_mobilenetv2")
-    entry = ModelEntry("audio", tmp_path, "", "deepfake_audio", "", classifier.classes, "")
+    entry = ModelEntry(
+        name="audio",
+        path=tmp_path,
+        sha256="",
+        task="deepfake_audio",
+        title="",
+        classes=classifier.classes,
+        summary="",
+    )
 
     predictions = evaluate(classifier, Evaluate(entry, tmp_path / "speech"), nothing)
 
@@ -213,7 +245,15 @@ def test_a_long_recording_is_the_mean_of_its_windows(tmp_path):
 @pytest.mark.skipif(not XRAYS.is_dir(), reason="the X-rays of the shared data are not here")
 def test_the_whole_test_set_has_the_figures_of_the_card():
     classifier = load("xray_mobilenetv2")
-    entry = ModelEntry("xray", XRAYS, "", "lung_opacity", "", classifier.classes, "")
+    entry = ModelEntry(
+        name="xray",
+        path=XRAYS,
+        sha256="",
+        task="lung_opacity",
+        title="",
+        classes=classifier.classes,
+        summary="",
+    )
 
     measures = EvaluationResults(evaluate(classifier, Evaluate(entry, XRAYS), nothing)).measures()
 
@@ -333,14 +373,14 @@ def test_of_three_classes_the_most_probable_is_called_whatever_the_threshold(tmp
     logits = ((2.0, 1.0, 0.0), (0.0, 3.0, 1.0), (0.0, 1.0, 0.5))
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     predictions = Predictions(
-        "m",
-        tmp_path,
-        ("a", "b", "c"),
-        tuple(tmp_path / n for n in "xyz"),
-        (0, 2, 2),
-        logits,
-        tuple(map(tuple, chances.tolist())),
-        (),
+        model="m",
+        folder=tmp_path,
+        classes=("a", "b", "c"),
+        files=tuple(tmp_path / n for n in "xyz"),
+        labels=(0, 2, 2),
+        logits=logits,
+        probabilities=tuple(map(tuple, chances.tolist())),
+        skipped=(),
     )
     results = EvaluationResults(predictions)
 
@@ -383,13 +423,13 @@ def served_models(halves, three_classes, tmp_path_factory):
         )
         digest = save(classifier.model, card, folder).sha256
         entries[classifier.name] = ModelEntry(
-            classifier.name,
-            folder / f"{classifier.name}.keras",
-            digest,
-            None,
-            classifier.name,
-            classifier.classes,
-            "",
+            name=classifier.name,
+            path=folder / f"{classifier.name}.keras",
+            sha256=digest,
+            task=None,
+            title=classifier.name,
+            classes=classifier.classes,
+            summary="",
         )
     return entries
 

@@ -222,8 +222,8 @@ def test_a_map_without_signal_is_reported_and_not_scored(visit, tmp_path):
 def test_the_key_of_a_request_depends_on_content(models):
     from dashboards.service.requests import Explain, Upload, key
 
-    file = Upload("a.png", SAMPLES / "cat.jpg", "1" * 64, 1, "picture")
-    other = Upload("b.png", SAMPLES / "dog.jpg", "1" * 64, 1, "picture")
+    file = Upload(name="a.png", path=SAMPLES / "cat.jpg", sha256="1" * 64, size=1, kind="picture")
+    other = Upload(name="b.png", path=SAMPLES / "dog.jpg", sha256="1" * 64, size=1, kind="picture")
     asked = [
         Judge(Explain(models["small"], f, Question("grad_cam")), ("deletion",))
         for f in (file, other)

@@ -44,17 +44,19 @@ def explained(halves, left_bright):
 def reading_of(explanation, name="made.png"):
     sample = replace(explanation.sample, source=Path(name))
     prediction = explanation.prediction
-    return Reading(Path(name), (sample,), (prediction,), prediction)
+    return Reading(
+        source=Path(name), samples=(sample,), predictions=(prediction,), prediction=prediction
+    )
 
 
 @pytest.fixture(scope="module")
 def item(explained, halves):
     return ReportItem(
-        reading_of(explained[0]),
-        explained,
-        describe_classifier(halves),
-        ("It is bright on the left.", "So it says left."),
-        read_card(FOLDER / "xray_mobilenetv2.md"),
+        reading=reading_of(explained[0]),
+        explanations=explained,
+        model=describe_classifier(halves),
+        sentences=("It is bright on the left.", "So it says left."),
+        card=read_card(FOLDER / "xray_mobilenetv2.md"),
     )
 
 
@@ -66,12 +68,23 @@ def hummed(explained):
 
     def at(start):
         seconds = np.linspace(start, start + 1, 126, dtype=np.float32)
-        sound = Sound(waveform, 8000, np.full((64, 126), -40, np.float32), hertz, seconds)
+        sound = Sound(
+            waveform=waveform,
+            rate=8000,
+            decibels=np.full((64, 126), -40, np.float32),
+            hertz=hertz,
+            seconds=seconds,
+        )
         return replace(explained[0].sample, sound=sound)
 
     samples = (at(0), at(0.5))
     prediction = explained[0].prediction
-    reading = Reading(Path("hum.wav"), samples, (prediction, prediction), prediction)
+    reading = Reading(
+        source=Path("hum.wav"),
+        samples=samples,
+        predictions=(prediction, prediction),
+        prediction=prediction,
+    )
     return reading, tuple(replace(explained[0], sample=sample) for sample in samples)
 
 

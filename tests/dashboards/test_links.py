@@ -14,7 +14,15 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question
 
 SHA256 = "ab12cd34" * 8
-MODEL = ModelEntry("xray", Path("xray.keras"), "c9c64322" * 8, None, "X-ray", ("a", "b", "c"), "")
+MODEL = ModelEntry(
+    name="xray",
+    path=Path("xray.keras"),
+    sha256="c9c64322" * 8,
+    task=None,
+    title="X-ray",
+    classes=("a", "b", "c"),
+    summary="",
+)
 UNREAD = replace(MODEL, name="unread", classes=())
 KNOWN = Known({"xray": MODEL, "unread": UNREAD}, {SHA256})
 FULL = View(

@@ -43,8 +43,16 @@ from xai_tf.tasks import TASKS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
 AUDIO, RATE = TASKS["deepfake_audio"], 8000
-MODEL = ModelEntry("ear", Path("ear.keras"), "ab" * 32, "deepfake_audio", "", (), "")
-FILE = Upload("mine.wav", Path("cd.wav"), "cd" * 32, 1, "sound")
+MODEL = ModelEntry(
+    name="ear",
+    path=Path("ear.keras"),
+    sha256="ab" * 32,
+    task="deepfake_audio",
+    title="",
+    classes=(),
+    summary="",
+)
+FILE = Upload(name="mine.wav", path=Path("cd.wav"), sha256="cd" * 32, size=1, kind="sound")
 ASKED = Explain(MODEL, FILE, Question("gradient_input"))
 
 
@@ -208,7 +216,13 @@ def service(tmp_path_factory, small_cnn):
     """One model that hears, and one that sees."""
     folder = tmp_path_factory.mktemp("models")
     for name, task in {"ears": "deepfake_audio", "eyes": "lung_opacity"}.items():
-        weights_keras.save(small_cnn, ModelCard(name, task, tuple("abc"), "cnn", (32, 32)), folder)
+        weights_keras.save(
+            small_cnn,
+            ModelCard(
+                name=name, task=task, classes=tuple("abc"), backbone="cnn", image_size=(32, 32)
+            ),
+            folder,
+        )
     found = find_models([folder])
     models = {name: found[name] for name in ("ears", "eyes")}
     service = Service(models, tmp_path_factory.mktemp("store"), workers=1)

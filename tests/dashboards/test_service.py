@@ -416,7 +416,9 @@ def test_visitors_take_turns(service, models, tmp_path):
 def test_problems_name_the_visitors_file_and_no_place(service, models, tmp_path):
     path = tmp_path / "secret-place.png"
     path.write_bytes(b"no picture at all")
-    file = Upload("holiday <i>.png", path, file_sha256(path), 17, "picture")
+    file = Upload(
+        name="holiday <i>.png", path=path, sha256=file_sha256(path), size=17, kind="picture"
+    )
 
     with pytest.raises(InputError) as caught:
         ask(service, Predict(models["small"], file))
@@ -428,7 +430,7 @@ def test_problems_name_the_visitors_file_and_no_place(service, models, tmp_path)
 def test_a_problem_is_told_to_each_with_their_own_name(service, models, tmp_path):
     path = tmp_path / "bad.png"
     path.write_bytes(b"no picture either")
-    file = Upload("mine.png", path, file_sha256(path), 17, "picture")
+    file = Upload(name="mine.png", path=path, sha256=file_sha256(path), size=17, kind="picture")
 
     async def both_ask():
         names = ("mine.png", "theirs.png")
@@ -480,7 +482,13 @@ def test_a_recording_that_is_too_long_for_the_page_says_so(service, models, tmp_
     path = tmp_path / "long.wav"
     noise = np.random.default_rng(0).normal(0, 0.1, 8000 * 130)
     soundfile.write(path, noise, 8000)
-    file = Upload("lecture.wav", path, file_sha256(path), path.stat().st_size, "sound")
+    file = Upload(
+        name="lecture.wav",
+        path=path,
+        sha256=file_sha256(path),
+        size=path.stat().st_size,
+        kind="sound",
+    )
 
     with pytest.raises(InputError) as caught:
         ask(service, Predict(models["audio_mobilenetv2"], file))
@@ -591,8 +599,13 @@ def test_an_image_of_few_colours_is_packed_small_and_exactly(models, picture):
     colours = rng.random((256, 3), np.float32)
     few, many = colours[rng.integers(0, 256, (64, 64))], rng.random((64, 64, 3), np.float32)
     prediction = Prediction(np.zeros(2, np.float32), np.full(2, 0.5, np.float32), ("a", "b"))
-    samples = tuple(Sample(image, picture.path, picture.sha256) for image in (few, many, few[:9]))
-    reading = Reading(picture.path, samples, (prediction,) * 3, prediction)
+    samples = tuple(
+        Sample(image=image, source=picture.path, sha256=picture.sha256)
+        for image in (few, many, few[:9])
+    )
+    reading = Reading(
+        source=picture.path, samples=samples, predictions=(prediction,) * 3, prediction=prediction
+    )
 
     data = pack(reading)
 

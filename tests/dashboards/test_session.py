@@ -52,7 +52,11 @@ def models(tmp_path_factory, small_cnn):
     tasks = {"twin": "lung_opacity", "other": "brain_tumor", "ears": "deepfake_audio"}
     for name, task in tasks.items():
         classes = ("c", "a", "b") if name == "twin" else ("a", "b", "c")
-        weights_keras.save(small_cnn, ModelCard(name, task, classes, "cnn", (32, 32)), folder)
+        weights_keras.save(
+            small_cnn,
+            ModelCard(name=name, task=task, classes=classes, backbone="cnn", image_size=(32, 32)),
+            folder,
+        )
     found = find_models([folder])
     return {name: found[name] for name in ("small", "twin", "other", "ears", "wide", "damaged")}
 

@@ -48,7 +48,14 @@ def numbers(count_a, count_b, windows=1):
     labels = (files >= count_a).astype(int)
     paths = tuple(Path(f"{number}.png") for number in range(count_a + count_b))
     images = np.zeros((len(files), 1, 1, 3), np.uint8)
-    return Dataset(images, labels, files, paths, ("a", "b"), (None,) * len(files))
+    return Dataset(
+        images=images,
+        labels=labels,
+        files=files,
+        paths=paths,
+        classes=("a", "b"),
+        sounds=(None,) * len(files),
+    )
 
 
 def names(count_a, count_b, group=lambda number: number):

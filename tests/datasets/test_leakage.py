@@ -26,13 +26,27 @@ def dataset(paths, task=TASKS["dog_breeds"], size=(96, 96)):
     samples = [(number, s) for number, path in enumerate(paths) for s in task.windows(path, size)]
     images = np.stack([np.rint(s.image * 255).astype(np.uint8) for _, s in samples])
     files = np.array([number for number, _ in samples])
-    return Dataset(images, files * 0, files, tuple(paths), ("a",), (None,) * len(files))
+    return Dataset(
+        images=images,
+        labels=files * 0,
+        files=files,
+        paths=tuple(paths),
+        classes=("a",),
+        sounds=(None,) * len(files),
+    )
 
 
 def of_images(*images, name):
     paths = tuple(Path(f"{name}{number}.png") for number in range(len(images)))
     rows = np.arange(len(images))
-    return Dataset(np.stack(images), rows * 0, rows, paths, ("a",), (None,) * len(images))
+    return Dataset(
+        images=np.stack(images),
+        labels=rows * 0,
+        files=rows,
+        paths=paths,
+        classes=("a",),
+        sounds=(None,) * len(images),
+    )
 
 
 def flat(level):

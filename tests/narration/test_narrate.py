@@ -42,7 +42,12 @@ def predicted(*shares: float, classes: tuple[str, ...] = ("normal", "opacity")) 
 
 def reading_of(prediction: Prediction, windows: int = 1) -> Reading:
     samples = (sample_of(np.zeros((30, 30, 3))),) * windows
-    return Reading(Path("jane_doe.png"), samples, (prediction,) * windows, prediction)
+    return Reading(
+        source=Path("jane_doe.png"),
+        samples=samples,
+        predictions=(prediction,) * windows,
+        prediction=prediction,
+    )
 
 
 def explained(attribution: np.ndarray, method: str = "occlusion", **parts) -> Explanation:
@@ -124,7 +129,13 @@ def test_concentration_and_sides_are_shares_of_the_whole():
 
 def test_band_and_span_are_where_the_strength_lies():
     hertz, seconds = np.arange(64) * 50.0 + 100, np.linspace(1, 3, 251)
-    sound = Sound(np.zeros(16000), 8000, np.zeros((64, 251)), hertz, seconds)
+    sound = Sound(
+        waveform=np.zeros(16000),
+        rate=8000,
+        decibels=np.zeros((64, 251)),
+        hertz=hertz,
+        seconds=seconds,
+    )
     attribution = np.zeros((64, 250))
     attribution[54:60, 50:75] = 1  # low tones are at the bottom
 

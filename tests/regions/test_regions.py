@@ -13,7 +13,6 @@ from skimage.draw import polygon2mask
 import xai_tf.cli.audit  # noqa: F401 (its command)
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, sample_of
 from xai_tf.attribution.explain import explain
-from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
@@ -101,7 +100,8 @@ def made(halves, left_bright, attribution, method="gradient_input"):
     """An explanation with a map made by hand."""
     explanation = explain(halves, left_bright, "gradient_input")
     made_map = np.asarray(attribution, np.float32)
-    return replace(explanation, attribution=made_map, method=METHODS[method])
+    question = replace(explanation.question, method=method)
+    return replace(explanation, attribution=made_map, question=question)
 
 
 def held(audited, region):

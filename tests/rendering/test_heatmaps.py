@@ -153,7 +153,12 @@ def test_figures_can_be_saved_and_show_hertz_and_seconds(halves, explanation):
 def test_the_timeline_of_a_long_recording_is_drawn(halves):
     samples = TASKS["deepfake_audio"].windows(SAMPLES / "speech_synthetic_long.flac", (32, 32))
     predictions = halves.predict(samples)
-    reading = Reading(samples[0].source, tuple(samples), tuple(predictions), predictions[0])
+    reading = Reading(
+        source=samples[0].source,
+        samples=tuple(samples),
+        predictions=tuple(predictions),
+        prediction=predictions[0],
+    )
 
     plot = heatmaps.timeline(reading)
 

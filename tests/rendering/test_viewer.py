@@ -30,7 +30,14 @@ def heard():
     seconds = np.linspace(1, 3, 251, dtype=np.float32)
     hertz = np.linspace(53, 3690, 64, dtype=np.float32)
     tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 8000).astype(np.float32)
-    sound = Sound(tone, 8000, np.zeros((64, 251), np.float32), hertz, seconds, rebuilt=True)
+    sound = Sound(
+        waveform=tone,
+        rate=8000,
+        decibels=np.zeros((64, 251), np.float32),
+        hertz=hertz,
+        seconds=seconds,
+        rebuilt=True,
+    )
     return replace(sample_of(np.random.default_rng(0).random((64, 64, 3))), sound=sound)
 
 

@@ -61,7 +61,12 @@ def folder(tmp_path):
 
 def reading_of(explanation, name):
     sample = replace(explanation.sample, source=Path(name))
-    return Reading(Path(name), (sample,), (explanation.prediction,), explanation.prediction)
+    return Reading(
+        source=Path(name),
+        samples=(sample,),
+        predictions=(explanation.prediction,),
+        prediction=explanation.prediction,
+    )
 
 
 def explained(out):
@@ -253,7 +258,12 @@ def bundle(judged, halves, tmp_path_factory):
     maps, scores, audits = judged
     place = tmp_path_factory.mktemp("bundles") / "made"
     prediction = maps[0].prediction
-    reading = Reading(Path("made.png"), (maps[0].sample,), (prediction,), prediction)
+    reading = Reading(
+        source=Path("made.png"),
+        samples=(maps[0].sample,),
+        predictions=(prediction,),
+        prediction=prediction,
+    )
     save_bundle(place, halves, reading, maps, scores=scores, audits=audits)
     return place
 
@@ -284,11 +294,11 @@ def test_a_bundle_comes_back_as_it_was_saved(bundle, judged, halves):
 
 def test_a_recording_comes_back_with_its_sound_and_all_its_windows(judged, halves, tmp_path):
     sound = Sound(
-        np.sin(np.arange(8000) * 0.3).astype(np.float32),
-        8000,
-        np.full((64, 126), -40, np.float32),
-        np.linspace(50, 3800, 64, dtype=np.float32),
-        np.linspace(0, 1, 126, dtype=np.float32),
+        waveform=np.sin(np.arange(8000) * 0.3).astype(np.float32),
+        rate=8000,
+        decibels=np.full((64, 126), -40, np.float32),
+        hertz=np.linspace(50, 3800, 64, dtype=np.float32),
+        seconds=np.linspace(0, 1, 126, dtype=np.float32),
         rebuilt=True,
     )
     samples = tuple(
@@ -296,7 +306,12 @@ def test_a_recording_comes_back_with_its_sound_and_all_its_windows(judged, halve
         for start in (0, 0.5, 1)
     )
     prediction = judged[0][0].prediction
-    reading = Reading(Path("hum.wav"), samples, (prediction,) * 3, prediction)
+    reading = Reading(
+        source=Path("hum.wav"),
+        samples=samples,
+        predictions=(prediction,) * 3,
+        prediction=prediction,
+    )
     maps = [replace(judged[0][0], sample=sample) for sample in (samples[0], samples[2])]
 
     save_bundle(tmp_path / "hum", halves, reading, maps)
@@ -447,7 +462,14 @@ def test_names_are_text_on_the_page_and_nothing_leads_elsewhere(item):
 def test_the_page_opens_without_a_network_sorts_and_asks_for_nothing(halves, item, tmp_path):
     bright = replace(sample_of(np.ones((32, 32, 3)) * np.linspace(0, 1, 32)[None, :, None]))
     other = explain(halves, bright, "saliency")
-    items = [item, ReportItem(reading_of(other, "z.png"), (other,), describe_classifier(halves))]
+    items = [
+        item,
+        ReportItem(
+            reading=reading_of(other, "z.png"),
+            explanations=(other,),
+            model=describe_classifier(halves),
+        ),
+    ]
     path = tmp_path / "report.html"
     path.write_text(folder_report(items, "A folder"), "utf-8")
 

@@ -21,7 +21,14 @@ ROWS = 2 * SHARD + 9
 def made_data(count=ROWS, seed=0):
     images = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     labels = np.arange(count) % 2
-    return Dataset(images, labels, np.arange(count), (), ("a", "b"), (None,) * count)
+    return Dataset(
+        images=images,
+        labels=labels,
+        files=np.arange(count),
+        paths=(),
+        classes=("a", "b"),
+        sounds=(None,) * count,
+    )
 
 
 @pytest.fixture(scope="module")

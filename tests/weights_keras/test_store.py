@@ -24,8 +24,8 @@ CARD = ModelCard(
     license="MIT",
     datasets=("Kermany et al. 2018: CC BY 4.0", "Ünïcödé # set"),
     metrics=(
-        Measure("accuracy", "test", 0.9375, 0.9012, 0.9611, 240),
-        Measure("auc", "test", 1.0, 1.0, 1.0, 240),
+        Measure(name="accuracy", split="test", value=0.9375, low=0.9012, high=0.9611, count=240),
+        Measure(name="auc", split="test", value=1.0, low=1.0, high=1.0, count=240),
     ),
     command='xai-tf train "my folder" --name tiny',
     sha256="00" * 32,
@@ -74,14 +74,19 @@ def test_a_card_reads_back_as_it_was_written(tmp_path):
 
 
 def test_a_card_with_little_on_it_reads_back(tmp_path):
-    card = ModelCard("tiny", "dog_breeds", ("a", "b"), "cnn")
+    card = ModelCard(name="tiny", task="dog_breeds", classes=("a", "b"), backbone="cnn")
     (tmp_path / "tiny.md").write_text(card.to_markdown(), "utf-8")
 
     assert read_card(tmp_path / "tiny.md") == card
 
 
 def test_class_names_that_look_like_other_things_stay_words(tmp_path):
-    card = ModelCard("tiny", "dog_breeds", ("yes", "no", "1e3", "2024-01-01", "null"), "cnn")
+    card = ModelCard(
+        name="tiny",
+        task="dog_breeds",
+        classes=("yes", "no", "1e3", "2024-01-01", "null"),
+        backbone="cnn",
+    )
     (tmp_path / "tiny.md").write_text(card.to_markdown(), "utf-8")
 
     assert read_card(tmp_path / "tiny.md").classes == card.classes

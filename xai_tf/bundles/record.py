@@ -29,7 +29,7 @@ class Recording:
     picture: bytes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ReportItem:
     """A file and what one model says of it.
 

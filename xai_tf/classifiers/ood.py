@@ -238,4 +238,6 @@ def ood_share(distances: np.ndarray, ood_detector: OODDetector, split: str) -> M
     flagged, count = int((distances > ood_detector.threshold).sum()), len(distances)
     low, high = wilson(flagged, count)
     value, low, high = (round(float(number), 4) for number in (flagged / count, low, high))
-    return Measure(OUT_OF_DISTRIBUTION, split, value, low, high, count)
+    return Measure(
+        name=OUT_OF_DISTRIBUTION, split=split, value=value, low=low, high=high, count=count
+    )

@@ -20,7 +20,7 @@ SHARE = 0.01  # of the validation files may be flagged
 FORMAT = 1  # the version of the stored arrays
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OODDetector:
     """Detects inputs that are unlike the training data of a model.
 
@@ -81,7 +81,14 @@ class OODDetector:
         if min(variances.min(), single["rest"], single["threshold"]) <= 0:
             raise ValueError("it contains a variance or a threshold that is not positive")
         counts = {name: int(arrays[name]) for name in ("trained", "validated")}
-        return cls(str(arrays["layer"]), center, axes, variances, **single, **counts)
+        return cls(
+            layer=str(arrays["layer"]),
+            center=center,
+            axes=axes,
+            variances=variances,
+            **single,
+            **counts,
+        )
 
 
 def fit_detector(
@@ -105,15 +112,15 @@ def fit_detector(
     floor = 1e-6 * max(variances[0], 1e-12)
     rest = max(variances[num_axes:].sum() / max(1, num_channels - num_axes), floor)
     ood_detector = OODDetector(
-        layer,
-        center.astype(np.float32),
-        directions[:num_axes].astype(np.float32),
-        np.maximum(variances[:num_axes], floor).astype(np.float32),
-        float(rest),
-        1.0,
-        SHARE,
-        len(train),
-        len(np.unique(owners)),
+        layer=layer,
+        center=center.astype(np.float32),
+        axes=directions[:num_axes].astype(np.float32),
+        variances=np.maximum(variances[:num_axes], floor).astype(np.float32),
+        rest=float(rest),
+        threshold=1.0,
+        share=SHARE,
+        trained=len(train),
+        validated=len(np.unique(owners)),
     )
     distances = file_medians(ood_detector.distances(validation), owners)
     # The smallest distance with no more than the share above it.

@@ -20,7 +20,7 @@ from xai_tf.classifiers.prediction import Prediction
 from xai_tf.inputs.sample import Sample
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Reading:
     """A file, read and predicted.
 
@@ -123,10 +123,10 @@ def combine_windows(
     mean = np.mean([prediction.logits for prediction in predictions], axis=0)
     whole = classifier.prediction(mean) if len(samples) > 1 else predictions[0]
     return Reading(
-        Path(path),
-        tuple(samples),
-        tuple(predictions),
-        whole,
-        file_ood_score(scores),
-        classifier.ood_problem,
+        source=Path(path),
+        samples=tuple(samples),
+        predictions=tuple(predictions),
+        prediction=whole,
+        ood_score=file_ood_score(scores),
+        ood_problem=classifier.ood_problem,
     )

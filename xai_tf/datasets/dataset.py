@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from xai_tf.inputs.sample import Sample, Sound
 Read = Callable[[Path], list[Sample]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
     """Images with their labels.
 
@@ -37,14 +37,20 @@ class Dataset:
 
     def rows(self, mask: np.ndarray) -> Dataset:
         """The rows that a bool mask of shape (rows,) selects."""
-        chosen = (self.images[mask], self.labels[mask], self.files[mask])
-        sounds = tuple(self.sounds[row] for row in np.flatnonzero(mask))
-        return Dataset(*chosen, self.paths, self.classes, sounds)
+        return replace(
+            self,
+            images=self.images[mask],
+            labels=self.labels[mask],
+            files=self.files[mask],
+            sounds=tuple(self.sounds[row] for row in np.flatnonzero(mask)),
+        )
 
     def sample(self, row: int) -> Sample:
         """One row as a sample, its image in [0, 1]."""
         image, path = self.images[row].astype(np.float32) / 255, self.paths[self.files[row]]
-        return Sample(image, path, "", int(self.labels[row]), self.sounds[row])
+        return Sample(
+            image=image, source=path, sha256="", label=int(self.labels[row]), sound=self.sounds[row]
+        )
 
     @property
     def file_labels(self) -> np.ndarray:

@@ -14,7 +14,7 @@ SYNONYMS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """How labelled data is found, split and read.
 

@@ -139,4 +139,11 @@ def _dataset(listing: Listing, read: Read) -> Dataset:
             f"read {unread}. Add files that can be read."
         )
     images = np.frombuffer(pixels, np.uint8).reshape(-1, *shape)
-    return Dataset(images, np.array(labels), np.array(files), paths, listing.classes, tuple(sounds))
+    return Dataset(
+        images=images,
+        labels=np.array(labels),
+        files=np.array(files),
+        paths=paths,
+        classes=listing.classes,
+        sounds=tuple(sounds),
+    )

@@ -70,4 +70,4 @@ def predicted_counts(predicted: np.ndarray, labels: np.ndarray, num_classes: int
 def _measure(name: str, split: str, value: float, interval: Iterable[float], count: int) -> Measure:
     """A measure rounded to four digits, which is more than its interval supports."""
     value, low, high = (round(float(number), 4) for number in (value, *interval))
-    return Measure(name, split, value, low, high, count)
+    return Measure(name=name, split=split, value=value, low=low, high=high, count=count)

@@ -21,7 +21,7 @@ from xai_tf.progress import Progress, silent
 THRESHOLD = 0.5  # on the probability of the second of two classes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Mistake:
     """A file that is predicted wrongly.
 
@@ -113,15 +113,15 @@ def _mistake(
         else explain(classifier, sample, method, target=predicted, contrast=truth)
     )
     return Mistake(
-        results.name(number),
-        path,
-        truth,
-        predicted,
-        results.probabilities[number],
-        float(results.wrong_class_margin(THRESHOLD)[number]),
-        predicted_map,
-        explain(classifier, sample, method, target=truth),
-        contrast,
+        name=results.name(number),
+        path=path,
+        truth=truth,
+        predicted=predicted,
+        probabilities=results.probabilities[number],
+        wrong_class_margin=float(results.wrong_class_margin(THRESHOLD)[number]),
+        predicted_map=predicted_map,
+        true_map=explain(classifier, sample, method, target=truth),
+        contrast_map=contrast,
         warnings=reading.explanation_warnings,
     )
 

@@ -45,7 +45,7 @@ class LabelledFiles:
     left_out: tuple[tuple[Path, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Predictions:
     """The predictions of a classifier for labelled files.
 

@@ -25,7 +25,7 @@ REBUILT_WARNING = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MelRecipe:
     """The settings by which a sound becomes a spectrogram image.
 
@@ -90,7 +90,7 @@ def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> li
             continue
         sound = mel_spectrogram(piece, recipe, start)
         image = spectrogram_image(sound.decibels, image_size, recipe)
-        samples.append(Sample(image, path, digest, sound=sound))
+        samples.append(Sample(image=image, source=path, sha256=digest, sound=sound))
     if not samples:
         raise InputError(f"{path} is silent below {recipe.rate // 2} Hz. Give another file.")
     if num_silent:
@@ -203,7 +203,14 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
     waveform = (0.5 * waveform / max(np.abs(waveform).max(), SILENCE)).astype(np.float32)
     frames = np.arange(decibels.shape[1])
     seconds = (frames * recipe.step_samples / recipe.rate).astype(np.float32)
-    return Sound(waveform, recipe.rate, decibels, mel_centres(recipe), seconds, rebuilt=True)
+    return Sound(
+        waveform=waveform,
+        rate=recipe.rate,
+        decibels=decibels,
+        hertz=mel_centres(recipe),
+        seconds=seconds,
+        rebuilt=True,
+    )
 
 
 def write_wav(path: Path, sound: Sound) -> None:

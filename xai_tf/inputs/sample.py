@@ -20,7 +20,7 @@ MAX_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sound:
     """The sound behind a spectrogram image.
 
@@ -41,7 +41,7 @@ class Sound:
     rebuilt: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
     """One input, ready for a classifier.
 
@@ -94,7 +94,7 @@ def read_image(path: Path, image_size: tuple[int, int]) -> list[Sample]:
     grey = pixels.ndim == 2 or bool((np.ptp(pixels, axis=-1) < 2 / 255).all())
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=-1)
-    return [Sample(image, path, file_sha256(path), grey=grey)]
+    return [Sample(image=image, source=path, sha256=file_sha256(path), grey=grey)]
 
 
 def check_file(path: Path) -> None:

@@ -16,7 +16,7 @@ Reader = Callable[[Path, tuple[int, int]], "list[Sample]"]
 Augment = Callable[["Sample", "np.random.Generator"], "np.ndarray"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A question, its possible answers, and how its files are read.
 

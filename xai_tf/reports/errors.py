@@ -66,7 +66,7 @@ class ErrorSettings:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ErrorReport:
     """The errors of a model, explained and written.
 
@@ -129,12 +129,15 @@ def report_errors(
     write_file(page, mistakes_page(classifier, results, mistakes, left_out))
     write_file(settings.out / DATA, json.dumps(described, indent=1, allow_nan=False))
     return ErrorReport(
-        page,
-        results,
-        tuple(mistakes),
-        (*(one for one in results.predictions.skipped if one[0] in _paths(labelled)), *lost),
-        _warnings(labelled, results, beside, index, mistakes),
-        described,
+        page=page,
+        results=results,
+        mistakes=tuple(mistakes),
+        unreadable=(
+            *(one for one in results.predictions.skipped if one[0] in _paths(labelled)),
+            *lost,
+        ),
+        warnings=_warnings(labelled, results, beside, index, mistakes),
+        described=described,
     )
 
 
