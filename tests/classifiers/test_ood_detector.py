@@ -553,16 +553,16 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
 
     async def visit():
         session = Session(service, Uploads(tmp_path / "uploads"))
-        bench, explorer = session.workspace, session.explorer
-        banner = NoticesView(bench=bench).layout()[-1]
+        workspace, explorer = session.workspace, session.explorer
+        banner = NoticesView(workspace=workspace).layout()[-1]
         findings = DiagnosticsView(explorer=explorer)
-        bench.add("noise.png", noise.read_bytes())
+        workspace.add("noise.png", noise.read_bytes())
         await until(lambda: explorer.explanation is not None)
-        warned = (bench.reading, banner.paragraphs, banner.visible, findings._words.object)
-        bench.add("stripes.png", (stripes / "normal" / "00.png").read_bytes())
-        await until(lambda: bench.reading is not None and bench.reading is not warned[0])
+        warned = (workspace.reading, banner.paragraphs, banner.visible, findings._words.object)
+        workspace.add("stripes.png", (stripes / "normal" / "00.png").read_bytes())
+        await until(lambda: workspace.reading is not None and workspace.reading is not warned[0])
         session.close()
-        return warned, (bench.reading, banner.paragraphs, banner.visible)
+        return warned, (workspace.reading, banner.paragraphs, banner.visible)
 
     try:
         (odd, said, visible, found), (known, nothing, hidden) = asyncio.run(visit())
