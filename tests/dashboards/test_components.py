@@ -325,7 +325,7 @@ def test_the_mouse_reads_hertz_and_seconds(page):
 
 
 def test_a_rebuilt_sound_warns(page):
-    assert stage(page, "Sound").get_by_text("timbre and loudness cannot").is_visible()
+    assert stage(page, "Sound").get_by_text("timbre and loudness are not").is_visible()
 
 
 def test_keys_reach_the_server_or_the_stages(page, site):

@@ -184,7 +184,7 @@ def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
     page.locator("input[type=file]").set_input_files(tmp_path / "spectrogram.png")
 
     the_map(page, "Grad-CAM").wait_for()
-    assert page.get_by_text("timbre and loudness cannot").first.is_visible()
+    assert page.get_by_text("timbre and loudness are not").first.is_visible()
     assert page.get_by_role("button", name="Play").is_visible()
 
 

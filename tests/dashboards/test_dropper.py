@@ -99,13 +99,13 @@ def test_a_file_that_comes_otherwise_than_it_was_said_is_dropped_and_told(size, 
     assert taken.files == []
 
 
-def test_a_file_that_is_too_large_is_refused_at_its_first_piece():
+def test_a_file_that_is_too_large_is_rejected_at_its_first_chunk():
     taken = Taken()
 
     taken.say(0, "../a.png", 41_000, 0, b"")
 
     assert taken.field.problem == (
-        "a.png has 0.04 MB; the limit is 0.04 MB. Cut it, or scale it down."
+        "a.png has 0.04 MB; the limit is 0.04 MB. Shorten it, or scale it down."
     )
 
 
@@ -119,7 +119,7 @@ def test_files_that_are_never_finished_are_bounded():
     assert taken.held <= SMALL.unfinished_bytes
     assert len(taken.field._uploads_under_way) <= SMALL.files
     assert "rejected: more than 3 files or 0.08 MB" in taken.field.problem
-    assert "Send fewer or smaller files." in taken.field.problem
+    assert "Upload fewer or smaller files." in taken.field.problem
 
 
 def test_what_was_announced_counts_before_it_is_here():
@@ -265,7 +265,7 @@ def test_a_file_over_the_limit_is_not_sent_and_the_next_one_is(page, site):
     assert sizes(page.sent, bytes) == [5]
 
 
-def test_a_folder_is_told_to_be_none(page, site, tmp_path):
+def test_a_folder_is_rejected(page, site, tmp_path):
     path = tmp_path / "scans"
     path.write_bytes(b"a file, for Playwright")
     page.evaluate(
@@ -286,8 +286,8 @@ def test_a_folder_is_told_to_be_none(page, site, tmp_path):
 
     taken = site[1][-1]
     eventually(lambda: taken.field.problem)
-    assert taken.field.problem.startswith("scans could not be read")
-    assert "of a folder, give its files" in taken.field.problem
+    assert taken.field.problem.startswith("The browser could not read all of scans")
+    assert "for a folder, choose the files in it" in taken.field.problem
     give(page, "drop", ("small.wav", 5, 7))
     eventually(lambda: taken.files)
 

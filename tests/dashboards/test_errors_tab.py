@@ -505,7 +505,7 @@ def test_a_mistake_has_a_map_of_what_it_was_called_and_one_of_what_it_is(service
     assert (study.maps[PREDICTED].attribution[:, 16:] > 0).all()
     assert (study.maps[TRUTH].attribution[:, 16:] < 0).all()
     assert study.open_request.file.name == "wrong.png"
-    assert study.open_request.target == 1
+    assert study.open_request.question.target == 1
 
 
 def test_slow_maps_wait_until_they_are_asked_for(service, sides, monkeypatch):
@@ -906,7 +906,7 @@ def test_a_mistake_opens_two_maps_and_explain(fresh, opened):
     fresh.get_by_role("button", name="Open in Explain").click()
     eventually(lambda: len(opened) > before)
     assert opened[-1].file.name.startswith("<img")
-    assert opened[-1].target == 1
+    assert opened[-1].question.target == 1
 
 
 def test_beside_a_mistake_stand_the_most_similar_training_samples(fresh):
