@@ -171,7 +171,7 @@ def test_the_limit_ends_a_run_and_is_told(three_classes, blobs):
     assert ours.settings["num_samples"] == 100
     assert not ours.convergence.reached
     assert "Not stable after 100 samples" in ours.warnings[0]
-    assert "0.999" in ours.warnings[0] or "1.00 was asked for" in ours.warnings[0]
+    assert "0.999" in ours.warnings[0] or "1.00 was requested" in ours.warnings[0]
 
 
 def test_too_few_samples_are_told_of_although_nobody_asked(three_classes, blobs):
@@ -181,7 +181,7 @@ def test_too_few_samples_are_told_of_although_nobody_asked(three_classes, blobs)
     )
 
     assert few.figures["stability"] < 0.5
-    assert "too few" in few.warnings[0]
+    assert "Too few" in few.warnings[0]
     assert many.warnings == ()
 
 
@@ -194,7 +194,7 @@ def test_samples_that_are_too_few_to_tell_are_told_of(three_classes, blobs, name
 
     assert "stability" not in ours.figures
     assert "r2" not in ours.figures
-    assert "too few to tell" in ours.warnings[0]
+    assert "Too few samples to tell" in ours.warnings[0]
 
 
 def test_all_coalitions_and_a_silent_network_are_not_told_to_be_too_few(
@@ -207,7 +207,7 @@ def test_all_coalitions_and_a_silent_network_are_not_told_to_be_too_few(
 
     assert exact.convergence.exact
     assert not silent.attribution.any()
-    assert not [text for e in (exact, silent) for text in e.warnings if "too few" in text]
+    assert not [text for e in (exact, silent) for text in e.warnings if "Too few" in text]
 
 
 def test_unless_told_otherwise_the_limit_is_eight_times_the_default(three_classes, blobs):
@@ -289,7 +289,7 @@ def test_a_network_that_says_the_same_of_everything_ends_soon_and_is_told(
     ours = explain(says_the_same, blobs, name, target=1, until_stable=0.9, settings=small(name))
 
     assert ours.settings["num_samples"] <= 4 * 32
-    assert "nothing to wait for" in ours.warnings[0]
+    assert "cannot become stable" in ours.warnings[0]
     assert "stability" not in ours.figures
     assert np.abs(ours.attribution).max() < 1e-6
 
@@ -319,7 +319,7 @@ def test_a_single_segment_comes_to_an_end(three_classes, blobs, monkeypatch, kin
 
     assert ours.settings["num_samples"] <= 160
     assert np.ptp(ours.attribution) == 0
-    assert kind == "KernelShap" or "nothing to wait for" in ours.warnings[0]
+    assert kind == "KernelShap" or "cannot become stable" in ours.warnings[0]
 
 
 def test_few_segments_are_taken_in_all_coalitions_and_leave_nothing_to_chance(halves, left_bright):
@@ -378,9 +378,9 @@ def test_a_map_that_was_stable_in_one_look_alone_is_told_so():
     none = replace(one, stability=np.array([0.5, 0.6], np.float32))
     both = replace(one, stability=np.array([0.91, 0.95], np.float32))
 
-    assert "at the last look alone, after 64" in _doubts(one, values)[0]
-    assert "2 in a row count" in _doubts(one, values)[0]
-    assert "0.60, and 0.90 was asked for" in _doubts(none, values)[0]
+    assert "only at the last check, after 64" in _doubts(one, values)[0]
+    assert "2 checks in a row" in _doubts(one, values)[0]
+    assert "0.60 with this one, and 0.90 was requested" in _doubts(none, values)[0]
     assert _doubts(both, values) == ()
 
 

@@ -328,7 +328,7 @@ def test_a_relu_that_leaks_is_left_as_it_is(blobs):
 
     guided = explain(classifier, blobs, "guided_backprop", target=1)
 
-    assert "leaking" in guided.warnings[0]
+    assert "leaky" in guided.warnings[0]
     with tf.GradientTape() as tape:
         image = tf.constant(blobs.image[None])
         tape.watch(image)

@@ -317,7 +317,7 @@ def test_a_folder_of_others_is_not_touched(run, asking, tmp_path):
     assert code == 2
     assert err.count("\n") == 1
     assert str(mine.parent) in err
-    assert "Give another --out" in err
+    assert "Use another --out" in err
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["cat", "thesis.txt"]
 
 
@@ -490,7 +490,7 @@ REFUSED = {
     "sound": (["{sound}"], "is a sound"),
     "empty folder": (["{empty}"], "holds no file"),
     "class": (["--target", "dgo"], "Did you mean 'dog'?"),
-    "contrast class": (["--contrast", "fish"], "knows no class 'fish'"),
+    "contrast class": (["--contrast", "fish"], "has no class 'fish'"),
     "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be contrasted with itself"),
     "method": (["--method", "gradcam"], "Did you mean 'grad_cam'?"),
     "alias of a method": (["--method", "shap"], "Did you mean 'kernel_shap'?"),

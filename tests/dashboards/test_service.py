@@ -327,7 +327,7 @@ def test_progress_and_partial_maps_are_told_on_the_event_loop(service, models, p
 
 
 def test_a_cancelled_job_stops_the_work(service, models, picture, monkeypatch):
-    monkeypatch.setattr("dashboards.service.pool.PATIENCE", 2 * PATIENCE)  # it stops by itself
+    monkeypatch.setattr("dashboards.service.pool.STOP_SECONDS", 2 * PATIENCE)  # it stops by itself
     request = Explain(models["wide"], picture, Question("rise", settings=LONG))
 
     async def stop():
@@ -343,7 +343,7 @@ def test_a_cancelled_job_stops_the_work(service, models, picture, monkeypatch):
         assert cpu_seconds(worker.pid) - before < 0.2
         assert job.done == done < job.total
         assert job.answer is None
-        assert not service.knows(request)  # as it would, had it been computed to its end
+        assert not service.has_answer(request)  # as it would, had it been computed to its end
         await visitor.submit(Predict(models["wide"], picture)).result()
         return worker.pid
 

@@ -390,7 +390,7 @@ def test_a_folder_with_one_class_is_studied_and_what_is_missing_said(run, asking
     assert code == 0
     assert told["confusion"] == [[1, 1], [0, 0]]
     assert [m["name"] for m in told["measures"]] == ["accuracy"]
-    assert "There is no file of class right" in err
+    assert "No file of class right" in err
 
 
 def test_bad_files_are_reported_the_rest_goes_on_and_the_exit_code_says_so(
@@ -459,7 +459,7 @@ def test_of_a_folder_with_parts_the_test_files_are_taken(run, asking, tmp_path):
 
     told = json.loads(out)
     assert told["files"] == 2
-    assert "the test files" in err
+    assert "the test split" in err
     assert {Path(one["file"]).parts[-3] for one in told["mistakes"][0]["similar"]} == {"train"}
 
 
@@ -472,7 +472,7 @@ def test_of_a_folder_with_parts_the_test_files_are_taken(run, asking, tmp_path):
         (["{sides}", "--method", "grad_cam"], "no convolutional feature map"),
         (["{sides}", "--split", "test"], "has no split 'test'"),
         (["{sides}", "--train", "{empty}"], "The classes of halves are left, right"),
-        (["{sides}", "--out", "{file}"], "is no folder"),
+        (["{sides}", "--out", "{file}"], "is not a folder"),
     ],
 )
 def test_what_cannot_be_studied_is_refused_in_one_line(run, asking, sides, tmp_path, words, said):

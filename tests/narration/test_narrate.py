@@ -619,7 +619,7 @@ def test_of_each_method_one_map_is_told_the_one_shown_before_later_ones():
     workspace = SimpleNamespace(reading=reading, medical=False, **vars(request))
     made = [(request, each) for each in (early, shown, *rise, late)]
     session = SimpleNamespace(
-        workspace=workspace, explorer=SimpleNamespace(explanation=shown), made=lambda: made
+        workspace=workspace, explorer=SimpleNamespace(explanation=shown), history=lambda: made
     )
 
     found = _facts_of(session)

@@ -484,4 +484,4 @@ def test_the_command_refuses_a_place_that_is_no_folder(run, model, tmp_path):
     code, _, told = run("audit", SAMPLES / "cat.jpg", "--model", model, "--out", place)
 
     assert code == 2
-    assert "is not a folder. Give another --out." in told
+    assert "is not a folder. Use another --out." in told

@@ -522,7 +522,7 @@ def test_a_good_page_is_not_replaced_by_one_of_nothing(run, bundle, tmp_path):
     code, out, err = run("report", tmp_path / "all", "--out", page)
 
     assert (code, out) == (2, "")
-    assert "None of the 2 bundles can be read" in err
+    assert "Cannot read any of the 2 bundles" in err
     assert page.read_bytes() == before
 
 

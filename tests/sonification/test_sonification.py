@@ -465,7 +465,8 @@ def test_a_profile_is_where_the_maps_of_a_class_are_strong(ear, burst):
     high = explanation_of(burst, planted((HIGH, MIDDLE)), ear)
     against = explanation_of(burst, planted((HIGH, MIDDLE), -7), ear)
     silent = explanation_of(burst, np.zeros(SIZE), ear)
-    low = replace(explanation_of(burst, planted((slice(50, 60), MIDDLE)), ear), target=0)
+    low = explanation_of(burst, planted((slice(50, 60), MIDDLE)), ear)
+    low = replace(low, question=replace(low.question, target=0))
 
     human, synthetic = class_profiles(iter([high, low, against, silent]))
 

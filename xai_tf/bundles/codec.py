@@ -120,6 +120,8 @@ class Decoder:
 
     def record(self, kind: type, tree: Mapping[str, Any], **given: Any) -> Any:
         """The record of a tree; fields that are not in it take their defaults."""
+        if not isinstance(tree, Mapping):
+            raise TypeError(f"{kind.__name__} is not stored as a record: {tree!r}.")
         hints = field_types(kind)
         found = {
             name: self.decode(hint, tree[name])

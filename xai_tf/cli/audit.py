@@ -71,7 +71,7 @@ def audit_files(
     for name in by or ():
         pick(PARTITIONS, name, "partition")
     if out and out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is not a folder. Give another --out.")
+        raise OutputError(f"{out} is not a folder. Use another --out.")
     classifier = model.load()
     check_classes(classifier, target)
     paths = find_inputs(files, classifier)

@@ -58,11 +58,11 @@ class ErrorSettings:
         """
         pick(METHODS, self.method, "method")
         if self.out.exists() and not self.out.is_dir():
-            raise OutputError(f"{self.out} is not a folder. Give another --out.")
+            raise OutputError(f"{self.out} is not a folder. Use another --out.")
         check_page(self.out / PAGE)
         if (self.out / DATA).exists() and not (self.out / PAGE).exists():
             raise OutputError(
-                f"{self.out / DATA} exists and was not written by xai-tf. Give another --out."
+                f"{self.out / DATA} exists and was not written by xai-tf. Use another --out."
             )
 
 

@@ -134,7 +134,7 @@ def check_folder(folder: Path, name: str) -> None:
             read_card(folder / f"{name}.md")
     except OSError as error:
         raise OutputError(
-            f"Cannot write to {folder} ({error.strerror or error}). Give another --out."
+            f"Cannot write to {folder} ({error.strerror or error}). Use another --out."
         ) from error
     except ValueError as error:
         raise OutputError(f"{error}. Fix or move it, because its text is to be kept.") from error
