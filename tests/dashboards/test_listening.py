@@ -124,7 +124,7 @@ def test_a_map_without_signal_is_said_but_the_original_can_be_heard(ear, explain
 
     assert clip.regions == ()
     for part in (SUPPORTING, REMAINDER, SOLO, MUTE):
-        with pytest.raises(SettingError, match=r"nothing to listen to.*the map is constant"):
+        with pytest.raises(SettingError, match=r"no part to listen to.*the map is constant"):
             listen(ear, flat, Listen(ASKED, part, (1,)), tmp_path)
 
 

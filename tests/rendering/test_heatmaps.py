@@ -9,7 +9,6 @@ from PIL import Image
 
 from tests.conftest import SAMPLES, sample_of
 from xai_tf.attribution.explain import explain
-from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.reading import Reading
 from xai_tf.inputs.sample import read_image
 from xai_tf.rendering import heatmaps
@@ -18,7 +17,9 @@ from xai_tf.tasks import TASKS
 
 def with_map(explanation, attribution, method="integrated_gradients"):
     return replace(
-        explanation, attribution=np.asarray(attribution, np.float32), method=METHODS[method]
+        explanation,
+        attribution=np.asarray(attribution, np.float32),
+        question=replace(explanation.question, method=method),
     )
 
 
