@@ -6,12 +6,13 @@ last resort: a condition that never comes ends the test with what it waited for.
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import Awaitable, Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
-PATIENCE = 600.0  # seconds
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "300"))  # seconds
 T = TypeVar("T")
 
 

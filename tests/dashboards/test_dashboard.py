@@ -157,7 +157,7 @@ def test_a_sample_gets_a_prediction_and_a_map(page):
     take(page, "Chest X-ray, opacity")
 
     assert page.get_by_role("radio", name="opacity", exact=False).first.is_visible()
-    said = re.compile("called opacity .* Grad-CAM at layer .* strongest tenth")
+    said = re.compile("predicted as opacity .* Grad-CAM at layer .* strongest tenth")
     page.get_by_role("img", name=said).first.wait_for()
 
 
