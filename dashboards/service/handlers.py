@@ -1,4 +1,4 @@
-"""What a worker does with each kind of request."""
+"""How a worker answers each kind of request."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ MEASURED = 8  # images at once, when a model is timed
 
 
 def device() -> str:
-    """What computes, in words."""
+    """The device that computes, in words."""
     graphics = tf.config.list_physical_devices("GPU")
     if graphics:
         details = tf.config.experimental.get_device_details(graphics[0])
@@ -67,7 +67,7 @@ def device() -> str:
 
 
 def warm_up() -> Iterator[Callable[[], Any]]:
-    """What is slow the first time only, to be done while nobody asks."""
+    """Work that is slow only the first time, to be done while the worker is idle."""
     yield partial(import_module, "xai_tf.attribution.builders")  # Xplique
     yield partial(import_module, "xai_tf.bundles.write")  # matplotlib
     if not has_extra("audio"):
@@ -98,7 +98,7 @@ def _describe(context: WorkerContext, request: Describe) -> ModelFacts:
 
 
 def _prepare(context: WorkerContext, request: Describe | Prepare) -> None:
-    """Make the first prediction and the first map fast: what they need is compiled here."""
+    """Compile what the first prediction and the first map need, so that they are fast."""
     classifier = context.classifier(request.model)
     images, targets = _noise(classifier, 1)
     classifier.passes.gradients(images, targets)
@@ -127,7 +127,7 @@ def _predict(context: WorkerContext, request: Predict) -> Reading:
 
 
 def _reading(context: WorkerContext, classifier: Classifier, file: Upload) -> Reading:
-    """As `read_and_predict`, but it can be stopped, and what was read is kept."""
+    """As `read_and_predict`, but cancellable, and the samples stay in memory."""
     samples = context.samples(classifier, file)
     predictions: list[Prediction] = []
     scores: list[OODScore] = []
@@ -163,7 +163,7 @@ def _explain(context: WorkerContext, request: Explain) -> Explanation:
 
 
 def _begun(context: WorkerContext, request: Explain) -> Explanation | None:
-    """What the answer can go on from, so that it is the one of a run from the start."""
+    """The stored explanation to resume from, if the result equals that of a run from the start."""
     if request.since is None or request.since.unsampled != request.unsampled:
         return None
     known = context.known(request.since, to_go_on=True)
@@ -207,7 +207,7 @@ def _listen(context: WorkerContext, request: Listen) -> SoundClip:
 
 
 def _bundle(context: WorkerContext, request: Bundle) -> bytes:
-    """What the command writes, as a zip file. Explanations that are stored are not run again."""
+    """The bundle that the command writes, as a zip file. Stored explanations are not run again."""
     first = request.explanations[0]
     if any((e.model, e.file) != (first.model, first.file) for e in request.explanations):
         raise SettingError("A bundle is about one file and one model. Leave the others out.")

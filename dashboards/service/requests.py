@@ -1,4 +1,4 @@
-"""What a page can ask for: frozen records, told apart by what is asked and never by who asks."""
+"""The requests of a page: frozen records, equal if their content is, whoever sends them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VISITOR = "visitor-"  # how the names of folders with a visitor's files begin
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A file a visitor gave, as it lies on this server.
+    """A file of a visitor, as it is stored on this server.
 
     Attributes:
         name: what the visitor calls it; shown as text only, never a path and never in a key.
@@ -41,7 +41,7 @@ class Upload:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A model that can be asked: what is known of it without loading it.
+    """A model of this server: what is known without loading it.
 
     Attributes:
         name: unique on this server; the file's stem.
@@ -66,14 +66,14 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class Describe:
-    """What is a model, and how fast is it here? Answer: `ModelFacts`."""
+    """Describe a model and measure its speed on this machine. Answer: `ModelFacts`."""
 
     model: ModelEntry
 
 
 @dataclass(frozen=True)
 class Prepare:
-    """Have a model at hand, compiled: asked by the server itself of a process that is idle."""
+    """Load and compile a model ahead of time; sent by the server itself to an idle worker."""
 
     model: ModelEntry
 
@@ -111,19 +111,19 @@ class Explain:
 
     @property
     def unsampled(self) -> Explain:
-        """The request without how many samples it is to be answered from."""
+        """The same request without the number of samples."""
         settings = {n: value for n, value in self.question.given.items() if n != SAMPLES}
         question = replace(self.question, settings=settings, until_stable=None)
         return replace(self, question=question, since=None)
 
     @property
     def samples(self) -> int:
-        """How many samples are taken, at most, by a method that samples."""
+        """The maximum number of samples, for a method that draws samples."""
         default = METHODS[self.method].options[SAMPLES].default
         return int(self.question.given.get(SAMPLES, default))
 
     def of_samples(self, count: int) -> Explain:
-        """The same request, answered from so many samples."""
+        """The same request with a given number of samples."""
         option, bare = METHODS[self.method].options[SAMPLES], self.unsampled
         given = {} if count == option.default else {SAMPLES: count}
         return replace(bare, question=replace(bare.question, settings=bare.question.given | given))
@@ -141,7 +141,7 @@ class ThroughLayers:
 
 @dataclass(frozen=True)
 class Part:
-    """Part one window of a file into named regions. Answer: `xai_tf.regions.Regions`."""
+    """Partition one window of a file into named regions. Answer: `xai_tf.regions.Regions`."""
 
     model: ModelEntry
     file: Upload
@@ -150,7 +150,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Judge:
-    """Judge an explanation by metrics. Answer: `tuple[xai_tf.metrics.Score, ...]`.
+    """Score an explanation by metrics. Answer: `tuple[xai_tf.metrics.Score, ...]`.
 
     Attributes:
         explanation: what is judged; it is made first where it is not stored.
@@ -162,18 +162,18 @@ class Judge:
 
     @property
     def model(self) -> ModelEntry:
-        """What is asked."""
+        """The model of the explanation."""
         return self.explanation.model
 
     @property
     def file(self) -> Upload:
-        """What it is asked about."""
+        """The file of the explanation."""
         return self.explanation.file
 
 
 @dataclass(frozen=True)
 class Listen:
-    """Hear a part of what was explained. Answer: `dashboards.service.listening.SoundClip`.
+    """Play a part of the sound that was explained. Answer: `listening.SoundClip`.
 
     Attributes:
         explanation: whose evidence is heard; it is made first where it is not stored.
@@ -191,12 +191,12 @@ class Listen:
 
     @property
     def model(self) -> ModelEntry:
-        """What is asked."""
+        """The model of the explanation."""
         return self.explanation.model
 
     @property
     def file(self) -> Upload:
-        """What it is asked about."""
+        """The file of the explanation."""
         return self.explanation.file
 
 
@@ -219,7 +219,7 @@ class Bundle:
 class Evaluate:
     """Predict every labelled file of a folder. Answer: `xai_tf.evaluation.predictions.Predictions`.
 
-    Never kept on disk.
+    Never stored on disk.
     """
 
     model: ModelEntry
@@ -231,7 +231,7 @@ class Evaluate:
 class FindSimilar:
     """The training samples most similar to a file. Answer: a list of `Neighbor`.
 
-    Never kept on disk. What a process keeps are the features of the training files.
+    Never stored on disk. What a process keeps are the features of the training files.
 
     Attributes:
         model, file: what sees what.
@@ -249,7 +249,7 @@ class FindSimilar:
 
 @dataclass(frozen=True)
 class DrawSearch:
-    """The figures of a search, as PNG. Answer: `dict[str, bytes]` by figure. Never kept on disk.
+    """The figures of a search, as PNG. Answer: `dict[str, bytes]` by figure. Never stored on disk.
 
     Attributes:
         folder: of the search.
@@ -264,7 +264,7 @@ Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
 Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
-# Raise it when the same request is answered otherwise, or its answer is packed otherwise.
+# Increase it when the answer to a request, or its serialization, changes.
 ANSWERS = 7
 
 
@@ -274,7 +274,7 @@ def is_packed(request: Request) -> bool:
 
 
 def is_stored(request: Request) -> bool:
-    """Whether the answer is kept on disk: it depends on nothing but the request."""
+    """Whether the answer is stored on disk: it depends on nothing but the request."""
     return isinstance(request, Stored)
 
 
@@ -288,7 +288,7 @@ def key(request: Request) -> str:
 
 
 def stored_names(request: Stored) -> tuple[str, str]:
-    """Where its answer may lie in the store: as one for all, and as one about a visitor's file."""
+    """The names of an answer in the store: public, and private to a visitor's file."""
     return key(request), f"{request.file.sha256}-{key(request)}"
 
 

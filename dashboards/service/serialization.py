@@ -1,4 +1,4 @@
-"""Answers as bytes, for the pipe and the store: arrays and one JSON, nothing that runs."""
+"""Answers as bytes, for the pipe and the store: arrays and one JSON text, no executable content."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.score import Score
 from xai_tf.regions import Regions
 
-FILE = "\x1afile\x1a"  # stands in texts for the file: each visitor calls it otherwise
+FILE = "\x1afile\x1a"  # placeholder of the file in texts: each visitor has another name for it
 MODEL = "\x1amodel\x1a"
 TREE = "tree"
 COLOURS = " colours"  # after the name of an array of their numbers
@@ -46,13 +46,13 @@ KINDS: dict[type, Any] = {  # of the answers that are packed
     Judge: tuple[Score, ...],
     Listen: SoundClip,
 }
-# Records by what they are an answer to, and for whom; visitors who look at the same share them.
+# Records by request and visitor's file name; visitors who see the same file share them.
 Shared = WeakValueDictionary[tuple[Any, ...], Any]
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
 def pack(answer: Any) -> bytes:
-    """An answer as bytes. Neither the name nor the place of the visitor's file is in it."""
+    """An answer as bytes, without the name and the path of the visitor's file."""
     packer = _Packer()
     text = json.dumps(packer.encode(answer), default=float).encode()
     buffer = io.BytesIO()
@@ -63,7 +63,7 @@ def pack(answer: Any) -> bytes:
 def unpack(
     data: bytes, request: Request, shared: Shared | None = None, to_go_on: bool = False
 ) -> Any:
-    """The answer that was packed, for who asked: the file is called as in the request.
+    """An answer from `pack`, in which the file has the name that the request gives it.
 
     Args:
         data: from `pack`.
@@ -78,7 +78,7 @@ def unpack(
 
 
 def without_places(text: str, request: Request) -> str:
-    """A text with the places of the request's files on this server taken out."""
+    """A text without the paths of the request's files on this server."""
     for part in getattr(request, "explanations", (request,)):
         if hasattr(part, "file"):
             text = text.replace(str(part.file.path), FILE)
@@ -88,7 +88,7 @@ def without_places(text: str, request: Request) -> str:
 
 
 def with_names(text: str, request: Request) -> str:
-    """A text from `without_places`, with what who asked calls the files."""
+    """A text from `without_places`, with the file names of the request."""
     for part in getattr(request, "explanations", (request,)):
         if hasattr(part, "file"):
             text = text.replace(FILE, part.file.name)
@@ -104,7 +104,7 @@ def _palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """
     if image.dtype != np.float32 or image.ndim != 3 or image.shape[-1] != 3:
         return None
-    # Colours are told apart by a hash, and compared in full below.
+    # Colors are distinguished by a hash, and compared in full below.
     hashes = np.ascontiguousarray(image).view(np.uint32).astype(np.uint64) @ _FACTORS
     _, first, number = np.unique(hashes, return_index=True, return_inverse=True)
     if len(first) > 256:
@@ -115,7 +115,7 @@ def _palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 class _Packer(Encoder):
-    """Records as plain data, without what is private in them or too large to store."""
+    """Encodes records without private data and without states that are too large to store."""
 
     def store(self, field: str, array: np.ndarray) -> str:
         name = f"a{len(self.arrays)}"
@@ -132,7 +132,7 @@ class _Packer(Encoder):
         elif isinstance(value, Reading):
             value = replace(value, source=Path(FILE))
         elif isinstance(value, Convergence):
-            # A state that is large is left out: starting over is cheaper than storing it.
+            # Large states are not stored: starting over is cheaper.
             arrays = (value.state or {}).values()
             if not arrays or sum(array.nbytes for array in arrays) > MAX_STATE:
                 value = replace(value, state=None, kept=False)
@@ -141,7 +141,7 @@ class _Packer(Encoder):
         return super().encode(value, field, leave_out)
 
     def _regions(self, regions: Regions) -> dict[str, Any]:
-        """Every pixel is in one region of a partition, so its number says all."""
+        """Partitions as maps of region numbers: every pixel is in exactly one region."""
         numbers = {
             name: np.argmax(list(masks.values()), axis=0).astype(np.uint8)
             for name, masks in regions.partitions.items()
@@ -156,7 +156,7 @@ class _Packer(Encoder):
 
 
 class _Unpacker(Decoder):
-    """The records in plain data, for one request."""
+    """Decodes the records of one answer, for one request."""
 
     def __init__(self, archive: Any, request: Request, shared: Shared, to_go_on: bool) -> None:
         super().__init__(self._array)
@@ -213,7 +213,7 @@ class _Unpacker(Decoder):
         return self._arrays[name]
 
     def _once(self, about: tuple[Any, ...], kind: type, tree: Any, given: dict[str, Any]) -> Any:
-        """The record that somebody has, or a new one."""
+        """The record that another visitor already has, or a new one."""
         return self._shared_or(about, lambda: super(_Unpacker, self).record(kind, tree, **given))
 
     def _shared_or(self, about: tuple[Any, ...], make: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The part of a visitor's view that a link restores, read value by value: a link is no friend."""
+"""The part of a visitor's view that a link restores, read value by value: links are untrusted."""
 
 from __future__ import annotations
 
@@ -98,15 +98,15 @@ def _differences(record: Any, default: Any) -> dict[str, Any]:
 def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
     """Read the query of a link. Never raises, whatever the text is.
 
-    A value that will not do is left at its default; the others are kept. Names that are not ours
-    are passed over, and of a name given twice the first value counts.
+    An invalid value is left at its default; the others are used. Unknown names are ignored, and of
+    a name that occurs twice the first value counts.
 
     Returns:
         The view, and a sentence for the visitor on each thing that could not be restored. The
         file of a view may still be missing: its sentence says how to go on.
     """
     if len(query) > MAX_LENGTH:
-        return View(), ("This link is too long to be one of ours, so nothing of it was used.",)
+        return View(), ("This link is too long to be one of this page, so it was ignored.",)
     given: dict[str, str] = {}
     for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
         given.setdefault(name, text)
@@ -121,7 +121,7 @@ def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
             else:
                 view = replace(view, **{name: value})
         except _UnusableValueError as reason:
-            said.append(f"The link's {_WORDS.get(name, name)} was left out: {reason}.")
+            said.append(f"Ignored the link's {_WORDS.get(name, name)}: {reason}.")
     settings, refused = _settings(given, view.question.method)
     view = replace(view, question=replace(view.question, settings=settings))
     return view, (*said, *refused, *_missing(view, known))
@@ -142,8 +142,8 @@ def _missing(view: View, known: Known) -> list[str]:
         )
     if view.sample and view.sample not in known.samples:
         said.append(
-            "This link is about a file that is not here (its fingerprint starts with "
-            f"{view.sample[:8]}). Drop the same file to go on."
+            "This link is about a file that is not on this server (its SHA-256 starts with "
+            f"{view.sample[:8]}). Drop the same file to continue."
         )
     return said
 
@@ -162,21 +162,19 @@ def _settings(
             if value != option.default:
                 found.append((name, value))
         else:
-            said.append(
-                f"The link's {name} was left out: {METHODS[method].title} takes {option.kind}."
-            )
+            said.append(f"Ignored the link's {name}: {METHODS[method].title} takes {option.kind}.")
     if any(
         name.startswith(SETTING) and name[len(SETTING) :] not in METHODS[method].options
         for name in given
     ):
-        said.append(f"The link names settings that {METHODS[method].title} has not.")
+        said.append(f"Ignored settings in the link that {METHODS[method].title} does not have.")
     return tuple(sorted(found)), said
 
 
 def _one_of(choices: Collection[str]) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if text not in choices:
-            raise _UnusableValueError("there is none of that name here")
+            raise _UnusableValueError("the name is unknown")
         return text
 
     return read
@@ -186,7 +184,7 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
     def read(text: str, *_: Any) -> int:
         # Not int(): it takes "١", "1_0" and " 1 ", and a million digits at leisure.
         if not _WHOLE.fullmatch(text) or int(text) > highest:
-            raise _UnusableValueError(f"it is no whole number from 0 to {highest}")
+            raise _UnusableValueError(f"it is not a whole number from 0 to {highest}")
         return int(text)
 
     return read
@@ -195,7 +193,7 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
 def _hex(length: int) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if not re.fullmatch(f"[0-9a-f]{{{length}}}", text):
-            raise _UnusableValueError(f"it is no fingerprint of {length} digits from 0 to f")
+            raise _UnusableValueError(f"it is not a hexadecimal number of {length} digits")
         return text
 
     return read
@@ -210,7 +208,7 @@ def _model(text: str, _: View, known: Known) -> str:
 def _class(text: str, view: View, known: Known) -> int:
     model = known.models.get(view.model)
     if model is None:
-        raise _UnusableValueError("without its model the number of a class means nothing")
+        raise _UnusableValueError("the model of the class is unknown")
     return _whole((len(model.classes) or MAX_CLASSES) - 1)(text, view, known)
 
 
@@ -223,14 +221,14 @@ def _contrast(text: str, view: View, known: Known) -> int:
 
 def _layer(text: str, *_: Any) -> str:
     if not (0 < len(text) <= 100 and text.isprintable()):
-        raise _UnusableValueError("it is no name of a layer")
+        raise _UnusableValueError("it is not the name of a layer")
     return text
 
 
 def _methods(text: str, *_: Any) -> tuple[str, ...]:
     names = text.split(_MARKS["methods"])
     if len(set(names)) < len(names) or not set(names) <= set(METHODS):
-        raise _UnusableValueError("a method in it is unknown or stands there twice")
+        raise _UnusableValueError("a method in it is unknown or occurs twice")
     return tuple(names)
 
 
@@ -245,7 +243,7 @@ def _models(text: str, view: View, known: Known) -> tuple[str, ...]:
 
 def _columns(found: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(found) > MAX_COLUMNS or len(set(found)) < len(found):
-        raise _UnusableValueError(f"it is more than {MAX_COLUMNS} or names one twice")
+        raise _UnusableValueError(f"it has more than {MAX_COLUMNS} entries or one twice")
     return found
 
 

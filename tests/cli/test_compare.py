@@ -174,7 +174,7 @@ def test_what_maps_have_in_common_and_where_they_conflict_is_kept_and_shown(run,
     report = (tmp_path / "report.html").read_text()
     for picture in compared["pictures"]:
         assert f'src="cat/{picture}"' in page
-    assert "these conflict: Saliency, Grad-CAM, Gradient x Input<p><img" in page
+    assert "these maps disagree: Saliency, Grad-CAM, Gradient x Input<p><img" in page
     assert "Saliency and Grad-CAM" in page
     assert compared["conflicts"][0]["text"] in page
     assert compared["conflicts"][0]["text"] in report

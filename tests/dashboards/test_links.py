@@ -185,14 +185,14 @@ def test_a_bad_setting_is_told_with_its_range(value):
     view, said = from_query(f"method=occlusion&set_patch={value}&set_stride=8", KNOWN)
 
     assert view == View(question=Question("occlusion", settings={"stride": 8}))
-    assert said == ("The link's patch was left out: Occlusion takes a whole number from 2 to 512.",)
+    assert said == ("Ignored the link's patch: Occlusion takes a whole number from 2 to 512.",)
 
 
 def test_a_setting_of_another_method_is_told():
     view, said = from_query("method=occlusion&set_num_samples=5", KNOWN)
 
     assert view == View(question=Question("occlusion"))
-    assert said == ("The link names settings that Occlusion has not.",)
+    assert said == ("Ignored settings in the link that Occlusion does not have.",)
 
 
 def test_a_file_that_is_not_here_is_kept_and_the_next_step_told():
@@ -200,8 +200,8 @@ def test_a_file_that_is_not_here_is_kept_and_the_next_step_told():
 
     assert view == FULL
     assert said == (
-        "This link is about a file that is not here (its fingerprint starts with ab12cd34). "
-        "Drop the same file to go on.",
+        "This link is about a file that is not on this server (its SHA-256 starts with ab12cd34). "
+        "Drop the same file to continue.",
     )
 
 
@@ -251,4 +251,4 @@ def test_a_megabyte_is_refused_at_once(piece):
     view, said = from_query(piece * (1_000_000 // len(piece)), KNOWN)
 
     assert view == View()
-    assert said == ("This link is too long to be one of ours, so nothing of it was used.",)
+    assert said == ("This link is too long to be one of this page, so it was ignored.",)

@@ -565,7 +565,7 @@ def test_a_link_about_a_missing_file_is_followed_when_it_is_dropped(visit, tmp_p
 
     async def story(session):
         session.restore(link)
-        assert "Drop the same file to go on" in session.workspace.notice
+        assert "Drop the same file to continue" in session.workspace.notice
         give(session, tmp_path, "another.png")
         await explained(session)
         assert session.explorer.method == "grad_cam"
@@ -588,7 +588,7 @@ def test_a_link_with_bad_values_does_what_it_can_and_says_the_rest(visit):
     tab, model, language, notice = visit(story)
 
     assert (tab, model, language) == ("layers", "small", "en")
-    assert notice.count("was left out") == 5
+    assert notice.count("Ignored the link's") == 5
     assert "<b>" not in notice
 
 

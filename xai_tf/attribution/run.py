@@ -135,7 +135,7 @@ def _figures(
     settings: Mapping[str, float],
     pass_counter: Any,
 ) -> tuple[dict[str, float], np.ndarray | None]:
-    """What a method says of itself, and the weights of the segments."""
+    """The figures that the method reports about itself, and the weights of the segments."""
     if order.method.complete:
         image = order.sample.image
         ends = np.stack([image, np.full_like(image, settings["baseline"])])

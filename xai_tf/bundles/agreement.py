@@ -1,4 +1,4 @@
-"""Maps of one question beside each other: how far they agree, as plain data and as pictures."""
+"""How far the maps of one question agree, as plain data and as pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xai_tf.attribution.explanation import Explanation
 
 
 def describe_agreement(found: Agreement) -> dict[str, Any]:
-    """How far maps agree, as plain data: tables of each with each, None where nothing is told."""
+    """How far maps agree, as plain data: pairwise tables, None where a pair has no value."""
     return {
         "methods": list(found.names),
         "rank_correlation": found.correlations.tolist(),
@@ -30,7 +30,7 @@ def describe_agreement(found: Agreement) -> dict[str, Any]:
 
 
 def describe_disagreements(disagreements: Sequence[Disagreement]) -> list[dict[str, Any]]:
-    """Where methods conflict most, as plain data."""
+    """Where methods disagree most, as plain data."""
     return [asdict(dispute) | {"text": dispute.text} for dispute in disagreements]
 
 

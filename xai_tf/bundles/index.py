@@ -28,8 +28,8 @@ meter { width: 8rem; }
 .alarm { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
 """
 SHOWN = (
-    "Where it is bright, all of these make much of the place:",
-    "Where it is bright, these conflict:",
+    "Consensus: bright where all of these maps are strong:",
+    "Disagreement: bright where these maps disagree:",
 )
 
 
@@ -80,7 +80,7 @@ def _section(name: str, manifest: dict[str, Any]) -> str:
         f"<p>{escape(model['name'])}</p><table>{chances}</table>{notes}{_alarms(manifest)}"
         f"{sounds}{pictures}{_compared(name, manifest)}"
         "<details><summary>Figures</summary><table><tr><th>Method<th>Class explained<th>Passes"
-        f"<th>Seconds<th>What it says of itself<th>Map doctor{rows}</table></details>"
+        f"<th>Seconds<th>Figures of the method<th>Diagnostics{rows}</table></details>"
         f"{_agreement(manifest)}{_scores(manifest)}{_regions(manifest)}</section>"
     )
 
@@ -91,22 +91,24 @@ def _suffixes(manifest: dict[str, Any]) -> list[str]:
 
 
 def _pictures(manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    said = f"{manifest['input']['file']} is called {manifest['input']['prediction']['class']}"
-    found = [("timeline.png", f"{said}, over time")] if "windows" in manifest["input"] else []
+    title = (
+        f"{manifest['input']['file']} is predicted as {manifest['input']['prediction']['class']}"
+    )
+    found = [("timeline.png", f"{title}, over time")] if "windows" in manifest["input"] else []
     methods = ", ".join(dict.fromkeys(entry["method"] for entry in manifest["explanations"]))
     return found + [
-        (f"comparison{suffix}.png", f"{said}: maps of {methods}") for suffix in _suffixes(manifest)
+        (f"comparison{suffix}.png", f"{title}: maps of {methods}") for suffix in _suffixes(manifest)
     ]
 
 
 def _compared(name: str, manifest: dict[str, Any]) -> str:
-    """What the maps of each question have in common, where they conflict, and who says what."""
+    """Consensus and disagreement of the maps of each question."""
     parts = []
     for compared in manifest.get("comparisons", ()):
         methods = escape(", ".join(compared["agreement"]["methods"]))
         for picture, shown in zip(compared["pictures"], SHOWN, strict=True):
-            source, told = f"{quote(name)}/{picture}", f"{shown} {methods}"
-            parts.append(f'<p>{told}<p><img src="{source}" loading="lazy" alt="{told}">')
+            source, caption = f"{quote(name)}/{picture}", f"{shown} {methods}"
+            parts.append(f'<p>{caption}<p><img src="{source}" loading="lazy" alt="{caption}">')
         for dispute in compared["conflicts"]:
             parts.append(f"<p>{escape(dispute['place'])}: {escape(dispute['text'])}.")
     return "".join(parts)
@@ -137,7 +139,7 @@ def _row(entry: dict[str, Any]) -> str:
 
 
 def _scores(manifest: dict[str, Any]) -> str:
-    """The scores of the explanations, with what each means; nothing where none were asked for."""
+    """The scores of the explanations and their meaning; empty without scores."""
     rows = [
         (entry["method"], *score_cells(score))
         for entry in manifest["explanations"]
@@ -147,7 +149,7 @@ def _scores(manifest: dict[str, Any]) -> str:
 
 
 def _agreement(manifest: dict[str, Any]) -> str:
-    """How far the maps of one question agree, pair by pair."""
+    """The pairwise agreement of the maps of each question."""
     rows = []
     for compared in manifest.get("comparisons", ()):
         found, asked = compared["agreement"], compared["target"]
@@ -167,7 +169,7 @@ def _agreement(manifest: dict[str, Any]) -> str:
 
 
 def _alarms(manifest: dict[str, Any]) -> str:
-    """What is wrong with where the evidence lies, of each map that was audited."""
+    """The alarms of each map that was audited."""
     audits = [(e["method"], e["audit"]) for e in manifest["explanations"] if "audit" in e]
     alarms = [f"{method}: {text}" for method, audit in audits for text in audit["alarms"]]
     notes = dict.fromkeys(text for _, audit in audits for text in audit["warnings"])
@@ -179,7 +181,7 @@ def _alarms(manifest: dict[str, Any]) -> str:
 
 
 def _regions(manifest: dict[str, Any]) -> str:
-    """How much of each map lies in which region; nothing where that was not asked for."""
+    """The share of each map by region; empty without an audit."""
     rows = [
         (
             entry["method"],
@@ -193,7 +195,7 @@ def _regions(manifest: dict[str, Any]) -> str:
         for entry in manifest["explanations"]
         for row in entry.get("audit", {}).get("regions", ())
     ]
-    head = ("method", "parted by", "region", "area", "evidence", "density", "alarm")
+    head = ("method", "partition", "region", "area", "evidence", "density", "alarm")
     return _folded("Where the evidence lies", head, rows)
 
 

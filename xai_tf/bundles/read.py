@@ -1,4 +1,4 @@
-"""Bundles read back: from what was saved of a file to what a report tells of it."""
+"""Read bundles back into the records that a report shows."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _item(
 
 
 def _known_score(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A score as it was saved, by a metric that is known here."""
+    """A stored score; its metric must be known here."""
     if said["metric"] not in METRICS:
         raise ValueError(f"no metric {said['metric']!r}")
     return said

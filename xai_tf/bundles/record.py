@@ -1,4 +1,4 @@
-"""What a report is about: a file, and what one model says of it."""
+"""The content of a report: a file, and the answers of one model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Recording:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReportItem:
-    """A file and what one model says of it.
+    """A file and the answers of one model.
 
     Attributes:
         reading: the file, as it was read and predicted; of a bundle, the windows explained only.
@@ -55,7 +55,7 @@ class ReportItem:
 
     @property
     def title(self) -> str:
-        """The file and what it is called."""
+        """The file and its predicted class."""
         return f"{self.reading.source.name}: {self.reading.prediction.name}"
 
     @property

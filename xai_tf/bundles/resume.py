@@ -1,4 +1,4 @@
-"""Bundles that are there already: found, looked into, and told whether they answer a question."""
+"""Bundles on disk: found, and checked whether they answer a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xai_tf.errors import InputError
 from xai_tf.files import SCRATCH
 from xai_tf.inputs.sample import file_sha256
 
-LEFT_SECONDS = 3600  # writing a bundle takes seconds: what is older was left by a kill
+LEFT_SECONDS = 3600  # writing a bundle takes seconds: anything older was left by a killed run
 
 
 def find_bundles(places: Iterable[Path]) -> list[Path]:
@@ -38,7 +38,7 @@ def find_bundles(places: Iterable[Path]) -> list[Path]:
 
 
 def stored_answer(folder: Path, question: Mapping[str, Any], file: Path) -> dict[str, Any] | None:
-    """The manifest of a bundle, if it answers a question about just this file; else None.
+    """The manifest of a bundle, if it answers this request about this file; else None.
 
     Args:
         folder: of the bundle, which need not be there.
@@ -54,12 +54,12 @@ def stored_answer(folder: Path, question: Mapping[str, Any], file: Path) -> dict
 
 
 def differences(folder: Path, question: Mapping[str, Any], file: Path) -> list[str]:
-    """What else was asked when a bundle was made, in words; empty where there is none.
+    """How the request that a bundle answers differs, in words; empty where there is no bundle.
 
     Args:
         folder: of the bundle, which need not be there.
         question: as it was given to `save_bundle`.
-        file: what is asked about now; one that cannot be read is not compared.
+        file: the file of the request; one that cannot be read is not compared.
     """
     if not (folder / MANIFEST).is_file():
         return []

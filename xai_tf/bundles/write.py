@@ -87,7 +87,7 @@ def describe(prediction: Prediction) -> dict[str, Any]:
 
 
 def describe_classifier(classifier: Classifier) -> dict[str, Any]:
-    """What a classifier is, as plain data."""
+    """A classifier as plain data."""
     return {
         "name": classifier.name,
         "sha256": classifier.sha256,
@@ -105,7 +105,7 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
 
 
 def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any]:
-    """A file and what was said of it, as plain data; with `explained`, beside explanations."""
+    """A file and its predictions, as plain data; with `explained`, beside explanations."""
     first = reading.samples[0]
     described: dict[str, Any] = {
         "file": reading.source.name,
@@ -127,7 +127,7 @@ def describe_reading(reading: Reading, explained: bool = False) -> dict[str, Any
 
 
 def _describe_ood_score(found: OODScore | None) -> dict[str, Any] | None:
-    """How far the file lies from what the model was trained on; None where it was not checked."""
+    """The OOD score of a file as plain data; None where it was not checked."""
     if found is None:
         return None
     return {
@@ -161,7 +161,7 @@ def describe_explanation(explanation: Explanation) -> dict[str, Any]:
 
 
 def _describe_convergence(found: Convergence) -> dict[str, Any]:
-    """How a map settled, as plain data: how stable it was after how many samples."""
+    """How a map converged, as plain data: its stability by the number of samples."""
     return {
         "samples": found.samples.tolist(),
         "stability": [round(float(value), 4) for value in found.stability],
@@ -182,7 +182,7 @@ def describe_audit(audit: Audit) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """What computed it."""
+    """The versions of Python and of the packages that computed it."""
     import tensorflow as tf
 
     found = {"python": platform.python_version(), "tensorflow": tf.__version__}
@@ -202,7 +202,7 @@ def _write(
     scores: Sequence[Sequence[Score]],
     audits: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Write all but the manifest, and return that."""
+    """Write everything but the manifest, and return the manifest."""
     numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
     several = len({id(e.sample) for e in explanations}) > 1
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
@@ -266,7 +266,7 @@ def _draw_explanation(
 
 
 def _name(explanation: Explanation, last_layer: str, window: int | None) -> str:
-    """The name of an explanation in a bundle: its method, and what else tells it apart."""
+    """The name of an explanation in a bundle: its method, its layer and its window."""
     parts = [explanation.method.name]
     if explanation.layer and explanation.layer != last_layer:
         parts.append(explanation.layer)
