@@ -125,7 +125,7 @@ class Person:
     @property
     def retried(self) -> bool:
         """Whether this visitor read that a process was lost and the work is done again."""
-        return any("lost" in text for _, text in self._visitor.said)
+        return any("is being retried" in text for _, text in self._visitor.said)
 
     def _leave(self) -> None:
         seen, diary = self._visitor, self._diary
@@ -144,11 +144,11 @@ class Person:
         await self._choose("method", "Method", self._method)
 
     async def _take_label(self) -> None:
-        items = self._visitor.find("Choices", label="Explain the class").values["items"]
+        items = self._visitor.find("Choices", label="Class to explain").values["items"]
         others = [item for item in items if item["label"] != self._label]
         chosen = self._random.choice(others)
         self._label = chosen["label"]
-        await self._choose("label", "Explain the class", chosen["value"])
+        await self._choose("label", "Class to explain", chosen["value"])
 
     async def _choose(self, action: str, choices: str, value: str) -> None:
         asked = self._visitor.set(self._visitor.find("Choices", label=choices), "value", value)
@@ -199,8 +199,8 @@ class Person:
         await self._until(self._shown)
 
     def _cells(self) -> list[Model]:
-        resolution_layers = self._visitor.all("Stage", group="compare")
-        return [stage for stage in resolution_layers if stage.values.get("original")]
+        viewers = self._visitor.all("AttributionViewer", group="compare")
+        return [viewer for viewer in viewers if viewer.values.get("original")]
 
     async def _ask(self, action: str, asking) -> None:
         question = (self._file, self._method, self._label)
@@ -209,7 +209,7 @@ class Person:
         await self._until(self._shown)
         took = time.perf_counter() - start
         self._diary.answers.append((action, self._method, known, took))
-        seen = self._stage()
+        seen = self._viewer()
         self._label = self._label or re.search(r": why (.*)\?$", seen["caption"])[1]
         for label in {question[2], self._label}:
             first = self._truth.maps.setdefault((self._file, self._method, label), seen["heatmap"])
@@ -219,19 +219,19 @@ class Person:
     async def _until(self, check) -> None:
         await self._visitor.until(check, PATIENCE)
 
-    def _stage(self) -> dict:
-        resolution_layers = self._visitor.all("Stage", group="explain")
-        return resolution_layers[0].values if resolution_layers else {}
+    def _viewer(self) -> dict:
+        viewers = self._visitor.all("AttributionViewer", group="explain")
+        return viewers[0].values if viewers else {}
 
     def _shown(self) -> bool:
         """Whether the page shows what was asked last."""
-        seen = self._stage()
+        seen = self._viewer()
         title = re.escape(METHODS[self._method].title)
         label = re.escape(self._label) or r"(?P<label>.*)"
         why = re.match(rf"{title}( at layer \S+)?: why {label}\?$", seen.get("caption", ""))
         if not why or seen.get("original") not in self._truth.originals[self._file]:
             return False
-        called = "" if self._label else f"called {why['label']} ("
+        called = "" if self._label else f"predicted as {why['label']} ("
         return bool(seen["heatmap"]) and called in seen["alt"]
 
     def _says(self, pattern: str) -> bool:
@@ -243,7 +243,7 @@ class Person:
     def _check(self) -> None:
         """What was asked last stays: nobody else's answer comes in its place."""
         if not self._shown():
-            seen = self._stage()
+            seen = self._viewer()
             asked = (self._file, self._method, self._label)
             self._diary.faults.append(f"mixed up: {asked} became {seen['alt']}")
 

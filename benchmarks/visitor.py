@@ -16,7 +16,7 @@ LARGEST = 64 * 2**20  # bytes of a message
 
 
 class Model:
-    """What the page knows of a model: id, kind ("Choices", "Stage", ...), and values by name."""
+    """A model of the page: id, kind ("Choices", "AttributionViewer", ...), values by name."""
 
     def __init__(self, id: str, kind: str) -> None:
         self.id, self.kind = id, kind
@@ -177,7 +177,7 @@ class Visitor:
         if any(_ids(new)):
             self._forget()
         if event["attr"] == "paragraphs":
-            self.said += [(model.values.get("look", "status"), text) for text in new]
+            self.said += [(model.values.get("variant", "status"), text) for text in new]
 
     def _forget(self) -> None:
         """Keep the models that are still part of the page, as a browser does."""

@@ -210,7 +210,9 @@ def _bundle(context: WorkerContext, request: Bundle) -> bytes:
     """The bundle that the command writes, as a zip file. Stored explanations are not run again."""
     first = request.explanations[0]
     if any((e.model, e.file) != (first.model, first.file) for e in request.explanations):
-        raise SettingError("A bundle is about one file and one model. Leave the others out.")
+        raise SettingError(
+            "A bundle holds one file and one model. Select explanations of one file and one model."
+        )
     classifier = context.classifier(first.model)
     reading = _reading(context, classifier, first.file)
     name = Path(first.file.name)
@@ -233,8 +235,8 @@ def _bundle(context: WorkerContext, request: Bundle) -> bytes:
     except (OSError, OutputError) as error:
         logging.getLogger(__name__).warning("a bundle could not be written: %s", error)
         raise OutputError(
-            "The bundle could not be put together: the server's disk is full or cannot be written. "
-            "Tell who runs the server, or save single pictures."
+            "Cannot create the bundle: the disk of the server is full or read-only. Contact the "
+            "administrator of the server, or download single pictures."
         ) from error
 
 

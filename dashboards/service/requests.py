@@ -265,7 +265,7 @@ Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 7
+ANSWERS = 8
 
 
 def is_packed(request: Request) -> bool:

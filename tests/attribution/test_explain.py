@@ -175,7 +175,7 @@ def test_settings_out_of_range_are_refused(three_classes, blobs, settings, messa
 def test_wrong_questions_are_refused(three_classes, blobs):
     with pytest.raises(UnknownNameError, match="'steps'"):
         explain(three_classes, blobs, "integrated_gradients", settings={"step": 5})
-    with pytest.raises(SettingError, match="looks at no layer"):
+    with pytest.raises(SettingError, match="does not use a layer"):
         explain(three_classes, blobs, "saliency", layer="conv_a")
     with pytest.raises(SettingError, match="contrasted with itself"):
         explain(three_classes, blobs, "saliency", target="a", contrast="a")

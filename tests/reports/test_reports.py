@@ -376,7 +376,7 @@ def test_a_damaged_bundle_is_refused_with_the_next_step(bundle, tmp_path, harm):
     with pytest.raises(InputError, match="made") as caught:
         read_bundle(place)
 
-    assert re.search(r"Explain again|Give what", str(caught.value))
+    assert re.search(r"Explain the file again|Give a folder", str(caught.value))
 
 
 # One page of all

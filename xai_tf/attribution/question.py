@@ -88,7 +88,7 @@ class Question:
         """
         entry = self.entry
         if self.layer and not entry.needs_layer:
-            raise SettingError(f"{entry.title} looks at no layer. Leave the layer out.")
+            raise SettingError(f"{entry.title} does not use a layer. Omit the layer.")
         if entry.needs_layer:
             classifier.feature_layer(self.layer)
         if self.until_stable is not None:
@@ -181,8 +181,8 @@ def sample_limit(method: Method, until_stable: float) -> int:
     if not method.stochastic:
         able = ", ".join(name for name, one in METHODS.items() if one.stochastic)
         raise SettingError(
-            f"{method.title} draws no samples, so its map does not depend on chance. Leave 'until "
-            f"stable' out, or take one of {able}."
+            f"{method.title} draws no samples, so its map does not depend on chance. Omit 'until "
+            f"stable', or choose one of {able}."
         )
     if not 0 < until_stable < 1:
         raise SettingError(

@@ -39,19 +39,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}). Explain again.") from error
     if not isinstance(manifest, dict) or not {"model", "input", "explanations"} <= set(manifest):
-        raise InputError(f"{path} is no manifest of a bundle. Give what `xai-tf explain` wrote.")
+        raise InputError(
+            f"{path} is not a bundle manifest. Give a folder written by `xai-tf explain`."
+        )
     if manifest.get("schema_version") == first_edition.SCHEMA_VERSION:
         try:
             return first_edition.upgraded(manifest)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                f"{path} is damaged ({type(error).__name__}: {error}). Explain again."
+                f"{path} is damaged ({type(error).__name__}: {error}). Explain the file again."
             ) from error
     if manifest.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
-            f"{path} has the version {manifest.get('schema_version')}; known here is "
-            f"{SCHEMA_VERSION}. Explain again."
+            f"{path} has schema version {manifest.get('schema_version')}; this program reads "
+            f"{first_edition.SCHEMA_VERSION} and {SCHEMA_VERSION}. Explain the file again."
         )
     if not isinstance(manifest["input"], dict):
-        raise InputError(f"{path} is damaged (its input is no object). Explain again.")
+        raise InputError(f"{path} is damaged (its input is not an object). Explain the file again.")
     return manifest

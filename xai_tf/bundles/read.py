@@ -44,8 +44,8 @@ def read_bundle(folder: Path) -> ReportItem:
         BadZipFile,
     ) as error:
         raise InputError(
-            f"{folder} is damaged, or the bundle of another version "
-            f"({type(error).__name__}: {error}). Explain again."
+            f"{folder} is damaged, or was written by another version "
+            f"({type(error).__name__}: {error}). Explain the file again."
         ) from error
 
 

@@ -25,13 +25,15 @@ def find_bundles(places: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for place in places:
         if not place.is_dir():
-            raise InputError(f"There is no folder {place}. Give what `xai-tf explain` wrote.")
+            raise InputError(
+                f"There is no folder {place}. Give a folder written by `xai-tf explain`."
+            )
         inside = sorted(path.parent for path in place.rglob(MANIFEST))
         here = [path for path in inside if not _hidden(path.relative_to(place))]
         if not here:
             raise InputError(
-                f"{place} holds no bundle: there is no {MANIFEST} in it. Give what "
-                "`xai-tf explain --out` wrote."
+                f"{place} holds no bundle (no {MANIFEST}). Give a folder written by "
+                "`xai-tf explain --out`."
             )
         found += here
     return list(dict.fromkeys(found))
@@ -96,8 +98,12 @@ def clear_leftovers(folder: Path) -> None:
     """Remove what a killed run was writing in a folder, once it was not touched for an hour."""
     for scratch in folder.glob(f"{SCRATCH}*"):
         places = [scratch, *scratch.glob("*")]
-        if scratch.is_dir() and time.time() - max(map(_changed, places)) > LEFT_SECONDS:
+        if time.time() - max(map(_changed, places)) <= LEFT_SECONDS:
+            continue
+        if scratch.is_dir():
             shutil.rmtree(scratch, ignore_errors=True)
+        else:
+            scratch.unlink(missing_ok=True)
 
 
 def _is_another(file: Path, sha256: Any) -> bool:

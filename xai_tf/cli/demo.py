@@ -13,6 +13,7 @@ class Demo:
     model: str
     files: tuple[str, ...]
     methods: tuple[str, ...]
+    needs_audio: bool = False
 
 
 DEMOS = (
@@ -20,6 +21,7 @@ DEMOS = (
         "audio_mobilenetv2",
         ("speech_human.wav", "speech_synthetic.wav", "speech_synthetic_long.flac"),
         ("grad_cam", "integrated_gradients", "occlusion"),
+        needs_audio=True,
     ),
     Demo(
         "xray_mobilenetv2",

@@ -53,7 +53,7 @@ from xai_tf.cli.predict import table_row
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.scores import Amount, parse_methods_and_metrics, score_table, tell_costs
 from xai_tf.datasets.listing import some
-from xai_tf.errors import SettingError
+from xai_tf.errors import SettingError, has_extra
 from xai_tf.metrics.metric import METRICS
 
 # A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
@@ -171,6 +171,12 @@ def run_demo(out: BundlesFolder = Path("demo")) -> None:
 
     manifests = {}
     for demo in DEMOS:
+        if demo.needs_audio and not has_extra("audio"):
+            note(
+                f"{', '.join(demo.files)}: not shown without the extra for sound. To install it: "
+                "pip install 'xai-tf[audio]'"
+            )
+            continue
         classifier = load(demo.model)
         for file in demo.files:
             reading = read_and_predict(classifier, SAMPLES / file)

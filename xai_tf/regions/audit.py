@@ -76,7 +76,7 @@ class AuditedFile:
         explanation: the explanation that was audited.
         regions: the regions of its sample.
         audit: the result.
-        mark: the warning to show in figures, `Reading.mark`.
+        mark: the warning to show in figures, `Reading.ood_caption`.
     """
 
     explanation: Explanation

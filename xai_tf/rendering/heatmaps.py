@@ -143,7 +143,7 @@ def figure(explanation: Explanation, opacity: float = 0.7, mark: str = "") -> Fi
     Args:
         explanation: the explanation to draw.
         opacity: as in `overlay`.
-        mark: a warning to show below the headline, such as `Reading.mark`.
+        mark: a warning to show below the headline, such as `Reading.ood_caption`.
     """
     end = limit([explanation])
     plot = _figure(3, 1)
