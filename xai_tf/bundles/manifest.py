@@ -35,9 +35,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}). Explain again.") from error
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}). Explain the file again."
+        ) from error
     except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}). Explain again.") from error
+        raise InputError(f"{path} is damaged ({error}). Explain the file again.") from error
     if not isinstance(manifest, dict) or not {"model", "input", "explanations"} <= set(manifest):
         raise InputError(
             f"{path} is not a bundle manifest. Give a folder written by `xai-tf explain`."
