@@ -1,4 +1,4 @@
-"""Does a model know a file that is none for it? The gate, and what it was chosen among.
+"""Does a model recognise a file that is not meant for it? The OOD detector and its rivals.
 
 On the whole test sets: how many files of a model's own are warned of by mistake, and how many are
 found of the other tasks' (sounds as their pictures), of adults' X-rays for the models of
@@ -40,7 +40,7 @@ from xai_tf.inputs.sample import PICTURE_SUFFIXES, read_image
 from xai_tf.statistics import wilson
 from xai_tf.tasks import TASKS
 
-# The data each was trained on, and the seed it was parted by.
+# The data each was trained on, and the seed it was split with.
 MODELS = {
     "xray_mobilenetv2": ("chest_xray", 0),
     "xray_alexnet": ("chest_xray", 0),
@@ -275,7 +275,7 @@ def section(rows: dict[str, list[str]]) -> str:
         [
             HEADING,
             "By `benchmarks/ood.py`: files that are warned of, with 95% intervals (Wilson's). "
-            "The gates shipped, on the whole test sets (36 of the 200 photos show dogs):",
+            "The OOD detectors shipped, on the whole test sets (36 of the 200 photos show dogs):",
             "",
             "| model | files | warned of | of |",
             "|---|---|---|---|",

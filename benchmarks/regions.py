@@ -131,8 +131,8 @@ def shares(data: Path, count: int) -> None:
         whole = (time.perf_counter() - start) / len(paths)
         samples = [classifier.read(path) for path in paths[:20]]
         start = time.perf_counter()
-        parted = [regions_of(sample, classifier.task) for sample in samples]
-        alone = (time.perf_counter() - start) / len(parted)
+        partitions = [regions_of(sample, classifier.task) for sample in samples]
+        alone = (time.perf_counter() - start) / len(partitions)
         left = sum(bool(audit.warnings) for audit in audits)
         times.append(f"| {model} | {whole:.2f} | {alone:.2f} | {left} of {len(audits)} |")
         for row in audit_folder(audits):

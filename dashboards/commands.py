@@ -12,7 +12,8 @@ import typer
 
 from xai_tf.cli.app import SERVE, app
 from xai_tf.cli.console import note
-from xai_tf.errors import InputError, require_extra
+from xai_tf.errors import InputError
+from xai_tf.packages import require_extra
 
 if TYPE_CHECKING:
     from dashboards.server.settings import ServeSettings

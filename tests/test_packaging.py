@@ -7,9 +7,10 @@ import tomllib
 import pytest
 
 from tests.conftest import ROOT, SAMPLES
-from xai_tf.errors import EXTRAS, MissingExtraError, require_extra
+from xai_tf.errors import MissingExtraError
 from xai_tf.narration.messages import LanguageModelError
 from xai_tf.narration.ollama import server_url
+from xai_tf.packages import EXTRAS, require_extra
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OPTIONAL = sorted({name for names in EXTRAS.values() for name in names})

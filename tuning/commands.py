@@ -18,7 +18,8 @@ from xai_tf.cli.data_options import DataFlags, Source, further_sets
 from xai_tf.cli.options import AsJson
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.train import typed_command
-from xai_tf.errors import require_extra
+from xai_tf.packages import require_extra
+from xai_tf.progress import duration
 
 if TYPE_CHECKING:
     from weights_keras import ModelCard
@@ -139,7 +140,7 @@ def _show_plan(study: Study, plan: Plan) -> None:
         f"{study.folder}: {plan.trials} trials with {plan.epochs} epochs in all, "
         f"{plan.configurations}{possible} configurations; {plan.rows[0]} training rows and "
         f"{plan.rows[1]} validation rows. {plan.why.capitalize()}. Estimated time: "
-        f"{_duration(features)} for features, {_duration(search)} for the search. Disk space: at "
+        f"{duration(features)} for features, {duration(search)} for the search. Disk space: at "
         f"most {plan.bytes / 1e6:,.0f} MB."
     )
     if NOTES.is_terminal and not VERBOSITY.quiet:
@@ -153,12 +154,6 @@ def _plan_table(plan: Plan) -> Table:
             epochs = f"{r.first_epoch} to {r.last_epoch}"
             table.add_row(str(bracket.bracket), str(number), str(r.trials), epochs)
     return table
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _plain(value: Any) -> Any:

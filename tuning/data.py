@@ -9,7 +9,6 @@ from copy import copy
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from tuning.space import num_configurations
 from xai_tf.datasets.dataset import Dataset
 from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import InputError
+from xai_tf.packages import versions
 from xai_tf.progress import Progress, silent
 from xai_tf.tasks import TASKS
 
@@ -43,7 +43,6 @@ DECISIVE = (
     "augmentations",
     "class_weights",
 )
-PACKAGES = ("xai-tf", "tensorflow", "keras", "keras-tuner", "numpy", "librosa")
 
 
 class TrainingData:
@@ -160,17 +159,8 @@ class TrainingData:
             },
             "possible": None if math.isinf(possible) else possible,
             "rows": {"train": len(self.train), "validation": len(self.validation)},
-            "versions": {name: _version(name) for name in PACKAGES},
+            "versions": versions(),
         }
-
-
-def _version(package: str) -> str:
-    for candidate in (package, f"{package}-cpu"):
-        try:
-            return version(candidate)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
 
 
 def _check_enough(train: Dataset, source: Path) -> None:

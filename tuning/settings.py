@@ -160,7 +160,7 @@ class StudySettings:
             if trained_here and weights not in (None, "none", "imagenet"):
                 raise SettingError(
                     f"Cannot load {weights} into {backbone!r}, which has no pretrained weights. "
-                    "Leave its weights out."
+                    "Omit its weights."
                 )
 
     @property

@@ -18,7 +18,7 @@ from tuning.settings import ExportSettings, Plan, StudySettings
 from tuning.space import num_configurations
 from tuning.trials import Search, read_search
 from weights_keras import FOLDER
-from xai_tf.errors import require_extra
+from xai_tf.packages import require_extra
 from xai_tf.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -17,18 +17,9 @@ and keeps its traceback. `weights_keras` raises its own `ModelFileError`, which
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import TypeVar
 
 T = TypeVar("T")
-
-# The packages that each optional extra of `pip install 'xai-tf[...]'` installs.
-EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "audio": ("librosa", "soundfile"),
-    "tuning": ("keras_tuner", "filelock"),
-    "dashboard": ("panel", "panel_material_ui", "filelock"),
-    "llm": ("ollama", "httpx"),
-}
 
 # Abbreviations and other spellings in use, and the names they stand for here. They only serve the
 # hint in an error text, and only where the table that is searched holds the name.
@@ -101,27 +92,6 @@ class MissingExtraError(XaiTfError):
     """An optional package is not installed."""
 
 
-def require_extra(extra: str) -> None:
-    """Check that an optional extra is installed, before its packages are imported.
-
-    Args:
-        extra: a name in `EXTRAS`.
-
-    Raises:
-        MissingExtraError: a package of the extra is missing; the text says how to install it.
-    """
-    if missing := _missing(extra):
-        raise MissingExtraError(
-            f"Cannot import {', '.join(missing)}, which this feature needs. "
-            f"Run: pip install 'xai-tf[{extra}]'"
-        )
-
-
-def has_extra(extra: str) -> bool:
-    """Whether an optional extra, a name in `EXTRAS`, is installed."""
-    return not _missing(extra)
-
-
 def pick(table: Mapping[str, T], name: str, kind: str, aliases: Mapping[str, str] = ALIASES) -> T:
     """Look up `name` in a table of `kind`s.
 
@@ -159,10 +129,6 @@ def nearest(name: str, names: list[str], aliases: Mapping[str, str] = ALIASES) -
     if close:
         return f"Did you mean {by_folded[close[0]]!r}?"
     return f"Choose from: {', '.join(names)}." if names else "There are none yet."
-
-
-def _missing(extra: str) -> list[str]:
-    return [name for name in EXTRAS[extra] if find_spec(name) is None]
 
 
 def _fold(name: str) -> str:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 
 from xai_tf.errors import OutputError
 
@@ -25,7 +26,8 @@ def replace_file(path: Path, write: Callable[[Path], object], durable: bool = Fa
     Raises:
         OSError: it cannot be written; nothing is left of the attempt.
     """
-    scratch = path.with_name(f"{SCRATCH}{os.getpid()}-{path.name}")
+    # Two threads may write the same file at once.
+    scratch = path.with_name(f"{SCRATCH}{os.getpid()}-{get_ident()}-{path.name}")
     try:
         write(scratch)
         if durable:
@@ -34,6 +36,25 @@ def replace_file(path: Path, write: Callable[[Path], object], durable: bool = Fa
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only this user can read, whole or not at all.
+
+    Args:
+        path: its place, in a folder that exists; a file that is there is replaced.
+        data: its content.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def write(scratch: Path) -> None:
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+
+    replace_file(path, write)
 
 
 def write_file(path: Path, content: str | bytes | Callable[[Path], object]) -> None:

@@ -24,3 +24,17 @@ class Progress(Protocol):
 
 def silent(done: int, total: int, what: str = "") -> None:
     """Report nothing: the default where a caller passes no callback."""
+
+
+def duration(seconds: float) -> str:
+    """A duration in the unit in which people would say it.
+
+    >>> [duration(seconds) for seconds in (0.4, 42, 100, 1500, 9000)]
+    ['under 1 s', '42 s', '1.7 min', '25 min', '2.5 h']
+    """
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    value, unit = (seconds / 60, "min") if seconds < 5400 else (seconds / 3600, "h")
+    return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"

@@ -189,11 +189,11 @@ def audits(classifier: Classifier, planted: Sequence[Planted]) -> dict[str, Any]
         By method: `files`, in how many there was an `alarm`, the regions with an alarm over the
         `folder`, and the mean `shares` of the evidence where marks are.
     """
-    parted = [regions_of(p.sample, classifier.task) for p in planted]
+    partitions = [regions_of(p.sample, classifier.task) for p in planted]
     said = {}
     for method in AUDITED:
         maps = [explain(classifier, p.sample, method, target=1) for p in planted]
-        found = [audit(one, regions) for one, regions in zip(maps, parted, strict=True)]
+        found = [audit(one, regions) for one, regions in zip(maps, partitions, strict=True)]
         rows = audit_folder(found)
         said[method] = {
             "files": len(found),

@@ -82,7 +82,7 @@ def check_content(name: str, data: bytes) -> Content:
     content = content_of(data)
     if content is None:
         raise InputError(
-            f"{name} is not a supported picture or sound, whatever its name. Expected {ACCEPTED}."
+            f"{name} does not contain a supported picture or sound. Expected {ACCEPTED}."
         )
     if content.kind == "picture":
         _check_size(name, *_picture_size(name, data, content))

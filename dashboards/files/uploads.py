@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
 import unicodedata
 from contextlib import suppress
@@ -16,6 +15,7 @@ from threading import Lock
 from dashboards.files.file_types import ACCEPTED, check_content, content_of
 from dashboards.service.requests import VISITOR, Upload
 from xai_tf.errors import InputError, OutputError
+from xai_tf.files import write_private
 from xai_tf.inputs.sample import check_file, file_sha256
 
 MEGABYTE = 1_000_000
@@ -219,13 +219,9 @@ def clear_uploads(cache: Path) -> None:
 
 def _write(path: Path, name: str, data: bytes) -> None:
     """Write a file atomically, readable for this user only."""
-    part = path.with_suffix(".part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        part.replace(path)
+        write_private(path, data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else error.strerror or "the disk is not writable"
         raise OutputError(

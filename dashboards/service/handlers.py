@@ -45,12 +45,13 @@ from xai_tf.classifiers.classifier import BATCH, Classifier
 from xai_tf.classifiers.ood import OODScore, ood_scores, predict_with_ood_scores
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, combine_windows
-from xai_tf.errors import OutputError, SettingError, has_extra
+from xai_tf.errors import OutputError, SettingError
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics import Score, score
+from xai_tf.packages import has_extra
 from xai_tf.regions import Regions, regions_of
 
 MEASURED = 8  # images at once, when a model is timed

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import SAMPLES as SAMPLES
 from xai_tf.attribution.question import Question
+from xai_tf.packages import versions
 
 VISITOR = "visitor-"  # how the names of folders with a visitor's files begin
 
@@ -283,18 +282,13 @@ def key(request: Request) -> str:
 
     Answers with the same key are the same, whoever asks.
     """
-    asked = json.dumps([ANSWERS, _version(), _plain(request)], sort_keys=True)
+    asked = json.dumps([ANSWERS, versions()["xai-tf"], _plain(request)], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()
 
 
 def stored_names(request: Stored) -> tuple[str, str]:
     """The names of an answer in the store: public, and private to a visitor's file."""
     return key(request), f"{request.file.sha256}-{key(request)}"
-
-
-@cache
-def _version() -> str:
-    return version("xai-tf")
 
 
 def _plain(value: Any) -> Any:

@@ -7,17 +7,17 @@ import hashlib
 import logging
 import os
 import re
-import tempfile
 import time
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
+from xai_tf.files import SCRATCH, write_private
+
 MEMORY_BYTES = 64 * 2**20  # larger answers than a quarter of this are not kept in memory
 DIGEST_BYTES = 32
 # A request's key; for answers about a visitor's file, the SHA-256 of the file comes first.
 NAME = re.compile("([0-9a-f]{64}-)?[0-9a-f]{64}")
-UNFINISHED = ".writing-"
 ABANDONED = 3600.0  # seconds after which an unfinished file is deleted
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Store:
         if size > self._max_bytes:
             return
         try:
-            self._write(key, data)
+            write_private(self.folder / key, hashlib.sha256(data).digest() + data)
         except OSError as error:
             self._warn_once(error)
             return
@@ -117,20 +117,8 @@ class Store:
         for changed, name, size in files:
             if NAME.fullmatch(name):
                 self._sizes[name] = size
-            elif name.startswith(UNFINISHED) and time.time() - changed > ABANDONED:
+            elif name.startswith(SCRATCH) and time.time() - changed > ABANDONED:
                 self._delete(name)
-
-    def _write(self, key: str, data: builtins.bytes) -> None:
-        """Write a file atomically."""
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=UNFINISHED)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(data).digest())
-                file.write(data)
-            Path(name).replace(self.folder / key)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
     def _delete(self, name: str) -> None:
         try:

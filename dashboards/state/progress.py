@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xai_tf.datasets.listing import counted
+from xai_tf.progress import duration
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job
@@ -28,10 +29,3 @@ def describe_progress(job: Job) -> str:
 def about(seconds: float) -> str:
     """An estimated duration, such as "about 12 s"."""
     return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
-
-
-def duration(seconds: float) -> str:
-    """A duration rounded to seconds or minutes, such as "12 s"."""
-    if seconds < 1:
-        return "under 1 s"
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

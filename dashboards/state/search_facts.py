@@ -10,7 +10,7 @@ from typing import Any
 from tuning.reporting.leaderboard import leader, varying
 from tuning.settings import STORED_NAMES, StudySettings
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial
-from xai_tf.reports.html import duration
+from xai_tf.progress import duration
 
 STATUSES = {
     COMPLETED: "done",

@@ -119,7 +119,11 @@ class TuningRuns(param.Parameterized):
         """
         look = folder_status(folder) if folder else None
         if folder is None or look is None:
-            gone = f"The folder of {folder.name} is gone. Choose another search." if folder else ""
+            gone = (
+                f"The folder of {folder.name} no longer exists. Choose another search."
+                if folder
+                else ""
+            )
             return None, None, gone
         if look.stamp == self.stamp:
             return look, None, ""

@@ -244,7 +244,7 @@ class Workspace(param.Parameterized):
 
 def takes_sound(model: ModelEntry) -> bool:
     """Whether a model reads sound files."""
-    return model.task is not None and ".wav" in TASKS[model.task].suffixes
+    return model.task is not None and TASKS[model.task].takes_sound
 
 
 def is_medical(model: ModelEntry) -> bool:

@@ -12,12 +12,13 @@ from dashboards.components.progress import Progress
 from dashboards.service.requests import ModelEntry
 from dashboards.state.errors import ErrorStudy
 from dashboards.state.labelled_run import SPLITS
-from dashboards.state.progress import about, duration
+from dashboards.state.progress import about
 from dashboards.views.errors_figures import CurvesView, FiguresView, MatrixView
 from dashboards.views.errors_review import GalleryView, MistakeView
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.datasets.listing import counted
+from xai_tf.progress import duration
 
 
 class RunView(pn.viewable.Viewer):

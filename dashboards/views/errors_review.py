@@ -13,7 +13,6 @@ from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
 from dashboards.state.errors import CONTRAST, PREDICTED, TRUTH, ErrorStudy
-from dashboards.state.progress import duration
 from dashboards.views.neighbors import NeighborsView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
@@ -21,6 +20,7 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.ood import OOD_CAPTION
 from xai_tf.datasets.listing import counted
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
+from xai_tf.progress import duration
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import viewer_data
 

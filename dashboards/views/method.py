@@ -13,12 +13,12 @@ from dashboards.components.live import Live
 from dashboards.components.progress import Progress
 from dashboards.service.requests import SAMPLES, Explain
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
-from dashboards.state.progress import duration
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, run_button, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, Method, Option
 from xai_tf.errors import XaiTfError
+from xai_tf.progress import duration
 from xai_tf.rendering.viewer import thumbnail_url
 
 

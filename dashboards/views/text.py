@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from xai_tf.reports import html
+
 
 def paragraph(text: str, variant: str = "") -> str:
     """A paragraph, or "" for no text. The variant names a class of `theme.CSS`, such as "note"."""
-    return f'<p class="look-{variant}">{escape(text)}</p>' if text else ""
+    return html.paragraph(text, f"look-{variant}") if text else ""
 
 
 def heading(text: str, level: int = 2) -> str:
     """A heading."""
-    return f"<h{level}>{escape(text)}</h{level}>"
+    return html.heading(text, level)
 
 
 def bullets(texts: Iterable[str], variant: str = "") -> str:

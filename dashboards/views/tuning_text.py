@@ -22,7 +22,7 @@ from dashboards.state.tuning import TuningRuns
 from dashboards.views.text import facts, heading, paragraph
 from tuning.reporting.leaderboard import leader, leaderboard_rows, ranking_warning
 from tuning.trials import Search
-from xai_tf.reports.html import duration
+from xai_tf.progress import duration
 
 STYLE = """
 p { max-width: 46rem; }

@@ -222,8 +222,8 @@ def test_arrays_that_are_no_ood_detector_are_refused(harm, cause):
 def test_the_reason_says_how_far_and_what_it_may_not_be():
     assert FAR.out_of_distribution
     assert FAR.reason.startswith(
-        "This picture is unlike the training pictures: it lies 4.1 times as far from them as 99% "
-        "of the validation pictures do at most, so it may not be a chest X-ray"
+        "This picture is unlike the training pictures: its distance from them is 4.1 times that "
+        "within which 99% of the validation pictures lie, so it may not be a chest X-ray"
     )
     assert "4,1 fois" in FAR.reason_in("fr")
     assert "une radiographie du thorax" in FAR.reason_in("fr")

@@ -252,7 +252,7 @@ def test_a_map_without_signal_says_so(page, site, explanation):
     stages["alone"].param.update(**{**viewer_data(empty), "caption": NAME})
 
     stage(page, NAME).get_by_text("no signal", exact=True).wait_for()
-    assert "nothing to see" in stage(page, NAME).get_by_role("img").get_attribute("aria-label")
+    assert "map is empty" in stage(page, NAME).get_by_role("img").get_attribute("aria-label")
 
 
 def test_names_are_text(page):

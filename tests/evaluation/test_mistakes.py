@@ -144,7 +144,7 @@ def test_a_network_of_one_layer_has_no_features_to_compare_by(left_bright):
     inputs = keras.Input((32, 32, 3))
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
 
-    with pytest.raises(ModelError, match="Leave the training samples out"):
+    with pytest.raises(ModelError, match="Omit the training samples"):
         penultimate_features(Classifier(model, ["red", "green", "blue"]), [left_bright])
 
 

@@ -452,7 +452,7 @@ def test_the_command_prints_a_table_and_goes_on_after_a_bad_file(run, model, tmp
     assert code == 2
     assert "corners" in said
     assert "bad.png" in told
-    assert "there are no two visible lungs" in told
+    assert "two lungs were not found" in told
 
 
 def test_the_command_parts_by_what_it_is_told(run, model):

@@ -10,7 +10,8 @@ import numpy as np
 from tuning.reporting import charts
 from tuning.reporting.leaderboard import leader, leaderboard_rows
 from tuning.trials import RUNNING, Search, Trial
-from xai_tf.reports.html import duration, facts, paragraph, picture, table, text
+from xai_tf.progress import duration
+from xai_tf.reports.html import facts, paragraph, picture, table, text
 
 TITLES = {"auc": "AUC", "ce": "cross-entropy"}
 

@@ -25,7 +25,8 @@ from tuning.search_folder import write_durably
 from tuning.settings import readable_settings
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial, read_search
 from xai_tf.errors import OutputError
-from xai_tf.reports.html import document, duration, facts, paragraph, picture, section, table, text
+from xai_tf.progress import duration
+from xai_tf.reports.html import document, facts, paragraph, picture, section, table, text
 
 PAGE, TRIALS = "report.html", "trials.csv"
 CSV_HEAD = (

@@ -49,13 +49,11 @@ def explain(
         seed: random seed of a stochastic method; the same seed gives the same map.
         settings: those that differ from the method's defaults.
         until_stable: for a method that samples, the stability (0 to 1, see
-            `xai_tf.attribution.convergence`) at which it stops; `num_samples` is the limit then,
-            and 8 times the default if left out. The map is that of a run of as many samples as it
-            took, which its settings say.
+            `xai_tf.attribution.convergence`) at which it stops; `num_samples` is then the limit, 8
+            times the default if left out. The settings of the map say how many it took.
         progress: called with (passes done, passes at most); raise in it to stop the work.
         preview: called with the map so far, float32 (height, width) in the method's own unit, about
-            once a second while a method that samples runs (see `xai_tf.attribution.previews`);
-            raise in it to stop the work. The final map is the same with and without.
+            once a second while a method that samples runs; raise in it to stop the work.
 
     Raises:
         UnknownNameError: no such method, class, layer or setting.
@@ -64,11 +62,7 @@ def explain(
         ModelError: the network has no feature layer, which the method needs.
         InputError: the sample has the wrong size.
     """
-    if isinstance(method, Question):
-        if any(part is not None for part in (target, contrast, layer, settings, until_stable)):
-            raise SettingError("Give either a question or its parts, such as `target`, not both.")
-        question = method
-    else:
+    if not isinstance(method, Question):
         question = Question(
             method,
             target=target,
@@ -78,8 +72,11 @@ def explain(
             settings=settings or {},
             until_stable=until_stable,
         )
-    order = _order(classifier, sample, question)
-    return _run(order, progress, preview)[0]
+    elif all(part is None for part in (target, contrast, layer, settings, until_stable)):
+        question = method
+    else:
+        raise SettingError("Give either a question or its parts, such as `target`, not both.")
+    return _run(_order(classifier, sample, question), progress, preview)[0]
 
 
 def continue_explaining(

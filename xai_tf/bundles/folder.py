@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from xai_tf.files import check_place
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import Score, score
+from xai_tf.packages import versions
 from xai_tf.progress import Progress, silent
 
 
@@ -69,7 +69,7 @@ class BundleRequest:
             "questions": [question.to_dict() for question in self.questions],
             "metrics": list(self.metrics),
             "metric_settings": {n: dict(given) for n, given in self.metric_settings.items()},
-            "version": version("xai-tf"),
+            "version": versions()["xai-tf"],
             "ood_threshold": detector and detector.threshold,
             "truth": truth,
         }

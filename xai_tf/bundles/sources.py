@@ -38,7 +38,7 @@ def find_inputs(
         if not inside:
             beside = f" besides the results in {out}" if readable else ""
             raise InputError(
-                f"{path} holds no file that {classifier.name!r} reads ({', '.join(suffixes)})"
+                f"{path} contains no file that {classifier.name!r} can read ({', '.join(suffixes)})"
                 f"{beside}."
             )
         found += inside
@@ -59,7 +59,7 @@ def check_kind(path: Path, classifier: Classifier) -> None:
 
 def takes_sound(classifier: Classifier) -> bool:
     """Whether a model is given sounds, which may have many windows."""
-    return classifier.task is not None and bool(set(SOUND_SUFFIXES) & set(classifier.task.suffixes))
+    return classifier.task is not None and classifier.task.takes_sound
 
 
 def labels_in_paths(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +27,11 @@ from xai_tf.inputs.audio import write_wav
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.tables import describe_scores
+from xai_tf.packages import versions
 from xai_tf.regions.audit import Audit
 from xai_tf.rendering import heatmaps
 
 SVG = "http://www.w3.org/2000/svg"
-PACKAGES = ("keras", "xplique", "librosa", "numpy")
 
 
 def save_bundle(
@@ -179,17 +176,6 @@ def describe_audit(audit: Audit) -> dict[str, Any]:
         "alarms": list(audit.alarms),
         "warnings": list(audit.warnings),
     }
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that computed it."""
-    import tensorflow as tf
-
-    found = {"python": platform.python_version(), "tensorflow": tf.__version__}
-    for name in ("xai-tf", *PACKAGES):
-        with suppress(PackageNotFoundError):  # librosa comes with the extra `audio`
-            found[name] = version(name)
-    return found
 
 
 def _write(

@@ -136,7 +136,7 @@ def _backbone(name: str, image_size: tuple[int, int], weights: str | Path | None
     application = BACKBONES[name].application
     if application is None:
         if weights not in (None, "imagenet"):
-            raise ModelError(f"{name!r} has no pretrained weights. Leave `weights` out.")
+            raise ModelError(f"{name!r} has no pretrained weights. Omit `weights`.")
         return {"alexnet": _alexnet, "cnn": _cnn}[name](shape)
     if isinstance(weights, Path) or (weights and weights != "imagenet"):
         if not Path(weights).is_file():

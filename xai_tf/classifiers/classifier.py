@@ -266,7 +266,7 @@ class Classifier:
             return name
         exists = name in tensors(self.model)
         raise UnknownNameError(
-            f"The output of layer {name!r} of {self.name!r} is no feature map. "
+            f"The output of layer {name!r} of {self.name!r} is not a feature map. "
             f"The last layer with one is {self.last_feature_layer!r}."
             if exists
             else f"{self.name!r} has no layer {name!r}. {nearest(name, list(self.feature_layers))}"

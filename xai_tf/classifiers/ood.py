@@ -30,9 +30,9 @@ DEFAULT_SUBJECT = {
     "fr": "ce pour quoi le modèle a été entraîné",
 }
 REASON = {
-    "en": "{This} is unlike the training {kind}: it lies {ratio} times as far from them as {share} "
-    "of the validation {kind} do at most, so it may not be {subject}, or not one like those the "
-    "model was trained on.",
+    "en": "{This} is unlike the training {kind}: its distance from them is {ratio} times that "
+    "within which {share} of the validation {kind} lie, so it may not be {subject}, or "
+    "not one like those the model was trained on.",
     "fr": "{This} ne ressemble pas aux {kind} d'entraînement : sa distance vaut {ratio} fois celle "
     "que {share} des {kind} de validation ne dépassent pas ; ce n'est peut-être pas {subject}, ou "
     "pas du type vu à l'entraînement.",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from xai_tf.cli.console import VERBOSITY, set_verbose
+from xai_tf.packages import versions
 
 # The panels of `xai-tf --help`, in their order there.
 EXPLAIN = "Explain"
@@ -43,7 +42,6 @@ RENAMED = {
 }
 
 # What computes: shown by `xai-tf --version -v`.
-PACKAGES = ("tensorflow", "keras", "xplique")
 
 
 def current_name(name: str) -> str:
@@ -159,8 +157,8 @@ def run(
         bool,
         typer.Option(
             "--version",
-            help="Show the version and exit. With -v, also show those of TensorFlow, Keras and "
-            "Xplique.",
+            help="Show the version and exit. With -v, also show those of TensorFlow, Keras, "
+            "Xplique and others.",
         ),
     ] = False,
 ) -> None:
@@ -174,16 +172,5 @@ def run(
 
 def _versions() -> list[str]:
     """The version of this project, then those of what it runs on; nothing of it is imported."""
-    lines = [f"xai-tf {version('xai-tf')}", f"python {platform.python_version()}"]
-    for name in PACKAGES:
-        # TensorFlow for the processor alone is a package with a name of its own.
-        found = _version(name) or _version(f"{name}-cpu") or "not installed"
-        lines.append(f"{name} {found}")
-    return lines
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    found = versions()
+    return [f"xai-tf {found.pop('xai-tf')}", *(f"{name} {one}" for name, one in found.items())]

@@ -53,8 +53,9 @@ from xai_tf.cli.predict import table_row
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.scores import Amount, parse_methods_and_metrics, score_table, tell_costs
 from xai_tf.datasets.listing import some
-from xai_tf.errors import SettingError, has_extra
+from xai_tf.errors import SettingError
 from xai_tf.metrics.metric import METRICS
+from xai_tf.packages import has_extra
 
 # A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
 DEFAULT_METHODS = ("grad_cam", "square_grad")

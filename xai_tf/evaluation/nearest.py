@@ -84,7 +84,7 @@ def penultimate_features(classifier: Classifier, samples: Sequence[Sample]) -> n
     if len(cuts) < 2:
         raise ModelError(
             f"{classifier.name!r} has no layer below its logits, so there are no features to "
-            "compare. Leave the training samples out."
+            "compare. Omit the training samples."
         )
     features = classifier.feature_maps(cuts[-2])
     rows = [

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.errors import InputError, require_extra
+from xai_tf.errors import InputError
 from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image, resize
 from xai_tf.inputs.task import Reader
+from xai_tf.packages import require_extra
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 MAX_HOURS = 1.0

@@ -49,6 +49,11 @@ class Task:
     subject: Mapping[str, str] = field(default_factory=dict)
     regions: tuple[str, ...] = ("frame",)
 
+    @property
+    def takes_sound(self) -> bool:
+        """Whether its files are sounds, which may have many windows."""
+        return ".wav" in self.suffixes
+
     def read(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> Sample:
         """Read a file; from a long recording only the first window."""
         return self.windows(path, image_size)[0]

@@ -11,6 +11,7 @@ from xai_tf.agreement.agreement import Agreement, agreement
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import METHODS, Settings
+from xai_tf.attribution.question import Question
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import pick
 from xai_tf.inputs.sample import Sample
@@ -98,15 +99,9 @@ def compare(
     total = sum(costs) + sum(p.cost.evaluations for row in plans.values() for p in row)
     explanations, rows, done = [], [], 0
     for (method, own), cost in zip(complete, costs, strict=True):
+        question = Question(method.name, target=target, contrast=contrast, seed=seed, settings=own)
         explanation = explain(
-            classifier,
-            sample,
-            method.name,
-            target=target,
-            contrast=contrast,
-            settings=own,
-            seed=seed,
-            progress=partial_progress(progress, done, total),
+            classifier, sample, question, progress=partial_progress(progress, done, total)
         )
         done += cost
         planned_settings = {planned.metric.name: planned.settings for planned in plans[method.name]}

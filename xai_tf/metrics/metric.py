@@ -83,7 +83,7 @@ def select_metrics(metrics: Sequence[str] | None, methods: Sequence[Method]) -> 
         if not any(map(metric.applies, methods)):
             raise SettingError(
                 f"The metric {metric.title} applies only to {metric.only}, not to "
-                f"{', '.join(method.title for method in methods)}. Leave it out."
+                f"{', '.join(method.title for method in methods)}. Omit it."
             )
     return chosen
 

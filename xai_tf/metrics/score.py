@@ -162,8 +162,8 @@ def plan(
     for name in given:
         if name not in [metric.name for metric in chosen]:
             raise SettingError(
-                f"There are settings for {name!r}, which is not among the requested metrics. Leave "
-                "them out, or request the metric."
+                f"There are settings for {name!r}, which is not among the requested metrics. "
+                "Omit them, or request the metric."
             )
     complete = {m.name: m.settings(given.get(m.name, {}), classifier.baseline) for m in chosen}
     size = classifier.image_size

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from xai_tf.errors import MissingExtraError, require_extra
+from xai_tf.errors import MissingExtraError
 from xai_tf.narration.messages import LanguageModelError, describe_state
+from xai_tf.packages import require_extra
 
 PORT = 11434
 STATUS_TIMEOUT = 5.0  # seconds

@@ -86,7 +86,7 @@ def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     whole = _head(fine)
     air = np.median(fine[~whole]) if not whole.all() else np.inf
     if not 0.1 < whole.mean() < 0.93 or air > MAX_AIR * np.median(fine[whole]):
-        raise NotFoundError("there is no head on a dark background")
+        raise NotFoundError("no head on a dark background was found")
     depth = ndimage.distance_transform_edt(np.pad(whole, 1))[1:-1, 1:-1]
     rough = _roughness(fine)
     center, radius, core = _start(fine, rough, depth)
@@ -94,7 +94,7 @@ def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         outline = _outline(fine, rough, depth, center, radius, core, tolerance)
         inside = filled(outline, (1, 1), fine.shape)
         if not inside.any():
-            raise NotFoundError("there is no visible brain in the head")
+            raise NotFoundError("no brain was found in the head")
         center, core = ndimage.center_of_mass(inside), inside
         radius = max(np.sqrt(inside.sum() / np.pi), 0.6 * depth.max())
     share = (inside & whole).sum() / whole.sum()

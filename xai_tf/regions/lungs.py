@@ -52,7 +52,7 @@ def chest(sample: Sample) -> dict[str, np.ndarray]:
     "marks" are letters and tags (see `marks`).
 
     Raises:
-        NotFoundError: there are no two visible lungs.
+        NotFoundError: two lungs were not found.
     """
     from skimage.morphology import convex_hull_image
 
@@ -102,7 +102,7 @@ def lungs(image: np.ndarray) -> np.ndarray:
     size = areas(outlines).reshape(-1, 2).sum(axis=1)
     best = int((evidence * size**AREA).argmax())
     if evidence[best] < MIN_EVIDENCE:
-        raise NotFoundError("there are no two visible lungs")
+        raise NotFoundError("two lungs were not found")
     height, width = gray.shape
     scale = (height / SIDE, width / SIDE)
     left, right = (filled(lung, scale, gray.shape) for lung in outlines[2 * best : 2 * best + 2])

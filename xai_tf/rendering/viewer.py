@@ -211,8 +211,12 @@ def _describe_map(
 ) -> str:
     """A text alternative of the map: where it is strong, and its scale."""
     if not has_signal(attribution):
-        return "no signal, so there is nothing to see."
-    colors = "red for, blue against" if method.signed else "black weak, yellow strong"
+        return "no signal: the map is empty."
+    colors = (
+        "red supports the class, blue opposes it"
+        if method.signed
+        else "black is weak, yellow is strong"
+    )
     rows, columns = _strongest(attribution)
     sound = sample.sound
     places = _ninths(rows, columns) if sound is None else _time_and_pitch(rows, columns, sound)

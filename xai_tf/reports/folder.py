@@ -12,6 +12,7 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import ReportItem
 from xai_tf.metrics.metric import METRICS
 from xai_tf.narration.notices import NOTICE
+from xai_tf.packages import versions
 from xai_tf.reports.html import (
     BACK_TO_OVERVIEW,
     Link,
@@ -30,7 +31,6 @@ from xai_tf.reports.sections import (
     by_window,
     disagreement_part,
     explanation_details,
-    installed_versions,
     map_title,
     map_warnings,
     model_section,
@@ -71,7 +71,7 @@ def folder_report(
             item.model["sha256"] or item.model["name"], model_section(item.model, item.card)
         )
         hashes[f"{number}. {item.reading.source.name}"] = item.reading.samples[0].sha256
-    made_with = facts(installed_versions(), "Versions that created this page")
+    made_with = facts(versions(), "Versions that created this page")
     parts = {
         "overview": ("Overview", _overview(rows)),
         "models": ("Models", "".join(models.values())),

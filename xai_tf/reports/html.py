@@ -307,14 +307,6 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def duration(seconds: float) -> str:
-    """Seconds in a readable unit: "42 s", "1.5 min" or "2.0 h"."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 BACK_TO_OVERVIEW = f"<p>{Link('Back to the overview', 'overview').html}</p>"
 
 _TALL = "scroll tall"

@@ -16,6 +16,7 @@ from xai_tf.evaluation.mistakes import THRESHOLD, Mistake, has_one_logit
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration.notices import NOTICE
+from xai_tf.packages import versions
 from xai_tf.rendering import heatmaps
 from xai_tf.reports.html import (
     BACK_TO_OVERVIEW,
@@ -32,7 +33,6 @@ from xai_tf.reports.html import (
 from xai_tf.reports.panels import STYLE, panel_row, player, small_picture
 from xai_tf.reports.sections import (
     explanation_details,
-    installed_versions,
     map_warnings,
     model_section,
 )
@@ -61,7 +61,7 @@ def mistakes_page(
         "confusion": ("Confusion matrix", _confusion(results)),
         "left-out": ("Left out", _left_out([*predictions.skipped, *left_out])),
         "model": ("The model", model_section(describe_classifier(classifier), classifier.card)),
-        "made-with": ("Created with", facts(installed_versions(), "Versions")),
+        "made-with": ("Created with", facts(versions(), "Versions")),
     }
     shown = {name: part for name, part in parts.items() if part[1]}
     links = [Link(part_title, name) for name, (part_title, _) in shown.items()]

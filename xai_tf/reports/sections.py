@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,6 @@ from xai_tf.reports.html import details, facts, heading, paragraph, table
 from xai_tf.reports.panels import agreement_panels, chart
 
 MAX_CLASSES = 10  # shown of a prediction; the others are summarized
-PACKAGES = ("xai-tf", "tensorflow", "tensorflow-cpu", "keras", "xplique", "librosa", "numpy")
 
 
 def verdict(item: ReportItem) -> str:
@@ -239,14 +236,3 @@ def model_section(model: Mapping[str, Any], card: ModelCard | None) -> str:
         terms = paragraph("There is no model card, so the performance of this model is unknown.")
     described = facts(model, f"{model['name']}, as it was loaded")
     return heading("The model") + metrics + terms + details(f"About {model['name']}", described)
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of Python and the main packages, without loading TensorFlow."""
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue  # TensorFlow is installed under one of two names
-    return versions

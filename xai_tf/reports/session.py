@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import ReportItem
 from xai_tf.narration.notices import NOTICE
+from xai_tf.packages import versions
 from xai_tf.reports.html import (
     Link,
     document,
@@ -23,7 +24,6 @@ from xai_tf.reports.sections import (
     by_window,
     disagreement_part,
     explanation_details,
-    installed_versions,
     map_title,
     map_warnings,
     model_section,
@@ -122,7 +122,7 @@ def _colophon(items: Sequence[ReportItem]) -> str:
     return section(
         "made-with",
         "Created with",
-        facts(installed_versions(), "Versions"),
+        facts(versions(), "Versions"),
         facts(hashes, "SHA-256 of the files") if hashes else "",
         paragraph(NOTICE),
     )

@@ -13,6 +13,7 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError
 from xai_tf.files import whole_folder
 from xai_tf.inputs.sample import Sound
+from xai_tf.packages import versions
 from xai_tf.sonification.masking import keep, mute, sound_of
 from xai_tf.sonification.playback import PlaybackResult, check_reads_sound, write_and_predict
 from xai_tf.sonification.time_frequency import (
@@ -86,7 +87,7 @@ def _describe(
     results: dict[str, PlaybackResult],
 ) -> dict[str, Any]:
     """The content of `regions.json`."""
-    from xai_tf.bundles.write import describe, describe_classifier, describe_explanation, versions
+    from xai_tf.bundles.write import describe, describe_classifier, describe_explanation
 
     weights = classifier.target(explanation.target, explanation.contrast)
     warnings = list(explanation.sample.warnings)

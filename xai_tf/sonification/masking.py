@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from xai_tf.errors import InputError, SettingError, require_extra
+from xai_tf.errors import InputError, SettingError
 from xai_tf.inputs.sample import Sample, Sound, resize
+from xai_tf.packages import require_extra
 
 # Muted parts are attenuated by 60 dB, not cut out. In the spectrogram, which shows 80 dB, that is
 # black for nearly all sounds, like the baseline of the methods.

@@ -117,7 +117,8 @@ def _files(folder: Path, classifier: Classifier, task: Task) -> list[Path]:
     paths = readable_files(folder, task.suffixes)
     if not paths:
         raise InputError(
-            f"{folder} holds no file that {classifier.name!r} reads ({', '.join(task.suffixes)}). "
+            f"{folder} contains no file that {classifier.name!r} can read "
+            f"({', '.join(task.suffixes)}). "
             "Give another folder."
         )
     return paths

@@ -76,13 +76,12 @@ def publish(
     classifier = Classifier(model, test.classes, name=name, task=task, preprocessing="unit")
     ood_detector = _ood_detector(classifier, splits)
     metrics, tables = _evaluate_sets(model, classifier, sets, ood_detector)
-    height, width = test.images.shape[1:3]
     card = ModelCard(
         name=name,
         task=task.name,
         classes=test.classes,
         backbone=backbone,
-        image_size=(int(height), int(width)),
+        image_size=test.images.shape[1:3],
         license=license_,
         datasets=datasets,
         metrics=metrics,
@@ -90,10 +89,10 @@ def publish(
         tuning=tuning or {},
         text="\n\n".join([_introduction(name, task, backbone, folder), RESULTS, *tables, story]),
     )
-    if ood_detector:
-        card = with_ood_detector(card, ood_detector)
-    arrays = ood_detector.arrays() if ood_detector else None
-    return save(model, card, folder, half, check, arrays)
+    if not ood_detector:
+        return save(model, card, folder, half, check, None)
+    card = with_ood_detector(card, ood_detector)
+    return save(model, card, folder, half, check, ood_detector.arrays())
 
 
 def with_ood_detector(card: ModelCard, detector: OODDetector) -> ModelCard:
@@ -137,7 +136,9 @@ def check_folder(folder: Path, name: str) -> None:
             f"Cannot write to {folder} ({error.strerror or error}). Use another --out."
         ) from error
     except ValueError as error:
-        raise OutputError(f"{error}. Fix or move it, because its text is to be kept.") from error
+        raise OutputError(
+            f"{error}. Fix or move that file: its text is kept in the new card."
+        ) from error
 
 
 def _ood_detector(classifier: Classifier, splits: Splits) -> OODDetector | None:
