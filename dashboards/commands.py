@@ -31,7 +31,7 @@ ModelFolders = Annotated[
 ]
 DataFolders = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="Folder of labelled files for the Errors tab; can be repeated."),
+    typer.Option("--data", help="Folder of labeled files for the Errors tab; can be repeated."),
 ]
 SearchFolders = Annotated[
     list[Path] | None,

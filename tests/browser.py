@@ -145,7 +145,7 @@ def next_said(page: Page, sent: list[str], key: str) -> bool:
 
 
 def settled(page: Page) -> None:
-    """Wait until nothing of a page moves or changes its colour, but for what does so for ever."""
+    """Wait until nothing of a page moves or changes its color, but for what does so for ever."""
 
     def is_settled() -> bool:
         before = page.evaluate(_LOOKS)

@@ -84,7 +84,7 @@ def three_classes(small_cnn: keras.Model) -> Classifier:
 
 @pytest.fixture(scope="session")
 def blobs() -> Sample:
-    """A smooth random picture in colour."""
+    """A smooth random picture in color."""
     rng = np.random.default_rng(3)
     coarse = rng.random((4, 4, 3))
     return sample_of(np.kron(coarse, np.ones((8, 8, 1))) * 0.8 + 0.2 * rng.random((32, 32, 3)))

@@ -35,7 +35,7 @@ def tune(
     export: ExportOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Search for the best model on labelled files, and write it with its card and a report.
+    """Search for the best model on labeled files, and write it with its card and a report.
 
     If the search is stopped, the same command resumes it.
     """

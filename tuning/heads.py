@@ -118,7 +118,7 @@ def set_trainable(model: keras.Model, base: keras.Model, count: int, train_norm:
         model: a whole model or the upper part of one.
         base: the backbone by itself, for the names of its layers.
         count: as for `unfrozen_layers`.
-        train_norm: whether batch normalisation is trained too, as in a network without
+        train_norm: whether batch normalization is trained too, as in a network without
             pretrained weights; otherwise it keeps its pretrained state.
     """
     import keras

@@ -10,7 +10,7 @@
 | a kill between two files repeats a finished trial, or leaves an orphan | repaired on reload |
 | too many failures raise inside a request to the chief, which hangs | no more trials are given |
 | seed 0 means no seed | seeds start at 1 (`StudySettings` checks it) |
-| a promoted trial is labelled with the current bracket | with its own bracket |
+| a promoted trial is labeled with the current bracket | with its own bracket |
 
 Where nothing goes wrong, the trials are those of `keras_tuner.Hyperband` (Li et al. 2018).
 """

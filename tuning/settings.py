@@ -216,7 +216,7 @@ class StudySettings:
         if self.mode == Mode.UPPER_LAYERS:
             return (
                 f"the features below the last {max(self.unfreeze)} layers are computed once; batch "
-                "normalisation keeps its pretrained state"
+                "normalization keeps its pretrained state"
             )
         return (
             "the backbone is frozen: its features are computed once, and many heads are trained "

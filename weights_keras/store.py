@@ -101,7 +101,7 @@ def load_file(path: Path) -> keras.Model:
     except UnknownOperationError as error:
         raise ModelFileError(
             f"{path} contains the TensorFlow operation {error}, which Keras 3 cannot load. Save "
-            "the model without it; if it scaled the colours, use --preprocessing caffe, tf or "
+            "the model without it; if it scaled the colors, use --preprocessing caffe, tf or "
             "torch."
         ) from error
     except Exception as error:  # Keras raises many types on a damaged file

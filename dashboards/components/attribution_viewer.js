@@ -112,7 +112,7 @@ function addPictures(model, figure) {
     figure.closest(".stage").style.setProperty("--aspect", width / height)
     figure.classList.toggle("pixels", width < SMALL)
   })
-  const over = make("div", {class: "over"}, layer("grey"), layer("cover"), layer("outlines"))
+  const over = make("div", {class: "over"}, layer("gray"), layer("cover"), layer("outlines"))
   const layers = make("div", {class: "layers", role: "img"}, original, over, layer("heatmap"))
   const silence = make("p", {class: "silence"}, "no signal")
   const status = make("p", {class: "status", role: "status"})
@@ -127,11 +127,11 @@ function addScale(model, figure) {
   const title = make("div", {class: "title"})
   const scale = figure.appendChild(make("div", {class: "scale"}, bar, ticks, title))
   const draw = () => {
-    scale.hidden = !model.scale.colours
+    scale.hidden = !model.scale.colors
     if (scale.hidden) {
       return
     }
-    bar.style.background = `linear-gradient(to right, ${model.scale.colours.join(", ")})`
+    bar.style.background = `linear-gradient(to right, ${model.scale.colors.join(", ")})`
     title.textContent = model.scale.title
     ticks.replaceChildren(...model.scale.ticks.map(([share, text]) => {
       const tick = make("span", {}, text)
@@ -284,8 +284,8 @@ function magnified(state, {x, y}) {
   if (zoom === 1) {
     return {zoom, x: 0.5, y: 0.5}
   }
-  const origin = (share, centre) => {
-    const inPicture = centre + (share - centre) / state.zoom
+  const origin = (share, center) => {
+    const inPicture = center + (share - center) / state.zoom
     return clamp((share - inPicture * zoom) / (1 - zoom), 0, 1)
   }
   return {zoom, x: origin(x, state.x), y: origin(y, state.y)}

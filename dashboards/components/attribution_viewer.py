@@ -15,7 +15,7 @@ class AttributionViewer(JSComponent):
     """
 
     original = param.String(doc="The input of the network. All pictures are data URLs of PNGs.")
-    grey = param.String(doc="The input in grey, shown below the cover.")
+    gray = param.String(doc="The input in gray, shown below the cover.")
     cover = param.String(doc="The map as RGBA with its strength as opacity.")
     outlines = param.String(doc="The edges of segments as RGBA, above the cover; empty if none.")
     heatmap = param.String(doc="The map alone; empty without an explanation.")
@@ -26,7 +26,7 @@ class AttributionViewer(JSComponent):
         doc="x and y: {'title': text, 'ticks': [(fraction from the left or bottom, number)]}.",
     )
     scale = param.Dict(
-        default={}, doc="{'colours': [CSS], 'ticks': [(fraction, text)], 'title': text}."
+        default={}, doc="{'colors': [CSS], 'ticks': [(fraction, text)], 'title': text}."
     )
     signal = param.Boolean(default=True, doc="Whether the map has any signal.")
     busy = param.Boolean(default=False, doc="Whether the map is a preview.")

@@ -28,7 +28,7 @@ class GalleryItem:
         task: a name in `TASKS`.
         model: the model of `weights_keras` for this sample, which may not be on this server.
         alt: a description of the picture or sound.
-        credit: source and licence in one line; details are in `xai_tf/samples/SOURCES.md`.
+        credit: source and license in one line; details are in `xai_tf/samples/SOURCES.md`.
     """
 
     title: str
@@ -93,14 +93,14 @@ GALLERY: tuple[GalleryItem, ...] = (
         title="Chest X-ray, normal",
         name="xray_normal.jpg",
         **_XRAY,
-        alt="Frontal chest X-ray of a child, labelled normal.",
+        alt="Frontal chest X-ray of a child, labeled normal.",
         credit=_KERMANY,
     ),
     GalleryItem(
         title="Chest X-ray, opacity",
         name="xray_opacity.jpg",
         **_XRAY,
-        alt="Frontal chest X-ray of a child, labelled pneumonia; tubes are visible.",
+        alt="Frontal chest X-ray of a child, labeled pneumonia; tubes are visible.",
         credit=_KERMANY,
     ),
     GalleryItem(

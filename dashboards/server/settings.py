@@ -22,7 +22,7 @@ class ServeSettings:
         host: the address to listen at.
         port: the port to listen at; 0 for any free port.
         models: folders of additional models.
-        data: folders of labelled files that visitors may evaluate.
+        data: folders of labeled files that visitors may evaluate.
         searches: folders of searches that visitors may see.
         cache: the folder of this server for stored answers and, until it stops, uploads.
         cache_bytes: maximum size of the stored answers.

@@ -27,8 +27,8 @@ from xai_tf.sonification.masking import sound_of
 NUM_REGIONS = 5
 ORIGINAL, SUPPORTING, REMAINDER, SOLO, MUTE = PARTS = (
     "original",
-    "only_for",
-    "everything_but",
+    "supporting",
+    "remainder",
     "solo",
     "mute",
 )
@@ -44,8 +44,8 @@ class SoundClip:
         score_before: for the original, written to a file in the same way: the logit of the class
             explained, minus that of the class it is contrasted with.
         score: the same for this clip; None if only silence is left.
-        called: the predicted class of this clip; None for silence.
-        chance: the probability of the predicted class; None for silence.
+        predicted: the predicted class of this clip; None for silence.
+        probability: the probability of the predicted class; None for silence.
         regions: the regions of the map, the strongest first; empty if none stands out.
     """
 
@@ -53,8 +53,8 @@ class SoundClip:
     energy: float
     score_before: float
     score: float | None
-    called: str | None
-    chance: float | None
+    predicted: str | None
+    probability: float | None
     regions: tuple[TimeFrequencyRegion, ...]
 
 
@@ -91,8 +91,8 @@ def listen(
         energy=part.energy / whole.energy,
         score_before=float(whole.prediction.logits @ weights),
         score=float(prediction.logits @ weights) if prediction else None,
-        called=prediction.name if prediction else None,
-        chance=float(prediction.probabilities[prediction.label]) if prediction else None,
+        predicted=prediction.name if prediction else None,
+        probability=float(prediction.probabilities[prediction.label]) if prediction else None,
         regions=regions,
     )
 

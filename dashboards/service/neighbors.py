@@ -11,7 +11,7 @@ from xai_tf.evaluation.nearest import (
     build_feature_index,
     nearest_neighbors,
 )
-from xai_tf.evaluation.predictions import LabelledFiles, find_labelled, training_files
+from xai_tf.evaluation.predictions import LabelledFiles, find_labeled, training_files
 from xai_tf.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _feature_index(context: WorkerContext, request: FindSimilar) -> FeatureIndex
     """The features of the training files, cached until a file changes."""
     classifier, model = context.classifier(request.model), request.model
     task = TASKS.get(model.task or "")
-    files = training_files(find_labelled(request.source, model.name, classifier.classes, task))
+    files = training_files(find_labeled(request.source, model.name, classifier.classes, task))
     key = (model, request.source, _stamp(files))
     if key not in context.feature_indexes:
         while len(context.feature_indexes) >= INDEXES_KEPT:

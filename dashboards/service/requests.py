@@ -179,7 +179,7 @@ class Listen:
         part: a name in `listening.PARTS`.
         regions: numbers of the regions that are heard alone or muted, from 1 for the strongest;
             of "solo" and "mute" only.
-        share: of all that speaks for the class; "only_for" keeps it, "everything_but" leaves it
+        share: of all that speaks for the class; "supporting" keeps it, "remainder" leaves it
             out.
     """
 
@@ -216,7 +216,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Predict every labelled file of a folder. Answer: `xai_tf.evaluation.predictions.Predictions`.
+    """Predict every labeled file of a folder. Answer: `xai_tf.evaluation.predictions.Predictions`.
 
     Never stored on disk.
     """
@@ -264,7 +264,7 @@ Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 8
+ANSWERS = 9
 
 
 def is_packed(request: Request) -> bool:

@@ -36,7 +36,7 @@ from xai_tf.regions import Regions
 FILE = "\x1afile\x1a"  # placeholder of the file in texts: each visitor has another name for it
 MODEL = "\x1amodel\x1a"
 TREE = "tree"
-COLOURS = " colours"  # after the name of an array of their numbers
+COLOURS = " colors"  # after the name of an array of their numbers
 KINDS: dict[type, Any] = {  # of the answers that are packed
     Describe: ModelFacts,
     Predict: Reading,
@@ -98,9 +98,9 @@ def with_names(text: str, request: Request) -> str:
 
 
 def _palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """A picture as its colours and the number of each pixel's; None where it has more than 256.
+    """A picture as its colors and the number of each pixel's; None where it has more than 256.
 
-    A spectrogram's image has as many as its colour map: so it takes a twelfth, and loses nothing.
+    A spectrogram's image has as many as its color map: so it takes a twelfth, and loses nothing.
     """
     if image.dtype != np.float32 or image.ndim != 3 or image.shape[-1] != 3:
         return None
@@ -109,9 +109,9 @@ def _palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     _, first, number = np.unique(hashes, return_index=True, return_inverse=True)
     if len(first) > 256:
         return None
-    colours = image.reshape(-1, 3)[first]
+    colors = image.reshape(-1, 3)[first]
     numbers = number.reshape(image.shape[:2]).astype(np.uint8)
-    return (colours, numbers) if np.array_equal(colours[numbers], image) else None
+    return (colors, numbers) if np.array_equal(colors[numbers], image) else None
 
 
 class _Packer(Encoder):

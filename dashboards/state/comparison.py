@@ -114,7 +114,7 @@ class Comparison(param.Parameterized):
             self.workspace.visitor.cancel(_slot(place))
 
     def end(self, row: int) -> float:
-        """The end of a row's colour scale: its maps have the same unit, so they share one."""
+        """The end of a row's color scale: its maps have the same unit, so they share one."""
         return limit(self._of(row=row))
 
     def agreement(self, column: int) -> Agreement | None:

@@ -1,4 +1,4 @@
-"""Error analysis: a model on a set of labelled files, and the files it got wrong."""
+"""Error analysis: a model on a set of labeled files, and the files it got wrong."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import param
 
 from dashboards.service.errors import CancelledJobError
-from dashboards.service.labelled import file_record, inside, thumbnail
+from dashboards.service.labeled import file_record, inside, thumbnail
 from dashboards.service.requests import Explain, Upload
-from dashboards.state.labelled_run import LabelledRun
+from dashboards.state.labeled_run import LabelledRun
 from dashboards.state.neighbors import NeighborSearch
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question
@@ -28,7 +28,7 @@ PREDICTED, TRUTH, CONTRAST = "predicted", "truth", "contrast"
 
 
 class ErrorStudy(LabelledRun):
-    """A visitor's evaluation of a model on labelled files, and the file they look at.
+    """A visitor's evaluation of a model on labeled files, and the file they look at.
 
     Attributes:
         label: index of the class whose one-vs-rest curves are shown.

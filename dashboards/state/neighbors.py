@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import param
 
 from dashboards.service.errors import CancelledJobError
-from dashboards.service.labelled import TrainingFiles, find_training, inside, thumbnail
+from dashboards.service.labeled import TrainingFiles, find_training, inside, thumbnail
 from dashboards.service.requests import FindSimilar
 from dashboards.state.protocols import Reviewed
 from xai_tf.errors import InputError, XaiTfError

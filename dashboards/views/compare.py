@@ -90,7 +90,7 @@ class ControlsView(View):
 
 
 class GridView(View):
-    """Methods in rows, classes or models in columns, on one colour scale."""
+    """Methods in rows, classes or models in columns, on one color scale."""
 
     comparison = param.ClassSelector(class_=Comparison)
 
@@ -106,7 +106,7 @@ class GridView(View):
         self._words = words(
             paragraph(
                 "All maps share one scale. Its end, 1, is the 99th percentile of the row in the "
-                "method's own unit; the value is given in each caption. Colours can be compared "
+                "method's own unit; the value is given in each caption. Colors can be compared "
                 "within a row, shapes across the whole grid.",
                 "note",
             )

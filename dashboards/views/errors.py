@@ -1,4 +1,4 @@
-"""The Errors tab: a model on labelled files, its metrics, and its mistakes."""
+"""The Errors tab: a model on labeled files, its metrics, and its mistakes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import param
 from dashboards.components.progress import Progress
 from dashboards.service.requests import ModelEntry
 from dashboards.state.errors import ErrorStudy
-from dashboards.state.labelled_run import SPLITS
+from dashboards.state.labeled_run import SPLITS
 from dashboards.state.progress import about
 from dashboards.views.errors_figures import CurvesView, FiguresView, MatrixView
 from dashboards.views.errors_review import GalleryView, MistakeView
@@ -104,7 +104,7 @@ class ErrorsView(pn.viewable.Viewer):
         study = self.study
         self._empty = words(
             paragraph(
-                "Choose a labelled set and a model to see what the model gets wrong. A labelled "
+                "Choose a labeled set and a model to see what the model gets wrong. A labeled "
                 "set is a folder with one subfolder of files per class, or a CSV file with the "
                 "columns path and label.",
             )

@@ -1,4 +1,4 @@
-"""Metrics of a classifier on labelled files: a table, the confusion matrix, and curves."""
+"""Metrics of a classifier on labeled files: a table, the confusion matrix, and curves."""
 
 from __future__ import annotations
 

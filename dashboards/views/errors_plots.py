@@ -1,4 +1,4 @@
-"""Curves of a classifier on labelled files; the threshold moves in the browser."""
+"""Curves of a classifier on labeled files; the threshold moves in the browser."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def score_words(scores: Sequence[Score], language: str) -> str:
         "<th scope=col>Compared with random maps<th scope=col>Better than</tr></thead>"
         + rows
         + "</table>"
-        + paragraph("Grey: the range of 90% of random maps of the same strength.", "note")
+        + paragraph("Gray: the range of 90% of random maps of the same strength.", "note")
     )
 
 

@@ -157,7 +157,7 @@ def _measurements(clip: SoundClip, part: str, explanation: Explanation) -> str:
         return facts(rows) + paragraph("Only silence is left, so there is no prediction for it.")
     change = clip.score - clip.score_before
     rows += [
-        ("Prediction", f"{clip.called}, {clip.chance:.1%}"),
+        ("Prediction", f"{clip.predicted}, {clip.probability:.1%}"),
         (
             f"Logit for {explanation.target_name}",
             f"{clip.score:+.2f}; original {clip.score_before:+.2f} (change {change:+.2f})",

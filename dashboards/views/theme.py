@@ -1,4 +1,4 @@
-"""The theme: colours, sizes and CSS."""
+"""The theme: colors, sizes and CSS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ THEME: dict[str, Any] = {
     "shape": {"borderRadius": 8},
     "typography": {"button": {"textTransform": "none"}},
 }
-# White text on the primary colour of the dark theme has too little contrast.
+# White text on the primary color of the dark theme has too little contrast.
 BAR = {"backgroundColor": "#00497a", "color": "#ffffff"}
 DARK_THEME: dict[str, Any] = THEME | {
     "palette": {"primary": {"main": "#82cfff"}, "secondary": {"main": "#ffba38"}},

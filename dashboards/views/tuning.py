@@ -21,7 +21,7 @@ from tuning.trials import Search
 
 PERIOD = 2000  # milliseconds between two checks of the folders
 CURVES = (
-    "Solid: validation files; dashed: training files. Grey line: from here on, another trial "
+    "Solid: validation files; dashed: training files. Gray line: from here on, another trial "
     "continues."
 )
 COLUMNS = {

@@ -43,7 +43,7 @@ FIGURES = {
     ),
     "learning_curves": (
         "Learning curves of all configurations",
-        "Each line is a configuration, coloured by bracket; the leading one is bold, and its best "
+        "Each line is a configuration, colored by bracket; the leading one is bold, and its best "
         "epoch has a star.",
     ),
     "parallel_coordinates": (

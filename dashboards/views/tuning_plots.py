@@ -1,6 +1,6 @@
 """Plots of a search that the browser draws, and that are updated while it runs.
 
-The page themes axes, titles and legends for light and dark mode; our own colours can be
+The page themes axes, titles and legends for light and dark mode; our own colors can be
 distinguished on both.
 """
 
@@ -71,17 +71,17 @@ class LearningCurves:
     def _figure(self, title: str, lines: Sequence[tuple[str, ...]], starred: str) -> figure:
         plot = _plot(title=title, height=270, min_width=260)
         plot.vspan(x="epoch", source=self._starts, color=GREY, line_width=1.5)
-        for name, colour, dash in lines:
+        for name, color, dash in lines:
             plot.line(
                 "epoch",
                 name,
                 source=self._epochs,
-                color=colour,
+                color=color,
                 line_dash=dash,
                 line_width=2,
                 legend_label=name,
             )
-            plot.scatter("epoch", name, source=self._epochs, color=colour, size=5)
+            plot.scatter("epoch", name, source=self._epochs, color=color, size=5)
         plot.scatter(
             "epoch",
             starred,
@@ -116,7 +116,7 @@ class Rounds:
             y="place",
             height=0.7,
             source=self._source,
-            color=[colour for _, colour in STATES],
+            color=[color for _, color in STATES],
             legend_label=[_state(n) for n, _ in STATES],
         )
         self.plot.xaxis.axis_label = "trials"
@@ -145,7 +145,7 @@ class ParallelCoordinates:
     """
 
     def __init__(self, on_select: Callable[[str], None]) -> None:
-        names = ("xs", "ys", "colour", "width", "alpha", "trial", "values", "score", "val_ce")
+        names = ("xs", "ys", "color", "width", "alpha", "trial", "values", "score", "val_ce")
         self._lines = ColumnDataSource({name: [] for name in names})
         self._axes = ColumnDataSource({"x": []})
         self._ticks = ColumnDataSource({"x": [], "y": [], "text": []})
@@ -157,7 +157,7 @@ class ParallelCoordinates:
             "xs",
             "ys",
             source=self._lines,
-            line_color="colour",
+            line_color="color",
             line_width="width",
             line_alpha="alpha",
             hover_line_color=AMBER,
@@ -203,7 +203,7 @@ class ParallelCoordinates:
         self._lines.data = {
             "xs": [list(range(len(scales)))] * len(rows),
             "ys": [heights[i].tolist() for i in order],
-            "colour": [
+            "color": [
                 RED if lead else SHADES[int(shade[i] * (len(SHADES) - 1))]
                 for i, lead in zip(order, leads, strict=True)
             ],

@@ -236,8 +236,8 @@ def shapley_by_hand(classifier, sample, segments, target, baseline) -> np.ndarra
 
 
 def test_kernel_shap_on_eight_segments_gives_the_shapley_values(three_classes):
-    colours = np.random.default_rng(0).random((2, 4, 3))
-    picture = sample_of(np.kron(colours, np.ones((16, 8, 1))))
+    colors = np.random.default_rng(0).random((2, 4, 3))
+    picture = sample_of(np.kron(colors, np.ones((16, 8, 1))))
     segments = segment(picture, 7)
     assert segments.max() + 1 == 8
     expected = shapley_by_hand(three_classes, picture, segments, three_classes.target(1), 0.0)
@@ -290,10 +290,10 @@ def test_kernel_shap_says_when_the_draws_do_not_settle_the_weights(halves, left_
 
 @pytest.mark.parametrize("name", ["sobol", "hsic", "occlusion", "rise", "lime", "kernel_shap"])
 def test_taking_away_what_is_at_the_baseline_changes_nothing(halves, name):
-    grey = sample_of(np.full((32, 32, 3), 0.5))
+    gray = sample_of(np.full((32, 32, 3), 0.5))
     classifier = Classifier(halves.model, ["left", "right"], task=TASKS["dog_breeds"])
 
-    ours = explain(classifier, grey, name, target=1)
+    ours = explain(classifier, gray, name, target=1)
 
     assert ours.settings["baseline"] == 0.5
     assert np.abs(ours.attribution).max() < 1e-4

@@ -266,14 +266,14 @@ def test_a_network_that_failed_is_left_out_and_said_so():
 
 
 def bright_square() -> Puzzle:
-    """A white square on grey; without a black one, any contrast would do."""
+    """A white square on gray; without a black one, any contrast would do."""
 
     def carriers(_data: Path, counts: tuple[int, int, int]) -> Carriers:
-        greys = partial(np.random.default_rng(1).uniform, 0.1, 0.4)
+        grays = partial(np.random.default_rng(1).uniform, 0.1, 0.4)
         everywhere = depth(np.ones(SIZE, bool))
         return Carriers(
             *(
-                [Picture(sample_of(np.full((*SIZE, 3), g)), everywhere) for g in greys(size=count)]
+                [Picture(sample_of(np.full((*SIZE, 3), g)), everywhere) for g in grays(size=count)]
                 for count in counts
             )
         )

@@ -113,7 +113,7 @@ def test_a_field_that_an_earlier_version_did_not_write_takes_its_default():
 
     sample = Decoder({"a0": np.zeros((8, 8, 3), np.float32)}.__getitem__).decode(Sample, tree)
 
-    assert (sample.sound, sample.grey, sample.warnings) == (None, False, ())
+    assert (sample.sound, sample.gray, sample.warnings) == (None, False, ())
 
 
 @pytest.mark.parametrize("kind", [Explanation, Reading, Sample, Prediction, Score])

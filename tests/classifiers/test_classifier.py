@@ -58,7 +58,7 @@ def test_preprocessing_is_found_in_a_bare_network_of_any_backbone(backbone):
     assert classifier.backbone == backbone
 
 
-def test_a_grey_network_takes_rgb_of_the_same_brightness():
+def test_a_gray_network_takes_rgb_of_the_same_brightness():
     inputs = keras.Input((64, 64, 1))
     model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.GlobalAveragePooling2D()(inputs)))
     classifier = Classifier(model, preprocessing="unit")
@@ -287,7 +287,7 @@ FRONTS = {
 
 
 @pytest.mark.parametrize("name", FRONTS)
-def test_what_a_model_does_to_its_colours_is_found_out(name):
+def test_what_a_model_does_to_its_colors_is_found_out(name):
     front, expected = FRONTS[name]
     inputs = x = keras.Input((32, 32, 3))
     for layer in front:

@@ -48,7 +48,7 @@ from xai_tf.cli.main import app
 from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
-from xai_tf.evaluation.predictions import find_labelled, predict_labelled
+from xai_tf.evaluation.predictions import find_labeled, predict_labeled
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit_file
@@ -233,7 +233,7 @@ def test_the_reason_says_how_far_and_what_it_may_not_be():
 
 @pytest.mark.parametrize(("distance", "ratio"), [(10.001, "1.01 "), (10.6, "1.06 "), (999, "100 ")])
 def test_what_is_beyond_never_reads_as_once_as_far(distance, ratio):
-    assert f"lies {ratio}times" in replace(FAR, distance=distance).reason
+    assert f"is {ratio}times" in replace(FAR, distance=distance).reason
 
 
 def test_what_is_in_distribution_has_no_reason():
@@ -510,8 +510,8 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
     for name in gated.classes:  # it is wrong of one of them
         (tmp_path / name).mkdir()
         shutil.copy(noise, tmp_path / name / "noise.png")
-    found = find_labelled(tmp_path, gated.name, gated.classes, gated.task)
-    answers = EvaluationResults(predict_labelled(gated, found))
+    found = find_labeled(tmp_path, gated.name, gated.classes, gated.task)
+    answers = EvaluationResults(predict_labeled(gated, found))
 
     mistakes, _ = study_mistakes(gated, answers, "saliency")
 
@@ -658,7 +658,7 @@ def test_a_bad_file_of_another_set_is_reported_and_the_detector_is_written(
     ("words", "cause"),
     [
         (["--other", "noise"], "NAME=FOLDER"),
-        (["--other", "none={empty}"], "holds no file that 'striped' reads"),
+        (["--other", "none={empty}"], "contains no file that 'striped' can read"),
         (["--other", "noise=nowhere"], "no folder nowhere"),
         (["--seed", "0", "--layout", "cards"], "cards"),
     ],

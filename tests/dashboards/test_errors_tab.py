@@ -1,4 +1,4 @@
-"""The study of errors: labelled files are found, predicted, counted, ranked and explained."""
+"""The study of errors: labeled files are found, predicted, counted, ranked and explained."""
 
 import asyncio
 import csv
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dashboards.service.evaluation import evaluate
-from dashboards.service.labelled import (
+from dashboards.service.labeled import (
     TrainingFiles,
     file_record,
     find_files,
@@ -49,7 +49,7 @@ def nothing(*_):
 
 
 def draw(path, left, right):
-    """A grey picture of two levels, whose logit `halves` makes of (right - left) / 255."""
+    """A gray picture of two levels, whose logit `halves` makes of (right - left) / 255."""
     picture = np.full((32, 32), left, np.uint8)
     picture[:, 16:] = right
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -280,7 +280,7 @@ def test_what_is_outside_or_not_there_is_refused_in_the_same_words(sides, name):
         inside(name, [sides])
 
 
-def test_a_neighbour_of_the_same_beginning_is_outside(sides):
+def test_a_neighbor_of_the_same_beginning_is_outside(sides):
     other = sides.with_name("sides2")
     other.mkdir()
 

@@ -103,7 +103,8 @@ def test_the_classifier_is_asked_about_the_very_file(ear, explained, tmp_path, p
     (tmp_path / "again.wav").write_bytes(clip.wav)
     again = ear.predict([ear.read(tmp_path / "again.wav")])[0]
     assert again.logits @ ear.target(1) == pytest.approx(clip.score, abs=1e-3)  # in other company
-    assert (clip.called, clip.chance) == (again.name, pytest.approx(again.probabilities.max()))
+    assert clip.predicted == again.name
+    assert clip.probability == pytest.approx(again.probabilities.max())
 
 
 def test_a_larger_share_keeps_more(ear, explained, tmp_path):
@@ -145,7 +146,7 @@ def test_a_region_of_silence_tells_nothing(ear, tmp_path_factory, tmp_path):
     clip = listen(ear, explained, Listen(ASKED, SOLO, (1,)), tmp_path)
 
     assert clip.energy < NOTHING_LEFT
-    assert (clip.score, clip.called, clip.chance) == (None, None, None)
+    assert (clip.score, clip.predicted, clip.probability) == (None, None, None)
     assert np.isfinite(clip.score_before)
 
 

@@ -594,10 +594,10 @@ def test_visitors_who_look_at_the_same_share_it(service, models, picture):
     assert [found() for found in kept] == [None] * 3
 
 
-def test_an_image_of_few_colours_is_packed_small_and_exactly(models, picture):
+def test_an_image_of_few_colors_is_packed_small_and_exactly(models, picture):
     rng = np.random.default_rng(0)
-    colours = rng.random((256, 3), np.float32)
-    few, many = colours[rng.integers(0, 256, (64, 64))], rng.random((64, 64, 3), np.float32)
+    colors = rng.random((256, 3), np.float32)
+    few, many = colors[rng.integers(0, 256, (64, 64))], rng.random((64, 64, 3), np.float32)
     prediction = Prediction(np.zeros(2, np.float32), np.full(2, 0.5, np.float32), ("a", "b"))
     samples = tuple(
         Sample(image=image, source=picture.path, sha256=picture.sha256)

@@ -184,7 +184,7 @@ def test_a_deleted_folder_is_reported(root):
     shutil.rmtree(root / "going")
     refreshed(runs)
 
-    assert "going is gone" in runs.problem
+    assert "going no longer exists" in runs.problem
     assert runs.searches == ()
     assert runs.search is not None
 

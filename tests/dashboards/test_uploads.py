@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dashboards.files.uploads import Limits, Uploads, clear_uploads, safe_name, uploads_folder
-from dashboards.service.labelled import file_record
+from dashboards.service.labeled import file_record
 from tests.conftest import SAMPLES
 from xai_tf.errors import InputError, OutputError
 

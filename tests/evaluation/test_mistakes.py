@@ -26,7 +26,7 @@ from xai_tf.evaluation.nearest import (
     nearest_neighbors,
     penultimate_features,
 )
-from xai_tf.evaluation.predictions import find_labelled, predict_labelled, training_files
+from xai_tf.evaluation.predictions import find_labeled, predict_labeled, training_files
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.rendering import heatmaps
 from xai_tf.reports.mistakes import describe_study, mistakes_page
@@ -39,7 +39,7 @@ def nothing(*_):
 
 
 def draw(path, left, right):
-    """A grey picture of two levels, whose logit `halves` makes of (right - left) / 255."""
+    """A gray picture of two levels, whose logit `halves` makes of (right - left) / 255."""
     picture = np.full((32, 32), left, np.uint8)
     picture[:, 16:] = right
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,8 +59,8 @@ def sides(tmp_path):
 
 
 def answers_of(classifier, folder):
-    found = find_labelled(folder, classifier.name, classifier.classes, None)
-    return EvaluationResults(predict_labelled(classifier, found, nothing))
+    found = find_labeled(folder, classifier.name, classifier.classes, None)
+    return EvaluationResults(predict_labeled(classifier, found, nothing))
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +121,9 @@ def test_a_feature_index_has_training_files_and_reports_what_it_skips(halves, si
         draw(sides.parent / "split" / part / "right" / "y.png", 0, 9)
 
     index = build_feature_index(
-        halves, find_labelled(sides, "halves", halves.classes, None), nothing
+        halves, find_labeled(sides, "halves", halves.classes, None), nothing
     )
-    split = find_labelled(sides.parent / "split", "halves", halves.classes, None)
+    split = find_labeled(sides.parent / "split", "halves", halves.classes, None)
 
     assert [(known.path.name, known.label) for known in index.samples] == [
         ("a.png", 0),
@@ -214,7 +214,7 @@ def test_a_file_that_is_gone_meanwhile_is_told_and_the_rest_goes_on(halves, side
 def test_the_training_samples_nearest_to_a_mistake_are_found(halves, sides):
     results = answers_of(halves, sides)
     index = build_feature_index(
-        halves, find_labelled(sides, "halves", halves.classes, None), nothing
+        halves, find_labeled(sides, "halves", halves.classes, None), nothing
     )
 
     mistakes, _ = study_mistakes(halves, results, "saliency", index=index)
@@ -269,7 +269,7 @@ def test_the_page_opens_without_a_network_and_names_are_text(halves, sides, tmp_
     draw(hostile, 10, 90)
     results = answers_of(halves, sides)
     index = build_feature_index(
-        halves, find_labelled(sides, "halves", halves.classes, None), nothing
+        halves, find_labeled(sides, "halves", halves.classes, None), nothing
     )
     mistakes, _ = study_mistakes(halves, results, "saliency", index=index)
     path = tmp_path / "errors.html"
@@ -497,9 +497,9 @@ def test_what_cannot_be_studied_is_refused_in_one_line(run, asking, sides, tmp_p
 def test_a_real_model_of_sound_is_studied_in_the_windows_that_decide(tmp_path):
     classifier = load("audio_mobilenetv2")
     results = EvaluationResults(
-        predict_labelled(
+        predict_labeled(
             classifier,
-            find_labelled(SPEECH / "test", "audio", classifier.classes, classifier.task),
+            find_labeled(SPEECH / "test", "audio", classifier.classes, classifier.task),
             nothing,
         )
     )

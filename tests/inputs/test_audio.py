@@ -17,7 +17,7 @@ from xai_tf.errors import InputError
 from xai_tf.inputs.audio import (
     MelRecipe,
     image_decibels,
-    mel_centres,
+    mel_centers,
     mel_spectrogram,
     read_sound,
     rebuild_sound,
@@ -119,7 +119,7 @@ def test_a_tone_lands_in_its_band(tmp_path, hertz):
 
 @pytest.mark.parametrize("band", [20, 40, 60])
 def test_a_tone_in_the_middle_of_a_band_is_loudest_there(tmp_path, band):
-    hertz = float(mel_centres(RECIPE)[band])
+    hertz = float(mel_centers(RECIPE)[band])
 
     (sample,) = read(save(tmp_path / "a.wav", tone(hertz, 44_100), 44_100))
 
@@ -134,7 +134,7 @@ def test_low_notes_are_at_the_bottom_of_the_image(tmp_path):
 
 
 def test_the_bands_rise_within_their_range():
-    hertz = mel_centres(RECIPE)
+    hertz = mel_centers(RECIPE)
 
     assert hertz.shape == (RECIPE.num_mels,)
     assert (np.diff(hertz) > 0).all()
@@ -244,7 +244,7 @@ def test_the_image_is_what_matplotlib_draws(truth, source, size, bound):
 
     image = spectrogram_image(decibels, size, RECIPE)
 
-    # Of the range 0 to 1; the same colour map entry or its neighbour nearly everywhere.
+    # Of the range 0 to 1; the same color map entry or its neighbor nearly everywhere.
     difference = np.abs(image - rendering(decibels, size))
     assert image.shape == (*size, 3)
     assert difference.mean() < bound / 4
@@ -252,11 +252,11 @@ def test_the_image_is_what_matplotlib_draws(truth, source, size, bound):
     assert difference.max() < 4 * bound
 
 
-def test_every_colour_of_the_image_is_in_the_colour_map(truth):
+def test_every_color_of_the_image_is_in_the_color_map(truth):
     image = spectrogram_image(truth, SIZE, RECIPE)
 
-    colours = {tuple(c) for c in colormaps["magma"](np.arange(256))[:, :3].astype(np.float32)}
-    assert {tuple(c) for c in image.reshape(-1, 3)} <= colours
+    colors = {tuple(c) for c in colormaps["magma"](np.arange(256))[:, :3].astype(np.float32)}
+    assert {tuple(c) for c in image.reshape(-1, 3)} <= colors
 
 
 def test_image_decibels_undoes_spectrogram_image():
@@ -325,7 +325,7 @@ def test_rebuilding_gives_the_same_sound_every_time():
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
-def test_a_sound_is_recognised_without_its_ending(tmp_path, suffix):
+def test_a_sound_is_recognized_without_its_ending(tmp_path, suffix):
     path = save(tmp_path / f"a.{suffix}", tone(500)).rename(tmp_path / "recording")
 
     (sample,) = sound_reader(RECIPE)(path, SIZE)

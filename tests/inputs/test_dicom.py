@@ -25,11 +25,11 @@ def ramp(low=0, high=4095):
 
 
 def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **fields):
-    """Write a DICOM file: 16 bits grey, or 8 bits RGB where the pixels have three channels."""
-    colour = pixels.shape[-1] == 3
+    """Write a DICOM file: 16 bits gray, or 8 bits RGB where the pixels have three channels."""
+    color = pixels.shape[-1] == 3
     signed = pixels.min() < 0
-    pixels = pixels.astype(np.uint8 if colour else np.int16 if signed else np.uint16)
-    frames = pixels.shape[0] if pixels.ndim == 3 and not colour else None
+    pixels = pixels.astype(np.uint8 if color else np.int16 if signed else np.uint16)
+    frames = pixels.shape[0] if pixels.ndim == 3 and not color else None
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
@@ -37,19 +37,19 @@ def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **fields):
     dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
-    dataset.Rows, dataset.Columns = pixels.shape[:2] if colour else pixels.shape[-2:]
-    dataset.SamplesPerPixel = 3 if colour else 1
-    dataset.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
-    bits = 8 if colour else 16
+    dataset.Rows, dataset.Columns = pixels.shape[:2] if color else pixels.shape[-2:]
+    dataset.SamplesPerPixel = 3 if color else 1
+    dataset.PhotometricInterpretation = "RGB" if color else "MONOCHROME2"
+    bits = 8 if color else 16
     dataset.BitsAllocated = dataset.BitsStored = bits
     dataset.HighBit = bits - 1
     dataset.PixelRepresentation = int(signed)
-    if colour:
+    if color:
         dataset.PlanarConfiguration = 0
     if frames:
         dataset.NumberOfFrames = frames
     dataset.PixelData = pixels.tobytes()
-    dataset["PixelData"].VR = "OB" if colour else "OW"
+    dataset["PixelData"].VR = "OB" if color else "OW"
     for name, value in fields.items():
         setattr(dataset, name, value)
     if syntax == RLELossless:
@@ -165,7 +165,7 @@ def test_of_several_frames_the_middle_one_is_read(tmp_path):
     assert level[-1] == 1
 
 
-def test_rgb_keeps_its_colours(tmp_path):
+def test_rgb_keeps_its_colors(tmp_path):
     pixels = np.zeros((SIDE, SIDE, 3))
     pixels[:, :32] = (255, 0, 0)
     pixels[:, 32:] = (0, 0, 255)
@@ -174,7 +174,7 @@ def test_rgb_keeps_its_colours(tmp_path):
 
     assert (sample.image[:, :32] == (1, 0, 0)).all()
     assert (sample.image[:, 32:] == (0, 0, 1)).all()
-    assert not sample.grey
+    assert not sample.gray
 
 
 def test_of_several_rgb_frames_the_middle_one_is_read(tmp_path):
@@ -185,8 +185,8 @@ def test_of_several_rgb_frames_the_middle_one_is_read(tmp_path):
     assert (read(path).image == (0, 1, 0)).all()
 
 
-def test_a_radiograph_is_grey(tmp_path):
-    assert read(dicom(tmp_path / "a.dcm", ramp())).grey
+def test_a_radiograph_is_gray(tmp_path):
+    assert read(dicom(tmp_path / "a.dcm", ramp())).gray
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, RLELossless])
@@ -197,7 +197,7 @@ def test_other_ways_of_writing_give_the_same_picture(tmp_path, syntax):
     assert (read(plain).image == read(other).image).all()
 
 
-def test_dicom_is_recognised_without_its_ending(tmp_path):
+def test_dicom_is_recognized_without_its_ending(tmp_path):
     plain = dicom(tmp_path / "a.dcm", ramp())
     unnamed = tmp_path / "IM000001"
     unnamed.write_bytes(plain.read_bytes())

@@ -17,7 +17,7 @@ SIZE = (224, 224)
 
 
 def quarters(side=32):
-    """A picture of four flat colours: red and green above, blue and grey below."""
+    """A picture of four flat colors: red and green above, blue and gray below."""
     pixels = np.zeros((side, side, 3), np.uint8)
     half = side // 2
     pixels[:half, :half] = (255, 0, 0)
@@ -28,7 +28,7 @@ def quarters(side=32):
 
 
 def middles(image):
-    """The colours in the middle of the four quarters, row by row."""
+    """The colors in the middle of the four quarters, row by row."""
     height, width = image.shape[0] // 4, image.shape[1] // 4
     return np.array([image[y, x] for y in (height, 3 * height) for x in (width, 3 * width)])
 
@@ -69,7 +69,7 @@ def png_of_size(width, height):
         ("A.PNG", {}, 0),
     ],
 )
-def test_every_format_reads_to_the_same_colours(tmp_path, name, how, tolerance):
+def test_every_format_reads_to_the_same_colors(tmp_path, name, how, tolerance):
     path = save(tmp_path / name, quarters(), **how)
 
     image = read(path).image
@@ -116,7 +116,7 @@ def test_exif_rotation_is_applied(tmp_path, suffix):
     assert np.abs(middles(image) - expected).max() < 0.02
 
 
-def test_16_bit_grey_keeps_its_order_and_range(tmp_path):
+def test_16_bit_gray_keeps_its_order_and_range(tmp_path):
     ramp = np.linspace(0, 65535, 224 * 224).astype(np.uint16).reshape(224, 224)
 
     image = read(save(tmp_path / "a.png", ramp)).image
@@ -129,7 +129,7 @@ def test_16_bit_grey_keeps_its_order_and_range(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_12_bit_grey_in_16_bits_reaches_white(tmp_path, suffix):
+def test_12_bit_gray_in_16_bits_reaches_white(tmp_path, suffix):
     ramp = np.linspace(0, 4095, 224 * 224).astype(np.uint16).reshape(224, 224)
 
     image = read(save(tmp_path / f"a.{suffix}", ramp)).image
@@ -161,7 +161,7 @@ def test_transparency_is_laid_on_black(tmp_path):
     assert (below_right == 1).all()
 
 
-def test_grey_with_transparency_is_laid_on_black(tmp_path):
+def test_gray_with_transparency_is_laid_on_black(tmp_path):
     pixels = np.full((32, 32, 2), 255, np.uint8)
     pixels[:, :16, 1] = 0
 
@@ -169,28 +169,28 @@ def test_grey_with_transparency_is_laid_on_black(tmp_path):
 
     assert (middles(sample.image)[0] == 0).all()
     assert (middles(sample.image)[1] == 1).all()
-    assert sample.grey
+    assert sample.gray
 
 
-def test_a_palette_reads_to_its_colours(tmp_path):
+def test_a_palette_reads_to_its_colors(tmp_path):
     Image.fromarray(quarters()).convert("P", palette=Image.Palette.ADAPTIVE).save(
         tmp_path / "a.png"
     )
 
-    colours = middles(read(tmp_path / "a.png").image)
+    colors = middles(read(tmp_path / "a.png").image)
 
-    assert np.abs(colours - middles(quarters()) / 255).max() < 0.02
+    assert np.abs(colors - middles(quarters()) / 255).max() < 0.02
 
 
-def test_a_palette_with_a_transparent_colour_shows_black_there(tmp_path):
+def test_a_palette_with_a_transparent_color_shows_black_there(tmp_path):
     picture = Image.fromarray(quarters()).convert("P", palette=Image.Palette.ADAPTIVE)
     red = picture.getpixel((0, 0))
     picture.save(tmp_path / "a.png", transparency=red)
 
-    colours = middles(read(tmp_path / "a.png").image)
+    colors = middles(read(tmp_path / "a.png").image)
 
-    assert (colours[0] == 0).all()
-    assert np.abs(colours[1] - (0, 1, 0)).max() < 0.02
+    assert (colors[0] == 0).all()
+    assert np.abs(colors[1] - (0, 1, 0)).max() < 0.02
 
 
 def test_black_and_white_of_one_bit_reads(tmp_path):
@@ -226,21 +226,21 @@ def test_a_float_tiff_with_holes_shows_them_black_and_keeps_the_rest(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
-def test_a_picture_without_colour_is_grey(tmp_path, channels):
+def test_a_picture_without_color_is_gray(tmp_path, channels):
     column = np.arange(64, dtype=np.uint8).reshape(64, 1, *(1 for _ in channels))
     pixels = np.broadcast_to(column, (64, 64, *channels))
 
     sample = read(save(tmp_path / "a.png", pixels))
 
-    assert sample.grey
+    assert sample.gray
     assert (sample.image == sample.image[..., :1]).all()
 
 
-def test_a_picture_with_one_spot_of_colour_is_not_grey(tmp_path):
+def test_a_picture_with_one_spot_of_color_is_not_gray(tmp_path):
     pixels = np.full((64, 64, 3), 100, np.uint8)
     pixels[30:34, 30:34] = (200, 100, 100)
 
-    assert not read(save(tmp_path / "a.png", pixels)).grey
+    assert not read(save(tmp_path / "a.png", pixels)).gray
 
 
 def test_the_whole_picture_is_squeezed_whatever_its_aspect(tmp_path):
@@ -261,7 +261,7 @@ def test_a_very_long_picture_is_fine(tmp_path):
     assert (image[:, 124:] == 1).all()
 
 
-def test_fine_stripes_become_grey_instead_of_coarse_stripes():
+def test_fine_stripes_become_gray_instead_of_coarse_stripes():
     stripes = np.zeros((2240, 2240), np.float32)
     stripes[:, ::2] = 1
 

@@ -73,7 +73,7 @@ def test_silence_and_a_steady_tone_are_parted_evenly(speech):
     assert lengths.min() > 30
 
 
-def test_a_picture_without_a_sound_is_parted_by_colour(speech):
+def test_a_picture_without_a_sound_is_parted_by_color(speech):
     cells = segment(speech, 48)
     superpixels = segment(replace(speech, sound=None), 48)
 

@@ -171,7 +171,7 @@ def test_letters_are_found_where_a_person_saw_them():
         letter, part = np.s_[top:bottom, left:right], image[top:bottom, left:right, 0]
         found.append(marks(image)[letter][part > np.percentile(part, 75)].mean() > 0.9)
 
-    assert sum(found) == 7  # the eighth is grey on grey
+    assert sum(found) == 7  # the eighth is gray on gray
 
 
 def test_a_letter_is_a_mark_and_bones_are_none():
@@ -191,7 +191,7 @@ def test_a_letter_is_a_mark_and_bones_are_none():
 @pytest.mark.parametrize(
     "picture",
     [RNG.random((64, 64, 3)), np.zeros((64, 64, 3)), np.full((64, 64, 3), 0.7)],
-    ids=["noise", "black", "grey"],
+    ids=["noise", "black", "gray"],
 )
 def test_what_cannot_be_found_is_left_out_and_said(task, picture):
     found = regions_of(sample_of(picture), TASKS[task])

@@ -93,7 +93,7 @@ def test_a_map_without_signal_is_drawn_as_none(explanation, attribution, method)
     assert "no signal" in texts
 
 
-def test_unsigned_maps_never_borrow_the_signed_colours(explanation):
+def test_unsigned_maps_never_borrow_the_signed_colors(explanation):
     attribution = np.zeros((32, 32))
     attribution[5:9, 5:9] = 1
 

@@ -48,7 +48,7 @@ def pixels(url):
     return np.asarray(image)
 
 
-def test_cover_outlines_and_grey_make_the_overlay(three_classes, blobs):
+def test_cover_outlines_and_gray_make_the_overlay(three_classes, blobs):
     lime = explain(three_classes, blobs, "lime", settings={"num_samples": 32, "num_segments": 9})
     for opacity in (0.3, 0.7, 1):
         mixed = heatmaps.gray_bytes(blobs).astype(float)

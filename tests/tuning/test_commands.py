@@ -217,7 +217,7 @@ def test_a_picture_that_cannot_be_read_is_left_out_when_asked(tune, data):
     assert str(data / "normal" / "03.png") in error.replace("\n", "")
 
 
-def test_a_picture_of_another_size_or_without_colour_is_read(tune, data):
+def test_a_picture_of_another_size_or_without_color_is_read(tune, data):
     Image.new("L", (77, 40), 99).save(data / "normal" / "03.png")
 
     assert tune(data, "--dry-run", "--json")[0] == 0

@@ -86,7 +86,7 @@ def cnn():
 
 @pytest.fixture(scope="module")
 def alexnet():
-    """With batch normalisation, and small."""
+    """With batch normalization, and small."""
     keras.utils.set_random_seed(0)
     return build_backbone("alexnet", (63, 63), None)
 
@@ -119,13 +119,13 @@ def test_only_the_unfrozen_layers_move(cnn):
     assert trained_once(cnn, 3, train_norm=False) == HEAD_LAYERS | {"conv3", "conv4"}
 
 
-def test_pretrained_batch_normalisation_does_not_move_even_where_it_is_unfrozen(alexnet):
+def test_pretrained_batch_normalization_does_not_move_even_where_it_is_unfrozen(alexnet):
     moved = trained_once(alexnet, -1, train_norm=False)
 
     assert moved == HEAD_LAYERS | {f"conv{n}" for n in range(1, 6)}
 
 
-def test_batch_normalisation_is_trained_where_nothing_was_pretrained(alexnet):
+def test_batch_normalization_is_trained_where_nothing_was_pretrained(alexnet):
     moved = trained_once(alexnet, -1, train_norm=True)
 
     assert {f"bn{n}" for n in range(1, 6)} <= moved

@@ -29,7 +29,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """Stopped in the middle of trial 17; val_loss and val_ce have different favourites."""
+    """Stopped in the middle of trial 17; val_loss and val_ce have different favorites."""
     folder = make_search(tmp_path_factory.mktemp("searches") / "running", stop=17, fail={5})
     write_report(folder)
     return folder

@@ -18,7 +18,7 @@ from tuning.reporting.drawing import (
     COLOURS,
     GREY,
     INK,
-    colour,
+    color,
     new_figure,
     plain_text,
     text_figure,
@@ -82,7 +82,7 @@ def roc(
     for label in drawable:
         scores, hit = probabilities[:, label], labels == label
         area = evaluate(np.stack([1 - scores, scores], axis=1), hit.astype(int), "test")[1]
-        shade = COLOURS[0] if len(classes) == 2 else colour(label)
+        shade = COLOURS[0] if len(classes) == 2 else color(label)
         name = plain_text(classes[label], 24)
         text = f"{name}: {area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
         ax.step(

@@ -1,4 +1,4 @@
-"""What the figures of a search have in common: colours, axes, texts. Without pyplot."""
+"""What the figures of a search have in common: colors, axes, texts. Without pyplot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, which is safe for colour-blind people.
+# Okabe and Ito's palette, which is safe for color-blind people.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY = "#222222", "#8c8c8c"
 LOG_FROM = 9  # values that span this factor or more are drawn on a logarithmic scale
@@ -37,8 +37,8 @@ def plain_text(text: str, length: int = 40) -> str:
     return short.replace("$", r"\$")
 
 
-def colour(number: int) -> str:
-    """The colour of a bracket or a class, everywhere."""
+def color(number: int) -> str:
+    """The color of a bracket or a class, everywhere."""
     return COLOURS[number % len(COLOURS)]
 
 

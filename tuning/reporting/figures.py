@@ -13,7 +13,7 @@ from tuning.reporting.drawing import (
     COLOURS,
     GREY,
     INK,
-    colour,
+    color,
     is_wide,
     legend,
     log_axis,
@@ -41,7 +41,7 @@ PANELS = (
     ("val_ce", "Cross-entropy, validation"),
     ("val_accuracy", "Accuracy, validation"),
 )
-# Status, its label, colour and hatching.
+# Status, its label, color and hatching.
 STATES = (
     (COMPLETED, "done", COLOURS[0], ""),
     (FAILED, "failed", COLOURS[1], "////"),
@@ -79,7 +79,7 @@ def learning_curves(search: Search) -> Figure:
         whole_numbers(ax)
     brackets = sorted({trials[0].bracket for trials, _ in chains}, reverse=True)
     entries: list[tuple[str, dict[str, Any]]] = [
-        (f"bracket {b}", {"color": colour(b), "linewidth": 2}) for b in brackets
+        (f"bracket {b}", {"color": color(b), "linewidth": 2}) for b in brackets
     ]
     if best:
         star = {"color": INK, "marker": "*", "markersize": 10, "linestyle": ""}
@@ -147,7 +147,7 @@ def _draw_curve(ax: Axes, name: str, trials: list[Trial], epochs: list[Epoch], b
     ax.plot(
         [epoch.epoch for epoch in epochs],
         [getattr(epoch, name) for epoch in epochs],
-        color=colour(trials[0].bracket),
+        color=color(trials[0].bracket),
         marker="." if len(epochs) == 1 else "",
         label=trials[-1].id,
         **look,
@@ -173,7 +173,7 @@ def _draw_ranks(ax: Axes, rows: list[LeaderboardRow]) -> None:
     ax.plot([0, end], [0, end], color=GREY, linewidth=0.8)
     for row in rows:
         ranks = row.loss_rank, row.ce_rank
-        ax.plot(*ranks, "o", markersize=5, color=colour(row.trial.bracket))
+        ax.plot(*ranks, "o", markersize=5, color=color(row.trial.bracket))
         if 1 in ranks:
             ax.plot(*ranks, "o", markersize=11, color=INK, fillstyle="none")
             ax.annotate(

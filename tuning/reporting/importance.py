@@ -107,7 +107,7 @@ def importances(
 
 
 def _draw(ax: Axes, target: str, result: Importance) -> None:
-    """Draw bars of the mean drops, and one dot per forest; grey for what is not a choice."""
+    """Draw bars of the mean drops, and one dot per forest; gray for what is not a choice."""
     places, means = np.arange(len(result.names)), result.drops.mean(axis=0)
     shades = [GREY if name == EPOCHS else COLOURS[0] for name in result.names]
     ax.barh(places, means, color=shades, height=0.6, alpha=0.75)

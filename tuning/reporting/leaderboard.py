@@ -62,7 +62,7 @@ def ranking_warning(rows: Sequence[LeaderboardRow]) -> str:
         f"The two rankings disagree: val_loss ranks trial {first[0].trial.id} first, but by "
         f"cross-entropy alone (val_ce) it is number {first[0].ce_rank}, and trial {best.trial.id} "
         f"is first ({best.epoch.val_ce:.4g} compared with {first[0].epoch.val_ce:.4g}). val_loss "
-        "contains the L1 and L2 penalties, which are part of the search, so it favours weak "
+        "contains the L1 and L2 penalties, which are part of the search, so it favors weak "
         "penalties."
     )
 

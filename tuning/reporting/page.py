@@ -48,7 +48,7 @@ CURVES_ALT = (
     "training and validation files."
 )
 CURVES_CAPTION = (
-    "Each line is a configuration, coloured by bracket. A trial that continues another one starts "
+    "Each line is a configuration, colored by bracket. A trial that continues another one starts "
     "from its best epoch, so a line may jump where a round begins. Loss includes the L1 and L2 "
     "penalties, cross-entropy does not."
 )

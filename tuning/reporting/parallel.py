@@ -74,7 +74,7 @@ class Scale:
 def parallel_coordinates(search: Search) -> Figure:
     """Each configuration as a line across its values, epochs and results.
 
-    Coloured by `val_ce`, from dark (low, which is good) to yellow; the winner is thick and black.
+    Colored by `val_ce`, from dark (low, which is good) to yellow; the winner is thick and black.
     """
     rows, names = leaderboard_rows(search), varying(search)
     if not rows:
@@ -92,7 +92,7 @@ def parallel_coordinates(search: Search) -> Figure:
     ax.set_xticks(range(len(scales)), [plain_text(scale.name, 16) for scale in scales], fontsize=9)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)
-    dark, light = _colour(0), _colour(1)
+    dark, light = _color(0), _color(1)
     legend(
         plot,
         [
@@ -115,7 +115,7 @@ def _draw_rows(ax: Axes, rows: list[LeaderboardRow], scales: list[Scale], winner
         look = (
             {"edgecolor": INK, "linewidth": 3.2, "zorder": 3}
             if wins
-            else {"edgecolor": _colour(shade[number]), "linewidth": 1.3, "alpha": 0.8}
+            else {"edgecolor": _color(shade[number]), "linewidth": 1.3, "alpha": 0.8}
         )
         ax.add_patch(PathPatch(_ribbon(heights[number]), fill=False, **look))
 
@@ -154,7 +154,7 @@ def _text(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _colour(level: float) -> tuple[float, ...]:
+def _color(level: float) -> tuple[float, ...]:
     from matplotlib import colormaps
 
     return colormaps["viridis"](0.93 * level)

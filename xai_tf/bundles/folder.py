@@ -40,7 +40,7 @@ class BundleRequest:
         metric_seed: random seed of the metrics.
         regions: whether to report how much of each map lies in which region.
         opacity: of the maps in overlays, 0 to 1.
-        shared_scale: whether the maps of one method share one colour scale.
+        shared_scale: whether the maps of one method share one color scale.
     """
 
     questions: tuple[Question, ...]

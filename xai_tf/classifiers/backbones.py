@@ -20,9 +20,9 @@ class Backbone:
 
     Attributes:
         title: its name on pages and in tables.
-        scaling: the colour scaling it was trained with, a name in `SCALINGS`.
+        scaling: the color scaling it was trained with, a name in `SCALINGS`.
         application: its name in keras.applications, or None for one that is defined here.
-        markers: names of layers by which a model on this backbone is recognised.
+        markers: names of layers by which a model on this backbone is recognized.
     """
 
     title: str
@@ -45,7 +45,7 @@ BACKBONES: dict[str, Backbone] = {
     "cnn": Backbone("Plain CNN", "unit"),
 }
 
-# Backbones that cannot be built here, but are recognised in models that users bring.
+# Backbones that cannot be built here, but are recognized in models that users bring.
 RECOGNISED_BACKBONES: dict[str, Backbone] = {
     "vgg19": Backbone("VGG19", "caffe", markers=("block5_conv4",)),
     "resnet101": Backbone("ResNet101 or 152", "caffe", markers=("conv4_block7_out", "conv1_bn")),
@@ -76,7 +76,7 @@ def build_model(
         dropout: the dropout rate of the pooled features.
 
     Returns:
-        A flat Functional model: `preprocessing` (a frozen Dense layer that scales the colours), the
+        A flat Functional model: `preprocessing` (a frozen Dense layer that scales the colors), the
         layers of the backbone, `pool`, `dropout`, and `logits`.
 
     Raises:
@@ -113,7 +113,7 @@ def build_backbone(
     return flatten(keras.Model(inputs, features, name=backbone))
 
 
-def recognise_backbone(layer_names: set[str]) -> str | None:
+def recognize_backbone(layer_names: set[str]) -> str | None:
     """The name of the backbone that a model with these layers is built on, or None.
 
     The names are those of `RECOGNISED_BACKBONES` and `BACKBONES`.
@@ -154,7 +154,7 @@ def _backbone(name: str, image_size: tuple[int, int], weights: str | Path | None
 
 
 def _alexnet(shape: tuple[int, int, int]) -> keras.Model:
-    """The convolutions of AlexNet (Krizhevsky et al. 2012), with batch normalisation."""
+    """The convolutions of AlexNet (Krizhevsky et al. 2012), with batch normalization."""
     import keras
     from keras import layers
 

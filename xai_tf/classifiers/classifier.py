@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weights_keras import ModelCard
-from xai_tf.classifiers.backbones import BACKBONES, RECOGNISED_BACKBONES, recognise_backbone
+from xai_tf.classifiers.backbones import BACKBONES, RECOGNISED_BACKBONES, recognize_backbone
 from xai_tf.classifiers.forward import (
     Passes,
     compile_feature_pass,
@@ -63,7 +63,7 @@ class Classifier:
         task: the task it was trained for, or None.
         card: its model card, or None.
         head: how the model ended when it was loaded.
-        preprocessing: the colour scaling in front of the network, a name in `SCALINGS`.
+        preprocessing: the color scaling in front of the network, a name in `SCALINGS`.
         preprocessing_reason: why it was chosen, in words.
         sha256: the SHA-256 of the model file.
         ood_detector: detects inputs unlike the training data; None where the model has none.
@@ -100,7 +100,7 @@ class Classifier:
             ModelError: the model takes no images, or does not end in class logits.
         """
         _check_input(model)
-        backbone = recognise_backbone({operation.name for operation in operations(model)})
+        backbone = recognize_backbone({operation.name for operation in operations(model)})
         detected, reason = find_preprocessing(model) or _preprocessing_of(backbone, card)
         self.preprocessing = preprocessing or detected
         self.preprocessing_reason = "as requested" if preprocessing else reason
@@ -219,7 +219,7 @@ class Classifier:
     def feature_layers(self) -> tuple[str, ...]:
         """The layers whose output has a height and a width above 1, in the order of the graph.
 
-        Layers before the first one with more than three channels only change colours or size and
+        Layers before the first one with more than three channels only change colors or size and
         are skipped.
         """
         maps = {
@@ -331,7 +331,7 @@ def _check_input(model: keras.Model) -> None:
 
 
 def _preprocessing_of(backbone: str | None, card: ModelCard | None) -> tuple[str, str]:
-    """The colour scaling for a network without preprocessing of its own, and why."""
+    """The color scaling for a network without preprocessing of its own, and why."""
     if card and card.backbone in BACKBONES:
         return "unit", "its card says so"
     if backbone is None:

@@ -33,7 +33,7 @@ def load(
         model: a name in `weights_keras`, or a `.keras` or `.h5` file.
         classes: the names of the classes, for a file without a card.
         task: a name in `TASKS` or a task: how files are read and what the classes are.
-        preprocessing: the colour scaling the network expects, a name in `SCALINGS`. By default
+        preprocessing: the color scaling the network expects, a name in `SCALINGS`. By default
             detected in the model.
 
     Raises:
@@ -49,7 +49,7 @@ def load(
         else:
             pick(dict.fromkeys(weights_keras.names()), str(model), "model")
             loaded, card = weights_keras.load(str(model))
-            digest = card.sha256 or file_sha256(path)  # a resumed run recognises the model by it
+            digest = card.sha256 or file_sha256(path)  # a resumed run recognizes the model by it
     except ModelFileError as error:
         raise ModelError(str(error)) from error
     if isinstance(task, str):

@@ -1,4 +1,4 @@
-"""The colour scaling a network expects: as a layer, and detected in a model."""
+"""The color scaling a network expects: as a layer, and detected in a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PREPROCESSING = "preprocessing"  # the name of the layer that scales RGB in [0, 
 
 @dataclass(frozen=True)
 class Scaling:
-    """The colour scaling a backbone expects, as an affine map of RGB in [0, 1].
+    """The color scaling a backbone expects, as an affine map of RGB in [0, 1].
 
     All preprocessing functions of Keras are of this kind: output = RGB @ kernel + bias.
 
@@ -80,7 +80,7 @@ def scaling_layer(scaling: str, channels: int = 3) -> keras.layers.Dense:
 
 
 def find_preprocessing(model: keras.Model) -> tuple[str, str] | None:
-    """Detect the colour scaling a network expects, from what its own first layers do.
+    """Detect the color scaling a network expects, from what its own first layers do.
 
     White is given as 1 and as 255 and followed to the first convolution. Where 255 arrives as a
     small value, the network scales bytes itself; where it arrives as a large one, the network

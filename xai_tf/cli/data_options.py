@@ -1,4 +1,4 @@
-"""The options that say how labelled data is found, split and read."""
+"""The options that say how labeled data is found, split and read."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def _profile_table(profiles: list[ClassProfile]) -> Table:
         return table
     every = np.arange(len(profiles[0].hertz))
     for bands in np.array_split(every, ROWS):
-        # Bands are named by their centres; half a band hangs over at either end.
+        # Bands are named by their centers; half a band hangs over at either end.
         low, high = np.interp([bands[0] - 0.5, bands[-1] + 0.5], every, profiles[0].hertz)
         table.add_row(
             f"{low:.0f}-{high:.0f} Hz", *(f"{p.bands[bands].sum():.1%}" for p in profiles)

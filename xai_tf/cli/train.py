@@ -1,4 +1,4 @@
-"""`xai-tf train`: train a model on labelled files."""
+"""`xai-tf train`: train a model on labeled files."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def train_model(
     out: ModelFolder = weights_keras.FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Train a classifier on labelled files by transfer learning.
+    """Train a classifier on labeled files by transfer learning.
 
     Writes the model, its card with test metrics, and its OOD detector.
     """

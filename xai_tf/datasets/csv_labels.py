@@ -64,8 +64,8 @@ def read_label_table(source: Path, task: Task, options: DataOptions) -> Listing:
         notes.append(
             f"{counted(num_uncertain, 'file')} with uncertain {options.finding!r} skipped."
         )
-    labelled = [(row, label) for row, label in zip(rows, labels, strict=True) if label is not None]
-    paths = _paths(source, [row.file for row, _ in labelled])
+    labeled = [(row, label) for row, label in zip(rows, labels, strict=True) if label is not None]
+    paths = _paths(source, [row.file for row, _ in labeled])
     missing = [path for path in paths if not path.is_file()]
     if missing:
         problem = f"{len(missing)} of {len(paths)} files named in {source} are missing"
@@ -78,7 +78,7 @@ def read_label_table(source: Path, task: Task, options: DataOptions) -> Listing:
     skipped = set(missing)
     entries = [
         Entry(path, label, row.split, row.group or str(path))
-        for path, (row, label) in zip(paths, labelled, strict=True)
+        for path, (row, label) in zip(paths, labeled, strict=True)
         if path not in skipped
     ]
     return Listing(tuple(entries), classes, tuple(notes))

@@ -1,4 +1,4 @@
-"""The layouts of labelled data on disk, each turned into a listing."""
+"""The layouts of labeled data on disk, each turned into a listing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPLIT_FOLDERS = {
 
 
 def find_listing(source: Path, task: Task, options: DataOptions | None = None) -> Listing:
-    """List the labelled files of a folder or of a CSV file.
+    """List the labeled files of a folder or of a CSV file.
 
     Raises:
         InputError: the source does not exist, a class is missing or empty, or a CSV file lacks a

@@ -44,8 +44,8 @@ class DuplicatePair:
 def find_leakage(splits: Splits) -> list[DuplicatePair]:
     """Find files that have the same, or nearly the same, image in two splits.
 
-    Images are compared by the correlation of grey thumbnails of 24x24 pixels, so that a copy is
-    recognised even if it was compressed again, resized or brightened. For sound, the spectrograms
+    Images are compared by the correlation of gray thumbnails of 24x24 pixels, so that a copy is
+    recognized even if it was compressed again, resized or brightened. For sound, the spectrograms
     of the windows are compared. Images whose thumbnails are flat match only if all pixels match.
 
     The threshold of 0.98 was measured at 224, 96 and 32 pixels on five sets (brain, two of chest,
@@ -106,12 +106,12 @@ def _is_allowed(pair: DuplicatePair, allowed: tuple[str, ...]) -> bool:
 
 
 def _thumbnails(images: np.ndarray) -> np.ndarray:
-    """Grey thumbnails of mean 0 and length 1, or all 0 where flat: float32, (rows, 576)."""
+    """Gray thumbnails of mean 0 and length 1, or all 0 where flat: float32, (rows, 576)."""
     small = np.empty((len(images), SIDE * SIDE), np.float32)
     for row, image in enumerate(images):
-        grey = Image.fromarray(image).convert("L")
-        small[row] = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX)).ravel()
-    flat = np.ptp(small, axis=1) <= 1  # one grey level may be due to rounding
+        gray = Image.fromarray(image).convert("L")
+        small[row] = np.asarray(gray.resize((SIDE, SIDE), Image.Resampling.BOX)).ravel()
+    flat = np.ptp(small, axis=1) <= 1  # one gray level may be due to rounding
     small -= small.mean(axis=1, keepdims=True)
     small[flat] = 0
     return small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1)

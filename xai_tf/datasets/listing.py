@@ -16,7 +16,7 @@ SYNONYMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """How labelled data is found, split and read.
+    """How labeled data is found, split and read.
 
     Attributes:
         layout: a name in `layouts.LAYOUTS`, or "auto" to detect it.
@@ -44,7 +44,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class Entry:
-    """A labelled file.
+    """A labeled file.
 
     Attributes:
         path: the file.

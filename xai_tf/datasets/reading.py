@@ -1,4 +1,4 @@
-"""Read labelled files into arrays."""
+"""Read labeled files into arrays."""
 
 from __future__ import annotations
 

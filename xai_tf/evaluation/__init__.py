@@ -1,1 +1,1 @@
-"""A classifier on labelled files: figures, curves, mistakes."""
+"""A classifier on labeled files: figures, curves, mistakes."""

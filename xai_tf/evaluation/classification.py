@@ -1,4 +1,4 @@
-"""Accuracy, AUC and confusion matrix of a classifier on labelled files, with intervals."""
+"""Accuracy, AUC and confusion matrix of a classifier on labeled files, with intervals."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def study_mistakes(
 
     Args:
         classifier: the classifier that made the predictions.
-        results: the predictions for labelled files.
+        results: the predictions for labeled files.
         method: a name in `METHODS`.
         top: the number of mistakes at most.
         index: training samples to search for similar ones.

@@ -96,7 +96,7 @@ def penultimate_features(classifier: Classifier, samples: Sequence[Sample]) -> n
 
 
 def build_feature_index(
-    classifier: Classifier, labelled: LabelledFiles, progress: Progress = silent
+    classifier: Classifier, labeled: LabelledFiles, progress: Progress = silent
 ) -> FeatureIndex:
     """Compute the features of training files, with all windows of long recordings.
 
@@ -104,7 +104,7 @@ def build_feature_index(
 
     Args:
         classifier: the classifier that was trained on them.
-        labelled: the files.
+        labeled: the files.
         progress: called with (files done, files in all, what is done now); an exception raised in
             it stops the work.
 
@@ -115,8 +115,8 @@ def build_feature_index(
     rows: list[np.ndarray] = []
     waiting: list[Sample] = []
     left_out: list[tuple[Path, str]] = []
-    for number, entry in enumerate(labelled.entries):
-        progress(number, len(labelled.entries), f"reading {entry.path.name}")
+    for number, entry in enumerate(labeled.entries):
+        progress(number, len(labeled.entries), f"reading {entry.path.name}")
         try:
             windows = classifier.windows(entry.path)
         except InputError as error:
@@ -130,10 +130,10 @@ def build_feature_index(
             waiting.clear()
     if waiting:
         rows.append(penultimate_features(classifier, waiting))
-    progress(len(labelled.entries), len(labelled.entries), "training samples")
+    progress(len(labeled.entries), len(labeled.entries), "training samples")
     if not rows:
         reasons = some(reason for _, reason in left_out)
-        raise InputError(f"Cannot read any file of {labelled.source}: {reasons}")
+        raise InputError(f"Cannot read any file of {labeled.source}: {reasons}")
     return FeatureIndex(np.concatenate(rows), tuple(examples), tuple(left_out))
 
 

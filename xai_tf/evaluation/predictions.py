@@ -1,4 +1,4 @@
-"""Run a classifier on labelled files: find them, and predict each."""
+"""Run a classifier on labeled files: find them, and predict each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LabelledFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """The predictions of a classifier for labelled files.
+    """The predictions of a classifier for labeled files.
 
     Attributes:
         model: the name of the classifier.
@@ -73,10 +73,10 @@ class Predictions:
     out_of_distribution: tuple[bool, ...] = ()
 
 
-def find_labelled(
+def find_labeled(
     source: Path, model: str, classes: Sequence[str], task: Task | None, split: str = ""
 ) -> LabelledFiles:
-    """Find the labelled files of a folder or CSV file, by the names of classes or their synonyms.
+    """Find the labeled files of a folder or CSV file, by the names of classes or their synonyms.
 
     A folder without files of a class is accepted if it contains only folders of the others; the
     missing class is noted in `left_out`.
@@ -105,29 +105,29 @@ def find_labelled(
     return LabelledFiles(source, tuple(chosen), tuple(left_out))
 
 
-def training_files(labelled: LabelledFiles) -> LabelledFiles:
+def training_files(labeled: LabelledFiles) -> LabelledFiles:
     """The files of the training split; all files of a source without splits."""
-    training = tuple(entry for entry in labelled.entries if entry.split == "train")
-    return replace(labelled, entries=training or labelled.entries)
+    training = tuple(entry for entry in labeled.entries if entry.split == "train")
+    return replace(labeled, entries=training or labeled.entries)
 
 
-def predict_labelled(
-    classifier: Classifier, labelled: LabelledFiles, progress: Progress = silent
+def predict_labeled(
+    classifier: Classifier, labeled: LabelledFiles, progress: Progress = silent
 ) -> Predictions:
-    """Predict labelled files; for a long recording, the mean of its windows.
+    """Predict labeled files; for a long recording, the mean of its windows.
 
     Files that cannot be read are skipped. Only one batch of files is in memory at a time.
 
     Args:
         classifier: the classifier.
-        labelled: the files.
+        labeled: the files.
         progress: called with (files done, files in all, what is done now); an exception raised in
             it stops the work.
 
     Raises:
         InputError: none of the files can be read.
     """
-    skipped = list(labelled.left_out)
+    skipped = list(labeled.left_out)
     waiting: list[tuple[Entry, list[Sample]]] = []
     entries: list[Entry] = []
     logits: list[np.ndarray] = []
@@ -140,8 +140,8 @@ def predict_labelled(
         entries.extend(entry for entry, _ in waiting)
         waiting.clear()
 
-    for number, entry in enumerate(labelled.entries):
-        progress(number, len(labelled.entries), f"predicting {entry.path.name}")
+    for number, entry in enumerate(labeled.entries):
+        progress(number, len(labeled.entries), f"predicting {entry.path.name}")
         try:
             waiting.append((entry, classifier.windows(entry.path)))
         except InputError as error:
@@ -150,14 +150,14 @@ def predict_labelled(
         if sum(len(samples) for _, samples in waiting) >= BATCH:
             predict_waiting()
     predict_waiting()
-    progress(len(labelled.entries), len(labelled.entries), "predicting")
+    progress(len(labeled.entries), len(labeled.entries), "predicting")
     if not entries:
         raise InputError(
-            f"Cannot read any file of {labelled.source}: {some(reason for _, reason in skipped)}"
+            f"Cannot read any file of {labeled.source}: {some(reason for _, reason in skipped)}"
         )
     return Predictions(
         model=classifier.name,
-        folder=labelled.source,
+        folder=labeled.source,
         classes=classifier.classes,
         files=tuple(entry.path for entry in entries),
         labels=tuple(entry.label for entry in entries),

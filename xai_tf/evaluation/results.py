@@ -19,7 +19,7 @@ ALL, RIGHT, WRONG = "all", "right", "wrong"
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResults:
-    """The results of a classifier on labelled files.
+    """The results of a classifier on labeled files.
 
     With two classes, the second is predicted from a threshold on its probability. With more, the
     most probable class is predicted, and thresholds only matter to the curves.

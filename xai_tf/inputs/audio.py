@@ -20,7 +20,7 @@ MAX_VALUES = 500_000_000  # frames times channels: an hour of stereo at 48 kHz f
 # Below this amplitude (80 dB below full scale) only rounding noise remains.
 SILENCE = 1e-4
 REBUILT_WARNING = (
-    "The sound was reconstructed from the picture (colours to decibels, phase estimated by "
+    "The sound was reconstructed from the picture (colors to decibels, phase estimated by "
     "Griffin-Lim): pitch and rhythm are reliable, timbre and loudness are not, and the time axis "
     "assumes that the picture shows {seconds:g} s."
 )
@@ -39,8 +39,8 @@ class MelRecipe:
         step_samples: samples from one spectrogram frame to the next.
         num_mels: number of mel bands.
         low_hertz, high_hertz: the range of the mel bands, in Hz.
-        range_decibels: the darkest colour is this many dB below the maximum of the window.
-        colour_map: name of the matplotlib colour map.
+        range_decibels: the darkest color is this many dB below the maximum of the window.
+        color_map: name of the matplotlib color map.
     """
 
     rate: int = 8000
@@ -53,7 +53,7 @@ class MelRecipe:
     low_hertz: float = 50.0
     high_hertz: float = 3800.0
     range_decibels: float = 80.0
-    colour_map: str = "magma"
+    color_map: str = "magma"
 
 
 def sound_reader(recipe: MelRecipe) -> Reader:
@@ -142,13 +142,13 @@ def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0)
         waveform=waveform,
         rate=recipe.rate,
         decibels=decibels.astype(np.float32),
-        hertz=mel_centres(recipe),
+        hertz=mel_centers(recipe),
         seconds=(start + frames * recipe.step_samples / recipe.rate).astype(np.float32),
     )
 
 
 @lru_cache(maxsize=8)
-def mel_centres(recipe: MelRecipe) -> np.ndarray:
+def mel_centers(recipe: MelRecipe) -> np.ndarray:
     """Centre frequency of each mel band in Hz: float32 of shape (bands,)."""
     import librosa
 
@@ -161,20 +161,20 @@ def mel_centres(recipe: MelRecipe) -> np.ndarray:
 def spectrogram_image(
     decibels: np.ndarray, image_size: tuple[int, int], recipe: MelRecipe
 ) -> np.ndarray:
-    """Colour a spectrogram: float32 array of shape (height, width, 3), low tones at the bottom.
+    """Color a spectrogram: float32 array of shape (height, width, 3), low tones at the bottom.
 
-    Equals a borderless matplotlib `imshow` of the same decibels. It is resized first and coloured
-    afterwards, so that each colour of the image is one of the colour map.
+    Equals a borderless matplotlib `imshow` of the same decibels. It is resized first and colored
+    afterwards, so that each color of the image is one of the color map.
     """
     level = 1 + resize(decibels[::-1], image_size) / recipe.range_decibels
-    return _colours(recipe.colour_map)[np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)]
+    return _colors(recipe.color_map)[np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)]
 
 
 def image_decibels(image: np.ndarray, recipe: MelRecipe) -> np.ndarray:
-    """The inverse of `spectrogram_image`: decibels of shape (bands, frames) by nearest colour."""
+    """The inverse of `spectrogram_image`: decibels of shape (bands, frames) by nearest color."""
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(_colours(recipe.colour_map))
+    tree = cKDTree(_colors(recipe.color_map))
     _, index = tree.query(image.reshape(-1, 3))
     level = index.reshape(image.shape[:2]).astype(np.float32) / 255
     frames = 1 + int(recipe.window_seconds * recipe.rate) // recipe.step_samples
@@ -208,7 +208,7 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
         waveform=waveform,
         rate=recipe.rate,
         decibels=decibels,
-        hertz=mel_centres(recipe),
+        hertz=mel_centers(recipe),
         seconds=seconds,
         rebuilt=True,
     )
@@ -303,7 +303,7 @@ def declared_wav_bytes(path: Path) -> int:
 
 def _reason(error: Exception) -> str:
     reason = str(error).split(": ")[-1].rstrip(". ")
-    return "Format not recognised" if "does not exist" in reason else reason
+    return "Format not recognized" if "does not exist" in reason else reason
 
 
 def _window(waveform: np.ndarray, start: float, recipe: MelRecipe) -> np.ndarray:
@@ -314,8 +314,8 @@ def _window(waveform: np.ndarray, start: float, recipe: MelRecipe) -> np.ndarray
 
 
 @lru_cache(maxsize=8)
-def _colours(colour_map: str) -> np.ndarray:
-    """The 256 colours of a map: float32 array of shape (256, 3)."""
+def _colors(color_map: str) -> np.ndarray:
+    """The 256 colors of a map: float32 array of shape (256, 3)."""
     from matplotlib import colormaps
 
-    return colormaps[colour_map](np.arange(256))[:, :3].astype(np.float32)
+    return colormaps[color_map](np.arange(256))[:, :3].astype(np.float32)

@@ -36,7 +36,7 @@ def speech(recipe: MelRecipe) -> Augment:
     """Augmentation of speech: change the waveform, then mask parts of its new spectrogram.
 
     The waveform gets another tempo and pitch (up to 5%), a gentle equaliser, and at random a
-    shorter length and coloured noise. Then two intervals of time and two of frequency are masked
+    shorter length and colored noise. Then two intervals of time and two of frequency are masked
     (SpecAugment, Park et al. 2019).
     """
 
@@ -97,7 +97,7 @@ def _distort(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Coloured noise 10 to 35 dB below the sound."""
+    """Colored noise 10 to 35 dB below the sound."""
     from scipy.signal import lfilter
 
     noise = lfilter([1], [1, -rng.uniform(0, 0.95)], rng.normal(size=len(waveform)))
@@ -125,8 +125,8 @@ def _move(image: np.ndarray, rng: np.random.Generator, degrees: float, share: fl
     angle = np.deg2rad(rng.uniform(-degrees, degrees))
     zoom = 1 + rng.uniform(-share, share, size=2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * zoom
-    centre = (np.array(image.shape[:2]) - 1) / 2
-    offset = centre - turn @ centre + rng.uniform(-share, share, size=2) * image.shape[:2]
+    center = (np.array(image.shape[:2]) - 1) / 2
+    offset = center - turn @ center + rng.uniform(-share, share, size=2) * image.shape[:2]
     planes = [
         ndimage.affine_transform(plane, turn, offset, order=1, mode="nearest")
         for plane in np.moveaxis(image, -1, 0)

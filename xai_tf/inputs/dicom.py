@@ -1,4 +1,4 @@
-"""DICOM: read a radiograph or a slice with the grey levels it is meant to be viewed with."""
+"""DICOM: read a radiograph or a slice with the gray levels it is meant to be viewed with."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def read_dicom(path: Path) -> np.ndarray:
     that bright means dense. From several frames the middle one is read.
 
     Returns:
-        float32 array of shape (height, width), or (height, width, 3) in colour, in [0, 1].
+        float32 array of shape (height, width), or (height, width, 3) in color, in [0, 1].
 
     Raises:
         InputError: the file is damaged, contains no picture, or needs a decoder that is not
@@ -68,8 +68,8 @@ def _window(levels: np.ndarray, dataset: Any) -> tuple[float, float]:
     if "VOILUTSequence" in dataset:
         return 0.0, 2.0 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
     if "WindowCenter" in dataset and "WindowWidth" in dataset:
-        centre, width = (_first(dataset[key].value) for key in ("WindowCenter", "WindowWidth"))
-        return centre - width / 2, centre + width / 2
+        center, width = (_first(dataset[key].value) for key in ("WindowCenter", "WindowWidth"))
+        return center - width / 2, center + width / 2
     low, high = np.percentile(levels, (0.5, 99.5))
     return float(low), float(high)
 

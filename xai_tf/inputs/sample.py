@@ -28,7 +28,7 @@ class Sound:
         waveform: float32 array of shape (samples,), mono in [-1, 1], of this window only.
         rate: sample rate in Hz.
         decibels: float32 mel spectrogram of shape (bands, frames), in dB relative to its maximum.
-        hertz: centre frequency of each mel band, in Hz; float32 of shape (bands,).
+        hertz: center frequency of each mel band, in Hz; float32 of shape (bands,).
         seconds: time of each frame from the start of the file, in s; float32 of shape (frames,).
         rebuilt: whether the sound was reconstructed from a picture, with an estimated phase.
     """
@@ -51,7 +51,7 @@ class Sample:
         sha256: the SHA-256 of that file.
         label: index of the true class, or None where it is not known.
         sound: the sound behind a spectrogram, or None.
-        grey: whether the picture has no colour, as X-rays and MRI slices have none.
+        gray: whether the picture has no color, as X-rays and MRI slices have none.
         warnings: what a person should know about how it was read, one sentence each.
     """
 
@@ -60,7 +60,7 @@ class Sample:
     sha256: str
     label: int | None = None
     sound: Sound | None = None
-    grey: bool = False
+    gray: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ def read_image(path: Path, image_size: tuple[int, int]) -> list[Sample]:
     """Read a picture and resize it for a model: a list of one sample.
 
     Reads PNG, JPEG, BMP, TIFF, WebP and DICOM. EXIF rotation is applied, transparency is composited
-    on black, grey pictures become RGB, and 16-bit grey keeps its depth (white is the largest value
+    on black, gray pictures become RGB, and 16-bit gray keeps its depth (white is the largest value
     of the smallest of 8, 10, 12, 14 or 16 bits that fits the brightest pixel). The aspect ratio is
     not kept: the whole picture is resized to `image_size`, as in training.
 
@@ -78,7 +78,7 @@ def read_image(path: Path, image_size: tuple[int, int]) -> list[Sample]:
 
     Raises:
         InputError: the file is missing or damaged, is no picture, has a side below 8 pixels or more
-            than 100 megapixels, or uses print colours (CMYK).
+            than 100 megapixels, or uses print colors (CMYK).
     """
     from xai_tf.inputs.dicom import is_dicom, read_dicom
 
@@ -91,10 +91,10 @@ def read_image(path: Path, image_size: tuple[int, int]) -> list[Sample]:
             f"Give a picture of at least {MIN_SIDE}x{MIN_SIDE} pixels."
         )
     image = resize(pixels, image_size)
-    grey = pixels.ndim == 2 or bool((np.ptp(pixels, axis=-1) < 2 / 255).all())
+    gray = pixels.ndim == 2 or bool((np.ptp(pixels, axis=-1) < 2 / 255).all())
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=-1)
-    return [Sample(image=image, source=path, sha256=file_sha256(path), grey=grey)]
+    return [Sample(image=image, source=path, sha256=file_sha256(path), gray=gray)]
 
 
 def check_file(path: Path) -> None:
@@ -159,7 +159,7 @@ def _read_picture(path: Path) -> np.ndarray:
         ) from error
     if picture.mode == "CMYK":
         raise InputError(
-            f"Cannot read {path}: it uses print colours (CMYK), which image classifiers are not "
+            f"Cannot read {path}: it uses print colors (CMYK), which image classifiers are not "
             "trained on. Convert it to RGB first."
         )
     return _to_float(picture)

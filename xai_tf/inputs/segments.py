@@ -26,7 +26,7 @@ def segment(sample: Sample, num_segments: int) -> np.ndarray:
 
 
 def _superpixels(image: np.ndarray, count: int) -> np.ndarray:
-    """SLIC superpixels (Achanta et al. 2012) in Lab colours.
+    """SLIC superpixels (Achanta et al. 2012) in Lab colors.
 
     A picture with too little structure for two superpixels is divided into a grid.
     """
@@ -45,8 +45,8 @@ def _grid(size: tuple[int, int], count: int) -> np.ndarray:
 def _bands_and_intervals(sound: Sound, size: tuple[int, int], count: int) -> np.ndarray:
     """Cells of equally many mel bands each, low ones at the bottom, that start at sound onsets.
 
-    Superpixels of a spectrogram follow its colours: one contains part of a vowel and of the silence
-    after it, and silence, which has one colour, becomes the largest.
+    Superpixels of a spectrogram follow its colors: one contains part of a vowel and of the silence
+    after it, and silence, which has one color, becomes the largest.
     """
     height, width = size
     bands = min(height, max(1, round(np.sqrt(BANDS_PER_INTERVAL * count))))

@@ -204,7 +204,7 @@ def timeline(reading: Reading) -> Figure:
         probabilities = [prediction.probabilities[label] for prediction in reading.predictions]
         lower.plot(centers, probabilities, marker="o", label=name)
     lower.set(ylim=(0, 1), ylabel="probability", xlabel="seconds (center of the window)")
-    lower.axhline(0.5, color="grey", linewidth=0.5)
+    lower.axhline(0.5, color="gray", linewidth=0.5)
     for text in lower.legend(fontsize=8).get_texts():
         text.set_parse_math(False)
     whole = reading.prediction

@@ -39,7 +39,7 @@ def sample_viewer_data(sample: Sample) -> dict[str, Any]:
     if sample not in _samples:
         _samples[sample] = {
             "original": picture_url(heatmaps.image_bytes(sample)),
-            "grey": picture_url(heatmaps.gray_bytes(sample)),
+            "gray": picture_url(heatmaps.gray_bytes(sample)),
             "alt": f"{_describe_sample(sample)}.",
             "caption": "Model input",
             **_no_map(),
@@ -116,8 +116,8 @@ def picture_url(picture: np.ndarray) -> str:
     Args:
         picture: uint8 array of shape (height, width, 3) or (height, width, 4).
     """
-    grey = picture.shape[2] == 3 and (picture == picture[..., :1]).all()
-    return _png_url(Image.fromarray(picture[..., 0] if grey else picture))
+    gray = picture.shape[2] == 3 and (picture == picture[..., :1]).all()
+    return _png_url(Image.fromarray(picture[..., 0] if gray else picture))
 
 
 def wav_bytes(sound: Sound) -> bytes:
@@ -169,7 +169,7 @@ def _scale(signed: bool, end: float) -> dict[str, Any]:
     colors = colormaps[heatmaps.SIGNED if signed else heatmaps.UNSIGNED](np.linspace(0, 1, 17))
     numbers = np.linspace(-end if signed else 0, end, 3)
     return {
-        "colours": [f"rgb({red} {green} {blue})" for red, green, blue in _bytes(colors)],
+        "colors": [f"rgb({red} {green} {blue})" for red, green, blue in _bytes(colors)],
         "ticks": [
             (place, f"{number:.2g}") for place, number in zip((0, 0.5, 1), numbers, strict=True)
         ],

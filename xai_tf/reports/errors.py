@@ -1,4 +1,4 @@
-"""A model on labelled files, and its errors as a page and as JSON: what `xai-tf errors` does."""
+"""A model on labeled files, and its errors as a page and as JSON: what `xai-tf errors` does."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from xai_tf.evaluation.mistakes import Mistake, study_mistakes
 from xai_tf.evaluation.nearest import FeatureIndex, build_feature_index
 from xai_tf.evaluation.predictions import (
     LabelledFiles,
-    find_labelled,
-    predict_labelled,
+    find_labeled,
+    predict_labeled,
     training_files,
 )
 from xai_tf.evaluation.results import EvaluationResults
@@ -33,7 +33,7 @@ class ErrorSettings:
     """Which files a model is tried on, and how its errors are explained.
 
     Attributes:
-        source: the labelled files: a folder or a CSV file.
+        source: the labeled files: a folder or a CSV file.
         method: a name in `METHODS`.
         top: number of mistakes to explain, at most.
         train: the training data of the model, to find similar samples in; none if left out.
@@ -74,7 +74,7 @@ class ErrorReport:
         page: the HTML page.
         results: what the model predicts for all files.
         mistakes: the errors that were explained, the worst first.
-        unreadable: (file, why) of labelled files that could not be read.
+        unreadable: (file, why) of labeled files that could not be read.
         warnings: what a person should know of the other files, a sentence each.
         described: what is in the JSON file.
     """
@@ -93,7 +93,7 @@ def report_errors(
     progress: Progress = silent,
     notify: Callable[[str], None] = lambda text: None,
 ) -> ErrorReport:
-    """Predict labelled files, explain the most confident errors, and write a page and JSON.
+    """Predict labeled files, explain the most confident errors, and write a page and JSON.
 
     Args:
         classifier: the model.
@@ -102,17 +102,17 @@ def report_errors(
         notify: called with each remark that is due before the work.
 
     Raises:
-        InputError: the labelled files or the training data cannot be found or read.
+        InputError: the labeled files or the training data cannot be found or read.
         ModelError: the method needs a feature map, and the model has none.
         OutputError: as `ErrorSettings.check`.
     """
     settings.check()
     if METHODS[settings.method].needs_layer:
         classifier.feature_layer(None)
-    labelled = _labelled_files(classifier, settings, notify)
+    labeled = _labeled_files(classifier, settings, notify)
     training = _training_files(classifier, settings.train)
     results = EvaluationResults(
-        predict_labelled(classifier, labelled, _named(progress, "predicting"))
+        predict_labeled(classifier, labeled, _named(progress, "predicting"))
     )
     index = (
         build_feature_index(classifier, training, _named(progress, "training samples"))
@@ -133,30 +133,30 @@ def report_errors(
         results=results,
         mistakes=tuple(mistakes),
         unreadable=(
-            *(one for one in results.predictions.skipped if one[0] in _paths(labelled)),
+            *(one for one in results.predictions.skipped if one[0] in _paths(labeled)),
             *lost,
         ),
-        warnings=_warnings(labelled, results, beside, index, mistakes),
+        warnings=_warnings(labeled, results, beside, index, mistakes),
         described=described,
     )
 
 
-def _labelled_files(
+def _labeled_files(
     classifier: Classifier, settings: ErrorSettings, notify: Callable[[str], None]
 ) -> LabelledFiles:
     model = (classifier.name, classifier.classes, classifier.task)
-    labelled = find_labelled(settings.source, *model, settings.split or "")
-    if settings.split is None and any(entry.split == "test" for entry in labelled.entries):
-        labelled = find_labelled(settings.source, *model, "test")
+    labeled = find_labeled(settings.source, *model, settings.split or "")
+    if settings.split is None and any(entry.split == "test" for entry in labeled.entries):
+        labeled = find_labeled(settings.source, *model, "test")
         notify(f"Using the test split of {settings.source}. Choose another with --split.")
-    return labelled
+    return labeled
 
 
 def _training_files(classifier: Classifier, folder: Path | None) -> LabelledFiles | None:
     if folder is None:
         return None
     return training_files(
-        find_labelled(folder, classifier.name, classifier.classes, classifier.task)
+        find_labeled(folder, classifier.name, classifier.classes, classifier.task)
     )
 
 
@@ -170,23 +170,23 @@ def _named(progress: Progress, stage: str) -> Progress:
 
 
 def _beside(results: EvaluationResults, training: LabelledFiles | None) -> list[tuple[Path, str]]:
-    """What was left out of the training data, and not of the labelled files too."""
+    """What was left out of the training data, and not of the labeled files too."""
     skipped = results.predictions.skipped
     return [one for one in training.left_out if one not in skipped] if training else []
 
 
-def _paths(labelled: LabelledFiles) -> set[Path]:
-    return {entry.path for entry in labelled.entries}
+def _paths(labeled: LabelledFiles) -> set[Path]:
+    return {entry.path for entry in labeled.entries}
 
 
 def _warnings(
-    labelled: LabelledFiles,
+    labeled: LabelledFiles,
     results: EvaluationResults,
     beside: list[tuple[Path, str]],
     index: FeatureIndex | None,
     mistakes: list[Mistake],
 ) -> tuple[str, ...]:
-    paths = _paths(labelled)
+    paths = _paths(labeled)
     left_out = [
         f"{path}: {why}"
         for path, why in (*results.predictions.skipped, *beside)

@@ -182,7 +182,7 @@ def _scale(scale: Mapping[str, Any]) -> str:
     """The color scale of a map, or a note if the map has no signal."""
     if not scale:
         return '<div class="scale">No signal.</div>'
-    gradient = f"linear-gradient(to right, {', '.join(scale['colours'])})"
+    gradient = f"linear-gradient(to right, {', '.join(scale['colors'])})"
     numbers = "".join(f"<span>{label}</span>" for _, label in scale["ticks"])
     return (
         f'<div class="scale"><i style="background:{gradient}"></i>{numbers}'

@@ -80,7 +80,7 @@ def draw(profiles: list[ClassProfile], title: str) -> Figure:
     by_band.set(xlabel="Hz", ylabel="% of the evidence per mel band", xscale="log")
     by_time.set(xlabel="time, as a share of the window", ylabel="% of the evidence per sixteenth")
     for axes, num_parts in ((by_band, len(profiles[0].hertz)), (by_time, TIMES)):
-        axes.axhline(100 / num_parts, color="grey", linewidth=0.5, linestyle="--")
+        axes.axhline(100 / num_parts, color="gray", linewidth=0.5, linestyle="--")
         axes.set_ylim(bottom=0)
         for text in axes.legend(fontsize=8).get_texts():
             text.set_parse_math(False)

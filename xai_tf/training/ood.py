@@ -32,7 +32,7 @@ class OODSettings:
     """What an OOD detector is fitted to and measured on.
 
     Attributes:
-        source: the labelled files that the model was trained on: a folder or a CSV file.
+        source: the labeled files that the model was trained on: a folder or a CSV file.
         data: how they are found, split and read, as for the training.
         seed: that of the training, so that the splits are the same.
         others: folders of out-of-distribution files to measure on, by name.

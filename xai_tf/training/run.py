@@ -1,4 +1,4 @@
-"""A training from labelled files to a published model: what `xai-tf train` does."""
+"""A training from labeled files to a published model: what `xai-tf train` does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrainingSettings:
     """What a model is trained on, how, and where it is written.
 
     Attributes:
-        source: the labelled files: a folder or a CSV file.
+        source: the labeled files: a folder or a CSV file.
         task: a name in `TASKS`; says how files are read.
         name: of the model, and of its files.
         recipe: the settings of the training itself.
@@ -76,7 +76,7 @@ def train_on_files(
     progress: Progress = silent,
     notify: Callable[[str], None] = lambda text: None,
 ) -> ModelCard:
-    """Read labelled files, train a classifier on them, measure it, and write it with its card.
+    """Read labeled files, train a classifier on them, measure it, and write it with its card.
 
     Args:
         settings: what is trained on what.

@@ -1,7 +1,7 @@
 """Transfer learning: fit the head, then fine-tune the upper layers of the backbone.
 
 The frozen layers run only once on each of a fixed number of augmented copies of the training set;
-only the layers above them are trained. Batch normalisation stays as it was pretrained, and is
+only the layers above them are trained. Batch normalization stays as it was pretrained, and is
 trained only where the weights are random.
 """
 

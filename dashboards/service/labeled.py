@@ -17,7 +17,7 @@ from xai_tf.datasets.csv_labels import FILE_COLUMNS
 from xai_tf.datasets.layouts import SPLIT_FOLDERS
 from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError
-from xai_tf.evaluation.predictions import PICTURES, LabelledFiles, find_labelled, training_files
+from xai_tf.evaluation.predictions import PICTURES, LabelledFiles, find_labeled, training_files
 from xai_tf.inputs.audio import SOUND_SUFFIXES
 from xai_tf.inputs.sample import PICTURE_SUFFIXES, file_sha256
 from xai_tf.rendering.heatmaps import image_bytes
@@ -49,7 +49,7 @@ def inside(path: str | Path, roots: Sequence[Path]) -> Path:
             continue
     if not allowed:
         raise InputError(
-            "This server gives access to no labelled files. Restart it with --data FOLDER."
+            "This server gives access to no labeled files. Restart it with --data FOLDER."
         )
     raise InputError(
         f"There is no folder {path} below {some(root.name for root in roots)}. Choose a set from "
@@ -58,7 +58,7 @@ def inside(path: str | Path, roots: Sequence[Path]) -> Path:
 
 
 def find_sets(roots: Sequence[Path]) -> dict[str, Path]:
-    """The labelled sets in and below the roots, by title.
+    """The labeled sets in and below the roots, by title.
 
     A set is a folder with at least two subfolders of readable files, or a CSV file with a column of
     files and one of labels. At most 200 sets per root, up to three folders deep.
@@ -72,13 +72,13 @@ def find_sets(roots: Sequence[Path]) -> dict[str, Path]:
 
 
 def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
-    """The labelled files of a request, matched by class names and their synonyms.
+    """The labeled files of a request, matched by class names and their synonyms.
 
     Raises:
         InputError: there are none, or the folders or labels do not match the classes.
     """
     model = request.model
-    return find_labelled(
+    return find_labeled(
         request.folder, model.name, classes, TASKS.get(model.task or ""), request.split
     )
 
@@ -99,7 +99,7 @@ class TrainingFiles:
 def find_training(
     folder: Path, model: ModelEntry, classes: Sequence[str], roots: Sequence[Path]
 ) -> TrainingFiles | None:
-    """The training files of a labelled set: its training split, or a training folder beside it.
+    """The training files of a labeled set: its training split, or a training folder beside it.
 
     Args:
         folder: the folder or CSV file of the set.
@@ -114,17 +114,17 @@ def find_training(
     for path in (folder, *(folder.parent / name for name in SPLIT_FOLDERS["train"])):
         try:
             source = inside(path, roots)
-            labelled = find_labelled(source, model.name, classes, task)
+            labeled = find_labeled(source, model.name, classes, task)
         except InputError:
             continue
-        training = training_files(labelled)
-        if path != folder or any(entry.split == "train" for entry in labelled.entries):
+        training = training_files(labeled)
+        if path != folder or any(entry.split == "train" for entry in labeled.entries):
             return TrainingFiles(source, len(training.entries))
     return None
 
 
 def file_record(path: Path) -> Upload:
-    """The record of a file of a labelled set, for requests."""
+    """The record of a file of a labeled set, for requests."""
     return Upload(
         name=path.name,
         path=path,

@@ -1,4 +1,4 @@
-"""Predictions of a model on a set of labelled files: checked, estimated and run."""
+"""Predictions of a model on a set of labeled files: checked, estimated and run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import param
 
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.facts import ModelFacts
-from dashboards.service.labelled import find_files, find_sets, inside
+from dashboards.service.labeled import find_files, find_sets, inside
 from dashboards.service.requests import Describe, Evaluate, ModelEntry
 from xai_tf.errors import XaiTfError
 from xai_tf.evaluation.results import EvaluationResults
@@ -23,13 +23,13 @@ SPLITS = {"All files": "", "Test": "test", "Validation": "validation", "Training
 
 
 class LabelledRun(param.Parameterized):
-    """A visitor's run of a model on labelled files.
+    """A visitor's run of a model on labeled files.
 
     Attributes:
         model: the model that is evaluated.
         folder: the folder or CSV file of the set, as the visitor typed it.
         split: the split of the set, "" for all files.
-        sets: the labelled sets that were found, by title.
+        sets: the labeled sets that were found, by title.
         request: the evaluation that can be run: the folder is allowed and holds files of the
             model's classes. None otherwise.
         num_files: number of files in the request.
@@ -82,7 +82,7 @@ class LabelledRun(param.Parameterized):
         super().__init__(**params)
 
     async def find_sets(self) -> None:
-        """Find the labelled sets that can be chosen."""
+        """Find the labeled sets that can be chosen."""
         self.sets = await asyncio.to_thread(find_sets, self.roots)
 
     async def check(self) -> None:
