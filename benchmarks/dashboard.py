@@ -41,7 +41,7 @@ from weights_keras import FOLDER
 from xai_tf.cli.demo import SAMPLES
 
 HERE = Path(__file__).parent
-SERVE = "import dashboards.commands; from xai_tf.cli.main import main; main()"
+SERVE = "import dashboards.commands; from xai_tf.cli import main; main()"
 ROUNDS = 10  # of each latency
 TITLES = {"xray_opacity.jpg": "Chest X-ray, opacity", "speech_human.wav": "Human speech"}
 MODELS = {"xray_opacity.jpg": "xray_mobilenetv2", "speech_human.wav": "audio_mobilenetv2"}

@@ -37,7 +37,7 @@ def command_page() -> str:
     from typer.cli import get_docs_for_click
     from typer.main import get_command
 
-    from xai_tf.cli.main import app
+    from xai_tf.cli.run import app
 
     command = get_command(app)
     context = typer.Context(command, info_name="xai-tf")

@@ -18,7 +18,7 @@ from PIL import Image
 from tests.waiting import patiently
 from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.cli.main import main
+from xai_tf.cli import main
 from xai_tf.inputs.sample import Sample
 from xai_tf.tasks import TASKS
 

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 ROOMS = """
     weights_keras
 
-    xai_tf.errors xai_tf.statistics xai_tf.files xai_tf.progress
+    xai_tf.errors xai_tf.packages xai_tf.statistics xai_tf.files xai_tf.progress
     xai_tf.inputs xai_tf.tasks xai_tf.samples xai_tf.datasets
     xai_tf.classifiers xai_tf.attribution xai_tf.rendering xai_tf.agreement
     xai_tf.evaluation xai_tf.regions xai_tf.metrics xai_tf.narration
@@ -123,7 +123,7 @@ def test_the_public_names_are_these():
 
 def test_importing_the_library_loads_no_tensorflow():
     code = (
-        "import sys, xai_tf, xai_tf.cli.main; "
+        "import sys, xai_tf, xai_tf.cli.run; "
         "print([m for m in ('tensorflow', 'keras', 'xplique', 'librosa') if m in sys.modules])"
     )
 

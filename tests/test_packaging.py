@@ -91,7 +91,7 @@ def test_libraries_and_command_start_without_any_extra():
         f"import sys; sys.modules |= dict.fromkeys({OPTIONAL}); "
         "import xai_tf, tuning, dashboards.commands, xai_tf.regions, xai_tf.sonification, "
         "xai_tf.narration.ollama, xai_tf.narration.llm; "
-        "from xai_tf.cli.main import app; app(['--help'])"
+        "from xai_tf.cli.run import app; app(['--help'])"
     )
 
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import ROOT, SAMPLES
 from xai_tf.attribution.methods import METHODS
-from xai_tf.cli.main import app
+from xai_tf.cli.run import app
 
 README = ROOT / "README.md"
 COMMANDS = re.compile(r"^ *(xai-tf \w.*)$", re.MULTILINE)

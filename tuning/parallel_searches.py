@@ -18,7 +18,7 @@ POLL_SECONDS = 0.2
 # The command, in a process that ends with this one.
 CODE = (
     "from tuning.subprocesses import exit_with_parent; exit_with_parent({parent}); "
-    "from xai_tf.cli.main import main; main()"
+    "from xai_tf.cli import main; main()"
 )
 
 

@@ -5,10 +5,12 @@ from weights_keras.card import ModelCard as ModelCard
 from weights_keras.card import read_card as read_card
 from weights_keras.store import FOLDER as FOLDER
 from weights_keras.store import ModelFileError as ModelFileError
+from weights_keras.store import is_card as is_card
 from weights_keras.store import load as load
 from weights_keras.store import load_file as load_file
 from weights_keras.store import load_ood_detector as load_ood_detector
 from weights_keras.store import names as names
 from weights_keras.store import ood_file as ood_file
 from weights_keras.store import save as save
+from weights_keras.store import save_card as save_card
 from weights_keras.store import save_ood_detector as save_ood_detector

@@ -44,7 +44,9 @@ class ModelCard:
         classes: the class names, in the order of the outputs.
         backbone: the name of the pretrained network it is built on.
         image_size: (height, width) of the input.
-        preprocessing: what must be done to RGB in [0, 1] before it is given to the model.
+        preprocessing: what must be done to RGB in [0, 1] before it is given to the model, in words.
+        scaling: the same as a name that `xai_tf` applies, such as "caffe"; empty where the card
+            does not say.
         license: the license of the weights: an SPDX identifier, or "other".
         datasets: the data sets it was trained on, with the terms of each.
         metrics: the results on the named sets.
@@ -62,6 +64,7 @@ class ModelCard:
     backbone: str
     image_size: tuple[int, int] = (224, 224)
     preprocessing: str = "inside the model: give RGB in [0, 1]"
+    scaling: str = ""
     license: str = "other"
     datasets: tuple[str, ...] = ()
     metrics: tuple[Measure, ...] = ()
@@ -80,7 +83,7 @@ class ModelCard:
         front |= {
             name: value
             for name, value in asdict(self).items()
-            if name != "text" and (value or name not in ("tuning", "ood_sha256"))
+            if name != "text" and (value or name not in ("tuning", "ood_sha256", "scaling"))
         }
         dumped = yaml.safe_dump(_plain(front), sort_keys=False, allow_unicode=True, width=96)
         return f"---\n{dumped}---\n{self.text.strip()}\n"

@@ -39,7 +39,7 @@ def names(folder: Path = FOLDER) -> list[str]:
     return sorted(
         path.stem
         for path in folder.glob("*.md")
-        if path.with_suffix(".keras").is_file() or _is_card(path)
+        if path.with_suffix(".keras").is_file() or is_card(path)
     )
 
 
@@ -224,6 +224,35 @@ def save(
     return card
 
 
+def save_card(card: ModelCard, path: Path) -> Path:
+    """Write the card of a model file beside it, atomically, with the file's SHA-256 and size.
+
+    Returns:
+        The file of the card.
+
+    Raises:
+        ModelFileError: a file of that name is there that is no card, or it cannot be written.
+    """
+    file = path.with_suffix(".md")
+    if file.exists() and not is_card(file):
+        raise ModelFileError(
+            f"Cannot write the card {file}: a file of that name exists that is not a model card. "
+            "Move it."
+        )
+    card = replace(card, sha256=_sha256(path), size=path.stat().st_size)
+    try:
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".saving-") as scratch:
+            text = Path(scratch, file.name)
+            text.write_text(card.to_markdown(), encoding="utf-8")
+            text.replace(file)
+    except OSError as error:
+        raise ModelFileError(
+            f"Cannot write the card {file}: {error.strerror or error}. Copy the model to a folder "
+            "you can write to."
+        ) from error
+    return file
+
+
 def _write_ood_detector(file: Path, arrays: Arrays, sha256: str) -> None:
     import numpy as np
 
@@ -290,7 +319,10 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())[:200].rstrip(".")
 
 
-def _is_card(path: Path) -> bool:
+def is_card(path: Path) -> bool:
+    """Whether a file is there and begins like a model card."""
+    if not path.is_file():
+        return False
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.readline() == "---\n" and "library_name: keras" in file.readline()
 

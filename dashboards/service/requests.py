@@ -264,7 +264,7 @@ Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 9
+ANSWERS = 10
 
 
 def is_packed(request: Request) -> bool:

@@ -110,7 +110,8 @@ class PredictionView(View):
         )
         if len(reading.samples) > 1:
             text += paragraph(f"Mean of {len(reading.samples)} windows.", "note")
-        return text + bullets(reading.samples[window].warnings, "warning")
+        shown = (*reading.model_warnings, *reading.samples[window].warnings)
+        return text + bullets(shown, "warning")
 
     def _fill(self, *_: Any) -> None:
         reading = self.explorer.workspace.reading

@@ -20,7 +20,7 @@ from xai_tf.attribution.question import Question
 from xai_tf.attribution.sampling import HALVES
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.forward import Passes
-from xai_tf.cli.main import app
+from xai_tf.cli.run import app
 from xai_tf.errors import SettingError
 from xai_tf.inputs.sample import Sample
 from xai_tf.inputs.segments import segment

@@ -44,7 +44,7 @@ from xai_tf.classifiers.ood_detector import OODDetector, file_medians, fit_detec
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.cli.demo import DEMOS
-from xai_tf.cli.main import app
+from xai_tf.cli.run import app
 from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import ModelError
 from xai_tf.evaluation.mistakes import study_mistakes

@@ -20,8 +20,8 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.cli import completion
 from xai_tf.cli.app import OPTION_PANELS, PANELS, RENAMED
 from xai_tf.cli.console import VERBOSITY
-from xai_tf.cli.main import app
 from xai_tf.cli.records import takes_records
+from xai_tf.cli.run import app
 from xai_tf.tasks import TASKS
 
 CAT = SAMPLES / "cat.jpg"
@@ -123,7 +123,7 @@ def test_the_version_is_printed(run):
 def test_with_verbose_so_are_those_of_what_computes_without_loading_it(words):
     code = (
         "import sys\n"
-        "from xai_tf.cli.main import main\n"
+        "from xai_tf.cli import main\n"
         "try: main()\n"
         "finally: print('tensorflow' in sys.modules)\n"
     )
@@ -289,7 +289,7 @@ def test_the_shell_gets_completions_without_tensorflow(tmp_path):
     code = (
         "import sys\n"
         "sys.argv[0] = 'xai-tf'\n"
-        "from xai_tf.cli.main import main\n"
+        "from xai_tf.cli import main\n"
         "try: main()\n"
         "finally: print('tensorflow' in sys.modules)\n"
     )

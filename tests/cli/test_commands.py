@@ -27,7 +27,7 @@ from xai_tf.classifiers.backbones import build_model
 
 SAMPLES = Path(str(files("xai_tf.samples")))
 CAT, DOG = SAMPLES / "cat.jpg", SAMPLES / "dog.jpg"
-COMMAND = [sys.executable, "-c", "from xai_tf.cli.main import main; main()"]
+COMMAND = [sys.executable, "-c", "from xai_tf.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def sha256(path):
 def test_help_and_tables_come_quickly_and_without_tensorflow(words):
     code = (
         "import sys\n"
-        "from xai_tf.cli.main import main\n"
+        "from xai_tf.cli import main\n"
         "try: main()\n"
         "finally: print(sorted({'tensorflow', 'keras', 'librosa'} & set(sys.modules)))\n"
     )

@@ -36,7 +36,7 @@ from xai_tf.inputs.sample import file_sha256
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 EVIL = "<img src=x onerror=alert(1)>"
-SERVE = "import dashboards.commands; from xai_tf.cli.main import main; main()"
+SERVE = "import dashboards.commands; from xai_tf.cli import main; main()"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from dashboards.server.start import claim_cache
 from dashboards.service.service import ProcessStatus, Status
 from tests.conftest import ROOT
 from tests.waiting import PATIENCE, eventually, patiently
-from xai_tf.cli.main import main
+from xai_tf.cli import main
 from xai_tf.errors import SettingError
 
 assert dashboards.commands
@@ -524,7 +524,7 @@ import sys
 import panel as pn
 import dashboards.commands, dashboards.server.server
 from dashboards.files.uploads import Uploads, uploads_folder
-from xai_tf.cli.main import main
+from xai_tf.cli import main
 
 def build(service, settings):
     Uploads(uploads_folder(settings.cache)).add("a.ogg", b"OggS")

@@ -321,7 +321,7 @@ def test_a_real_search_is_followed_to_its_end(stripes, tmp_path):
         f"--root {tmp_path} --out {tmp_path / 'models'}"
     )
     stages, epochs = [], []
-    typed = [sys.executable, "-c", "from xai_tf.cli.main import main; main()", *words.split()]
+    typed = [sys.executable, "-c", "from xai_tf.cli import main; main()", *words.split()]
     with subprocess.Popen(typed) as process:
         runs = looking_at(tmp_path)
         while process.poll() is None:

@@ -43,7 +43,7 @@ def look(event, arguments):
 
 OUT = pathlib.Path(sys.argv[-1])
 sys.addaudithook(look)
-from xai_tf.cli.main import main
+from xai_tf.cli import main
 main()
 """
 

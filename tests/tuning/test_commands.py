@@ -10,8 +10,8 @@ from PIL import Image
 
 from tests.conftest import draw_stripes
 from tuning.trials import read_search
+from xai_tf.cli import main
 from xai_tf.cli.data_options import further_sets
-from xai_tf.cli.main import main
 from xai_tf.errors import SettingError
 from xai_tf.tasks import TASKS
 

@@ -91,10 +91,13 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "task": classifier.task.name if classifier.task else None,
         "backbone": classifier.backbone,
         "classes": list(classifier.classes),
+        "classes_source": classifier.classes_source,
         "image_size": list(classifier.image_size),
         "head": vars(classifier.head),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,
+        "preprocessing_certain": classifier.preprocessing_certain,
+        "warnings": list(classifier.warnings),
         "ood_detector": classifier.ood_detector.layer
         if classifier.ood_detector
         else classifier.ood_problem or None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xai_tf.classifiers.graph import flatten
-from xai_tf.classifiers.preprocessing import scaling_layer
+from xai_tf.classifiers.preprocessing import scaled
 from xai_tf.errors import ModelError, pick
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 # Backbones that cannot be built here, but are recognized in models that users bring.
-RECOGNISED_BACKBONES: dict[str, Backbone] = {
+RECOGNIZED_BACKBONES: dict[str, Backbone] = {
     "vgg19": Backbone("VGG19", "caffe", markers=("block5_conv4",)),
     "resnet101": Backbone("ResNet101 or 152", "caffe", markers=("conv4_block7_out", "conv1_bn")),
     "densenet169": Backbone("DenseNet169 or 201", "torch", markers=("conv5_block17_concat",)),
@@ -108,17 +108,16 @@ def build_backbone(
 
     entry = pick(BACKBONES, backbone, "backbone")
     inputs = keras.Input((*image_size, 3), name="input")
-    scaled = scaling_layer(entry.scaling)(inputs)
-    features = _backbone(backbone, image_size, weights)(scaled)
+    features = _backbone(backbone, image_size, weights)(scaled(inputs, entry.scaling))
     return flatten(keras.Model(inputs, features, name=backbone))
 
 
 def recognize_backbone(layer_names: set[str]) -> str | None:
     """The name of the backbone that a model with these layers is built on, or None.
 
-    The names are those of `RECOGNISED_BACKBONES` and `BACKBONES`.
+    The names are those of `RECOGNIZED_BACKBONES` and `BACKBONES`.
     """
-    backbones = RECOGNISED_BACKBONES | BACKBONES
+    backbones = RECOGNIZED_BACKBONES | BACKBONES
     return next(
         (
             name

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weights_keras import ModelCard
-from xai_tf.classifiers.backbones import BACKBONES, RECOGNISED_BACKBONES, recognize_backbone
+from xai_tf.classifiers.backbones import recognize_backbone
+from xai_tf.classifiers.detection import Detected, detect_preprocessing
 from xai_tf.classifiers.forward import (
     Passes,
     compile_feature_pass,
@@ -22,9 +23,9 @@ from xai_tf.classifiers.forward import (
 from xai_tf.classifiers.graph import cut_points, flatten, nodes, operations, tensors
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
 from xai_tf.classifiers.ood_detector import OODDetector
-from xai_tf.classifiers.output_head import SIGMOID, SOFTMAX, OutputHead, linear_head
+from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head
 from xai_tf.classifiers.prediction import Prediction, probabilities
-from xai_tf.classifiers.preprocessing import SCALINGS, find_preprocessing, with_preprocessing
+from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
 from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest
 from xai_tf.inputs.sample import Sample
 from xai_tf.inputs.task import Task
@@ -32,7 +33,6 @@ from xai_tf.inputs.task import Task
 if TYPE_CHECKING:
     import keras
 
-ASSUMED = "assumed"  # the reason for a preprocessing that is a guess starts with this
 TOLERANCE = 1e-6  # on probabilities, between a model as it was loaded and with its linear head
 BATCH = 32  # images per pass
 
@@ -59,18 +59,25 @@ class Classifier:
     Attributes:
         model: flat Functional model: (batch, height, width, 3) in [0, 1] to (batch, logits).
         classes: the names of the classes; two for one logit.
+        classes_source: where their names are from: "as given", "its card", "its task" or a file;
+            empty where they have none and are called "class 0", "class 1", ...
         name: its name in messages and file names.
         task: the task it was trained for, or None.
         card: its model card, or None.
         head: how the model ended when it was loaded.
-        preprocessing: the color scaling in front of the network, a name in `SCALINGS`.
-        preprocessing_reason: why it was chosen, in words.
+        preprocessing: the color scaling in front of the network, a name in `SCALINGS` or one of
+            `scaling_of`.
+        preprocessing_reason: why it was chosen, in words that follow "because".
+        channels: of the network behind the preprocessing: 3, or 1 for gray levels.
+        preprocessing_certain: whether it is known; otherwise it is a guess, and `warnings` says so.
         sha256: the SHA-256 of the model file.
         ood_detector: detects inputs unlike the training data; None where the model has none.
+        card_problem: one sentence on why a card beside the model file is not used; else empty.
         ood_problem: one sentence on why the OOD detector of the model cannot be used; else empty.
     """
 
     ood_detector: OODDetector | None = None
+    card_problem: str = ""
     ood_problem: str = ""
 
     def __init__(
@@ -93,29 +100,48 @@ class Classifier:
             name: its name in messages and file names. By default that of the model.
             task: the task it was trained for; decides how files are read.
             card: its model card.
-            preprocessing: a name in `SCALINGS`. By default detected in the model.
+            preprocessing: a name in `SCALINGS`. By default detected, see
+                `xai_tf.classifiers.detection`.
             sha256: the SHA-256 of the model file.
 
         Raises:
             ModelError: the model takes no images, or does not end in class logits.
         """
         _check_input(model)
+        self.channels: int = model.input_shape[-1]
         backbone = recognize_backbone({operation.name for operation in operations(model)})
-        detected, reason = find_preprocessing(model) or _preprocessing_of(backbone, card)
-        self.preprocessing = preprocessing or detected
-        self.preprocessing_reason = "as requested" if preprocessing else reason
+        if preprocessing:
+            scaling_of(preprocessing)
+            detected = Detected(preprocessing, "as requested", True)
+        else:
+            detected = detect_preprocessing(model, backbone, card)
+        self.preprocessing, self.preprocessing_reason = detected.name, detected.reason
+        self.preprocessing_certain = detected.certain
         self.model, self.head = linear_head(flatten(with_preprocessing(model, self.preprocessing)))
         self.backbone = backbone or (card.backbone if card else None)
         _check_same_probabilities(model, self)
         self.card, self.task, self.sha256 = card, task, sha256
         self._compiled: dict[Any, Any] = {}
         self.name = name or model.name
-        self.classes = self._class_names(classes)
+        self.classes, self.classes_source = self._class_names(classes)
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of the input in pixels."""
         return self.model.input_shape[1:3]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know about how the model is used, one sentence each."""
+        if self.preprocessing_certain:
+            return tuple(filter(None, [self.card_problem]))
+        guess = (
+            f"The preprocessing of {self.name!r} is a guess: {self.preprocessing!r} "
+            f"({scaling_of(self.preprocessing).title}), because {self.preprocessing_reason}. "
+            "Settle it with: xai-tf inspect MODEL --try-preprocessing LABELED_FOLDER --save, or "
+            "give --preprocessing."
+        )
+        return (guess, *filter(None, [self.card_problem]))
 
     @property
     def baseline(self) -> float:
@@ -180,7 +206,16 @@ class Classifier:
 
     def prediction(self, logits: np.ndarray) -> Prediction:
         """The prediction of logits: those of one sample, or the mean over several windows."""
-        return Prediction(logits, probabilities(logits[None])[0], self.classes)
+        return Prediction(
+            logits, self.probabilities(logits[None])[0], self.classes, self.head.multi_label
+        )
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of logits: float64 (batch, classes), of an array (batch, logits).
+
+        Each row has the sum 1, unless each class is a question of its own (several labels).
+        """
+        return probabilities(logits, self.head.multi_label)
 
     def label(self, name: str | int) -> int:
         """The index of a class that is given by name or index.
@@ -303,11 +338,16 @@ class Classifier:
         """Whether it has ReLUs whose gradient can be replaced, and no leaky ones."""
         return can_change_relu(self.model)
 
-    def _class_names(self, classes: Sequence[str] | None) -> tuple[str, ...]:
+    def _class_names(self, classes: Sequence[str] | None) -> tuple[tuple[str, ...], str]:
         count = max(2, self.model.output_shape[-1])
-        names = classes or (self.card and self.card.classes) or (self.task and self.task.classes)
+        sources = {
+            "as given": classes,
+            "its card": self.card and self.card.classes,
+            "its task": self.task and self.task.classes,
+        }
+        source, names = next(((s, n) for s, n in sources.items() if n), ("", ()))
         if not names:
-            return tuple(f"class {index}" for index in range(count))
+            return tuple(f"class {index}" for index in range(count)), ""
         duplicate = next((name for i, name in enumerate(names) if name in names[:i]), None)
         if duplicate:
             raise ModelError(
@@ -318,7 +358,7 @@ class Classifier:
                 f"{self.name!r} has {count} classes, but {len(names)} names were given "
                 f"({', '.join(names)}). Name them all, in the order of the outputs."
             )
-        return tuple(names)
+        return tuple(names), source
 
 
 def _check_input(model: keras.Model) -> None:
@@ -330,31 +370,22 @@ def _check_input(model: keras.Model) -> None:
         )
 
 
-def _preprocessing_of(backbone: str | None, card: ModelCard | None) -> tuple[str, str]:
-    """The color scaling for a network without preprocessing of its own, and why."""
-    if card and card.backbone in BACKBONES:
-        return "unit", "its card says so"
-    if backbone is None:
-        return "unit", f"{ASSUMED}: the model has neither preprocessing nor a known backbone"
-    entry = BACKBONES.get(backbone) or RECOGNISED_BACKBONES[backbone]
-    return entry.scaling, f"the backbone is {entry.title}, which was trained with it"
-
-
 def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> None:
     """Raise a ModelError unless the logits give the same output as the model as loaded."""
     import keras
 
     channels = original.input_shape[-1]
     images = np.random.default_rng(0).random((2, *classifier.image_size, 3), dtype=np.float32)
-    kernel, bias = SCALINGS[classifier.preprocessing].weights(channels)
-    output = original(images @ kernel + bias, training=False)
+    output = original(scaling_of(classifier.preprocessing).apply(images, channels), training=False)
     expected = np.asarray(keras.tree.flatten(output)[0], dtype=np.float64)
     logits = np.asarray(classifier.model(images, training=False))
     actual = _apply_head(logits, classifier.head)
     difference = np.abs(expected - actual).max() / max(1.0, np.abs(expected).max())
     layers = original._flatten_layers()  # noqa: SLF001 (the public list leaves out nested layers)
     half = any("16" in layer.compute_dtype for layer in layers)
-    if not difference <= (2e-2 if half else TOLERANCE):
+    # Pooled or averaged probabilities add up to 1 but for rounding.
+    single = 10 * TOLERANCE if classifier.head.recovered else TOLERANCE
+    if not difference <= (2e-2 if half else single):
         raise ModelError(
             f"The output of the model changes when it is made linear (by {difference:.1e}). It may "
             "draw random numbers or keep a state, which cannot be explained."
@@ -363,6 +394,7 @@ def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> 
 
 def _apply_head(logits: np.ndarray, head: OutputHead) -> np.ndarray:
     """The output of the model as it was loaded, from its logits."""
-    if head.activation == SIGMOID:
-        return probabilities(logits)[:, 1:]
-    return probabilities(logits) if head.activation == SOFTMAX else logits.astype(np.float64)
+    if head.activation == LINEAR:
+        return logits.astype(np.float64)
+    found = head.total * probabilities(logits, head.multi_label)
+    return found[:, 1:] if head.num_logits == 1 else found

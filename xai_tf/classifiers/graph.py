@@ -66,25 +66,38 @@ def operations(model: keras.Model) -> list[Any]:
     return collected
 
 
-def first_convolution_input(model: keras.Model, images: Any) -> Any:
-    """The input that the first convolution (or dense layer) of a model gets for `images`."""
+def inputs_of(
+    model: keras.Model, images: Any, wanted: Callable[[Any], bool]
+) -> tuple[Any | None, Any]:
+    """Run a model in inference mode up to the first operation that is wanted.
+
+    Args:
+        model: a Sequential or Functional model; nested ones are walked through, too.
+        images: its input.
+        wanted: says of a layer or operation whether to stop in front of it.
+
+    Returns:
+        The operation and its first input; (None, the output of the model) where none is wanted.
+    """
     import keras
 
     graph = _functional(model)
     values = {id(graph.inputs[0]): keras.ops.convert_to_tensor(images)}
     for node in nodes(graph):
-        layer_input = values[id(node.input_tensors[0])]
-        if isinstance(node.operation, keras.Model):
-            return first_convolution_input(node.operation, layer_input)
-        kind = type(node.operation).__name__
-        if "Conv" in kind or kind in ("Dense", "Flatten"):
-            return layer_input
         args, kwargs = node.arguments.fill_in(values)
-        if getattr(node.operation, "_call_has_training_arg", False):
-            kwargs = {**kwargs, "training": False}  # random layers are active by default
-        results = keras.tree.flatten(node.operation(*args, **kwargs))
+        if isinstance(node.operation, keras.Model):
+            found, result = inputs_of(node.operation, values[id(node.input_tensors[0])], wanted)
+            if found is not None:
+                return found, result
+            results = [result]
+        elif wanted(node.operation):
+            return node.operation, values[id(node.input_tensors[0])]
+        else:
+            if getattr(node.operation, "_call_has_training_arg", False):
+                kwargs = {**kwargs, "training": False}  # random layers are active by default
+            results = keras.tree.flatten(node.operation(*args, **kwargs))
         values.update(zip((id(tensor) for tensor in node.outputs), results, strict=True))
-    return layer_input
+    return None, values[id(graph.outputs[0])]
 
 
 def nodes(graph: keras.Model) -> Iterator[Any]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import weights_keras
 from weights_keras import ModelCard, ModelFileError
+from xai_tf.classifiers.class_names import classes_beside, read_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
 from xai_tf.classifiers.ood_detector import OODDetector
-from xai_tf.errors import ModelError, pick
+from xai_tf.errors import InputError, ModelError, pick
 from xai_tf.inputs.sample import file_sha256
 from xai_tf.inputs.task import Task
 from xai_tf.tasks import TASKS
+
+if TYPE_CHECKING:
+    import keras
 
 
 def load(
@@ -31,7 +36,8 @@ def load(
 
     Args:
         model: a name in `weights_keras`, or a `.keras` or `.h5` file.
-        classes: the names of the classes, for a file without a card.
+        classes: the names of the classes, for a file without a card. By default those in a
+            labels.txt, class_indices.json or the like beside the file.
         task: a name in `TASKS` or a task: how files are read and what the classes are.
         preprocessing: the color scaling the network expects, a name in `SCALINGS`. By default
             detected in the model.
@@ -40,12 +46,12 @@ def load(
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
         UnknownNameError: there is no such model or task.
     """
-    path = model_path(model)
+    path, card_problem = model_path(model), ""
     try:
         if path == Path(model):
             loaded = weights_keras.load_file(path)
             digest = file_sha256(path)
-            card = card_beside(path, digest)
+            card, card_problem = read_card_beside(path, digest)
         else:
             pick(dict.fromkeys(weights_keras.names()), str(model), "model")
             loaded, card = weights_keras.load(str(model))
@@ -56,6 +62,9 @@ def load(
         task = pick(TASKS, task, "task")
     if task is None and card and card.task in TASKS:
         task = TASKS[card.task]
+    beside = None
+    if not (classes or card or (task and task.classes)) and (beside := classes_beside(path)):
+        classes, card_problem = _classes_of(beside, loaded)
     try:
         classifier = Classifier(
             loaded,
@@ -68,8 +77,26 @@ def load(
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    classifier.card_problem = card_problem
+    if beside and classes:
+        classifier.classes_source = beside.name
     _add_ood_detector(classifier, path)
     return classifier
+
+
+def _classes_of(file: Path, model: keras.Model) -> tuple[tuple[str, ...] | None, str]:
+    """The class names in a file beside a model, or None and why they are not used."""
+    try:
+        names = read_classes(file)
+    except InputError as error:
+        return None, str(error)
+    count = max(2, model.output_shape[-1])
+    if len(names) == count:
+        return names, ""
+    return None, (
+        f"{file.name} beside the model is not used: it lists {len(names)} class names, and the "
+        f"model has {count} classes."
+    )
 
 
 def model_path(model: str | Path) -> Path:
@@ -82,11 +109,24 @@ def model_path(model: str | Path) -> Path:
 
 def card_beside(path: Path, digest: str) -> ModelCard | None:
     """The card in the `.md` file beside a model file; None unless it has that SHA-256 or none."""
+    return read_card_beside(path, digest)[0]
+
+
+def read_card_beside(path: Path, digest: str) -> tuple[ModelCard | None, str]:
+    """The card beside a model file, and one sentence on why it is not used, or ""."""
+    file = path.with_suffix(".md")
+    if not weights_keras.is_card(file):
+        return None, ""  # nothing, or notes of the user's
     try:
-        card = weights_keras.read_card(path.with_suffix(".md"))
-    except (OSError, ValueError):
-        return None
-    return card if card.sha256 in ("", digest) else None
+        card = weights_keras.read_card(file)
+    except (OSError, ValueError) as error:
+        return None, f"The card beside the model is not used: {str(error).rstrip('.')}."
+    if card.sha256 in ("", digest):
+        return card, ""
+    return None, (
+        f"The card {file.name} beside the model is not used: it describes another file (the "
+        "SHA-256 differs). Classes, task and preprocessing are those found in the model."
+    )
 
 
 def _add_ood_detector(classifier: Classifier, path: Path) -> None:

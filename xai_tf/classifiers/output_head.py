@@ -1,9 +1,17 @@
-"""The output head: replace the sigmoid or softmax at the end of a model by linear logits."""
+"""The output head: replace the sigmoid or softmax at the end of a model by linear logits.
+
+Where nothing but arithmetic on probabilities follows a sigmoid or softmax (an ensemble, a pooled
+map, `1 - p`, `p / sum(p)`, a clip), there is no logit in the model to expose. What the model does
+decides then: if its outputs are probabilities, their logarithms are logits that give exactly them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from xai_tf.classifiers.graph import nodes
 from xai_tf.errors import ModelError
@@ -12,35 +20,54 @@ if TYPE_CHECKING:
     import keras
 
 LINEAR, SIGMOID, SOFTMAX = "linear", "sigmoid", "softmax"
+# Activations whose outputs are probabilities.
+SQUASHING = (SIGMOID, SOFTMAX, "hard_sigmoid")
+# Probabilities below this, or above 1 minus this, have logits of no more digits in float32.
+SMALLEST = 1e-7
+# Of sums over classes that are constant.
+SUM_TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputHead:
     """How a model ended before it was given a linear head.
 
     Attributes:
-        activation: how it turned logits into probabilities: "linear", "sigmoid" or "softmax".
-        layer: the name of the layer that applied the activation.
+        activation: how logits become probabilities: "linear" (the model ends in logits, of which a
+            softmax is taken), "sigmoid" (for two classes, or one for each of several labels) or
+            "softmax".
+        layer: the name of the layer that applied the activation, or that ends the model.
         num_logits: 1 for two classes with one output, else the number of classes.
+        recovered: whether the logits are the logarithms of probabilities that the model computes
+            without logits of its own, as an ensemble does.
+        total: the sum of the outputs over the classes; 100 where they are percentages.
     """
 
     activation: str
     layer: str
     num_logits: int
+    recovered: bool = False
+    total: float = 1.0
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether each output answers a question of its own, so that several may be true."""
+        return self.activation == SIGMOID and self.num_logits > 1
 
 
 def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
-    """Make a flat model end in logits: remove the sigmoid or softmax, whatever form it has.
+    """Make a flat model end in logits, whatever form its sigmoid or softmax has.
 
     Returns:
         The model, and how it ended before.
 
     Raises:
-        ModelError: the model does not end in class logits or in probabilities made from them.
+        ModelError: the model ends in neither class logits nor probabilities.
     """
     import keras
 
-    last = _last_node(model)
+    producers = {id(tensor): node for node in nodes(model) for tensor in node.outputs}
+    last = _last_node(model, producers)
     layer = last.operation
     shape = model.output_shape
     if len(shape) != 2:
@@ -48,16 +75,15 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
             f"Invalid model: its output has shape {shape}. Expected (batch, classes), as of a "
             "classifier of whole images."
         )
-    activation = _activation(layer)
-    head = OutputHead(activation, layer.name, shape[-1])
+    head = OutputHead(activation=_activation(layer), layer=layer.name, num_logits=shape[-1])
+    if head.activation in (LINEAR, "hard_sigmoid"):
+        ends = list(_ends(last, producers))
+        if any(end in SQUASHING for end in ends):
+            recovered = _recover(model, head, ends)
+            if recovered:
+                return recovered
     _check_head(head)
-    if activation == LINEAR:
-        if _gives_probabilities(model, last):
-            raise ModelError(
-                f"Invalid model: it ends in probabilities that layer {layer.name!r} mixes or "
-                "reshapes, so it has no class logits. Give one of its members, or end it in one "
-                "softmax."
-            )
+    if head.activation == LINEAR:
         if last.outputs[0] is not model.outputs[0]:
             return keras.Model(model.inputs[0], last.outputs[0]), head
         return model, head
@@ -71,9 +97,8 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
     return keras.Model(model.inputs[0], logits), head
 
 
-def _last_node(model: keras.Model) -> Any:
+def _last_node(model: keras.Model, producers: dict[int, Any]) -> Any:
     """The node that computes the output, ignoring layers behind it that do not change it."""
-    producers = {id(tensor): node for node in nodes(model) for tensor in node.outputs}
     node = producers[id(model.outputs[0])]
     while _is_identity(node.operation) and id(node.input_tensors[0]) in producers:
         node = producers[id(node.input_tensors[0])]
@@ -87,28 +112,95 @@ def _is_identity(operation: Any) -> bool:
     )
 
 
-def _gives_probabilities(model: keras.Model, node: Any) -> bool:
-    """Whether a node only mixes or reshapes the output of a sigmoid or softmax."""
-    producers = {id(tensor): node for node in nodes(model) for tensor in node.outputs}
-    if _activation(node.operation) in (SIGMOID, SOFTMAX):
-        return True
-    mixing = (
-        "Average",
-        "Maximum",
-        "Minimum",
-        "Flatten",
-        "Reshape",
-        "Concatenate",
-        "Dropout",
-        "GlobalAveragePooling2D",
-        "Identity",
-        "Activation",
+def _ends(node: Any, producers: dict[int, Any]) -> Iterator[str]:
+    """The activations that a node is computed from by operations without weights of their own.
+
+    "linear" stands for a layer with weights and no activation, and for the input of the model.
+    """
+    seen, waiting = set(), [node]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        activation = _activation(one.operation)
+        if activation in SQUASHING or getattr(one.operation, "weights", None):
+            yield activation if activation in SQUASHING else LINEAR
+            continue
+        for tensor in one.input_tensors:
+            if id(tensor) in producers:
+                waiting.append(producers[id(tensor)])
+            else:
+                yield LINEAR
+
+
+def _recover(
+    model: keras.Model, head: OutputHead, ends: list[str]
+) -> tuple[keras.Model, OutputHead] | None:
+    """A model that ends in the logits of its probabilities; None where its outputs are logits.
+
+    Raises:
+        ModelError: the outputs are values from 0 to 1 that are no probabilities of classes.
+    """
+    import keras
+
+    values = _outputs(model)
+    count = head.num_logits
+    sums = values.sum(axis=1)
+    total = float(np.mean(sums))
+    summed = count > 1 and values.min() >= -SUM_TOLERANCE and total > 0
+    if summed and np.ptp(sums) <= SUM_TOLERANCE * total:
+        total = 1.0 if abs(total - 1) <= SUM_TOLERANCE else round(total, 4)
+        logits = _log(model.outputs[0], total)
+        return keras.Model(model.inputs[0], logits), _recovered(head, SOFTMAX, total)
+    bounded = values.min() >= -SUM_TOLERANCE and values.max() <= 1 + SUM_TOLERANCE
+    each = SQUASHING if count == 1 else (SIGMOID, "hard_sigmoid")
+    if bounded and all(end in each for end in ends):
+        logits = _log_odds(model.outputs[0])
+        return keras.Model(model.inputs[0], logits), _recovered(head, SIGMOID, 1.0)
+    if bounded and count > 1:
+        raise ModelError(
+            f"Invalid model: layer {head.layer!r} combines probabilities to values from 0 to 1 "
+            f"whose sum over the classes varies ({sums.min():.3g} to {sums.max():.3g}), so they "
+            "are no longer probabilities. Divide them by their sum, or give one of the members."
+        )
+    return None
+
+
+def _recovered(head: OutputHead, activation: str, total: float) -> OutputHead:
+    return OutputHead(
+        activation=activation,
+        layer=head.layer,
+        num_logits=head.num_logits,
+        recovered=True,
+        total=total,
     )
-    return type(node.operation).__name__ in mixing and any(
-        _gives_probabilities(model, producers[id(tensor)])
-        for tensor in node.input_tensors
-        if id(tensor) in producers
-    )
+
+
+def _outputs(model: keras.Model) -> np.ndarray:
+    """The outputs for random pictures from dark to bright and from flat to rich in contrast."""
+    shape = model.input_shape[1:]
+    rng = np.random.default_rng(0)
+    levels = np.linspace(0.1, 0.9, 8, dtype=np.float32)[:, None, None, None]
+    noise = rng.random((8, *shape), dtype=np.float32) - 0.5
+    pictures = np.clip(levels + noise * np.linspace(0.1, 1, 8)[::-1, None, None, None], 0, 1)
+    return np.asarray(model(pictures.astype(np.float32), training=False), np.float64)
+
+
+def _log(probabilities: Any, total: float) -> Any:
+    """Logits of a softmax from symbolic probabilities, by operations of Keras."""
+    from keras import ops
+
+    scaled = probabilities / total if total != 1 else probabilities
+    return ops.log(ops.maximum(scaled, SMALLEST))
+
+
+def _log_odds(probability: Any) -> Any:
+    """Logits of a sigmoid from symbolic probabilities."""
+    from keras import ops
+
+    inside = ops.clip(probability, SMALLEST, 1 - SMALLEST)
+    return ops.log(inside) - ops.log1p(-inside)
 
 
 def _activation(layer: keras.layers.Layer) -> str:
@@ -121,7 +213,7 @@ def _activation(layer: keras.layers.Layer) -> str:
     if function is not None:
         return getattr(function, "__name__", type(function).__name__.lower())
     operation = type(layer).__name__.lower()
-    return operation if operation in (SIGMOID, SOFTMAX) else LINEAR
+    return operation if operation in SQUASHING else LINEAR
 
 
 def _check_head(head: OutputHead) -> None:
@@ -129,12 +221,6 @@ def _check_head(head: OutputHead) -> None:
         raise ModelError(
             f"Invalid model: it ends in the activation {head.activation!r} (layer {head.layer!r}). "
             "Expected sigmoid, softmax or plain logits."
-        )
-    if head.activation == SIGMOID and head.num_logits > 1:
-        raise ModelError(
-            f"Invalid model: it ends in {head.num_logits} independent sigmoids (layer "
-            f"{head.layer!r}), as for several labels at once. Expected one output for two classes, "
-            "or a softmax."
         )
     if head.activation == SOFTMAX and head.num_logits == 1:
         raise ModelError(

@@ -32,6 +32,7 @@ class Reading:
         ood_score: how far the file lies from the training data, the median of its windows; None
             where the model has no OOD detector.
         ood_problem: why the OOD detector of the model cannot be used; else empty.
+        model_warnings: what a person should know about how the model is used, one sentence each.
     """
 
     source: Path
@@ -40,6 +41,7 @@ class Reading:
     prediction: Prediction
     ood_score: OODScore | None = None
     ood_problem: str = ""
+    model_warnings: tuple[str, ...] = ()
 
     @property
     def ood_warning(self) -> str:
@@ -64,15 +66,16 @@ class Reading:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about the file, one sentence each."""
-        return (*self._sample_warnings(), *filter(None, [self.ood_warning]))
+        return (*self._without_ood(), *filter(None, [self.ood_warning]))
 
     @property
     def explanation_warnings(self) -> tuple[str, ...]:
         """The warnings beside an explanation of the file."""
-        return (*self._sample_warnings(), *filter(None, [self.ood_warning_explained]))
+        return (*self._without_ood(), *filter(None, [self.ood_warning_explained]))
 
-    def _sample_warnings(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(text for sample in self.samples for text in sample.warnings))
+    def _without_ood(self) -> tuple[str, ...]:
+        of_samples = dict.fromkeys(text for sample in self.samples for text in sample.warnings)
+        return (*self.model_warnings, *of_samples)
 
     def most_decisive(self, target: np.ndarray, count: int) -> list[int]:
         """The numbers of the windows with the highest score for a target, in the order of time.
@@ -129,4 +132,5 @@ def combine_windows(
         prediction=whole,
         ood_score=file_ood_score(scores),
         ood_problem=classifier.ood_problem,
+        model_warnings=classifier.warnings,
     )

@@ -1,4 +1,4 @@
-"""List models, tasks, methods and metrics, and inspect a model."""
+"""List models, tasks, methods and metrics."""
 
 from __future__ import annotations
 
@@ -12,14 +12,7 @@ import weights_keras
 from xai_tf.attribution.methods import METHODS, Cost, Method
 from xai_tf.cli.app import MODELS_AND_DATA, app
 from xai_tf.cli.console import answer
-from xai_tf.cli.options import (
-    AsJson,
-    Classes,
-    ModelArgument,
-    Preprocessing,
-    TaskName,
-    load_classifier,
-)
+from xai_tf.cli.options import AsJson
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.tables import describe_metrics
 from xai_tf.tasks import TASKS
@@ -123,31 +116,3 @@ def list_metrics(
             ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
         )
     answer(as_json, describe_metrics(list(METRICS.values())), table)
-
-
-@app.command("inspect", rich_help_panel=MODELS_AND_DATA)
-def inspect_model(
-    model: ModelArgument,
-    task: TaskName = None,
-    classes: Classes = None,
-    preprocessing: Preprocessing = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a model's head, preprocessing and layers, and what each method uses of it."""
-    from xai_tf.bundles.inspection import inspect_classifier
-
-    classifier = load_classifier(model, task, classes, preprocessing)
-    found = inspect_classifier(classifier)
-    parts = {"methods", "stages", "layers"}
-    table = Table("property", "value", title=classifier.name)
-    for name, value in found.items():
-        if name not in parts:
-            table.add_row(name, str(value))
-    table.add_row("resolutions (--layer all)", ", ".join(found["stages"]))
-    table.add_row("parameters", f"{classifier.model.count_params():,}")
-    for name, use in found["methods"].items():
-        table.add_row(f"method {name}", use)
-    for layer in found["layers"]:
-        mark = " (feature map)" if layer["feature_map"] else ""
-        table.add_row(f"layer {layer['name']}", f"{layer['kind']} {layer['shape'][1:]}{mark}")
-    answer(as_json, found, table)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xai_tf.classifiers.classifier import ASSUMED, Classifier
+from xai_tf.classifiers.class_names import parse_classes
+from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.classifiers.reading import Reading
@@ -113,7 +115,8 @@ Classes = Annotated[
     str | None,
     typer.Option(
         "--classes",
-        help="Class names in the order of the model's outputs, separated by commas.",
+        help="Class names in the order of the model's outputs: separated by commas, or a file "
+        "such as labels.txt or class_indices.json.",
         rich_help_panel=DATA,
         show_default="the model's own",
     ),
@@ -122,7 +125,8 @@ Preprocessing = Annotated[
     str | None,
     typer.Option(
         "--preprocessing",
-        help=f"Preprocessing that the network expects: {', '.join(SCALINGS)}.",
+        help=f"Preprocessing that the network expects: {', '.join(SCALINGS)}, or "
+        "'mean=R,G,B std=R,G,B' of RGB in [0, 1].",
         rich_help_panel=DATA,
         autocompletion=completion.preprocessing,
         show_default="detected",
@@ -216,7 +220,8 @@ class ModelFlags:
 
     def load(self) -> Classifier:
         """Load the model."""
-        return load_classifier(self.model, self.task, self.classes, self.preprocessing)
+        names = parse_classes(self.classes)
+        return load_classifier(self.model, self.task, names, self.preprocessing)
 
 
 def check_classes(classifier: Classifier, *names: str | None) -> None:
@@ -227,10 +232,9 @@ def check_classes(classifier: Classifier, *names: str | None) -> None:
 
 
 def load_classifier(
-    model: str, task: str | None, classes: str | None, preprocessing: str | None
+    model: str, task: str | None, names: Sequence[str] | None, preprocessing: str | None
 ) -> Classifier:
     """Load the model that `--model` names, with the options that say how to use it."""
-    names = [name.strip() for name in classes.split(",")] if classes else None
     start = time.perf_counter()
     if VERBOSITY.quiet:
         classifier = load(model, task=task, classes=names, preprocessing=preprocessing)
@@ -251,16 +255,12 @@ def load_classifier(
 
 def tell_warnings(reading: Reading, explained: bool = False) -> None:
     """Print the warnings about a file; with `explained`, as they read beside explanations."""
-    for text in reading.explanation_warnings if explained else reading.warnings:
+    texts = reading.explanation_warnings if explained else reading.warnings
+    for text in texts[len(reading.model_warnings) :]:  # `tell_doubt` prints those of the model
         warn(f"{reading.source.name}: {text}")
 
 
 def tell_doubt(classifier: Classifier) -> None:
-    """Warn where the preprocessing of a model is only assumed."""
-    if classifier.preprocessing_reason.startswith(ASSUMED):
-        warn(
-            f"{classifier.name}: preprocessing {classifier.preprocessing!r} "
-            f"({SCALINGS[classifier.preprocessing].title}) is "
-            f"{classifier.preprocessing_reason}. If the network was trained with another, give "
-            "--preprocessing."
-        )
+    """Print the warnings about a model, once for all files."""
+    for text in classifier.warnings:
+        warn(text)

@@ -10,7 +10,6 @@ import numpy as np
 
 from xai_tf.classifiers.classifier import BATCH, Classifier
 from xai_tf.classifiers.ood import file_ood_score, predict_with_ood_scores
-from xai_tf.classifiers.prediction import probabilities
 from xai_tf.datasets.layouts import find_listing, label_in_path, readable_files, split_in_path
 from xai_tf.datasets.listing import DataOptions, Entry, Listing, counted, some
 from xai_tf.errors import InputError
@@ -162,7 +161,9 @@ def predict_labeled(
         files=tuple(entry.path for entry in entries),
         labels=tuple(entry.label for entry in entries),
         logits=tuple(tuple(row.tolist()) for row in logits),
-        probabilities=tuple(tuple(row) for row in probabilities(np.stack(logits)).tolist()),
+        probabilities=tuple(
+            tuple(row) for row in classifier.probabilities(np.stack(logits)).tolist()
+        ),
         skipped=tuple(skipped),
         out_of_distribution=tuple(out_of_distribution),
     )

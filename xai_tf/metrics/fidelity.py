@@ -67,7 +67,7 @@ def target_probability(
     With a contrast, it is the probability among the two classes alone.
     """
     if explanation.contrast is None:
-        return probabilities(logits)[:, explanation.target]
+        return classifier.probabilities(logits)[:, explanation.target]
     difference = logits @ classifier.target(explanation.target, explanation.contrast)
     return probabilities(difference[:, None])[:, 1]
 

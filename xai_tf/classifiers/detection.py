@@ -1,0 +1,242 @@
+"""Detect the color scaling a network expects: by what it does, and by what it remembers.
+
+The file of a model says more than its author wrote down. What stands in front of its first weights
+shows which range it was made for. The statistics that its first BatchNormalization collected in
+training show what it was fed, since they must fit the activations of ordinary pictures. Where
+neither decides, the name of a known backbone is a guess, and is called one: notebooks train VGG16
+with `rescale=1/255` as often as with its own preprocessing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from xai_tf.classifiers.backbones import BACKBONES, RECOGNIZED_BACKBONES
+from xai_tf.classifiers.graph import inputs_of
+from xai_tf.classifiers.preprocessing import DEFAULT_SIZE, scaling_of
+
+if TYPE_CHECKING:
+    import keras
+
+    from weights_keras import ModelCard
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+# Pictures of four kinds; a scaling fits if it does for one of them.
+PICTURES = {
+    "photos": ("cat.jpg", "dog.jpg"),
+    "radiographs": ("xray_normal.jpg", "xray_opacity.jpg"),
+    "MRI slices": ("brain_head_lesion.png", "brain_head_notumor.png"),
+}
+CANDIDATES = ("unit", "raw", "tf", "torch", "caffe")  # those that statistics can tell apart
+# What arrives at the first weights is plausible if it has a deviation in this range, and a mean of
+# at most this many deviations. Ordinary pictures have 0.25 of 1 and 64 of 255, and 1.8.
+DEVIATIONS = (0.03, 130.0)
+MAX_MEAN = 8.0
+# Misfits (see `_misfit`) of scalings whose ranges differ are 2 to 18 apart; those of one range
+# 0.05 to 5, by how long the network was trained.
+CLEAR = 1.5
+# The share of the initial statistics (mean 0, variance 1) that may still be in the moving ones.
+REMNANTS = (0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5)
+IMAGENET_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Detected:
+    """The preprocessing of a network, and how it is known.
+
+    Attributes:
+        name: a name in `SCALINGS`, or one of `scaling_of`.
+        reason: why, in words that follow "because".
+        certain: whether that settles it; otherwise it is a guess.
+    """
+
+    name: str
+    reason: str
+    certain: bool
+
+
+def detect_preprocessing(
+    model: keras.Model, backbone: str | None, card: ModelCard | None
+) -> Detected:
+    """Find the color scaling a network expects.
+
+    Args:
+        model: as it was loaded, with an input of one or three channels.
+        backbone: the known backbone it is built on, if any.
+        card: its card, if any.
+    """
+    if card and card.scaling:
+        return Detected(card.scaling, "its card says so", True)
+    if card and card.backbone in BACKBONES:
+        return Detected("unit", "its card says so", True)
+    inside = _inside(model)
+    misfits = batchnorm_misfits(model)
+    if inside:
+        return _checked(inside, misfits)
+    return _by_statistics(misfits, backbone) or _by_backbone(model, backbone, misfits)
+
+
+def _inside(model: keras.Model) -> Detected | None:
+    """The range that the layers in front of the first weights bring to a plausible one, if any."""
+    arrivals = {}
+    for name in ("unit", "raw"):
+        pictures = _pictures(model, name, ("photos",))
+        values = np.asarray(inputs_of(model, pictures, _has_weights)[1], np.float32)
+        arrivals[name] = float(values.mean()), float(values.std())
+    plausible = [
+        name for name, (mean, deviation) in arrivals.items() if _plausible(mean, deviation)
+    ]
+    if len(plausible) != 1:
+        return None
+    (name,) = plausible
+    told = {
+        one: f"a mean of {mean:.3g} and a deviation of {deviation:.3g}"
+        for one, (mean, deviation) in arrivals.items()
+    }
+    reason = (
+        f"photos in [0, 255] arrive at its first weights with {told['raw']}, photos in [0, 1] "
+        f"with {told['unit']}"
+    )
+    return Detected(name, reason, True)
+
+
+def _plausible(mean: float, deviation: float) -> bool:
+    low, high = DEVIATIONS
+    return low <= deviation <= high and abs(mean) <= MAX_MEAN * deviation
+
+
+def _checked(inside: Detected, misfits: dict[str, float]) -> Detected:
+    """What the layers show, unless what the network was fed contradicts it."""
+    if not misfits:
+        return inside
+    fed = min(misfits, key=misfits.__getitem__)
+    if misfits[inside.name] - misfits[fed] < CLEAR:
+        return inside
+    return Detected(
+        fed,
+        f"{_fits(fed, misfits)}, but its own layers expect {inside.name!r} (misfit "
+        f"{misfits[inside.name]:.1f}): {inside.reason}",
+        False,
+    )
+
+
+def _by_statistics(misfits: dict[str, float], backbone: str | None) -> Detected | None:
+    """What the first BatchNormalization was fed, unless it only confirms a known backbone.
+
+    A frozen backbone keeps the statistics of its first training, whatever it was fed later.
+    """
+    if not misfits:
+        return None
+    ranked = sorted(misfits, key=misfits.__getitem__)
+    best, second = ranked[:2]
+    if backbone and misfits[_entry(backbone).scaling] - misfits[best] < CLEAR:
+        return None
+    return Detected(best, _fits(best, misfits), misfits[second] - misfits[best] >= CLEAR)
+
+
+def _by_backbone(model: keras.Model, backbone: str | None, misfits: dict[str, float]) -> Detected:
+    if backbone is None:
+        return Detected("unit", "the model has neither preprocessing nor a known backbone", False)
+    entry = _entry(backbone)
+    if model.output_shape == (None, IMAGENET_CLASSES):
+        reason = f"it has the {IMAGENET_CLASSES} outputs of {entry.title} for ImageNet"
+        return Detected(entry.scaling, reason, True)
+    fits = ""
+    if misfits:
+        fits = "; the statistics of its first BatchNormalization fit, as those of a frozen one do"
+    return Detected(entry.scaling, f"{entry.title} was first trained with it{fits}", False)
+
+
+def _entry(backbone: str) -> Any:
+    return BACKBONES.get(backbone) or RECOGNIZED_BACKBONES[backbone]
+
+
+def _fits(name: str, misfits: dict[str, float]) -> str:
+    others = ", ".join(
+        f"{misfits[one]:.1f} for {one!r}" for one in sorted(misfits, key=misfits.__getitem__)[1:3]
+    )
+    return (
+        "the statistics of its first BatchNormalization fit those of ordinary pictures (misfit "
+        f"{misfits[name]:.1f}; {others})"
+    )
+
+
+def batchnorm_misfits(model: keras.Model) -> dict[str, float]:
+    """How badly each scaling explains the statistics of the first trained BatchNormalization.
+
+    Returns:
+        The misfit by scaling, 0 for statistics as of our own pictures; empty where the network has
+        no BatchNormalization that was trained.
+    """
+    layer, _ = inputs_of(model, _pictures(model, "unit", ("photos",))[:1], _is_trained_batchnorm)
+    if layer is None:
+        return {}
+    mean, variance = (np.asarray(v, np.float64) for v in (layer.moving_mean, layer.moving_variance))
+    used = variance > 1e-8
+    if not used.any():
+        return {}
+    misfits = {}
+    for name in CANDIDATES:
+        fed = _pictures(model, name, tuple(PICTURES))
+        values = np.asarray(inputs_of(model, fed, _is_trained_batchnorm)[1], np.float64)
+        kinds = np.split(values.reshape(len(fed), -1, values.shape[-1]), len(PICTURES))
+        misfits[name] = min(
+            _misfit(kind.reshape(-1, kind.shape[-1])[:, used], mean[used], variance[used])
+            for kind in kinds
+        )
+    return misfits
+
+
+def _misfit(values: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> float:
+    """The median over channels of how far activations are from moving statistics.
+
+    The distance of a channel is the absolute difference of the logarithms of its variances plus
+    the squared difference of its means in units of the variance, at most 9. A share of the initial
+    statistics that is left in the moving ones is allowed for, at a small price.
+    """
+    found_mean, found_variance = values.mean(axis=0), values.var(axis=0)
+    return min(
+        float(
+            np.median(
+                np.abs(np.log(((1 - rest) * found_variance + rest + 1e-9) / (variance + 1e-9)))
+                + np.minimum(((1 - rest) * found_mean - mean) ** 2 / (variance + 1e-9), 9)
+            )
+        )
+        + 0.05 * (rest > 0)
+        for rest in REMNANTS
+    )
+
+
+def _pictures(model: keras.Model, scaling: str, kinds: tuple[str, ...]) -> np.ndarray:
+    """Bundled pictures as a network would get them: two of each kind, scaled."""
+    height, width, channels = model.input_shape[1:]
+    size = (width or DEFAULT_SIZE[1], height or DEFAULT_SIZE[0])
+    images = [
+        np.asarray(Image.open(SAMPLES / file).convert("RGB").resize(size), np.float32) / 255
+        for kind in kinds
+        for file in PICTURES[kind]
+    ]
+    return scaling_of(scaling).apply(np.stack(images), channels)
+
+
+def _has_weights(operation: Any) -> bool:
+    """Whether a layer computes with weights of its own, other than to normalize colors."""
+    kind = type(operation).__name__
+    return bool(getattr(operation, "weights", ())) and kind not in NORMALIZATIONS
+
+
+NORMALIZATIONS = ("Normalization", "BatchNormalization", "Rescaling")
+
+
+def _is_trained_batchnorm(operation: Any) -> bool:
+    """Whether a layer is a BatchNormalization whose statistics are no longer the initial ones."""
+    return (
+        type(operation).__name__ == "BatchNormalization"
+        and bool(np.any(np.asarray(operation.moving_mean)))
+        and not np.allclose(operation.moving_variance, 1)
+    )

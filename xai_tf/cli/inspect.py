@@ -1,0 +1,170 @@
+"""`xai-tf inspect`: what a model is, and which preprocessing it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+import weights_keras
+from xai_tf.classifiers.class_names import parse_classes
+from xai_tf.classifiers.preprocessing import scaling_of
+from xai_tf.cli.app import DATA, MODELS_AND_DATA, OUTPUT, app
+from xai_tf.cli.console import answer, note, progress_of, warn
+from xai_tf.cli.options import (
+    AsJson,
+    Classes,
+    ModelArgument,
+    Preprocessing,
+    TaskName,
+    load_classifier,
+    tell_doubt,
+)
+from xai_tf.errors import OutputError, SettingError
+
+if TYPE_CHECKING:
+    from xai_tf.classifiers.classifier import Classifier
+    from xai_tf.evaluation.preprocessing_trials import PreprocessingTrials
+
+FEW = 6  # files up to which the table shows the prediction for each
+
+TryPreprocessing = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Predict these files with every preprocessing and compare. With one folder per class, "
+        "the accuracy settles which is right. Repeat the option for several.",
+        rich_help_panel=DATA,
+    ),
+]
+Save = Annotated[
+    bool,
+    typer.Option(
+        "--save",
+        help="Write the preprocessing and the class names to a card beside the model file, so that "
+        "they are known from then on.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+
+@app.command("inspect", rich_help_panel=MODELS_AND_DATA)
+def inspect_model(
+    model: ModelArgument,
+    task: TaskName = None,
+    classes: Classes = None,
+    preprocessing: Preprocessing = None,
+    try_preprocessing: TryPreprocessing = None,
+    save: Save = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a model's head, preprocessing and layers, and what each method uses of it."""
+    names, trials = parse_classes(classes), None
+    if try_preprocessing:
+        unscaled, trials = _try(try_preprocessing, model, task, names, preprocessing)
+        if save and not (preprocessing or trials.winner):
+            raise SettingError(f"Cannot save a preprocessing. {trials.reason}")
+        preprocessing, names = preprocessing or trials.winner or None, unscaled.classes
+    classifier = load_classifier(model, task, names, preprocessing)
+    if save:
+        note(f"Wrote {_save(classifier, model)}")
+    if trials is None:
+        tell_doubt(classifier)
+        _show(classifier, as_json)
+        return
+    answer(as_json, trials.to_dict(), _trials_table(trials))
+    (note if trials.winner else warn)(trials.reason)
+
+
+def _show(classifier: Classifier, as_json: bool) -> None:
+    from xai_tf.bundles.inspection import inspect_classifier
+
+    found = inspect_classifier(classifier)
+    parts = {"methods", "stages", "layers", "warnings"}
+    table = Table("property", "value", title=escape(classifier.name))
+    for name, value in found.items():
+        if name not in parts:
+            table.add_row(name, escape(str(value)))
+    table.add_row("resolutions (--layer all)", ", ".join(found["stages"]))
+    table.add_row("parameters", f"{classifier.model.count_params():,}")
+    for name, use in found["methods"].items():
+        table.add_row(f"method {name}", use)
+    for layer in found["layers"]:
+        mark = " (feature map)" if layer["feature_map"] else ""
+        table.add_row(f"layer {layer['name']}", f"{layer['kind']} {layer['shape'][1:]}{mark}")
+    answer(as_json, found, table)
+
+
+def _try(
+    given: list[Path],
+    model: str,
+    task: str | None,
+    names: Sequence[str] | None,
+    own: str | None,
+) -> tuple[Classifier, PreprocessingTrials]:
+    """Compare the scalings; the names of folders are the class names where there are no others."""
+    from xai_tf.bundles.sources import find_inputs, labels_in_paths
+    from xai_tf.classifiers.class_names import class_folders
+    from xai_tf.evaluation.preprocessing_trials import try_preprocessing
+
+    unscaled = load_classifier(model, task, names, "unit")
+    if not unscaled.classes_source:
+        folders = class_folders(given, len(unscaled.classes))
+        if folders:
+            note(f"Classes in alphabetical order, as Keras reads folders: {', '.join(folders)}")
+            unscaled = load_classifier(model, task, folders, "unit")
+    paths = find_inputs(given, unscaled)
+    labels = labels_in_paths(given, paths, unscaled.classes)
+    with progress_of("predicting") as progress:
+        return unscaled, try_preprocessing(unscaled, paths, labels, own=own, progress=progress)
+
+
+def _trials_table(trials: PreprocessingTrials) -> Table:
+    """The accuracy by scaling, or the prediction for each of a few files."""
+    files = trials.paths if len(trials.paths) <= FEW else ()
+    accuracy = ["accuracy", "95% interval"] if trials.labels else []
+    table = Table("preprocessing", *accuracy, *(escape(path.name) for path in files), "title")
+    for trial in trials.trials:
+        found = trial.accuracy
+        cells = [f"{found.value:.3f}", f"{found.low:.3f} to {found.high:.3f}"] if accuracy else []
+        told = [f"{escape(p.name)} {p.probabilities.max():.1%}" for p in trial.predictions]
+        mark = "bold" if trial.name == trials.winner else None
+        table.add_row(trial.name, *cells, *(told if files else []), trial.title, style=mark)
+    return table
+
+
+def _save(classifier: Classifier, model: str) -> Path:
+    """Write what is known of a model to the card beside its file."""
+    from xai_tf.classifiers.loading import model_path
+
+    path = model_path(model)
+    if path.parent == weights_keras.FOLDER:
+        raise OutputError(
+            f"{classifier.name!r} comes with the package, and its card is complete. Nothing was "
+            "written."
+        )
+    card = classifier.card or weights_keras.ModelCard(
+        name=path.stem,
+        task="",
+        classes=classifier.classes,
+        backbone=classifier.backbone or "",
+        license="unknown",
+        text="Written by `xai-tf inspect --save`. Describe here how the model was trained.",
+    )
+    card = replace(
+        card,
+        task=classifier.task.name if classifier.task else card.task,
+        classes=classifier.classes,
+        image_size=classifier.image_size,
+        preprocessing=scaling_of(classifier.preprocessing).title,
+        scaling=classifier.preprocessing,
+    )
+    try:
+        return weights_keras.save_card(card, path)
+    except weights_keras.ModelFileError as error:
+        raise OutputError(str(error)) from error
