@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from xai_tf.errors import InputError
-from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image, resize
+from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
+from xai_tf.inputs.resizing import resize
+from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image
 from xai_tf.inputs.task import Reader
 from xai_tf.packages import require_extra
 
@@ -59,11 +61,14 @@ class MelRecipe:
 def sound_reader(recipe: MelRecipe) -> Reader:
     """The reader of a task: sound files by this recipe, pictures as spectrograms drawn by it."""
 
-    def read(path: Path, image_size: tuple[int, int]) -> list[Sample]:
+    def read(
+        path: Path, image_size: tuple[int, int], options: ReadOptions = DEFAULT_OPTIONS
+    ) -> list[Sample]:
         if path.suffix.lower() in SOUND_SUFFIXES or _is_sound(path):
             return read_sound(path, image_size, recipe)
         return [
-            _with_reconstructed_sound(sample, recipe) for sample in read_image(path, image_size)
+            _with_reconstructed_sound(sample, recipe)
+            for sample in read_image(path, image_size, options)
         ]
 
     return read
@@ -224,7 +229,8 @@ def write_wav(path: Path, sound: Sound) -> None:
 
 def _with_reconstructed_sound(sample: Sample, recipe: MelRecipe) -> Sample:
     warning = REBUILT_WARNING.format(seconds=recipe.window_seconds)
-    return replace(sample, sound=rebuild_sound(sample.image, recipe), warnings=(warning,))
+    sound = rebuild_sound(sample.image, recipe)
+    return replace(sample, sound=sound, warnings=(*sample.warnings, warning))
 
 
 def _is_sound(path: Path) -> bool:
