@@ -18,6 +18,7 @@ from xai_tf.inputs.pixels import (
     window_warning,
     windowed,
 )
+from xai_tf.packages import has_extra
 
 if TYPE_CHECKING:
     from pydicom import Dataset, FileDataset
@@ -31,6 +32,7 @@ OPTIONAL = (
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "PixelPaddingValue"),
     *("PixelPaddingRangeLimit", "PresentationLUTShape", "NumberOfFrames"),
 )
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
 def is_dicom(path: Path) -> bool:
@@ -71,14 +73,14 @@ def read_dicom(path: Path, frame: int | None = None) -> Pixels:
 
 
 def _read_frame(path: Path, frame: int | None) -> Pixels:
-    from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+    from pydicom.pixels import apply_color_lut, apply_modality_lut
 
     dataset = _open(path)
     check_size(path, dataset.Rows, dataset.Columns)
     num_frames = max(1, int(dataset.get("NumberOfFrames", 1)))
     index, notes = choose_frame(path, num_frames, frame, default=num_frames // 2)
     _take_functional_groups(dataset, index)
-    stored = pixel_array(dataset, index=index)
+    stored = _decode(path, dataset, index)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         colors = apply_color_lut(stored, dataset)[..., :3]
         return Pixels(colors.astype(np.float32) / np.iinfo(colors.dtype).max, notes)
@@ -98,6 +100,7 @@ def _open(path: Path) -> FileDataset:
     """Read the file; refuse one that holds no picture or needs a decoder that is missing."""
     import pydicom
     from pydicom.errors import InvalidDicomError
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     not_dicom = f"Cannot read {path}: it is not a DICOM file. Give DICOM, PNG or JPEG."
     try:
@@ -109,13 +112,17 @@ def _open(path: Path) -> FileDataset:
         dataset = without
     except EOFError as error:
         raise InputError(not_dicom) from error
-    if not {"PixelData", "FloatPixelData", "DoubleFloatPixelData"} & set(dir(dataset)):
+    if "Rows" not in dataset or not any(name in dataset for name in PIXELS):
         kind = dataset.file_meta.get("MediaStorageSOPClassUID")
         name = f" (it is of the class {kind.name})" if kind else ""
         raise InputError(
             f"Cannot read {path}: this DICOM file contains no picture{name}. Export it again with "
             "its pixels, or give another file of the study."
         )
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     for name in OPTIONAL:
         if name in dataset and dataset[name].VM == 0:
             del dataset[name]
@@ -126,19 +133,12 @@ def _open(path: Path) -> FileDataset:
 def _without_preamble(path: Path) -> FileDataset | None:
     """Read a file that starts with its elements, or None where it holds nothing of a picture."""
     import pydicom
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     try:
         dataset = pydicom.dcmread(path, force=True)
-        if "Rows" not in dataset or "PixelData" not in dataset:
-            return None
+        return dataset if "Rows" in dataset and "PixelData" in dataset else None
     except Exception:  # any bytes may come here
         return None
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, little = dataset.original_encoding
-        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
-    return dataset
 
 
 def _check_decoder(path: Path, dataset: Dataset) -> None:
@@ -159,6 +159,25 @@ def _check_decoder(path: Path, dataset: Dataset) -> None:
             f"Cannot read {path}: its picture is compressed as {syntax.name}, which needs another "
             "decoder. Run: pip install 'xai-tf[dicom]', or export it again, uncompressed."
         )
+
+
+def _decode(path: Path, dataset: Dataset, index: int) -> np.ndarray:
+    """The stored numbers of a frame, or its colors as RGB."""
+    from pydicom.pixels import pixel_array
+
+    try:
+        return pixel_array(dataset, index=index)
+    except RuntimeError as error:
+        syntax = dataset.file_meta.TransferSyntaxUID
+        reasons = [line.strip() for line in str(error).splitlines()[1:]]
+        if not syntax.is_encapsulated or not reasons:
+            raise
+        install = "" if has_extra("dicom") else "Run: pip install 'xai-tf[dicom]', or "
+        step = f"{install}export it again, uncompressed."
+        raise InputError(
+            f"Cannot decode the DICOM picture in {path}: it is compressed as {syntax.name} "
+            f"({'; '.join(reasons)}). {step[0].upper()}{step[1:]}"
+        ) from error
 
 
 def _take_functional_groups(dataset: Dataset, index: int) -> None:
@@ -185,15 +204,10 @@ def _gray(
     levels: np.ndarray, padding: np.ndarray, dataset: Dataset
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Levels after the modality LUT as 0 (the file's black) to 1, and the warning of a guess."""
-    from pydicom.pixels import apply_voi, apply_windowing
+    from pydicom.pixels import apply_windowing
 
     if "VOILUTSequence" in dataset:
-        entries, first, _ = dataset.VOILUTSequence[0].LUTDescriptor
-        inputs = np.arange(first, first + (entries or 2**16))
-        # Some files declare 16 bits and fill 12 of them.
-        white = white_level(apply_voi(inputs, dataset))
-        whole = np.rint(levels).astype(np.int64)
-        return windowed(apply_voi(whole, dataset), 0, white), ()
+        return _by_voi_lut(levels, dataset), ()
     if _has_window(dataset):
         dataset.setdefault("BitsStored", 32)  # floats have none; the ends below make it irrelevant
         dataset.setdefault("PixelRepresentation", 0)
@@ -207,6 +221,20 @@ def _gray(
     low, high = (float(level) for level in np.percentile(visible, PERCENTILES))
     reason = ", the 0.5th and the 99.5th percentile, as the file has no valid window"
     return windowed(levels, low, high), (window_warning(low, high, reason),)
+
+
+def _by_voi_lut(levels: np.ndarray, dataset: Dataset) -> np.ndarray:
+    from pydicom.pixels import apply_voi
+
+    table = dataset.VOILUTSequence[0]
+    entries, first, bits = table.LUTDescriptor
+    if first >= 2**15 and levels.min() < 0:  # a negative number, stored as an unsigned one
+        first -= 2**16
+        table.LUTDescriptor = [entries, first, bits]
+    inputs = np.arange(first, first + (entries or 2**16))
+    # Some files declare 16 bits and fill 12 of them.
+    white = white_level(apply_voi(inputs, dataset))
+    return windowed(apply_voi(np.rint(levels).astype(np.int64), dataset), 0, white)
 
 
 def _has_window(dataset: Dataset) -> bool:
