@@ -287,6 +287,17 @@ def test_heic_reads_to_its_colors_and_rotation(tmp_path, name):
     assert np.abs(image - np.rot90(COLORS, -1) / 255).mean() < 0.02
 
 
+@pytest.mark.skipif(not HEIF, reason="pillow-heif is not installed")
+def test_damaged_heic_is_called_damaged(tmp_path):
+    path = tmp_path / "a.heic"
+    _heic(path)
+
+    with pytest.raises(InputError) as caught:
+        read(path)
+
+    assert_told(caught.value, path, "the HEIC picture is damaged", "Copy or export it again")
+
+
 def _heic(path):
     path.write_bytes(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(99))
 
@@ -317,7 +328,22 @@ OTHER = {
     ),
     "pdf": (lambda path: path.write_bytes(b"%PDF-1.7\n"), "PDF", "Export the page as PNG"),
     "zip": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "ZIP", "Unpack it"),
-    "wav": (lambda path: path.write_bytes(b"RIFF\0\0\0\0WAVE"), "recording", "model for sound"),
+    "wav": (lambda path: path.write_bytes(b"RIFF\0\0\0\0WAVE"), "a sound", "model for sound"),
+    "damaged webp": (
+        lambda path: path.write_bytes(b"RIFF\0\0\0\0WEBPVP8 "),
+        "picture is damaged or truncated",
+        "Copy or export it again",
+    ),
+    "damaged gif": (
+        lambda path: path.write_bytes(b"GIF89a"),
+        "the GIF picture is damaged",
+        "Copy or export it again",
+    ),
+    "damaged avif": (
+        lambda path: path.write_bytes(struct.pack(">I", 24) + b"ftypavif\0\0\0\0mif1miaf"),
+        "AVIF picture",
+        "",
+    ),
     "mp4": (
         lambda path: path.write_bytes(struct.pack(">I", 16) + b"ftypmp42\0\0\0\0"),
         "video or sound",

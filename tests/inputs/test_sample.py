@@ -278,8 +278,8 @@ BAD = {
     "header only": (
         "a.png",
         lambda path: path.write_bytes(png_of_size(64, 64)[:33]),
-        "not a picture",
-        "Give PNG",
+        "the PNG picture is damaged or truncated",
+        "Copy or export it again",
     ),
     "bomb": (
         "a.png",

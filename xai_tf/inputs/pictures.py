@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, features
 
 from xai_tf.errors import InputError
 from xai_tf.inputs.pixels import (
@@ -39,8 +39,16 @@ OTHER_FILES = (
     (b"MATLAB", "a MATLAB file", "Save the picture as PNG."),
     (b"fLaC", "a sound", "Choose a model for sound."),
     (b"OggS", "a sound", "Choose a model for sound."),
-    (b"RIFF", "no picture but a recording", "Choose a model for sound."),
+    (b"ID3", "a sound", "Choose a model for sound."),
+    (b"WAVE", "a sound", "Choose a model for sound."),  # after RIFF and a size
 )
+PICTURE_STARTS = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xffO\xffQ": "JPEG 2000",
+}
 FORMATS = "PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF, JPEG 2000, HEIC, DICOM, NIfTI or .npy"
 
 
@@ -114,21 +122,24 @@ def _register_heif(path: Path) -> None:
 
 
 def _unknown(path: Path, brands: set[bytes]) -> str:
-    if brands & set(AVIF_BRANDS):
+    """The text of the error for a file that Pillow does not identify."""
+    if brands & set(AVIF_BRANDS) and not features.check("avif"):
         return (
             f"Cannot read {path}: it is an AVIF picture, and the installed Pillow was built "
             "without AVIF. Run: pip install --upgrade pillow, or convert it to JPEG."
         )
-    if brands & set(HEIF_BRANDS):
+    start = _start(path)
+    if kind := _picture_kind(start, brands):
         return (
-            f"Cannot read {path}: the HEIC picture is damaged or truncated. Copy it again, or "
-            "convert it to JPEG."
+            f"Cannot read {path}: the {kind} picture is damaged or truncated. Copy or export it "
+            "again."
         )
-    start = _start(path).lstrip()
-    if start.startswith(b"<?xml") and b"<svg" in start:
-        start = b"<svg"
+    text = start.lstrip()
+    if text.startswith(b"<?xml") and b"<svg" in text:
+        text = b"<svg"
+    riff = text[8:12] if text.startswith(b"RIFF") else b""
     for magic, what, next_step in OTHER_FILES:
-        if start.startswith(magic):
+        if text.startswith(magic) or riff == magic:
             return f"Cannot read {path}: it is not a picture but {what}. {next_step}"
     if brands:
         return (
@@ -136,6 +147,17 @@ def _unknown(path: Path, brands: set[bytes]) -> str:
             "as PNG, or choose a model for sound."
         )
     return f"Cannot read {path}: it is not a picture of a known format. Give {FORMATS}."
+
+
+def _picture_kind(start: bytes, brands: set[bytes]) -> str:
+    """The format of a picture by its first bytes; empty where they are of none."""
+    if brands & set(AVIF_BRANDS):
+        return "AVIF"
+    if brands & set(HEIF_BRANDS):
+        return "HEIC"
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WebP"
+    return next((kind for magic, kind in PICTURE_STARTS.items() if start.startswith(magic)), "")
 
 
 def _seek(path: Path, picture: Image.Image, frame: int | None) -> tuple[str, ...]:
