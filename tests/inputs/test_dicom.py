@@ -405,15 +405,32 @@ def test_a_file_without_a_preamble_is_read(tmp_path):
     assert (levels(tmp_path / "b.dcm") == levels(plain)).all()
 
 
-def test_broken_floats_are_counted(tmp_path):
-    pixels = np.ones((SIDE, SIDE), np.float32)
-    pixels[0, :3] = np.nan
-    path = dicom(tmp_path / "a.dcm", ramp())
-    dataset = pydicom.dcmread(path)
+def floats(path, pixels, **fields):
+    """Write a DICOM file of float pixels."""
+    dataset = pydicom.dcmread(dicom(path, ramp()))
     del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
     dataset.BitsAllocated = 32
-    dataset.FloatPixelData = pixels.tobytes()
+    dataset.FloatPixelData = pixels.astype(np.float32).tobytes()
+    for name, value in fields.items():
+        setattr(dataset, name, value)
     dataset.save_as(path)
+    return path
+
+
+def test_float_pixels_are_shown_by_their_window_or_without_one(tmp_path):
+    window = {"WindowCenter": 0, "WindowWidth": 1, "VOILUTFunction": "LINEAR_EXACT"}
+    with_window = floats(tmp_path / "a.dcm", ramp() / 4095 - 0.5, **window)
+    without = floats(tmp_path / "b.dcm", ramp() / 4095 - 0.5)
+
+    assert np.allclose(levels(with_window), ramp()[0] / 4095, atol=1e-6)
+    assert np.abs(levels(without) - levels(with_window)).max() < 0.02
+    assert "no valid window" in read(without).warnings[0]
+
+
+def test_broken_floats_are_counted(tmp_path):
+    pixels = np.ones((SIDE, SIDE))
+    pixels[0, :3] = np.nan
+    path = floats(tmp_path / "a.dcm", pixels)
 
     with pytest.raises(InputError) as caught:
         read(path)

@@ -109,7 +109,9 @@ def scale_levels(path: Path, levels: np.ndarray, depth: int | None) -> Pixels:
 
 def windowed(levels: np.ndarray, low: float, high: float) -> np.ndarray:
     """Map levels so that `low` is 0 and `high` is 1, clipped: float32."""
-    scaled = (levels.astype(np.float64) - low) / (high - low if high > low else 1.0)
+    # 100 megapixels of bytes in color would take 2.4 GB as doubles.
+    exact: np.ndarray = levels.astype("f8" if levels.dtype.itemsize > 2 else "f4")
+    scaled = (exact - low) / (high - low if high > low else 1.0)
     return np.clip(scaled, 0, 1).astype(np.float32)
 
 
