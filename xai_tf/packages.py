@@ -15,7 +15,12 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "tuning": ("keras_tuner", "filelock"),
     "dashboard": ("panel", "panel_material_ui", "filelock"),
     "llm": ("ollama", "httpx"),
+    "dicom": ("pylibjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle", "python_gdcm"),
+    "nifti": ("nibabel",),
+    "heic": ("pillow_heif",),
 }
+# The modules of packages that are imported by another name.
+MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm"}
 
 # What a result depends on; the optional ones are left out where they are not installed.
 RECORDED = ("xai-tf", "tensorflow", "keras", "xplique", "keras-tuner", "librosa", "numpy")
@@ -49,7 +54,7 @@ def has_extra(extra: str) -> bool:
 
 
 def _missing(extra: str) -> list[str]:
-    return [name for name in EXTRAS[extra] if find_spec(name) is None]
+    return [name for name in EXTRAS[extra] if find_spec(MODULES.get(name, name)) is None]
 
 
 def _version(package: str) -> str | None:

@@ -1,6 +1,7 @@
 """Sound of any format becomes the same spectrogram, and a spectrogram becomes sound again."""
 
 import struct
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from xai_tf.inputs.audio import (
     window_starts,
     write_wav,
 )
-from xai_tf.tasks import TASKS
+from xai_tf.inputs.options import ReadOptions
 
 RECIPE = MelRecipe()
 SIZE = (224, 224)
@@ -309,6 +310,17 @@ def test_a_reconstructed_sound_says_so(tmp_path):
     assert "2 s" in sample.warnings[0]
 
 
+def test_a_frame_of_an_animated_spectrogram_can_be_chosen(tmp_path):
+    frames = [Image.fromarray(np.full((32, 32, 3), level, np.uint8)) for level in (0, 255)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+
+    (sample,) = sound_reader(RECIPE)(tmp_path / "a.gif", SIZE, ReadOptions(frame=2))
+
+    assert sample.image.mean() == 1
+    assert sample.warnings[0] == "Frame 2 of 2 was read."
+    assert "reconstructed" in sample.warnings[1]
+
+
 def test_a_heard_sound_is_not_called_rebuilt(tmp_path):
     (sample,) = sound_reader(RECIPE)(save(tmp_path / "a.wav", tone(500)), SIZE)
 
@@ -333,16 +345,26 @@ def test_a_sound_is_recognized_without_its_ending(tmp_path, suffix):
     assert not sample.sound.rebuilt
 
 
-def test_writing_clips_instead_of_wrapping(tmp_path):
+def test_a_sound_beyond_full_scale_is_written_scaled_down_and_that_is_returned(tmp_path):
     sound = mel_spectrogram(np.array([0.5, 2, -2] * 4000, np.float32), RECIPE)
 
-    write_wav(tmp_path / "a.wav", sound)
-    written, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
+    factor = write_wav(tmp_path / "a.wav", sound)
+    written, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
 
+    assert factor == 0.5
     assert rate == 8000
-    assert written.ndim == 1
-    assert (written[1::3] == 32767).all()
-    assert (written[2::3] == -32768).all()
+    assert np.allclose(written, sound.waveform / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize("peak", [0, 0.3, 1])
+def test_a_sound_within_full_scale_is_written_as_it_is(tmp_path, peak):
+    waveform = (peak * tone(500, 8000, loudness=1)).astype(np.float32)
+    sound = mel_spectrogram(tone(500, 8000).astype(np.float32), RECIPE)
+
+    factor = write_wav(tmp_path / "a.wav", replace(sound, waveform=waveform))
+
+    assert factor == 1
+    assert np.allclose(soundfile.read(tmp_path / "a.wav")[0], waveform, atol=1e-4)
 
 
 def test_a_wav_of_unknown_length_from_a_stream_is_read(tmp_path):
@@ -458,13 +480,3 @@ def test_a_text_named_mp3_is_not_said_to_be_missing(tmp_path):
         read(path)
 
     assert "does not exist" not in str(caught.value)
-
-
-def test_channels_of_opposite_phase_do_not_cancel(tmp_path):
-    tone = np.sin(2 * np.pi * 500 * np.arange(16000) / 8000).astype(np.float32)
-    soundfile.write(tmp_path / "a.wav", np.stack([tone, -tone], axis=1), 8000)
-    soundfile.write(tmp_path / "b.wav", tone, 8000)
-
-    both, one = (TASKS["deepfake_audio"].read(tmp_path / name) for name in ("a.wav", "b.wav"))
-
-    np.testing.assert_allclose(both.image, one.image, atol=0.02)

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from xai_tf.errors import InputError
-from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image, resize
+from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
+from xai_tf.inputs.resizing import resize
+from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image
+from xai_tf.inputs.sound_files import SILENCE as SILENCE
+from xai_tf.inputs.sound_files import SOUND_SUFFIXES as SOUND_SUFFIXES
+from xai_tf.inputs.sound_files import is_sound, read_recording
 from xai_tf.inputs.task import Reader
 from xai_tf.packages import require_extra
 
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-MAX_HOURS = 1.0
-MAX_VALUES = 500_000_000  # frames times channels: an hour of stereo at 48 kHz fits, 2 GB as float32
-# Below this amplitude (80 dB below full scale) only rounding noise remains.
-SILENCE = 1e-4
 REBUILT_WARNING = (
     "The sound was reconstructed from the picture (colors to decibels, phase estimated by "
     "Griffin-Lim): pitch and rhythm are reliable, timbre and loudness are not, and the time axis "
@@ -59,11 +58,15 @@ class MelRecipe:
 def sound_reader(recipe: MelRecipe) -> Reader:
     """The reader of a task: sound files by this recipe, pictures as spectrograms drawn by it."""
 
-    def read(path: Path, image_size: tuple[int, int]) -> list[Sample]:
-        if path.suffix.lower() in SOUND_SUFFIXES or _is_sound(path):
+    def read(
+        path: Path, image_size: tuple[int, int], options: ReadOptions = DEFAULT_OPTIONS
+    ) -> list[Sample]:
+        check_file(path)
+        if path.suffix.lower() in SOUND_SUFFIXES or is_sound(path):
             return read_sound(path, image_size, recipe)
         return [
-            _with_reconstructed_sound(sample, recipe) for sample in read_image(path, image_size)
+            _with_reconstructed_sound(sample, recipe)
+            for sample in read_image(path, image_size, options)
         ]
 
     return read
@@ -72,15 +75,21 @@ def sound_reader(recipe: MelRecipe) -> Reader:
 def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> list[Sample]:
     """Read a sound file of any sample rate and number of channels: one sample per window.
 
-    Silent windows are skipped, with a warning.
+    `read_recording` names the formats, and what is repaired or reported in the warnings of the
+    samples. Silent windows are skipped, with a warning too.
 
     Raises:
-        InputError: the file is missing, damaged, empty or silent, or is shorter than 0.1 s or
-            longer than an hour.
+        InputError: the file is missing, damaged, empty or silent, is shorter than 0.1 s or longer
+            than an hour, or needs ffmpeg where there is none.
     """
     require_extra("audio")
+    import librosa
+
     check_file(path)
-    waveform = _load(path, recipe.rate)
+    recording = read_recording(path)
+    waveform = librosa.resample(
+        recording.waveform, orig_sr=recording.rate, target_sr=recipe.rate, res_type="soxr_hq"
+    )
     digest = file_sha256(path)
     samples: list[Sample] = []
     num_silent = 0
@@ -94,11 +103,11 @@ def read_sound(path: Path, image_size: tuple[int, int], recipe: MelRecipe) -> li
         samples.append(Sample(image=image, source=path, sha256=digest, sound=sound))
     if not samples:
         raise InputError(f"{path} is silent below {recipe.rate // 2} Hz. Give another file.")
+    warnings = recording.warnings
     if num_silent:
         plural = "s" * (num_silent > 1)
-        warning = f"{num_silent} silent window{plural} of {recipe.window_seconds:g} s skipped."
-        samples = [replace(sample, warnings=(warning,)) for sample in samples]
-    return samples
+        warnings += (f"{num_silent} silent window{plural} of {recipe.window_seconds:g} s skipped.",)
+    return [replace(sample, warnings=warnings) for sample in samples]
 
 
 def window_starts(duration: float, recipe: MelRecipe) -> list[float]:
@@ -214,96 +223,25 @@ def rebuild_sound(image: np.ndarray, recipe: MelRecipe) -> Sound:
     )
 
 
-def write_wav(path: Path, sound: Sound) -> None:
-    """Write a 16-bit mono WAV file; values beyond full scale are clipped."""
+def write_wav(path: Path, sound: Sound) -> float:
+    """Write a 16-bit mono WAV file; a sound beyond full scale is scaled down, never clipped.
+
+    Returns:
+        The factor by which the sound was scaled: 1.0 where its peak is at most full scale.
+    """
     require_extra("audio")
     import soundfile
 
-    soundfile.write(path, np.clip(sound.waveform, -1, 1), sound.rate, subtype="PCM_16")
+    peak = float(np.abs(sound.waveform).max(initial=0))
+    factor = 1 / peak if peak > 1 else 1.0
+    soundfile.write(path, sound.waveform * factor, sound.rate, subtype="PCM_16")
+    return factor
 
 
 def _with_reconstructed_sound(sample: Sample, recipe: MelRecipe) -> Sample:
     warning = REBUILT_WARNING.format(seconds=recipe.window_seconds)
-    return replace(sample, sound=rebuild_sound(sample.image, recipe), warnings=(warning,))
-
-
-def _is_sound(path: Path) -> bool:
-    check_file(path)
-    with path.open("rb") as file:
-        start = file.read(12)
-    return start[:4] in (b"fLaC", b"OggS") or (start[:4] == b"RIFF" and start[8:] == b"WAVE")
-
-
-def _load(path: Path, rate: int) -> np.ndarray:
-    """Decode, mix down and resample: float32 of shape (samples,)."""
-    import librosa
-    import soundfile
-
-    try:
-        info = soundfile.info(path)
-        _check_length(path, info)
-        waveform, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, ValueError) as error:
-        raise InputError(
-            f"Cannot decode {path} as sound ({_reason(error)}). Give WAV, FLAC, OGG or MP3."
-        ) from error
-    channels = np.nan_to_num(waveform, posinf=0, neginf=0)
-    mono = channels.mean(axis=1)
-    if np.abs(mono).max(initial=0) < SILENCE:  # channels of opposite phase cancel out
-        mono = channels[:, 0]
-    if len(mono) < 0.1 * file_rate:
-        raise InputError(
-            f"{path} is too short: {len(mono) / file_rate:.2f} s. Give at least 0.1 s of sound."
-        )
-    if np.abs(mono).max() < SILENCE:
-        raise InputError(f"{path} is silent. Check the recording, or give another file.")
-    return librosa.resample(mono, orig_sr=file_rate, target_sr=rate, res_type="soxr_hq")
-
-
-def _check_length(path: Path, info: Any) -> None:
-    if info.samplerate < 1000:
-        raise InputError(
-            f"{path} has a sample rate of {info.samplerate} Hz, too low for speech or music. "
-            "Export it again with at least 1000 Hz."
-        )
-    if info.frames * info.channels > MAX_VALUES:
-        raise InputError(
-            f"{path} is too large: {info.frames * info.channels / 1e9:.1f} billion values. "
-            "Cut out the part in question, or mix it down to mono."
-        )
-    hours = info.frames / info.samplerate / 3600
-    if hours > MAX_HOURS:
-        raise InputError(
-            f"{path} is too long: {hours:.1f} hours; the limit is {MAX_HOURS:g} hour. Cut out the "
-            "part in question."
-        )
-    declared = declared_wav_bytes(path)
-    present = path.stat().st_size
-    if declared > present + 8:
-        raise InputError(
-            f"{path} is truncated: its header declares {declared / 1e6:.1f} MB of sound, but the "
-            f"file has {present / 1e6:.1f} MB. Copy or export it again."
-        )
-    if info.frames == 0:
-        raise InputError(f"{path} contains no sound (0 samples). Record or export it again.")
-
-
-def declared_wav_bytes(path: Path) -> int:
-    """Bytes of sound that a WAV header declares; 0 for other files and for streamed ones."""
-    with path.open("rb") as file:
-        if file.read(12)[8:] != b"WAVE":
-            return 0
-        while len(chunk := file.read(8)) == 8:
-            size = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"data":
-                return 0 if size == 0xFFFFFFFF else size
-            file.seek(size + size % 2, 1)
-    return 0
-
-
-def _reason(error: Exception) -> str:
-    reason = str(error).split(": ")[-1].rstrip(". ")
-    return "Format not recognized" if "does not exist" in reason else reason
+    sound = rebuild_sound(sample.image, recipe)
+    return replace(sample, sound=sound, warnings=(*sample.warnings, warning))
 
 
 def _window(waveform: np.ndarray, start: float, recipe: MelRecipe) -> np.ndarray:

@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 
 if TYPE_CHECKING:
     import numpy as np
 
     from xai_tf.inputs.sample import Sample
 
-Reader = Callable[[Path, tuple[int, int]], "list[Sample]"]
 Augment = Callable[["Sample", "np.random.Generator"], "np.ndarray"]
+
+
+class Reader(Protocol):
+    """Reads a file into samples of a given (height, width), as the options ask."""
+
+    def __call__(
+        self,
+        path: Path,
+        image_size: tuple[int, int],
+        options: ReadOptions = DEFAULT_OPTIONS,
+        /,
+    ) -> list[Sample]:
+        """One sample, or one per window of a long recording."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +69,25 @@ class Task:
         """Whether its files are sounds, which may have many windows."""
         return ".wav" in self.suffixes
 
-    def read(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> Sample:
+    def read(
+        self,
+        path: str | Path,
+        image_size: tuple[int, int] = (224, 224),
+        options: ReadOptions | None = None,
+    ) -> Sample:
         """Read a file; from a long recording only the first window."""
-        return self.windows(path, image_size)[0]
+        return self.windows(path, image_size, options)[0]
 
-    def windows(self, path: str | Path, image_size: tuple[int, int] = (224, 224)) -> list[Sample]:
-        """Read a whole file: one sample, or one per window of a long recording."""
-        return self.reader(Path(path), image_size)
+    def windows(
+        self,
+        path: str | Path,
+        image_size: tuple[int, int] = (224, 224),
+        options: ReadOptions | None = None,
+    ) -> list[Sample]:
+        """Read a whole file: one sample, or one per window of a long recording.
+
+        A reader of two arguments serves as long as no options are given.
+        """
+        if options is None:
+            return self.reader(Path(path), image_size)
+        return self.reader(Path(path), image_size, options)
