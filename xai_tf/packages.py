@@ -17,7 +17,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "llm": ("ollama", "httpx"),
     "dicom": ("pylibjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle", "python_gdcm"),
     "nifti": ("nibabel",),
-    "heic": ("pillow_heif",),
+    "heic": ("pi_heif",),
 }
 # The modules of packages that are imported by another name.
 MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm"}

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import cut_points, flatten, tensors, upper_part
 from xai_tf.classifiers.output_head import linear_head
 from xai_tf.errors import ModelError
@@ -137,7 +138,6 @@ def test_any_head_becomes_linear_with_the_same_probabilities(name):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda x: LAYERS.Dense(3, activation="sigmoid")(x), "several labels at once"),
         (lambda x: LAYERS.Dense(1, activation="softmax")(x), "always 1"),
         (lambda x: LAYERS.Dense(3, activation="tanh")(x), "'tanh'"),
         (lambda x: LAYERS.Dense(3, activation="relu")(x), "'relu'"),
@@ -182,14 +182,106 @@ def test_layers_that_change_nothing_do_not_hide_the_softmax(behind):
     np.testing.assert_allclose(keras.ops.softmax(output(linear)), output(model), atol=1e-6)
 
 
-def test_averaged_probabilities_are_not_taken_for_logits():
-    inputs = keras.Input((75, 75, 3))
-    pooled = LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(4, 3)(inputs))
-    members = [LAYERS.Dense(3, activation="softmax")(pooled) for _ in range(2)]
-    model = keras.Model(inputs, LAYERS.Average()(members))
+def dense(x, count, activation, seed=0):
+    init = keras.initializers.RandomNormal(stddev=3.0, seed=seed)
+    return LAYERS.Dense(count, activation=activation, kernel_initializer=init)(
+        LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(8, 3, activation="relu")(x))
+    )
 
-    with pytest.raises(ModelError, match="has no class logits"):
+
+def pixels(x, count, activation):
+    init = keras.initializers.RandomNormal(stddev=1.0, seed=1)
+    x = LAYERS.Conv2D(8, 3, activation="relu")(x)
+    return LAYERS.Conv2D(count, 3, activation=activation, kernel_initializer=init)(x)
+
+
+# Heads without a logit of their own: built on a picture, and how logits become probabilities.
+ARITHMETIC = {
+    "average": (
+        lambda x: LAYERS.Average()([dense(x, 3, "softmax", s) for s in (1, 2)]),
+        "softmax",
+    ),
+    "weighted": (
+        lambda x: 0.7 * dense(x, 3, "softmax", 1) + 0.3 * dense(x, 3, "softmax", 2),
+        "softmax",
+    ),
+    "pooled map": (lambda x: keras.ops.mean(pixels(x, 3, "softmax"), axis=(1, 2)), "softmax"),
+    "attention": (
+        lambda x: keras.ops.sum(
+            pixels(x, 3, "softmax") * LAYERS.Softmax(axis=(1, 2))(LAYERS.Conv2D(1, 5)(x)),
+            axis=(1, 2),
+        ),
+        "softmax",
+    ),
+    "percent": (lambda x: LAYERS.Rescaling(100.0)(dense(x, 3, "softmax")), "softmax"),
+    "divided by the sum": (
+        lambda x: (lambda p: p / keras.ops.sum(p, axis=-1, keepdims=True))(dense(x, 3, "softmax")),
+        "softmax",
+    ),
+    "turned": (lambda x: 1.0 - dense(x, 1, "sigmoid"), "sigmoid"),
+    "strongest place": (lambda x: LAYERS.GlobalMaxPooling2D()(pixels(x, 1, "sigmoid")), "sigmoid"),
+    "strongest places": (
+        lambda x: LAYERS.GlobalMaxPooling2D()(pixels(x, 4, "sigmoid")),
+        "sigmoid",
+    ),
+    "hard sigmoid": (lambda x: dense(x, 1, "hard_sigmoid"), "sigmoid"),
+    "one of a softmax": (lambda x: dense(x, 2, "softmax")[:, 1:], "sigmoid"),
+}
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_arithmetic_on_probabilities_gets_the_logits_of_just_those(name):
+    build, activation = ARITHMETIC[name]
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, build(inputs))
+
+    linear, head = linear_head(flatten(model))
+
+    undo = {"softmax": keras.ops.softmax, "sigmoid": keras.ops.sigmoid}[activation]
+    assert (head.activation, head.recovered) == (activation, True)
+    assert head.total == (100 if name == "percent" else 1)
+    np.testing.assert_allclose(
+        head.total * undo(output(linear)), output(model), atol=1e-5 * head.total
+    )
+
+
+def test_a_product_of_probabilities_is_refused_because_it_is_none():
+    inputs = keras.Input((75, 75, 3))
+    members = [dense(inputs, 3, "softmax", seed) for seed in (1, 2)]
+    model = keras.Model(inputs, LAYERS.Multiply()(members))
+
+    with pytest.raises(ModelError, match="Divide them by their sum"):
         linear_head(flatten(model))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_logits_that_pass_gates_are_left_alone(count):
+    """A sigmoid far inside, and small logits, do not make outputs probabilities."""
+    inputs = keras.Input((75, 75, 3))
+    x = LAYERS.Conv2D(4, 3)(inputs)
+    x = x * LAYERS.Dense(4, activation="sigmoid")(x)
+    small = keras.initializers.RandomUniform(0.1, 0.2, seed=0)
+    logits = LAYERS.Dense(count, kernel_initializer=small)(LAYERS.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, logits)
+
+    linear, head = linear_head(flatten(model))
+
+    assert head.activation == "linear"
+    np.testing.assert_allclose(output(linear), output(model), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 14])
+def test_several_sigmoids_are_several_labels(count):
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, dense(inputs, count, "sigmoid"))
+
+    classifier = Classifier(model, preprocessing="unit")
+    prediction = classifier.prediction(np.asarray(classifier.model(IMAGES))[0])
+
+    assert classifier.head.multi_label
+    assert prediction.multi_label
+    np.testing.assert_allclose(prediction.probabilities, output(model)[0], atol=1e-6)
+    assert prediction.label == int(output(model)[0].argmax())
 
 
 def test_an_adapted_normalization_keeps_what_it_learnt():

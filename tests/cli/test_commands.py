@@ -488,7 +488,7 @@ REFUSED = {
     "text": (["{letter}"], "is not a picture"),
     "missing file": (["nowhere.png"], "no file nowhere.png"),
     "sound": (["{sound}"], "is a sound"),
-    "empty folder": (["{empty}"], "holds no file"),
+    "empty folder": (["{empty}"], "contains no file"),
     "class": (["--target", "dgo"], "Did you mean 'dog'?"),
     "contrast class": (["--contrast", "fish"], "has no class 'fish'"),
     "contrast": (["--target", "dog", "--contrast", "dog"], "cannot be contrasted with itself"),
@@ -558,7 +558,7 @@ def test_a_guessed_preprocessing_is_told(run, pets):
     code, _, err = run("predict", CAT, "--model", pets)
 
     assert code == 0
-    assert "assumed" in err
+    assert "is a guess" in err
     assert "--preprocessing" in err
 
 

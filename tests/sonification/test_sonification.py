@@ -645,7 +645,7 @@ def test_profile_refuses_a_folder_without_sounds(tmp_path, model_file):
     result = run("profile", tmp_path, "--model", model_file, "--task", "deepfake_audio")
 
     assert isinstance(result.exception, InputError)
-    assert "holds no file" in str(result.exception)
+    assert "contains no file" in str(result.exception)
 
 
 def test_the_shipped_model_says_of_its_sounds_what_its_map_says(tmp_path):

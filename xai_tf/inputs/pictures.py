@@ -116,9 +116,9 @@ def _register_heif(path: Path) -> None:
             f"Cannot read {path}: it is a HEIC picture, which needs one more package. "
             "Run: pip install 'xai-tf[heic]', or convert it to JPEG."
         )
-    import pillow_heif
+    import pi_heif
 
-    pillow_heif.register_heif_opener()
+    pi_heif.register_heif_opener()
 
 
 def _unknown(path: Path, brands: set[bytes]) -> str:

@@ -1,0 +1,104 @@
+"""`xai-tf inspect`: what is known of a model, and how its preprocessing is settled."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.conftest import SAMPLES, SHARED
+from weights_keras import FOLDER, read_card
+
+BRAINS = SHARED / "brain_mri" / "test"
+needs_data = pytest.mark.skipif(not BRAINS.is_dir(), reason="the shared data is not here")
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A trained model of somebody else: a bundled one without its card."""
+    return shutil.copy(FOLDER / "brain_cnn.keras", tmp_path / "foreign.keras")
+
+
+@needs_data
+def test_labeled_files_settle_the_preprocessing_and_a_card_remembers_it(run, foreign):
+    code, out, err = run("inspect", foreign, "--try-preprocessing", BRAINS, "--save", "--json")
+
+    assert code == 0
+    found = json.loads(out)
+    accuracy = {c["preprocessing"]: c["accuracy"]["value"] for c in found["candidates"]}
+    assert found["winner"] == "unit"
+    assert accuracy["unit"] == max(accuracy.values()) > 0.6
+    assert "alphabetical order" in err
+    card = read_card(foreign.with_suffix(".md"))
+    assert (card.scaling, card.classes) == (
+        "unit",
+        ("glioma", "meningioma", "notumor", "pituitary"),
+    )
+
+    code, out, err = run(
+        "predict", SAMPLES / "brain_head_notumor.png", "--model", foreign, "--json"
+    )
+
+    assert json.loads(out)[0]["prediction"]["class"] == "notumor"
+    assert "guess" not in err
+
+
+def test_files_without_labels_show_the_answer_under_each_candidate(run, foreign):
+    picture = SAMPLES / "brain_head_notumor.png"
+
+    code, out, err = run("inspect", foreign, "--try-preprocessing", picture)
+
+    assert code == 0
+    for name in ("unit", "raw", "tf", "torch", "caffe", "bgr", "bgr_raw", "standardized"):
+        assert f" {name} " in out
+    assert "have no labels" in err
+
+
+def test_nothing_is_saved_where_nothing_was_settled(run, foreign):
+    picture = SAMPLES / "brain_head_notumor.png"
+
+    code, _, err = run("inspect", foreign, "--try-preprocessing", picture, "--save")
+
+    assert code == 2
+    assert "have no labels" in err
+    assert not foreign.with_suffix(".md").exists()
+
+
+def test_a_preprocessing_that_is_given_can_be_saved_at_once(run, foreign):
+    code, _, err = run(
+        "inspect", foreign, "--preprocessing", "tf", "--save", "--classes", "a,b,c,d"
+    )
+
+    assert code == 0
+    assert "Wrote" in err
+    card = read_card(foreign.with_suffix(".md"))
+    assert (card.scaling, card.classes) == ("tf", ("a", "b", "c", "d"))
+
+
+def test_notes_beside_a_model_are_not_overwritten(run, foreign):
+    foreign.with_suffix(".md").write_text("My notes.\n")
+
+    code, _, err = run("inspect", foreign, "--preprocessing", "tf", "--save")
+
+    assert code == 2
+    assert "not a model card" in err
+    assert foreign.with_suffix(".md").read_text() == "My notes.\n"
+
+
+def test_a_card_of_another_file_is_reported_and_not_used(run, foreign):
+    shutil.copy(FOLDER / "brain_mobilenetv2.md", foreign.with_suffix(".md"))
+
+    code, out, err = run("predict", SAMPLES / "cat.jpg", "--model", foreign, "--json")
+
+    assert code == 0
+    assert "describes another file" in err
+    assert json.loads(out)[0]["prediction"]["class"].startswith("class ")
+
+
+def test_a_bundled_model_is_left_as_it_is(run):
+    before = (FOLDER / "brain_cnn.md").read_bytes()
+
+    code, _, err = run("inspect", "brain_cnn", "--preprocessing", "tf", "--save")
+
+    assert code == 2
+    assert "comes with the package" in err
+    assert (FOLDER / "brain_cnn.md").read_bytes() == before
