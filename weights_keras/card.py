@@ -8,6 +8,7 @@ from typing import Any
 
 # Names in the cards of the first edition, which are still read.
 EARLIER_FIELDS = {"gate_sha256": "ood_sha256"}
+OPTIONAL_FIELDS = ("tuning", "ood_sha256", "scaling", "resize")  # left out where they are empty
 EARLIER_MEASURES = {"unfamiliar": "out_of_distribution"}
 
 
@@ -47,6 +48,8 @@ class ModelCard:
         preprocessing: what must be done to RGB in [0, 1] before it is given to the model, in words.
         scaling: the same as a name that `xai_tf` applies, such as "caffe"; empty where the card
             does not say.
+        resize: how pictures are resized to the input, a name that `xai_tf` knows, such as
+            "nearest"; empty for its default.
         license: the license of the weights: an SPDX identifier, or "other".
         datasets: the data sets it was trained on, with the terms of each.
         metrics: the results on the named sets.
@@ -65,6 +68,7 @@ class ModelCard:
     image_size: tuple[int, int] = (224, 224)
     preprocessing: str = "inside the model: give RGB in [0, 1]"
     scaling: str = ""
+    resize: str = ""
     license: str = "other"
     datasets: tuple[str, ...] = ()
     metrics: tuple[Measure, ...] = ()
@@ -83,7 +87,8 @@ class ModelCard:
         front |= {
             name: value
             for name, value in asdict(self).items()
-            if name != "text" and (value or name not in ("tuning", "ood_sha256", "scaling"))
+            if name != "text"
+            and (value or name not in ("tuning", "ood_sha256", "scaling", "resize"))
         }
         dumped = yaml.safe_dump(_plain(front), sort_keys=False, allow_unicode=True, width=96)
         return f"---\n{dumped}---\n{self.text.strip()}\n"

@@ -551,11 +551,11 @@ def test_page_shows_what_passed_and_says_what_did_not(standin, monkeypatch):
         page.get_by_role("button", name="Français").click()
         page.get_by_text("La réponse du modèle").wait_for()
         page.get_by_role("button", name="English").click()
-        page.get_by_label("Add a language model's words").click()
+        page.get_by_label("Add a text by a language model").click()
         write = page.get_by_role("button", name="Write")
         write.wait_for()
         assert write.is_disabled()
-        page.get_by_label("I know that").click()
+        page.get_by_label("I understand that").click()
         say(standin, ("It is '<b>opacity</b>', 87.3%.", "F1"), ("It is 1%.", "F1"))
         write.click()
 
@@ -578,7 +578,7 @@ def test_dashboard_lets_the_voice_speak_of_a_photo_and_stops_it(standin, monkeyp
         visit(browser, url) as page,
     ):
         take(page, "Dog")
-        page.get_by_label("Add a language model's words").click()
+        page.get_by_label("Add a text by a language model").click()
         write, stop = (
             page.get_by_role("button", name=name, exact=True) for name in ("Write", "Stop")
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from xai_tf.attribution.convergence import DEFAULT_STABILITY
 from xai_tf.attribution.explanation import Explanation, Order, Preview
 from xai_tf.attribution.question import SAMPLES, Question, sample_limit
-from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.classifier import Classifier, Input
 from xai_tf.errors import SettingError
 from xai_tf.inputs.sample import Sample
 from xai_tf.progress import Progress
@@ -16,7 +16,7 @@ from xai_tf.progress import Progress
 
 def explain(
     classifier: Classifier,
-    sample: Sample,
+    sample: Input,
     method: str | Question = "grad_cam",
     *,
     target: str | int | None = None,
@@ -39,7 +39,7 @@ def explain(
 
     Args:
         classifier: what predicts.
-        sample: read with `classifier.read`.
+        sample: read with `classifier.read`, or what that takes: a path or an array.
         method: a name in `METHODS`, or a whole `Question`; then the arguments from `target` to
             `until_stable` are left out.
         target: the class to explain, by name or index; the predicted one if left out.
@@ -76,7 +76,7 @@ def explain(
         question = method
     else:
         raise SettingError("Give either a question or its parts, such as `target`, not both.")
-    return _run(_order(classifier, sample, question), progress, preview)[0]
+    return _run(_order(classifier, classifier.read(sample), question), progress, preview)[0]
 
 
 def continue_explaining(
@@ -119,7 +119,7 @@ def continue_explaining(
 
 def explain_layers(
     classifier: Classifier,
-    sample: Sample,
+    sample: Input,
     method: str | Question = "grad_cam",
     *,
     target: str | int | None = None,
@@ -141,7 +141,7 @@ def explain_layers(
         raise SettingError(
             f"{entry.title} cannot be followed through the layers. Choose grad_cam or grad_cam_pp."
         )
-    order = _order(classifier, sample, replace(question, layer=None))
+    order = _order(classifier, classifier.read(sample), replace(question, layer=None))
     return _run(replace(order, layers=classifier.resolution_layers), progress)
 
 

@@ -59,7 +59,7 @@ class BundleRequest:
             classifier: what is asked.
             truth: the label of the file, where it is known.
         """
-        detector = classifier.ood_detector
+        detector, options = classifier.ood_detector, classifier.read_options
         return {
             "model": classifier.sha256,
             "task": classifier.task.name if classifier.task else None,
@@ -72,6 +72,7 @@ class BundleRequest:
             "version": versions()["xai-tf"],
             "ood_threshold": detector and detector.threshold,
             "truth": truth,
+            **({"read_options": asdict(options)} if options else {}),
         }
 
 

@@ -27,7 +27,9 @@ from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head
 from xai_tf.classifiers.prediction import Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
 from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest
-from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.arrays import white_of
+from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
+from xai_tf.inputs.sample import Sample, read_image, read_picture_array
 from xai_tf.inputs.task import Task
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6  # on probabilities, between a model as it was loaded and with its linear head
 BATCH = 32  # images per pass
+# What `Classifier.read` takes (an array is anything NumPy can convert), and `Classifier.predict`.
+Input = Any
+Inputs = Any
 
 
 class Classifier:
@@ -70,6 +75,7 @@ class Classifier:
         preprocessing_reason: why it was chosen, in words that follow "because".
         channels: of the network behind the preprocessing: 3, or 1 for gray levels.
         preprocessing_certain: whether it is known; otherwise it is a guess, and `warnings` says so.
+        read_options: how files are read where that is not the default, else None.
         sha256: the SHA-256 of the model file.
         ood_detector: detects inputs unlike the training data; None where the model has none.
         card_problem: one sentence on why a card beside the model file is not used; else empty.
@@ -89,6 +95,7 @@ class Classifier:
         task: Task | None = None,
         card: ModelCard | None = None,
         preprocessing: str | None = None,
+        read_options: ReadOptions | None = None,
         sha256: str = "",
     ) -> None:
         """Flatten a model and replace its output by logits.
@@ -102,6 +109,8 @@ class Classifier:
             card: its model card.
             preprocessing: a name in `SCALINGS`. By default detected, see
                 `xai_tf.classifiers.detection`.
+            read_options: how files are read, such as how pictures are resized. By default as its
+                card says.
             sha256: the SHA-256 of the model file.
 
         Raises:
@@ -121,6 +130,9 @@ class Classifier:
         self.backbone = backbone or (card.backbone if card else None)
         _check_same_probabilities(model, self)
         self.card, self.task, self.sha256 = card, task, sha256
+        if read_options is None and card and card.resize:
+            read_options = ReadOptions(resize=card.resize)
+        self.read_options = read_options
         self._compiled: dict[Any, Any] = {}
         self.name = name or model.name
         self.classes, self.classes_source = self._class_names(classes)
@@ -153,26 +165,62 @@ class Classifier:
         """The compiled forward and backward passes of the model."""
         return compile_passes(self.model)
 
-    def read(self, path: str | Path) -> Sample:
-        """Read a file for this classifier; from a long recording only the first window."""
-        return self.windows(path)[0]
+    def read(self, given: Input) -> Sample:
+        """Read a file or a picture in memory for this classifier.
+
+        Args:
+            given: a path (of a long recording only the first window is read), or an array of shape
+                (height, width) with 1, 3 or 4 channels last, or none: uint8 from 0 to 255, or
+                floats from 0 to 1 or from 0 to 255. A sample is returned as it is.
+
+        Raises:
+            InputError: the file cannot be read, or the array is not a picture.
+        """
+        if isinstance(given, Sample):
+            return given
+        if isinstance(given, str | Path):
+            return self.windows(given)[0]
+        options = self.read_options or DEFAULT_OPTIONS
+        return read_picture_array(np.asarray(given), self.image_size, options)
 
     def windows(self, path: str | Path) -> list[Sample]:
         """Read a whole file: one sample, or one per window of a long recording."""
-        from xai_tf.inputs.sample import read_image
-
         if self.task:
-            return self.task.windows(path, self.image_size)
-        return read_image(Path(path), self.image_size)
+            return self.task.windows(path, self.image_size, self.read_options)
+        return read_image(Path(path), self.image_size, self.read_options or DEFAULT_OPTIONS)
 
-    def predict(self, samples: Sequence[Sample]) -> list[Prediction]:
-        """Predict samples, in batches.
+    def predict(self, given: Inputs) -> list[Prediction]:
+        """Predict files, pictures in memory or samples, in batches.
+
+        Args:
+            given: one input as for `read` or a sequence of them, an array of shape (batch, height,
+                width, channels), or a `tf.data.Dataset` of pictures or of (pictures, labels) in
+                batches.
 
         Raises:
-            InputError: a sample does not have the input size of the classifier.
+            InputError: a file cannot be read, an array is not a picture, or a sample does not have
+                the input size of the classifier.
         """
+        samples = self._samples(given)
+        if not samples:
+            return []
         (logits,) = self._batched(lambda images: (self.passes.logits(images),), samples)
         return [self.prediction(row) for row in logits]
+
+    def _samples(self, given: Inputs) -> list[Sample]:
+        """The samples of what `predict` is given."""
+        if hasattr(given, "as_numpy_iterator"):
+            batches = (b[0] if isinstance(b, tuple) else b for b in given.as_numpy_iterator())
+            return [sample for batch in batches for sample in self._samples(batch)]
+        if isinstance(given, str | Path | Sample):
+            return [self.read(given)]
+        if not isinstance(given, list | tuple):
+            given = np.asarray(given)
+            if given.ndim < 4:
+                return [self.read(given)]
+            white, _ = white_of(given, "the array")  # of all, since one may be black
+            given = given.astype(np.float32) / white
+        return [self.read(one) for one in given]
 
     def predict_with_means(
         self, samples: Sequence[Sample], layer: str

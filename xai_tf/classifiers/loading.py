@@ -13,6 +13,7 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.errors import InputError, ModelError, pick
+from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.sample import file_sha256
 from xai_tf.inputs.task import Task
 from xai_tf.tasks import TASKS
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 
 def load(
-    model: str | Path,
+    model: str | Path | keras.Model,
     *,
     classes: Sequence[str] | None = None,
     task: str | Task | None = None,
     preprocessing: str | None = None,
+    read_options: ReadOptions | None = None,
 ) -> Classifier:
     """Load a classifier from a file, or one of the bundled models by name.
 
@@ -35,17 +37,24 @@ def load(
     ('glioma', 'meningioma', 'notumor', 'pituitary')
 
     Args:
-        model: a name in `weights_keras`, or a `.keras` or `.h5` file.
+        model: a name in `weights_keras`, a `.keras` or `.h5` file, or a Keras model in memory.
         classes: the names of the classes, for a file without a card. By default those in a
             labels.txt, class_indices.json or the like beside the file.
         task: a name in `TASKS` or a task: how files are read and what the classes are.
         preprocessing: the color scaling the network expects, a name in `SCALINGS`. By default
             detected in the model.
+        read_options: how files are read: the frame, and how pictures are resized. By default as its
+            card says.
 
     Raises:
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
         UnknownNameError: there is no such model or task.
     """
+    if not isinstance(model, str | Path):
+        known = pick(TASKS, task, "task") if isinstance(task, str) else task
+        return Classifier(
+            model, classes, task=known, preprocessing=preprocessing, read_options=read_options
+        )
     path, card_problem = model_path(model), ""
     try:
         if path == Path(model):
@@ -73,6 +82,7 @@ def load(
             task=task,
             card=card,
             preprocessing=preprocessing,
+            read_options=read_options,
             sha256=digest,
         )
     except ModelError as error:

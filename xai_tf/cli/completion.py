@@ -13,6 +13,7 @@ from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.datasets.csv_labels import UNCERTAIN
 from xai_tf.datasets.layouts import LAYOUTS
+from xai_tf.inputs.resizing import RESIZERS
 from xai_tf.metrics.metric import METRICS, Metric
 from xai_tf.regions.registry import PARTITIONS
 from xai_tf.tasks import TASKS
@@ -59,6 +60,11 @@ def models(incomplete: str) -> Completions:
 def backbones(incomplete: str) -> Completions:
     """Names of backbones."""
     return _matching(incomplete, ((name, entry.title) for name, entry in BACKBONES.items()))
+
+
+def resizers(incomplete: str) -> list[tuple[str, str]]:
+    """Ways to resize pictures."""
+    return _matching(incomplete, ((name, entry.title) for name, entry in RESIZERS.items()))
 
 
 def preprocessing(incomplete: str) -> Completions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,9 +19,12 @@ from xai_tf.cli.options import (
     AsJson,
     Classes,
     ModelArgument,
+    ModelFlags,
     Preprocessing,
+    Resize,
     TaskName,
     load_classifier,
+    read_options,
     tell_doubt,
 )
 from xai_tf.errors import OutputError, SettingError
@@ -59,6 +61,7 @@ def inspect_model(
     task: TaskName = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
+    resize: Resize = None,
     try_preprocessing: TryPreprocessing = None,
     save: Save = False,
     as_json: AsJson = False,
@@ -66,11 +69,13 @@ def inspect_model(
     """Show a model's head, preprocessing and layers, and what each method uses of it."""
     names, trials = parse_classes(classes), None
     if try_preprocessing:
-        unscaled, trials = _try(try_preprocessing, model, task, names, preprocessing)
+        flags = ModelFlags(model, task, classes, preprocessing, resize)
+        unscaled, trials = _try(try_preprocessing, flags)
         if save and not (preprocessing or trials.winner):
             raise SettingError(f"Cannot save a preprocessing. {trials.reason}")
         preprocessing, names = preprocessing or trials.winner or None, unscaled.classes
-    classifier = load_classifier(model, task, names, preprocessing)
+    options = read_options(resize, None)
+    classifier = load_classifier(model, task, names, preprocessing, options)
     if save:
         note(f"Wrote {_save(classifier, model)}")
     if trials is None:
@@ -100,27 +105,23 @@ def _show(classifier: Classifier, as_json: bool) -> None:
     answer(as_json, found, table)
 
 
-def _try(
-    given: list[Path],
-    model: str,
-    task: str | None,
-    names: Sequence[str] | None,
-    own: str | None,
-) -> tuple[Classifier, PreprocessingTrials]:
+def _try(given: list[Path], flags: ModelFlags) -> tuple[Classifier, PreprocessingTrials]:
     """Compare the scalings; the names of folders are the class names where there are no others."""
     from xai_tf.bundles.sources import find_inputs, labels_in_paths
     from xai_tf.classifiers.class_names import class_folders
     from xai_tf.evaluation.preprocessing_trials import try_preprocessing
 
-    unscaled = load_classifier(model, task, names, "unit")
+    unscaled = replace(flags, preprocessing="unit").load()
     if not unscaled.classes_source:
         folders = class_folders(given, len(unscaled.classes))
         if folders:
             note(f"Classes in alphabetical order, as Keras reads folders: {', '.join(folders)}")
-            unscaled = load_classifier(model, task, folders, "unit")
+            classes = ",".join(f'"{name}"' for name in folders)
+            unscaled = replace(flags, preprocessing="unit", classes=classes).load()
     paths = find_inputs(given, unscaled)
     labels = labels_in_paths(given, paths, unscaled.classes)
     with progress_of("predicting") as progress:
+        own = flags.preprocessing
         return unscaled, try_preprocessing(unscaled, paths, labels, own=own, progress=progress)
 
 
@@ -163,6 +164,7 @@ def _save(classifier: Classifier, model: str) -> Path:
         image_size=classifier.image_size,
         preprocessing=scaling_of(classifier.preprocessing).title,
         scaling=classifier.preprocessing,
+        resize=classifier.read_options.resize if classifier.read_options else card.resize,
     )
     try:
         return weights_keras.save_card(card, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,8 @@ from xai_tf.cli import completion
 from xai_tf.cli.app import ADVANCED, DATA, OUTPUT, QUESTION
 from xai_tf.cli.app import app as app
 from xai_tf.cli.console import NOTES, VERBOSITY, warn
+from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
+from xai_tf.inputs.resizing import RESIZERS
 
 _log = logging.getLogger(__name__)
 
@@ -132,6 +135,24 @@ Preprocessing = Annotated[
         show_default="detected",
     ),
 ]
+Resize = Annotated[
+    str | None,
+    typer.Option(
+        help=f"How pictures are resized, as in training: {', '.join(RESIZERS)}.",
+        rich_help_panel=DATA,
+        autocompletion=completion.resizers,
+        show_default="bilinear, or as the card says",
+    ),
+]
+Frame = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Frame, page or slice to read of a file that has several.",
+        rich_help_panel=DATA,
+        show_default="the first, or the middle slice of a volume",
+    ),
+]
 Windows = Annotated[
     int,
     typer.Option(
@@ -217,11 +238,22 @@ class ModelFlags:
     task: TaskName = None
     classes: Classes = None
     preprocessing: Preprocessing = None
+    resize: Resize = None
+    frame: Frame = None
 
     def load(self) -> Classifier:
         """Load the model."""
         names = parse_classes(self.classes)
-        return load_classifier(self.model, self.task, names, self.preprocessing)
+        return load_classifier(
+            self.model, self.task, names, self.preprocessing, read_options(self.resize, self.frame)
+        )
+
+
+def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
+    """How files are read by the options given; None where none is."""
+    if resize is None and frame is None:
+        return None
+    return ReadOptions(frame=frame, resize=resize or DEFAULT_OPTIONS.resize)
 
 
 def check_classes(classifier: Classifier, *names: str | None) -> None:
@@ -232,15 +264,18 @@ def check_classes(classifier: Classifier, *names: str | None) -> None:
 
 
 def load_classifier(
-    model: str, task: str | None, names: Sequence[str] | None, preprocessing: str | None
+    model: str,
+    task: str | None,
+    names: Sequence[str] | None,
+    preprocessing: str | None,
+    options: ReadOptions | None = None,
 ) -> Classifier:
     """Load the model that `--model` names, with the options that say how to use it."""
     start = time.perf_counter()
-    if VERBOSITY.quiet:
-        classifier = load(model, task=task, classes=names, preprocessing=preprocessing)
-    else:
-        with NOTES.status("loading the model"):
-            classifier = load(model, task=task, classes=names, preprocessing=preprocessing)
+    with nullcontext() if VERBOSITY.quiet else NOTES.status("loading the model"):
+        classifier = load(
+            model, task=task, classes=names, preprocessing=preprocessing, read_options=options
+        )
     _log.info(
         "Loaded %s in %.1f s: task %s, classes %s, preprocessing %s (%s)",
         classifier.name,

@@ -110,7 +110,7 @@ def readable_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        if path.name.lower().endswith(suffixes) and not path.name.startswith(".")
     )
 
 

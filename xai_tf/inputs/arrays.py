@@ -1,4 +1,4 @@
-"""Read pictures that NumPy has saved."""
+"""Read pictures from arrays: in memory, or as NumPy has saved them."""
 
 from __future__ import annotations
 
@@ -35,36 +35,49 @@ def read_array(path: Path) -> Pixels:
             f"Cannot read {path}: it is not a .npy file of numbers, or damaged ({error}). "
             "Save it again with numpy.save."
         ) from error
-    shape = stored.shape
+    if stored.ndim > 1:
+        check_size(path, *stored.shape[:2])
+    return array_pixels(np.asarray(stored), path)
+
+
+def array_pixels(array: np.ndarray, name: str | Path) -> Pixels:
+    """The pixels of an array in memory, of the shapes, types and ranges of `read_array`.
+
+    Args:
+        array: the picture.
+        name: what messages call it.
+
+    Raises:
+        InputError: the array has other shapes, types or ranges.
+    """
+    shape = array.shape
     if len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,), (4,)) or 0 in shape:
         raise InputError(
-            f"Cannot read {path}: an array of shape {shape} is not one picture. Give {SHAPES}."
+            f"Cannot read {name}: an array of shape {shape} is not one picture. Give {SHAPES}."
         )
-    check_size(path, *shape[:2])
-    levels = np.array(stored)
-    white, notes = _white(path, levels)
-    scaled = levels.astype(np.float32) / white
+    white, notes = white_of(array, name)
+    scaled = array.astype(np.float32) / white
     if shape[2:] == (4,):
         notes += transparency_warning(scaled[..., 3])
     scaled = scaled[..., 0] if shape[2:] == (1,) else scaled[..., :3] if shape[2:] else scaled
     return Pixels(scaled, notes)
 
 
-def _white(path: Path, levels: np.ndarray) -> tuple[float, tuple[str, ...]]:
+def white_of(levels: np.ndarray, name: str | Path) -> tuple[float, tuple[str, ...]]:
     """The level of white, and the warning that states it where it is a guess."""
     if levels.dtype == np.uint8:
         return 255, ()
     expected = "Give uint8 from 0 to 255, or floats from 0 to 1 or from 0 to 255."
     if levels.dtype.kind != "f":
         raise InputError(
-            f"Cannot read {path}: an array of shape {levels.shape} and type {levels.dtype} has no "
+            f"Cannot read {name}: an array of shape {levels.shape} and type {levels.dtype} has no "
             f"known white. {expected}"
         )
-    check_finite(path, levels)
+    check_finite(name, levels)
     low, high = float(levels.min()), float(levels.max())
     if low < 0 or high > 255:
         raise InputError(
-            f"Cannot read {path}: the levels of its array of shape {levels.shape} run from "
+            f"Cannot read {name}: the levels of its array of shape {levels.shape} run from "
             f"{low:.6g} to {high:.6g}. {expected}"
         )
     white = 1.0 if high <= 1 else 255.0

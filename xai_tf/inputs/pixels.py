@@ -65,7 +65,7 @@ def choose_frame(
     return index, (f"Frame {index + 1} of {num_frames} was read.",)
 
 
-def check_finite(path: Path, levels: np.ndarray) -> None:
+def check_finite(path: str | Path, levels: np.ndarray) -> None:
     """Raise an InputError that counts the pixels that are NaN or infinite."""
     broken = ~np.isfinite(levels)
     if broken.ndim == 3:

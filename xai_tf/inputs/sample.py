@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from xai_tf.errors import InputError
-from xai_tf.inputs.arrays import is_array, read_array
+from xai_tf.inputs.arrays import array_pixels, is_array, read_array
 from xai_tf.inputs.dicom import is_dicom, read_dicom
 from xai_tf.inputs.nifti import NIFTI_SUFFIXES, is_nifti, read_nifti
 from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
@@ -23,6 +23,7 @@ PICTURE_SUFFIXES = (
     *(".heic", ".heif", ".dcm", ".npy"),
     *NIFTI_SUFFIXES,
 )
+ARRAY = Path("array")  # the source of a sample that was not read from a file
 MIN_SIDE = 8  # pixels
 # The weights of red, green and blue in a level of gray (ITU-R BT.601), as in Pillow, Keras and
 # OpenCV.
@@ -56,8 +57,8 @@ class Sample:
 
     Attributes:
         image: float32 array of shape (height, width, 3), RGB in [0, 1]: the input of the network.
-        source: the file it was read from.
-        sha256: the SHA-256 of that file.
+        source: the file it was read from, `ARRAY` for an array in memory.
+        sha256: the SHA-256 of that file, or of the shape, type and bytes of the array.
         label: index of the true class, or None where it is not known.
         sound: the sound behind a spectrogram, or None.
         gray: whether the picture has no color, as X-rays and MRI slices have none.
@@ -95,6 +96,32 @@ def read_image(
     """
     check_file(path)
     pixels = _decode(path, options.frame)
+    return [_sample(pixels, path, file_sha256(path), image_size, options.resize)]
+
+
+def read_picture_array(
+    array: np.ndarray, image_size: tuple[int, int], options: ReadOptions = DEFAULT_OPTIONS
+) -> Sample:
+    """Read a picture from an array in memory, as `read_image` does from a file.
+
+    Args:
+        array: (height, width) with 1, 3 or 4 channels last, or none; uint8 from 0 to 255, or floats
+            from 0 to 1 or from 0 to 255.
+        image_size: (height, width) in pixels.
+        options: how to resize.
+
+    Raises:
+        InputError: the array has another shape, type or range, or pixels that are NaN.
+    """
+    content = np.ascontiguousarray(array)
+    told = f"{content.shape} {content.dtype} ".encode()
+    digest = hashlib.sha256(told + content.tobytes()).hexdigest()
+    return _sample(array_pixels(array, "the array"), ARRAY, digest, image_size, options.resize)
+
+
+def _sample(
+    pixels: Pixels, path: Path, digest: str, image_size: tuple[int, int], resizer: str
+) -> Sample:
     levels = pixels.levels
     height, width = levels.shape[:2]
     if min(height, width) < MIN_SIDE:
@@ -102,19 +129,11 @@ def read_image(
             f"{path} is too small: {width}x{height} pixels. "
             f"Give a picture of at least {MIN_SIDE}x{MIN_SIDE} pixels."
         )
-    image = np.clip(resize(levels, image_size, options.resize), 0, 1)
+    image = np.clip(resize(levels, image_size, resizer), 0, 1)
     gray = levels.ndim == 2 or bool((np.ptp(levels, axis=-1) < 2 / 255).all())
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=-1)
-    return [
-        Sample(
-            image=image,
-            source=path,
-            sha256=file_sha256(path),
-            gray=gray,
-            warnings=pixels.warnings,
-        )
-    ]
+    return Sample(image=image, source=path, sha256=digest, gray=gray, warnings=pixels.warnings)
 
 
 def _decode(path: Path, frame: int | None) -> Pixels:

@@ -12,9 +12,8 @@ from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import METHODS, Settings
 from xai_tf.attribution.question import Question
-from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.classifier import Classifier, Input
 from xai_tf.errors import pick
-from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.metric import Metric, select_metrics
 from xai_tf.metrics.score import Score, partial_progress, plan, score
 
@@ -64,7 +63,7 @@ def ranks(scores: Sequence[Sequence[Score | None]], metrics: Sequence[Metric]) -
 
 def compare(
     classifier: Classifier,
-    sample: Sample,
+    sample: Input,
     methods: Sequence[str],
     metrics: Sequence[str] | None = None,
     *,
@@ -78,7 +77,7 @@ def compare(
 
     Args:
         classifier: the classifier to explain.
-        sample: the input, read with `classifier.read`.
+        sample: read with `classifier.read`, or what that takes: a path or an array.
         methods: names in `METHODS`.
         metrics: as for `score`; each is computed for the methods it applies to.
         target: the class to explain, as for `explain`.
@@ -90,7 +89,7 @@ def compare(
     Raises:
         XaiTfError: as `explain` and `score`.
     """
-    given = settings or {}
+    given, sample = settings or {}, classifier.read(sample)
     entries = [pick(METHODS, name, "method") for name in dict.fromkeys(methods)]
     complete = [(m, m.settings(given.get(m.name, {}), classifier.baseline)) for m in entries]
     metric_settings = {name: values for name, values in given.items() if name not in methods}
