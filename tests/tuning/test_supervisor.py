@@ -322,8 +322,8 @@ def test_no_process_outlives_the_supervisor(pictures, tmp_path, how):
         supervisor.kill()
 
     eventually(lambda: not processes(study.folder))
-    # They were ended, and did not come to the end of the search. One that ends in good order forgets
-    # its start, so that it does not count as the death of a trial.
+    # They were ended, and did not come to the end of the search. One that ends in good order
+    # forgets its start, so that it does not count as the death of a trial.
     assert json.loads((study.folder / "oracle.json").read_text())["ongoing_trials"]
 
 
