@@ -3,6 +3,7 @@
 from weights_keras.card import Measure as Measure
 from weights_keras.card import ModelCard as ModelCard
 from weights_keras.card import read_card as read_card
+from weights_keras.formats import fingerprint as fingerprint
 from weights_keras.store import FOLDER as FOLDER
 from weights_keras.store import ModelFileError as ModelFileError
 from weights_keras.store import is_card as is_card

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weights_keras.card import ModelCard, read_card
+from weights_keras.errors import ModelFileError as ModelFileError
+from weights_keras.formats import SUFFIXES as SUFFIXES
+from weights_keras.formats import with_its_suffix
 from weights_keras.legacy import UnknownOperationError, modernize_config
 
 if TYPE_CHECKING:
@@ -22,16 +25,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 FOLDER = Path(__file__).parent
-SUFFIXES = (".keras", ".h5", ".hdf5")
 OOD = ".ood.npz"
 EARLIER_OOD = ".gate.npz"  # the suffix in the first edition
 MODEL = "model"  # the array of an OOD file with the SHA-256 of the model file it belongs to
 
 Arrays = dict[str, "np.ndarray"]
-
-
-class ModelFileError(Exception):
-    """A model file is missing, damaged or changed, or would run code when loaded."""
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -73,7 +71,9 @@ def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
 
 
 def load_file(path: Path) -> keras.Model:
-    """Load a `.keras` or legacy `.h5` file without ever running code that is stored in it.
+    """Load a Keras model without ever running code that is stored in it.
+
+    It is a `.keras` or legacy `.h5` file, whatever its name, or an unzipped `.keras` archive.
 
     Keras' safe mode is on. The configuration is searched for code before that (Lambda layers,
     pickled functions, classes from outside Keras), so that the error can name it.
@@ -81,13 +81,15 @@ def load_file(path: Path) -> keras.Model:
     Raises:
         ModelFileError: the file is missing or damaged, is no model, or contains code.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ModelFileError(f"There is no model file {path}. Check the name.")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ModelFileError(
-            f"{path} is not a Keras model file. Expected the .keras or .h5 file of a whole model."
-        )
-    config = _config(path)
+    with with_its_suffix(path) as named:
+        return _load(path, named)
+
+
+def _load(path: Path, named: Path) -> keras.Model:
+    """Load a model from a file whose name says what it is; messages call it `path`."""
+    config = _config(path, named)
     for cause in _code_in(_architecture(config)):
         raise ModelFileError(
             f"{path} contains code: {cause}. It is not loaded, because code in a model can do "
@@ -96,7 +98,7 @@ def load_file(path: Path) -> keras.Model:
     import keras
 
     try:
-        with _readable(path, config) as file:
+        with _readable(named, config) as file:
             return keras.models.load_model(file, compile=False, safe_mode=True)
     except UnknownOperationError as error:
         raise ModelFileError(
@@ -332,19 +334,20 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _config(path: Path) -> Any:
+def _config(path: Path, named: Path) -> Any:
     """The configuration inside a model file, as plain data."""
     try:
-        if path.suffix.lower() == ".keras":
-            with zipfile.ZipFile(path) as archive:
+        if named.suffix.lower() == ".keras":
+            with zipfile.ZipFile(named) as archive:
                 return json.loads(archive.read("config.json"))
         import h5py
 
-        with h5py.File(path) as file:
+        with h5py.File(named) as file:
             if "model_config" not in file.attrs:
                 raise ModelFileError(
-                    f"{path} contains weights without the model they belong to. Save the whole "
-                    "model with model.save()."
+                    f"{path} contains weights without the model they belong to. Build the model in "
+                    "Python, load them with model.load_weights(), and save both with "
+                    "model.save('model.keras')."
                 )
             return json.loads(file.attrs["model_config"])
     except ModelFileError:

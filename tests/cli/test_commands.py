@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -54,22 +53,28 @@ def sha256(path):
 
 
 @pytest.mark.parametrize("words", [["--help"], ["methods", "--json"], ["tasks"]])
-def test_help_and_tables_come_quickly_and_without_tensorflow(words):
+def test_help_and_tables_load_nothing_that_takes_long(words):
+    slow = {
+        "tensorflow",
+        "keras",
+        "librosa",
+        "matplotlib",
+        "scipy.ndimage",
+        "scipy.stats",
+        "skimage",
+    }
     code = (
         "import sys\n"
         "from xai_tf.cli import main\n"
         "try: main()\n"
-        "finally: print(sorted({'tensorflow', 'keras', 'librosa'} & set(sys.modules)))\n"
+        f"finally: print(sorted({slow} & set(sys.modules)))\n"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
 
-    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "[]"
-    assert seconds < 3
 
 
 @pytest.mark.parametrize("command", ["predict", "explain", "train", "models", "demo", "inspect"])

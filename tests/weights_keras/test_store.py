@@ -328,9 +328,9 @@ def _text(path):
 
 BAD = {
     "missing": ("a.keras", lambda path: None, "no model file", "Check the name"),
-    "folder": ("a.keras", lambda path: path.mkdir(), "no model file", "Check the name"),
-    "empty": ("a.keras", lambda path: path.touch(), "damaged", "Copy it again"),
-    "other name": ("a.pt", _text, "not a Keras model file", "Expected the .keras or .h5 file"),
+    "folder": ("a.keras", lambda path: path.mkdir(), "without a Keras model", "Give a .keras"),
+    "empty": ("a.keras", lambda path: path.touch(), "empty (0 bytes)", "Copy it again"),
+    "other name": ("a.dat", _text, "not a Keras model file", "Give a .keras or .h5 file"),
     "text": ("a.keras", _text, "damaged, truncated, or not a Keras model", "Copy it again"),
     "text h5": ("a.h5", _text, "damaged, truncated, or not a Keras model", "Copy it again"),
     "cut off": ("a.keras", _cut_off, "damaged, truncated", "Copy it again"),
@@ -338,7 +338,7 @@ BAD = {
     "other zip": ("a.keras", _other_zip, "not a Keras model", "Copy it again"),
     "broken config": ("a.keras", _broken_config, "damaged", "Copy it again"),
     "no weights": ("a.keras", _no_weights, "cannot load", "Save it again"),
-    "weights only": ("a.h5", _weights_only, "contains weights without the model", "Save the whole"),
+    "weights only": ("a.h5", _weights_only, "contains weights without the model", "load_weights"),
 }
 
 

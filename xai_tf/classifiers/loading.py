@@ -14,7 +14,6 @@ from xai_tf.classifiers.graph import tensors
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.errors import InputError, ModelError, pick
 from xai_tf.inputs.options import ReadOptions
-from xai_tf.inputs.sample import file_sha256
 from xai_tf.inputs.task import Task
 from xai_tf.tasks import TASKS
 
@@ -59,12 +58,14 @@ def load(
     try:
         if path == Path(model):
             loaded = weights_keras.load_file(path)
-            digest = file_sha256(path)
+            digest = weights_keras.fingerprint(path) if path.exists() else ""
             card, card_problem = read_card_beside(path, digest)
         else:
             pick(dict.fromkeys(weights_keras.names()), str(model), "model")
             loaded, card = weights_keras.load(str(model))
-            digest = card.sha256 or file_sha256(path)  # a resumed run recognizes the model by it
+            digest = card.sha256 or weights_keras.fingerprint(
+                path
+            )  # a resumed run recognizes the model by it
     except ModelFileError as error:
         raise ModelError(str(error)) from error
     if isinstance(task, str):
@@ -113,6 +114,8 @@ def model_path(model: str | Path) -> Path:
     """The file of a model that is given as a path or by its name in `weights_keras`."""
     path = Path(model)
     if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
+        return path
+    if path.is_dir() and path.name not in weights_keras.names():
         return path
     return weights_keras.FOLDER / f"{model}.keras"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import scipy  # which loads its modules where they are used
 from PIL import Image
-from scipy import ndimage
 
 from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, spectrogram_image
 from xai_tf.inputs.sample import Sample
@@ -128,7 +128,7 @@ def _move(image: np.ndarray, rng: np.random.Generator, degrees: float, share: fl
     center = (np.array(image.shape[:2]) - 1) / 2
     offset = center - turn @ center + rng.uniform(-share, share, size=2) * image.shape[:2]
     planes = [
-        ndimage.affine_transform(plane, turn, offset, order=1, mode="nearest")
+        scipy.ndimage.affine_transform(plane, turn, offset, order=1, mode="nearest")
         for plane in np.moveaxis(image, -1, 0)
     ]
     return np.stack(planes, axis=-1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+import scipy  # which loads its modules where they are used
 
 from xai_tf.inputs.sample import Sample, resize
 from xai_tf.regions.contours import cheapest_round, filled, values_at
@@ -82,12 +82,12 @@ def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         NotFoundError: there is no head, or no brain in it.
     """
     gray = image.mean(axis=-1)
-    fine = ndimage.gaussian_filter(resize(gray, (SIDE, SIDE)), 0.7)
+    fine = scipy.ndimage.gaussian_filter(resize(gray, (SIDE, SIDE)), 0.7)
     whole = _head(fine)
     air = np.median(fine[~whole]) if not whole.all() else np.inf
     if not 0.1 < whole.mean() < 0.93 or air > MAX_AIR * np.median(fine[whole]):
         raise NotFoundError("no head on a dark background was found")
-    depth = ndimage.distance_transform_edt(np.pad(whole, 1))[1:-1, 1:-1]
+    depth = scipy.ndimage.distance_transform_edt(np.pad(whole, 1))[1:-1, 1:-1]
     rough = _roughness(fine)
     center, radius, core = _start(fine, rough, depth)
     for tolerance in (STRICT, LOOSE, LOOSE, LOOSE):
@@ -95,7 +95,7 @@ def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inside = filled(outline, (1, 1), fine.shape)
         if not inside.any():
             raise NotFoundError("no brain was found in the head")
-        center, core = ndimage.center_of_mass(inside), inside
+        center, core = scipy.ndimage.center_of_mass(inside), inside
         radius = max(np.sqrt(inside.sum() / np.pi), 0.6 * depth.max())
     share = (inside & whole).sum() / whole.sum()
     if not MIN_SHARE < share < MAX_SHARE:
@@ -110,30 +110,30 @@ def _head(fine: np.ndarray) -> np.ndarray:
     from skimage.filters import threshold_otsu
 
     otsu: Any = threshold_otsu  # it has no types
-    bright = ndimage.binary_opening(fine > 0.5 * otsu(fine))
+    bright = scipy.ndimage.binary_opening(fine > 0.5 * otsu(fine))
     # Padded, because closing would erode what touches the edge of the image.
-    closed = ndimage.binary_closing(np.pad(bright, 8), iterations=5)[8:-8, 8:-8]
-    labels, count = ndimage.label(ndimage.binary_fill_holes(closed))
+    closed = scipy.ndimage.binary_closing(np.pad(bright, 8), iterations=5)[8:-8, 8:-8]
+    labels, count = scipy.ndimage.label(scipy.ndimage.binary_fill_holes(closed))
     if not count:
         return np.zeros(fine.shape, bool)
-    largest = 1 + np.argmax(ndimage.sum_labels(labels > 0, labels, range(1, count + 1)))
-    return ndimage.binary_opening(labels == largest, iterations=3)
+    largest = 1 + np.argmax(scipy.ndimage.sum_labels(labels > 0, labels, range(1, count + 1)))
+    return scipy.ndimage.binary_opening(labels == largest, iterations=3)
 
 
 def _roughness(fine: np.ndarray) -> np.ndarray:
     """The standard deviation of the gray levels around each pixel."""
-    mean = ndimage.gaussian_filter(fine, 2)
-    return np.sqrt(np.maximum(ndimage.gaussian_filter(fine**2, 2) - mean**2, 0))
+    mean = scipy.ndimage.gaussian_filter(fine, 2)
+    return np.sqrt(np.maximum(scipy.ndimage.gaussian_filter(fine**2, 2) - mean**2, 0))
 
 
 def _start(
     fine: np.ndarray, rough: np.ndarray, depth: np.ndarray
 ) -> tuple[tuple[float, float], float, np.ndarray]:
     """The center (row, column) of the smoothest tissue, a radius, and that tissue as a mask."""
-    mean, largest = ndimage.gaussian_filter(fine, 2), depth.max()
+    mean, largest = scipy.ndimage.gaussian_filter(fine, 2), depth.max()
     tissue = (depth > SCALP * largest) & (mean > 0.35 * np.median(fine[depth > 0]))
     smooth = np.exp(-((rough / (0.2 * mean + 1e-3)) ** 2)) * tissue
-    around = ndimage.gaussian_filter(smooth, 0.35 * largest, mode="constant")
+    around = scipy.ndimage.gaussian_filter(smooth, 0.35 * largest, mode="constant")
     row, column = np.unravel_index(around.argmax(), around.shape)
     radius = max(depth[row, column], 0.6 * largest)
     rows, columns = np.indices(fine.shape)
@@ -173,7 +173,7 @@ def _outline(
     too_long = np.maximum(lengths / radius - 1, 0) ** 2
     cost = tolerance.longest * too_long - enclosed - 0.5 * darker * (deep > scalp)
     place = cheapest_round(cost[None], 0.05)[0]
-    smooth = ndimage.gaussian_filter1d(lengths[place], 1, mode="wrap")
+    smooth = scipy.ndimage.gaussian_filter1d(lengths[place], 1, mode="wrap")
     return np.array(center)[::-1] + smooth[:, None] * ahead
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+import scipy  # which loads its modules where they are used
 
 JUMPS = np.arange(-2, 3)  # allowed steps from one point of an outline to the next
 
@@ -64,7 +64,9 @@ def areas(outlines: np.ndarray) -> np.ndarray:
 
 def values_at(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The image at points (x, y), interpolated linearly, with its edge extended."""
-    return ndimage.map_coordinates(image, [points[..., 1], points[..., 0]], order=1, mode="nearest")
+    return scipy.ndimage.map_coordinates(
+        image, [points[..., 1], points[..., 0]], order=1, mode="nearest"
+    )
 
 
 def filled(outline: np.ndarray, scale: tuple[float, float], size: tuple[int, int]) -> np.ndarray:

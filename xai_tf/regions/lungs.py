@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+import scipy  # which loads its modules where they are used
 
 from xai_tf.inputs.sample import Sample, resize
 from xai_tf.regions.contours import areas, cheapest_round, filled, normals, resampled, values_at
@@ -87,7 +87,7 @@ def lungs(image: np.ndarray) -> np.ndarray:
     """
     gray = image.mean(axis=-1)
     boxes = _boxes(resize(gray, (COARSE, COARSE))) * SIDE / COARSE
-    fine = ndimage.gaussian_filter(resize(gray, (SIDE, SIDE)), 1.2)
+    fine = scipy.ndimage.gaussian_filter(resize(gray, (SIDE, SIDE)), 1.2)
     shapes = np.array([shape * box[2:] + box[:2] for box in boxes for shape in SHAPES])
     widths = np.repeat(boxes[:, 2], 2 * len(SHAPES))
     outlines = shapes.reshape(-1, *LUNGS.shape[1:])
@@ -123,19 +123,19 @@ def marks(image: np.ndarray) -> np.ndarray:
     """
     gray = image.mean(axis=-1)
     fine = resize(gray, (2 * SIDE, 2 * SIDE))
-    bright = ndimage.white_tophat(fine, size=STROKE) > MARK_LEVEL
-    slope = ndimage.gaussian_gradient_magnitude(fine, 0.7)
-    near = ndimage.binary_dilation(bright, iterations=2)
-    labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
+    bright = scipy.ndimage.white_tophat(fine, size=STROKE) > MARK_LEVEL
+    slope = scipy.ndimage.gaussian_gradient_magnitude(fine, 0.7)
+    near = scipy.ndimage.binary_dilation(bright, iterations=2)
+    labels, _ = scipy.ndimage.label(near, structure=np.ones((3, 3)))
     letters = np.zeros(fine.shape, bool)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+    for number, box in enumerate(scipy.ndimage.find_objects(labels), start=1):
         strokes = (labels[box] == number) & bright[box]
         long = max(side.stop - side.start for side in box) > LONGEST_MARK
         if strokes.sum() >= 12 and not long:
             letters[box] |= (labels[box] == number) & (
                 np.percentile(slope[box][strokes], 75) > MARK_SLOPE
             )
-    margin = ndimage.binary_dilation(letters)
+    margin = scipy.ndimage.binary_dilation(letters)
     return resize(margin.astype(np.float32), gray.shape) > 0.5
 
 
@@ -147,7 +147,7 @@ def _boxes(coarse: np.ndarray) -> np.ndarray:
     """
     from scipy.signal import fftconvolve
 
-    wide = np.pad(ndimage.gaussian_filter(coarse, 0.8), MARGIN, mode="edge")
+    wide = np.pad(scipy.ndimage.gaussian_filter(coarse, 0.8), MARGIN, mode="edge")
     best: dict[int, tuple[float, tuple[int, ...]]] = {}
     for (width, height), (contrast, window) in _kernels().items():
         mean = fftconvolve(wide, window, mode="valid")
@@ -178,7 +178,7 @@ def _kernels() -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
             inside = np.zeros(size, bool)
             for lung in LUNGS:
                 inside |= filled(lung * (width, height) + RING, (1, 1), size)
-            ring = ndimage.binary_dilation(inside, iterations=RING) & ~inside
+            ring = scipy.ndimage.binary_dilation(inside, iterations=RING) & ~inside
             contrast = ring / ring.sum() - inside / inside.sum()
             window = (ring | inside) / (ring | inside).sum()
             kernels[width, height] = (contrast[::-1, ::-1], window[::-1, ::-1])
@@ -202,7 +202,7 @@ def _drawn_to_edges(fine: np.ndarray, outlines: np.ndarray, reach: np.ndarray) -
     strong = np.percentile(np.maximum(rise, 0), 95, axis=(1, 2), keepdims=True) + 1e-9
     cost = 0.5 * (places - 0.1) ** 2 - np.clip(rise / strong, 0, 1)
     chosen = np.take_along_axis(offsets, cheapest_round(cost, 0.05), axis=1)
-    smooth = ndimage.gaussian_filter1d(chosen, 1, mode="wrap", axis=1)
+    smooth = scipy.ndimage.gaussian_filter1d(chosen, 1, mode="wrap", axis=1)
     return even + smooth[..., None] * across[:, :, 0]
 
 
