@@ -48,7 +48,7 @@ def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "beagle rather than basset" in printed
     assert "report.html" in printed
-    assert (tmp_path / "models" / "my_dogs.keras").is_file()
+    assert (tmp_path / "models" / "flowers.keras").is_file()
 
 
 @pytest.mark.parametrize("line", commands())

@@ -51,7 +51,7 @@ STAGES = {
     "exported": "Finished; its model is exported",
 }
 NO_SEARCH = "There is no search here yet. Start one in a terminal, and follow it live on this page:"
-EXAMPLE = "xai-tf tune photos/ --task dog_breeds --name my_dogs"
+EXAMPLE = "xai-tf tune photos/ --task photo --name flowers"
 RESUME = (
     "If the search was stopped or killed, the same command resumes it and exports a model; no "
     "trial is lost or run twice. Give the same data, and the same options for the data and the "

@@ -320,7 +320,7 @@ def test_the_gallery_holds_every_sample_of_the_demo_for_the_same_model():
     models = {item.name: item.model for item in GALLERY}
 
     assert all(models[file] == demo.model for demo in DEMOS for file in demo.files)
-    assert {item.task for item in GALLERY} == set(TASKS)
+    assert {item.task for item in GALLERY} <= set(TASKS)
 
 
 @pytest.mark.parametrize("item", GALLERY, ids=lambda item: item.name)
