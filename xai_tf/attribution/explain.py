@@ -62,21 +62,34 @@ def explain(
         ModelError: the network has no feature layer, which the method needs.
         InputError: the sample has the wrong size.
     """
-    if not isinstance(method, Question):
-        question = Question(
-            method,
-            target=target,
-            contrast=contrast,
-            layer=layer,
-            seed=seed,
-            settings=settings or {},
-            until_stable=until_stable,
-        )
-    elif all(part is None for part in (target, contrast, layer, settings, until_stable)):
+    parts = (target, contrast, layer, settings, until_stable)
+    if isinstance(method, Question):
+        if any(part is not None for part in parts):
+            raise SettingError("Give either a question or its parts, such as `target`, not both.")
         question = method
     else:
-        raise SettingError("Give either a question or its parts, such as `target`, not both.")
+        question = _question(method, seed, *parts)
     return _run(_order(classifier, classifier.read(sample), question), progress, preview)[0]
+
+
+def _question(
+    method: str,
+    seed: int,
+    target: str | int | None,
+    contrast: str | int | None,
+    layer: str | None,
+    settings: Mapping[str, float] | None,
+    until_stable: float | None,
+) -> Question:
+    return Question(
+        method,
+        target=target,
+        contrast=contrast,
+        layer=layer,
+        seed=seed,
+        settings=settings or (),
+        until_stable=until_stable,
+    )
 
 
 def continue_explaining(

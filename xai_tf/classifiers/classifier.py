@@ -78,12 +78,12 @@ class Classifier:
         read_options: how files are read where that is not the default, else None.
         sha256: the SHA-256 of the model file.
         ood_detector: detects inputs unlike the training data; None where the model has none.
-        card_problem: one sentence on why a card beside the model file is not used; else empty.
+        problems: why a card or class names beside the model file are not used, a sentence each.
         ood_problem: one sentence on why the OOD detector of the model cannot be used; else empty.
     """
 
     ood_detector: OODDetector | None = None
-    card_problem: str = ""
+    problems: tuple[str, ...] = ()
     ood_problem: str = ""
 
     def __init__(
@@ -146,14 +146,14 @@ class Classifier:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about how the model is used, one sentence each."""
         if self.preprocessing_certain:
-            return tuple(filter(None, [self.card_problem]))
+            return self.problems
         guess = (
             f"The preprocessing of {self.name!r} is a guess: {self.preprocessing!r} "
             f"({scaling_of(self.preprocessing).title}), because {self.preprocessing_reason}. "
             "Settle it with: xai-tf inspect MODEL --try-preprocessing LABELED_FOLDER --save, or "
             "give --preprocessing."
         )
-        return (guess, *filter(None, [self.card_problem]))
+        return (guess, *self.problems)
 
     @property
     def baseline(self) -> float:

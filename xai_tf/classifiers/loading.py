@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,59 +55,90 @@ def load(
         return Classifier(
             model, classes, task=known, preprocessing=preprocessing, read_options=read_options
         )
-    path, card_problem = model_path(model), ""
-    try:
-        if path == Path(model):
-            loaded = weights_keras.load_file(path)
-            digest = weights_keras.fingerprint(path) if path.exists() else ""
-            card, card_problem = read_card_beside(path, digest)
-        else:
-            pick(dict.fromkeys(weights_keras.names()), str(model), "model")
-            loaded, card = weights_keras.load(str(model))
-            digest = card.sha256 or weights_keras.fingerprint(
-                path
-            )  # a resumed run recognizes the model by it
-    except ModelFileError as error:
-        raise ModelError(str(error)) from error
+    file = _read_file(model)
     if isinstance(task, str):
         task = pick(TASKS, task, "task")
-    if task is None and card and card.task in TASKS:
-        task = TASKS[card.task]
-    beside = None
-    if not (classes or card or (task and task.classes)) and (beside := classes_beside(path)):
-        classes, card_problem = _classes_of(beside, loaded)
+    if task is None and file.card and file.card.task in TASKS:
+        task = TASKS[file.card.task]
+    beside, problem = None, ""
+    if not (classes or file.card or (task and task.classes)):
+        beside, classes, problem = _classes_beside(file)
     try:
         classifier = Classifier(
-            loaded,
+            file.model,
             classes,
-            name=path.stem,
+            name=file.path.stem,
             task=task,
-            card=card,
+            card=file.card,
             preprocessing=preprocessing,
             read_options=read_options,
-            sha256=digest,
+            sha256=file.sha256,
         )
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    classifier.card_problem = card_problem
-    if beside and classes:
-        classifier.classes_source = beside.name
-    _add_ood_detector(classifier, path)
+        raise ModelError(f"{file.path}: {error}") from error
+    classifier.problems = (*file.problems, *filter(None, [problem]))
+    if beside:
+        classifier.classes_source = beside
+    _add_ood_detector(classifier, file.path)
     return classifier
 
 
-def _classes_of(file: Path, model: keras.Model) -> tuple[tuple[str, ...] | None, str]:
-    """The class names in a file beside a model, or None and why they are not used."""
+@dataclass(frozen=True, kw_only=True)
+class _ModelFile:
+    """A model file with what lies beside it.
+
+    Attributes:
+        path: the file.
+        model: as it was loaded.
+        card: its card, if there is one that belongs to it.
+        sha256: of the file.
+        problems: why a card beside it is not used, one sentence each.
+    """
+
+    path: Path
+    model: keras.Model
+    card: ModelCard | None
+    sha256: str
+    problems: tuple[str, ...] = ()
+
+
+def _read_file(model: str | Path) -> _ModelFile:
+    path = model_path(model)
+    try:
+        if path == Path(model):
+            loaded = weights_keras.load_file(path)
+            digest = weights_keras.fingerprint(path)
+            card, problem = read_card_beside(path, digest)
+            problems = tuple(filter(None, [problem]))
+            return _ModelFile(path=path, model=loaded, card=card, sha256=digest, problems=problems)
+        pick(dict.fromkeys(weights_keras.names()), str(model), "model")
+        loaded, card = weights_keras.load(str(model))
+        # A resumed run recognizes the model by the digest.
+        digest = card.sha256 or weights_keras.fingerprint(path)
+        return _ModelFile(path=path, model=loaded, card=card, sha256=digest)
+    except ModelFileError as error:
+        raise ModelError(str(error)) from error
+
+
+def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | None, str]:
+    """A file with class names beside a model: its name and the names, or why it is not used."""
+    file = classes_beside(model.path)
+    if file is None:
+        return None, None, ""
     try:
         names = read_classes(file)
     except InputError as error:
-        return None, str(error)
-    count = max(2, model.output_shape[-1])
+        return None, None, str(error)
+    count = max(2, model.model.output_shape[-1])
     if len(names) == count:
-        return names, ""
-    return None, (
-        f"{file.name} beside the model is not used: it lists {len(names)} class names, and the "
-        f"model has {count} classes."
+        return file.name, names, ""
+    return (
+        None,
+        None,
+        (
+            f"{file.name} beside the model is not used: it lists {len(names)} class names, and the "
+            f"model has {count} classes."
+        ),
     )
 
 

@@ -82,8 +82,8 @@ def compare(
         metrics: as for `score`; each is computed for the methods it applies to.
         target: the class to explain, as for `explain`.
         contrast: the class to contrast it with, as for `explain`.
-        settings: settings that differ from the defaults, by the name of the method or metric.
-        seed: random seed of the methods and metrics.
+        settings: those that differ from the defaults, by the name of the method or metric.
+        seed: random seed.
         progress: called with (passes done, passes in total); may raise to stop the work.
 
     Raises:
@@ -95,8 +95,9 @@ def compare(
     metric_settings = {name: values for name, values in given.items() if name not in methods}
     plans = plan(classifier, complete, metrics, metric_settings)
     costs = [method.cost(own, classifier.image_size).evaluations for method, own in complete]
-    total = sum(costs) + sum(p.cost.evaluations for row in plans.values() for p in row)
-    explanations, rows, done = [], [], 0
+    scoring = {name: sum(p.cost.evaluations for p in row) for name, row in plans.items()}
+    total, done = sum(costs) + sum(scoring.values()), 0
+    explanations, rows = [], []
     for (method, own), cost in zip(complete, costs, strict=True):
         question = Question(method.name, target=target, contrast=contrast, seed=seed, settings=own)
         explanation = explain(
@@ -112,13 +113,9 @@ def compare(
             seed=seed,
             progress=partial_progress(progress, done, total),
         )
-        done += sum(planned.cost.evaluations for planned in plans[method.name])
+        done += scoring[method.name]
         explanations.append(explanation)
         rows.append({one.metric.name: one for one in scores})
-    chosen = select_metrics(metrics, entries)
-    return Comparison(
-        tuple(explanations),
-        tuple(chosen),
-        tuple(tuple(row.get(metric.name) for metric in chosen) for row in rows),
-        agreement(explanations),
-    )
+    chosen = tuple(select_metrics(metrics, entries))
+    table = tuple(tuple(row.get(metric.name) for metric in chosen) for row in rows)
+    return Comparison(tuple(explanations), chosen, table, agreement(explanations))

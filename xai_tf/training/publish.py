@@ -68,11 +68,10 @@ def publish(
         half: store the weights as float16.
         check: called with the new model file before it replaces an old one; may raise.
 
-    Returns:
-        The card as written.
+    Returns the card as written.
     """
     test = splits.test
-    sets = {"validation": splits.validation, "test": test} | (further or {})
+    sets = {"validation": splits.validation, "test": test, **(further or {})}
     classifier = Classifier(model, test.classes, name=name, task=task, preprocessing="unit")
     ood_detector = _ood_detector(classifier, splits)
     metrics, tables = _evaluate_sets(model, classifier, sets, ood_detector)
@@ -89,10 +88,9 @@ def publish(
         tuning=tuning or {},
         text="\n\n".join([_introduction(name, task, backbone, folder), RESULTS, *tables, story]),
     )
-    if not ood_detector:
-        return save(model, card, folder, half, check, None)
-    card = with_ood_detector(card, ood_detector)
-    return save(model, card, folder, half, check, ood_detector.arrays())
+    arrays = ood_detector.arrays() if ood_detector else None
+    card = with_ood_detector(card, ood_detector) if ood_detector else card
+    return save(model, card, folder, half, check, arrays)
 
 
 def with_ood_detector(card: ModelCard, detector: OODDetector) -> ModelCard:
