@@ -29,8 +29,11 @@ def content_of(path: Path) -> str:
         if all((path / name).is_file() for name in MEMBERS):
             return KERAS
         raise ModelFileError(_of_folder(path))
-    with path.open("rb") as file:
-        start = file.read(8)
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise ModelFileError(f"Cannot read {path}: {error.strerror or error}.") from error
     if start == b"\x89HDF\r\n\x1a\n":
         return HDF5
     if start[:4] == b"PK\x03\x04" and _is_keras_archive(path):
@@ -46,7 +49,7 @@ def with_its_suffix(path: Path) -> Iterator[Path]:
         ModelFileError: it is no Keras model.
     """
     kind = content_of(path)
-    if path.is_file() and path.suffix.lower() in ((kind, ".hdf5") if kind == HDF5 else (kind,)):
+    if path.is_file() and path.suffix in ((kind, ".hdf5") if kind == HDF5 else (kind,)):
         yield path
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -75,7 +78,9 @@ def _is_keras_archive(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return "config.json" in archive.namelist()
     except (zipfile.BadZipFile, OSError) as error:
-        raise ModelFileError(f"{path} is damaged or truncated ({error}). Copy it again.") from error
+        raise ModelFileError(
+            f"{path} is damaged, truncated, or not a Keras model ({error}). Copy it again."
+        ) from error
 
 
 def _of_folder(path: Path) -> str:

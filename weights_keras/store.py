@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weights_keras.card import ModelCard, read_card
 from weights_keras.errors import ModelFileError as ModelFileError
 from weights_keras.formats import SUFFIXES as SUFFIXES
-from weights_keras.formats import with_its_suffix
+from weights_keras.formats import fingerprint, with_its_suffix
 from weights_keras.legacy import UnknownOperationError, modernize_config
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def save_ood_detector(
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as scratch:
         file = Path(scratch, _new_ood_file(path).name)
-        _write_ood_detector(file, arrays, _sha256(path))
+        _write_ood_detector(file, arrays, fingerprint(path))
         if card:
             card = replace(card, ood_sha256=_sha256(file))
             text = Path(scratch, path.with_suffix(".md").name)
@@ -241,7 +241,7 @@ def save_card(card: ModelCard, path: Path) -> Path:
             f"Cannot write the card {file}: a file of that name exists that is not a model card. "
             "Move it."
         )
-    card = replace(card, sha256=_sha256(path), size=path.stat().st_size)
+    card = replace(card, sha256=fingerprint(path), size=path.stat().st_size)
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".saving-") as scratch:
             text = Path(scratch, file.name)

@@ -67,6 +67,7 @@ def _entry(name: str, path: Path) -> ModelEntry:
         classes=(card.classes or (task.classes if task else ())) if card else (),
         summary=_summary(card) if card else "",
         ood_sha256=file_sha256(ood_detector) if (ood_detector := ood_file(path)).is_file() else "",
+        card_sha256=file_sha256(path.with_suffix(".md")) if card else "",
     )
 
 

@@ -50,7 +50,8 @@ class ModelEntry:
         title: for people: task, backbone.
         classes: their names; empty where only loading will tell.
         summary: its test figures in a line, from the card; empty without a card.
-        gate_sha256: of the file that tells whether an input is one for it; empty without one.
+        ood_sha256: of the file with its OOD detector; empty without one.
+        card_sha256: of its card, which says how files are read; empty without one.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelEntry:
     classes: tuple[str, ...]
     summary: str
     ood_sha256: str = ""
+    card_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -295,7 +297,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Upload):
         return value.sha256
     if isinstance(value, ModelEntry):
-        return [value.sha256, value.task, list(value.classes), value.ood_sha256]
+        return [value.sha256, value.task, list(value.classes), value.ood_sha256, value.card_sha256]
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple):

@@ -1,6 +1,7 @@
 """The names of classes as people keep them: typed, in a file, beside a model, as folders."""
 
 import json
+import shutil
 
 import keras
 import pytest
@@ -87,6 +88,17 @@ def test_names_beside_a_model_are_used_and_their_source_is_said(flowers):
     assert classifier.classes == ("a", "b", "c")
     assert classifier.classes_source == "class_indices.json"
     assert classifier.warnings == ()
+
+
+def test_names_that_may_be_of_another_model_are_not_used(flowers):
+    shutil.copy(flowers, flowers.with_name("other.keras"))
+    (flowers.parent / "labels.txt").write_text("a\nb\nc\n")
+
+    (warning,) = load(flowers).warnings
+    flowers.with_suffix(".labels.txt").write_text("x\ny\nz\n")
+
+    assert "may belong to another" in warning
+    assert load(flowers).classes == ("x", "y", "z")
 
 
 @pytest.mark.parametrize("text", ["a\nb\n", "\n", "0 a\n7 b\n8 c\n"])

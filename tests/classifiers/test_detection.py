@@ -29,6 +29,20 @@ def net(*front):
     )
 
 
+@pytest.mark.parametrize(
+    "front",
+    [[L.Rescaling(2.0, offset=-1.0)], [L.Normalization(mean=[0.5] * 3, variance=[0.06] * 3)]],
+)
+def test_a_model_that_centers_pictures_in_0_to_1_gets_those(front):
+    """Also on a backbone whose usual preprocessing it has inside."""
+    base = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(*SIZE, 3))
+    model = keras.Sequential([keras.Input((*SIZE, 3)), *front, base, L.Flatten(), L.Dense(2)])
+
+    detected = detect_preprocessing(model, "mobilenet_v2", None)
+
+    assert (detected.name, detected.certain) == ("unit", True)
+
+
 def nested(*layers):
     return keras.Sequential([keras.Input((*SIZE, 3)), *layers])
 

@@ -245,6 +245,27 @@ def test_arithmetic_on_probabilities_gets_the_logits_of_just_those(name):
     )
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_scaled_sigmoids_are_refused_because_50_is_no_logit(count):
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, LAYERS.Rescaling(100.0)(dense(inputs, count, "sigmoid")))
+
+    with pytest.raises(ModelError, match="scales probabilities"):
+        linear_head(flatten(model))
+
+
+def test_sigmoids_that_agree_on_noise_stay_several_labels():
+    inputs = keras.Input((75, 75, 3))
+    bias = keras.initializers.Constant([30.0, -30.0, -30.0])
+    pooled = LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(8, 3)(inputs))
+    members = [LAYERS.Dense(3, activation="sigmoid", bias_initializer=bias)(pooled) for _ in "ab"]
+    model = keras.Model(inputs, LAYERS.Average()(members))
+
+    _, head = linear_head(flatten(model))
+
+    assert (head.activation, head.multi_label) == ("sigmoid", True)
+
+
 def test_a_product_of_probabilities_is_refused_because_it_is_none():
     inputs = keras.Input((75, 75, 3))
     members = [dense(inputs, 3, "softmax", seed) for seed in (1, 2)]

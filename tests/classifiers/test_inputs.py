@@ -83,6 +83,24 @@ def test_a_path_or_an_array_is_explained_like_its_sample(classifier, pixels):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_levels_a_little_above_1_do_not_make_a_picture_black(classifier, pixels):
+    bright = pixels / 255
+    bright[0, 0] = 1.001
+
+    sample = classifier.read(bright)
+
+    assert sample.image.mean() > 0.2
+    assert any("above white" in text for text in sample.warnings)
+
+
+def test_a_picture_of_pillow_is_read_in_its_colors(classifier, pixels):
+    as_palette = Image.fromarray(pixels).quantize(256)
+
+    image = classifier.read(as_palette).image
+
+    assert np.abs(image - classifier.read(pixels).image).mean() < 0.03
+
+
 @pytest.mark.parametrize(
     ("array", "cause"),
     [

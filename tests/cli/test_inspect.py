@@ -74,6 +74,25 @@ def test_a_preprocessing_that_is_given_can_be_saved_at_once(run, foreign):
     assert (card.scaling, card.classes) == ("tf", ("a", "b", "c", "d"))
 
 
+def test_a_guess_is_not_saved_as_if_it_were_known(run, foreign):
+    code, _, err = run("inspect", foreign, "--save")
+
+    assert code == 2
+    assert "is a guess" in err
+    assert not foreign.with_suffix(".md").exists()
+
+
+def test_the_card_of_another_model_is_not_overwritten(run, foreign):
+    card = shutil.copy(FOLDER / "brain_mobilenetv2.md", foreign.with_suffix(".md"))
+    before = card.read_bytes()
+
+    code, _, err = run("inspect", foreign, "--preprocessing", "tf", "--save")
+
+    assert code == 2
+    assert "describes another file" in err
+    assert card.read_bytes() == before
+
+
 def test_notes_beside_a_model_are_not_overwritten(run, foreign):
     foreign.with_suffix(".md").write_text("My notes.\n")
 

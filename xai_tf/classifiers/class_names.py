@@ -30,7 +30,7 @@ def parse_classes(given: str | None) -> tuple[str, ...] | None:
     """
     if not given:
         return None
-    if given.lower().endswith((".txt", ".json", ".csv")) or Path(given).is_file():
+    if given.lower().endswith((".txt", ".json", ".csv")):
         return read_classes(Path(given))
     (row,) = csv.reader([given], skipinitialspace=True)
     return tuple(name.strip() for name in row)

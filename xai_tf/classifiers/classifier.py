@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import dropwhile
 from pathlib import Path
@@ -130,8 +131,8 @@ class Classifier:
         self.backbone = backbone or (card.backbone if card else None)
         _check_same_probabilities(model, self)
         self.card, self.task, self.sha256 = card, task, sha256
-        if read_options is None and card and card.resize:
-            read_options = ReadOptions(resize=card.resize)
+        if card and card.resize and not (read_options and read_options.resize):
+            read_options = replace(read_options or DEFAULT_OPTIONS, resize=card.resize)
         self.read_options = read_options
         self._compiled: dict[Any, Any] = {}
         self.name = name or model.name
@@ -180,8 +181,11 @@ class Classifier:
             return given
         if isinstance(given, str | Path):
             return self.windows(given)[0]
+        return self._read_array(_array(given))
+
+    def _read_array(self, array: np.ndarray, white: float | None = None) -> Sample:
         options = self.read_options or DEFAULT_OPTIONS
-        return read_picture_array(np.asarray(given), self.image_size, options)
+        return read_picture_array(array, self.image_size, options, white)
 
     def windows(self, path: str | Path) -> list[Sample]:
         """Read a whole file: one sample, or one per window of a long recording."""
@@ -211,16 +215,20 @@ class Classifier:
         """The samples of what `predict` is given."""
         if hasattr(given, "as_numpy_iterator"):
             batches = (b[0] if isinstance(b, tuple) else b for b in given.as_numpy_iterator())
-            return [sample for batch in batches for sample in self._samples(batch)]
+            given = [picture for batch in batches for picture in batch]
         if isinstance(given, str | Path | Sample):
             return [self.read(given)]
         if not isinstance(given, list | tuple):
-            given = np.asarray(given)
-            if given.ndim < 4:
-                return [self.read(given)]
-            white, _ = white_of(given, "the array")  # of all, since one may be black
-            given = given.astype(np.float32) / white
-        return [self.read(one) for one in given]
+            array = _array(given)
+            given = list(array) if array.ndim == 4 else [array]
+        inputs = [one if isinstance(one, str | Path | Sample) else _array(one) for one in given]
+        arrays = [one for one in inputs if isinstance(one, np.ndarray)]
+        # One white for all, since a single picture may be black.
+        white = max((white_of(array, "the array")[0] for array in arrays), default=None)
+        return [
+            self._read_array(one, white) if isinstance(one, np.ndarray) else self.read(one)
+            for one in inputs
+        ]
 
     def predict_with_means(
         self, samples: Sequence[Sample], layer: str
@@ -407,6 +415,11 @@ class Classifier:
                 f"({', '.join(names)}). Name them all, in the order of the outputs."
             )
         return tuple(names), source
+
+
+def _array(given: Any) -> np.ndarray:
+    """An array of anything NumPy can convert, and of a picture of Pillow in any mode."""
+    return np.asarray(given.convert("RGB") if hasattr(given, "getbands") else given)
 
 
 def _check_input(model: keras.Model) -> None:

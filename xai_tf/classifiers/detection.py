@@ -33,10 +33,12 @@ PICTURES = {
     "MRI slices": ("brain_head_lesion.png", "brain_head_notumor.png"),
 }
 CANDIDATES = ("unit", "raw", "tf", "torch", "caffe")  # those that statistics can tell apart
-# What arrives at the first weights is plausible if it has a deviation in this range, and a mean of
-# at most this many deviations. Ordinary pictures have 0.25 of 1 and 64 of 255, and 1.8.
-DEVIATIONS = (0.03, 130.0)
+# What arrives at the first weights is plausible if it has at least this deviation, a mean of at
+# most this many deviations, and no level beyond this one. Ordinary pictures have a deviation of
+# 0.25 of 1 or 64 of 255, a mean of 1.8 deviations, and levels up to 255.
+MIN_DEVIATION = 0.03
 MAX_MEAN = 8.0
+MAX_LEVEL = 260.0
 # Misfits (see `_misfit`) of scalings whose ranges differ are 2 to 18 apart; those of one range
 # 0.05 to 5, by how long the network was trained.
 CLEAR = 1.5
@@ -77,7 +79,8 @@ def detect_preprocessing(
     inside = _inside(model)
     misfits = batchnorm_misfits(model)
     if inside:
-        return _checked(inside, misfits)
+        # A frozen backbone keeps the statistics of its first training.
+        return inside if backbone else _checked(inside, misfits)
     return _by_statistics(misfits, backbone) or _by_backbone(model, backbone, misfits)
 
 
@@ -87,16 +90,14 @@ def _inside(model: keras.Model) -> Detected | None:
     for name in ("unit", "raw"):
         pictures = _pictures(model, name, ("photos",))
         values = np.asarray(inputs_of(model, pictures, _has_weights)[1], np.float32)
-        arrivals[name] = float(values.mean()), float(values.std())
-    plausible = [
-        name for name, (mean, deviation) in arrivals.items() if _plausible(mean, deviation)
-    ]
+        arrivals[name] = float(values.mean()), float(values.std()), float(np.abs(values).max())
+    plausible = [name for name, arrival in arrivals.items() if _plausible(*arrival)]
     if len(plausible) != 1:
         return None
     (name,) = plausible
     told = {
         one: f"a mean of {mean:.3g} and a deviation of {deviation:.3g}"
-        for one, (mean, deviation) in arrivals.items()
+        for one, (mean, deviation, _) in arrivals.items()
     }
     reason = (
         f"photos in [0, 255] arrive at its first weights with {told['raw']}, photos in [0, 1] "
@@ -105,9 +106,9 @@ def _inside(model: keras.Model) -> Detected | None:
     return Detected(name, reason, True)
 
 
-def _plausible(mean: float, deviation: float) -> bool:
-    low, high = DEVIATIONS
-    return low <= deviation <= high and abs(mean) <= MAX_MEAN * deviation
+def _plausible(mean: float, deviation: float, largest: float) -> bool:
+    centered = abs(mean) <= MAX_MEAN * deviation
+    return deviation >= MIN_DEVIATION and centered and largest <= MAX_LEVEL
 
 
 def _checked(inside: Detected, misfits: dict[str, float]) -> Detected:

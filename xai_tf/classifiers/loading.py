@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import weights_keras
 from weights_keras import ModelCard, ModelFileError
-from xai_tf.classifiers.class_names import classes_beside, read_classes
+from xai_tf.classifiers.class_names import BESIDE, classes_beside, read_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
 from xai_tf.classifiers.ood_detector import OODDetector
@@ -61,7 +61,7 @@ def load(
     if task is None and file.card and file.card.task in TASKS:
         task = TASKS[file.card.task]
     beside, problem = None, ""
-    if not (classes or file.card or (task and task.classes)):
+    if not (classes or (file.card and file.card.classes) or (task and task.classes)):
         beside, classes, problem = _classes_beside(file)
     try:
         classifier = Classifier(
@@ -125,6 +125,17 @@ def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | No
     file = classes_beside(model.path)
     if file is None:
         return None, None, ""
+    models = [p for p in model.path.parent.iterdir() if p.suffix in weights_keras.store.SUFFIXES]
+    if len(models) > 1 and file.name in BESIDE:
+        return (
+            None,
+            None,
+            (
+                f"{file.name} beside the model is not used: it may belong to another of the "
+                f"{len(models)} models there. Give it with --classes, or rename it to "
+                f"{model.path.stem}.labels.txt."
+            ),
+        )
     try:
         names = read_classes(file)
     except InputError as error:
@@ -165,7 +176,8 @@ def read_card_beside(path: Path, digest: str) -> tuple[ModelCard | None, str]:
     try:
         card = weights_keras.read_card(file)
     except (OSError, ValueError) as error:
-        return None, f"The card beside the model is not used: {str(error).rstrip('.')}."
+        cause = str(error).replace(str(file), file.name).rstrip(".")
+        return None, f"The card beside the model is not used: {cause}."
     if card.sha256 in ("", digest):
         return card, ""
     return None, (

@@ -33,12 +33,7 @@ class Prediction:
 
     @property
     def margin(self) -> float:
-        """The logit of the most probable class minus that of the runner-up; 0 is undecided.
-
-        With several labels the distance of the most probable one's logit from 0.
-        """
-        if self.multi_label:
-            return float(abs(self.logits.max()))
+        """The logit of the most probable class minus that of the runner-up; 0 is undecided."""
         if len(self.logits) == 1:
             return float(abs(self.logits[0]))
         first, second = np.sort(self.logits)[::-1][:2]

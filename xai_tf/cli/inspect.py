@@ -76,13 +76,14 @@ def inspect_model(
         preprocessing, names = preprocessing or trials.winner or None, unscaled.classes
     options = read_options(resize, None)
     classifier = load_classifier(model, task, names, preprocessing, options)
+    tell_doubt(classifier)
     if save:
         note(f"Wrote {_save(classifier, model)}")
     if trials is None:
-        tell_doubt(classifier)
         _show(classifier, as_json)
         return
-    answer(as_json, trials.to_dict(), _trials_table(trials))
+    found = trials.to_dict() | {"warnings": list(classifier.warnings)}
+    answer(as_json, found, _trials_table(trials))
     (note if trials.winner else warn)(trials.reason)
 
 
@@ -116,8 +117,8 @@ def _try(given: list[Path], flags: ModelFlags) -> tuple[Classifier, Preprocessin
         folders = class_folders(given, len(unscaled.classes))
         if folders:
             note(f"Classes in alphabetical order, as Keras reads folders: {', '.join(folders)}")
-            classes = ",".join(f'"{name}"' for name in folders)
-            unscaled = replace(flags, preprocessing="unit", classes=classes).load()
+            options = read_options(flags.resize, None)
+            unscaled = load_classifier(flags.model, flags.task, folders, "unit", options)
     paths = find_inputs(given, unscaled)
     labels = labels_in_paths(given, paths, unscaled.classes)
     with progress_of("predicting") as progress:
@@ -149,6 +150,16 @@ def _save(classifier: Classifier, model: str) -> Path:
             f"{classifier.name!r} comes with the package, and its card is complete. Nothing was "
             "written."
         )
+    if not classifier.preprocessing_certain:
+        raise SettingError(
+            "Cannot save a preprocessing that is a guess. Give --preprocessing, or "
+            "--try-preprocessing with a folder of labeled files."
+        )
+    if classifier.card is None and weights_keras.is_card(path.with_suffix(".md")):
+        raise OutputError(
+            f"Cannot write the card {path.with_suffix('.md')}: the one there describes another "
+            "file. Move it."
+        )
     card = classifier.card or weights_keras.ModelCard(
         name=path.stem,
         task="",
@@ -160,7 +171,7 @@ def _save(classifier: Classifier, model: str) -> Path:
     card = replace(
         card,
         task=classifier.task.name if classifier.task else card.task,
-        classes=classifier.classes,
+        classes=classifier.classes if classifier.classes_source else (),
         image_size=classifier.image_size,
         preprocessing=scaling_of(classifier.preprocessing).title,
         scaling=classifier.preprocessing,

@@ -21,7 +21,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.app import ADVANCED, DATA, OUTPUT, QUESTION
 from xai_tf.cli.app import app as app
 from xai_tf.cli.console import NOTES, VERBOSITY, warn
-from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
+from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.resizing import RESIZERS
 
 _log = logging.getLogger(__name__)
@@ -253,7 +253,7 @@ def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
     """How files are read by the options given; None where none is."""
     if resize is None and frame is None:
         return None
-    return ReadOptions(frame=frame, resize=resize or DEFAULT_OPTIONS.resize)
+    return ReadOptions(frame=frame, resize=resize or "")
 
 
 def check_classes(classifier: Classifier, *names: str | None) -> None:

@@ -59,6 +59,7 @@ class Predictions:
         skipped: (file or folder, reason) for those that were not predicted.
         out_of_distribution: for each file whether it is out of distribution (see
             `xai_tf.classifiers.ood`); empty where the model has no OOD detector.
+        multi_label: whether each class is a question of its own; the most probable one counts.
     """
 
     model: str
@@ -70,6 +71,7 @@ class Predictions:
     probabilities: tuple[tuple[float, ...], ...]
     skipped: tuple[tuple[Path, str], ...]
     out_of_distribution: tuple[bool, ...] = ()
+    multi_label: bool = False
 
 
 def find_labeled(
@@ -166,6 +168,7 @@ def predict_labeled(
         ),
         skipped=tuple(skipped),
         out_of_distribution=tuple(out_of_distribution),
+        multi_label=classifier.head.multi_label,
     )
 
 

@@ -164,6 +164,13 @@ def _settle(
             "The files have no labels, so they cannot tell which preprocessing is right. Give a "
             "folder with one folder per class."
         )
+    shares = np.bincount(list(labels.values())) / len(labels)
+    if (best.accuracy.low or 0) <= shares.max():
+        return "", (
+            f"{best.name!r} classifies {_hits(best)} files correctly, hardly more than the most "
+            f"frequent class alone would ({shares.max():.0%}). Check the order of --classes, or "
+            "give more labeled files."
+        )
     right = {trial.name: _right(trial.predictions, paths, labels) for trial in trials}
     unclear = []
     for other in trials[1:]:

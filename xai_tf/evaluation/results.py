@@ -42,8 +42,8 @@ class EvaluationResults:
 
     @property
     def binary(self) -> bool:
-        """Whether there are two classes."""
-        return len(self.predictions.classes) == 2
+        """Whether there are two classes, of which exactly one is true."""
+        return len(self.predictions.classes) == 2 and not self.predictions.multi_label
 
     @property
     def classes_with_curve(self) -> tuple[int, ...]:

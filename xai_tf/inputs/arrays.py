@@ -9,6 +9,7 @@ import numpy as np
 from xai_tf.errors import InputError
 from xai_tf.inputs.pixels import Pixels, check_finite, check_size, transparency_warning
 
+OVERSHOOT = 2.0  # floats up to here are taken as 0 to 1: resizing and augmentation overshoot
 SHAPES = "(height, width), (height, width, 1), (height, width, 3) or (height, width, 4)"
 
 
@@ -40,12 +41,13 @@ def read_array(path: Path) -> Pixels:
     return array_pixels(np.asarray(stored), path)
 
 
-def array_pixels(array: np.ndarray, name: str | Path) -> Pixels:
+def array_pixels(array: np.ndarray, name: str | Path, white: float | None = None) -> Pixels:
     """The pixels of an array in memory, of the shapes, types and ranges of `read_array`.
 
     Args:
         array: the picture.
         name: what messages call it.
+        white: the level of white where that is known; else guessed from the largest level.
 
     Raises:
         InputError: the array has other shapes, types or ranges.
@@ -55,8 +57,14 @@ def array_pixels(array: np.ndarray, name: str | Path) -> Pixels:
         raise InputError(
             f"Cannot read {name}: an array of shape {shape} is not one picture. Give {SHAPES}."
         )
-    white, notes = white_of(array, name)
-    scaled = array.astype(np.float32) / white
+    guess, notes = white_of(array, name)
+    if white is not None:
+        guess, notes = white, ()
+    scaled = array.astype(np.float32) / guess
+    over = int((scaled > 1).sum())
+    if over:
+        scaled = np.minimum(scaled, 1)
+        notes += (f"{over} of {scaled.size} levels are above white and were clipped.",)
     if shape[2:] == (4,):
         notes += transparency_warning(scaled[..., 3])
     scaled = scaled[..., 0] if shape[2:] == (1,) else scaled[..., :3] if shape[2:] else scaled
@@ -80,5 +88,5 @@ def white_of(levels: np.ndarray, name: str | Path) -> tuple[float, tuple[str, ..
             f"Cannot read {name}: the levels of its array of shape {levels.shape} run from "
             f"{low:.6g} to {high:.6g}. {expected}"
         )
-    white = 1.0 if high <= 1 else 255.0
+    white = 1.0 if high <= OVERSHOOT else 255.0
     return white, (f"Levels are taken as 0 to {white:g}; the largest is {high:.6g}.",)

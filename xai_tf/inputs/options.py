@@ -15,8 +15,8 @@ class ReadOptions:
     Attributes:
         frame: number, from 1, of the frame, page or slice to read; None reads the first one of an
             animation or a TIFF, and the middle one of DICOM or NIfTI. Sound has no frames.
-        resize: how a picture is resized, a name in `RESIZERS`. Spectrograms that are drawn from
-            sound are always resized bilinearly.
+        resize: how a picture is resized, a name in `RESIZERS`; "" is bilinear, or what the card of
+            a model says. Spectrograms that are drawn from sound are always resized bilinearly.
 
     Raises:
         SettingError: the frame is not a whole number from 1.
@@ -24,10 +24,11 @@ class ReadOptions:
     """
 
     frame: int | None = None
-    resize: str = "bilinear"
+    resize: str = ""
 
     def __post_init__(self) -> None:
-        pick(RESIZERS, self.resize, "resizer")
+        if self.resize:
+            pick(RESIZERS, self.resize, "resizer")
         whole = isinstance(self.frame, int) and not isinstance(self.frame, bool)
         if self.frame is not None and not (whole and self.frame >= 1):
             raise SettingError(

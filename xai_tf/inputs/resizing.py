@@ -11,6 +11,7 @@ from PIL import Image
 
 from xai_tf.errors import pick
 
+DEFAULT_RESIZER = "bilinear"
 Box = tuple[int, int, int, int]  # left, upper, right, lower, in pixels
 
 

@@ -16,7 +16,7 @@ from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.pictures import read_picture
 from xai_tf.inputs.pixels import MAX_PIXELS as MAX_PIXELS
 from xai_tf.inputs.pixels import Pixels, choose_frame
-from xai_tf.inputs.resizing import resize
+from xai_tf.inputs.resizing import DEFAULT_RESIZER, resize
 
 PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".j2k"),
@@ -100,7 +100,10 @@ def read_image(
 
 
 def read_picture_array(
-    array: np.ndarray, image_size: tuple[int, int], options: ReadOptions = DEFAULT_OPTIONS
+    array: np.ndarray,
+    image_size: tuple[int, int],
+    options: ReadOptions = DEFAULT_OPTIONS,
+    white: float | None = None,
 ) -> Sample:
     """Read a picture from an array in memory, as `read_image` does from a file.
 
@@ -109,6 +112,7 @@ def read_picture_array(
             from 0 to 1 or from 0 to 255.
         image_size: (height, width) in pixels.
         options: how to resize.
+        white: the level of white where that is known; else guessed from the largest level.
 
     Raises:
         InputError: the array has another shape, type or range, or pixels that are NaN.
@@ -116,7 +120,13 @@ def read_picture_array(
     content = np.ascontiguousarray(array)
     told = f"{content.shape} {content.dtype} ".encode()
     digest = hashlib.sha256(told + content.tobytes()).hexdigest()
-    return _sample(array_pixels(array, "the array"), ARRAY, digest, image_size, options.resize)
+    return _sample(
+        array_pixels(array, "the array", white),
+        ARRAY,
+        digest,
+        image_size,
+        options.resize or DEFAULT_RESIZER,
+    )
 
 
 def _sample(
@@ -129,7 +139,7 @@ def _sample(
             f"{path} is too small: {width}x{height} pixels. "
             f"Give a picture of at least {MIN_SIDE}x{MIN_SIDE} pixels."
         )
-    image = np.clip(resize(levels, image_size, resizer), 0, 1)
+    image = np.clip(resize(levels, image_size, resizer or DEFAULT_RESIZER), 0, 1)
     gray = levels.ndim == 2 or bool((np.ptp(levels, axis=-1) < 2 / 255).all())
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=-1)
