@@ -162,7 +162,7 @@ def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
     assert len(json.loads(out)) == 4
     assert len(told) == 3
     assert "dot.png is too small: 1x1 pixels" in told[0]
-    assert "torn.png: it is not a picture" in told[1]
+    assert "torn.png: the PNG picture is damaged or truncated" in told[1]
     assert "zero.png is empty" in told[2]
 
 
