@@ -414,7 +414,7 @@ def test_bad_files_are_reported_the_rest_goes_on_and_the_exit_code_says_so(
     assert json.loads(out)["files"] == 5
     complaints = [line for line in err.splitlines() if line.startswith("xai-tf:")]
     assert "dot.png is too small: 1x1 pixels" in complaints[0]
-    assert "torn.png: it is not a picture" in complaints[1]
+    assert "torn.png: the PNG picture is damaged or truncated" in complaints[1]
     assert "dot.png" in (tmp_path / "out" / "errors.html").read_text()
 
 
