@@ -110,15 +110,15 @@ def test_an_answer_larger_than_the_store_displaces_nothing(tmp_path, no_memory):
 
 
 def test_unfinished_files_of_a_dead_server_are_deleted(tmp_path):
-    (tmp_path / f"{module.UNFINISHED}old").write_bytes(b"half")
-    (tmp_path / f"{module.UNFINISHED}new").write_bytes(b"half")
+    (tmp_path / f"{module.SCRATCH}old").write_bytes(b"half")
+    (tmp_path / f"{module.SCRATCH}new").write_bytes(b"half")
     long_ago = time.time() - 2 * module.ABANDONED
-    os.utime(tmp_path / f"{module.UNFINISHED}old", (long_ago, long_ago))
+    os.utime(tmp_path / f"{module.SCRATCH}old", (long_ago, long_ago))
 
     store = Store(tmp_path, 10_000)
 
     assert store.bytes == 0
-    assert [file.name for file in tmp_path.iterdir()] == [f"{module.UNFINISHED}new"]
+    assert [file.name for file in tmp_path.iterdir()] == [f"{module.SCRATCH}new"]
 
 
 def test_several_threads_never_read_half_an_answer(tmp_path, no_memory):
