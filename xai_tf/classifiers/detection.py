@@ -45,6 +45,7 @@ CLEAR = 1.5
 # The share of the initial statistics (mean 0, variance 1) that may still be in the moving ones.
 REMNANTS = (0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5)
 IMAGENET_CLASSES = 1000
+TOP_LAYER = "predictions"  # the name of the last layer of a stock network of Keras
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,9 @@ def _by_backbone(model: keras.Model, backbone: str | None, misfits: dict[str, fl
     if backbone is None:
         return Detected("unit", "the model has neither preprocessing nor a known backbone", False)
     entry = _entry(backbone)
-    if model.output_shape == (None, IMAGENET_CLASSES):
-        reason = f"it has the {IMAGENET_CLASSES} outputs of {entry.title} for ImageNet"
+    # A network of one's own with as many classes has another last layer.
+    if model.output_shape == (None, IMAGENET_CLASSES) and model.layers[-1].name == TOP_LAYER:
+        reason = f"it ends in the {IMAGENET_CLASSES} outputs of {entry.title} for ImageNet"
         return Detected(entry.scaling, reason, True)
     fits = ""
     if misfits:

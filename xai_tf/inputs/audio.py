@@ -158,7 +158,7 @@ def mel_spectrogram(waveform: np.ndarray, recipe: MelRecipe, start: float = 0.0)
 
 @lru_cache(maxsize=8)
 def mel_centers(recipe: MelRecipe) -> np.ndarray:
-    """Centre frequency of each mel band in Hz: float32 of shape (bands,)."""
+    """Center frequency of each mel band in Hz: float32 of shape (bands,)."""
     import librosa
 
     edges = librosa.mel_frequencies(

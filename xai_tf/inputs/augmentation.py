@@ -35,7 +35,7 @@ def brain_slice(sample: Sample, rng: np.random.Generator) -> np.ndarray:
 def speech(recipe: MelRecipe) -> Augment:
     """Augmentation of speech: change the waveform, then mask parts of its new spectrogram.
 
-    The waveform gets another tempo and pitch (up to 5%), a gentle equaliser, and at random a
+    The waveform gets another tempo and pitch (up to 5%), a gentle equalizer, and at random a
     shorter length and colored noise. Then two intervals of time and two of frequency are masked
     (SpecAugment, Park et al. 2019).
     """

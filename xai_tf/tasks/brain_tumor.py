@@ -1,4 +1,4 @@
-"""Brain MRI slice: which tumour does it show, if any?"""
+"""Brain MRI slice: which tumor does it show, if any?"""
 
 from xai_tf.inputs import augmentation
 from xai_tf.inputs.sample import PICTURE_SUFFIXES, read_image
@@ -6,8 +6,8 @@ from xai_tf.inputs.task import Task
 
 TASK = Task(
     name="brain_tumor",
-    title="Brain tumour",
-    question="Which tumour does this brain MRI slice show, if any?",
+    title="Brain tumor",
+    question="Which tumor does this brain MRI slice show, if any?",
     classes=("glioma", "meningioma", "notumor", "pituitary"),
     reader=read_image,
     augment=augmentation.brain_slice,
