@@ -33,10 +33,10 @@ def draw(rounds: Sequence[Round], path: Path) -> None:
     FigureCanvasAgg(figure)
     figure.set_facecolor(GROUND)
     axes = figure.subplots()
-    colours = colormaps["viridis"]
-    axes.imshow(np.clip(table, 0, 1), cmap=colours, vmin=0, vmax=1, aspect="auto")
+    palette = colormaps["viridis"]
+    axes.imshow(np.clip(table, 0, 1), cmap=palette, vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(table.shape):
-        red, green, blue, _ = colours(float(np.clip(table[row, column], 0, 1)))
+        red, green, blue, _ = palette(float(np.clip(table[row, column], 0, 1)))
         bright = 0.3 * red + 0.6 * green + 0.1 * blue > 0.5
         axes.text(
             column,

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.ground_truth.carriers import Clip
 from benchmarks.ground_truth.puzzle import Planted
-from xai_tf.inputs.audio import mel_centres, mel_spectrogram, spectrogram_image
+from xai_tf.inputs.audio import mel_centers, mel_spectrogram, spectrogram_image
 from xai_tf.inputs.sample import Sample, resize
 from xai_tf.tasks.deepfake_audio import RECIPE
 
@@ -63,11 +63,11 @@ def tone_burst(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     """A steady tone of a quarter of a second; the decoy is a hiss as long, of an octave."""
     length = rng.uniform(0.25, 0.4)
     start, other = _two_times(length, rng)
-    centres = mel_centres(RECIPE)
-    band = int(rng.integers(np.searchsorted(centres, 700), np.searchsorted(centres, 2600)))
+    centers = mel_centers(RECIPE)
+    band = int(rng.integers(np.searchsorted(centers, 700), np.searchsorted(centers, 2600)))
     wave = clip.sample.sound.waveform
     hiss = _window(other, length) * _between(rng.normal(size=len(wave)), 1000, 2000)
-    tone = _window(start, length) * np.sin(2 * np.pi * centres[band] * np.arange(len(wave)) / RATE)
+    tone = _window(start, length) * np.sin(2 * np.pi * centers[band] * np.arange(len(wave)) / RATE)
     without = wave + _as_loud(hiss, wave)
     place = Place(start, start + length, band - 2, band + 2)
     return without + _as_loud(tone, wave), without, place
@@ -75,12 +75,12 @@ def tone_burst(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
 
 def missing_band(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Place]:
     """Ten mel bands without any sound, from beginning to end; no decoy."""
-    centres = mel_centres(RECIPE)
+    centers = mel_centers(RECIPE)
     # Above the loudest tones: without them, all the rest would be drawn brighter.
-    low = int(rng.integers(np.searchsorted(centres, 800), np.searchsorted(centres, 2400)))
+    low = int(rng.integers(np.searchsorted(centers, 800), np.searchsorted(centers, 2400)))
     high = low + 9
     wave = clip.sample.sound.waveform
-    cut = wave - _between(wave, centres[low - 1], centres[high + 1])
+    cut = wave - _between(wave, centers[low - 1], centers[high + 1])
     return cut, wave, Place(0, SPAN, low, high)
 
 

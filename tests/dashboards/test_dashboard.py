@@ -423,8 +423,8 @@ def test_names_are_text_never_markup(browser, site, tmp_path):
     ("name", "content", "said"),
     [
         ("empty.png", b"", "empty.png is empty"),
-        ("words.png", b"these are words, not pixels", "words.png is not a supported picture"),
-        ("x.exe.png", b"MZ" + bytes(5_000_000), "x.exe.png is not a supported picture"),
+        ("words.png", b"these are words, not pixels", "words.png does not contain a supported picture"),
+        ("x.exe.png", b"MZ" + bytes(5_000_000), "x.exe.png does not contain a supported picture"),
         ("cut.wav", (SAMPLES / "speech_human.wav").read_bytes()[:2000], "cut.wav is truncated"),
     ],
 )

@@ -108,7 +108,9 @@ def build_backbone(
 
     entry = pick(BACKBONES, backbone, "backbone")
     inputs = keras.Input((*image_size, 3), name="input")
-    features = _backbone(backbone, image_size, weights)(scaled(inputs, entry.scaling))
+    # In this order: layers draw their seeds as they are built, and searches are resumed.
+    colors = scaled(inputs, entry.scaling)
+    features = _backbone(backbone, image_size, weights)(colors)
     return flatten(keras.Model(inputs, features, name=backbone))
 
 
