@@ -133,7 +133,7 @@ class Pool:
 
     def _free(self, flight: Flight) -> Process | None:
         """An idle process or None, preferably one that has loaded the model."""
-        idle = [process for process in self._processes if process.state == IDLE]
+        idle = [p for p in self._processes if p.state == IDLE and not p.has_ended]
         model = getattr(flight.request, "model", None)
         return min(idle, key=lambda process: model not in process.models, default=None)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,11 @@ class Process:
     def pid(self) -> int | None:
         """The process id, or None before the first start."""
         return self._process.pid if self._process else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended, which its supervisor may not have noticed yet."""
+        return self._process is not None and bool(wait([self._process.sentinel], timeout=0))
 
     def reset(self) -> None:
         """Reset the state for a new process."""
