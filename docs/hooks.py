@@ -56,7 +56,7 @@ def models_page() -> str:
         lines += [
             f"## {path.stem}",
             "",
-            f"Task `{card.task}`, backbone `{card.backbone}`, {height}x{width} pixels, "
+            f"Task `{card.task_name}`, backbone `{card.backbone}`, {height}x{width} pixels, "
             f"{len(card.classes)} classes, {size}.",
             "",
             "| set | measure | value and 95% interval | files |",

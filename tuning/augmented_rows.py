@@ -56,7 +56,7 @@ class AugmentedRows:
         """For each row a hash of its pixels and of all that changes them."""
         code = hashlib.sha256("".join(map(inspect.getsource, (augmentation, audio))).encode())
         changes = [
-            json.dumps([version, self.seed, self.task.name, code.hexdigest()]) if version else ""
+            json.dumps([version, self.seed, self.task.key, code.hexdigest()]) if version else ""
             for version in range(self.versions)
         ]
         pixels = [hashlib.sha256(np.ascontiguousarray(image).data) for image in self.data.images]

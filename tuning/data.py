@@ -23,7 +23,7 @@ from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import InputError
 from xai_tf.packages import versions
 from xai_tf.progress import Progress, silent
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import find_task
 
 if TYPE_CHECKING:
     from tuning.settings import StudySettings
@@ -65,7 +65,7 @@ class TrainingData:
     """
 
     def __init__(self, study: StudySettings, progress: Progress = silent) -> None:
-        self.study, self.task = study, TASKS[study.task]
+        self.study, self.task = study, find_task(study.task)
         size = (study.image_size, study.image_size)
 
         self.splits = read_splits(

@@ -26,7 +26,12 @@ def _option(*names: str, panel: str, text: str, **more: Any) -> Any:
 class SearchOptions:
     """Options that make the settings of a search; see `StudySettings`."""
 
-    task: Annotated[str, _option(panel=SEARCH, text="How files are read (see `xai-tf tasks`).")]
+    task: Annotated[
+        str,
+        _option(
+            panel=SEARCH, text="How files are read: a name (see `xai-tf tasks`) or a .toml file."
+        ),
+    ]
     name: Annotated[str, _option(panel=SEARCH, text="Name of the search and of the model.")]
     backbone: Annotated[
         list[str] | None,

@@ -14,7 +14,7 @@ from tuning.space import SEEDS, Parameter, Space, Value, choice, lint
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import SettingError, nearest, pick
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import find_task
 
 OBJECTIVES = ("val_loss", "val_ce", "val_accuracy")
 CALIBRATIONS = ("temperature", "platt")
@@ -83,7 +83,7 @@ class StudySettings:
 
     Attributes:
         data: a folder with one subfolder per class, or another layout (`DataOptions`).
-        task: a name in `TASKS`.
+        task: a name in `TASKS`, or a TOML file that defines a task.
         name: the name of the search and of the model it produces.
         backbones: names in `BACKBONES`; several are searched together.
         weights: "imagenet", "none", or a file with the weights of the backbone without its top; a
@@ -127,7 +127,8 @@ class StudySettings:
 
     def __post_init__(self) -> None:
         """Reject invalid settings before anything is read."""
-        pick(TASKS, self.task, "task")
+        # A definition in place of its file, so that the search can be resumed without it.
+        object.__setattr__(self, "task", find_task(self.task).key)
         for backbone in self.backbones:
             pick(BACKBONES, backbone, "backbone")
         if self.objective not in OBJECTIVES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class ModelCard:
 
     Attributes:
         name: the name of the model and of its files.
-        task: the name of its task.
+        task: the name of its task, or its definition as JSON text where it is a user's own.
         classes: the class names, in the order of the outputs.
         backbone: the name of the pretrained network it is built on.
         image_size: (height, width) of the input.
@@ -79,6 +80,11 @@ class ModelCard:
     ood_sha256: str = ""
     text: str = field(default="", repr=False)
 
+    @property
+    def task_name(self) -> str:
+        """The name of its task, for people."""
+        return json.loads(self.task)["name"] if self.task.startswith("{") else self.task
+
     def to_markdown(self) -> str:
         """The text of the card file."""
         import yaml
@@ -90,6 +96,8 @@ class ModelCard:
             if name != "text"
             and (value or name not in ("tuning", "ood_sha256", "scaling", "resize"))
         }
+        if self.task.startswith("{"):
+            front["task"] = json.loads(self.task)
         dumped = yaml.safe_dump(_plain(front), sort_keys=False, allow_unicode=True, width=96)
         return f"---\n{dumped}---\n{self.text.strip()}\n"
 
@@ -110,7 +118,7 @@ def read_card(path: Path) -> ModelCard:
         for name in ("classes", "datasets"):
             values[name] = tuple(map(str, values.get(name) or ()))
         values["image_size"] = tuple(map(int, values.get("image_size") or (224, 224)))
-        values["task"] = str(values["task"])
+        values["task"] = _task_key(values["task"])
         return ModelCard(**values, text=text.strip())
     except (TypeError, KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split())
@@ -124,6 +132,13 @@ def _with_current_names(front: dict[str, Any]) -> dict[str, Any]:
     return renamed | {
         "metrics": [m | {"name": EARLIER_MEASURES.get(m["name"], m["name"])} for m in metrics]
     }
+
+
+def _task_key(task: Any) -> str:
+    """A task by name, or the definition of a user's own as JSON text."""
+    if isinstance(task, dict):
+        return json.dumps(task, sort_keys=True, ensure_ascii=False)
+    return str(task)
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.ood import OUT_OF_DISTRIBUTION
 from xai_tf.errors import ModelError
 from xai_tf.inputs.sample import file_sha256
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import known_task
 
 
 def find_models(folders: Sequence[Path] = ()) -> dict[str, ModelEntry]:
@@ -57,12 +57,12 @@ def _entry(name: str, path: Path) -> ModelEntry:
             name=name, path=path, sha256="", task=None, title=name, classes=(), summary=""
         )
     card = card_beside(path, digest)
-    task = TASKS.get(card.task) if card else None
+    task = known_task(card.task) if card else None
     return ModelEntry(
         name=name,
         path=path,
         sha256=digest,
-        task=task.name if task else None,
+        task=task.key if task else None,
         title=_title(name, card),
         classes=(card.classes or (task.classes if task else ())) if card else (),
         summary=_summary(card) if card else "",
@@ -74,7 +74,8 @@ def _entry(name: str, path: Path) -> ModelEntry:
 def _title(name: str, card: ModelCard | None) -> str:
     if card is None:
         return name
-    task = TASKS[card.task].title if card.task in TASKS else card.task
+    known = known_task(card.task)
+    task = known.title if known else card.task
     backbone = BACKBONES[card.backbone].title if card.backbone in BACKBONES else card.backbone
     return f"{task}, {backbone}"
 

@@ -48,7 +48,8 @@ from xai_tf.classifiers.reading import Reading, combine_windows
 from xai_tf.errors import OutputError, SettingError
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.predictions import Predictions
-from xai_tf.inputs.audio import MelRecipe, mel_spectrogram
+from xai_tf.inputs.audio import mel_spectrogram
+from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics import Score, score
 from xai_tf.packages import has_extra

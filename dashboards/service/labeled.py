@@ -21,7 +21,7 @@ from xai_tf.evaluation.predictions import PICTURES, LabelledFiles, find_labeled,
 from xai_tf.inputs.audio import SOUND_SUFFIXES
 from xai_tf.inputs.sample import PICTURE_SUFFIXES, file_sha256
 from xai_tf.rendering.heatmaps import image_bytes
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import known_task
 
 MAX_DEPTH = 3
 MAX_ENTRIES = 500  # entries that are inspected to decide what a folder is
@@ -78,9 +78,7 @@ def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
         InputError: there are none, or the folders or labels do not match the classes.
     """
     model = request.model
-    return find_labeled(
-        request.folder, model.name, classes, TASKS.get(model.task or ""), request.split
-    )
+    return find_labeled(request.folder, model.name, classes, known_task(model.task), request.split)
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def find_training(
     Returns:
         The training files, or None if there are none.
     """
-    task = TASKS.get(model.task or "")
+    task = known_task(model.task)
     for path in (folder, *(folder.parent / name for name in SPLIT_FOLDERS["train"])):
         try:
             source = inside(path, roots)
@@ -143,7 +141,7 @@ def thumbnail(path: Path, task: str | None) -> bytes:
     """
     if path.suffix.lower() in SOUND_SUFFIXES:  # a spectrogram would block the server for too long
         return _sound_icon()
-    sample = TASKS.get(task or "", PICTURES).read(path, (SIDE, SIDE))
+    sample = (known_task(task) or PICTURES).read(path, (SIDE, SIDE))
     return _jpeg(Image.fromarray(image_bytes(sample)))
 
 

@@ -12,7 +12,7 @@ from xai_tf.evaluation.nearest import (
     nearest_neighbors,
 )
 from xai_tf.evaluation.predictions import LabelledFiles, find_labeled, training_files
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import known_task
 
 if TYPE_CHECKING:
     from dashboards.service.worker_context import WorkerContext
@@ -36,7 +36,7 @@ def find_similar(context: WorkerContext, request: FindSimilar) -> list[Neighbor]
 def _feature_index(context: WorkerContext, request: FindSimilar) -> FeatureIndex:
     """The features of the training files, cached until a file changes."""
     classifier, model = context.classifier(request.model), request.model
-    task = TASKS.get(model.task or "")
+    task = known_task(model.task)
     files = training_files(find_labeled(request.source, model.name, classifier.classes, task))
     key = (model, request.source, _stamp(files))
     if key not in context.feature_indexes:

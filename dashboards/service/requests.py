@@ -46,7 +46,7 @@ class ModelEntry:
         name: unique on this server; the file's stem.
         path: the model file.
         sha256: of the file.
-        task: a name in `TASKS`, or None.
+        task: the key of a task (`xai_tf.tasks.find_task`), or None.
         title: for people: task, backbone.
         classes: their names; empty where only loading will tell.
         summary: its test figures in a line, from the card; empty without a card.

@@ -70,7 +70,7 @@ class WorkerContext:
         Raises:
             InputError: the file cannot be read, has changed, or is too long.
         """
-        key = (classifier.task and classifier.task.name, classifier.image_size, file.sha256)
+        key = (classifier.task and classifier.task.key, classifier.image_size, file.sha256)
         if key not in self._samples:
             samples = classifier.windows(file.path)
             if samples[0].sha256 != file.sha256:

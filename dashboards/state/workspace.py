@@ -17,7 +17,7 @@ from dashboards.state.progress import describe_progress
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
 from xai_tf.inputs.sample import Sample
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import find_task
 
 LARGE = 5 * MEGABYTE  # larger files are checked and written in a thread
 
@@ -244,12 +244,12 @@ class Workspace(param.Parameterized):
 
 def takes_sound(model: ModelEntry) -> bool:
     """Whether a model reads sound files."""
-    return model.task is not None and TASKS[model.task].takes_sound
+    return model.task is not None and find_task(model.task).takes_sound
 
 
 def is_medical(model: ModelEntry) -> bool:
     """Whether a model's predictions are about a patient."""
-    return model.task is not None and TASKS[model.task].medical
+    return model.task is not None and find_task(model.task).medical
 
 
 def _most_confident_window(reading: Reading) -> int:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import SAMPLES
-from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, read_sound, spectrogram_image
+from xai_tf.inputs.audio import mel_spectrogram, read_sound, spectrogram_image
+from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.inputs.segments import segment
 from xai_tf.tasks import TASKS
 

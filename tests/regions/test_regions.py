@@ -17,7 +17,8 @@ from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
 from xai_tf.errors import InputError
-from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, read_sound
+from xai_tf.inputs.audio import mel_spectrogram, read_sound
+from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.inputs.sample import read_image
 from xai_tf.regions import PARTITIONS, Regions, audit, audit_file, audit_folder, regions_of
 from xai_tf.regions.brain import brain

@@ -17,7 +17,8 @@ from xai_tf.classifiers.loading import load
 from xai_tf.cli import listen  # noqa: F401  (its commands)
 from xai_tf.cli.options import app
 from xai_tf.errors import InputError, ModelError, OutputError, SettingError
-from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, spectrogram_image
+from xai_tf.inputs.audio import mel_spectrogram, spectrogram_image
+from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.sonification import (
     class_profiles,
     evidence_mask,

@@ -11,7 +11,7 @@ from xai_tf.classifiers.loading import load
 from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import ModelError
 from xai_tf.inputs import augmentation
-from xai_tf.inputs.audio import MelRecipe
+from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.tasks import TASKS
 from xai_tf.training.publish import RESULTS, publish, training_story
 from xai_tf.training.train import Recipe, predict_files, train

@@ -62,7 +62,7 @@ class BundleRequest:
         detector, options = classifier.ood_detector, classifier.read_options
         return {
             "model": classifier.sha256,
-            "task": classifier.task.name if classifier.task else None,
+            "task": classifier.task.key if classifier.task else None,
             "classes": list(classifier.classes),
             "preprocessing": classifier.preprocessing,
             **asdict(self),

@@ -16,7 +16,7 @@ from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.errors import InputError, ModelError, pick
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.task import Task
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import find_task, known_task
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,7 @@ def load(
     model: str | Path | keras.Model,
     *,
     classes: Sequence[str] | None = None,
-    task: str | Task | None = None,
+    task: str | Path | Task | None = None,
     preprocessing: str | None = None,
     read_options: ReadOptions | None = None,
 ) -> Classifier:
@@ -40,7 +40,8 @@ def load(
         model: a name in `weights_keras`, a `.keras` or `.h5` file, or a Keras model in memory.
         classes: the names of the classes, for a file without a card. By default those in a
             labels.txt, class_indices.json or the like beside the file.
-        task: a name in `TASKS` or a task: how files are read and what the classes are.
+        task: how files are read and what the classes are: a name in `TASKS`, a task, or a TOML
+            file that defines one. By default that of its card.
         preprocessing: the color scaling the network expects, a name in `SCALINGS`. By default
             detected in the model.
         read_options: how files are read: the frame, and how pictures are resized. By default as its
@@ -50,16 +51,15 @@ def load(
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
         UnknownNameError: there is no such model or task.
     """
+    if isinstance(task, str | Path):
+        task = find_task(str(task))
     if not isinstance(model, str | Path):
-        known = pick(TASKS, task, "task") if isinstance(task, str) else task
         return Classifier(
-            model, classes, task=known, preprocessing=preprocessing, read_options=read_options
+            model, classes, task=task, preprocessing=preprocessing, read_options=read_options
         )
     file = _read_file(model)
-    if isinstance(task, str):
-        task = pick(TASKS, task, "task")
-    if task is None and file.card and file.card.task in TASKS:
-        task = TASKS[file.card.task]
+    if task is None and file.card:
+        task = known_task(file.card.task)
     beside, problem = None, ""
     if not (classes or (file.card and file.card.classes) or (task and task.classes)):
         beside, classes, problem = _classes_beside(file)

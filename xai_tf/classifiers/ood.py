@@ -17,7 +17,7 @@ from xai_tf.inputs.augmentation import with_storage_artifacts
 from xai_tf.inputs.sample import Sample
 from xai_tf.progress import Progress, silent
 from xai_tf.statistics import wilson
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import known_task
 
 if TYPE_CHECKING:
     from xai_tf.datasets.dataset import Dataset
@@ -54,7 +54,7 @@ class OODScore:
         distance: Mahalanobis distance of its features from those of the training files.
         threshold: the distance that at most `share` of the validation files exceed.
         share: that share, 0 to 1.
-        task: the name of the model's task, or None.
+        task: the key of the model's task, or None.
         sound: whether it is a recording.
     """
 
@@ -87,7 +87,8 @@ class OODScore:
 
     def placeholders(self, language: str) -> dict[str, str]:
         """The values of the placeholders in the warning."""
-        subject = (TASKS[self.task].subject if self.task in TASKS else None) or DEFAULT_SUBJECT
+        task = known_task(self.task)
+        subject = {**DEFAULT_SUBJECT, **(task.subject if task else {})}
         this, kind = KINDS[language][self.sound]
         ratio = f"{self.rounded_ratio:.{self.ratio_decimals}f}"
         share = f"{1 - self.share:.0%}"
@@ -133,7 +134,7 @@ def predict_with_ood_scores(
     if ood_detector is None:
         return classifier.predict(samples), None
     predictions, means = classifier.predict_with_means(samples, ood_detector.layer)
-    task = classifier.task.name if classifier.task else None
+    task = classifier.task.key if classifier.task else None
     return predictions, [
         OODScore(
             float(distance), ood_detector.threshold, ood_detector.share, task, _is_recording(sample)

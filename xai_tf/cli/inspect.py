@@ -170,7 +170,7 @@ def _save(classifier: Classifier, model: str) -> Path:
     )
     card = replace(
         card,
-        task=classifier.task.name if classifier.task else card.task,
+        task=classifier.task.key if classifier.task else card.task,
         classes=classifier.classes if classifier.classes_source else (),
         image_size=classifier.image_size,
         preprocessing=scaling_of(classifier.preprocessing).title,

@@ -37,12 +37,17 @@ def list_models(as_json: AsJson = False) -> None:
         measures = {m.name: str(m) for m in card.metrics if m.split == "test"}
         weights = f"{card.size / 1e6:.1f} MB" if here else f"missing; train with: {card.command}"
         table.add_row(
-            name, card.task, card.backbone, measures.get("accuracy"), measures.get("auc"), weights
+            name,
+            card.task_name,
+            card.backbone,
+            measures.get("accuracy"),
+            measures.get("auc"),
+            weights,
         )
         rows.append(
             {
                 "name": name,
-                "task": card.task,
+                "task": card.task_name,
                 "classes": list(card.classes),
                 "backbone": card.backbone,
                 "metrics": measures,

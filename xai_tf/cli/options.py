@@ -99,7 +99,7 @@ TaskName = Annotated[
     str | None,
     typer.Option(
         "--task",
-        help="Task that says how files are read (see `xai-tf tasks`).",
+        help="Task that says how files are read: a name (see `xai-tf tasks`) or a .toml file.",
         rich_help_panel=DATA,
         autocompletion=completion.tasks,
         show_default="the model's own",
@@ -109,7 +109,7 @@ TaskToLearn = Annotated[
     str,
     typer.Option(
         "--task",
-        help="Task that says how files are read (see `xai-tf tasks`).",
+        help="Task that says how files are read: a name (see `xai-tf tasks`) or a .toml file.",
         rich_help_panel=DATA,
         autocompletion=completion.tasks,
     ),

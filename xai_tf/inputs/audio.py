@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from xai_tf.errors import InputError
+from xai_tf.errors import InputError, SettingError
+from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.resizing import resize
 from xai_tf.inputs.sample import Sample, Sound, check_file, file_sha256, read_image
@@ -23,36 +24,6 @@ REBUILT_WARNING = (
     "Griffin-Lim): pitch and rhythm are reliable, timbre and loudness are not, and the time axis "
     "assumes that the picture shows {seconds:g} s."
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MelRecipe:
-    """The settings by which a sound becomes a spectrogram image.
-
-    Attributes:
-        rate: sample rate in Hz to which the sound is resampled first.
-        window_seconds: the duration of one image; shorter sounds are padded with silence.
-        hop_seconds: the largest distance between the starts of two windows of a longer sound.
-        fft_samples: length of the short-time Fourier transform, in samples.
-        frame_samples: length of its Hann window, in samples; zero-padded to the transform.
-        step_samples: samples from one spectrogram frame to the next.
-        num_mels: number of mel bands.
-        low_hertz, high_hertz: the range of the mel bands, in Hz.
-        range_decibels: the darkest color is this many dB below the maximum of the window.
-        color_map: name of the matplotlib color map.
-    """
-
-    rate: int = 8000
-    window_seconds: float = 2.0
-    hop_seconds: float = 1.0
-    fft_samples: int = 1024
-    frame_samples: int = 512
-    step_samples: int = 64
-    num_mels: int = 64
-    low_hertz: float = 50.0
-    high_hertz: float = 3800.0
-    range_decibels: float = 80.0
-    color_map: str = "magma"
 
 
 def sound_reader(recipe: MelRecipe) -> Reader:
@@ -256,4 +227,9 @@ def _colors(color_map: str) -> np.ndarray:
     """The 256 colors of a map: float32 array of shape (256, 3)."""
     from matplotlib import colormaps
 
+    if color_map not in colormaps:
+        raise SettingError(
+            f"Invalid value for color_map: {color_map!r}. Expected a color map of matplotlib, such "
+            "as 'magma', 'viridis' or 'gray'."
+        )
     return colormaps[color_map](np.arange(256))[:, :3].astype(np.float32)

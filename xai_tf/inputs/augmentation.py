@@ -12,7 +12,8 @@ import numpy as np
 import scipy  # which loads its modules where they are used
 from PIL import Image
 
-from xai_tf.inputs.audio import MelRecipe, mel_spectrogram, spectrogram_image
+from xai_tf.inputs.audio import mel_spectrogram, spectrogram_image
+from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.inputs.sample import Sample
 from xai_tf.inputs.task import Augment
 

@@ -12,6 +12,7 @@ from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 if TYPE_CHECKING:
     import numpy as np
 
+    from xai_tf.inputs.mel_recipe import MelRecipe
     from xai_tf.inputs.sample import Sample
 
 Augment = Callable[["Sample", "np.random.Generator"], "np.ndarray"]
@@ -36,7 +37,7 @@ class Task:
     """A question, its possible answers, and how its files are read.
 
     Attributes:
-        name: the name in `TASKS`.
+        name: the name in `TASKS`, or of the user's own file.
         title: the name for people.
         question: the question that the classifier answers.
         classes: the answers, in the order of the model's outputs; empty where a model brings its
@@ -50,6 +51,8 @@ class Task:
         medical: whether the answer is about a patient.
         subject: what its files show, in words, by language: "a chest X-ray".
         regions: the partitions of its pictures for an audit, names in `regions.PARTITIONS`.
+        recipe: how a sound becomes a spectrogram; None where its files are no sounds.
+        definition: the JSON text it was made from, where it is a user's own; see `task_file`.
     """
 
     name: str
@@ -63,11 +66,18 @@ class Task:
     medical: bool = False
     subject: Mapping[str, str] = field(default_factory=dict)
     regions: tuple[str, ...] = ("frame",)
+    recipe: MelRecipe | None = None
+    definition: str = ""
+
+    @property
+    def key(self) -> str:
+        """The text by which `xai_tf.tasks.find_task` finds it: its name, or its definition."""
+        return self.definition or self.name
 
     @property
     def takes_sound(self) -> bool:
         """Whether its files are sounds, which may have many windows."""
-        return ".wav" in self.suffixes
+        return self.recipe is not None
 
     def read(
         self,

@@ -77,7 +77,7 @@ def publish(
     metrics, tables = _evaluate_sets(model, classifier, sets, ood_detector)
     card = ModelCard(
         name=name,
-        task=task.name,
+        task=task.key,
         classes=test.classes,
         backbone=backbone,
         image_size=test.images.shape[1:3],

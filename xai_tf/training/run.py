@@ -12,7 +12,7 @@ from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_folder, read_splits
 from xai_tf.errors import SettingError, pick
 from xai_tf.progress import Progress, silent
-from xai_tf.tasks import TASKS
+from xai_tf.tasks import find_task
 from xai_tf.training.publish import check_folder, publish, training_story
 from xai_tf.training.train import Recipe, train
 
@@ -23,7 +23,7 @@ class TrainingSettings:
 
     Attributes:
         source: the labeled files: a folder or a CSV file.
-        task: a name in `TASKS`; says how files are read.
+        task: says how files are read: a name in `TASKS`, or a TOML file that defines a task.
         name: of the model, and of its files.
         recipe: the settings of the training itself.
         image_size: side of the square input, in pixels.
@@ -57,7 +57,7 @@ class TrainingSettings:
             SettingError: the name is not a plain file name, or the learning rate is out of range.
             OutputError: the folder cannot be written to, or the card there cannot be read.
         """
-        pick(TASKS, self.task, "task")
+        find_task(self.task)
         pick(BACKBONES, self.recipe.backbone, "backbone")
         if Path(self.name).name != self.name or not self.name:
             raise SettingError(
@@ -90,7 +90,7 @@ def train_on_files(
         XaiTfError: as `TrainingSettings.check`, `read_splits`, `train` and `publish`.
     """
     settings.check()
-    task, size = TASKS[settings.task], (settings.image_size, settings.image_size)
+    task, size = find_task(settings.task), (settings.image_size, settings.image_size)
     splits = read_splits(settings.source, task, size, settings.recipe.seed, progress, settings.data)
     for text in splits.notes:
         notify(text)
