@@ -53,7 +53,7 @@ def check_kind(path: Path, classifier: Classifier) -> None:
     if path.suffix.lower() in SOUND_SUFFIXES and not takes_sound(classifier):
         raise InputError(
             f"{path} is a sound, and {classifier.name!r} takes pictures. Choose a model for sound, "
-            "or add --task deepfake_audio if it was trained on spectrograms."
+            "or add --task sound if it was trained on spectrograms."
         )
 
 

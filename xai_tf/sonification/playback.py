@@ -78,7 +78,7 @@ def check_reads_sound(classifier: Classifier) -> None:
     if not classifier.task or not set(SOUND_SUFFIXES) & set(classifier.task.suffixes):
         raise ModelError(
             f"The model {classifier.name!r} takes images and does not read sound. Use a model for "
-            "sound, or add --task deepfake_audio if it was trained on spectrograms."
+            "sound, or add --task sound if it was trained on spectrograms."
         )
 
 
