@@ -23,7 +23,6 @@ for `benchmarks/results.md`, and writes it there with --write.
 
 import argparse
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -33,6 +32,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from results_file import write_section
 
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
@@ -298,14 +298,6 @@ def section(model: str, trials: dict[str, list[Trial]]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the section in its place in `results.md`."""
-    path = HERE / "results.md"
-    parts = re.split(r"(?m)^(?=## )", path.read_text())
-    kept = [part.rstrip() + "\n" for part in parts if not part.startswith("## Audible evidence")]
-    path.write_text("\n".join([*kept, text]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("speech", type=Path, help="holds a folder of sounds a class")
@@ -337,7 +329,7 @@ def main() -> None:
     text = section(classifier.name, trials)
     print(text)
     if options.write:
-        write(text)
+        write_section(text)
 
 
 if __name__ == "__main__":

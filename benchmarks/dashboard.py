@@ -36,6 +36,7 @@ from browsing import choose_method, choose_mode, drop, take, take_another, visit
 from PIL import Image
 from playwright.sync_api import Page
 from processes import megabytes, workers
+from results_file import write_section
 
 from weights_keras import FOLDER
 from xai_tf.cli.demo import SAMPLES
@@ -287,14 +288,6 @@ def _memory(number: int, load: Load) -> str:
     return "| " + " | ".join(map(str, parts)) + " |"
 
 
-def write(text: str) -> None:
-    """Put the section in its place in `results.md`."""
-    path = HERE / "results.md"
-    parts = re.split(r"(?m)^(?=## )", path.read_text())
-    kept = [part.rstrip() + "\n" for part in parts if not part.startswith("## Dashboard")]
-    path.write_text("\n".join([*kept, text]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=int, default=20)
@@ -320,7 +313,7 @@ def main() -> None:
         text = section(rows, rounds, options, log)
     print(text)
     if options.write:
-        write(text)
+        write_section(text)
 
 
 if __name__ == "__main__":

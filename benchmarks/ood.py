@@ -16,7 +16,6 @@ it there with --write.
 import argparse
 import io
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
+from results_file import write_section
 
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
@@ -308,14 +308,6 @@ def section(rows: dict[str, list[str]]) -> str:
     )
 
 
-def write(text: str) -> None:
-    """Put the section in its place in `results.md`."""
-    path = Path(__file__).with_name("results.md")
-    parts = re.split(r"(?m)^(?=## )", path.read_text())
-    kept = [part.rstrip() + "\n" for part in parts if not part.startswith(HEADING)]
-    path.write_text("\n".join([*kept, text]))
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
@@ -330,4 +322,4 @@ if __name__ == "__main__":
     text = section(tables)
     print(text)
     if given.write:
-        write(text)
+        write_section(text)

@@ -1,4 +1,4 @@
-"""Keras 2 `.h5` files: rewrite the parts of their configuration that Keras 3 cannot parse.
+"""Keras 2 files: rewrite the parts of their configuration that Keras 3 cannot parse.
 
 Keras 3 reads the weights of such files, but fails on parts of the configuration: an axis given as a
 list, arguments that layers no longer have, slashes in names, nested references, and the bare
@@ -7,6 +7,7 @@ TensorFlow operations that `preprocess_input` left in a model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 # Arguments that Keras 3 layers no longer take.
@@ -57,6 +58,8 @@ def modernize_config(config: Any) -> Any:
         key: _name(value) if key == "name" and isinstance(value, str) else modernize_config(value)
         for key, value in config.items()
     }
+    if kind == "Functional" and "module" in new:
+        new["module"] = "keras.src.models.functional"
     inner = new.get("config")
     if isinstance(inner, dict):
         _renumber(inner)
@@ -68,6 +71,47 @@ def modernize_config(config: Any) -> Any:
             if isinstance(inner.get(key), list) and len(inner[key]) == 1:
                 inner[key] = inner[key][0]
     return new
+
+
+def name_operations(config: Any) -> tuple[Any, dict[str, type]]:
+    """Name the operations of Keras 3 that a model contains beside its layers.
+
+    A legacy `.h5` file names their classes without the module, so that Keras does not find them, or
+    takes the layer of that name, such as Subtract.
+
+    Returns:
+        The configuration with names of their own, and the classes by these names.
+    """
+    import keras
+
+    known = {
+        kind.__name__: kind
+        for kind in _all_subclasses(keras.Operation)
+        if kind.__module__.startswith("keras.src.ops.")
+    }
+    found: dict[str, type] = {}
+
+    def named(item: Any) -> Any:
+        if isinstance(item, list):
+            return [named(element) for element in item]
+        if not isinstance(item, dict):
+            return item
+        new = {key: named(value) for key, value in item.items()}
+        kind = item.get("class_name")
+        # Layers have settings such as "trainable"; operations none but their arguments.
+        if "inbound_nodes" in item and kind in known and "trainable" not in item["config"]:
+            new["class_name"] = f"{kind}Operation"
+            found[new["class_name"]] = known[kind]
+        return new
+
+    return named(config), found
+
+
+def _all_subclasses(kind: type) -> Iterator[type]:
+    subclass: type
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _all_subclasses(subclass)
 
 
 def _renumber(config: dict[str, Any]) -> None:

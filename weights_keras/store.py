@@ -18,7 +18,7 @@ from weights_keras.card import ModelCard, read_card
 from weights_keras.errors import ModelFileError as ModelFileError
 from weights_keras.formats import SUFFIXES as SUFFIXES
 from weights_keras.formats import fingerprint, with_its_suffix
-from weights_keras.legacy import UnknownOperationError, modernize_config
+from weights_keras.legacy import UnknownOperationError, modernize_config, name_operations
 
 if TYPE_CHECKING:
     import keras
@@ -97,9 +97,14 @@ def _load(path: Path, named: Path) -> keras.Model:
         )
     import keras
 
+    operations: dict[str, type] = {}
+    if named.suffix.lower() != ".keras":
+        config, operations = name_operations(config)
     try:
-        with _readable(named, config) as file:
-            return keras.models.load_model(file, compile=False, safe_mode=True)
+        with _readable(named, config, changed=bool(operations)) as file:
+            return keras.models.load_model(
+                file, custom_objects=operations, compile=False, safe_mode=True
+            )
     except UnknownOperationError as error:
         raise ModelFileError(
             f"{path} contains the TensorFlow operation {error}, which Keras 3 cannot load. Save "
@@ -107,6 +112,13 @@ def _load(path: Path, named: Path) -> keras.Model:
             "torch."
         ) from error
     except Exception as error:  # Keras raises many types on a damaged file
+        if operations:
+            listed = ", ".join(kind.__name__ for kind in operations.values())
+            raise ModelFileError(
+                f"{path} contains operations ({listed}), such as those of preprocess_input, "
+                "which a legacy .h5 file cannot hold: Keras itself cannot load it. "
+                'Save it again with model.save("model.keras").'
+            ) from error
         raise ModelFileError(
             f"Keras {keras.__version__} cannot load {path} ({_reason(error)}). Save it again with "
             "model.save(), from the Keras version it was trained with."
@@ -293,18 +305,26 @@ def _halve(path: Path) -> None:
 
 
 @contextmanager
-def _readable(path: Path, config: Any) -> Iterator[Path]:
-    """The file itself, or a copy of a Keras 2 file that Keras 3 can read."""
-    if path.suffix.lower() == ".keras" or not _is_keras_2(path):
+def _readable(path: Path, config: Any, changed: bool) -> Iterator[Path]:
+    """The file itself, or a copy that Keras 3 can read: of a Keras 2 file, or of a changed one."""
+    archive = path.suffix.lower() == ".keras"
+    old_keras = _is_keras_2_archive(path) if archive else _is_keras_2(path)
+    if not (old_keras or changed):
         yield path
         return
     import h5py
 
-    new = modernize_config(config)
+    new = json.dumps(modernize_config(config) if old_keras else config)
     with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(shutil.copy(path, scratch))
-        with h5py.File(copy, "a") as file:
-            file.attrs["model_config"] = json.dumps(new)
+        copy = Path(scratch, path.name)
+        if archive:
+            with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new_archive:
+                for name in old.namelist():
+                    new_archive.writestr(name, new if name == "config.json" else old.read(name))
+        else:
+            shutil.copy(path, copy)
+            with h5py.File(copy, "a") as file:
+                file.attrs["model_config"] = new
         yield copy
 
 
@@ -313,6 +333,12 @@ def _is_keras_2(path: Path) -> bool:
 
     with h5py.File(path) as file:
         return not str(file.attrs.get("keras_version", "2")).startswith("3")
+
+
+def _is_keras_2_archive(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        version = json.loads(archive.read("metadata.json")).get("keras_version", "3")
+    return str(version).startswith("2")
 
 
 def _reason(error: Exception) -> str:

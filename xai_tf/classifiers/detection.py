@@ -42,6 +42,7 @@ MAX_LEVEL = 260.0
 # Misfits (see `_misfit`) of scalings whose ranges differ are 2 to 18 apart; those of one range
 # 0.05 to 5, by how long the network was trained.
 CLEAR = 1.5
+TIE = 0.3  # misfits nearer than this tell nothing
 # The share of the initial statistics (mean 0, variance 1) that may still be in the moving ones.
 REMNANTS = (0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5)
 IMAGENET_CLASSES = 1000
@@ -138,6 +139,11 @@ def _by_statistics(misfits: dict[str, float], backbone: str | None) -> Detected 
     best, second = ranked[:2]
     if backbone and misfits[_entry(backbone).scaling] - misfits[best] < CLEAR:
         return None
+    tied = [name for name in ranked if misfits[name] - misfits[best] < TIE]
+    plain = next((name for name in ("unit", "raw") if name in tied), None)
+    if plain and backbone is None and len(tied) > 1:
+        # Networks of one's own are seldom fed with the mean and deviation of ImageNet.
+        return Detected(plain, _fits(plain, misfits), False)
     return Detected(best, _fits(best, misfits), misfits[second] - misfits[best] >= CLEAR)
 
 
@@ -160,9 +166,8 @@ def _entry(backbone: str) -> Any:
 
 
 def _fits(name: str, misfits: dict[str, float]) -> str:
-    others = ", ".join(
-        f"{misfits[one]:.1f} for {one!r}" for one in sorted(misfits, key=misfits.__getitem__)[1:3]
-    )
+    ranked = sorted((one for one in misfits if one != name), key=misfits.__getitem__)
+    others = ", ".join(f"{misfits[one]:.1f} for {one!r}" for one in ranked[:2])
     return (
         "the statistics of its first BatchNormalization fit those of ordinary pictures (misfit "
         f"{misfits[name]:.1f}; {others})"
