@@ -125,9 +125,7 @@ def _place(source: str, name: str) -> str:
     if _is_address(source):
         return f"{source.rstrip('/')}/{urllib.parse.quote(name)}"
     if "://" in source:
-        raise ModelFileError(
-            f"Cannot fetch from {source}. Give a folder, or an address by http(s)."
-        )
+        raise ModelFileError(f"Cannot fetch from {source}. Give a folder, or an http address.")
     return str(Path(source).expanduser() / name)
 
 

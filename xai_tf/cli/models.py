@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,8 +51,9 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     """List the models with their task and test accuracy: those of the package, then yours."""
     if context.invoked_subcommand:
         return
-    rows = [_row(weights_keras.FOLDER / f"{name}.keras") for name in _bundled()]
-    rows += [_row(path) for path in weights_keras.own_files()]
+    known = [_known(name) for name in _bundled()]
+    fetched = {row["path"] for row in known}
+    rows = known + [_own(path) for path in weights_keras.own_files() if str(path) not in fetched]
     answer(as_json, rows, _table(rows))
 
 
@@ -73,31 +75,40 @@ def fetch_model(name: KnownModel, source: FetchFrom = None, as_json: AsJson = Fa
     except ModelFileError as error:
         raise ModelError(str(error)) from error
     note(f"Use it with --model {name}")
-    answer(as_json, {"model": str(path)}, str(path))
+    typer.echo(json.dumps({"model": str(path)}) if as_json else str(path))
 
 
 def _bundled() -> list[str]:
     return weights_keras.names(weights_keras.FOLDER)
 
 
-def _row(path: Path) -> dict[str, Any]:
-    """What is listed of a model, by its file."""
-    bundled, name = path.parent == weights_keras.FOLDER, path.stem
-    if bundled:
-        card: ModelCard | None = weights_keras.read_card(path.with_suffix(".md"))
-    else:
-        card = card_beside(path, weights_keras.fingerprint(path))
+def _known(name: str) -> dict[str, Any]:
+    """What is listed of a model that the package knows; its weights may be fetched or absent."""
+    path = weights_keras.FOLDER / f"{name}.keras"
+    card, found = weights_keras.read_card(path.with_suffix(".md")), weights_keras.find(name)
+    if not path.is_file() and found.is_file() and weights_keras.fingerprint(found) == card.sha256:
+        path = found
+    return _row(path, PACKAGE, card)
+
+
+def _own(path: Path) -> dict[str, Any]:
+    """What is listed of a model of the user."""
+    return _row(path, YOURS, card_beside(path, weights_keras.fingerprint(path)))
+
+
+def _row(path: Path, source: str, card: ModelCard | None) -> dict[str, Any]:
     measures = {m.name: str(m) for m in card.metrics if m.split == "test"} if card else {}
+    here = path.is_file()
     return {
-        "name": name,
-        "source": PACKAGE if bundled else YOURS,
+        "name": path.stem,
+        "source": source,
         "task": card.task if card else "",
         "classes": list(card.classes) if card else [],
         "backbone": card.backbone if card else "",
         "metrics": measures,
-        "here": path.is_file(),
-        "used": weights_keras.find(name) == path and path.is_file(),
-        "size": path.stat().st_size if path.is_file() else card.size if card else 0,
+        "here": here,
+        "used": here and weights_keras.find(path.stem) == path,
+        "size": path.stat().st_size if here else card.size if card else 0,
         "command": card.command if card else "",
         "path": str(path),
     }
