@@ -27,7 +27,10 @@ Port = Annotated[
 OpenBrowser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")]
 ModelFolders = Annotated[
     list[Path] | None,
-    typer.Option("--models", help="Folder of additional models; can be repeated."),
+    typer.Option(
+        "--models",
+        help="Folder of further models, beside the bundled ones and yours; can be repeated.",
+    ),
 ]
 DataFolders = Annotated[
     list[Path] | None,
@@ -37,7 +40,7 @@ SearchFolders = Annotated[
     list[Path] | None,
     typer.Option(
         "--searches",
-        help="Folder of searches for the Tuning tab; can be repeated. Default: ./searches.",
+        help="Folder of searches for the Tuning tab; can be repeated. Default: yours.",
     ),
 ]
 BasicAuth = Annotated[

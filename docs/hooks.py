@@ -112,8 +112,8 @@ def _shown(output: dict[str, Any], name: str) -> tuple[str, dict[str, bytes]]:
 _MODELS_INTRODUCTION = """
 Each model in `weights_keras/` has a card that says what it was trained on, under which terms, how
 well it does on which test set, and the command that trains it again. `xai-tf models` lists them.
-Where only the card is included, its command makes the weights. Loading a model by name checks its
-hash, and loading any file never runs code that is stored in it.
+Where only the card is included, `xai-tf models fetch` or the command of the card gets the weights.
+Loading a model by name checks its hash, and loading any file never runs code that is stored in it.
 
 All of them are teaching examples. The medical models must not be used to diagnose or treat anyone.
 """.strip()

@@ -127,6 +127,14 @@ def ear() -> Classifier:
 # Commands
 
 
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's data folder of all tests, in this process and those it starts; empty at first."""
+    folder = tmp_path_factory.mktemp("home")
+    os.environ["XAI_TF_HOME"] = str(folder)
+    return folder
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Type a command; get its exit code, output and messages."""

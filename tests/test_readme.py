@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from tests.conftest import ROOT, SAMPLES
@@ -54,7 +55,9 @@ def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("line", commands())
 def test_the_commands_and_their_options_exist(line):
     words = line.split("#")[0].split()[1:]
-    usage = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"})
+    group = getattr(get_command(app).commands[words[0]], "commands", {})
+    names = words[:2] if words[1:2] and words[1] in group else words[:1]
+    usage = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "200"})
 
     assert usage.exit_code == 0
     assert all(word in usage.output for word in words if word.startswith("--"))

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from tuning.options import ExportOptions, SearchOptions
-from tuning.settings import Mode, Plan
+from tuning.settings import Mode, Plan, own_searches
 from tuning.study import Study
 from xai_tf.cli.app import TRAIN_AND_TUNE, app
 from xai_tf.cli.console import NOTES, VERBOSITY, answer, note, progress_of, warn
@@ -44,7 +44,7 @@ def tune(
     require_extra("tuning")
     settings = export.settings(typed_command())
     study = search.study(folder, data.options)
-    check_folder(export.out, study.name)
+    check_folder(export.folder, study.name)
     with progress_of("reading") as progress:
         plan = study.plan(progress)
         for text in study.training_data().splits.notes:
@@ -58,22 +58,27 @@ def tune(
         if search.workers > 1 and plan.mode == Mode.BATCHED_HEADS:
             note("--workers is ignored: this process trains many heads at a time.")
         study.run(progress, search.workers)
-        card = study.export(export.out, settings, also_test=also_test, progress=progress)
+        card = study.export(export.folder, settings, also_test=also_test, progress=progress)
         page = study.report()
         if export.tensorboard:
             _write_logs(study.folder)
     note(f"Report: {page}")
-    answer(as_json, _card_record(card, export.out, page), _metrics_table(card))
+    answer(as_json, _card_record(card, export.folder, page), _metrics_table(card))
 
 
 @app.command("tune-report", rich_help_panel=TRAIN_AND_TUNE)
 def report_search(
-    folder: Annotated[Path, typer.Argument(help="Folder of a search, finished or running.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder or name of a search, finished or running."),
+    ],
     tensorboard: Annotated[bool, typer.Option(help="Also write logs for TensorBoard.")] = False,
 ) -> None:
     """Write the report of a search as it stands: an HTML page and a table of its trials."""
     from tuning.reporting import write_report
 
+    if len(folder.parts) == 1 and not folder.is_dir():
+        folder = own_searches() / folder
     typer.echo(str(write_report(folder)))
     if tensorboard:
         from tuning.tensorboard import write_logs

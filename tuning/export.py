@@ -20,7 +20,7 @@ from tuning.seed_repeats import repeat_with_seeds
 from tuning.settings import ExportSettings, Mode
 from tuning.space import configuration
 from tuning.trials import ARRAYS, COMPLETED, CURVES, WINNER, Epoch, Search, Trial, read_search
-from weights_keras import FOLDER, ModelCard, load_file
+from weights_keras import ModelCard, load_file
 from xai_tf.classifiers.graph import flatten
 from xai_tf.classifiers.prediction import probabilities
 from xai_tf.datasets.dataset import Dataset, Splits
@@ -67,7 +67,7 @@ class _Winner:
 
 def export(
     networks: Networks,
-    out: Path = FOLDER,
+    out: Path,
     settings: ExportSettings | None = None,
     *,
     also_test: Mapping[str, Dataset] | None = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import weights_keras
-from tuning.settings import CALIBRATIONS, OBJECTIVES, ROOT, ExportSettings
+from tuning.settings import CALIBRATIONS, OBJECTIVES, ExportSettings, own_searches
 from tuning.space import SEEDS, Parameter, parse_setting, read_space
 from tuning.study import Study
 from xai_tf.classifiers.backbones import BACKBONES
@@ -73,8 +73,12 @@ class SearchOptions:
     ] = 3
     iterations: Annotated[int, _option(panel=SEARCH, text="How often Hyperband is run.")] = 1
     root: Annotated[
-        Path, _option(panel=SEARCH, text="Folder of searches and of cached features.")
-    ] = ROOT
+        Path | None,
+        _option(
+            panel=SEARCH,
+            text="Folder of searches and of cached features. By default one in your data folder.",
+        ),
+    ] = None
     seed: Annotated[int, _option(panel=TRAINING, text="Random seed.")] = 1
     batch_size: Annotated[int, _option(panel=TRAINING, text="Batch size (rows per step).")] = 32
     image_size: Annotated[int, _option(panel=TRAINING, text="Side of the image, in pixels.")] = 224
@@ -117,7 +121,7 @@ class SearchOptions:
             augmentations=self.augmentations,
             class_weights=self.class_weights,
             options=options,
-            root=self.root,
+            root=self.root or own_searches(),
         )
 
 
@@ -125,7 +129,13 @@ class SearchOptions:
 class ExportOptions:
     """Options that make the settings of an export; see `ExportSettings`."""
 
-    out: Annotated[Path, _option(panel=OUTPUT, text="Folder for the model.")] = weights_keras.FOLDER
+    out: Annotated[
+        Path | None,
+        _option(
+            panel=OUTPUT,
+            text="Folder for the model. By default your own, where every command finds it by name.",
+        ),
+    ] = None
     calibration: Annotated[
         str, _option(panel=OUTPUT, text=f"Calibration: {' or '.join(CALIBRATIONS)}.")
     ] = "temperature"
@@ -148,6 +158,11 @@ class ExportOptions:
     dry_run: Annotated[
         bool, _option("--dry-run", panel=OUTPUT, text="Show what would be done, and stop.")
     ] = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder for the model."""
+        return self.out or weights_keras.own_folder()
 
     def settings(self, command: str) -> ExportSettings:
         """The settings of the export.

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from tuning import schedule
 from tuning.space import SEEDS, Parameter, Space, Value, choice, lint
+from weights_keras import home
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import SettingError, nearest, pick
@@ -18,7 +19,6 @@ from xai_tf.tasks import find_task
 
 OBJECTIVES = ("val_loss", "val_ce", "val_accuracy")
 CALIBRATIONS = ("temperature", "platt")
-ROOT = Path("searches")
 CACHE = "features"  # the folder of cached features, beside the folders of the searches
 # The lowest valid value of each number.
 LOWEST = {
@@ -33,6 +33,11 @@ LOWEST = {
 # Names in `study.json`, `worker.json` and model cards, where they differ from ours: files that
 # earlier versions wrote must stay readable.
 STORED_NAMES = {"augmentations": "copies"}
+
+
+def own_searches() -> Path:
+    """The user's folder of searches, where those are stored that name no other."""
+    return home() / "searches"
 
 
 class Mode(StrEnum):
@@ -100,7 +105,7 @@ class StudySettings:
             in every epoch.
         class_weights: whether every class has the same weight, however many rows it has.
         options: how the data is read and split.
-        root: the folder with the searches and the cached features.
+        root: the folder with the searches and the cached features; by default the user's own.
 
     Raises:
         SettingError: a setting is invalid.
@@ -123,7 +128,7 @@ class StudySettings:
     augmentations: int = 3
     class_weights: bool = True
     options: DataOptions = field(default_factory=DataOptions)
-    root: Path = ROOT
+    root: Path = field(default_factory=lambda: own_searches())
 
     def __post_init__(self) -> None:
         """Reject invalid settings before anything is read."""

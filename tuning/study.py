@@ -17,7 +17,7 @@ from tuning.search_folder import (
 from tuning.settings import ExportSettings, Plan, StudySettings
 from tuning.space import num_configurations
 from tuning.trials import Search, read_search
-from weights_keras import FOLDER
+from weights_keras import own_folder
 from xai_tf.packages import require_extra
 from xai_tf.progress import Progress, silent
 
@@ -117,7 +117,7 @@ class Study(StudySettings):
 
     def export(
         self,
-        out: Path = FOLDER,
+        out: Path | None = None,
         settings: ExportSettings | None = None,
         *,
         also_test: Mapping[str, Dataset] | None = None,
@@ -126,7 +126,7 @@ class Study(StudySettings):
         """Write the winner as a model with its card, and what the report shows of it.
 
         Args:
-            out: the folder for the model.
+            out: the folder for the model; by default that of the user's models.
             settings: how the model is calibrated, stored and described.
             also_test: further test sets, by name.
             progress: see above.
@@ -136,6 +136,7 @@ class Study(StudySettings):
         """
         from tuning.export import export
 
+        out = out or own_folder()
         return export(
             self.networks(progress), out, settings, also_test=also_test, progress=progress
         )

@@ -3,8 +3,13 @@
 from weights_keras.card import Measure as Measure
 from weights_keras.card import ModelCard as ModelCard
 from weights_keras.card import read_card as read_card
+from weights_keras.fetching import fetch as fetch
 from weights_keras.formats import fingerprint as fingerprint
-from weights_keras.store import FOLDER as FOLDER
+from weights_keras.places import FOLDER as FOLDER
+from weights_keras.places import find as find
+from weights_keras.places import home as home
+from weights_keras.places import own_files as own_files
+from weights_keras.places import own_folder as own_folder
 from weights_keras.store import ModelFileError as ModelFileError
 from weights_keras.store import is_card as is_card
 from weights_keras.store import load as load

@@ -19,12 +19,12 @@ from weights_keras.errors import ModelFileError as ModelFileError
 from weights_keras.formats import SUFFIXES as SUFFIXES
 from weights_keras.formats import fingerprint, with_its_suffix
 from weights_keras.legacy import UnknownOperationError, modernize_config, name_operations
+from weights_keras.places import FOLDER, find, own_files
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
-FOLDER = Path(__file__).parent
 OOD = ".ood.npz"
 EARLIER_OOD = ".gate.npz"  # the suffix in the first edition
 MODEL = "model"  # the array of an OOD file with the SHA-256 of the model file it belongs to
@@ -32,8 +32,13 @@ MODEL = "model"  # the array of an OOD file with the SHA-256 of the model file i
 Arrays = dict[str, "np.ndarray"]
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """The names of the models in a folder that have a card, in alphabetical order."""
+def names(folder: Path | None = None) -> list[str]:
+    """The names of the models in a folder that have a card, in alphabetical order.
+
+    Without a folder, those of the package and of the user, whose models need no card.
+    """
+    if folder is None:
+        return sorted({*names(FOLDER), *(path.stem for path in own_files())})
     return sorted(
         path.stem
         for path in folder.glob("*.md")
@@ -41,31 +46,35 @@ def names(folder: Path = FOLDER) -> list[str]:
     )
 
 
-def load(name: str, folder: Path = FOLDER) -> tuple[keras.Model, ModelCard]:
-    """Load a model by name, after verifying its file against the hash in its card.
+def load(name: str, folder: Path | None = None) -> tuple[keras.Model, ModelCard]:
+    """Load a model that has a card by name, after verifying its file against the hash in it.
 
-    >>> model, card = load("brain_cnn")
+    >>> model, card = load("brain_mobilenetv2")
     >>> card.classes
     ('glioma', 'meningioma', 'notumor', 'pituitary')
+
+    Args:
+        name: the name of the model.
+        folder: the folder it is in. By default the user's, or else the package's.
 
     Raises:
         ModelFileError: there is no such model, its file is missing, or it differs from the card.
     """
-    path = folder / f"{name}.keras"
+    path = folder / f"{name}.keras" if folder else find(name).with_suffix(".keras")
     if not path.with_suffix(".md").is_file():
-        raise ModelFileError(f"There is no model {name!r} in {folder}.")
+        raise ModelFileError(f"There is no card of a model {name!r} in {path.parent}.")
     try:
         card = read_card(path.with_suffix(".md"))
     except ValueError as error:
         raise ModelFileError(f"{error}. Restore the card.") from error
+    again = f"Train it with: {card.command}"
+    if path.parent == FOLDER:
+        again = f"Fetch it with `xai-tf models fetch {name}`, or train it with: {card.command}"
     if not path.is_file():
-        raise ModelFileError(
-            f"There are no weights of {name!r} in {folder}. Train them with: {card.command}"
-        )
+        raise ModelFileError(f"The weights of {name!r} are not on this machine. {again}")
     if card.sha256 and _sha256(path) != card.sha256:
         raise ModelFileError(
-            f"{path} is not the file its card describes: the SHA-256 differs. Download it again, "
-            f"or train it with: {card.command}"
+            f"{path} is not the file its card describes: the SHA-256 differs. Move it. {again}"
         )
     return load_file(path), card
 
@@ -195,7 +204,7 @@ def save_ood_detector(
 def save(
     model: keras.Model,
     card: ModelCard,
-    folder: Path = FOLDER,
+    folder: Path,
     half: bool = False,
     check: Callable[[Path], None] = lambda file: None,
     ood_detector: Arrays | None = None,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dashboards.files.uploads import MEGABYTE, Limits
+from tuning.settings import own_searches
 from xai_tf.errors import SettingError
 
 GIGABYTE = 1_000_000_000
@@ -74,9 +75,8 @@ def default_cache() -> Path:
 
 
 def default_searches() -> tuple[Path, ...]:
-    """The default folder of `xai-tf tune`, if it exists in the current folder."""
-    searches = Path("searches")
-    return (searches.absolute(),) if searches.is_dir() else ()
+    """The folder where `xai-tf tune` stores searches by default; it need not exist yet."""
+    return (own_searches(),)
 
 
 def limits_of(megabytes: float) -> Limits:

@@ -18,7 +18,7 @@ from xai_tf.tasks import known_task
 
 
 def find_models(folders: Sequence[Path] = ()) -> dict[str, ModelEntry]:
-    """The installed models of `weights_keras`, then the models in folders, by name.
+    """The models of the package and of the user, then the models in folders, by name.
 
     Further models of the same name are numbered (`name-2`). Files that are damaged or contain code
     are listed too; they are rejected when they are loaded.
@@ -37,7 +37,7 @@ def find_models(folders: Sequence[Path] = ()) -> dict[str, ModelEntry]:
 
 def _files(folders: Sequence[Path]) -> Iterator[Path]:
     for name in weights_keras.names():
-        path = weights_keras.FOLDER / f"{name}.keras"
+        path = weights_keras.find(name)
         if path.is_file():
             yield path
     for folder in folders:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-import weights_keras
 from dashboards.service.requests import ModelEntry, Request, Upload, stored_names
 from dashboards.service.serialization import unpack
 from dashboards.service.store import read_answer
@@ -109,7 +108,6 @@ class WorkerContext:
 
 
 def _load(entry: ModelEntry) -> Classifier:
-    bundled = entry.path.parent == weights_keras.FOLDER  # its hash is checked with its card
     try:
         changed = file_sha256(entry.path) != entry.sha256
     except OSError as error:
@@ -119,6 +117,6 @@ def _load(entry: ModelEntry) -> Classifier:
         ) from error
     if changed:
         raise ModelError(f"{entry.path} has changed since the server started. Restart the server.")
-    classifier = load(entry.path.stem if bundled else entry.path)
+    classifier = load(entry.path)
     classifier.name = entry.name
     return classifier

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tuning.reporting.leaderboard import leader, varying
-from tuning.settings import STORED_NAMES, StudySettings
+from tuning.settings import STORED_NAMES, StudySettings, own_searches
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial
 from xai_tf.progress import duration
 
@@ -207,7 +208,7 @@ def failures(search: Search) -> list[tuple[str, str]]:
 
 
 def command(search: Search) -> str:
-    """The command that resumes a search, as typed beside the folder of searches.
+    """The command that resumes a search: typed anywhere, or beside a folder that `--root` names.
 
     The path of the data is not stored, so it is written as DATA.
     """
@@ -220,7 +221,12 @@ def command(search: Search) -> str:
         if value not in (None, getattr(StudySettings, name)):
             words += [f"--{name.replace('_', '-')}", str(value)]
     words += [] if settings.get("class_weights", True) else ["--no-class-weights"]
-    return shlex.join([*words, "--root", search.folder.parent.name])
+    return shlex.join([*words, *root_option(search.folder.parent)])
+
+
+def root_option(root: Path) -> list[str]:
+    """The option that names a folder of searches, without where it is; none for the user's own."""
+    return [] if root == own_searches() else ["--root", root.name]
 
 
 def measure(name: str, value: float | None) -> str:

@@ -13,6 +13,7 @@ from dashboards.state.search_facts import (
     failures,
     headline,
     measure,
+    root_option,
     search_progress,
     stage,
     time_left,
@@ -55,9 +56,9 @@ EXAMPLE = "xai-tf tune photos/ --task photo --name flowers"
 RESUME = (
     "If the search was stopped or killed, the same command resumes it and exports a model; no "
     "trial is lost or run twice. Give the same data, and the same options for the data and the "
-    "search space, as at the start; the command names any difference and stops. Paths are relative "
-    "to the folder that contains {root}."
+    "search space, as at the start; the command names any difference and stops."
 )
+RELATIVE = " Paths are relative to the folder that contains {root}."
 
 
 def how_to_start(runs: TuningRuns) -> str:
@@ -65,8 +66,8 @@ def how_to_start(runs: TuningRuns) -> str:
     if runs.searches or runs.search:
         return ""
     root = next(iter(runs.folders), None)
-    place = f" --root {root.name}" if root is not None else ""
-    return heading("Tuning") + paragraph(NO_SEARCH) + _code(EXAMPLE + place)
+    place = root_option(root) if root is not None else []
+    return heading("Tuning") + paragraph(NO_SEARCH) + _code(" ".join([EXAMPLE, *place]))
 
 
 def summary(search: Search, live: bool, changed: float) -> str:
@@ -118,11 +119,14 @@ def failed(search: Search) -> str:
 
 def how_to_resume(search: Search) -> str:
     """How to resume a search, and how to write its report."""
-    root = search.folder.parent.name  # without the path on this server
-    report = shlex.join(["xai-tf", "tune-report", f"{root}/{search.folder.name}"])
+    folder = search.folder
+    named = root_option(folder.parent)  # without the path on this server
+    place = f"{folder.parent.name}/{folder.name}" if named else folder.name
+    where = RELATIVE.format(root=folder.parent.name) if named else ""
+    report = shlex.join(["xai-tf", "tune-report", place])
     return (
         heading("Resume this search")
-        + paragraph(RESUME.format(root=root))
+        + paragraph(RESUME + where)
         + _code(command(search))
         + paragraph("Write its report as one page, at any time:")
         + _code(report)

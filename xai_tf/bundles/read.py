@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 import weights_keras
+from weights_keras import ModelCard
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.codec import bundle_decoder
 from xai_tf.bundles.manifest import read_manifest
@@ -77,11 +78,17 @@ def _item(
         reading=reading,
         explanations=explanations,
         model=model,
-        card=card_beside(weights_keras.FOLDER / f"{model['name']}.keras", model["sha256"]),
+        card=_card(model["name"], model["sha256"]),
         scores=tuple(tuple(map(_known_score, entry.get("scores", ()))) for entry in entries),
         audits=tuple(entry["audit"] for entry in entries if "audit" in entry),
         timeline=_recording(folder, read, predictions) if "windows" in read else None,
     )
+
+
+def _card(name: str, sha256: str) -> ModelCard | None:
+    """The card of a model that has a name: of the user's or the package's, whichever it was."""
+    own = card_beside(weights_keras.find(name), sha256)
+    return own or card_beside(weights_keras.FOLDER / f"{name}.keras", sha256)
 
 
 def _known_score(said: Mapping[str, Any]) -> Mapping[str, Any]:

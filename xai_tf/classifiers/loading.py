@@ -30,14 +30,15 @@ def load(
     preprocessing: str | None = None,
     read_options: ReadOptions | None = None,
 ) -> Classifier:
-    """Load a classifier from a file, or one of the bundled models by name.
+    """Load a classifier from a file, or a model of the user's or of the package by name.
 
-    >>> classifier = load("brain_cnn")
+    >>> classifier = load("brain_mobilenetv2")
     >>> classifier.classes
     ('glioma', 'meningioma', 'notumor', 'pituitary')
 
     Args:
-        model: a name in `weights_keras`, a `.keras` or `.h5` file, or a Keras model in memory.
+        model: a name that `xai-tf models` lists, a `.keras` or `.h5` file, or a Keras model in
+            memory. A model of the user comes before one of the same name in the package.
         classes: the names of the classes, for a file without a card. By default those in a
             labels.txt, class_indices.json or the like beside the file.
         task: how files are read and what the classes are: a name in `TASKS`, a task, or a TOML
@@ -105,11 +106,12 @@ class _ModelFile:
 def _read_file(model: str | Path) -> _ModelFile:
     path = model_path(model)
     try:
-        if path == Path(model):
+        if path.parent != weights_keras.FOLDER or path == Path(model):
             loaded = weights_keras.load_file(path)
             digest = weights_keras.fingerprint(path)
             card, problem = read_card_beside(path, digest)
-            problems = tuple(filter(None, [problem]))
+            hides = "" if path == Path(model) else _hides(path, digest)
+            problems = tuple(filter(None, [problem, hides]))
             return _ModelFile(path=path, model=loaded, card=card, sha256=digest, problems=problems)
         pick(dict.fromkeys(weights_keras.names()), str(model), "model")
         loaded, card = weights_keras.load(str(model))
@@ -118,6 +120,17 @@ def _read_file(model: str | Path) -> _ModelFile:
         return _ModelFile(path=path, model=loaded, card=card, sha256=digest)
     except ModelFileError as error:
         raise ModelError(str(error)) from error
+
+
+def _hides(path: Path, digest: str) -> str:
+    """One sentence where a model of the user hides another one of its name in the package."""
+    hidden = weights_keras.FOLDER / f"{path.stem}.keras"
+    if not hidden.is_file() or weights_keras.fingerprint(hidden) == digest:
+        return ""
+    return (
+        f"{path.stem!r} is your own model {path}, not the one of the same name that comes with the "
+        f"package, {hidden}."
+    )
 
 
 def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | None, str]:
@@ -154,13 +167,13 @@ def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | No
 
 
 def model_path(model: str | Path) -> Path:
-    """The file of a model that is given as a path or by its name in `weights_keras`."""
+    """The file of a model that is given as a path or by its name."""
     path = Path(model)
     if path.suffix.lower() in weights_keras.store.SUFFIXES or path.is_file():
         return path
     if path.is_dir() and path.name not in weights_keras.names():
         return path
-    return weights_keras.FOLDER / f"{model}.keras"
+    return weights_keras.find(str(model))
 
 
 def card_beside(path: Path, digest: str) -> ModelCard | None:

@@ -107,7 +107,9 @@ class CommandGroup(TyperGroup):
         _hide_types_of_flags(self.params)
         for command in self.commands.values():
             command.help = _unwrapped(command.help or "")
-            command.params = sorted([*command.params, *_params_of(_general)], key=_panel_number)
+            # A group among them has the general options already.
+            general = [] if isinstance(command, CommandGroup) else _params_of(_general)
+            command.params = sorted([*command.params, *general], key=_panel_number)
             help_option = command.get_help_option(typer.Context(command, help_option_names=HELP))
             setattr(help_option, PANEL, GENERAL)
             _hide_types_of_flags([*command.params, help_option])

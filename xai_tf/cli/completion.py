@@ -53,8 +53,18 @@ def tasks(incomplete: str) -> Completions:
 
 
 def models(incomplete: str) -> Completions:
-    """Names of the bundled models; where none matches, the shell completes file names."""
-    return _matching(incomplete, ((name, "bundled model") for name in weights_keras.names()))
+    """Names of models; where none matches, the shell completes file names."""
+    own = {path.stem for path in weights_keras.own_files()}
+    return _matching(
+        incomplete,
+        ((n, "your model" if n in own else "bundled model") for n in weights_keras.names()),
+    )
+
+
+def absent_models(incomplete: str) -> Completions:
+    """Names of the models that can be fetched."""
+    absent = (name for name in weights_keras.names() if not weights_keras.find(name).is_file())
+    return _matching(incomplete, ((name, "not fetched yet") for name in absent))
 
 
 def backbones(incomplete: str) -> Completions:

@@ -1,4 +1,4 @@
-"""List models, tasks, methods and metrics."""
+"""List tasks, methods and metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-import weights_keras
 from xai_tf.attribution.methods import METHODS, Cost, Method
 from xai_tf.cli.app import MODELS_AND_DATA, app
 from xai_tf.cli.console import answer
@@ -25,38 +24,6 @@ class Language(StrEnum):
 
     en = "en"
     fr = "fr"
-
-
-@app.command("models", rich_help_panel=MODELS_AND_DATA)
-def list_models(as_json: AsJson = False) -> None:
-    """List the bundled models with their task and test accuracy."""
-    table, rows = Table("name", "task", "backbone", "test accuracy", "AUC", "weights"), []
-    for name in weights_keras.names():
-        card = weights_keras.read_card(weights_keras.FOLDER / f"{name}.md")
-        here = (weights_keras.FOLDER / f"{name}.keras").is_file()
-        measures = {m.name: str(m) for m in card.metrics if m.split == "test"}
-        weights = f"{card.size / 1e6:.1f} MB" if here else f"missing; train with: {card.command}"
-        table.add_row(
-            name,
-            card.task_name,
-            card.backbone,
-            measures.get("accuracy"),
-            measures.get("auc"),
-            weights,
-        )
-        rows.append(
-            {
-                "name": name,
-                "task": card.task_name,
-                "classes": list(card.classes),
-                "backbone": card.backbone,
-                "metrics": measures,
-                "here": here,
-                "size": card.size,
-                "command": card.command,
-            }
-        )
-    answer(as_json, rows, table)
 
 
 @app.command("tasks", rich_help_panel=MODELS_AND_DATA)

@@ -128,11 +128,11 @@ Float16 = Annotated[
     typer.Option("--float16", help="Store the weights as float16.", rich_help_panel=OUTPUT),
 ]
 ModelFolder = Annotated[
-    Path,
+    Path | None,
     typer.Option(
-        help="Folder for the model and its card.",
+        help="Folder for the model and its card. By default your own, where every command finds "
+        "the model by its name.",
         rich_help_panel=OUTPUT,
-        show_default="that of the bundled models",
     ),
 ]
 
@@ -150,7 +150,7 @@ def train_model(
     data_license: DataLicense = None,
     license_: License = "other",
     float16: Float16 = False,
-    out: ModelFolder = weights_keras.FOLDER,
+    out: ModelFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on labeled files by transfer learning.
@@ -159,6 +159,7 @@ def train_model(
     """
     from xai_tf.training.run import TrainingSettings, train_on_files
 
+    out = out or weights_keras.own_folder()
     settings = TrainingSettings(
         source=folder,
         task=task,

@@ -91,8 +91,13 @@ def fit_and_store(
     Raises:
         SettingError: the model has no task.
         InputError: the files cannot be read, or their classes are not those of the model.
-        OutputError: the detector cannot be written.
+        OutputError: the detector cannot be written, or the model is one of the package's.
     """
+    if model.parent == weights_keras.FOLDER:
+        raise OutputError(
+            f"{classifier.name!r} comes with the package, which is never changed. Copy {model} and "
+            f"its card to {weights_keras.own_folder()}, and give the copy under a name of its own."
+        )
     task = classifier.task
     if task is None:
         raise SettingError(f"The task of {classifier.name!r} is unknown. Give --task.")

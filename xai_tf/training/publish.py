@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weights_keras import FOLDER, Measure, ModelCard, read_card, save
+from weights_keras import Measure, ModelCard, read_card, save
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector
@@ -39,7 +39,7 @@ def publish(
     name: str,
     backbone: str,
     story: str,
-    folder: Path = FOLDER,
+    folder: Path,
     further: dict[str, Dataset] | None = None,
     command: str = "",
     datasets: tuple[str, ...] = (),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weights_keras import FOLDER, ModelCard
+from weights_keras import ModelCard, own_folder
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_folder, read_splits
@@ -29,7 +29,7 @@ class TrainingSettings:
         image_size: side of the square input, in pixels.
         data: how the source is found, split and read.
         further: folders of additional test sets, by name.
-        out: folder for the model, its card and its OOD detector.
+        out: folder for the model, its card and its OOD detector; by default the user's own.
         datasets: the data sets and their terms, for the card.
         license: of the weights, for the card.
         command: what trains the model again, for the card.
@@ -43,7 +43,7 @@ class TrainingSettings:
     image_size: int = 224
     data: DataOptions = field(default_factory=DataOptions)
     further: Mapping[str, Path] = field(default_factory=dict)
-    out: Path = FOLDER
+    out: Path = field(default_factory=own_folder)
     datasets: tuple[str, ...] = ()
     license: str = "other"
     command: str = ""
