@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from dashboards.server.settings import ServeSettings
 from dashboards.service.drawing import draw_search
 from dashboards.service.requests import DrawSearch
 from dashboards.service.searches import find_searches, folder_status
@@ -236,6 +237,22 @@ def test_the_path_of_searches_on_the_server_is_not_shown(root, tmp_path):
 
     assert f"{root.name}/going" in told
     assert "--root none" in told
+    assert str(tmp_path) not in told
+
+
+def test_searches_in_the_data_folder_are_found_and_named_without_a_place(
+    made, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XAI_TF_HOME", str(tmp_path))
+    (own,) = ServeSettings.from_environment().searches
+    assert "--root" not in tuning_text.how_to_start(looking_at(own))
+    shutil.copytree(made, own)
+
+    assert set(looking_at(own).searches) == {own / name for name in ("done", "going")}
+    told = tuning_text.how_to_resume(read_search(own / "going"))
+    assert "tune-report going" in told
+    assert "--root" not in told
+    assert "Paths are relative" not in told
     assert str(tmp_path) not in told
 
 

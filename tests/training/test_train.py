@@ -49,18 +49,18 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
         TASKS["lung_opacity"],
         name="tiny",
         backbone="cnn",
-        folder=tmp_path,
+        folder=tmp_path / "models",
         story=training_story(trained[0], splits),
         further={"again": splits.train},
         command="xai-tf train stripes --name tiny",
     )
 
-    monkeypatch.setattr(weights_keras, "FOLDER", tmp_path)
-    classifier = load(tmp_path / "tiny.keras")
+    monkeypatch.setenv("XAI_TF_HOME", str(tmp_path))
+    classifier = load("tiny")
     assert classifier.classes == ("normal", "opacity")
     assert classifier.preprocessing == "unit"
     assert {m.split for m in card.metrics} == {"validation", "test", "again"}
-    assert weights_keras.read_card(tmp_path / "tiny.md") == card
+    assert weights_keras.read_card(tmp_path / "models" / "tiny.md") == card
     parameters = trained[0].model.count_params()
     assert card.size < 4 * parameters + 100_000  # no optimizer beside the weights
     sample = classifier.read(stripes / "opacity" / "00.png")

@@ -618,10 +618,10 @@ def test_the_card_describes_the_search(own, tmp_path):
 
 
 def test_the_model_loads_by_its_name_and_is_explained(own, stripes, tmp_path, monkeypatch):
-    own.export(tmp_path / "models")
-    monkeypatch.setattr(weights_keras, "FOLDER", tmp_path / "models")
+    monkeypatch.setenv("XAI_TF_HOME", str(tmp_path))
+    own.export()
 
-    classifier = load(tmp_path / "models" / "s.keras")
+    classifier = load("s")
     sample = classifier.read(next(stripes.rglob("*.png")))
     attribution = explain(classifier, sample, "saliency").attribution
 
