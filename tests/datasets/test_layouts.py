@@ -12,7 +12,7 @@ from xai_tf.errors import InputError, SettingError, UnknownNameError
 from xai_tf.tasks import TASKS
 
 XRAY, DOGS, SPEECH = (TASKS[name] for name in ("lung_opacity", "dog_breeds", "deepfake_audio"))
-OPACITY = DataOptions(finding="Lung Opacity")
+OPACITY = DataOptions(findings=("Lung Opacity",))
 HEAD = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Lung Opacity,Edema"
 
 
@@ -126,7 +126,7 @@ def test_a_finding_of_chexpert_makes_the_two_classes(tmp_path):
     [("ignore", [1, 0]), ("positive", [1, 0, 1]), ("negative", [1, 0, 0])],
 )
 def test_uncertain_findings_count_as_asked(tmp_path, uncertain, expected):
-    options = DataOptions(finding="Lung Opacity", uncertain=uncertain)
+    options = DataOptions(findings=("Lung Opacity",), uncertain=uncertain)
 
     listing = find_listing(chexpert(tmp_path, "1.0", "0.0", "-1.0"), XRAY, options)
 
@@ -138,7 +138,7 @@ def test_lateral_views_are_left_out_if_asked_for(tmp_path):
     source = chexpert(tmp_path, "1.0", "0.0", "1.0", "0.0", lateral=(2, 3))
 
     both = find_listing(source, XRAY, OPACITY)
-    frontal = find_listing(source, XRAY, DataOptions(finding="Lung Opacity", frontal_only=True))
+    frontal = find_listing(source, XRAY, DataOptions(findings=("Lung Opacity",), frontal_only=True))
 
     assert labels(both) == [1, 0, 1, 0]
     assert labels(frontal) == [1, 0]
@@ -160,7 +160,7 @@ def test_missing_files_are_skipped_and_noted_on_request(tmp_path):
     source = chexpert(tmp_path, "1.0", "0.0", "1.0", "0.0")
     shutil.rmtree(tmp_path / "train" / "patient00000")
 
-    listing = find_listing(source, XRAY, DataOptions(finding="Lung Opacity", skip_bad=True))
+    listing = find_listing(source, XRAY, DataOptions(findings=("Lung Opacity",), skip_bad=True))
 
     assert labels(listing) == [0, 1, 0]
     assert "patient00000" in listing.notes[0]
@@ -241,7 +241,7 @@ def test_a_finding_that_cannot_be_used_is_reported(tmp_path, case):
     source = chexpert(tmp_path, "1.0", "0.0")
 
     with pytest.raises(InputError) as caught:
-        find_listing(source, XRAY, DataOptions(finding=finding))
+        find_listing(source, XRAY, DataOptions(findings=(finding,)))
 
     assert_told(caught.value, source, cause, next_step)
 

@@ -65,6 +65,7 @@ class BundleRequest:
             "task": classifier.task.name if classifier.task else None,
             "classes": list(classifier.classes),
             "preprocessing": classifier.preprocessing,
+            **({"thresholds": list(classifier.thresholds)} if classifier.thresholds else {}),
             **asdict(self),
             "questions": [question.to_dict() for question in self.questions],
             "metrics": list(self.metrics),

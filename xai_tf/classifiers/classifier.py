@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import dropwhile
@@ -25,9 +25,9 @@ from xai_tf.classifiers.graph import cut_points, flatten, nodes, operations, ten
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head
-from xai_tf.classifiers.prediction import Prediction, probabilities
+from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
-from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest
+from xai_tf.errors import InputError, ModelError, SettingError, UnknownNameError, nearest
 from xai_tf.inputs.arrays import white_of
 from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.sample import Sample, read_image, read_picture_array
@@ -77,6 +77,8 @@ class Classifier:
         channels: of the network behind the preprocessing: 3, or 1 for gray levels.
         preprocessing_certain: whether it is known; otherwise it is a guess, and `warnings` says so.
         read_options: how files are read where that is not the default, else None.
+        thresholds: for a model of several labels the probability from which each is predicted;
+            empty for others.
         sha256: the SHA-256 of the model file.
         ood_detector: detects inputs unlike the training data; None where the model has none.
         problems: why a card or class names beside the model file are not used, a sentence each.
@@ -97,6 +99,7 @@ class Classifier:
         card: ModelCard | None = None,
         preprocessing: str | None = None,
         read_options: ReadOptions | None = None,
+        thresholds: Mapping[str, float] | None = None,
         sha256: str = "",
     ) -> None:
         """Flatten a model and replace its output by logits.
@@ -112,10 +115,14 @@ class Classifier:
                 `xai_tf.classifiers.detection`.
             read_options: how files are read, such as how pictures are resized. By default as its
                 card says.
+            thresholds: for a model of several labels the probability from which a label is
+                predicted, by its name. By default as its card says, else 0.5.
             sha256: the SHA-256 of the model file.
 
         Raises:
             ModelError: the model takes no images, or does not end in class logits.
+            UnknownNameError: there is a threshold for a label that the model does not have.
+            SettingError: a threshold is not between 0 and 1, or the model has no several labels.
         """
         _check_input(model)
         self.channels: int = model.input_shape[-1]
@@ -137,6 +144,7 @@ class Classifier:
         self._compiled: dict[Any, Any] = {}
         self.name = name or model.name
         self.classes, self.classes_source = self._class_names(classes)
+        self.thresholds = self._thresholds(thresholds or {})
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -263,7 +271,11 @@ class Classifier:
     def prediction(self, logits: np.ndarray) -> Prediction:
         """The prediction of logits: those of one sample, or the mean over several windows."""
         return Prediction(
-            logits, self.probabilities(logits[None])[0], self.classes, self.head.multi_label
+            logits,
+            self.probabilities(logits[None])[0],
+            self.classes,
+            self.head.multi_label,
+            self.thresholds,
         )
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -415,6 +427,27 @@ class Classifier:
                 f"({', '.join(names)}). Name them all, in the order of the outputs."
             )
         return tuple(names), source
+
+    def _thresholds(self, given: Mapping[str, float]) -> tuple[float, ...]:
+        """The threshold of each label: as given, as the card says, or 0.5."""
+        if not self.head.multi_label:
+            if given:
+                raise SettingError(
+                    f"Invalid threshold for {next(iter(given))!r}: {self.name!r} predicts one "
+                    "class, the most probable one. Thresholds are for models with several labels, "
+                    "each with a sigmoid."
+                )
+            return ()
+        limits = dict.fromkeys(range(len(self.classes)), DEFAULT_THRESHOLD)
+        of_card = self.card.thresholds if self.card else {}
+        for name, limit in (of_card | dict(given)).items():
+            if not 0 < limit < 1:
+                raise SettingError(
+                    f"Invalid threshold for {name!r}: {limit:g}. Expected a probability between 0 "
+                    "and 1, such as 0.5."
+                )
+            limits[self.label(name)] = float(limit)
+        return tuple(limits.values())
 
 
 def _array(given: Any) -> np.ndarray:

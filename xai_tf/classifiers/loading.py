@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ def load(
     task: str | Task | None = None,
     preprocessing: str | None = None,
     read_options: ReadOptions | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Classifier:
     """Load a classifier from a file, or one of the bundled models by name.
 
@@ -45,6 +46,8 @@ def load(
             detected in the model.
         read_options: how files are read: the frame, and how pictures are resized. By default as its
             card says.
+        thresholds: for a model of several labels the probability from which a label is predicted,
+            by its name. By default as its card says, else 0.5.
 
     Raises:
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
@@ -53,7 +56,12 @@ def load(
     if not isinstance(model, str | Path):
         known = pick(TASKS, task, "task") if isinstance(task, str) else task
         return Classifier(
-            model, classes, task=known, preprocessing=preprocessing, read_options=read_options
+            model,
+            classes,
+            task=known,
+            preprocessing=preprocessing,
+            read_options=read_options,
+            thresholds=thresholds,
         )
     file = _read_file(model)
     if isinstance(task, str):
@@ -72,6 +80,7 @@ def load(
             card=file.card,
             preprocessing=preprocessing,
             read_options=read_options,
+            thresholds=thresholds,
             sha256=file.sha256,
         )
     except ModelError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.app import ADVANCED, DATA, OUTPUT, QUESTION
 from xai_tf.cli.app import app as app
 from xai_tf.cli.console import NOTES, VERBOSITY, warn
+from xai_tf.errors import SettingError
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.resizing import RESIZERS
 
@@ -135,6 +136,17 @@ Preprocessing = Annotated[
         show_default="detected",
     ),
 ]
+Thresholds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--threshold",
+        metavar="LABEL=PROBABILITY",
+        help="For a model of several labels: the probability from which a label is predicted. "
+        "Repeat the option for several.",
+        rich_help_panel=DATA,
+        show_default="0.5, or as the card says",
+    ),
+]
 Resize = Annotated[
     str | None,
     typer.Option(
@@ -240,13 +252,40 @@ class ModelFlags:
     preprocessing: Preprocessing = None
     resize: Resize = None
     frame: Frame = None
+    threshold: Thresholds = None
 
     def load(self) -> Classifier:
         """Load the model."""
         names = parse_classes(self.classes)
         return load_classifier(
-            self.model, self.task, names, self.preprocessing, read_options(self.resize, self.frame)
+            self.model,
+            self.task,
+            names,
+            self.preprocessing,
+            read_options(self.resize, self.frame),
+            parse_thresholds(self.threshold),
         )
+
+
+def parse_thresholds(given: list[str] | None) -> dict[str, float]:
+    """The thresholds of `--threshold LABEL=PROBABILITY`, by label.
+
+    Raises:
+        SettingError: a value has another form.
+    """
+    thresholds = {}
+    for text in given or []:
+        label, _, number = text.rpartition("=")
+        try:
+            thresholds[label] = float(number)
+        except ValueError:
+            label = ""
+        if not label:
+            raise SettingError(
+                f"Invalid value for --threshold: {text!r}. Expected LABEL=PROBABILITY, such as "
+                "Edema=0.3."
+            )
+    return thresholds
 
 
 def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
@@ -269,12 +308,18 @@ def load_classifier(
     names: Sequence[str] | None,
     preprocessing: str | None,
     options: ReadOptions | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Classifier:
     """Load the model that `--model` names, with the options that say how to use it."""
     start = time.perf_counter()
     with nullcontext() if VERBOSITY.quiet else NOTES.status("loading the model"):
         classifier = load(
-            model, task=task, classes=names, preprocessing=preprocessing, read_options=options
+            model,
+            task=task,
+            classes=names,
+            preprocessing=preprocessing,
+            read_options=options,
+            thresholds=thresholds,
         )
     _log.info(
         "Loaded %s in %.1f s: task %s, classes %s, preprocessing %s (%s)",

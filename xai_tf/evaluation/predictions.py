@@ -197,7 +197,7 @@ def _entries_of_some_classes(source: Path, task: Task) -> list[Entry]:
         label = label_in_path(path, source, task.classes)
         if label is None:
             return []
-        entries.append(Entry(path, label, split_in_path(path, source), str(path)))
+        entries.append(Entry(path, (label,), split_in_path(path, source), str(path)))
     return entries
 
 
