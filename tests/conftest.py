@@ -109,6 +109,48 @@ def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_stripes(tmp_path_factory.mktemp("stripes"), ("normal", "opacity"), 24)
 
 
+def several_labels() -> keras.Model:
+    """Three sigmoids: is the left half, the upper half, the middle bright?"""
+    inputs = keras.Input((32, 32, 3))
+    brightness = keras.layers.Conv2D(1, 1, use_bias=False, name="brightness")
+    findings = keras.layers.Dense(3, activation="sigmoid", name="findings")
+    model = keras.Model(inputs, findings(keras.layers.Flatten()(brightness(inputs))))
+    brightness.set_weights([np.full((1, 1, 3, 1), 1 / 3)])
+    places = np.zeros((32, 32, 3))
+    places[:, :16, 0] = places[:16, :, 1] = places[8:24, 8:24, 2] = 1
+    weights = 8 * places / places.sum(axis=(0, 1))
+    findings.set_weights([weights.reshape(-1, 3), np.full(3, -4.0)])
+    return model
+
+
+@pytest.fixture(scope="session")
+def three_labels() -> Classifier:
+    """A classifier of the labels "left", "upper" and "middle", each with its own sigmoid."""
+    return Classifier(
+        several_labels(),
+        ["left", "upper", "middle"],
+        name="three_labels",
+        preprocessing="unit",
+        thresholds={"middle": 0.7},
+    )
+
+
+def draw_labels(folder: Path, count: int) -> Path:
+    """Noisy pictures with a bright left half, a bright upper half, both or none; and their CSV."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng, lines = np.random.default_rng(0), ["file,left,upper"]
+    for number in range(count):
+        left, upper = number % 2, number // 2 % 2
+        picture = rng.integers(0, 60, (32, 32, 3))
+        picture[:, :16] += 120 * left
+        picture[:16] += 70 * upper
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number:02d}.png")
+        lines.append(f"{number:02d}.png,{left},{upper}")
+    table = folder / "labels.csv"
+    table.write_text("\n".join(lines))
+    return table
+
+
 @pytest.fixture(scope="session")
 def ear() -> Classifier:
     """One logit: how bright one place is, less how bright its surroundings are."""

@@ -253,7 +253,10 @@ class StudySettings:
         """Read back what `to_dict` made, before or after it was JSON."""
         names = {stored_name: name for name, stored_name in STORED_NAMES.items()}
         values = {names.get(name, name): value for name, value in stored.items()}
-        options = values["options"] | {"allow_leak": tuple(values["options"]["allow_leak"])}
+        options = dict(values["options"])
+        earlier = options.pop("finding", None)  # of versions that knew one finding only
+        options["findings"] = tuple(options.get("findings") or filter(None, [earlier]))
+        options["allow_leak"] = tuple(options["allow_leak"])
         return cls(
             **values
             | {
