@@ -136,16 +136,16 @@ def three_labels() -> Classifier:
 
 
 def draw_labels(folder: Path, count: int) -> Path:
-    """Noisy pictures with a bright left half, a bright upper half, both or none; and their CSV."""
+    """Noisy pictures that are red, striped, both or neither; and a CSV file that says which."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng, lines = np.random.default_rng(0), ["file,left,upper"]
+    rng, lines = np.random.default_rng(0), ["file,red,striped"]
     for number in range(count):
-        left, upper = number % 2, number // 2 % 2
+        red, striped = number % 2, number // 2 % 2
         picture = rng.integers(0, 60, (32, 32, 3))
-        picture[:, :16] += 120 * left
-        picture[:16] += 70 * upper
+        picture[..., 0] += 100 * red
+        picture[::4] += 95 * striped
         Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number:02d}.png")
-        lines.append(f"{number:02d}.png,{left},{upper}")
+        lines.append(f"{number:02d}.png,{red},{striped}")
     table = folder / "labels.csv"
     table.write_text("\n".join(lines))
     return table

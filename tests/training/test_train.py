@@ -181,8 +181,8 @@ def test_a_model_of_several_labels_is_trained_from_a_table(tmp_path):
 
     card = train_on_files(settings, notify=notes.append)
 
-    assert card.classes == ("left", "upper")
-    assert any("labels: left, upper" in note for note in notes)
+    assert card.classes == ("red", "striped")
+    assert any("labels: red, striped" in note for note in notes)
     measures = {(m.split, m.name): m.value for m in card.metrics}
     assert measures["test", "mean auc"] > 0.9
     assert "Labels on `test`" in card.text
