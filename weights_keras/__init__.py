@@ -6,6 +6,7 @@ from weights_keras.card import read_card as read_card
 from weights_keras.formats import fingerprint as fingerprint
 from weights_keras.store import FOLDER as FOLDER
 from weights_keras.store import ModelFileError as ModelFileError
+from weights_keras.store import compiled_loss as compiled_loss
 from weights_keras.store import is_card as is_card
 from weights_keras.store import load as load
 from weights_keras.store import load_file as load_file

@@ -32,7 +32,9 @@ def service(tmp_path_factory):
         thresholds={"middle": 0.7},
     )
     weights_keras.save(several_labels(), card, folder)
-    service = Service(find_models([folder]), tmp_path_factory.mktemp("store"))
+    service = Service(
+        {"several": find_models([folder])["several"]}, tmp_path_factory.mktemp("store")
+    )
     yield service
     service.close()
 

@@ -98,6 +98,8 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "classes_source": classifier.classes_source,
         "image_size": list(classifier.image_size),
         "head": vars(classifier.head),
+        "output": classifier.output,
+        "inputs": {name: value.tolist() for name, value in classifier.held.items()},
         "thresholds": dict(zip(classifier.classes, classifier.thresholds, strict=False)),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,

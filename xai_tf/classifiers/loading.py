@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import weights_keras
 from weights_keras import ModelCard, ModelFileError
@@ -13,7 +13,8 @@ from xai_tf.classifiers.class_names import BESIDE, classes_beside, read_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
 from xai_tf.classifiers.ood_detector import OODDetector
-from xai_tf.errors import InputError, ModelError, pick
+from xai_tf.classifiers.selection import HeldValue, select
+from xai_tf.errors import InputError, ModelError, XaiTfError, pick
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.task import Task
 from xai_tf.tasks import TASKS
@@ -30,6 +31,8 @@ def load(
     preprocessing: str | None = None,
     read_options: ReadOptions | None = None,
     thresholds: Mapping[str, float] | None = None,
+    output: str | None = None,
+    inputs: Mapping[str, HeldValue] | None = None,
 ) -> Classifier:
     """Load a classifier from a file, or one of the bundled models by name.
 
@@ -48,6 +51,9 @@ def load(
             card says.
         thresholds: for a model of several labels the probability from which a label is predicted,
             by its name. By default as its card says, else 0.5.
+        output: the name of the output to explain, of a model with several. By default the only one
+            that is a sigmoid or softmax, or the only one of shape (batch, classes).
+        inputs: the values at which inputs beside the picture are held, by name: {"age": 63}.
 
     Raises:
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
@@ -62,6 +68,8 @@ def load(
             preprocessing=preprocessing,
             read_options=read_options,
             thresholds=thresholds,
+            output=output,
+            inputs=inputs,
         )
     file = _read_file(model)
     if isinstance(task, str):
@@ -70,7 +78,7 @@ def load(
         task = TASKS[file.card.task]
     beside, problem = None, ""
     if not (classes or (file.card and file.card.classes) or (task and task.classes)):
-        beside, classes, problem = _classes_beside(file)
+        beside, classes, problem = _classes_beside(file, output, inputs)
     try:
         classifier = Classifier(
             file.model,
@@ -81,6 +89,9 @@ def load(
             preprocessing=preprocessing,
             read_options=read_options,
             thresholds=thresholds,
+            output=output,
+            inputs=inputs,
+            loss=file.loss,
             sha256=file.sha256,
         )
     except ModelError as error:
@@ -101,6 +112,7 @@ class _ModelFile:
         model: as it was loaded.
         card: its card, if there is one that belongs to it.
         sha256: of the file.
+        loss: what it was trained with, as Keras stores it; None where the file does not say.
         problems: why a card beside it is not used, one sentence each.
     """
 
@@ -108,6 +120,7 @@ class _ModelFile:
     model: keras.Model
     card: ModelCard | None
     sha256: str
+    loss: Any = None
     problems: tuple[str, ...] = ()
 
 
@@ -119,7 +132,14 @@ def _read_file(model: str | Path) -> _ModelFile:
             digest = weights_keras.fingerprint(path)
             card, problem = read_card_beside(path, digest)
             problems = tuple(filter(None, [problem]))
-            return _ModelFile(path=path, model=loaded, card=card, sha256=digest, problems=problems)
+            return _ModelFile(
+                path=path,
+                model=loaded,
+                card=card,
+                sha256=digest,
+                loss=weights_keras.compiled_loss(path),
+                problems=problems,
+            )
         pick(dict.fromkeys(weights_keras.names()), str(model), "model")
         loaded, card = weights_keras.load(str(model))
         # A resumed run recognizes the model by the digest.
@@ -129,7 +149,9 @@ def _read_file(model: str | Path) -> _ModelFile:
         raise ModelError(str(error)) from error
 
 
-def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | None, str]:
+def _classes_beside(
+    model: _ModelFile, output: str | None, inputs: Mapping[str, HeldValue] | None
+) -> tuple[str | None, tuple[str, ...] | None, str]:
     """A file with class names beside a model: its name and the names, or why it is not used."""
     file = classes_beside(model.path)
     if file is None:
@@ -149,7 +171,10 @@ def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | No
         names = read_classes(file)
     except InputError as error:
         return None, None, str(error)
-    count = max(2, model.model.output_shape[-1])
+    try:
+        count = max(2, select(model.model, output, inputs).model.output_shape[-1])
+    except XaiTfError:
+        return None, None, ""  # it is not clear of which output; loading says so
     if len(names) == count:
         return file.name, names, ""
     return (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -136,6 +136,26 @@ Preprocessing = Annotated[
         show_default="detected",
     ),
 ]
+OutputName = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="NAME",
+        help="Output to explain, of a model with several.",
+        rich_help_panel=QUESTION,
+        show_default="the only sigmoid or softmax",
+    ),
+]
+HeldInputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=NUMBERS",
+        help="Value at which an input beside the picture is held, such as age=63 or sex=1,0. "
+        "Repeat the option for several.",
+        rich_help_panel=QUESTION,
+    ),
+]
 Thresholds = Annotated[
     list[str] | None,
     typer.Option(
@@ -253,17 +273,20 @@ class ModelFlags:
     resize: Resize = None
     frame: Frame = None
     threshold: Thresholds = None
+    output: OutputName = None
+    held: HeldInputs = None
 
     def load(self) -> Classifier:
         """Load the model."""
-        names = parse_classes(self.classes)
         return load_classifier(
             self.model,
             self.task,
-            names,
+            parse_classes(self.classes),
             self.preprocessing,
             read_options(self.resize, self.frame),
-            parse_thresholds(self.threshold),
+            thresholds=parse_thresholds(self.threshold),
+            output=self.output,
+            inputs=parse_inputs(self.held),
         )
 
 
@@ -288,6 +311,28 @@ def parse_thresholds(given: list[str] | None) -> dict[str, float]:
     return thresholds
 
 
+def parse_inputs(given: list[str] | None) -> dict[str, float | list[float]]:
+    """The values of `--input NAME=NUMBERS`, by name: a number, or several separated by commas.
+
+    Raises:
+        SettingError: a value has another form.
+    """
+    inputs: dict[str, float | list[float]] = {}
+    for text in given or []:
+        name, _, numbers = text.rpartition("=")
+        try:
+            values = [float(number) for number in numbers.split(",")]
+        except ValueError:
+            name = ""
+        if not name:
+            raise SettingError(
+                f"Invalid value for --input: {text!r}. Expected NAME=NUMBER, such as age=63, or "
+                "numbers separated by commas."
+            )
+        inputs[name] = values if "," in numbers else values[0]
+    return inputs
+
+
 def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
     """How files are read by the options given; None where none is."""
     if resize is None and frame is None:
@@ -308,9 +353,12 @@ def load_classifier(
     names: Sequence[str] | None,
     preprocessing: str | None,
     options: ReadOptions | None = None,
-    thresholds: Mapping[str, float] | None = None,
+    **chosen: Any,
 ) -> Classifier:
-    """Load the model that `--model` names, with the options that say how to use it."""
+    """Load the model that `--model` names, with the options that say how to use it.
+
+    The further arguments are those of `load`: thresholds, output and inputs.
+    """
     start = time.perf_counter()
     with nullcontext() if VERBOSITY.quiet else NOTES.status("loading the model"):
         classifier = load(
@@ -319,7 +367,7 @@ def load_classifier(
             classes=names,
             preprocessing=preprocessing,
             read_options=options,
-            thresholds=thresholds,
+            **chosen,
         )
     _log.info(
         "Loaded %s in %.1f s: task %s, classes %s, preprocessing %s (%s)",
