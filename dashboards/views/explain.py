@@ -255,11 +255,9 @@ def _findings(prediction: Prediction) -> str:
         f"{prediction.classes[label]}, {prediction.probabilities[label]:.1%}"
         for label in prediction.findings
     ]
-    several = len(set(prediction.thresholds)) > 1
-    at = "the threshold of each label" if several else f"{prediction.thresholds[0]:.0%}"
     return "".join(paragraph(line, "headline") for line in lines or ["No finding"]) + paragraph(
         f"{counted(len(lines), 'finding')} of {len(prediction.classes)} labels. Each label is a "
-        f"question of its own; it is found from {at} on.",
+        "question of its own, found where its probability reaches its threshold.",
         "note",
     )
 

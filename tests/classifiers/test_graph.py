@@ -322,7 +322,7 @@ def test_a_file_may_have_several_findings_or_none(three_labels):
     assert found.margin == pytest.approx(4)
     assert (nothing.findings, nothing.answer) == ((), "no finding")
     assert nothing.margin == pytest.approx(-4)
-    assert nothing.summary == "no finding, nearest left (1.8%)"
+    assert nothing.summary == "no finding; closest: left (1.8%)"
 
 
 def test_the_class_that_is_explained_is_the_one_furthest_above_its_threshold():

@@ -46,6 +46,7 @@ def picture(path):
     return path.read_bytes()
 
 
+@pytest.mark.slow  # a server's processes
 def test_the_page_lists_the_findings_and_explains_any_label(visit, tmp_path):
     async def story(session):
         view, explorer = PredictionView(explorer=session.explorer), session.explorer

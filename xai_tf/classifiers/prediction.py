@@ -69,7 +69,7 @@ class Prediction:
     def summary(self) -> str:
         """The findings with their probabilities, for people: "Mass (81.0%), Edema (62.5%)"."""
         found = ", ".join(map(self._with_probability, self.findings))
-        return found or f"{NO_FINDING}, nearest {self._with_probability(self.label)}"
+        return found or f"{NO_FINDING}; closest: {self._with_probability(self.label)}"
 
     @property
     def margin(self) -> float:

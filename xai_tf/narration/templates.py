@@ -43,8 +43,8 @@ SENTENCES = {
         "fr": "Le modèle ne trouve aucune de ses {count} étiquettes.",
     },
     "label_threshold": {
-        "en": "It finds {name} from a probability of {share} on.",
-        "fr": "Il trouve {name} à partir d'une probabilité de {share}.",
+        "en": "The threshold of {name} is a probability of {share}.",
+        "fr": "Le seuil de {name} est une probabilité de {share}.",
     },
     "probability": {
         "en": "The probability of {name} is {share}.",

@@ -186,8 +186,8 @@ def _section(number: int, classifier: Classifier, mistake: LabelMistake, opacity
         f"{number}. {mistake.name}: {name}",
         paragraph(f"{name} {what}.", "warning"),
         paragraph(
-            f"Its probability is {mistake.probability:.1%}; it is found from "
-            f"{mistake.threshold:.1%} on.{window}"
+            f"Its probability is {mistake.probability:.1%}, its threshold "
+            f"{mistake.threshold:.1%}.{window}"
         ),
         *(paragraph(text, "warning") for text in mistake.warnings),
         player(mistake.map.sample),

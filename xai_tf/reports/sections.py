@@ -45,9 +45,10 @@ def verdict(item: ReportItem) -> str:
 def _verdict_of_findings(item: ReportItem) -> str:
     """The findings for the file in a sentence, and whether the true class is among them."""
     prediction, truth = item.reading.prediction, item.truth
-    limits = {f"{limit:g}" for limit in prediction.thresholds}
-    at = f"a probability of {limits.pop()}" if len(limits) == 1 else "the threshold of each label"
-    sentence = f"{item.model['name']} says: {prediction.summary}. Labels are found from {at} on."
+    sentence = (
+        f"{item.model['name']} finds {prediction.summary}. A label is found where its probability "
+        "reaches its threshold."
+    )
     if truth is None:
         return paragraph(sentence)
     if item.correct:
