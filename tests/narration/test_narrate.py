@@ -657,5 +657,5 @@ def test_the_findings_of_several_labels_are_told_each(three_labels, tmp_path):
     told = [fact.english for fact in facts(read_and_predict(three_labels, tmp_path / "left.png"))]
 
     assert told[0] == "The model finds “left”, with a probability of 98.2%."
-    assert "The threshold of “middle” is a probability of 70%." in told
+    assert "The threshold of “middle” is a probability of 70.0%." in told
     assert not any("runner-up" in text for text in told)

@@ -146,9 +146,8 @@ def _picture(graph: keras.Model) -> Any:
         return pictures[0]
     listed = ", ".join(_described(t.name, t) for t in graph.inputs)
     raise ModelError(
-        f"{graph.name!r} has {len(pictures) or 'no'} inputs that are pictures, of {listed}. Give a "
-        "model with one picture of (height x width x 3) or (height x width x 1); others can be "
-        "held fixed in a new keras.Model."
+        f"{graph.name!r} has several inputs, of which {len(pictures)} are pictures: {listed}. Give "
+        "a model with one picture, of shape (height x width x 3) or (height x width x 1)."
     )
 
 
