@@ -109,6 +109,48 @@ def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_stripes(tmp_path_factory.mktemp("stripes"), ("normal", "opacity"), 24)
 
 
+def several_labels() -> keras.Model:
+    """Three sigmoids: is the left half, the upper half, the middle bright?"""
+    inputs = keras.Input((32, 32, 3))
+    brightness = keras.layers.Conv2D(1, 1, use_bias=False, name="brightness")
+    findings = keras.layers.Dense(3, activation="sigmoid", name="findings")
+    model = keras.Model(inputs, findings(keras.layers.Flatten()(brightness(inputs))))
+    brightness.set_weights([np.full((1, 1, 3, 1), 1 / 3)])
+    places = np.zeros((32, 32, 3))
+    places[:, :16, 0] = places[:16, :, 1] = places[8:24, 8:24, 2] = 1
+    weights = 8 * places / places.sum(axis=(0, 1))
+    findings.set_weights([weights.reshape(-1, 3), np.full(3, -4.0)])
+    return model
+
+
+@pytest.fixture(scope="session")
+def three_labels() -> Classifier:
+    """A classifier of the labels "left", "upper" and "middle", each with its own sigmoid."""
+    return Classifier(
+        several_labels(),
+        ["left", "upper", "middle"],
+        name="three_labels",
+        preprocessing="unit",
+        thresholds={"middle": 0.7},
+    )
+
+
+def draw_labels(folder: Path, count: int) -> Path:
+    """Noisy pictures that are red, striped, both or neither; and a CSV file that says which."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng, lines = np.random.default_rng(0), ["file,red,striped"]
+    for number in range(count):
+        red, striped = number % 2, number // 2 % 2
+        picture = rng.integers(0, 60, (32, 32, 3))
+        picture[..., 0] += 100 * red
+        picture[::4] += 95 * striped
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number:02d}.png")
+        lines.append(f"{number:02d}.png,{red},{striped}")
+    table = folder / "labels.csv"
+    table.write_text("\n".join(lines))
+    return table
+
+
 @pytest.fixture(scope="session")
 def ear() -> Classifier:
     """One logit: how bright one place is, less how bright its surroundings are."""

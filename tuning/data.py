@@ -61,7 +61,8 @@ class TrainingData:
         test: the test rows.
 
     Raises:
-        InputError: the data cannot be read, or there is too little of it.
+        InputError: the data cannot be read, there is too little of it, or its files have several
+            labels.
     """
 
     def __init__(self, study: StudySettings, progress: Progress = silent) -> None:
@@ -71,6 +72,11 @@ class TrainingData:
         self.splits = read_splits(
             Path(study.data), self.task, size, study.seed, progress, study.options
         )
+        if self.splits.train.multi_label:
+            raise InputError(
+                f"{study.data} has several labels per file, and a search tunes models of one class "
+                "per file. Train such a model with `xai-tf train`, or choose one --finding."
+            )
         _check_enough(self.splits.train, Path(study.data))
         self.train = self._rows(self.splits.train, max(1, study.augmentations))
         self.validation = self._rows(self.splits.validation)

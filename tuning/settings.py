@@ -150,6 +150,12 @@ class StudySettings:
                 raise SettingError(
                     f"Invalid value for {name}: {getattr(self, name)}. Expected at least {low}."
                 )
+        if len(self.options.findings) > 1:
+            raise SettingError(
+                "A search tunes models of one class per file, not of several labels: "
+                f"{', '.join(self.options.findings)}. Choose one --finding, or train a model of "
+                "several labels with `xai-tf train`."
+            )
         self._check_weights()
         lint(self.full_space)
         searched = self.full_space.get("backbone")
@@ -252,6 +258,9 @@ class StudySettings:
             values["weights"] = {b: _absolute(w) for b, w in self.weights.items()}
         else:
             values["weights"] = _absolute(self.weights)
+        options = values["options"]
+        findings, _ = options.pop("findings"), options.pop("multi_label")
+        options["finding"] = findings[0] if findings else None  # a search has one at most
         return {STORED_NAMES.get(name, name): value for name, value in values.items()}
 
     @classmethod
@@ -259,7 +268,9 @@ class StudySettings:
         """Read back what `to_dict` made, before or after it was JSON."""
         names = {stored_name: name for name, stored_name in STORED_NAMES.items()}
         values = {names.get(name, name): value for name, value in stored.items()}
-        options = values["options"] | {"allow_leak": tuple(values["options"]["allow_leak"])}
+        options = dict(values["options"])
+        options["findings"] = tuple(filter(None, [options.pop("finding")]))
+        options["allow_leak"] = tuple(options["allow_leak"])
         return cls(
             **values
             | {

@@ -11,6 +11,7 @@ from weights_keras.places import home as home
 from weights_keras.places import own_files as own_files
 from weights_keras.places import own_folder as own_folder
 from weights_keras.store import ModelFileError as ModelFileError
+from weights_keras.store import compiled_loss as compiled_loss
 from weights_keras.store import is_card as is_card
 from weights_keras.store import load as load
 from weights_keras.store import load_file as load_file

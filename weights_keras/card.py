@@ -9,7 +9,8 @@ from typing import Any
 
 # Names in the cards of the first edition, which are still read.
 EARLIER_FIELDS = {"gate_sha256": "ood_sha256"}
-OPTIONAL_FIELDS = ("tuning", "ood_sha256", "scaling", "resize")  # left out where they are empty
+# Left out where they are empty.
+OPTIONAL_FIELDS = ("tuning", "ood_sha256", "scaling", "resize", "thresholds")
 EARLIER_MEASURES = {"unfamiliar": "out_of_distribution"}
 
 
@@ -51,6 +52,8 @@ class ModelCard:
             does not say.
         resize: how pictures are resized to the input, a name that `xai_tf` knows, such as
             "nearest"; empty for its default.
+        thresholds: for a model of several labels the probability from which each is predicted, 0.5
+            for a label that is not named.
         license: the license of the weights: an SPDX identifier, or "other".
         datasets: the data sets it was trained on, with the terms of each.
         metrics: the results on the named sets.
@@ -70,6 +73,7 @@ class ModelCard:
     preprocessing: str = "inside the model: give RGB in [0, 1]"
     scaling: str = ""
     resize: str = ""
+    thresholds: dict[str, float] = field(default_factory=dict)
     license: str = "other"
     datasets: tuple[str, ...] = ()
     metrics: tuple[Measure, ...] = ()
@@ -93,8 +97,7 @@ class ModelCard:
         front |= {
             name: value
             for name, value in asdict(self).items()
-            if name != "text"
-            and (value or name not in ("tuning", "ood_sha256", "scaling", "resize"))
+            if name != "text" and (value or name not in OPTIONAL_FIELDS)
         }
         if self.task.startswith("{"):
             front["task"] = json.loads(self.task)
@@ -119,6 +122,8 @@ def read_card(path: Path) -> ModelCard:
             values[name] = tuple(map(str, values.get(name) or ()))
         values["image_size"] = tuple(map(int, values.get("image_size") or (224, 224)))
         values["task"] = _task_key(values["task"])
+        limits = values.get("thresholds") or {}
+        values["thresholds"] = {str(label): float(limit) for label, limit in limits.items()}
         return ModelCard(**values, text=text.strip())
     except (TypeError, KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split())

@@ -134,6 +134,25 @@ def _load(path: Path, named: Path) -> keras.Model:
         ) from error
 
 
+def compiled_loss(path: Path) -> Any:
+    """The loss that a model file was compiled with, as Keras stores it; None without one.
+
+    A name, the configuration of a loss, or a list or dict of those by output. Nothing is loaded.
+
+    Raises:
+        ModelFileError: the file is no Keras model.
+    """
+    with with_its_suffix(path) as named:
+        if named.suffix.lower() == ".keras":
+            compiled = _config(path, named).get("compile_config")
+        else:
+            import h5py
+
+            with h5py.File(named) as file:
+                compiled = json.loads(file.attrs.get("training_config") or "null")
+    return (compiled or {}).get("loss")
+
+
 def ood_file(path: Path) -> Path:
     """The path of the OOD detector that belongs to a model file: `<name>.ood.npz` beside it.
 

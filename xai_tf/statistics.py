@@ -23,6 +23,11 @@ class Share:
     high: float | None
     count: int
 
+    def __str__(self) -> str:
+        if self.value is None:
+            return "-"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
 
 def share(hits: int, count: int) -> Share:
     """The share `hits / count` with its Wilson interval."""

@@ -91,7 +91,7 @@ def listen(
         energy=part.energy / whole.energy,
         score_before=float(whole.prediction.logits @ weights),
         score=float(prediction.logits @ weights) if prediction else None,
-        predicted=prediction.name if prediction else None,
+        predicted=prediction.answer if prediction else None,
         probability=float(prediction.probabilities[prediction.label]) if prediction else None,
         regions=regions,
     )

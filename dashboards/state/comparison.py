@@ -166,13 +166,13 @@ class Comparison(param.Parameterized):
         if reading is None:
             self._arrange()
             return
-        order = np.argsort(-reading.prediction.probabilities, kind="stable")
+        order = reading.prediction.ranked
         names = [model.name for model in self.comparable()]
         own = self.workspace.model.name
         still_comparable = [name for name in self.models if name in names]
         default = [own, *(name for name in names if name != own)][:2]
         self.param.update(
-            classes=[int(label) for label in order[:2]],
+            classes=order[:2],
             models=still_comparable if own in still_comparable else default,
         )
         self._arrange()

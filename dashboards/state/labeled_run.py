@@ -13,7 +13,7 @@ from dashboards.service.errors import CancelledJobError
 from dashboards.service.facts import ModelFacts
 from dashboards.service.labeled import find_files, find_sets, inside
 from dashboards.service.requests import Describe, Evaluate, ModelEntry
-from xai_tf.errors import XaiTfError
+from xai_tf.errors import SettingError, XaiTfError
 from xai_tf.evaluation.results import EvaluationResults
 
 if TYPE_CHECKING:
@@ -101,6 +101,11 @@ class LabelledRun(param.Parameterized):
         try:
             request = Evaluate(self.model, inside(self.folder, self.roots), self.split)
             facts = await self.visitor.submit(Describe(self.model), "errors facts").result()
+            if facts.description.get("thresholds"):
+                raise SettingError(
+                    f"{self.model.name} has several labels, and this tab takes models of one class "
+                    "per file. Use the command: xai-tf errors FOLDER --model MODEL."
+                )
             files = await asyncio.to_thread(find_files, request, facts.classes)
             checked["request"], checked["num_files"] = request, len(files.entries)
             checked["seconds"] = len(files.entries) * facts.forward_seconds

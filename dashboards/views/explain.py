@@ -20,6 +20,8 @@ from dashboards.views.view import View
 from xai_tf.attribution.convergence import Convergence, convergence_text, curve
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.prediction import Prediction
+from xai_tf.datasets.listing import counted
 from xai_tf.rendering.viewer import partial_viewer_data, sample_viewer_data, viewer_data
 
 MAX_CLASSES = 12  # classes shown as bars
@@ -101,13 +103,7 @@ class PredictionView(View):
         if reading is None:
             return ""
         prediction = reading.prediction
-        probability = prediction.probabilities[prediction.label]
-        text = paragraph(f"{prediction.name}, {probability:.1%}", "headline")
-        text += paragraph(
-            f"Margin {prediction.margin:.2f}: the logit of the first class minus that of the "
-            "second. 0 is undecided.",
-            "note",
-        )
+        text = _findings(prediction) if prediction.multi_label else _answer(prediction)
         if len(reading.samples) > 1:
             text += paragraph(f"Mean of {len(reading.samples)} windows.", "note")
         shown = (*reading.model_warnings, *reading.samples[window].warnings)
@@ -119,18 +115,7 @@ class PredictionView(View):
             self._classes.items, self._windows.visible, self._any.visible = [], False, False
             return
         prediction = reading.predictions[self.explorer.workspace.window]
-        ranked = sorted(
-            range(len(prediction.classes)), key=lambda label: -prediction.probabilities[label]
-        )[:MAX_CLASSES]
-        self._classes.items = [
-            {
-                "value": str(label),
-                "label": prediction.classes[label],
-                "share": float(prediction.probabilities[label]),
-                "badge": f"{prediction.probabilities[label]:.1%}",
-            }
-            for label in ranked
-        ]
+        self._classes.items = [_bar(prediction, k) for k in prediction.ranked[:MAX_CLASSES]]
         options, num_classes = class_options(prediction.classes), len(prediction.classes)
         self._any.param.update(
             options=options, value=self._explained(), visible=num_classes > MAX_CLASSES
@@ -252,6 +237,44 @@ class ExplainPage(View):
             sizing_mode="stretch_width",
         )
         return side_by_side(left, right)
+
+
+def _answer(prediction: Prediction) -> str:
+    """The predicted class as a headline, and how clear it is."""
+    probability = prediction.probabilities[prediction.label]
+    return paragraph(f"{prediction.name}, {probability:.1%}", "headline") + paragraph(
+        f"Margin {prediction.margin:.2f}: the logit of the first class minus that of the "
+        "second. 0 is undecided.",
+        "note",
+    )
+
+
+def _findings(prediction: Prediction) -> str:
+    """The findings as headlines, one each; and what counts as one."""
+    lines = [
+        f"{prediction.classes[label]}, {prediction.probabilities[label]:.1%}"
+        for label in prediction.findings
+    ]
+    return "".join(paragraph(line, "headline") for line in lines or ["No finding"]) + paragraph(
+        f"{counted(len(lines), 'finding')} of {len(prediction.classes)} labels. Each label is a "
+        "question of its own, found where its probability reaches its threshold.",
+        "note",
+    )
+
+
+def _bar(prediction: Prediction, label: int) -> dict[str, Any]:
+    """A class and its probability; with several labels also whether it is found."""
+    probability, note = float(prediction.probabilities[label]), {}
+    if prediction.multi_label:
+        found = "found" if label in prediction.findings else "not found"
+        note = {"note": f"{found}, threshold {prediction.thresholds[label]:.0%}"}
+    return {
+        "value": str(label),
+        "label": prediction.classes[label],
+        "share": probability,
+        "badge": f"{probability:.1%}",
+        **note,
+    }
 
 
 def _convergence_text(convergence: Convergence | None) -> str:

@@ -55,9 +55,7 @@ class ModelColumn(View):
         maps = layer_sweep.maps.get(self.side, [])
         html = paragraph(layer_sweep.status.get(self.side, ""), "note")
         if maps:
-            prediction = maps[0].prediction
-            probability = prediction.probabilities[prediction.label]
-            html += paragraph(f"{prediction.name}, {probability:.1%}; why {maps[0].target_name}?")
+            html += paragraph(f"{maps[0].prediction.summary}; why {maps[0].target_name}?")
         self._words.object = html
         while len(self._viewers) < len(maps):
             self._viewers.append(AttributionViewer(group="layer_sweep", controls=not self._viewers))

@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 
+from tests.conftest import several_labels
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import cut_points, flatten, tensors, upper_part
 from xai_tf.classifiers.output_head import linear_head
-from xai_tf.errors import ModelError
+from xai_tf.classifiers.prediction import Prediction
+from xai_tf.errors import ModelError, SettingError, XaiTfError
 
 LAYERS = keras.layers
 IMAGES = np.random.default_rng(0).random((2, 75, 75, 3), dtype=np.float32)
@@ -303,6 +305,51 @@ def test_several_sigmoids_are_several_labels(count):
     assert prediction.multi_label
     np.testing.assert_allclose(prediction.probabilities, output(model)[0], atol=1e-6)
     assert prediction.label == int(output(model)[0].argmax())
+
+
+def test_a_file_may_have_several_findings_or_none(three_labels):
+    bright_left = np.zeros((32, 32, 3), np.float32)
+    bright_left[:, :16] = 1
+
+    found = three_labels.predict(bright_left)[0]
+    nothing = three_labels.predict(np.zeros((32, 32, 3), np.float32))[0]
+
+    np.testing.assert_allclose(found.logits, [4, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, [0.982, 0.5, 0.5], atol=1e-3)
+    assert found.findings == (0, 1)  # the middle needs 70%
+    assert found.answer == "left, upper"
+    assert found.summary == "left (98.2%), upper (50.0%)"
+    assert found.margin == pytest.approx(4)
+    assert (nothing.findings, nothing.answer) == ((), "no finding")
+    assert nothing.margin == pytest.approx(-4)
+    assert nothing.summary == "no finding; closest: left (1.8%)"
+
+
+def test_the_class_that_is_explained_is_the_one_furthest_above_its_threshold():
+    limits = (0.9, 0.2)
+    prediction = Prediction(
+        np.log([4.0, 0.5]), np.array([0.8, 1 / 3]), ("a", "b"), multi_label=True, thresholds=limits
+    )
+
+    assert (prediction.name, prediction.answer) == ("b", "b")
+    assert prediction.margin == pytest.approx(np.log(0.5 / 0.25))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"left": 1.5}, "Expected a probability between 0 and 1"),
+        ({"lef": 0.5}, "Did you mean 'left'"),
+    ],
+)
+def test_thresholds_are_checked(given, problem):
+    with pytest.raises(XaiTfError, match=problem):
+        Classifier(several_labels(), ["left", "upper", "middle"], thresholds=given)
+
+
+def test_a_softmax_takes_no_thresholds(small_cnn):
+    with pytest.raises(SettingError, match="predicts one class"):
+        Classifier(small_cnn, ["a", "b", "c"], thresholds={"a": 0.3})
 
 
 def test_an_adapted_normalization_keeps_what_it_learnt():

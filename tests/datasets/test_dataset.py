@@ -61,7 +61,7 @@ def numbers(count_a, count_b, windows=1):
 def names(count_a, count_b, group=lambda number: number):
     """A listing of so many files of two classes, which are not there."""
     entries = [
-        Entry(Path(f"{number}.png"), int(number >= count_a), "", str(group(number)))
+        Entry(Path(f"{number}.png"), (int(number >= count_a),), "", str(group(number)))
         for number in range(count_a + count_b)
     ]
     return Listing(tuple(entries), ("a", "b"))
@@ -239,7 +239,7 @@ def test_a_class_of_one_group_cannot_be_split():
 def listing_of(groups, classes):
     """Groups by name, each with a file of each of its classes."""
     entries = [
-        Entry(Path(f"{group}{held}.png"), classes.index(held), "", group)
+        Entry(Path(f"{group}{held}.png"), (classes.index(held),), "", group)
         for group, members in groups.items()
         for held in members
     ]

@@ -8,11 +8,12 @@ from tests.conftest import SAMPLES, SHARED, assert_told
 from xai_tf.datasets.layouts import LAYOUTS, find_listing
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits
+from xai_tf.datasets.splits import make_splits
 from xai_tf.errors import InputError, SettingError, UnknownNameError
 from xai_tf.tasks import TASKS
 
 XRAY, DOGS, SPEECH = (TASKS[name] for name in ("lung_opacity", "dog_breeds", "deepfake_audio"))
-OPACITY = DataOptions(finding="Lung Opacity")
+OPACITY = DataOptions(findings=("Lung Opacity",))
 HEAD = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Lung Opacity,Edema"
 
 
@@ -126,7 +127,7 @@ def test_a_finding_of_chexpert_makes_the_two_classes(tmp_path):
     [("ignore", [1, 0]), ("positive", [1, 0, 1]), ("negative", [1, 0, 0])],
 )
 def test_uncertain_findings_count_as_asked(tmp_path, uncertain, expected):
-    options = DataOptions(finding="Lung Opacity", uncertain=uncertain)
+    options = DataOptions(findings=("Lung Opacity",), uncertain=uncertain)
 
     listing = find_listing(chexpert(tmp_path, "1.0", "0.0", "-1.0"), XRAY, options)
 
@@ -138,7 +139,7 @@ def test_lateral_views_are_left_out_if_asked_for(tmp_path):
     source = chexpert(tmp_path, "1.0", "0.0", "1.0", "0.0", lateral=(2, 3))
 
     both = find_listing(source, XRAY, OPACITY)
-    frontal = find_listing(source, XRAY, DataOptions(finding="Lung Opacity", frontal_only=True))
+    frontal = find_listing(source, XRAY, DataOptions(findings=("Lung Opacity",), frontal_only=True))
 
     assert labels(both) == [1, 0, 1, 0]
     assert labels(frontal) == [1, 0]
@@ -160,7 +161,7 @@ def test_missing_files_are_skipped_and_noted_on_request(tmp_path):
     source = chexpert(tmp_path, "1.0", "0.0", "1.0", "0.0")
     shutil.rmtree(tmp_path / "train" / "patient00000")
 
-    listing = find_listing(source, XRAY, DataOptions(finding="Lung Opacity", skip_bad=True))
+    listing = find_listing(source, XRAY, DataOptions(findings=("Lung Opacity",), skip_bad=True))
 
     assert labels(listing) == [0, 1, 0]
     assert "patient00000" in listing.notes[0]
@@ -241,7 +242,7 @@ def test_a_finding_that_cannot_be_used_is_reported(tmp_path, case):
     source = chexpert(tmp_path, "1.0", "0.0")
 
     with pytest.raises(InputError) as caught:
-        find_listing(source, XRAY, DataOptions(finding=finding))
+        find_listing(source, XRAY, DataOptions(findings=(finding,)))
 
     assert_told(caught.value, source, cause, next_step)
 
@@ -362,3 +363,78 @@ def test_real_pictures_are_split_by_the_patients_of_a_table(tmp_path):
     assert sum(sides) == 20
     assert min(sides) >= 2
     assert read.notes == ("20 files in 16 groups, split by group.",)
+
+
+PHOTO = TASKS["photo"]
+
+
+def test_columns_of_ones_and_noughts_are_labels(tmp_path):
+    place(SAMPLES / "xray_normal.jpg", *(tmp_path / f"{n}.jpg" for n in range(3)))
+    rows = "file,patient,age,No Finding,Edema,Mass", "0.jpg,1,50,1,0,0", "1.jpg,2,60,0,1,1.0"
+    source = table(tmp_path / "t.csv", *rows, "2.jpg,3,70,0,,1")
+
+    listing = find_listing(source, PHOTO)
+
+    assert (listing.classes, listing.multi_label) == (("Edema", "Mass"), True)
+    assert [entry.labels for entry in listing.entries] == [(), (0, 1), (1,)]
+    (note,) = listing.notes
+    assert "The columns of 1 and 0 are the labels: Edema, Mass." in note
+
+
+@pytest.mark.parametrize("head", ["Image Index,Finding Labels", "file,label"])
+@pytest.mark.parametrize("sign", ["|", ";", " ; "])
+def test_a_cell_may_list_labels(tmp_path, head, sign):
+    place(SAMPLES / "xray_normal.jpg", *(tmp_path / f"{n}.jpg" for n in range(3)))
+    source = table(
+        tmp_path / "t.csv", head, f"0.jpg,Mass{sign}Edema", "1.jpg,No Finding", "2.jpg,Mass"
+    )
+
+    listing = find_listing(source, PHOTO)
+
+    assert (listing.classes, listing.multi_label) == (("Edema", "Mass"), True)
+    assert [entry.labels for entry in listing.entries] == [(0, 1), (), (1,)]
+
+
+def test_one_label_a_file_is_one_class_a_file(tmp_path):
+    place(SAMPLES / "xray_normal.jpg", tmp_path / "0.jpg", tmp_path / "1.jpg")
+
+    listing = find_listing(table(tmp_path / "t.csv", "file,label", "0.jpg,a", "1.jpg,b"), PHOTO)
+
+    assert not listing.multi_label
+    assert labels(listing) == [0, 1]
+
+
+@pytest.mark.parametrize(("uncertain", "expected"), [("ignore", 1), ("negative", 2)])
+def test_an_uncertain_one_of_several_findings_counts_as_asked(tmp_path, uncertain, expected):
+    place(SAMPLES / "xray_normal.jpg", tmp_path / "0.jpg", tmp_path / "1.jpg")
+    source = table(tmp_path / "t.csv", "file,a,b", "0.jpg,1,1", "1.jpg,-1,1")
+    options = DataOptions(findings=("a", "b"), uncertain=uncertain)
+
+    listing = find_listing(source, PHOTO, options)
+
+    assert len(listing.entries) == expected
+    assert listing.entries[-1].labels == ((0, 1) if expected == 1 else (1,))
+
+
+def test_findings_that_are_not_the_classes_of_the_task_are_refused(tmp_path):
+    place(SAMPLES / "xray_normal.jpg", tmp_path / "0.jpg")
+    source = table(tmp_path / "t.csv", "file,a,b", "0.jpg,1,1")
+
+    with pytest.raises(InputError, match="are not the classes of task 'lung_opacity'"):
+        find_listing(source, XRAY, DataOptions(findings=("a", "b")))
+
+
+def test_files_without_a_label_are_split_like_the_others(tmp_path):
+    lines = ["file,a,b"]
+    for number in range(40):
+        lines.append(f"{number}.jpg,{number % 2},{number // 2 % 2}")
+        (tmp_path / f"{number}.jpg").touch()
+    listing = find_listing(table(tmp_path / "t.csv", *lines), PHOTO)
+
+    found, _ = make_splits(listing, DataOptions(), seed=0)
+
+    for part in found.values():
+        share = sum(not entry.labels for entry in part.entries) / len(part.entries)
+        assert 0.1 < share < 0.45
+        assert part.multi_label
+        assert not part.missing_classes()

@@ -135,7 +135,7 @@ def test_a_feature_index_has_training_files_and_reports_what_it_skips(halves, si
     assert index.features.shape == (5, 1024)
     assert [path.name for path, _ in index.left_out] == ["torn.png"]
     assert {entry.path.parts[-3] for entry in training_files(split).entries} == {"train"}
-    lost = replace(split, entries=(Entry(sides / "left" / "torn.png", 0),))
+    lost = replace(split, entries=(Entry(sides / "left" / "torn.png", (0,)),))
     with pytest.raises(InputError, match=r"Cannot read any file of .*split"):
         build_feature_index(halves, lost, nothing)
 

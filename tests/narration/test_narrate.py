@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dashboards.state.narrator import Narrator, _facts_of
 from tests.conftest import SAMPLES, sample_of
@@ -646,3 +647,15 @@ def test_view_shows_names_as_text():
 
     assert "<img" not in view._paragraphs()
     assert "&lt;img src=x onerror=alert(1)&gt;" in view._paragraphs()
+
+
+def test_the_findings_of_several_labels_are_told_each(three_labels, tmp_path):
+    picture = np.zeros((32, 32, 3), np.uint8)
+    picture[:, :16] = 255
+    Image.fromarray(picture).save(tmp_path / "left.png")
+
+    told = [fact.english for fact in facts(read_and_predict(three_labels, tmp_path / "left.png"))]
+
+    assert told[0] == "The model finds “left”, with a probability of 98.2%."
+    assert "The threshold of “middle” is a probability of 70.0%." in told
+    assert not any("runner-up" in text for text in told)

@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 
 import weights_keras
-from tests.conftest import SHARED, sample_of
+from tests.conftest import SHARED, draw_labels, sample_of
 from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.loading import load
+from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits
-from xai_tf.errors import ModelError
+from xai_tf.errors import ModelError, SettingError
 from xai_tf.inputs import augmentation
 from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.tasks import TASKS
 from xai_tf.training.publish import RESULTS, publish, training_story
+from xai_tf.training.run import TrainingSettings, train_on_files
 from xai_tf.training.train import Recipe, predict_files, train
 
 SMALL = {"backbone": "cnn", "weights": None, "epochs": 20, "head_epochs": 2, "rate": 3e-3}
@@ -163,3 +165,48 @@ def test_a_spectrogram_picture_without_sound_is_only_blanked(blobs):
 
     changed = (image != blobs.image).any(axis=-1)
     assert 0 < changed.mean() < 0.5
+
+
+def test_a_model_of_several_labels_is_trained_from_a_table(tmp_path):
+    settings = TrainingSettings(
+        source=draw_labels(tmp_path / "data", 32),
+        task="medical_image",
+        name="several",
+        recipe=Recipe(**SMALL | {"epochs": 25}, unfreeze=-1, copies=0, smoothing=0.0),
+        image_size=32,
+        data=DataOptions(allow_leak=("all",)),  # the pictures differ by noise alone
+        out=tmp_path,
+    )
+    notes = []
+
+    card = train_on_files(settings, notify=notes.append)
+
+    assert card.classes == ("red", "striped")
+    assert any("labels: red, striped" in note for note in notes)
+    measures = {(m.split, m.name): m.value for m in card.metrics}
+    assert measures["test", "mean auc"] > 0.9
+    assert "Labels on `test`" in card.text
+    classifier = load(tmp_path / "several.keras")
+    assert classifier.head.multi_label
+    assert classifier.thresholds == (0.5, 0.5)
+    answers = classifier.predict([tmp_path / "data" / f"{number:02d}.png" for number in range(4)])
+    right = [set(answer.findings) == true for answer, true in zip(answers, TRUE, strict=True)]
+    assert sum(right) >= 3
+
+
+TRUE = [set(), {0}, {1}, {0, 1}]  # of the first four files of `draw_labels`
+
+
+def test_folders_of_one_class_are_no_further_test_of_several_labels(tmp_path, stripes):
+    settings = TrainingSettings(
+        source=draw_labels(tmp_path / "data", 24),
+        task="medical_image",
+        name="several",
+        image_size=32,
+        data=DataOptions(allow_leak=("all",)),  # the pictures differ by noise alone
+        out=tmp_path,
+        further={"again": stripes},
+    )
+
+    with pytest.raises(SettingError, match="Leave --also-test out"):
+        train_on_files(settings)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import weights_keras
-from tests.conftest import ROOT, SHARED, draw_stripes
+from tests.conftest import ROOT, SHARED, draw_labels, draw_stripes
 from tuning import search_folder
 from tuning.schedule import num_trials, schedule
 from tuning.settings import ExportSettings, Mode
@@ -740,3 +740,23 @@ def test_with_all_layers_unfrozen_no_features_are_cached(stripes, tmp_path):
 def test_a_search_cannot_have_a_reserved_name(stripes, tmp_path, name):
     with pytest.raises(SettingError, match="Invalid value for the name of a search"):
         study_of(stripes, tmp_path, name=name)
+
+
+def test_several_labels_are_refused_with_the_command_that_takes_them(tmp_path):
+    table = draw_labels(tmp_path / "data", 24)
+    settings = {"task": "medical_image", "options": DataOptions(allow_leak=("all",))}
+
+    with pytest.raises(InputError, match="Train such a model with `xai-tf train`"):
+        study_of(table, tmp_path, **settings).training_data()
+    with pytest.raises(SettingError, match="Choose one --finding"):
+        study_of(table, tmp_path, options=DataOptions(findings=("red", "striped")))
+
+
+def test_the_finding_of_a_search_is_stored_as_ever(tmp_path):
+    study = study_of("data", tmp_path, options=DataOptions(findings=("Edema",)))
+
+    stored = json.loads(json.dumps(study.to_dict(), default=str))
+
+    assert stored["options"]["finding"] == "Edema"
+    assert "findings" not in stored["options"]
+    assert type(study).from_dict(stored).options == study.options

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
-import numpy as np
-
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, LIMIT_FACTOR
 from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.classifiers.classifier import Classifier
@@ -156,8 +154,7 @@ def resolve_classes(
     """
     other = None if contrast is None else classifier.label(contrast)
     if target is None:
-        ranked = np.argsort(-prediction.probabilities, kind="stable")
-        return int(next(label for label in ranked if label != other)), other
+        return next(label for label in prediction.ranked if label != other), other
     label = classifier.label(target)
     check_contrast(classifier, label, other)
     return label, other

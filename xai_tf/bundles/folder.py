@@ -27,6 +27,16 @@ from xai_tf.packages import versions
 from xai_tf.progress import Progress, silent
 
 
+def _chosen(classifier: Classifier) -> dict[str, Any]:
+    """What was chosen of a model beside its file, where it has the choice."""
+    chosen = {
+        "thresholds": list(classifier.thresholds),
+        "output": classifier.output,
+        "inputs": {name: value.tolist() for name, value in classifier.held.items()},
+    }
+    return {name: value for name, value in chosen.items() if value}
+
+
 @dataclass(frozen=True, kw_only=True)
 class BundleRequest:
     """What is asked about every file of a folder.
@@ -65,6 +75,7 @@ class BundleRequest:
             "task": classifier.task.key if classifier.task else None,
             "classes": list(classifier.classes),
             "preprocessing": classifier.preprocessing,
+            **_chosen(classifier),
             **asdict(self),
             "questions": [question.to_dict() for question in self.questions],
             "metrics": list(self.metrics),

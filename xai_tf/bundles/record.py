@@ -55,14 +55,19 @@ class ReportItem:
 
     @property
     def title(self) -> str:
-        """The file and its predicted class."""
-        return f"{self.reading.source.name}: {self.reading.prediction.name}"
+        """The file and what is predicted."""
+        return f"{self.reading.source.name}: {self.reading.prediction.answer}"
 
     @property
     def truth(self) -> str | None:
         """The true class, where it is known."""
         label = self.reading.samples[0].label
         return None if label is None else self.reading.prediction.classes[label]
+
+    @property
+    def correct(self) -> bool:
+        """Whether the true class is predicted; with several labels whether it is among them."""
+        return self.reading.samples[0].label in self.reading.prediction.findings
 
     @property
     def recording(self) -> Recording | None:

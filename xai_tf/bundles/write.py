@@ -72,8 +72,8 @@ def save_bundle(
 
 def describe(prediction: Prediction) -> dict[str, Any]:
     """A prediction as plain data."""
-    return {
-        "class": prediction.name,
+    described: dict[str, Any] = {
+        "class": prediction.answer,
         "label": prediction.label,
         "probabilities": dict(
             zip(prediction.classes, map(float, prediction.probabilities), strict=True)
@@ -81,6 +81,10 @@ def describe(prediction: Prediction) -> dict[str, Any]:
         "logits": [float(z) for z in prediction.logits],
         "margin": prediction.margin,
     }
+    if prediction.multi_label:
+        described["findings"] = [prediction.classes[label] for label in prediction.findings]
+        described["thresholds"] = dict(zip(prediction.classes, prediction.thresholds, strict=True))
+    return described
 
 
 def describe_classifier(classifier: Classifier) -> dict[str, Any]:
@@ -94,6 +98,9 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "classes_source": classifier.classes_source,
         "image_size": list(classifier.image_size),
         "head": vars(classifier.head),
+        "output": classifier.output,
+        "inputs": {name: value.tolist() for name, value in classifier.held.items()},
+        "thresholds": dict(zip(classifier.classes, classifier.thresholds, strict=False)),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,
         "read_options": asdict(classifier.read_options) if classifier.read_options else None,

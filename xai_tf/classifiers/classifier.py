@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import dropwhile
@@ -21,13 +21,23 @@ from xai_tf.classifiers.forward import (
     compile_maps,
     compile_passes,
 )
-from xai_tf.classifiers.graph import cut_points, flatten, nodes, operations, tensors
+from xai_tf.classifiers.graph import (
+    cut_points,
+    flatten,
+    forced_training,
+    inputs_of,
+    nodes,
+    operations,
+    tensors,
+)
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
 from xai_tf.classifiers.ood_detector import OODDetector
-from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head
-from xai_tf.classifiers.prediction import Prediction, probabilities
+from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head, loss_name
+from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
-from xai_tf.errors import InputError, ModelError, UnknownNameError, nearest
+from xai_tf.classifiers.selection import HeldValue, Selection, output_names, select
+from xai_tf.classifiers.training_mode import training_mode_note
+from xai_tf.errors import InputError, ModelError, SettingError, UnknownNameError, nearest
 from xai_tf.inputs.arrays import white_of
 from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.sample import Sample, read_image, read_picture_array
@@ -75,8 +85,14 @@ class Classifier:
             `scaling_of`.
         preprocessing_reason: why it was chosen, in words that follow "because".
         channels: of the network behind the preprocessing: 3, or 1 for gray levels.
+        output: the name of the output that is explained, of a model with several; else empty.
+        held: the values at which inputs beside the picture are held, by name.
+        selection_note: what a person should know about these two, or empty.
+        training_note: what is done about layers that are called with `training=True`, or empty.
         preprocessing_certain: whether it is known; otherwise it is a guess, and `warnings` says so.
         read_options: how files are read where that is not the default, else None.
+        thresholds: for a model of several labels the probability from which each is predicted;
+            empty for others.
         sha256: the SHA-256 of the model file.
         ood_detector: detects inputs unlike the training data; None where the model has none.
         problems: why a card or class names beside the model file are not used, a sentence each.
@@ -97,6 +113,10 @@ class Classifier:
         card: ModelCard | None = None,
         preprocessing: str | None = None,
         read_options: ReadOptions | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        output: str | None = None,
+        inputs: Mapping[str, HeldValue] | None = None,
+        loss: Any = None,
         sha256: str = "",
     ) -> None:
         """Flatten a model and replace its output by logits.
@@ -112,12 +132,32 @@ class Classifier:
                 `xai_tf.classifiers.detection`.
             read_options: how files are read, such as how pictures are resized. By default as its
                 card says.
+            thresholds: for a model of several labels the probability from which a label is
+                predicted, by its name. By default as its card says, else 0.5.
+            output: the name of the output to explain, of a model with several. By default the only
+                one that is a sigmoid or softmax, or the only one of shape (batch, classes).
+            inputs: the values at which inputs beside the picture are held, by name.
+            loss: the loss it was trained with, as Keras knows it; by output where there are
+                several. By default the one it is compiled with. It says what an output without an
+                activation means.
             sha256: the SHA-256 of the model file.
 
         Raises:
-            ModelError: the model takes no images, or does not end in class logits.
+            ModelError: the model takes no images, does not end in class logits, or has several
+                outputs or further inputs and it is not said which or what.
+            UnknownNameError: there is no such output or input, or no label that has a threshold.
+            SettingError: a threshold is not between 0 and 1, the model has no several labels, or
+                the value of an input has another shape.
         """
+        selection = select(model, output, inputs)
+        loss = _loss_of(model, selection, loss)
+        model = selection.model
         _check_input(model)
+        self.output, self.held, self.selection_note = (
+            selection.output,
+            selection.held,
+            selection.note,
+        )
         self.channels: int = model.input_shape[-1]
         backbone = recognize_backbone({operation.name for operation in operations(model)})
         if preprocessing:
@@ -127,9 +167,11 @@ class Classifier:
             detected = detect_preprocessing(model, backbone, card)
         self.preprocessing, self.preprocessing_reason = detected.name, detected.reason
         self.preprocessing_certain = detected.certain
-        self.model, self.head = linear_head(flatten(with_preprocessing(model, self.preprocessing)))
+        flat = flatten(with_preprocessing(model, self.preprocessing))
+        self.model, self.head = linear_head(flat, loss)
         self.backbone = backbone or (card.backbone if card else None)
-        _check_same_probabilities(model, self)
+        self._check_same_output(model)
+        self.training_note = training_mode_note(model, self._outputs, self._prepared)
         self.card, self.task, self.sha256 = card, task, sha256
         if card and card.resize and not (read_options and read_options.resize):
             read_options = replace(read_options or DEFAULT_OPTIONS, resize=card.resize)
@@ -137,6 +179,7 @@ class Classifier:
         self._compiled: dict[Any, Any] = {}
         self.name = name or model.name
         self.classes, self.classes_source = self._class_names(classes)
+        self.thresholds = self._thresholds(thresholds or {})
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -146,15 +189,28 @@ class Classifier:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about how the model is used, one sentence each."""
+        known = (*filter(None, (self.selection_note, self.training_note)), *self.problems)
+        if not (self.head.known or self.classes_source):
+            known = (self._guess_of_head, *known)
         if self.preprocessing_certain:
-            return self.problems
+            return known
         guess = (
             f"The preprocessing of {self.name!r} is a guess: {self.preprocessing!r} "
             f"({scaling_of(self.preprocessing).title}), because {self.preprocessing_reason}. "
             "Settle it with: xai-tf inspect MODEL --try-preprocessing LABELED_FOLDER --save, or "
             "give --preprocessing."
         )
-        return (guess, *self.problems)
+        return (guess, *known)
+
+    @property
+    def _guess_of_head(self) -> str:
+        return (
+            f"That {self.name!r} is a classifier is a guess: its one output, without an "
+            "activation, is taken for the logit of the second of two classes, but it may be a "
+            "quantity, whose probabilities mean nothing. The file does not name the loss. Settle "
+            "it by naming the classes, such as --classes ABSENT,PRESENT; of a quantity, give "
+            "another model."
+        )
 
     @property
     def baseline(self) -> float:
@@ -263,8 +319,42 @@ class Classifier:
     def prediction(self, logits: np.ndarray) -> Prediction:
         """The prediction of logits: those of one sample, or the mean over several windows."""
         return Prediction(
-            logits, self.probabilities(logits[None])[0], self.classes, self.head.multi_label
+            logits,
+            self.probabilities(logits[None])[0],
+            self.classes,
+            self.head.multi_label,
+            self.thresholds,
         )
+
+    def _outputs(self, images: np.ndarray) -> np.ndarray:
+        """The output as that of the model that was loaded, for RGB in [0, 1]."""
+        return _apply_head(np.asarray(self.model(images, training=False)), self.head)
+
+    def _prepared(self, images: np.ndarray) -> np.ndarray:
+        """What the model that was loaded takes, for RGB in [0, 1]."""
+        return scaling_of(self.preprocessing).apply(images, self.channels)
+
+    def _check_same_output(self, original: keras.Model) -> None:
+        """Raise a ModelError unless the logits give the same output as the model as loaded."""
+        import keras
+
+        images = np.random.default_rng(0).random((2, *self.image_size, 3), dtype=np.float32)
+        prepared, actual = self._prepared(images), self._outputs(images)
+        if forced_training(original):  # the model itself may draw at random
+            output = inputs_of(original, prepared, lambda operation: False)[1]
+        else:
+            output = original(prepared, training=False)
+        expected = np.asarray(keras.tree.flatten(output)[0], dtype=np.float64)
+        difference = np.abs(expected - actual).max() / max(1.0, np.abs(expected).max())
+        layers = original._flatten_layers()  # noqa: SLF001 (the public list leaves out nested layers)
+        half = any("16" in layer.compute_dtype for layer in layers)
+        # Pooled or averaged probabilities add up to 1 but for rounding.
+        single = 10 * TOLERANCE if self.head.recovered else TOLERANCE
+        if not difference <= (2e-2 if half else single):
+            raise ModelError(
+                f"The output of the model changes when it is made linear (by {difference:.1e}). It "
+                "may draw random numbers or keep a state, which cannot be explained."
+            )
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities of logits: float64 (batch, classes), of an array (batch, logits).
@@ -416,10 +506,46 @@ class Classifier:
             )
         return tuple(names), source
 
+    def _thresholds(self, given: Mapping[str, float]) -> tuple[float, ...]:
+        """The threshold of each label: as given, as the card says, or 0.5."""
+        if not self.head.multi_label:
+            if given:
+                raise SettingError(
+                    f"Invalid threshold for {next(iter(given))!r}: {self.name!r} predicts one "
+                    "class, the most probable one. Thresholds are for models with several labels, "
+                    "each with a sigmoid."
+                )
+            return ()
+        limits = dict.fromkeys(range(len(self.classes)), DEFAULT_THRESHOLD)
+        of_card = self.card.thresholds if self.card else {}
+        for name, limit in (of_card | dict(given)).items():
+            if not 0 < limit < 1:
+                raise SettingError(
+                    f"Invalid threshold for {name!r}: {limit:g}. Expected a probability between 0 "
+                    "and 1, such as 0.5."
+                )
+            limits[self.label(name)] = float(limit)
+        return tuple(limits.values())
+
 
 def _array(given: Any) -> np.ndarray:
     """An array of anything NumPy can convert, and of a picture of Pillow in any mode."""
     return np.asarray(given.convert("RGB") if hasattr(given, "getbands") else given)
+
+
+def _loss_of(model: keras.Model, selection: Selection, given: Any) -> str:
+    """The key in `LOSSES` of the loss of the chosen output; empty where it is unknown."""
+    loss = getattr(model, "loss", None) if given is None else given
+    if loss is None:
+        return ""
+    if selection.output:
+        names = output_names(model)
+        by_name = isinstance(loss, Mapping) and "class_name" not in loss
+        if not (by_name or isinstance(loss, list | tuple)):
+            return loss_name(loss)  # one for all outputs
+        losses = loss if by_name else dict(zip(names, loss, strict=False))
+        loss = losses.get(selection.output)
+    return "" if loss is None else loss_name(loss)
 
 
 def _check_input(model: keras.Model) -> None:
@@ -428,28 +554,6 @@ def _check_input(model: keras.Model) -> None:
         raise ModelError(
             f"Invalid model: its input has shape {shape}. Expected (batch, height, width, 3) or "
             "(batch, height, width, 1), as of an image classifier."
-        )
-
-
-def _check_same_probabilities(original: keras.Model, classifier: Classifier) -> None:
-    """Raise a ModelError unless the logits give the same output as the model as loaded."""
-    import keras
-
-    channels = original.input_shape[-1]
-    images = np.random.default_rng(0).random((2, *classifier.image_size, 3), dtype=np.float32)
-    output = original(scaling_of(classifier.preprocessing).apply(images, channels), training=False)
-    expected = np.asarray(keras.tree.flatten(output)[0], dtype=np.float64)
-    logits = np.asarray(classifier.model(images, training=False))
-    actual = _apply_head(logits, classifier.head)
-    difference = np.abs(expected - actual).max() / max(1.0, np.abs(expected).max())
-    layers = original._flatten_layers()  # noqa: SLF001 (the public list leaves out nested layers)
-    half = any("16" in layer.compute_dtype for layer in layers)
-    # Pooled or averaged probabilities add up to 1 but for rounding.
-    single = 10 * TOLERANCE if classifier.head.recovered else TOLERANCE
-    if not difference <= (2e-2 if half else single):
-        raise ModelError(
-            f"The output of the model changes when it is made linear (by {difference:.1e}). It may "
-            "draw random numbers or keep a state, which cannot be explained."
         )
 
 

@@ -19,18 +19,18 @@ def flatten(model: keras.Model) -> keras.Model:
     """Copy a model into one flat Functional model, without nested models.
 
     Xplique and `get_layer` see only the top level of a model; in the copy they reach the layers of
-    a nested `base(inputs)` too. A layer whose name is taken gets a number appended. By default the
-    copy runs in inference mode.
+    a nested `base(inputs)` too. A layer whose name is taken gets a number appended. The copy runs
+    in inference mode, also where a layer is called with `training=True` (see `forced_training`).
 
     Raises:
         ModelError: the model is no Sequential or Functional graph with one input and one output.
     """
     import keras
 
-    graph = _functional(model)
+    graph = _single_graph(model)
     inputs = keras.Input(graph.inputs[0].shape[1:], name="input")
     copies = _Copies()
-    outputs = _replay(graph, {id(graph.inputs[0]): inputs}, copies)
+    (outputs,) = _replay(graph, {id(graph.inputs[0]): inputs}, copies)
     flat = keras.Model(inputs, outputs, name=model.name)
     copies.take_weights()
     return flat
@@ -47,7 +47,7 @@ def upper_part(model: keras.Model, layer: str) -> keras.Model:
     cut = tensors(model)[layer]
     features = keras.Input(cut.shape[1:], name="features")
     try:
-        return keras.Model(features, _replay(model, {id(cut): features}))
+        return keras.Model(features, _replay(model, {id(cut): features})[0])
     except KeyError as error:
         raise ModelError(
             f"Cannot cut the model at layer {layer!r}: another path bypasses it. Choose a layer "
@@ -60,7 +60,7 @@ def operations(model: keras.Model) -> list[Any]:
     import keras
 
     collected = []
-    for node in nodes(_functional(model)):
+    for node in nodes(graph_of(model)):
         nested = isinstance(node.operation, keras.Model)
         collected += operations(node.operation) if nested else [node.operation]
     return collected
@@ -81,7 +81,7 @@ def inputs_of(
     """
     import keras
 
-    graph = _functional(model)
+    graph = _single_graph(model)
     values = {id(graph.inputs[0]): keras.ops.convert_to_tensor(images)}
     for node in nodes(graph):
         args, kwargs = node.arguments.fill_in(values)
@@ -181,19 +181,65 @@ class _Copies:
         return free
 
 
-def _functional(model: keras.Model) -> keras.Model:
-    """The graph of a Functional or Sequential model; raise a ModelError where there is none."""
+def graph_of(model: keras.Model) -> keras.Model:
+    """The graph of a Functional or Sequential model.
+
+    Raises:
+        ModelError: it is neither.
+    """
     graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth") or len(graph.inputs) != 1:
+    if not hasattr(graph, "_nodes_by_depth"):
         raise ModelError(
             f"Cannot read the graph of {model.name!r}, a {type(model).__name__}. Give a Sequential "
             "or Functional Keras model with one input."
         )
-    if len(graph.outputs) != 1:
+    return graph
+
+
+def _single_graph(model: keras.Model) -> keras.Model:
+    """The graph of a model with one input and one output; raise a ModelError for others."""
+    graph = graph_of(model)
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise ModelError(
-            f"{model.name!r} has {len(graph.outputs)} outputs. Give a model with one output."
+            f"{model.name!r} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs where "
+            "one of each is expected. Give a model with one input and one output."
         )
     return graph
+
+
+def forced_training(model: keras.Model) -> list[str]:
+    """Layers that run as in training whenever the model runs, because they are called that way.
+
+    Such are dropout that stays active (Monte-Carlo dropout) and batch normalization by the batch
+    at hand: `BatchNormalization()(x, training=True)`. Those in a nested model that is called with
+    `training=True` are included.
+
+    Returns:
+        Their names, in the order of the graph.
+    """
+    return [layer.name for layer in _forced(graph_of(model), None)]
+
+
+def _forced(graph: keras.Model, outer: bool | None) -> Iterator[Any]:
+    import keras
+
+    for node in nodes(graph):
+        # How a nested model is called overrides how its layers are called.
+        training = node.arguments.kwargs.get("training") if outer is None else outer
+        operation = node.operation
+        if isinstance(operation, keras.Model):
+            yield from _forced(graph_of(operation), training)
+        elif training and _differs_in_training(operation):
+            yield operation
+
+
+def _differs_in_training(operation: Any) -> bool:
+    import keras
+
+    if isinstance(operation, keras.layers.BatchNormalization):
+        return True
+    random = ("rate", "seed_generator")  # of dropout, noise and augmentation
+    return any(getattr(operation, name, None) for name in random)
 
 
 def _unchanged(operation: Any) -> Any:
@@ -202,8 +248,11 @@ def _unchanged(operation: Any) -> Any:
 
 def _replay(
     graph: keras.Model, new_tensors: dict[int, Any], replace: Callable[[Any], Any] = _unchanged
-) -> Any:
-    """Call the operations of a graph again, on new tensors given by the id of the old ones."""
+) -> list[Any]:
+    """Call the operations of a graph again, on new tensors given by the id of the old ones.
+
+    Returns the new tensors of its outputs.
+    """
     import keras
 
     needed = _needed_nodes(graph, new_tensors)
@@ -213,19 +262,22 @@ def _replay(
         args, kwargs = node.arguments.fill_in(new_tensors)
         operation = node.operation
         if isinstance(operation, keras.Model):
-            inner = _functional(operation)
-            inner_input = {id(inner.inputs[0]): new_tensors[id(node.input_tensors[0])]}
-            results = [_replay(inner, inner_input, replace)]
+            inner = graph_of(operation)
+            given = [new_tensors[id(tensor)] for tensor in node.input_tensors]
+            inner_inputs = dict(zip(map(id, inner.inputs), given, strict=True))
+            results = _replay(inner, inner_inputs, replace)
         else:
+            if kwargs.get("training"):
+                kwargs = {**kwargs, "training": False}
             results = keras.tree.flatten(replace(operation)(*args, **kwargs))
         new_tensors.update(zip((id(t) for t in node.outputs), results, strict=True))
-    return new_tensors[id(graph.outputs[0])]
+    return [new_tensors.get(id(tensor)) for tensor in graph.outputs]
 
 
 def _needed_nodes(graph: keras.Model, given: dict[int, Any]) -> set[int]:
     """Ids of the nodes between the given tensors and the output."""
     producers = {id(t): node for node in nodes(graph) for t in node.outputs}
-    needed, waiting = set(), [graph.outputs[0]]
+    needed, waiting = set(), list(graph.outputs)
     while waiting:
         tensor = waiting.pop()
         if id(tensor) in given:

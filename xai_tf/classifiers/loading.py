@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import weights_keras
 from weights_keras import ModelCard, ModelFileError
@@ -13,7 +13,8 @@ from xai_tf.classifiers.class_names import BESIDE, classes_beside, read_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
 from xai_tf.classifiers.ood_detector import OODDetector
-from xai_tf.errors import InputError, ModelError, pick
+from xai_tf.classifiers.selection import HeldValue, select
+from xai_tf.errors import InputError, ModelError, XaiTfError, pick
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.task import Task
 from xai_tf.tasks import find_task, known_task
@@ -29,6 +30,9 @@ def load(
     task: str | Path | Task | None = None,
     preprocessing: str | None = None,
     read_options: ReadOptions | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    output: str | None = None,
+    inputs: Mapping[str, HeldValue] | None = None,
 ) -> Classifier:
     """Load a classifier from a file, or a model of the user's or of the package by name.
 
@@ -47,6 +51,11 @@ def load(
             detected in the model.
         read_options: how files are read: the frame, and how pictures are resized. By default as its
             card says.
+        thresholds: for a model of several labels the probability from which a label is predicted,
+            by its name. By default as its card says, else 0.5.
+        output: the name of the output to explain, of a model with several. By default the only one
+            that is a sigmoid or softmax, or the only one of shape (batch, classes).
+        inputs: the values at which inputs beside the picture are held, by name: {"age": 63}.
 
     Raises:
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
@@ -56,14 +65,21 @@ def load(
         task = find_task(str(task))
     if not isinstance(model, str | Path):
         return Classifier(
-            model, classes, task=task, preprocessing=preprocessing, read_options=read_options
+            model,
+            classes,
+            task=task,
+            preprocessing=preprocessing,
+            read_options=read_options,
+            thresholds=thresholds,
+            output=output,
+            inputs=inputs,
         )
     file = _read_file(model)
     if task is None and file.card:
         task = known_task(file.card.task)
     beside, problem = None, ""
     if not (classes or (file.card and file.card.classes) or (task and task.classes)):
-        beside, classes, problem = _classes_beside(file)
+        beside, classes, problem = _classes_beside(file, output, inputs)
     try:
         classifier = Classifier(
             file.model,
@@ -73,6 +89,10 @@ def load(
             card=file.card,
             preprocessing=preprocessing,
             read_options=read_options,
+            thresholds=thresholds,
+            output=output,
+            inputs=inputs,
+            loss=file.loss,
             sha256=file.sha256,
         )
     except ModelError as error:
@@ -93,6 +113,7 @@ class _ModelFile:
         model: as it was loaded.
         card: its card, if there is one that belongs to it.
         sha256: of the file.
+        loss: what it was trained with, as Keras stores it; None where the file does not say.
         problems: why a card beside it is not used, one sentence each.
     """
 
@@ -100,6 +121,7 @@ class _ModelFile:
     model: keras.Model
     card: ModelCard | None
     sha256: str
+    loss: Any = None
     problems: tuple[str, ...] = ()
 
 
@@ -112,7 +134,14 @@ def _read_file(model: str | Path) -> _ModelFile:
             card, problem = read_card_beside(path, digest)
             hides = "" if path == Path(model) else _hides(path, digest)
             problems = tuple(filter(None, [problem, hides]))
-            return _ModelFile(path=path, model=loaded, card=card, sha256=digest, problems=problems)
+            return _ModelFile(
+                path=path,
+                model=loaded,
+                card=card,
+                sha256=digest,
+                loss=weights_keras.compiled_loss(path),
+                problems=problems,
+            )
         pick(dict.fromkeys(weights_keras.names()), str(model), "model")
         loaded, card = weights_keras.load(str(model))
         # A resumed run recognizes the model by the digest.
@@ -133,7 +162,9 @@ def _hides(path: Path, digest: str) -> str:
     )
 
 
-def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | None, str]:
+def _classes_beside(
+    model: _ModelFile, output: str | None, inputs: Mapping[str, HeldValue] | None
+) -> tuple[str | None, tuple[str, ...] | None, str]:
     """A file with class names beside a model: its name and the names, or why it is not used."""
     file = classes_beside(model.path)
     if file is None:
@@ -153,7 +184,10 @@ def _classes_beside(model: _ModelFile) -> tuple[str | None, tuple[str, ...] | No
         names = read_classes(file)
     except InputError as error:
         return None, None, str(error)
-    count = max(2, model.model.output_shape[-1])
+    try:
+        count = max(2, select(model.model, output, inputs).model.output_shape[-1])
+    except XaiTfError:
+        return None, None, ""  # it is not clear of which output; loading says so
     if len(names) == count:
         return file.name, names, ""
     return (

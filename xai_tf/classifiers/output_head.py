@@ -8,7 +8,7 @@ decides then: if its outputs are probabilities, their logarithms are logits that
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     import keras
 
 LINEAR, SIGMOID, SOFTMAX = "linear", "sigmoid", "softmax"
+QUANTITY, BINARY, CATEGORICAL = "quantity", "binary", "categorical"
+# What losses of Keras say about an output without an activation; names without "_".
+LOSSES = {
+    **dict.fromkeys(("mse", "meansquarederror", "mae", "meanabsoluteerror"), QUANTITY),
+    **dict.fromkeys(("mape", "meanabsolutepercentageerror"), QUANTITY),
+    **dict.fromkeys(("msle", "meansquaredlogarithmicerror"), QUANTITY),
+    **dict.fromkeys(("huber", "huberloss", "logcosh", "poisson"), QUANTITY),
+    **dict.fromkeys(("binarycrossentropy", "bce", "binaryfocalcrossentropy"), BINARY),
+    **dict.fromkeys(("hinge", "squaredhinge"), BINARY),
+    **dict.fromkeys(("categoricalcrossentropy", "sparsecategoricalcrossentropy"), CATEGORICAL),
+    **dict.fromkeys(("categoricalfocalcrossentropy", "categoricalhinge"), CATEGORICAL),
+}
 # Activations whose outputs are probabilities.
 SQUASHING = (SIGMOID, SOFTMAX, "hard_sigmoid")
 # Probabilities below this, or above 1 minus this, have logits of no more digits in float32.
@@ -39,6 +51,10 @@ class OutputHead:
             "softmax".
         layer: the name of the layer that applied the activation, or that ends the model.
         num_logits: 1 for two classes with one output, else the number of classes.
+        independent: whether the model ends in logits that are questions of their own, because it
+            was trained with a binary cross-entropy.
+        known: whether it is known that the output is a class; one output without an activation may
+            as well be a quantity, where the file does not name the loss.
         recovered: whether the logits are the logarithms of probabilities that the model computes
             without logits of its own, as an ensemble does.
         total: the sum of the outputs over the classes; 100 where they are percentages.
@@ -47,17 +63,24 @@ class OutputHead:
     activation: str
     layer: str
     num_logits: int
+    independent: bool = False
+    known: bool = True
     recovered: bool = False
     total: float = 1.0
 
     @property
     def multi_label(self) -> bool:
         """Whether each output answers a question of its own, so that several may be true."""
-        return self.activation == SIGMOID and self.num_logits > 1
+        return self.num_logits > 1 and (self.activation == SIGMOID or self.independent)
 
 
-def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
+def linear_head(model: keras.Model, loss: str = "") -> tuple[keras.Model, OutputHead]:
     """Make a flat model end in logits, whatever form its sigmoid or softmax has.
+
+    Args:
+        model: a flat model.
+        loss: the loss it was trained with, a key of `LOSSES`; empty where that is unknown. It says
+            what an output without an activation means.
 
     Returns:
         The model, and how it ended before.
@@ -76,7 +99,7 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
             f"Invalid model: its output has shape {shape}. Expected (batch, classes), as of a "
             "classifier of whole images."
         )
-    head = OutputHead(activation=_activation(layer), layer=layer.name, num_logits=shape[-1])
+    head = OutputHead(activation=activation_of(layer), layer=layer.name, num_logits=shape[-1])
     if head.activation in (LINEAR, "hard_sigmoid"):
         ends = list(_ends(last, producers))
         if any(end in SQUASHING for end in ends):
@@ -85,6 +108,7 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
                 return recovered
     _check_head(head)
     if head.activation == LINEAR:
+        head = _linear_as_trained(head, loss)
         if last.outputs[0] is not model.outputs[0]:
             return keras.Model(model.inputs[0], last.outputs[0]), head
         return model, head
@@ -98,6 +122,38 @@ def linear_head(model: keras.Model) -> tuple[keras.Model, OutputHead]:
     return keras.Model(model.inputs[0], logits), head
 
 
+def loss_name(loss: Any) -> str:
+    """The key of `LOSSES` for a loss of Keras: its name, function, object or configuration.
+
+    Empty for one that is not in the table.
+    """
+    if isinstance(loss, dict):
+        name = loss.get("class_name")
+        loss = loss.get("config") if name == "function" else name
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    key = name.lower().replace("_", "").rpartition(">")[2]
+    return key if key in LOSSES else ""
+
+
+def _linear_as_trained(head: OutputHead, loss: str) -> OutputHead:
+    """A head without an activation, as its loss tells.
+
+    Raises:
+        ModelError: it was trained to predict a quantity.
+    """
+    kind = LOSSES.get(loss)
+    if kind == QUANTITY:
+        raise ModelError(
+            f"Invalid model: it was trained with the loss {loss!r}, so its output (layer "
+            f"{head.layer!r}, without an activation) is a quantity and not the logit of a class. "
+            "Only classifiers are explained: give one that ends in a sigmoid or softmax, or was "
+            "trained with a cross-entropy."
+        )
+    if head.num_logits == 1:
+        return replace(head, known=kind is not None)
+    return replace(head, independent=kind == BINARY)
+
+
 def _last_node(model: keras.Model, producers: dict[int, Any]) -> Any:
     """The node that computes the output, ignoring layers behind it that do not change it."""
     node = producers[id(model.outputs[0])]
@@ -109,7 +165,7 @@ def _last_node(model: keras.Model, producers: dict[int, Any]) -> Any:
 def _is_identity(operation: Any) -> bool:
     kind = type(operation).__name__
     return kind in ("Dropout", "Identity") or (
-        kind == "Activation" and _activation(operation) == LINEAR
+        kind == "Activation" and activation_of(operation) == LINEAR
     )
 
 
@@ -124,7 +180,7 @@ def _ends(node: Any, producers: dict[int, Any]) -> Iterator[str]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        activation = _activation(one.operation)
+        activation = activation_of(one.operation)
         if activation in SQUASHING or getattr(one.operation, "weights", None):
             yield activation if activation in SQUASHING else LINEAR
             continue
@@ -212,7 +268,7 @@ def _log_odds(probability: Any) -> Any:
     return ops.log(inside) - ops.log1p(-inside)
 
 
-def _activation(layer: keras.layers.Layer) -> str:
+def activation_of(layer: keras.layers.Layer) -> str:
     """The activation a last layer applies: "linear", "sigmoid", "softmax" or Keras' name of it."""
     import keras
 

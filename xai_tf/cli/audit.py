@@ -123,7 +123,7 @@ def _described(audited: AuditedFile) -> dict[str, Any]:
     return {
         "file": str(audit.source),
         "seconds": sound and [float(sound.seconds[0]), float(sound.seconds[-1])],
-        "class": explanation.prediction.name,
+        "class": explanation.prediction.answer,
         "explained": explanation.target_name,
         "method": explanation.method.name,
         **describe_audit(audit),

@@ -49,13 +49,14 @@ class DataFlags:
         ),
     ] = DataOptions.layout
     finding: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
+            metavar="COLUMN",
             help="Column of the CSV file to predict, with values 1, 0, -1 (uncertain) or blank "
-            "(negative).",
+            "(negative). Repeat the option for a model of several labels.",
             rich_help_panel=DATA,
         ),
-    ] = DataOptions.finding
+    ] = None
     uncertain: Annotated[
         str,
         typer.Option(
@@ -118,7 +119,12 @@ class DataFlags:
     @property
     def options(self) -> DataOptions:
         """The record that the library takes."""
-        return DataOptions(**{**vars(self), "allow_leak": tuple(self.allow_leak or ())})
+        given = {name: value for name, value in vars(self).items() if name != "finding"}
+        given |= {
+            "findings": tuple(self.finding or ()),
+            "allow_leak": tuple(self.allow_leak or ()),
+        }
+        return DataOptions(**given)
 
 
 def named_folders(given: list[str] | None, option: str, taken: tuple[str, ...]) -> dict[str, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Group
@@ -24,8 +24,11 @@ from xai_tf.cli.records import takes_records
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
+    from xai_tf.evaluation.label_mistakes import LabelMistake
+    from xai_tf.evaluation.labels import LabelResults
     from xai_tf.evaluation.mistakes import Mistake
     from xai_tf.evaluation.results import EvaluationResults
+    from xai_tf.reports.errors import ErrorReport
 
 LabelledSource = Annotated[
     Path, typer.Argument(help="Labelled files: one folder per class, or a CSV file.")
@@ -74,7 +77,8 @@ def study_errors(
 
     Writes one self-contained HTML page and the same as JSON: the confusion matrix and, for each
     mistake, the maps of the predicted and of the true class on one scale, why the one was predicted
-    rather than the other and, with --train, the most similar training samples.
+    rather than the other and, with --train, the most similar training samples. For a model of
+    several labels: precision, recall, F1 and AUC of each label, and its map for each mistake.
     """
     from xai_tf.reports.errors import ErrorSettings, report_errors
 
@@ -91,9 +95,41 @@ def study_errors(
         warn(text)
     tell_doubt(classifier)
     note(f"Open {report.page}")
-    tables = Group(_confusion(report.results), _mistakes(report.mistakes, report.results))
-    answer(as_json, report.described, tables)
+    answer(as_json, report.described, _tables(report))
     raise typer.Exit(2 if report.unreadable else 0)
+
+
+def _tables(report: ErrorReport) -> Group:
+    from xai_tf.evaluation.labels import LabelResults
+
+    results, mistakes = report.results, report.mistakes
+    if isinstance(results, LabelResults):
+        return Group(_labels(results), _label_mistakes(cast("Any", mistakes), results))
+    return Group(_confusion(results), _mistakes(cast("Any", mistakes), results))
+
+
+def _labels(results: LabelResults) -> Table:
+    from xai_tf.reports.label_mistakes import LABEL_COLUMNS, label_cells
+
+    measures = "\n".join(f"{one.name} {one}" for one in results.measures())
+    table = Table(*LABEL_COLUMNS, title="Labels", caption=measures)
+    for result in results.labels:
+        table.add_row(*map(escape, label_cells(result)))
+    return table
+
+
+def _label_mistakes(mistakes: Sequence[LabelMistake], results: LabelResults) -> Table:
+    title = "The most confident mistakes" if mistakes else "No mistakes"
+    table = Table("file", "label", "mistake", "probability", "threshold", title=title)
+    for mistake in mistakes:
+        table.add_row(
+            escape(mistake.name),
+            escape(results.predictions.classes[mistake.label]),
+            "missed" if mistake.true else "found, not true",
+            f"{mistake.probability:.1%}",
+            f"{mistake.threshold:.1%}",
+        )
+    return table
 
 
 def _confusion(results: EvaluationResults) -> Table:

@@ -188,7 +188,7 @@ def run_demo(out: BundlesFolder = Path("demo")) -> None:
             ]
             name = Path(file).stem
             manifests[name] = save_bundle(out / name, classifier, reading, explanations)
-            note(f"{file}: {reading.prediction.name} -> {out / name}")
+            note(f"{file}: {reading.prediction.answer} -> {out / name}")
     page = write_page(out, manifests, "Why did the network say that?")
     typer.echo(f"Done. Open {page.resolve()}")
 

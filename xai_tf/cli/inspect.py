@@ -18,12 +18,15 @@ from xai_tf.cli.console import answer, note, progress_of, warn
 from xai_tf.cli.options import (
     AsJson,
     Classes,
+    HeldInputs,
     ModelArgument,
     ModelFlags,
+    OutputName,
     Preprocessing,
     Resize,
     TaskName,
     load_classifier,
+    parse_inputs,
     read_options,
     tell_doubt,
 )
@@ -62,6 +65,8 @@ def inspect_model(
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     resize: Resize = None,
+    output: OutputName = None,
+    held: HeldInputs = None,
     try_preprocessing: TryPreprocessing = None,
     save: Save = False,
     as_json: AsJson = False,
@@ -69,13 +74,14 @@ def inspect_model(
     """Show a model's head, preprocessing and layers, and what each method uses of it."""
     names, trials = parse_classes(classes), None
     if try_preprocessing:
-        flags = ModelFlags(model, task, classes, preprocessing, resize)
+        flags = ModelFlags(model, task, classes, preprocessing, resize, output=output, held=held)
         unscaled, trials = _try(try_preprocessing, flags)
         if save and not (preprocessing or trials.winner):
             raise SettingError(f"Cannot save a preprocessing. {trials.reason}")
         preprocessing, names = preprocessing or trials.winner or None, unscaled.classes
     options = read_options(resize, None)
-    classifier = load_classifier(model, task, names, preprocessing, options)
+    chosen = {"output": output, "inputs": parse_inputs(held)}
+    classifier = load_classifier(model, task, names, preprocessing, options, **chosen)
     tell_doubt(classifier)
     if save:
         note(f"Wrote {_save(classifier, model)}")
@@ -118,7 +124,8 @@ def _try(given: list[Path], flags: ModelFlags) -> tuple[Classifier, Preprocessin
         if folders:
             note(f"Classes in alphabetical order, as Keras reads folders: {', '.join(folders)}")
             options = read_options(flags.resize, None)
-            unscaled = load_classifier(flags.model, flags.task, folders, "unit", options)
+            chosen = {"output": flags.output, "inputs": parse_inputs(flags.held)}
+            unscaled = load_classifier(flags.model, flags.task, folders, "unit", options, **chosen)
     paths = find_inputs(given, unscaled)
     labels = labels_in_paths(given, paths, unscaled.classes)
     with progress_of("predicting") as progress:

@@ -170,8 +170,8 @@ def _sounds_table(explanation: Explanation, described: dict[str, Any]) -> Table:
         f"logit for {name}: before",
         "after",
         "change",
-        title=f"{escape(explanation.sample.source.name)}: {escape(prediction.name)} "
-        f"({prediction.probabilities[prediction.label]:.1%}), {explanation.method.title}",
+        title=f"{escape(explanation.sample.source.name)}: {escape(prediction.summary)}, "
+        f"{explanation.method.title}",
     )
     before = described["sounds"][0]["score"]
     for sound in described["sounds"]:

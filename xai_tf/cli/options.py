@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.app import ADVANCED, DATA, OUTPUT, QUESTION
 from xai_tf.cli.app import app as app
 from xai_tf.cli.console import NOTES, VERBOSITY, warn
+from xai_tf.errors import SettingError
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.resizing import RESIZERS
 
@@ -135,6 +136,37 @@ Preprocessing = Annotated[
         show_default="detected",
     ),
 ]
+OutputName = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="NAME",
+        help="Output to explain, of a model with several.",
+        rich_help_panel=QUESTION,
+        show_default="the only sigmoid or softmax",
+    ),
+]
+HeldInputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=NUMBERS",
+        help="Value at which an input beside the picture is held, such as age=63 or sex=1,0. "
+        "Repeat the option for several.",
+        rich_help_panel=QUESTION,
+    ),
+]
+Thresholds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--threshold",
+        metavar="LABEL=PROBABILITY",
+        help="For a model of several labels: the probability from which a label is predicted. "
+        "Repeat the option for several.",
+        rich_help_panel=DATA,
+        show_default="0.5, or as the card says",
+    ),
+]
 Resize = Annotated[
     str | None,
     typer.Option(
@@ -240,13 +272,65 @@ class ModelFlags:
     preprocessing: Preprocessing = None
     resize: Resize = None
     frame: Frame = None
+    threshold: Thresholds = None
+    output: OutputName = None
+    held: HeldInputs = None
 
     def load(self) -> Classifier:
         """Load the model."""
-        names = parse_classes(self.classes)
         return load_classifier(
-            self.model, self.task, names, self.preprocessing, read_options(self.resize, self.frame)
+            self.model,
+            self.task,
+            parse_classes(self.classes),
+            self.preprocessing,
+            read_options(self.resize, self.frame),
+            thresholds=parse_thresholds(self.threshold),
+            output=self.output,
+            inputs=parse_inputs(self.held),
         )
+
+
+def parse_thresholds(given: list[str] | None) -> dict[str, float]:
+    """The thresholds of `--threshold LABEL=PROBABILITY`, by label.
+
+    Raises:
+        SettingError: a value has another form.
+    """
+    thresholds = {}
+    for text in given or []:
+        label, _, number = text.rpartition("=")
+        try:
+            thresholds[label] = float(number)
+        except ValueError:
+            label = ""
+        if not label:
+            raise SettingError(
+                f"Invalid value for --threshold: {text!r}. Expected LABEL=PROBABILITY, such as "
+                "Edema=0.3."
+            )
+    return thresholds
+
+
+def parse_inputs(given: list[str] | None) -> dict[str, float | list[float]]:
+    """The values of `--input NAME=NUMBERS`, by name: a number, or several separated by commas.
+
+    Raises:
+        SettingError: a value has another form.
+    """
+    inputs: dict[str, float | list[float]] = {}
+    for text in given or []:
+        name, _, numbers = text.rpartition("=")
+        try:
+            values = [float(number) for number in numbers.split(",")]
+        except ValueError:
+            name = ""
+        if not name:
+            raise SettingError(
+                f"Invalid value for --input: {text!r}. Expected NAME=NUMBER, such as age=63, or "
+                "numbers separated by commas."
+            )
+        inputs[name] = values if "," in numbers else values[0]
+    return inputs
 
 
 def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
@@ -269,12 +353,21 @@ def load_classifier(
     names: Sequence[str] | None,
     preprocessing: str | None,
     options: ReadOptions | None = None,
+    **chosen: Any,
 ) -> Classifier:
-    """Load the model that `--model` names, with the options that say how to use it."""
+    """Load the model that `--model` names, with the options that say how to use it.
+
+    The further arguments are those of `load`: thresholds, output and inputs.
+    """
     start = time.perf_counter()
     with nullcontext() if VERBOSITY.quiet else NOTES.status("loading the model"):
         classifier = load(
-            model, task=task, classes=names, preprocessing=preprocessing, read_options=options
+            model,
+            task=task,
+            classes=names,
+            preprocessing=preprocessing,
+            read_options=options,
+            **chosen,
         )
     _log.info(
         "Loaded %s in %.1f s: task %s, classes %s, preprocessing %s (%s)",

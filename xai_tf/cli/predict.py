@@ -56,7 +56,16 @@ def table_row(reading: Mapping[str, Any]) -> list[str]:
     return [
         escape(reading["file"]),
         escape(prediction["class"]),
-        f"{max(prediction['probabilities'].values()):.1%}",
+        _probabilities(prediction),
         f"{prediction['margin']:.2f}",
         str(len(reading.get("windows", [1]))),
     ]
+
+
+def _probabilities(prediction: Mapping[str, Any]) -> str:
+    """The probability of the class, or of each finding."""
+    by_class = prediction["probabilities"]
+    found = prediction.get("findings")
+    return ", ".join(f"{by_class[name]:.1%}" for name in found or []) or (
+        f"{max(by_class.values()):.1%}"
+    )

@@ -83,7 +83,7 @@ class _Reader:
                 item = read_bundle(folder)
                 row = {
                     "file": item.reading.source.name,
-                    "class": item.reading.prediction.name,
+                    "class": item.reading.prediction.answer,
                     "methods": list(dict.fromkeys(e.method.name for e in item.explanations)),
                     "bundle": str(folder),
                 }

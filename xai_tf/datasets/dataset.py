@@ -21,7 +21,8 @@ class Dataset:
 
     Attributes:
         images: uint8 array of shape (rows, height, width, 3), RGB.
-        labels: int array of shape (rows,), indices into `classes`.
+        labels: int array of shape (rows,), indices into `classes`; where a file may have several
+            labels or none, of shape (rows, classes): 1 for each that is true, else 0.
         files: int array of shape (rows,), indices into `paths`.
         paths: the files.
         classes: the names of the classes.
@@ -48,13 +49,20 @@ class Dataset:
     def sample(self, row: int) -> Sample:
         """One row as a sample, its image in [0, 1]."""
         image, path = self.images[row].astype(np.float32) / 255, self.paths[self.files[row]]
-        return Sample(
-            image=image, source=path, sha256="", label=int(self.labels[row]), sound=self.sounds[row]
-        )
+        label = None if self.multi_label else int(self.labels[row])
+        return Sample(image=image, source=path, sha256="", label=label, sound=self.sounds[row])
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a file may have several labels or none."""
+        return self.labels.ndim == 2
 
     @property
     def file_labels(self) -> np.ndarray:
-        """The label of each file that has rows: int array of shape (files,), as `file_means`."""
+        """The label, or the labels, of each file that has rows, as `file_means`.
+
+        An int array of shape (files,), or with several labels (files, classes).
+        """
         _, first = np.unique(self.files, return_index=True)
         return self.labels[first]
 

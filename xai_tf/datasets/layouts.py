@@ -34,7 +34,7 @@ def find_listing(source: Path, task: Task, options: DataOptions | None = None) -
     options = options or DataOptions()
     if not source.exists():
         raise InputError(f"There is no folder or file {source}. Check the name.")
-    if source.is_dir() and (options.finding or options.frontal_only):
+    if source.is_dir() and (options.findings or options.frontal_only):
         raise InputError(
             f"{source} is a folder, but findings and views are columns of a CSV file. Give the CSV "
             "file."
@@ -45,7 +45,11 @@ def find_listing(source: Path, task: Task, options: DataOptions | None = None) -
     elif source.is_dir() and _for_folders(source):
         layout = LAYOUTS["for"]
     listing = layout(source, task, options)
-    _check_classes(listing, source)
+    if options.multi_label and not listing.multi_label:
+        note = "Each file has the label of its folder; all other labels count as absent."
+        listing = replace(listing, multi_label=True, notes=(*listing.notes, note))
+    if not options.multi_label:  # where a model is tried on files, a label may have none
+        _check_classes(listing, source)
     return _grouped(listing, source, options.group) if options.group else listing
 
 
@@ -66,7 +70,7 @@ def folder_listing(
     """
     classes = classes or task.classes or class_folders(folder)
     entries = [
-        Entry(path, label, split, str(path))
+        Entry(path, (label,), split, str(path))
         for label, name in enumerate(classes)
         for class_folder in _folders_of_class(folder, name)
         for path in class_files(class_folder, task.suffixes)

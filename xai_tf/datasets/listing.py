@@ -20,8 +20,12 @@ class DataOptions:
 
     Attributes:
         layout: a name in `layouts.LAYOUTS`, or "auto" to detect it.
-        finding: the column of a CSV file with a finding: 1, 0, -1 (uncertain) or blank.
-        uncertain: how to count a finding of -1: "ignore", "positive" or "negative".
+        findings: the columns of a CSV file with a finding each: 1, 0, -1 (uncertain) or blank. One
+            tells two classes apart; several are the labels of a model, of which a file may have
+            any number.
+        uncertain: how to count a finding of -1: "ignore" (leaves the file out), "positive" or
+            "negative".
+        multi_label: whether a file may have several labels or none; None for what a CSV file shows.
         frontal_only: skip files that the column "Frontal/Lateral" of a CSV file marks as lateral.
         group: a regular expression, searched in the path of each file below the source. Files for
             which its first group matches the same text (a patient, a speaker) stay in one split.
@@ -32,8 +36,9 @@ class DataOptions:
     """
 
     layout: str = "auto"
-    finding: str | None = None
+    findings: tuple[str, ...] = ()
     uncertain: str = "ignore"
+    multi_label: bool | None = None
     frontal_only: bool = False
     group: str | None = None
     validation: float = 0.15
@@ -48,16 +53,22 @@ class Entry:
 
     Attributes:
         path: the file.
-        label: index of its class.
+        labels: the index of its class; of several labels, the indices of all that are true.
         split: "train", "validation" or "test"; empty where the source does not say.
         group: a name shared by the files that must stay in one split, such as those of a patient;
             the path where no group is known.
     """
 
     path: Path
-    label: int
+    labels: tuple[int, ...]
     split: str = ""
     group: str = ""
+
+    @property
+    def label(self) -> int:
+        """The index of its class, where a file has one class."""
+        (label,) = self.labels
+        return label
 
 
 @dataclass(frozen=True)
@@ -68,11 +79,13 @@ class Listing:
         entries: the files.
         classes: the names of the classes.
         notes: what a person should know about how they were found, one sentence each.
+        multi_label: whether a file may have several labels or none.
     """
 
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    multi_label: bool = False
 
     def where(self, condition: Callable[[Entry], bool]) -> Listing:
         """The listing with only those entries that fulfil a condition."""
@@ -84,7 +97,7 @@ class Listing:
 
     def missing_classes(self) -> list[str]:
         """The names of the classes that have no file."""
-        counts = Counter(entry.label for entry in self.entries)
+        counts = Counter(label for entry in self.entries for label in entry.labels)
         return [name for label, name in enumerate(self.classes) if not counts[label]]
 
 

@@ -121,19 +121,20 @@ def _dataset(listing: Listing, read: Read) -> Dataset:
     # A byte array grows in place; a list of images would be copied into an array.
     pixels = bytearray()
     shape: tuple[int, ...] = ()
-    labels: list[int] = []
+    labels: list[tuple[int, ...]] = []
     files: list[int] = []
     sounds: list[Sound | None] = []
     for number, entry in enumerate(listing.entries):
         for sample in read(entry.path):
             pixels += np.rint(sample.image * 255).astype(np.uint8).tobytes()
             shape = sample.image.shape
-            labels.append(entry.label)
+            labels.append(entry.labels)
             files.append(number)
             sounds.append(sample.sound)
     paths = tuple(entry.path for entry in listing.entries)
-    for label in {entry.label for entry in listing.entries} - set(labels):
-        unread = some(entry.path for entry in listing.entries if entry.label == label)
+    listed = {label for entry in listing.entries for label in entry.labels}
+    for label in listed - {label for read_labels in labels for label in read_labels}:
+        unread = some(entry.path for entry in listing.entries if label in entry.labels)
         raise InputError(
             f"Class {listing.classes[label]!r} has no readable file in one of the splits: cannot "
             f"read {unread}. Add files that can be read."
@@ -141,9 +142,18 @@ def _dataset(listing: Listing, read: Read) -> Dataset:
     images = np.frombuffer(pixels, np.uint8).reshape(-1, *shape)
     return Dataset(
         images=images,
-        labels=np.array(labels),
+        labels=_label_array(labels, listing),
         files=np.array(files),
         paths=paths,
         classes=listing.classes,
         sounds=tuple(sounds),
     )
+
+
+def _label_array(labels: list[tuple[int, ...]], listing: Listing) -> np.ndarray:
+    if not listing.multi_label:
+        return np.array([label for (label,) in labels])
+    array = np.zeros((len(labels), len(listing.classes)), int)
+    for row, true in zip(array, labels, strict=True):
+        row[list(true)] = 1
+    return array

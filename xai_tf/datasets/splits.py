@@ -11,6 +11,7 @@ import numpy as np
 from xai_tf.datasets.listing import DataOptions, Listing, counted, some
 from xai_tf.errors import InputError, SettingError
 
+NO_LABEL = -1  # in the counts of files: those that have none of several labels
 SPLITS = ("train", "validation", "test")
 
 
@@ -63,9 +64,11 @@ def split_off(listing: Listing, share: float, seed: int) -> tuple[Listing, Listi
     rng, chosen = np.random.default_rng(seed), set[str]()
     sizes: dict[str, Counter[int]] = {}
     for entry in listing.entries:
-        sizes.setdefault(entry.group, Counter())[entry.label] += 1
-    for label in range(len(listing.classes)):
+        sizes.setdefault(entry.group, Counter()).update(entry.labels or (NO_LABEL,))
+    for label in (*range(len(listing.classes)), NO_LABEL):
         groups = [group for group, counts in sizes.items() if label in counts]
+        if len(groups) < 2:  # only of files without a label; of the classes there are enough
+            continue
         order = [groups[number] for number in rng.permutation(len(groups))]
         _choose_groups(order, label, share, sizes, chosen)
     rest = listing.where(lambda entry: entry.group not in chosen)
@@ -107,7 +110,7 @@ def _choose_groups(
 
 def _check_enough(listing: Listing, num_splits: int) -> None:
     for label, name in enumerate(listing.classes):
-        groups = [entry.group for entry in listing.entries if entry.label == label]
+        groups = [entry.group for entry in listing.entries if label in entry.labels]
         num_files, num_groups = len(groups), len(set(groups))
         if num_groups < num_splits:
             size = counted(num_files, "file")

@@ -53,13 +53,15 @@ class Predictions:
         folder: the folder or CSV file of the files.
         classes: the classes of the classifier.
         files: the files that could be read.
-        labels: for each file the index of its true class.
+        labels: for each file the index of its true class; empty with `multi_label`.
+        label_sets: with `multi_label` for each file the indices of all its true labels.
         logits: for each file a tuple of floats.
         probabilities: for each file a tuple of floats.
         skipped: (file or folder, reason) for those that were not predicted.
         out_of_distribution: for each file whether it is out of distribution (see
             `xai_tf.classifiers.ood`); empty where the model has no OOD detector.
-        multi_label: whether each class is a question of its own; the most probable one counts.
+        multi_label: whether each class is a question of its own, so that several may be true.
+        thresholds: with `multi_label` the probability of each label from which it is predicted.
     """
 
     model: str
@@ -72,10 +74,22 @@ class Predictions:
     skipped: tuple[tuple[Path, str], ...]
     out_of_distribution: tuple[bool, ...] = ()
     multi_label: bool = False
+    thresholds: tuple[float, ...] = ()
+    label_sets: tuple[tuple[int, ...], ...] = ()
+
+    def name_of(self, path: Path) -> str:
+        """The path of a file below the folder."""
+        base = self.folder.parent if self.folder.suffix else self.folder
+        return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
 
 
 def find_labeled(
-    source: Path, model: str, classes: Sequence[str], task: Task | None, split: str = ""
+    source: Path,
+    model: str,
+    classes: Sequence[str],
+    task: Task | None,
+    split: str = "",
+    multi_label: bool = False,
 ) -> LabelledFiles:
     """Find the labeled files of a folder or CSV file, by the names of classes or their synonyms.
 
@@ -88,12 +102,13 @@ def find_labeled(
         classes: the classes of the classifier.
         task: how its files are read; None reads them as pictures.
         split: "train", "validation" or "test", for a source with splits; empty for all files.
+        multi_label: whether a file may have several of the classes, or none.
 
     Raises:
         InputError: there are no files, or the folders or labels do not match the classes.
     """
     task = replace(task or PICTURES, classes=tuple(classes))
-    listing = _listing(source, model, task)
+    listing = _listing(source, model, task, multi_label)
     left_out = [*_other_files(source, listing.entries, task.suffixes)]
     left_out += [(source, note) for note in listing.notes]
     splits = sorted({entry.split for entry in listing.entries if entry.split})
@@ -128,7 +143,7 @@ def predict_labeled(
     Raises:
         InputError: none of the files can be read.
     """
-    skipped = list(labeled.left_out)
+    skipped, multi_label = list(labeled.left_out), classifier.head.multi_label
     waiting: list[tuple[Entry, list[Sample]]] = []
     entries: list[Entry] = []
     logits: list[np.ndarray] = []
@@ -161,20 +176,27 @@ def predict_labeled(
         folder=labeled.source,
         classes=classifier.classes,
         files=tuple(entry.path for entry in entries),
-        labels=tuple(entry.label for entry in entries),
+        labels=() if multi_label else tuple(entry.label for entry in entries),
+        label_sets=tuple(entry.labels for entry in entries) if multi_label else (),
         logits=tuple(tuple(row.tolist()) for row in logits),
         probabilities=tuple(
             tuple(row) for row in classifier.probabilities(np.stack(logits)).tolist()
         ),
         skipped=tuple(skipped),
         out_of_distribution=tuple(out_of_distribution),
-        multi_label=classifier.head.multi_label,
+        multi_label=multi_label,
+        thresholds=classifier.thresholds,
     )
 
 
-def _listing(source: Path, model: str, task: Task) -> Listing:
+def _listing(source: Path, model: str, task: Task, multi_label: bool) -> Listing:
     try:
-        return find_listing(source, task, DataOptions(skip_bad=True))
+        listing = find_listing(source, task, DataOptions(skip_bad=True, multi_label=multi_label))
+        absent = some(listing.missing_classes())
+        if not absent:
+            return listing
+        note = f"No file has the label {absent}, so its recall cannot be measured."
+        return replace(listing, notes=(*listing.notes, note))
     except InputError as error:
         entries = _entries_of_some_classes(source, task)
         if not entries:
@@ -197,7 +219,7 @@ def _entries_of_some_classes(source: Path, task: Task) -> list[Entry]:
         label = label_in_path(path, source, task.classes)
         if label is None:
             return []
-        entries.append(Entry(path, label, split_in_path(path, source), str(path)))
+        entries.append(Entry(path, (label,), split_in_path(path, source), str(path)))
     return entries
 
 

@@ -22,7 +22,8 @@ class EvaluationResults:
     """The results of a classifier on labeled files.
 
     With two classes, the second is predicted from a threshold on its probability. With more, the
-    most probable class is predicted, and thresholds only matter to the curves.
+    most probable class is predicted, and thresholds only matter to the curves. For a model of
+    several labels see `xai_tf.evaluation.labels`.
 
     Attributes:
         predictions: the predictions for the files.
@@ -42,8 +43,8 @@ class EvaluationResults:
 
     @property
     def binary(self) -> bool:
-        """Whether there are two classes, of which exactly one is true."""
-        return len(self.predictions.classes) == 2 and not self.predictions.multi_label
+        """Whether there are two classes."""
+        return len(self.predictions.classes) == 2
 
     @property
     def classes_with_curve(self) -> tuple[int, ...]:
@@ -127,9 +128,7 @@ class EvaluationResults:
 
     def name(self, number: int) -> str:
         """The path of a file below the folder."""
-        path, folder = self.predictions.files[number], self.predictions.folder
-        base = folder.parent if folder.suffix else folder
-        return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+        return self.predictions.name_of(self.predictions.files[number])
 
     def table(self, threshold: float) -> str:
         """All files as CSV, the worst mistakes first; then the skipped files with the reasons."""
@@ -137,7 +136,7 @@ class EvaluationResults:
         predicted, margins = self.predicted(threshold), self.wrong_class_margin(threshold)
         text = io.StringIO()
         writer = csv.writer(text)
-        columns = [_cell(f"probability {name}") for name in classes]
+        columns = [safe_cell(f"probability {name}") for name in classes]
         writer.writerow(
             ["file", "truth", "predicted", "correct", "wrong-class margin", *columns, "skipped"]
         )
@@ -145,9 +144,9 @@ class EvaluationResults:
             true_label, label = self.labels[number], predicted[number]
             writer.writerow(
                 [
-                    _cell(self.name(number)),
-                    _cell(classes[true_label]),
-                    _cell(classes[label]),
+                    safe_cell(self.name(number)),
+                    safe_cell(classes[true_label]),
+                    safe_cell(classes[label]),
                     "yes" if true_label == label else "no",
                     f"{margins[number]:.4f}",
                     *(f"{probability:.6f}" for probability in self.probabilities[number]),
@@ -155,10 +154,10 @@ class EvaluationResults:
                 ]
             )
         for path, reason in self.predictions.skipped:
-            writer.writerow([_cell(path.name), *[""] * (4 + len(classes)), _cell(reason)])
+            writer.writerow([safe_cell(path.name), *[""] * (4 + len(classes)), safe_cell(reason)])
         return text.getvalue()
 
 
-def _cell(text: str) -> str:
+def safe_cell(text: str) -> str:
     """Text that a spreadsheet does not run: a name that starts like a formula gets a quote."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

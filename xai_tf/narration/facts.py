@@ -16,6 +16,7 @@ import numpy as np
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.ood import OODScore
+from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD
 from xai_tf.classifiers.reading import Reading
 from xai_tf.narration import locations
 from xai_tf.narration.quantities import Value, percent, probability, rounded
@@ -149,17 +150,26 @@ def _filled_in(
 
 def _of_prediction(reading: Reading) -> Iterator[Fact]:
     prediction = reading.prediction
-    ranked = np.argsort(-prediction.probabilities, kind="stable")
+    ranked, found = prediction.ranked, prediction.findings
+    if not found:
+        yield _fact("no_finding", count=rounded(len(prediction.classes)))
     shown = len(ranked) if len(ranked) <= ALL_CLASSES else TOP_CLASSES
     for rank, label in enumerate(ranked[:shown]):
         name, share = clean_name(prediction.classes[label]), prediction.probabilities[label]
-        kind = "probability" if rank else "answer"
+        if prediction.multi_label:
+            kind = "finding" if label in found else "probability"
+        else:
+            kind = "probability" if rank else "answer"
         yield _fact(kind, [name], {"name": _quoted(name)}, share=probability(share))
-    first, second = prediction.probabilities[ranked[:2]]
-    kind = "narrow_margin" if first - second < NARROW else "margin"
-    yield _fact(kind, margin=rounded(prediction.margin, 2))
+        if prediction.multi_label and prediction.thresholds[label] != DEFAULT_THRESHOLD:
+            limit = probability(prediction.thresholds[label])
+            yield _fact("label_threshold", [name], {"name": _quoted(name)}, share=limit)
+    if not prediction.multi_label:
+        first, second = prediction.probabilities[ranked[:2]]
+        kind = "narrow_margin" if first - second < NARROW else "margin"
+        yield _fact(kind, margin=rounded(prediction.margin, 2))
     if len(reading.samples) > 1:
-        agreeing = sum(other.label == prediction.label for other in reading.predictions)
+        agreeing = sum(prediction.agrees_with(other) for other in reading.predictions)
         yield _fact("windows", count=rounded(len(reading.samples)), agreeing=rounded(agreeing))
     sound = reading.samples[0].sound
     if sound and sound.rebuilt:

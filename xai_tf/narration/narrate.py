@@ -15,7 +15,16 @@ from xai_tf.narration.templates import (
     WITHHELD,
 )
 
-_STARTS = ("answer", "map_signed", "map_unsigned", "map_of_features", "agreement", "medical")
+_STARTS = (
+    "answer",
+    "finding",
+    "no_finding",
+    "map_signed",
+    "map_unsigned",
+    "map_of_features",
+    "agreement",
+    "medical",
+)
 
 
 def narrate(facts: Sequence[Fact], language: str) -> tuple[str, ...]:

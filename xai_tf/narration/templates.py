@@ -34,6 +34,18 @@ SENTENCES = {
         "en": "The model's answer is {name}, with a probability of {share}.",
         "fr": "La réponse du modèle est {name}, avec une probabilité de {share}.",
     },
+    "finding": {
+        "en": "The model finds {name}, with a probability of {share}.",
+        "fr": "Le modèle trouve {name}, avec une probabilité de {share}.",
+    },
+    "no_finding": {
+        "en": "The model finds none of its {count} labels.",
+        "fr": "Le modèle ne trouve aucune de ses {count} étiquettes.",
+    },
+    "label_threshold": {
+        "en": "The threshold of {name} is a probability of {share}.",
+        "fr": "Le seuil de {name} est une probabilité de {share}.",
+    },
     "probability": {
         "en": "The probability of {name} is {share}.",
         "fr": "La probabilité de {name} est de {share}.",

@@ -210,8 +210,7 @@ def timeline(reading: Reading) -> Figure:
     whole = reading.prediction
     _headline(
         plot,
-        f"{reading.source.name}: {whole.name} ({whole.probabilities[whole.label]:.1%}), "
-        f"mean of {len(reading.samples)} windows",
+        f"{reading.source.name}: {whole.summary}, mean of {len(reading.samples)} windows",
     )
     return plot
 
@@ -222,10 +221,10 @@ def headline(explanation: Explanation, mark: str = "") -> str:
     A `mark` follows in a second line.
     """
     prediction, sample = explanation.prediction, explanation.sample
-    name, probability = sample.source.name, prediction.probabilities[prediction.label]
+    name = sample.source.name
     if sample.sound is not None:
         name += f", {sample.sound.seconds[0]:.2f} to {sample.sound.seconds[-1]:.2f} s"
-    line = f"{name}: {prediction.name} ({probability:.1%}) - why {explanation.target_name}?"
+    line = f"{name}: {prediction.summary} - why {explanation.target_name}?"
     return f"{line}\n{mark}" if mark else line
 
 

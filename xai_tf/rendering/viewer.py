@@ -79,14 +79,13 @@ def thumbnail_url(explanation: Explanation) -> str:
 
 def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
     prediction, segments = explanation.prediction, explanation.segments
-    probability = prediction.probabilities[prediction.label]
     layer = f" at layer {explanation.layer}" if explanation.layer else ""
     return {
         **sample_viewer_data(explanation.sample),
         **_map(explanation.attribution, explanation.method, end),
         "outlines": "" if segments is None else picture_url(heatmaps.outlines(segments)),
-        "alt": f"{_describe_sample(explanation.sample)}, predicted as {prediction.name} "
-        f"({probability:.1%}). {explanation.method.title}{layer}, for {explanation.target_name}: "
+        "alt": f"{_describe_sample(explanation.sample)}, predicted as "
+        f"{prediction.summary}. {explanation.method.title}{layer}, for {explanation.target_name}: "
         + _describe_map(explanation.attribution, explanation.method, explanation.sample, end),
         "caption": f"{explanation.method.title}{layer}: why {explanation.target_name}?",
     }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.errors import OutputError, pick
+from xai_tf.errors import OutputError, SettingError, pick
+from xai_tf.evaluation.label_mistakes import LabelMistake, study_label_mistakes
+from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake, study_mistakes
 from xai_tf.evaluation.nearest import FeatureIndex, build_feature_index
 from xai_tf.evaluation.predictions import (
@@ -23,6 +25,7 @@ from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.files import write_file
 from xai_tf.progress import Progress, silent
 from xai_tf.reports.html import check_page
+from xai_tf.reports.label_mistakes import describe_label_study, label_mistakes_page
 from xai_tf.reports.mistakes import describe_study, mistakes_page
 
 PAGE, DATA = "errors.html", "errors.json"
@@ -72,7 +75,7 @@ class ErrorReport:
 
     Attributes:
         page: the HTML page.
-        results: what the model predicts for all files.
+        results: what the model predicts for all files; `LabelResults` of a model of several labels.
         mistakes: the errors that were explained, the worst first.
         unreadable: (file, why) of labeled files that could not be read.
         warnings: what a person should know of the other files, a sentence each.
@@ -80,8 +83,8 @@ class ErrorReport:
     """
 
     page: Path
-    results: EvaluationResults
-    mistakes: tuple[Mistake, ...]
+    results: EvaluationResults | LabelResults
+    mistakes: tuple[Mistake, ...] | tuple[LabelMistake, ...]
     unreadable: tuple[tuple[Path, str], ...]
     warnings: tuple[str, ...]
     described: Mapping[str, Any]
@@ -105,15 +108,22 @@ def report_errors(
         InputError: the labeled files or the training data cannot be found or read.
         ModelError: the method needs a feature map, and the model has none.
         OutputError: as `ErrorSettings.check`.
+        SettingError: training samples are asked for, and the model has several labels.
     """
     settings.check()
+    if settings.train and classifier.head.multi_label:
+        raise SettingError(
+            f"Similar training samples are shown for models of one class per file; "
+            f"{classifier.name!r} has several labels. Leave --train out."
+        )
     if METHODS[settings.method].needs_layer:
         classifier.feature_layer(None)
     labeled = _labeled_files(classifier, settings, notify)
     training = _training_files(classifier, settings.train)
-    results = EvaluationResults(
-        predict_labeled(classifier, labeled, _named(progress, "predicting"))
-    )
+    predictions = predict_labeled(classifier, labeled, _named(progress, "predicting"))
+    if predictions.multi_label:
+        return _report_labels(classifier, settings, labeled, LabelResults(predictions), progress)
+    results = EvaluationResults(predictions)
     index = (
         build_feature_index(classifier, training, _named(progress, "training samples"))
         if training
@@ -125,29 +135,65 @@ def report_errors(
     beside = _beside(results, training)
     left_out = [*lost, *beside, *(index.left_out if index else ())]
     described = describe_study(classifier, results, mistakes, left_out)
-    page = settings.out / PAGE
-    write_file(page, mistakes_page(classifier, results, mistakes, left_out))
-    write_file(settings.out / DATA, json.dumps(described, indent=1, allow_nan=False))
+    page = _write(settings.out, mistakes_page(classifier, results, mistakes, left_out), described)
     return ErrorReport(
         page=page,
         results=results,
         mistakes=tuple(mistakes),
-        unreadable=(
-            *(one for one in results.predictions.skipped if one[0] in _paths(labeled)),
-            *lost,
-        ),
-        warnings=_warnings(labeled, results, beside, index, mistakes),
+        unreadable=(*_unreadable(labeled, results), *lost),
+        warnings=_warnings(labeled, results, mistakes, beside, index),
         described=described,
     )
+
+
+def _report_labels(
+    classifier: Classifier,
+    settings: ErrorSettings,
+    labeled: LabelledFiles,
+    results: LabelResults,
+    progress: Progress,
+) -> ErrorReport:
+    """`report_errors` for a model of several labels."""
+    mistakes, lost = study_label_mistakes(
+        classifier, results, settings.method, settings.top, _named(progress, "explaining")
+    )
+    described = describe_label_study(classifier, results, mistakes, lost)
+    html = label_mistakes_page(classifier, results, mistakes, lost)
+    return ErrorReport(
+        page=_write(settings.out, html, described),
+        results=results,
+        mistakes=tuple(mistakes),
+        unreadable=(*_unreadable(labeled, results), *lost),
+        warnings=_warnings(labeled, results, mistakes),
+        described=described,
+    )
+
+
+def _write(folder: Path, html: str, described: Mapping[str, Any]) -> Path:
+    """Write the page and the JSON file; return the page."""
+    write_file(folder / PAGE, html)
+    write_file(folder / DATA, json.dumps(described, indent=1, allow_nan=False))
+    return folder / PAGE
+
+
+def _unreadable(
+    labeled: LabelledFiles, results: EvaluationResults | LabelResults
+) -> list[tuple[Path, str]]:
+    """The labeled files that could not be read."""
+    paths = _paths(labeled)
+    return [one for one in results.predictions.skipped if one[0] in paths]
 
 
 def _labeled_files(
     classifier: Classifier, settings: ErrorSettings, notify: Callable[[str], None]
 ) -> LabelledFiles:
-    model = (classifier.name, classifier.classes, classifier.task)
-    labeled = find_labeled(settings.source, *model, settings.split or "")
+    model, several = (
+        (classifier.name, classifier.classes, classifier.task),
+        classifier.head.multi_label,
+    )
+    labeled = find_labeled(settings.source, *model, settings.split or "", several)
     if settings.split is None and any(entry.split == "test" for entry in labeled.entries):
-        labeled = find_labeled(settings.source, *model, "test")
+        labeled = find_labeled(settings.source, *model, "test", several)
         notify(f"Using the test split of {settings.source}. Choose another with --split.")
     return labeled
 
@@ -181,10 +227,10 @@ def _paths(labeled: LabelledFiles) -> set[Path]:
 
 def _warnings(
     labeled: LabelledFiles,
-    results: EvaluationResults,
-    beside: list[tuple[Path, str]],
-    index: FeatureIndex | None,
-    mistakes: list[Mistake],
+    results: EvaluationResults | LabelResults,
+    mistakes: Sequence[Mistake | LabelMistake],
+    beside: Sequence[tuple[Path, str]] = (),
+    index: FeatureIndex | None = None,
 ) -> tuple[str, ...]:
     paths = _paths(labeled)
     left_out = [

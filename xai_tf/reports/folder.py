@@ -98,10 +98,10 @@ def _row(name: str, item: ReportItem) -> dict[str, Any]:
     prediction = item.reading.prediction
     row: dict[str, Any] = {"file": Link(item.reading.source.name, name)}
     if item.truth is not None:
-        row |= {"truth": item.truth, "correct": item.truth == prediction.name}
+        row |= {"truth": item.truth, "correct": item.correct}
     row |= {
         "model": str(item.model["name"]),
-        "class": prediction.name,
+        "class": prediction.answer,
         "probability": float(prediction.probabilities[prediction.label]),
         "margin": prediction.margin,
         "methods": ", ".join(dict.fromkeys(e.method.title for e in item.explanations)),

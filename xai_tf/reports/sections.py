@@ -28,6 +28,8 @@ MAX_CLASSES = 10  # shown of a prediction; the others are summarized
 def verdict(item: ReportItem) -> str:
     """The prediction for the file in a sentence, and whether it is correct."""
     prediction, truth = item.reading.prediction, item.truth
+    if prediction.multi_label:
+        return _verdict_of_findings(item)
     sentence = (
         f"{item.model['name']} predicts {prediction.name}, with a probability of "
         f"{prediction.probabilities[prediction.label]:.1%} and a margin of "
@@ -40,10 +42,25 @@ def verdict(item: ReportItem) -> str:
     return paragraph(f"{sentence} This is wrong: the true class is {truth}.", "warning")
 
 
+def _verdict_of_findings(item: ReportItem) -> str:
+    """The findings for the file in a sentence, and whether the true class is among them."""
+    prediction, truth = item.reading.prediction, item.truth
+    sentence = (
+        f"{item.model['name']} finds {prediction.summary}. A label is found where its probability "
+        "reaches its threshold."
+    )
+    if truth is None:
+        return paragraph(sentence)
+    if item.correct:
+        return paragraph(f"{sentence} {truth}, a true label of the file, is found.")
+    return paragraph(f"{sentence} {truth}, a true label of the file, is missed.", "warning")
+
+
 def probability_table(prediction: Prediction) -> str:
-    """The classes by probability, as numbers and bars."""
-    order = np.argsort(-prediction.probabilities, kind="stable")
-    shown = [(prediction.classes[i], float(prediction.probabilities[i])) for i in order]
+    """The classes by probability, as numbers and bars; of several labels all, with thresholds."""
+    if prediction.multi_label:
+        return _findings_table(prediction)
+    shown = [(prediction.classes[i], float(prediction.probabilities[i])) for i in prediction.ranked]
     rest = shown[MAX_CLASSES:]
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="number">{share:.1%}</td>'
@@ -60,6 +77,20 @@ def probability_table(prediction: Prediction) -> str:
     )
 
 
+def _findings_table(prediction: Prediction) -> str:
+    rows = [
+        [
+            prediction.classes[label],
+            f"{prediction.probabilities[label]:.1%}",
+            f"{prediction.thresholds[label]:.1%}",
+            "found" if label in prediction.findings else "",
+        ]
+        for label in prediction.ranked
+    ]
+    head = ("label", "probability", "threshold", "finding")
+    return table(head, rows, "Probability of each label, each a question of its own")
+
+
 def narration_section(sentences: Sequence[str], language: str) -> str:
     """The facts as text."""
     text = paragraph(" ".join(sentences))
@@ -72,16 +103,16 @@ def recording_section(recording: Recording, whole: Prediction) -> str:
         [
             number,
             f"{first:.2f} to {last:.2f}",
-            prediction.name,
+            prediction.answer,
             f"{prediction.probabilities[prediction.label]:.1%}",
         ]
         for number, ((first, last), prediction) in enumerate(
             zip(recording.spans, recording.predictions, strict=True), 1
         )
     ]
-    agree = sum(prediction.label == whole.label for prediction in recording.predictions)
+    agree = sum(whole.agrees_with(prediction) for prediction in recording.predictions)
     summary = (
-        f"{agree} of {len(rows)} windows are predicted as {whole.name}, like the whole recording."
+        f"{agree} of {len(rows)} windows are predicted as {whole.answer}, like the whole recording."
     )
     return (
         heading("The recording over time")

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from weights_keras import Measure, ModelCard, read_card, save
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.classifier import Classifier
@@ -16,12 +18,12 @@ from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import OutputError
 from xai_tf.evaluation.classification import confusion, evaluate
+from xai_tf.evaluation.labels import label_measures, label_result
 from xai_tf.inputs.task import Task
 from xai_tf.training.train import Trained, predict_files
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 RESULTS = "## Results"
 SECTION = "## Out-of-distribution detector"
@@ -53,7 +55,7 @@ def publish(
     The text of a card that exists already is kept, up to its results.
 
     Args:
-        model: RGB in [0, 1] to logits.
+        model: RGB in [0, 1] to logits; for several labels to their probabilities, by a sigmoid.
         splits: the data it was trained on, chosen by and is tested on.
         task: the question it answers.
         name: the name of the model and of its files.
@@ -74,13 +76,14 @@ def publish(
     sets = {"validation": splits.validation, "test": test, **(further or {})}
     classifier = Classifier(model, test.classes, name=name, task=task, preprocessing="unit")
     ood_detector = _ood_detector(classifier, splits)
-    metrics, tables = _evaluate_sets(model, classifier, sets, ood_detector)
+    metrics, tables = _evaluate_sets(classifier, sets, ood_detector)
     card = ModelCard(
         name=name,
         task=task.key,
         classes=test.classes,
         backbone=backbone,
         image_size=test.images.shape[1:3],
+        thresholds=dict(zip(test.classes, classifier.thresholds, strict=False)),
         license=license_,
         datasets=datasets,
         metrics=metrics,
@@ -147,21 +150,25 @@ def _ood_detector(classifier: Classifier, splits: Splits) -> OODDetector | None:
 
 
 def _evaluate_sets(
-    model: keras.Model,
     classifier: Classifier,
     sets: dict[str, Dataset],
     ood_detector: OODDetector | None,
 ) -> tuple[tuple[Measure, ...], list[str]]:
-    """The measures of all sets, and the confusion matrix of each in Markdown."""
+    """The measures of all sets, and for each a table in Markdown: the confusion, or the labels."""
     metrics: list[Measure] = []
     tables = []
     for label, data in sets.items():
-        probabilities = predict_files(model, data)
-        metrics += evaluate(probabilities, data.file_labels, label)
+        probabilities = predict_files(classifier.model, data)
+        if data.multi_label:
+            limits, truth = np.array(classifier.thresholds), data.file_labels == 1
+            metrics += label_measures(probabilities, truth, limits, label)
+            tables.append(_label_table(label, classifier, probabilities, truth))
+        else:
+            metrics += evaluate(probabilities, data.file_labels, label)
+            counts = confusion(probabilities, data.file_labels)
+            tables.append(_confusion_table(label, counts, data.classes))
         if ood_detector and label != "validation":
             metrics.append(measure_ood_detector(classifier, ood_detector, data, label))
-        counts = confusion(probabilities, data.file_labels)
-        tables.append(_confusion_table(label, counts, data.classes))
     return tuple(metrics), tables
 
 
@@ -181,3 +188,21 @@ def _confusion_table(label: str, counts: np.ndarray, classes: tuple[str, ...]) -
     for name, row in zip(classes, counts, strict=True):
         lines.append(f"| **{name}** | " + " | ".join(map(str, row)) + " |")
     return head + "\n".join(lines)
+
+
+def _label_table(
+    split: str, classifier: Classifier, probabilities: np.ndarray, truth: np.ndarray
+) -> str:
+    """How well each label is found, as a table of Markdown."""
+    lines = [
+        f"Labels on `{split}`, with 95% intervals\n",
+        "| label | threshold | files with it | precision | recall | F1 | AUC |",
+        "| --- " * 7 + "|",
+    ]
+    for k, name in enumerate(classifier.classes):
+        result = label_result(name, probabilities[:, k], truth[:, k], classifier.thresholds[k])
+        outcome = result.outcome
+        shares = map(str, (outcome.precision, outcome.sensitivity, outcome.f1))
+        cells = [name, f"{result.threshold:g}", str(outcome.sensitivity.count), *shares]
+        lines.append("| " + " | ".join([*cells, str(result.area or "-")]) + " |")
+    return "\n".join(lines)

@@ -14,7 +14,7 @@ from xai_tf.errors import SettingError, pick
 from xai_tf.progress import Progress, silent
 from xai_tf.tasks import find_task
 from xai_tf.training.publish import check_folder, publish, training_story
-from xai_tf.training.train import Recipe, train
+from xai_tf.training.train import Recipe, train, with_sigmoids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +94,20 @@ def train_on_files(
     splits = read_splits(settings.source, task, size, settings.recipe.seed, progress, settings.data)
     for text in splits.notes:
         notify(text)
+    if splits.train.multi_label and settings.further:
+        raise SettingError(
+            f"Folders of --also-test have one class per file, and {settings.source} has several "
+            "labels. Leave --also-test out, and try the model on another CSV file with "
+            "`xai-tf errors`."
+        )
     further = {
         name: read_folder(folder, task, size, splits.test.classes, progress)
         for name, folder in settings.further.items()
     }
     trained = train(splits, settings.recipe, task.augment, progress)
+    model = with_sigmoids(trained.model) if splits.train.multi_label else trained.model
     return publish(
-        trained.model,
+        model,
         splits,
         task,
         name=settings.name,

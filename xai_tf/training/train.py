@@ -68,7 +68,8 @@ class Trained:
     Attributes:
         model: RGB in [0, 1] to logits, with the weights of the epoch with the lowest validation
             loss.
-        history: for each epoch (phase, training loss, validation loss, validation accuracy).
+        history: for each epoch (phase, training loss, validation loss, validation accuracy); with
+            several labels the accuracy is the share of labels that are right.
         seconds: the duration of the training.
     """
 
@@ -94,7 +95,7 @@ def train(splits: Splits, recipe: Recipe, augment: Augment, progress: Progress =
     start = time.perf_counter()
     keras.utils.set_random_seed(recipe.seed)
     data = splits.train
-    num_logits = 1 if len(data.classes) == 2 else len(data.classes)
+    num_logits = 1 if len(data.classes) == 2 and not data.multi_label else len(data.classes)
     model = build_model(
         recipe.backbone, num_logits, data.images.shape[1:3], recipe.weights, dropout=recipe.dropout
     )
@@ -105,6 +106,17 @@ def train(splits: Splits, recipe: Recipe, augment: Augment, progress: Progress =
         history += _phase("fine-tuning", model, unfrozen, splits, copies, recipe, progress)
     # A copy has no optimizer, which would make the file three times as large.
     return Trained(flatten(model), tuple(history), time.perf_counter() - start)
+
+
+def with_sigmoids(model: keras.Model) -> keras.Model:
+    """A model that ends in a sigmoid for each of its logits, so that it tells its several labels.
+
+    Logits alone would look like those of a softmax.
+    """
+    import keras
+
+    outputs = keras.layers.Activation("sigmoid", name="probabilities")(model.outputs[0])
+    return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
 def features(model: keras.Model, inputs: np.ndarray, batch_size: int = 64) -> np.ndarray:
@@ -123,7 +135,7 @@ def features(model: keras.Model, inputs: np.ndarray, batch_size: int = 64) -> np
 
 def predict_files(model: keras.Model, data: Dataset) -> np.ndarray:
     """Probabilities of shape (files, classes); the logits of a file's windows are averaged."""
-    return probabilities(data.file_means(features(model, data.images)))
+    return probabilities(data.file_means(features(model, data.images)), data.multi_label)
 
 
 def _phase(
@@ -140,7 +152,8 @@ def _phase(
 
     epochs = recipe.epochs if unfrozen else recipe.head_epochs
     lower, upper = _divide(model, unfrozen)
-    _compile(upper, unfrozen, recipe, epochs * -(-len(copies) // recipe.batch_size))
+    binary = model.output_shape[-1] == 1 or splits.train.multi_label
+    _compile(upper, unfrozen, recipe, binary, epochs * -(-len(copies) // recipe.batch_size))
     targets, weights = _targets(copies.labels, model.output_shape[-1]), _weights(copies.labels)
     held_out = splits.validation.images
     validation = held_out if lower is None else features(lower, held_out)
@@ -206,7 +219,9 @@ def _scaled(inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
     return tf.cast(inputs, tf.float32) / scale, targets, weights
 
 
-def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int) -> None:
+def _compile(
+    upper: keras.Model, unfrozen: list[str], recipe: Recipe, binary: bool, steps: int
+) -> None:
     import keras
 
     trained = {*unfrozen, "logits"}
@@ -222,9 +237,7 @@ def _compile(upper: keras.Model, unfrozen: list[str], recipe: Recipe, steps: int
             recipe.rate / 10, max(1, steps - warmup), warmup_target=recipe.rate, warmup_steps=warmup
         )
     losses = keras.losses
-    loss = (
-        losses.BinaryCrossentropy if upper.output_shape[-1] == 1 else losses.CategoricalCrossentropy
-    )
+    loss = losses.BinaryCrossentropy if binary else losses.CategoricalCrossentropy
     upper.compile(
         keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0),
         loss(from_logits=True, label_smoothing=recipe.smoothing),
@@ -238,13 +251,20 @@ def lower_momentum(norm: keras.layers.BatchNormalization) -> None:
 
 
 def _targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
+    if labels.ndim == 2:
+        return labels.astype(np.float32)
     if num_logits == 1:
         return labels[:, None].astype(np.float32)
     return np.eye(num_logits, dtype=np.float32)[labels]
 
 
 def _weights(labels: np.ndarray) -> np.ndarray:
-    """A weight for each row, so that all classes count the same, whatever their size."""
+    """A weight for each row, so that all classes count the same, whatever their size.
+
+    With several labels all rows count the same, so that probabilities stay those of the data.
+    """
+    if labels.ndim == 2:
+        return np.ones(len(labels), np.float32)
     counts = np.bincount(labels)
     return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
 
@@ -271,6 +291,9 @@ def _divide(model: keras.Model, unfrozen: list[str]) -> tuple[keras.Model | None
 def _validate(upper: keras.Model, inputs: np.ndarray, data: Dataset) -> tuple[float, float]:
     """Cross-entropy and accuracy, by file."""
     logits = features(upper, inputs)
-    chances, labels = probabilities(data.file_means(logits)), data.file_labels
+    chances, labels = probabilities(data.file_means(logits), data.multi_label), data.file_labels
+    if data.multi_label:
+        right = np.clip(np.where(labels == 1, chances, 1 - chances), 1e-7, 1)
+        return float(-np.log(right).mean()), float((right >= 0.5).mean())
     right = np.clip(chances[np.arange(len(labels)), labels], 1e-7, 1)
     return float(-np.log(right).mean()), float((chances.argmax(axis=1) == labels).mean())
