@@ -318,7 +318,9 @@ def test_the_command_writes_the_page_and_the_same_as_json(run, asking, sides, tm
 
     told = result_of(out)
     assert code == 0
-    assert told == json.loads((tmp_path / "out" / "errors.json").read_text())
+    page = tmp_path / "out" / "errors.html"
+    stored = json.loads(page.with_suffix(".json").read_text())
+    assert told == stored | {"page": str(page)}
     assert told["confusion"] == [[1, 1], [1, 2]]
     assert [m["file"] for m in told["mistakes"]] == [
         str(sides / name) for name in ("left/wrong.png", "right/slip.png")

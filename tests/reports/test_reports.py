@@ -161,7 +161,7 @@ def test_the_index_lists_what_earlier_runs_left(run, asking, folder, tmp_path):
     (tmp_path / "out" / "torn").mkdir()
     (tmp_path / "out" / "torn" / "manifest.json").write_text("{")
 
-    run("explain", folder / "cat" / "z.png", *words)
+    run("explain", folder / "cat" / "deep" / "z.png", *words)
 
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.index("<h2>z.png") < page.index("<h2>a.png")
