@@ -1,15 +1,18 @@
 """Classifiers whose reasons are known, and inputs that show them."""
 
 import asyncio
+import json
 import os
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Beside other programs, processes that give way to all of them would hardly run at all.
 os.environ.setdefault("XAI_TF_NICENESS", "0")
 
+import jsonschema
 import keras
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from tests.waiting import patiently
 from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli import main
+from xai_tf.cli.answers import SCHEMA
 from xai_tf.inputs.sample import Sample
 from xai_tf.tasks import TASKS
 
@@ -26,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 SAMPLES = ROOT / "xai_tf" / "samples"
 TEST_DATA = ROOT / "tests" / "data"
+ANSWERS = json.loads(SCHEMA.read_text())
 EAR_SIZE = (64, 64)
 HIGH, MIDDLE = slice(10, 20), slice(24, 40)  # rows and columns of what `ear` hears
 
@@ -169,6 +174,13 @@ def ear() -> Classifier:
 # Commands
 
 
+def result_of(printed: str) -> Any:
+    """The result that a command printed as JSON, which must be as the schema says."""
+    answer = json.loads(printed)
+    jsonschema.validate(answer, ANSWERS)
+    return answer["result"]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The user's data folder of all tests, in this process and those it starts; empty at first."""
@@ -187,6 +199,8 @@ def run(monkeypatch, capsys):
         with pytest.raises(SystemExit) as caught:
             main()
         said = capsys.readouterr()
+        if "--json" in words and said.out:
+            result_of(said.out)
         return caught.value.code or 0, said.out, said.err
 
     return typed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -12,29 +12,28 @@ from rich.table import Table
 from tuning.options import ExportOptions, SearchOptions
 from tuning.settings import Mode, Plan, own_searches
 from tuning.study import Study
+from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import TRAIN_AND_TUNE, app
-from xai_tf.cli.console import NOTES, VERBOSITY, answer, note, progress_of, warn
+from xai_tf.cli.console import NOTES, VERBOSITY, note, progress_of, warn
 from xai_tf.cli.data_options import DataFlags, Source, further_sets
-from xai_tf.cli.options import AsJson
 from xai_tf.cli.records import takes_records
-from xai_tf.cli.train import typed_command
+from xai_tf.cli.train import card_answer, typed_command
 from xai_tf.packages import require_extra
 from xai_tf.progress import duration
 
 if TYPE_CHECKING:
-    from weights_keras import ModelCard
     from xai_tf.datasets.dataset import Dataset
 
 
 @app.command("tune", rich_help_panel=TRAIN_AND_TUNE)
+@prints_answer
 @takes_records
 def tune(
     folder: Source,
     search: SearchOptions,
     data: DataFlags,
     export: ExportOptions,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Search for the best model on labeled files, and write it with its card and a report.
 
     If the search is stopped, the same command resumes it.
@@ -51,8 +50,7 @@ def tune(
             warn(text)
         _show_plan(study, plan)
         if export.dry_run:
-            answer(as_json, _plain(asdict(plan)), _plan_table(plan))
-            return
+            return _plan_answer(plan)
         settings.check_classes(study.training_data().splits.test.classes)
         also_test = _also_test(study, export.also_test)
         if search.workers > 1 and plan.mode == Mode.BATCHED_HEADS:
@@ -63,37 +61,42 @@ def tune(
         if export.tensorboard:
             _write_logs(study.folder)
     note(f"Report: {page}")
-    answer(as_json, _card_record(card, export.folder, page), _metrics_table(card))
+    return card_answer(card, export.folder / f"{card.name}.keras", report=page)
 
 
 @app.command("tune-report", rich_help_panel=TRAIN_AND_TUNE)
+@prints_answer
 def report_search(
     folder: Annotated[
         Path,
         typer.Argument(help="Folder or name of a search, finished or running."),
     ],
     tensorboard: Annotated[bool, typer.Option(help="Also write logs for TensorBoard.")] = False,
-) -> None:
+) -> Answer:
     """Write the report of a search as it stands: an HTML page and a table of its trials."""
     from tuning.reporting import write_report
 
     if len(folder.parts) == 1 and not folder.is_dir():
         folder = own_searches() / folder
-    typer.echo(str(write_report(folder)))
+    page, logs = write_report(folder), None
     if tensorboard:
         from tuning.tensorboard import write_logs
 
-        typer.echo(str(write_logs(folder)))
+        logs = write_logs(folder)
+    found = {"page": page, "tensorboard": logs}
+    return Answer(
+        result=found, table="\n".join(str(path) for path in (page, logs) if path), rows=[found]
+    )
 
 
 @app.command("tune-many", rich_help_panel=TRAIN_AND_TUNE)
+@prints_answer
 def tune_many(
     file: Annotated[
         Path, typer.Argument(help="Text file with the arguments of one `tune` per line.")
     ],
     processes: Annotated[int, typer.Option(min=1, help="Searches that run at a time.")] = 2,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Run whole searches in parallel. Run again, the command resumes them."""
     from tuning.parallel_searches import run_searches
 
@@ -103,9 +106,13 @@ def tune_many(
     for result in results:
         outcome = f"failed ({result.exit_code})" if result.exit_code else "done"
         table.add_row(result.name, outcome, f"{result.seconds:.0f}", str(result.log))
-    answer(as_json, [result.to_dict() for result in results], table)
-    if any(result.exit_code for result in results):
-        raise typer.Exit(1)
+    found = [result.to_dict() for result in results]
+    failures = [
+        Failure(one.log, f"{one.name} failed with exit code {one.exit_code}. Read its log.")
+        for one in results
+        if one.exit_code
+    ]
+    return Answer(result=found, table=table, rows=found, failures=failures)
 
 
 def _also_test(study: Study, given: list[str] | None) -> dict[str, Dataset]:
@@ -118,23 +125,6 @@ def _write_logs(folder: Path) -> None:
     from tuning.tensorboard import write_logs
 
     note(f"TensorBoard: tensorboard --logdir {write_logs(folder)}")
-
-
-def _card_record(card: ModelCard, out: Path, page: Path) -> dict[str, Any]:
-    return {
-        "model": str(out / f"{card.name}.keras"),
-        "sha256": card.sha256,
-        "size": card.size,
-        "report": str(page),
-        "metrics": [vars(measure) for measure in card.metrics],
-    }
-
-
-def _metrics_table(card: ModelCard) -> Table:
-    table = Table("set", "metric", "value and 95% interval", "files", title=card.name)
-    for measure in card.metrics:
-        table.add_row(measure.split, measure.name, str(measure), str(measure.count))
-    return table
 
 
 def _show_plan(study: Study, plan: Plan) -> None:
@@ -161,12 +151,27 @@ def _plan_table(plan: Plan) -> Table:
     return table
 
 
-def _plain(value: Any) -> Any:
-    """The same as JSON holds it: without tuples, paths and infinity."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    return None if value == float("inf") else value
+def _plan_answer(plan: Plan) -> Answer:
+    training, validation = plan.rows
+    features, search = plan.seconds
+    brackets = [asdict(bracket) for bracket in plan.brackets]
+    found = {
+        "mode": plan.mode.label,
+        "reason": plan.why,
+        "trials": plan.trials,
+        "epochs": plan.epochs,
+        "configurations": plan.configurations,
+        "possible": plan.possible,
+        "training_rows": training,
+        "validation_rows": validation,
+        "feature_seconds": features,
+        "search_seconds": search,
+        "bytes": plan.bytes,
+        "brackets": brackets,
+    }
+    rows = [
+        {"bracket": bracket["bracket"], "round": number, **one}
+        for bracket in brackets
+        for number, one in enumerate(bracket["rounds"])
+    ]
+    return Answer(result=found, table=_plan_table(plan), rows=rows)

@@ -116,6 +116,8 @@ class Tuner(kt.Hyperband):
                 self._try_run_and_update_trial(trial, *args, **kwargs)
             except errors.FatalError as error:  # KerasTuner wraps what `Network.fit` raised
                 raise error.__cause__ or error from None
+            if trial.status != COMPLETED:
+                self.report_progress(trial)  # a caller who stops the search may be why it failed
             self.store_failure(trial)
             self.on_trial_end(trial)
 
@@ -243,6 +245,10 @@ class _TrialCallback(keras.callbacks.Callback):
         finished = Epoch(epoch=epoch + 1, seconds=seconds, **metrics)
         check_finite(finished)
         add_epoch(self.tuner.settings.folder, self._trial_id, finished)
+        if not self.tuner.supervised:
+            trial = self.tuner.oracle.trials[self._trial_id]
+            first = trial.hyperparameters.values["tuner/initial_epoch"]
+            self.tuner.report_progress(trial, epoch + 1 - first)
 
 
 def check_finite(epoch: Epoch) -> None:

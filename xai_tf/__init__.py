@@ -18,4 +18,10 @@ from xai_tf.metrics import METRICS as METRICS
 from xai_tf.metrics import Score as Score
 from xai_tf.metrics import compare as compare
 from xai_tf.metrics import score as score
+from xai_tf.rendering.notebook import explanation_html as _explanation_html
+from xai_tf.rendering.notebook import prediction_html as _prediction_html
 from xai_tf.tasks import TASKS as TASKS
+
+# How records look in a notebook. It stands here, because drawing comes after what is drawn.
+Explanation._repr_html_ = _explanation_html  # type: ignore[attr-defined]
+Prediction._repr_html_ = _prediction_html  # type: ignore[attr-defined]

@@ -141,6 +141,15 @@ def check_page(page: Path, mark: str) -> None:
         )
 
 
+def spreadsheet_cell(text: str) -> str:
+    """Text that a spreadsheet does not run: what starts like a formula gets a quote before it.
+
+    >>> spreadsheet_cell("=1+1.png"), spreadsheet_cell("1.png")
+    ("'=1+1.png", '1.png')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"Cannot write {path}: {error.strerror or error}. Free some disk space, or use another "

@@ -17,7 +17,7 @@ from dashboards.state.progress import about
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
-from xai_tf.agreement.agreement import Agreement, chance_overlap
+from xai_tf.agreement.agreement import NO_CONSENSUS, Agreement, chance_overlap
 from xai_tf.agreement.disagreement import DisagreementMap
 from xai_tf.attribution.methods import METHODS
 from xai_tf.rendering import heatmaps
@@ -217,7 +217,11 @@ class AgreementView(View):
             self._disagreements.object = ""
             return
         self._words.object = _tables(agreement)
-        self._consensus_viewer.param.update(**_consensus(self.comparison, column))
+        self._consensus_viewer.visible = agreement.beyond_chance
+        if agreement.beyond_chance:
+            self._consensus_viewer.param.update(**_consensus(self.comparison, column))
+        else:
+            self._words.object += paragraph(NO_CONSENSUS, "note")
         disagreement = self.comparison.disagreement_map(column)
         self._conflict_viewer.param.update(**_conflicts(self.comparison, disagreement))
         self._disagreements.object = _disagreement_text(disagreement)

@@ -5,10 +5,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
 from tests.conftest import SAMPLES
 from xai_tf.agreement.agreement import (
+    NO_CONSENSUS,
+    agree_beyond_chance,
     agreement,
     chance_overlap,
     consensus,
@@ -19,6 +22,8 @@ from xai_tf.agreement.agreement import (
 from xai_tf.agreement.disagreement import disagreement_map
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.bundles.agreement import save_comparisons
+from xai_tf.reports.panels import agreement_panels
 from xai_tf.tasks import TASKS
 
 SIDE = 224
@@ -275,3 +280,46 @@ def test_methods_that_see_the_same_agree_far_above_chance(halves, left_bright):
     assert found.overlaps.min() > 5 * chance_overlap()
     assert found.correlations.min() > 0.8
     assert consensus(maps)[:, :14].min() > consensus(maps)[:, 18:].max()
+
+
+# Chance
+
+
+def texture(rng: np.random.Generator) -> np.ndarray:
+    """Evidence in soft spots that lie anywhere."""
+    return gaussian_filter(rng.normal(size=(SIDE, SIDE)), 20, mode="wrap") ** 2
+
+
+def test_unrelated_maps_agree_beyond_chance_as_rarely_as_stated(of):
+    rng = np.random.default_rng(0)
+
+    found = [agree_beyond_chance([of(texture(rng)) for _ in range(3)]) for _ in range(60)]
+
+    assert np.mean(found) <= 0.12  # 5% are expected
+
+
+def test_maps_of_the_same_evidence_agree_beyond_chance(of):
+    rng = np.random.default_rng(0)
+    shared = texture(rng)
+
+    assert all(
+        agreement([of(shared + texture(rng)), of(shared + texture(rng))]).beyond_chance
+        for _ in range(10)
+    )
+
+
+def test_one_map_agrees_with_nobody(of):
+    assert not agreement([of(SLOPE), of(np.zeros((SIDE, SIDE)))]).beyond_chance
+
+
+def test_no_consensus_is_drawn_of_maps_that_agree_no_more_than_by_chance(of, tmp_path):
+    one, other = spot(0, 0), spot(150, 150)
+
+    (apart,) = save_comparisons(tmp_path, [of(one), of(other, "occlusion")], [0, 0])
+    page = agreement_panels([of(one), of(other, "occlusion")], one)
+
+    assert apart["agreement"]["beyond_chance"] is False
+    assert apart["pictures"] == ["conflict.png"]
+    assert not (tmp_path / "consensus.png").exists()
+    assert NO_CONSENSUS in page
+    assert "Consensus of" not in page

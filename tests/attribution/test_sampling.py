@@ -1,6 +1,5 @@
 """Sampling: runs that are continued, stop when the map is stable, and always end."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from typer.testing import CliRunner
 
 from dashboards.service.requests import Explain, ModelEntry, Upload, key
 from dashboards.service.serialization import pack, unpack
-from tests.conftest import sample_of
+from tests.conftest import result_of, sample_of
 from xai_tf.agreement.agreement import rank_correlation
 from xai_tf.attribution import convergence
 from xai_tf.attribution.explain import continue_explaining, explain
@@ -523,7 +522,7 @@ def test_the_command_runs_until_stable_and_keeps_the_curve(model_file, picture_f
     assert "LIME, randomisation: up to 4096 passes per map, about" in answer.stderr
     assert "LIME, repeat_correlation: up to 8192 passes per map, about" in answer.stderr
     assert "Saliency, randomisation: 1 pass" in answer.stderr
-    lime, saliency = json.loads(answer.stdout)[0]["explanations"]
+    lime, saliency = result_of(answer.stdout)[0]["explanations"]
     assert lime["convergence"]["wanted"] == 0.8
     assert lime["convergence"]["samples"][-1] == lime["settings"]["num_samples"] < 4096
     assert saliency["convergence"] is None

@@ -1,6 +1,5 @@
 """The trained models that come with the project, and one that nobody here wrote."""
 
-import json
 import subprocess
 import sys
 import zipfile
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 import weights_keras
-from tests.conftest import SAMPLES, SHARED
+from tests.conftest import SAMPLES, SHARED, result_of
 from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.demo import DEMOS
@@ -146,7 +145,7 @@ def test_a_keras_2_model_from_a_package_is_explained_unchanged(tmp_path):
         text=True,
     )
 
-    manifest = json.loads(answer.stdout)[0]
+    manifest = result_of(answer.stdout)[0]
     assert answer.returncode == 0
     assert manifest["model"]["preprocessing"] == "tf"
     assert manifest["model"]["head"] == {

@@ -23,7 +23,7 @@ from dashboards.service.service import Service
 from dashboards.state.session import Session
 from dashboards.views.explain import DiagnosticsView
 from dashboards.views.sidebar import NoticesView
-from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, sample_of
+from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, result_of, sample_of
 from tests.waiting import until
 from weights_keras import ModelCard, ood_file
 from xai_tf.attribution.explain import explain
@@ -630,7 +630,7 @@ def test_the_command_makes_a_gate_from_the_training_folder(run, copied, stripes,
     assert measured["noise"].value == 1
     assert ood_file(copied).read_bytes() == before
     assert load(copied).ood_detector is not None
-    assert json.loads(done.stdout)["measures"][0]["split"] == "test"
+    assert result_of(done.stdout)["measures"][0]["split"] == "test"
 
 
 def test_a_bad_file_of_another_set_is_reported_and_the_detector_is_written(
@@ -649,7 +649,7 @@ def test_a_bad_file_of_another_set_is_reported_and_the_detector_is_written(
     assert done.exit_code == 0
     assert "Left out of noise" in done.stderr
     assert "Cannot read any file of torn" in done.stderr
-    measures = {m["split"]: m for m in json.loads(done.stdout)["measures"]}
+    measures = {m["split"]: m for m in result_of(done.stdout)["measures"]}
     assert set(measures) == {"test", "noise"}
     assert measures["noise"]["count"] == 1
     assert load(copied).ood_detector is not None
@@ -758,8 +758,8 @@ def test_a_profile_says_how_many_files_were_explained_anyway(run, tmp_path):
     )
 
     assert found.exit_code == 0
-    assert sum(one["explained_anyway"] for one in json.loads(found.stdout)) == 1
-    assert sum(one["count"] for one in json.loads(found.stdout)) == 2
+    assert sum(one["out_of_distribution"] for one in result_of(found.stdout)["classes"]) == 1
+    assert sum(one["count"] for one in result_of(found.stdout)["classes"]) == 2
 
 
 def test_a_gate_is_the_same_whoever_makes_it(gated, splits):

@@ -1,9 +1,9 @@
 """The app around the commands: help in panels, versions, verbosity, old names, completion."""
 
 import inspect
-import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, result_of
 from xai_tf.attribution.methods import METHODS
 from xai_tf.cli import completion
+from xai_tf.cli import run as command
 from xai_tf.cli.app import OPTION_PANELS, PANELS, RENAMED
-from xai_tf.cli.console import VERBOSITY
+from xai_tf.cli.console import VERBOSITY, progress_of
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.run import app
 from xai_tf.tasks import TASKS
@@ -205,7 +206,7 @@ def test_quiet_leaves_the_answer_and_errors(run, pets, tmp_path):
     code, out, err = run(*words, "--quiet")
 
     assert code == 2
-    assert json.loads(out) == json.loads(usual)
+    assert result_of(out) == result_of(usual)
     assert "--preprocessing" in notes
     assert len(err.splitlines()) == 1
     assert "bad.png" in err
@@ -339,3 +340,72 @@ def test_a_command_takes_a_record_of_options():
 
     assert result.exit_code == 0, result.output
     assert given == [(Path("a.png"), Size(3, 5), "y")]
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["explain", ""], "explain"),
+        (["explain", "a.png", "--out", ""], "--out"),
+        (["explain", "a.png", "--out="], "--out="),
+        (["predict", "a.png", "--model", ""], "--model"),
+    ],
+)
+def test_an_empty_word_is_refused(run, words, place):
+    code, _, err = run(*words)
+
+    assert code == 2
+    assert f"There is an empty value after '{place}'" in err
+
+
+class Swallows:
+    """An object in whose finalizer Ctrl-C is pressed: Python prints the exception, and goes on."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interruption_that_is_lost_stops_the_work_at_its_next_step(monkeypatch, capsys):
+    lost = []
+
+    def work():
+        with progress_of("working") as progress:
+            item = Swallows()
+            del item
+            progress(1, 2)
+            lost.append("went on after the step")
+
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    monkeypatch.setattr(command, "app", work)
+
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+
+    assert caught.value.code == 130
+    assert [one.exc_type for one in lost] == [KeyboardInterrupt]
+    assert "nothing half-written is left" in capsys.readouterr().err
+
+
+def test_nothing_but_our_own_lines_reaches_standard_error(pets, tmp_path):
+    words = ["--classes", "cat,dog,bird", "--preprocessing", "unit", "--model", pets]
+    commands = [
+        ["predict", CAT, SAMPLES / "xray_normal.jpg", *words],
+        ["explain", CAT, *words, "--method", "saliency", "--out", tmp_path / "out"],
+        ["report", tmp_path / "out", "--out", tmp_path / "report.html"],
+    ]
+    code = (
+        "import sys, warnings\n"
+        "from xai_tf.cli import main\n"
+        "for words in WORDS:\n"
+        "    sys.argv = ['xai-tf', *words]\n"
+        "    try: main()\n"
+        "    except SystemExit as stop: assert stop.code == 0, stop.code\n"
+    ).replace("WORDS", repr([[str(word) for word in one] for one in commands]))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Open ")] == []

@@ -20,6 +20,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from tests.conftest import result_of
 from tests.waiting import PATIENCE
 from xai_tf import METHODS, TASKS
 from xai_tf.classifiers.backbones import build_model
@@ -88,7 +89,7 @@ def test_every_command_explains_itself(run, command):
 def test_the_methods_are_listed_with_their_settings(run):
     code, out, _ = run("methods", "--json")
 
-    found = {entry["name"]: entry for entry in json.loads(out)}
+    found = {entry["name"]: entry for entry in result_of(out)}
     assert code == 0
     assert list(found) == list(METHODS)
     assert found["rise"]["settings"]["num_samples"]["high"] == 16384
@@ -99,7 +100,7 @@ def test_the_tasks_are_listed(run):
     _, as_table, _ = run("tasks")
     _, as_json, _ = run("tasks", "--json")
 
-    assert [entry["name"] for entry in json.loads(as_json)] == list(TASKS)
+    assert [entry["name"] for entry in result_of(as_json)] == list(TASKS)
     assert all(name in as_table for name in TASKS)
 
 
@@ -107,7 +108,7 @@ def test_the_models_are_listed_as_json(run):
     code, out, _ = run("models", "--json")
 
     assert code == 0
-    assert isinstance(json.loads(out), list)
+    assert isinstance(result_of(out), list)
 
 
 # Predictions
@@ -116,11 +117,11 @@ def test_the_models_are_listed_as_json(run):
 def test_a_picture_is_predicted(run, asking):
     code, out, err = run("predict", CAT, *asking, "--json")
 
-    (answer,) = json.loads(out)
+    (answer,) = result_of(out)
     chances = answer["prediction"]["probabilities"]
     assert code == 0
     assert err == ""
-    assert answer["file"] == "cat.jpg"
+    assert answer["file"] == str(CAT)
     assert answer["sha256"] == sha256(CAT)
     assert list(chances) == ["cat", "dog", "bird"]
     assert abs(sum(chances.values()) - 1) < 1e-9
@@ -145,7 +146,9 @@ def test_a_folder_is_predicted_file_by_file(run, asking, tmp_path):
     code, out, _ = run("predict", tmp_path, *asking, "--json")
 
     assert code == 0
-    assert [entry["file"] for entry in json.loads(out)] == ["a.jpg", "b.png", "c.bmp"]
+    assert [entry["file"] for entry in result_of(out)] == [
+        str(tmp_path / name) for name in ("a.jpg", "b.png", "deep/c.bmp")
+    ]
 
 
 def test_a_long_recording_is_predicted_window_by_window(run, listener):
@@ -153,7 +156,7 @@ def test_a_long_recording_is_predicted_window_by_window(run, listener):
 
     _, out, _ = run("predict", recording, "--model", listener, "--task", "deepfake_audio", "--json")
 
-    (answer,) = json.loads(out)
+    (answer,) = result_of(out)
     logits = [window["logits"][0] for window in answer["windows"]]
     assert list(answer["prediction"]["probabilities"]) == ["human", "synthetic"]
     assert len(logits) > 3
@@ -174,7 +177,7 @@ def test_one_bad_file_among_good_ones_is_told_and_the_rest_is_done(
 
     code, out, err = run(command, *inputs, *asking, *further, "--json")
 
-    done = [entry.get("file") or entry["input"]["file"] for entry in json.loads(out)]
+    done = [Path(entry["file"]).name for entry in result_of(out)]
     complaints = [line for line in err.splitlines() if line.startswith("xai-tf:")]
     assert code == 2
     assert done == ["a.png", "z.png"]
@@ -225,10 +228,13 @@ def manifest(explained):
 def test_a_run_succeeds_and_prints_its_manifest_alone(explained, manifest):
     done, out = explained
 
-    (printed,) = json.loads(done.stdout)
+    (printed,) = result_of(done.stdout)
     assert done.returncode == 0
-    assert printed.pop("folder") == str(out / "cat")
-    assert printed == manifest
+    assert printed["folder"] == str(out / "cat")
+    assert printed["file"] == printed["input"]["file"] == str(CAT)
+    assert all(Path(name).is_file() for one in printed["explanations"] for name in one["pictures"])
+    for mine, kept in zip(printed["explanations"], manifest["explanations"], strict=True):
+        assert mine == {key: kept[key] for key in mine} | {"pictures": mine["pictures"]}
 
 
 def test_a_bundle_holds_pictures_arrays_and_a_manifest(explained):
@@ -361,7 +367,7 @@ def test_the_predicted_class_is_explained_unless_told_otherwise(run, asking, tmp
         "explain", CAT, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
     )
 
-    (manifest,) = json.loads(out)
+    (manifest,) = result_of(out)
     (entry,) = manifest["explanations"]
     assert entry["target"] == manifest["input"]["prediction"]["class"]
     assert entry["contrast"] is None
@@ -436,7 +442,7 @@ def test_grad_cam_follows_the_layers_through_the_depth(run, asking, tmp_path):
         "--json",
     )
 
-    entries = json.loads(out)[0]["explanations"]
+    entries = result_of(out)[0]["explanations"]
     with np.load(tmp_path / "out" / "cat" / "attributions.npz") as arrays:
         assert {entry["array"] for entry in entries} <= set(arrays)
     layers = [entry["layer"] for entry in entries if entry["method"] == "grad_cam"]
@@ -569,7 +575,7 @@ def test_a_guessed_preprocessing_is_told(run, pets):
 
 def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, asking, tmp_path):
     _, out, _ = run("predict", CAT, *asking, "--json")
-    chances = json.loads(out)[0]["prediction"]["probabilities"]
+    chances = result_of(out)[0]["prediction"]["probabilities"]
     first, second, _ = sorted(chances, key=chances.get, reverse=True)
 
     code, out, _ = run(
@@ -577,7 +583,7 @@ def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, asking,
     )
 
     assert code == 0
-    entry = json.loads(out)[0]["explanations"][0]
+    entry = result_of(out)[0]["explanations"][0]
     assert (entry["target"], entry["contrast"]) == (second, first)
 
 
@@ -636,12 +642,12 @@ def test_a_model_is_trained_by_one_command_and_listed_in_its_card(run, two_class
     )
 
     assert code == 0
-    written = json.loads(out)
+    written = result_of(out)
     assert sha256(tmp_path / "out" / "tiny.keras") == written["sha256"]
-    assert {measure["split"] for measure in written["metrics"]} == {"validation", "test", "again"}
+    assert {measure["split"] for measure in written["measures"]} == {"validation", "test", "again"}
     assert "xai-tf train data --task lung_opacity" in (tmp_path / "out" / "tiny.md").read_text()
     code, out, _ = run("predict", CAT, "--model", tmp_path / "out" / "tiny.keras", "--json")
-    assert json.loads(out)[0]["prediction"]["class"] in ("normal", "opacity")
+    assert result_of(out)[0]["prediction"]["class"] in ("normal", "opacity")
 
 
 def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
@@ -667,7 +673,7 @@ def test_a_model_is_trained_on_a_table_of_patients(run, two_classes, tmp_path):
     )
 
     assert code == 0
-    assert json.loads(out)["metrics"]
+    assert result_of(out)["measures"]
     assert "16 files in 8 groups, split by group." in err
     assert "normal/3.png: it is not a picture" in err
     card = (tmp_path / "out" / "tiny.md").read_text()
@@ -733,7 +739,7 @@ def test_a_strange_card_beside_a_model_does_not_stop_it(run, pets, tmp_path):
     code, out, _ = run("predict", CAT, "--model", path, "--json")
 
     assert code == 0
-    assert json.loads(out)[0]["prediction"]["class"].startswith("class ")
+    assert result_of(out)[0]["prediction"]["class"].startswith("class ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")

@@ -1,11 +1,10 @@
 """`xai-tf inspect`: what is known of a model, and how its preprocessing is settled."""
 
-import json
 import shutil
 
 import pytest
 
-from tests.conftest import SAMPLES, SHARED
+from tests.conftest import SAMPLES, SHARED, result_of
 from weights_keras import FOLDER, read_card
 
 BRAINS = SHARED / "brain_mri" / "test"
@@ -23,7 +22,7 @@ def test_labeled_files_settle_the_preprocessing_and_a_card_remembers_it(run, for
     code, out, err = run("inspect", foreign, "--try-preprocessing", BRAINS, "--save", "--json")
 
     assert code == 0
-    found = json.loads(out)
+    found = result_of(out)
     accuracy = {c["preprocessing"]: c["accuracy"]["value"] for c in found["candidates"]}
     assert found["winner"] == "unit"
     assert accuracy["unit"] == max(accuracy.values()) > 0.6
@@ -38,7 +37,7 @@ def test_labeled_files_settle_the_preprocessing_and_a_card_remembers_it(run, for
         "predict", SAMPLES / "brain_head_notumor.png", "--model", foreign, "--json"
     )
 
-    assert json.loads(out)[0]["prediction"]["class"] == "notumor"
+    assert result_of(out)[0]["prediction"]["class"] == "notumor"
     assert "guess" not in err
 
 
@@ -110,7 +109,7 @@ def test_a_card_of_another_file_is_reported_and_not_used(run, foreign):
 
     assert code == 0
     assert "describes another file" in err
-    assert json.loads(out)[0]["prediction"]["class"].startswith("class ")
+    assert result_of(out)[0]["prediction"]["class"].startswith("class ")
 
 
 def test_a_bundled_model_is_left_as_it_is(run):

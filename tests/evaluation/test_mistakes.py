@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.browser import axe_faults, chromium
-from tests.conftest import SHARED, draw_stripes, sample_of
+from tests.conftest import SHARED, draw_stripes, result_of, sample_of
 from tests.pages import Page, png_of
 from weights_keras import ModelCard, save
 from xai_tf.classifiers.classifier import Classifier
@@ -316,13 +316,17 @@ def test_the_command_writes_the_page_and_the_same_as_json(run, asking, sides, tm
         "--json",
     )
 
-    told = json.loads(out)
+    told = result_of(out)
     assert code == 0
-    assert told == json.loads((tmp_path / "out" / "errors.json").read_text())
+    page = tmp_path / "out" / "errors.html"
+    stored = json.loads(page.with_suffix(".json").read_text())
+    assert told == stored | {"page": str(page)}
     assert told["confusion"] == [[1, 1], [1, 2]]
-    assert [m["file"] for m in told["mistakes"]] == ["left/wrong.png", "right/slip.png"]
+    assert [m["file"] for m in told["mistakes"]] == [
+        str(sides / name) for name in ("left/wrong.png", "right/slip.png")
+    ]
     assert told["mistakes"][0]["similar"][1]["class"] == "right"
-    assert told["mistakes"][0]["called_map"]["method"] == "saliency"
+    assert told["mistakes"][0]["predicted_map"]["method"] == "saliency"
     assert [m["name"] for m in told["measures"]] == ["accuracy", "auc"]
     assert "errors.html" in err
     assert "wrong.png" in (tmp_path / "out" / "errors.html").read_text()
@@ -350,11 +354,11 @@ def test_what_lies_beside_the_classes_is_reported_for_the_training_files_too(
     )
 
     wanted = [
-        [str(sides), "1 file outside of class folders skipped."],
-        [str(train / "middle"), "middle is not a class of the model: 1 file skipped."],
+        (str(sides), "1 file outside of class folders skipped."),
+        (str(train / "middle"), "middle is not a class of the model: 1 file skipped."),
     ]
     assert code == 0
-    assert json.loads(out)["left_out"] == wanted
+    assert [(one["file"], one["reason"]) for one in result_of(out)["left_out"]] == wanted
     for path, why in wanted:
         assert err.count(f"{path}: {why}") == 1
 
@@ -386,7 +390,7 @@ def test_a_folder_with_one_class_is_studied_and_what_is_missing_said(run, asking
         "--json",
     )
 
-    told = json.loads(out)
+    told = result_of(out)
     assert code == 0
     assert told["confusion"] == [[1, 1], [0, 0]]
     assert [m["name"] for m in told["measures"]] == ["accuracy"]
@@ -411,7 +415,7 @@ def test_bad_files_are_reported_the_rest_goes_on_and_the_exit_code_says_so(
     )
 
     assert code == 2
-    assert json.loads(out)["files"] == 5
+    assert result_of(out)["files"] == 5
     complaints = [line for line in err.splitlines() if line.startswith("xai-tf:")]
     assert "dot.png is too small: 1x1 pixels" in complaints[0]
     assert "torn.png: the PNG picture is damaged or truncated" in complaints[1]
@@ -457,7 +461,7 @@ def test_of_a_folder_with_parts_the_test_files_are_taken(run, asking, tmp_path):
         "--json",
     )
 
-    told = json.loads(out)
+    told = result_of(out)
     assert told["files"] == 2
     assert "the test split" in err
     assert {Path(one["file"]).parts[-3] for one in told["mistakes"][0]["similar"]} == {"train"}
@@ -509,4 +513,4 @@ def test_a_real_model_of_sound_is_studied_in_the_windows_that_decide(tmp_path):
     assert 0 < len(mistakes) <= 3
     page = Page(mistakes_page(classifier, results, mistakes))
     assert len(page.all("audio")) == len(mistakes)
-    assert describe_study(classifier, results, mistakes)["mistakes"][0]["called_map"]
+    assert describe_study(classifier, results, mistakes)["mistakes"][0]["predicted_map"]

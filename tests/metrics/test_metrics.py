@@ -11,10 +11,10 @@ from xplique import attributions, metrics
 from tests.conftest import sample_of
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.random_maps import random_maps
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError, UnknownNameError
 from xai_tf.metrics import METRICS, compare, score, verdict
-from xai_tf.metrics.baselines import random_maps
 from xai_tf.metrics.metric import select_metrics
 from xai_tf.metrics.randomization import noisy, randomised_classifier
 from xai_tf.metrics.score import plan

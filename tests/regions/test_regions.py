@@ -11,7 +11,7 @@ import soundfile
 from skimage.draw import polygon2mask
 
 import xai_tf.cli.audit  # noqa: F401 (its command)
-from tests.conftest import SAMPLES, SHARED, TEST_DATA, sample_of
+from tests.conftest import SAMPLES, SHARED, TEST_DATA, result_of, sample_of
 from xai_tf.attribution.explain import explain
 from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.classifier import Classifier
@@ -325,6 +325,13 @@ def test_many_files_have_a_mean_with_its_interval(halves, left_bright):
     assert left.share == pytest.approx(0.5, abs=0.02)
 
 
+def test_one_file_has_no_interval(halves, left_bright):
+    (row, *_) = audit_folder([audit(made(halves, left_bright, RNG.random((32, 32))), HALVES)])
+
+    assert 0 < row.share < 1
+    assert (row.low, row.high) == (None, None)
+
+
 @pytest.mark.parametrize(("bad", "alarm"), [(0, False), (1, False), (3, True)])
 def test_a_folder_alarms_where_more_files_do_than_chance_has(halves, left_bright, bad, alarm):
     corner = np.zeros((32, 32))
@@ -423,14 +430,14 @@ def test_the_command_tells_shares_and_draws_regions(run, model, tmp_path):
         "--json",
     )
 
-    told = json.loads(said)
+    told = result_of(said)
     assert code == 0
     assert [Path(one["file"]).name for one in told["files"]] == [x.name for x in xrays]
-    regions = {row["region"]: row for row in told["all"]}
+    regions = {row["region"]: row for row in told["summary"]}
     assert regions["lungs"]["files"] == 2
-    assert sum(row["share"] for row in told["all"] if row["partition"] == "chest") == pytest.approx(
-        1
-    )
+    assert sum(
+        row["share"] for row in told["summary"] if row["partition"] == "chest"
+    ) == pytest.approx(1)
     assert sorted(path.name for path in out.iterdir()) == ["xray_normal.png", "xray_opacity.png"]
 
 
@@ -473,7 +480,7 @@ def test_the_command_parts_by_what_it_is_told(run, model):
     _, out, _ = run(*words, "--by", "frame", "--json")
     code, nothing, told = run(*words, "--by", "fame")
 
-    assert {row["partition"] for row in json.loads(out)["all"]} == {"frame"}
+    assert {row["partition"] for row in result_of(out)["summary"]} == {"frame"}
     assert (code, nothing) == (2, "")
     assert "There is no partition 'fame'. Did you mean 'frame'?" in told
 

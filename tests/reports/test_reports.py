@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.browser import axe_faults, chromium
-from tests.conftest import SAMPLES, sample_of
+from tests.conftest import SAMPLES, result_of, sample_of
 from tests.pages import HOSTILE, Page, png_of
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.manifest import read_manifest
@@ -70,7 +70,7 @@ def reading_of(explanation, name):
 
 
 def explained(out):
-    return [entry["input"]["file"] for entry in out]
+    return [Path(entry["file"]).name for entry in out]
 
 
 # Folders
@@ -83,7 +83,7 @@ def test_a_folder_is_explained_in_the_order_of_its_paths_with_what_its_folders_s
         "explain", folder, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
     )
 
-    found = json.loads(out)
+    found = result_of(out)
     assert code == 0
     assert explained(found) == ["b.png", "a.png", "z.png", "a.png"]
     assert [entry["input"].get("truth") for entry in found] == [None, "cat", "cat", "dog"]
@@ -97,7 +97,7 @@ def test_pictures_that_a_run_left_in_the_folder_are_not_explained(run, asking, f
     code, out, _ = run(*words)
 
     assert code == 0
-    assert len(json.loads(out)) == 4
+    assert len(result_of(out)) == 4
 
 
 @pytest.mark.parametrize("out", ["in", "."])
@@ -114,10 +114,11 @@ def test_a_folder_is_explained_into_itself_or_above_itself(
 
     for code, told, _ in (first, second):
         assert code == 0
-        assert explained(json.loads(told)) == ["b.png", "a.png", "z.png", "a.png"]
+        assert explained(result_of(told)) == ["b.png", "a.png", "z.png", "a.png"]
     assert "4 of 4 files are explained" in second[2]
     code, told, err = run("explain", Path(out, "b"), *words[3:])
-    assert (code, told) == (2, "")
+    assert code == 2
+    assert json.loads(told)["result"] is None
     assert f"besides the results in {Path(out)}" in err
 
 
@@ -130,22 +131,56 @@ def test_a_file_named_twice_is_explained_once_with_its_truth(
         "explain", "in/cat/a.png", folder, "in", *asking, "--method", "saliency", "--json"
     )
 
-    found = json.loads(out)
+    found = result_of(out)
     assert code == 0
     assert explained(found) == ["a.png", "b.png", "z.png", "a.png"]
     assert found[0]["input"]["truth"] == "cat"
 
 
-def test_an_answer_about_another_file_is_not_replaced_without_a_word(run, asking, folder, tmp_path):
+def test_an_answer_about_another_file_is_not_replaced(run, asking, folder, tmp_path):
     words = [*asking, "--method", "saliency", "--out", tmp_path / "out"]
+    manifest = tmp_path / "out" / "a" / "manifest.json"
     run("explain", folder / "cat" / "a.png", *words)
+    before = manifest.read_text()
 
-    _, _, err = run("explain", folder / "dog" / "a.png", *words)
-    (tmp_path / "out" / "a" / "manifest.json").write_text("{")
+    code, _, err = run("explain", folder / "dog" / "a.png", *words)
+    kept = manifest.read_text()
+    manifest.write_text("{")
     _, _, after = run("explain", folder / "dog" / "a.png", *words)
 
-    assert "answers to another request (another file) about a; these will be replaced" in err
+    assert code == 2
+    assert "answers to another request (another file) about a. Nothing was written" in err
+    assert kept == before
     assert "(not readable) about a" in after
+    assert manifest.read_text() == "{"
+
+
+def test_the_index_lists_what_earlier_runs_left(run, asking, folder, tmp_path):
+    words = [*asking, "--method", "saliency", "--out", tmp_path / "out"]
+    run("explain", folder / "cat" / "a.png", *words)
+    (tmp_path / "out" / "torn").mkdir()
+    (tmp_path / "out" / "torn" / "manifest.json").write_text("{")
+
+    run("explain", folder / "cat" / "deep" / "z.png", *words)
+
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert page.index("<h2>z.png") < page.index("<h2>a.png")
+
+
+def test_links_that_lead_in_a_circle_end_in_a_message(run, asking, folder, tmp_path):
+    (folder / "one.png").symlink_to(folder / "two.png")
+    (folder / "two.png").symlink_to(folder / "one.png")
+    (folder / "cat" / "again").symlink_to(folder)
+
+    code, out, err = run(
+        "explain", folder, *asking, "--method", "saliency", "--out", tmp_path / "out", "--json"
+    )
+
+    assert code == 2
+    assert len(result_of(out)) == 4
+    assert str(folder / "one.png") in err
+    assert str(folder / "two.png") in err
+    assert "Traceback" not in err
 
 
 def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
@@ -159,7 +194,7 @@ def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
 
     told = [line for line in err.splitlines() if line.startswith("xai-tf:")]
     assert code == 2
-    assert len(json.loads(out)) == 4
+    assert len(result_of(out)) == 4
     assert len(told) == 3
     assert "dot.png is too small: 1x1 pixels" in told[0]
     assert "torn.png: the PNG picture is damaged or truncated" in told[1]
@@ -169,24 +204,25 @@ def test_bad_files_are_told_and_the_rest_goes_on(run, asking, folder, tmp_path):
 # Going on where it was
 
 
-def test_the_same_question_is_answered_once_and_another_anew(run, asking, folder, tmp_path):
+def test_the_same_question_is_answered_once_and_another_is_refused(run, asking, folder, tmp_path):
     words = ["explain", folder, *asking, "--out", tmp_path / "out", "--json", "--method"]
     run(*words, "saliency")
     first = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("manifest.json")}
-    Image.new("RGB", (40, 40), "red").save(folder / "cat" / "a.png")  # another content
 
     code, out, err = run(*words, "saliency")
     second = {path: path.stat().st_mtime_ns for path in first}
-    _, _, other = run(*words, "gradient_input")
+    refused, _, other = run(*words, "gradient_input")
     _, _, again = run(*words, "gradient_input", "--overwrite")
 
     assert code == 0
-    assert explained(json.loads(out)) == ["b.png", "a.png", "z.png", "a.png"]
-    assert "3 of 4 files are explained" in err
+    assert explained(result_of(out)) == ["b.png", "a.png", "z.png", "a.png"]
+    assert [one["reused"] for one in result_of(out)] == [True] * 4
+    assert "4 of 4 files are explained" in err
     assert "add --overwrite" in err
-    assert [path.parent.name for path in first if first[path] != second[path]] == ["a"]
+    assert first == second
+    assert refused == 2
     assert "answers to another request (methods) about b, a, z and 1 more" in other
-    assert "give another --out" in other
+    assert "Use another --out" in other
     assert "explained in" not in again
     assert (
         read_manifest(tmp_path / "out" / "b")["question"]["questions"][0]["method"]
@@ -502,10 +538,10 @@ def test_the_command_writes_one_page_and_leaves_out_what_is_damaged(run, bundle,
 
     code, out, err = run("report", tmp_path / "all", "--out", tmp_path / "r.html", "--json")
 
-    told = json.loads(out)
+    told = result_of(out)
     assert code == 2
-    assert [Path(entry["bundle"]).name for entry in told["files"]] == ["two", "one"]
-    assert told["left_out"] == [str(tmp_path / "all" / "bad")]
+    assert [Path(entry["folder"]).name for entry in told["files"]] == ["two", "one"]
+    assert [one["file"] for one in json.loads(out)["failures"]] == [str(tmp_path / "all" / "bad")]
     assert "bad is damaged" in err
     assert Page((tmp_path / "r.html").read_text()).text.count("made.png: left") == 4
 

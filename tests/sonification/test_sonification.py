@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.conftest import EAR_SIZE as SIZE
-from tests.conftest import HIGH, MIDDLE, SAMPLES
+from tests.conftest import HIGH, MIDDLE, SAMPLES, result_of
 from xai_tf.attribution.explain import explain
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
@@ -531,7 +531,7 @@ def test_listen_writes_sounds_and_prints_what_is_said_of_them(tmp_path, model_fi
     assert (table.exit_code, data.exit_code) == (0, 0)
     for word in ("original.wav", "remainder.wav", "mute_1.wav", "kHz: +", "synthetic"):
         assert word in table.stdout
-    told = json.loads(data.stdout)
+    told = result_of(data.stdout)
     assert [sound["name"] for sound in told["sounds"]] == [
         "original",
         "supporting",
@@ -636,8 +636,8 @@ def test_profile_reads_a_folder_and_leaves_out_what_it_cannot_read(tmp_path, mod
     assert (table.exit_code, data.exit_code) == (2, 2)
     assert "bad.wav is empty" in table.stderr
     assert "Hz" in table.stdout
-    told = json.loads(data.stdout)
-    assert sum(profile["count"] for profile in told) == 3
+    told = result_of(data.stdout)
+    assert sum(profile["count"] for profile in told["classes"]) == 3
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size[0] > 500
 

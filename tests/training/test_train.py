@@ -1,5 +1,7 @@
 """Training on a folder, from pictures to a model with a card that loads again."""
 
+import tempfile
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.loading import load
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits
-from xai_tf.errors import ModelError, SettingError
+from xai_tf.errors import ModelError, OutputError, SettingError
 from xai_tf.inputs import augmentation
 from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.tasks import TASKS
@@ -68,6 +70,27 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
     sample = classifier.read(stripes / "opacity" / "00.png")
     expected = trained[0].model(sample.image[None])[0]
     np.testing.assert_allclose(classifier.predict([sample])[0].logits, expected, atol=1e-5)
+
+
+def test_a_model_that_cannot_be_written_is_kept_elsewhere(trained, splits, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "full").touch()  # not a folder, so nothing can be written there
+
+    with pytest.raises(OutputError) as caught:
+        publish(
+            trained[0].model,
+            splits,
+            TASKS["lung_opacity"],
+            name="tiny",
+            backbone="cnn",
+            folder=tmp_path / "full",
+            story="Trained.",
+        )
+
+    (kept,) = tmp_path.glob("xai-tf-tiny-*/tiny.keras")
+    assert f"Cannot write the model to {tmp_path / 'full'}" in str(caught.value)
+    assert f"It was written to {kept} instead" in str(caught.value)
+    assert load(kept).classes == ("normal", "opacity")
 
 
 def test_the_words_of_a_card_outlive_a_new_training(trained, splits, tmp_path):

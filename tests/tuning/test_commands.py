@@ -1,6 +1,5 @@
 """The commands of a search as they are typed: what they print, write and reject."""
 
-import json
 import shutil
 import sys
 
@@ -8,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.conftest import draw_stripes
+from tests.conftest import draw_stripes, result_of
+from tuning.settings import Mode
 from tuning.trials import read_search
 from xai_tf.cli import main
 from xai_tf.cli.data_options import further_sets
@@ -78,9 +78,9 @@ def assert_rejected(result, *messages):
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tune, stripes, tmp_path):
     code, out, error = tune(stripes, "--dry-run", "--json")
 
-    plan = json.loads(out)
+    plan = result_of(out)
     assert code == 0
-    assert (plan["trials"], plan["epochs"], plan["mode"]) == (5, 7, "waves")
+    assert (plan["trials"], plan["epochs"], plan["mode"]) == (5, 7, Mode.BATCHED_HEADS.label)
     assert plan["possible"] == 8
     assert "5 trials" in " ".join(error.split())
     assert not list((tmp_path / "root").glob("quick/*"))
@@ -94,7 +94,8 @@ def test_earlier_option_names_still_work(tune, stripes, names):
     code, out, _ = tune(stripes, augmentations, 2, dry_run, "--float16", "--json")
 
     assert code == 0
-    assert json.loads(out)["rows"] == [2 * 34, 6]
+    plan = result_of(out)
+    assert (plan["training_rows"], plan["validation_rows"]) == (2 * 34, 6)
 
 
 def test_the_help_shows_only_current_option_names(monkeypatch, capsys):
@@ -120,14 +121,14 @@ def test_a_search_ends_in_a_model_a_report_and_logs(tune, stripes, tmp_path):
 
     code, out, error = tune(stripes, "--json", "--tensorboard", *more)
 
-    written = json.loads(out)
+    written = result_of(out)
     assert code == 0, error
-    assert (tmp_path / "models" / "quick.keras").stat().st_size == written["size"]
+    assert (tmp_path / "models" / "quick.keras").stat().st_size == written["bytes"]
     page = tmp_path / "root" / "quick" / "report.html"
     assert written["report"] == str(page)
     assert "<html" in page.read_text()
     assert (page.parent / "trials.csv").is_file()
-    assert {measure["split"] for measure in written["metrics"]} == {"validation", "test", "again"}
+    assert {measure["split"] for measure in written["measures"]} == {"validation", "test", "again"}
     assert_readable_by_tensorboard(page.parent)
 
 
@@ -213,7 +214,8 @@ def test_a_picture_that_cannot_be_read_is_left_out_when_asked(tune, data):
     code, out, error = tune(data, "--dry-run", "--json", "--skip-bad")
 
     assert code == 0
-    assert sum(json.loads(out)["rows"]) <= 47 - 7
+    plan = result_of(out)
+    assert plan["training_rows"] + plan["validation_rows"] <= 47 - 7
     assert str(data / "normal" / "03.png") in error.replace("\n", "")
 
 

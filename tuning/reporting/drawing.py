@@ -19,9 +19,9 @@ LOG_FROM = 9  # values that span this factor or more are drawn on a logarithmic 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure; its size is in inches."""
-    from matplotlib.figure import Figure
+    from xai_tf.rendering.figures import ReadableFigure
 
-    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+    return ReadableFigure(figsize=(width, height), dpi=100, layout="constrained")
 
 
 def text_figure(text: str) -> Figure:
@@ -33,6 +33,9 @@ def text_figure(text: str) -> Figure:
 
 def plain_text(text: str, length: int = 40) -> str:
     """A text for a figure: not read as mathematics, and a single word at most `length` long."""
+    from xai_tf.rendering.figures import spelled
+
+    text = spelled(text)
     short = text if len(text) <= length or " " in text else text[: length - 1] + "…"
     return short.replace("$", r"\$")
 

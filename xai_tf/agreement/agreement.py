@@ -36,6 +36,11 @@ from xai_tf.attribution.cells import (
 )
 from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.random_maps import random_maps
+
+DRAWS = 200  # sets of random maps
+ERROR_RATE = 0.05
+NO_CONSENSUS = "These maps agree no more than maps of random places do, so they have no consensus."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,6 +56,8 @@ class Agreement:
         signs: float array of shape (n, n), 0 to 1: the share of the strongest cells with the same
             sign; NaN where one of the two maps is unsigned.
         left_out: titles of the maps without signal (NaN or constant).
+        beyond_chance: whether the maps agree more than they would if the evidence of each were
+            somewhere else; see `agree_beyond_chance`. If not, they have no consensus.
     """
 
     names: tuple[str, ...]
@@ -59,6 +66,7 @@ class Agreement:
     overlaps: np.ndarray
     signs: np.ndarray
     left_out: tuple[str, ...]
+    beyond_chance: bool
 
 
 def agreement(explanations: Sequence[Explanation]) -> Agreement:
@@ -75,7 +83,25 @@ def agreement(explanations: Sequence[Explanation]) -> Agreement:
         ),
         signs=_table(lambda one, other: _same_signs(one, other, strongest), maps),
         left_out=tuple(e.method.title for i, e in enumerate(explanations) if i not in positions),
+        beyond_chance=agree_beyond_chance(maps),
     )
+
+
+def agree_beyond_chance(explanations: Sequence[Explanation]) -> bool:
+    """Whether explanations of one image agree more than by chance, with an error rate of 5%.
+
+    The measure is the mean rank correlation of all pairs, by absolute value, as for the consensus.
+    It is compared with that of 200 sets of random maps: each map mirrored, rotated and shifted on
+    its own (see `random_maps`), so that texture and size of the spots are those of the maps.
+    Fewer than two maps with a signal have nothing to agree on.
+    """
+    maps = [_unit_ranks(e) for e in explanations if has_signal(e.attribution)]
+    if len(maps) < 2:
+        return False
+    moved = np.sum([random_maps(one, DRAWS, seed) for seed, one in enumerate(maps)], axis=0)
+    # The squared length of a sum of unit vectors is their number plus the sum over all pairs.
+    observed, by_chance = (np.sum(maps, axis=0) ** 2).sum(), (moved**2).sum(axis=(1, 2))
+    return bool((1 + (by_chance >= observed).sum()) / (1 + DRAWS) <= ERROR_RATE)
 
 
 def rank_correlation(first: Explanation, second: Explanation) -> float:
@@ -129,7 +155,8 @@ def consensus(explanations: Sequence[Explanation]) -> np.ndarray:
     the spread of a map says nothing about its quality.
 
     Explanations without signal are left out; without any, the consensus is zero everywhere. Its
-    size is that of the first explanation.
+    size is that of the first explanation. Maps that do not agree have no consensus, though their
+    ranks have a mean: see `agree_beyond_chance`.
     """
     height, width = explanations[0].attribution.shape
     maps = [weaker_share(cell_strength(e)) for e in explanations if has_signal(e.attribution)]
@@ -157,6 +184,11 @@ def _same_signs(
     either = strongest(first, SHARE) | strongest(second, SHARE)
     sign, other = (np.sign(cell_means(e.attribution)) for e in (first, second))
     return float((sign * other > 0)[either].mean()) if either.any() else float("nan")
+
+
+def _unit_ranks(explanation: Explanation) -> np.ndarray:
+    ranks = centered_ranks(np.abs(explanation.attribution)).reshape(GRID, GRID)
+    return ranks / (np.linalg.norm(ranks) or 1)
 
 
 def _table(

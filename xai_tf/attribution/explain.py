@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import overload
 
 from xai_tf.attribution.convergence import DEFAULT_STABILITY
 from xai_tf.attribution.explanation import Explanation, Order, Preview
@@ -14,10 +15,44 @@ from xai_tf.inputs.sample import Sample
 from xai_tf.progress import Progress
 
 
+@overload
 def explain(
     classifier: Classifier,
     sample: Input,
-    method: str | Question = "grad_cam",
+    method: str | Question = ...,
+    *,
+    target: str | int | None = ...,
+    contrast: str | int | None = ...,
+    layer: str | None = ...,
+    seed: int = ...,
+    settings: Mapping[str, float] | None = ...,
+    until_stable: float | None = ...,
+    progress: Progress | None = ...,
+    preview: Preview | None = ...,
+) -> Explanation: ...
+
+
+@overload
+def explain(
+    classifier: Classifier,
+    sample: Input,
+    method: list[str] | list[Question],
+    *,
+    target: str | int | None = ...,
+    contrast: str | int | None = ...,
+    layer: str | None = ...,
+    seed: int = ...,
+    settings: Mapping[str, float] | None = ...,
+    until_stable: float | None = ...,
+    progress: Progress | None = ...,
+    preview: Preview | None = ...,
+) -> list[Explanation]: ...
+
+
+def explain(
+    classifier: Classifier,
+    sample: Input,
+    method: str | Question | list[str] | list[Question] = "grad_cam",
     *,
     target: str | int | None = None,
     contrast: str | int | None = None,
@@ -27,8 +62,8 @@ def explain(
     until_stable: float | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
-) -> Explanation:
-    """Explain a prediction.
+) -> Explanation | list[Explanation]:
+    """Explain a prediction, by one method or by several.
 
     Examples:
         >>> import xai_tf
@@ -41,7 +76,8 @@ def explain(
         classifier: what predicts.
         sample: read with `classifier.read`, or what that takes: a path or an array.
         method: a name in `METHODS`, or a whole `Question`; then the arguments from `target` to
-            `until_stable` are left out.
+            `until_stable` are left out. Of a list of these, each is answered; all are checked
+            before the first pass.
         target: the class to explain, by name or index; the predicted one if left out.
         contrast: a second class: "why the target and not this one?"; where it is the predicted one
             and no target is given, the runner-up is explained.
@@ -55,6 +91,9 @@ def explain(
         preview: called with the map so far, float32 (height, width) in the method's own unit, about
             once a second while a method that samples runs; raise in it to stop the work.
 
+    Returns:
+        The explanation; for a list of methods a list of explanations in the same order.
+
     Raises:
         UnknownNameError: no such method, class, layer or setting.
         SettingError: a setting out of its range, a layer for a method that looks at none, or
@@ -63,13 +102,17 @@ def explain(
         InputError: the sample has the wrong size.
     """
     parts = (target, contrast, layer, settings, until_stable)
-    if isinstance(method, Question):
-        if any(part is not None for part in parts):
-            raise SettingError("Give either a question or its parts, such as `target`, not both.")
-        question = method
-    else:
-        question = _question(method, seed, *parts)
-    return _run(_order(classifier, classifier.read(sample), question), progress, preview)[0]
+    methods: list[str | Question] = [method] if isinstance(method, str | Question) else [*method]
+    if any(isinstance(one, Question) for one in methods) and any(p is not None for p in parts):
+        raise SettingError("Give either a question or its parts, such as `target`, not both.")
+    questions = [
+        one if isinstance(one, Question) else _question(one, seed, *parts) for one in methods
+    ]
+    for question in questions:
+        question.validated(classifier)
+    read = classifier.read(sample)
+    found = [_run(_order(classifier, read, one), progress, preview)[0] for one in questions]
+    return found[0] if isinstance(method, str | Question) else found
 
 
 def _question(

@@ -26,6 +26,7 @@ def describe_agreement(found: Agreement) -> dict[str, Any]:
             [None if np.isnan(value) else value for value in row] for row in found.signs.tolist()
         ],
         "left_out": list(found.left_out),
+        "beyond_chance": found.beyond_chance,
     }
 
 
@@ -39,8 +40,8 @@ def save_comparisons(
 ) -> list[dict[str, Any]]:
     """Compare the maps of each question: pictures into `folder`, the rest as plain data.
 
-    The pictures are what the maps have in common and where they conflict, black for nothing to
-    yellow for all, of the size of the maps.
+    The pictures are what the maps have in common (if they agree more than by chance) and where they
+    conflict, black for nothing to yellow for all, of the size of the maps.
 
     Args:
         folder: of a bundle.
@@ -54,7 +55,9 @@ def save_comparisons(
         first, window, found = maps[0], numbers[id(maps[0])], disagreement_map(maps)
         before = sum(entry["window"] == window for entry in told)
         suffix = f"_window{window:02d}" * several + f"_question{before + 1}" * bool(before)
-        levels = {"consensus": consensus(maps), "conflict": found.level}
+        agreed = agreement(maps)
+        levels = {"consensus": consensus(maps)} if agreed.beyond_chance else {}
+        levels["conflict"] = found.level
         for name, level in levels.items():
             _save(folder / f"{name}{suffix}.png", level)
         classes = first.prediction.classes
@@ -64,7 +67,7 @@ def save_comparisons(
                 "target": classes[first.target],
                 "contrast": None if first.contrast is None else classes[first.contrast],
                 "pictures": [f"{name}{suffix}.png" for name in levels],
-                "agreement": describe_agreement(agreement(maps)),
+                "agreement": describe_agreement(agreed),
                 "conflicts": describe_disagreements(named_disagreements(maps, found)),
             }
         )

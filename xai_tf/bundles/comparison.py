@@ -21,6 +21,7 @@ from xai_tf.bundles.write import (
 )
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading, read_and_predict
+from xai_tf.errors import OutputError
 from xai_tf.files import check_place
 from xai_tf.metrics.compare import Comparison, compare
 from xai_tf.metrics.score import Score
@@ -108,15 +109,25 @@ def compare_file(
     return ComparedFile(reading, window, comparison, disagreement_map(comparison.explanations))
 
 
-def comparison_folder(out: Path, path: Path) -> Path:
+def comparison_folder(out: Path, path: Path, overwrite: bool = False) -> Path:
     """Where the bundle of a compared file goes; checked before the work.
 
+    Args:
+        out: the folder of the bundles.
+        path: the file.
+        overwrite: whether an earlier bundle may be replaced.
+
     Raises:
-        OutputError: something else is there.
+        OutputError: something else is there, or an earlier bundle that may not be replaced.
     """
     folder = out / bundle_names([path])[0]
     check_page(out)
     check_place(folder, MANIFEST)
+    if folder.exists() and not overwrite:
+        raise OutputError(
+            f"{folder} holds an earlier result. Use another --out, or add --overwrite to replace "
+            "it."
+        )
     return folder
 
 
@@ -141,7 +152,7 @@ def save_comparison(folder: Path, classifier: Classifier, compared: ComparedFile
         compared.comparison.explanations,
         scores=compared.scores,
     )
-    return write_page(folder.parent, {folder.name: manifest}, f"Explanations by {classifier.name}")
+    return write_page(folder.parent, {folder.name: manifest})
 
 
 def describe_comparison(classifier: Classifier, compared: ComparedFile) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from xai_tf.bundles.resume import clear_leftovers, differences, stored_answer
 from xai_tf.bundles.sources import find_inputs, labels_in_paths
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
-from xai_tf.errors import InputError, pick
+from xai_tf.datasets.listing import some
+from xai_tf.errors import InputError, OutputError, pick
 from xai_tf.files import check_place
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.metric import METRICS
@@ -119,14 +120,12 @@ class FolderPlan:
         names: of their bundles.
         labels: index of the true class of each file that lies in a folder named as a class.
         reusable: manifests of bundles that answer the same request, by file.
-        replaced: names of bundles that answer another request, with what differs.
     """
 
     paths: tuple[Path, ...]
     names: tuple[str, ...]
     labels: Mapping[Path, int]
     reusable: Mapping[Path, Mapping[str, Any]]
-    replaced: Mapping[str, Sequence[str]]
 
     @property
     def to_do(self) -> tuple[Path, ...]:
@@ -148,11 +147,12 @@ def plan_folder(
         files: as for `explain_folder`.
         request: what is asked about every file.
         out: the folder of the bundles.
-        overwrite: whether to explain again what `out` holds already.
+        overwrite: as for `explain_folder`.
 
     Raises:
         InputError: a folder holds no file that the model reads.
-        OutputError: something that is not ours is in the way in `out`.
+        OutputError: something that is not ours is in the way in `out`, or, without `overwrite`,
+            answers to another request.
         XaiTfError: the request cannot be answered, see `Question.validated`.
     """
     for question in request.questions:
@@ -175,7 +175,9 @@ def plan_folder(
             reusable[path] = manifest
         elif not overwrite and (different := differences(out / name, asked, path)):
             replaced[name] = different
-    return FolderPlan(tuple(paths), tuple(names), labels, reusable, replaced)
+    if replaced:
+        raise _would_replace(out, replaced)
+    return FolderPlan(tuple(paths), tuple(names), labels, reusable)
 
 
 def explain_folder(
@@ -200,7 +202,7 @@ def explain_folder(
             several of either.
         methods: names in `METHODS`, or a whole request.
         out: the folder of the bundles, one for each file.
-        overwrite: explain again what `out` holds already.
+        overwrite: explain again what `out` holds already, and replace answers to other requests.
         plan: from `plan_folder` of the same arguments, where it is known already.
         progress: called with (passes done, passes of this method, what is being done).
         on_result: called with the result of each file when it is there.
@@ -210,8 +212,9 @@ def explain_folder(
         are explained.
 
     Raises:
-        InputError: no file can be read that was given, or a folder holds none.
-        OutputError: a bundle or the index cannot be written.
+        InputError: a folder holds no file that the model reads.
+        OutputError: a bundle or the index cannot be written, or, without `overwrite`, would replace
+            the answer to another request.
         XaiTfError: the request cannot be answered, see `Question.validated`.
     """
     if isinstance(methods, BundleRequest):
@@ -229,14 +232,20 @@ def explain_folder(
             result = _explain_file(
                 classifier, path, plan.labels.get(path), request, out / name, progress
             )
-        if result.error and len(plan.paths) == 1:
-            raise result.error
         results.append(result)
         on_result(result)
     manifests = {r.folder.name: dict(r.manifest) for r in results if r.manifest is not None}
     if manifests:
-        write_page(out, manifests, f"Explanations by {classifier.name}")
+        write_page(out, manifests)
     return results
+
+
+def _would_replace(out: Path, replaced: Mapping[str, Sequence[str]]) -> OutputError:
+    what = ", ".join(sorted(set().union(*replaced.values())))
+    return OutputError(
+        f"{out} holds answers to another request ({what}) about {some(replaced)}. Nothing was "
+        "written. Use another --out, or add --overwrite to replace them."
+    )
 
 
 def explain_sample(

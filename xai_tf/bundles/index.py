@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from xai_tf.agreement.agreement import NO_CONSENSUS
 from xai_tf.attribution.convergence import curve
+from xai_tf.bundles.manifest import MANIFEST, read_manifest
+from xai_tf.errors import InputError
 from xai_tf.files import check_page as check_own_page
 from xai_tf.files import write_file
 from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
@@ -27,20 +32,25 @@ meter { width: 8rem; }
 .note { opacity: 0.75; }
 .alarm { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
 """
-SHOWN = (
-    "Consensus: bright where all of these maps are strong:",
-    "Disagreement: bright where these maps disagree:",
-)
+SHOWN = {
+    "consensus": "Consensus: bright where all of these maps are strong:",
+    "conflict": "Disagreement: bright where these maps disagree:",
+}
 
 
-def write_page(folder: Path, manifests: dict[str, dict[str, Any]], title: str) -> Path:
+def write_page(folder: Path, manifests: Mapping[str, dict[str, Any]], title: str = "") -> Path:
     """Write `index.html` beside the bundles: prediction, pictures and figures of each file.
+
+    The page shows every bundle in the folder, those of earlier runs below the given ones.
 
     Args:
         folder: holds the bundles.
-        manifests: by the name of the bundle.
-        title: of the page.
+        manifests: by the name of the bundle, in the order in which they are shown.
+        title: of the page; if left out, it names the models.
     """
+    manifests = {**manifests, **_earlier(folder, manifests)}
+    models = dict.fromkeys(manifest["model"]["name"] for manifest in manifests.values())
+    title = title or f"Explanations by {', '.join(models)}"
     sections = "\n".join(_section(name, manifest) for name, manifest in manifests.items())
     page = folder / "index.html"
     text = (
@@ -51,6 +61,17 @@ def write_page(folder: Path, manifests: dict[str, dict[str, Any]], title: str) -
     )
     write_file(page, text)
     return page
+
+
+def _earlier(folder: Path, known: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The manifests of the other bundles in a folder; what is damaged is left out."""
+    found = {}
+    for path in sorted(folder.glob(f"*/{MANIFEST}")):
+        name = path.parent.name
+        if name not in known and not name.startswith("."):
+            with suppress(InputError):
+                found[name] = read_manifest(path.parent)
+    return found
 
 
 def check_page(folder: Path) -> None:
@@ -106,7 +127,10 @@ def _compared(name: str, manifest: dict[str, Any]) -> str:
     parts = []
     for compared in manifest.get("comparisons", ()):
         methods = escape(", ".join(compared["agreement"]["methods"]))
-        for picture, shown in zip(compared["pictures"], SHOWN, strict=True):
+        if not compared["agreement"].get("beyond_chance", True):  # earlier versions did not say
+            parts.append(f"<p>{methods}: {NO_CONSENSUS}")
+        for picture in compared["pictures"]:
+            shown = SHOWN[re.split(r"[._]", picture)[0]]
             source, caption = f"{quote(name)}/{picture}", f"{shown} {methods}"
             parts.append(f'<p>{caption}<p><img src="{source}" loading="lazy" alt="{caption}">')
         for dispute in compared["conflicts"]:

@@ -14,7 +14,7 @@ def inspect_classifier(classifier: Classifier) -> dict[str, Any]:
     return {
         **describe_classifier(classifier),
         "methods": {name: _use(classifier, method) for name, method in METHODS.items()},
-        "stages": classifier.resolution_layers,
+        "resolution_layers": classifier.resolution_layers,
         "layers": _layers(classifier),
     }
 

@@ -12,6 +12,7 @@ from xai_tf.errors import InputError
 
 SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
+ARRAYS = "attributions.npz"
 
 
 def bundle_names(files: Sequence[Path]) -> list[str]:

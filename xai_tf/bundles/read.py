@@ -13,7 +13,7 @@ import weights_keras
 from weights_keras import ModelCard
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.codec import bundle_decoder
-from xai_tf.bundles.manifest import read_manifest
+from xai_tf.bundles.manifest import ARRAYS, read_manifest
 from xai_tf.bundles.record import Recording, ReportItem
 from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.prediction import Prediction
@@ -31,7 +31,7 @@ def read_bundle(folder: Path) -> ReportItem:
     """
     manifest = read_manifest(folder)
     try:
-        with (folder / "attributions.npz").open("rb") as file:
+        with (folder / ARRAYS).open("rb") as file:
             arrays = dict(np.load(file, allow_pickle=False))
         return _item(folder, manifest, arrays)
     except (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os.path import realpath  # unlike `Path.resolve`, it takes links that lead in a circle
 from pathlib import Path
 
 from xai_tf.bundles.manifest import MANIFEST
@@ -42,9 +43,9 @@ def find_inputs(
                 f"{beside}."
             )
         found += inside
-    by_place: dict[Path, Path] = {}
+    by_place: dict[str, Path] = {}
     for path in found:
-        by_place.setdefault(path.resolve(), path)
+        by_place.setdefault(realpath(path), path)
     return list(by_place.values())
 
 
@@ -77,7 +78,7 @@ def labels_in_paths(
 
 def _left_by_a_run(file: Path, folder: Path, out: Path) -> bool:
     """Whether a file of a folder that is given may be what an earlier run wrote in `out`."""
-    file, folder, out = file.resolve(), folder.resolve(), out.resolve()
+    file, folder, out = (Path(realpath(path)) for path in (file, folder, out))
     if not file.is_relative_to(out):
         return False
     if folder in out.parents:

@@ -17,7 +17,7 @@ from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.agreement import save_comparisons
 from xai_tf.bundles.codec import BundleEncoder
-from xai_tf.bundles.manifest import MANIFEST, SCHEMA_VERSION
+from xai_tf.bundles.manifest import ARRAYS, MANIFEST, SCHEMA_VERSION
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.prediction import Prediction
@@ -233,7 +233,7 @@ def _write(
     if len(reading.samples) > 1:
         heatmaps.timeline(reading).savefig(folder / "timeline.png")
     arrays: dict[str, Any] = dict(encoder.arrays)
-    np.savez_compressed(folder / "attributions.npz", **arrays)
+    np.savez_compressed(folder / ARRAYS, **arrays)
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from xai_tf.cli.console import VERBOSITY, set_verbose
+from xai_tf.errors import SettingError
 from xai_tf.packages import versions
 
 # The panels of `xai-tf --help`, in their order there.
@@ -113,6 +115,16 @@ class CommandGroup(TyperGroup):
             help_option = command.get_help_option(typer.Context(command, help_option_names=HELP))
             setattr(help_option, PANEL, GENERAL)
             _hide_types_of_flags([*command.params, help_option])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; an empty one is refused, since a path would stand for this folder."""
+        for before, word in zip(["xai-tf", *args], args, strict=False):
+            if not word or re.fullmatch(r"--[\w-]+=", word):
+                raise SettingError(
+                    f"There is an empty value after {(word or before)!r}. Give a "
+                    "value, or leave the option out; is a variable of the shell empty?"
+                )
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, panel by panel."""

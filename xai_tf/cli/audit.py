@@ -13,10 +13,10 @@ from rich.table import Table
 
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.cli import completion
+from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
-from xai_tf.cli.console import answer, note, reported, warn, with_progress
+from xai_tf.cli.console import note, warn, with_progress
 from xai_tf.cli.options import (
-    AsJson,
     Files,
     Method,
     ModelFlags,
@@ -50,6 +50,7 @@ PictureFolder = Annotated[
 
 
 @app.command("audit", rich_help_panel=EVALUATE)
+@prints_answer
 @takes_records
 def audit_files(
     files: Files,
@@ -58,8 +59,7 @@ def audit_files(
     target: Target = None,
     by: By = None,
     out: PictureFolder = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Measure how much evidence lies in which region of FILES, with alarms for suspicious regions.
 
     Regions are the lungs for X-rays, the brain for MRI, frequency bands and speech for sound, and
@@ -76,8 +76,9 @@ def audit_files(
     check_classes(classifier, target)
     paths = find_inputs(files, classifier)
     audits, described = [], []
+    failures: list[Failure] = []
     audit = partial(audit_file, classifier, method=method, target=target, by=by or ())
-    for audited in _audited(paths, out, audit):
+    for audited in _audited(paths, out, audit, failures):
         audits.append(audited.audit)
         described.append(_described(audited))
     rows = audit_folder(audits)
@@ -85,12 +86,16 @@ def audit_files(
         tell_doubt(classifier)
     if audits and out:
         note(f"The pictures are in {out}")
-    answer(as_json, {"files": described, "all": [asdict(row) for row in rows]}, _table(rows))
-    raise typer.Exit(2 if len(audits) < len(paths) else 0)
+    summary = [asdict(row) for row in rows]
+    found, table = {"files": described, "summary": summary}, _table(rows) if audits else None
+    return Answer(result=found, table=table, rows=summary, failures=failures)
 
 
 def _audited(
-    paths: list[Path], out: Path | None, audit: Callable[[Path], AuditedFile]
+    paths: list[Path],
+    out: Path | None,
+    audit: Callable[[Path], AuditedFile],
+    failures: list[Failure],
 ) -> Iterator[AuditedFile]:
     """Audit file by file, with pictures in `out`, and print warnings and alarms."""
     from xai_tf.bundles.manifest import bundle_names
@@ -98,7 +103,7 @@ def _audited(
 
     names = dict(zip(paths, bundle_names(paths), strict=True))
     for path in with_progress(paths, "auditing"):
-        with reported(len(paths)):
+        with reported(path, failures):
             audited = audit(path)
             if out:
                 write_file(out / f"{names[path]}.png", draw(audited).savefig)
@@ -124,10 +129,16 @@ def _described(audited: AuditedFile) -> dict[str, Any]:
         "file": str(audit.source),
         "seconds": sound and [float(sound.seconds[0]), float(sound.seconds[-1])],
         "class": explanation.prediction.answer,
-        "explained": explanation.target_name,
+        "target": explanation.target_name,
         "method": explanation.method.name,
         **describe_audit(audit),
     }
+
+
+def _evidence(row: FolderRow) -> str:
+    if row.low is None or row.high is None:
+        return f"{row.share:.1%} (one file: no interval)"
+    return f"{row.share:.1%} ({row.low:.1%} to {row.high:.1%})"
 
 
 def _table(rows: Sequence[FolderRow]) -> Table:
@@ -146,7 +157,7 @@ def _table(rows: Sequence[FolderRow]) -> Table:
             row.partition,
             row.region,
             f"{row.area:.1%}",
-            f"{row.share:.1%} ({row.low:.1%} to {row.high:.1%})",
+            _evidence(row),
             "" if row.ratio is None else f"{row.ratio:.2f}",
             str(row.files),
             str(row.alarms),

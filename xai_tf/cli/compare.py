@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -11,20 +12,21 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.agreement.agreement import Agreement
+from xai_tf.agreement.agreement import NO_CONSENSUS, Agreement
 from xai_tf.agreement.disagreement import DisagreementMap
 from xai_tf.bundles.sources import check_kind
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading
+from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import EVALUATE, OUTPUT, app
-from xai_tf.cli.console import answer, note, progress_of, warn
+from xai_tf.cli.console import note, progress_of, warn
 from xai_tf.cli.explain import DEFAULT_METHODS
 from xai_tf.cli.options import (
-    AsJson,
     Contrast,
     Methods,
     Metrics,
     ModelFlags,
+    Overwrite,
     Seed,
     Settings,
     Target,
@@ -54,6 +56,7 @@ MapFolder = Annotated[
 
 
 @app.command("compare", rich_help_panel=EVALUATE)
+@prints_answer
 @takes_records
 def compare_methods(
     file: File,
@@ -65,8 +68,8 @@ def compare_methods(
     settings: Settings = None,
     seed: Seed = 0,
     out: MapFolder = None,
-    as_json: AsJson = False,
-) -> None:
+    overwrite: Overwrite = False,
+) -> Answer:
     """Explain FILE by several methods, score each, and show how far they agree.
 
     With --out, the result is stored as `explain` stores it, for viewing and for `report`.
@@ -85,16 +88,34 @@ def compare_methods(
     classifier = model.load()
     check_classes(classifier, target, contrast)
     check_kind(file, classifier)
-    folder = comparison.comparison_folder(out, file) if out else None
+    folder = comparison.comparison_folder(out, file, overwrite) if out else None
     tell_costs(classifier, methods, metrics, chosen)
     with progress_of(f"{file.name}: {len(methods)} methods") as progress:
         compared = comparison.compare_file(classifier, file, request, progress)
-    data = comparison.describe_comparison(classifier, compared)
+    found = comparison.describe_comparison(classifier, compared)
+    found |= {"folder": folder, "input": found["input"] | {"file": str(file)}}
     if folder:
-        data["folder"] = str(folder)
         note(f"Open {comparison.save_comparison(folder, classifier, compared)}")
     _tell_warnings(classifier, compared)
-    answer(as_json, data, _tables(compared))
+    return Answer(result=found, table=_tables(compared), rows=_rows(file, found))
+
+
+def _rows(file: Path, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each score."""
+    return [
+        {
+            "file": file,
+            "method": method["method"],
+            "target": method["target"],
+            "metric": score["metric"],
+            "value": score["value"],
+            "better": score["better"],
+            "rank": method["ranks"].get(score["metric"]),
+            "better_than_random": score["random"] and score["random"]["win_rate"],
+        }
+        for method in found["methods"]
+        for score in method["scores"]
+    ]
 
 
 def _tell_warnings(classifier: Classifier, compared: ComparedFile) -> None:
@@ -151,6 +172,8 @@ def _agreement(found: Agreement) -> Table:
         )
     if found.left_out:
         table.caption = f"without a signal: {', '.join(found.left_out)}"
+    elif not found.beyond_chance and len(found.names) > 1:
+        table.caption = NO_CONSENSUS
     return table
 
 

@@ -1,19 +1,16 @@
-"""What the command prints: answers on standard output, everything else on standard error."""
+"""What the command prints on standard error: remarks, warnings, errors and progress."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,15 +20,41 @@ from rich.progress import (
 )
 from rich.progress import Progress as ProgressBar
 
-from xai_tf.errors import InputError, XaiTfError
+from xai_tf.errors import XaiTfError
 from xai_tf.progress import Progress
 
 NOTES = Console(stderr=True)
 
 # The loggers of this project, set up by `--verbose`; those of other packages stay as they are.
-LOGGERS = ("weights_keras", "xai_tf", "tuning", "dashboards")
+# "py.warnings" has the warnings of Python, theirs included.
+LOGGERS = ("weights_keras", "xai_tf", "tuning", "dashboards", "py.warnings")
 LOG_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@dataclass
+class Interruption:
+    """Whether Ctrl-C was pressed.
+
+    Python raises KeyboardInterrupt wherever it happens to be, and where that is a finalizer or a
+    callback from C it is printed and lost. So it is noted too, and raised again with the next
+    report of progress.
+    """
+
+    requested: bool = False
+
+    def on_signal(self, number: int, frame: object) -> None:
+        """Handle SIGINT."""
+        self.requested = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise the KeyboardInterrupt that was lost, if there was one."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+
+INTERRUPTION = Interruption()
 
 
 @dataclass
@@ -75,37 +98,6 @@ def warn(text: str) -> None:
     note(text, style="yellow")
 
 
-def answer(as_json: bool, data: Any, table: RenderableType) -> None:
-    """Print the answer, for a program or for a person."""
-    if as_json:
-        typer.echo(json.dumps(data, indent=1))
-    else:
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-class Outcome:
-    """How a file went: `failed` is 1 where it could not be read."""
-
-    failed = 0
-
-
-@contextmanager
-def reported(count: int) -> Iterator[Outcome]:
-    """Report an unreadable file and go on, or end the command if it is the only file.
-
-    Args:
-        count: the number of files.
-    """
-    outcome = Outcome()
-    try:
-        yield outcome
-    except InputError as error:
-        if count == 1:
-            raise
-        complain(error)
-        outcome.failed = 1
-
-
 def complain(error: XaiTfError) -> None:
     """Print an error in one line, with its traceback before it if `--verbose` is given."""
     if VERBOSITY.verbose:
@@ -138,6 +130,7 @@ def progress_of(title: str) -> Iterator[Progress]:
         line = bar.add_task(title, total=None)
 
         def progress(done: int, total: int, what: str = "") -> None:
+            INTERRUPTION.check()
             bar.update(line, description=what or title, completed=done, total=total)
 
         yield progress
@@ -148,5 +141,6 @@ def with_progress(files: list[Path], what: str) -> Iterator[Path]:
     with progress_bar() as bar:
         line = bar.add_task(what, total=len(files))
         for file in files:
+            INTERRUPTION.check()
             yield file
             bar.advance(line)

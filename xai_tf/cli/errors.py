@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from xai_tf.cli import completion
+from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
-from xai_tf.cli.console import answer, complain, note, progress_of, warn
+from xai_tf.cli.console import complain, note, progress_of, warn
 from xai_tf.cli.options import (
-    AsJson,
     Method,
     ModelFlags,
     tell_doubt,
@@ -62,6 +62,7 @@ ReportFolder = Annotated[
 
 
 @app.command("errors", rich_help_panel=EVALUATE)
+@prints_answer
 @takes_records
 def study_errors(
     folder: LabelledSource,
@@ -71,8 +72,7 @@ def study_errors(
     train: TrainingData = None,
     split: Split = None,
     out: ReportFolder = Path("errors"),
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Explain what a model gets wrong in FOLDER, the most confident mistakes first.
 
     Writes one self-contained HTML page and the same as JSON: the confusion matrix and, for each
@@ -95,8 +95,38 @@ def study_errors(
         warn(text)
     tell_doubt(classifier)
     note(f"Open {report.page}")
-    answer(as_json, report.described, _tables(report))
-    raise typer.Exit(2 if report.unreadable else 0)
+    return Answer(
+        result={**report.described, "page": report.page},
+        table=_tables(report),
+        rows=_rows(report.results),
+        failures=[Failure(path, why) for path, why in report.unreadable],
+    )
+
+
+def _rows(results: EvaluationResults | LabelResults) -> list[dict[str, Any]]:
+    """A row for each file, the worst mistakes first."""
+    from xai_tf.evaluation.labels import LabelResults
+    from xai_tf.evaluation.mistakes import THRESHOLD
+    from xai_tf.evaluation.results import ALL
+
+    if isinstance(results, LabelResults):
+        return results.rows()
+    found, predicted = results.predictions, results.predicted(THRESHOLD)
+    margins = results.wrong_class_margin(THRESHOLD)
+    return [
+        {
+            "file": found.files[number],
+            "truth": found.classes[found.labels[number]],
+            "predicted": found.classes[predicted[number]],
+            "correct": bool(found.labels[number] == predicted[number]),
+            "wrong_class_margin": float(margins[number]),
+            **{
+                f"probability {name}": value
+                for name, value in zip(found.classes, found.probabilities[number], strict=True)
+            },
+        }
+        for number in results.ranked(THRESHOLD, ALL, None)
+    ]
 
 
 def _tables(report: ErrorReport) -> Group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group
@@ -23,15 +23,16 @@ from xai_tf.bundles.folder import (
     explain_folder,
     plan_folder,
 )
+from xai_tf.bundles.manifest import ARRAYS, MANIFEST
 from xai_tf.bundles.sources import takes_sound
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
+from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import EXPLAIN, OUTPUT, app
-from xai_tf.cli.console import answer, complain, note, progress_of, warn
+from xai_tf.cli.console import complain, note, progress_of, warn
 from xai_tf.cli.options import (
     DEFAULT_OPACITY,
-    AsJson,
     Contrast,
     Files,
     Layer,
@@ -49,13 +50,15 @@ from xai_tf.cli.options import (
     WithRegions,
     tell_doubt,
 )
-from xai_tf.cli.predict import table_row
+from xai_tf.cli.predict import prediction_row, table_row
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.scores import Amount, parse_methods_and_metrics, score_table, tell_costs
-from xai_tf.datasets.listing import some
-from xai_tf.errors import SettingError
+from xai_tf.errors import OutputError, SettingError
 from xai_tf.metrics.metric import METRICS
 from xai_tf.packages import has_extra
+
+if TYPE_CHECKING:
+    from xai_tf.cli.demo import Demo
 
 # A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
 DEFAULT_METHODS = ("grad_cam", "square_grad")
@@ -126,6 +129,7 @@ class RequestFlags:
 
 
 @app.command("explain", rich_help_panel=EXPLAIN)
+@prints_answer
 @takes_records
 def explain_files(
     files: Files,
@@ -133,13 +137,13 @@ def explain_files(
     request: RequestFlags,
     out: BundlesFolder = Path("explanations"),
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Explain why a model predicts what it predicts for FILES.
 
     Writes images, raw arrays and a manifest for each file to --out, and one page that shows all.
     Folders are searched recursively, in the order of the paths; a folder that is named after a
-    class gives its files their true class. Interrupted, the same command resumes where it stopped.
+    class gives its files their true class. Links to folders are not followed. Interrupted, the same
+    command resumes where it stopped. What another command wrote to --out is kept.
     """
     asked = request.request()
     classifier = model.load()
@@ -151,23 +155,64 @@ def explain_files(
         results = explain_folder(
             classifier, files, asked, out, plan=plan, progress=progress, on_result=_tell_result
         )
-    done = {r.folder.name: r.manifest for r in results if r.manifest is not None}
+    done = [result for result in results if result.manifest is not None]
     if done:
         tell_doubt(classifier)
         note(f"Open {out / 'index.html'}")
+    found = [_described(result) for result in done]
+    rows = [
+        prediction_row(one["input"]) | {"file": one["file"], "folder": one["folder"]}
+        for one in found
+    ]
+    return Answer(
+        result=found,
+        table=_table(done, scored=bool(asked.metrics)) if done else None,
+        rows=rows,
+        failures=[Failure(one.path, str(one.error)) for one in results if one.error],
+    )
+
+
+def _described(result: FileResult) -> dict[str, Any]:
+    """The bundle of a file as plain data: its manifest, without what only serves to read it."""
+    manifest, folder = dict(result.manifest or {}), result.folder
+    kept = ("created", "versions", "model")
+    explanations = [
+        {key: value for key, value in one.items() if key != "record"}
+        | {"pictures": [str(folder / name) for name in one["pictures"]]}
+        for one in manifest["explanations"]
+    ]
+    comparisons = [
+        one | {"pictures": [str(folder / name) for name in one["pictures"]]}
+        for one in manifest.get("comparisons", ())
+    ]
+    inner = {k: v for k, v in manifest["input"].items() if k not in ("record", "samples")}
+    return {
+        "file": str(result.path),
+        "folder": str(folder),
+        "manifest": str(folder / MANIFEST),
+        "arrays": str(folder / ARRAYS),
+        "reused": result.reused,
+        **{key: manifest[key] for key in kept if key in manifest},
+        "input": inner | {"file": str(result.path)},
+        "explanations": explanations,
+        "comparisons": comparisons,
+    }
+
+
+def _table(results: Sequence[FileResult], scored: bool) -> Group:
     table = Table("file", "class", "probability", "margin", "windows", "written to")
-    for name, manifest in done.items():
-        table.add_row(*table_row(manifest["input"]), escape(str(out / name)))
-    described = [{"folder": str(out / name), **manifest} for name, manifest in done.items()]
-    answer(as_json, described, Group(table, score_table(done)) if asked.metrics else table)
-    raise typer.Exit(2 if any(result.error for result in results) else 0)
+    manifests = {one.folder.name: one.manifest for one in results if one.manifest is not None}
+    for one in results:
+        if one.manifest is not None:
+            table.add_row(*table_row(one.manifest["input"]), escape(str(one.folder)))
+    return Group(table, score_table(manifests)) if scored else Group(table)
 
 
 @app.command("demo", rich_help_panel=EXPLAIN)
-def run_demo(out: BundlesFolder = Path("demo")) -> None:
+@prints_answer
+def run_demo(out: BundlesFolder = Path("demo")) -> Answer:
     """Explain the bundled samples with the bundled models, and write a page that shows them."""
     from xai_tf.bundles.index import write_page
-    from xai_tf.bundles.write import save_bundle
     from xai_tf.cli.demo import DEMOS, SAMPLES
 
     manifests = {}
@@ -180,31 +225,44 @@ def run_demo(out: BundlesFolder = Path("demo")) -> None:
             continue
         classifier = load(demo.model)
         for file in demo.files:
-            reading = read_and_predict(classifier, SAMPLES / file)
-            number = reading.most_decisive(classifier.target(reading.prediction.label), 1)[0]
-            explanations = [
-                explain(classifier, reading.samples[number], name, target=reading.prediction.label)
-                for name in demo.methods
-            ]
-            name = Path(file).stem
-            manifests[name] = save_bundle(out / name, classifier, reading, explanations)
-            note(f"{file}: {reading.prediction.answer} -> {out / name}")
+            manifests[Path(file).stem] = _demonstrate(classifier, demo, SAMPLES / file, out)
     page = write_page(out, manifests, "Why did the network say that?")
-    typer.echo(f"Done. Open {page.resolve()}")
+    rows = [
+        {
+            "file": str(SAMPLES / manifest["input"]["file"]),
+            "class": manifest["input"]["prediction"]["class"],
+            "folder": str(out / name),
+        }
+        for name, manifest in manifests.items()
+    ]
+    found = {"page": str(page), "files": rows}
+    return Answer(result=found, table=f"Done. Open {page.resolve()}", rows=rows)
+
+
+def _demonstrate(classifier: Classifier, demo: Demo, file: Path, out: Path) -> dict[str, Any]:
+    """Explain a sample into `out`, and return the manifest."""
+    from xai_tf.bundles.resume import differences
+    from xai_tf.bundles.write import save_bundle
+
+    folder, question = out / file.stem, {"demo": list(demo.methods)}
+    if differences(folder, question, file):
+        raise OutputError(f"{folder} holds another result. Use another --out, or remove it.")
+    reading = read_and_predict(classifier, file)
+    number = reading.most_decisive(classifier.target(reading.prediction.label), 1)[0]
+    explanations = [
+        explain(classifier, reading.samples[number], name, target=reading.prediction.label)
+        for name in demo.methods
+    ]
+    note(f"{file.name}: {reading.prediction.answer} -> {folder}")
+    return save_bundle(folder, classifier, reading, explanations, question=question)
 
 
 def _tell_plan(plan: FolderPlan, out: Path) -> None:
-    """Say what is reused, and what will be replaced because it answers another request."""
+    """Say what is reused."""
     if plan.reusable:
         note(
             f"{len(plan.reusable)} of {len(plan.paths)} files are explained in {out} already, by "
             "the same request, and are reused. To explain them again add --overwrite."
-        )
-    if plan.replaced:
-        what = ", ".join(sorted(set().union(*plan.replaced.values())))
-        warn(
-            f"{out} holds answers to another request ({what}) about {some(plan.replaced)}; these "
-            "will be replaced. To keep them stop now, and give another --out."
         )
 
 

@@ -13,10 +13,10 @@ from rich.table import Table
 import weights_keras
 from xai_tf.classifiers.class_names import parse_classes
 from xai_tf.classifiers.preprocessing import scaling_of
+from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import DATA, MODELS_AND_DATA, OUTPUT, app
-from xai_tf.cli.console import answer, note, progress_of, warn
+from xai_tf.cli.console import note, progress_of, warn
 from xai_tf.cli.options import (
-    AsJson,
     Classes,
     HeldInputs,
     ModelArgument,
@@ -59,6 +59,7 @@ Save = Annotated[
 
 
 @app.command("inspect", rich_help_panel=MODELS_AND_DATA)
+@prints_answer
 def inspect_model(
     model: ModelArgument,
     task: TaskName = None,
@@ -69,8 +70,7 @@ def inspect_model(
     held: HeldInputs = None,
     try_preprocessing: TryPreprocessing = None,
     save: Save = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Show a model's head, preprocessing and layers, and what each method uses of it."""
     names, trials = parse_classes(classes), None
     if try_preprocessing:
@@ -86,30 +86,35 @@ def inspect_model(
     if save:
         note(f"Wrote {_save(classifier, model)}")
     if trials is None:
-        _show(classifier, as_json)
-        return
-    found = trials.to_dict() | {"warnings": list(classifier.warnings)}
-    answer(as_json, found, _trials_table(trials))
+        return _described(classifier)
     (note if trials.winner else warn)(trials.reason)
+    rows = [
+        {"preprocessing": one.name, "title": one.title}
+        | {k: getattr(one.accuracy, k) for k in ("value", "low", "high", "count")}
+        for one in trials.trials
+    ]
+    found = trials.to_dict() | {"warnings": list(classifier.warnings)}
+    return Answer(result=found, table=_trials_table(trials), rows=rows)
 
 
-def _show(classifier: Classifier, as_json: bool) -> None:
+def _described(classifier: Classifier) -> Answer:
     from xai_tf.bundles.inspection import inspect_classifier
 
     found = inspect_classifier(classifier)
-    parts = {"methods", "stages", "layers", "warnings"}
+    parts = {"methods", "resolution_layers", "layers", "warnings"}
     table = Table("property", "value", title=escape(classifier.name))
     for name, value in found.items():
         if name not in parts:
             table.add_row(name, escape(str(value)))
-    table.add_row("resolutions (--layer all)", ", ".join(found["stages"]))
+    table.add_row("resolutions (--layer all)", ", ".join(found["resolution_layers"]))
     table.add_row("parameters", f"{classifier.model.count_params():,}")
     for name, use in found["methods"].items():
         table.add_row(f"method {name}", use)
     for layer in found["layers"]:
         mark = " (feature map)" if layer["feature_map"] else ""
         table.add_row(f"layer {layer['name']}", f"{layer['kind']} {layer['shape'][1:]}{mark}")
-    answer(as_json, found, table)
+    rows = [one | {"shape": "x".join(map(str, one["shape"][1:]))} for one in found["layers"]]
+    return Answer(result=found, table=table, rows=rows)
 
 
 def _try(given: list[Path], flags: ModelFlags) -> tuple[Classifier, PreprocessingTrials]:

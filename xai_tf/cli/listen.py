@@ -19,10 +19,10 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import OOD_CAPTION
+from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
 from xai_tf.cli.app import EXPLAIN, OUTPUT, QUESTION, app
-from xai_tf.cli.console import answer, note, progress_of, reported, warn, with_progress
+from xai_tf.cli.console import note, progress_of, warn, with_progress
 from xai_tf.cli.options import (
-    AsJson,
     Method,
     ModelFlags,
     Target,
@@ -53,6 +53,7 @@ ProfilePicture = Annotated[
 
 
 @app.command("listen", rich_help_panel=EXPLAIN)
+@prints_answer
 @takes_records
 def listen_to_file(
     file: SoundFile,
@@ -61,8 +62,7 @@ def listen_to_file(
     target: Target = None,
     top: Regions = 3,
     out: SoundFolder = Path("listening"),
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Make the evidence audible: the decisive parts of FILE alone, and FILE without them.
 
     Of a long recording, the window is used that speaks most for the class. Each sound is written
@@ -81,18 +81,24 @@ def listen_to_file(
     for text in dict.fromkeys([*described["warnings"], *explanation.warnings]):
         warn(f"{file.name}: {text}")
     note(f"The sounds are in {out}")
-    answer(as_json, described | {"folder": str(out)}, _sounds_table(explanation, described))
+    sounds = [one | {"file": str(out / one["file"])} for one in described["sounds"]]
+    found = {k: v for k, v in described.items() if k != "schema_version"}
+    return Answer(
+        result=found | {"file": file, "folder": out, "sounds": sounds},
+        table=_sounds_table(explanation, described),
+        rows=[{k: one[k] for k in ("file", "name", "energy", "score")} for one in sounds],
+    )
 
 
 @app.command("profile", rich_help_panel=EXPLAIN)
+@prints_answer
 @takes_records
 def profile_folder(
     folder: SourceFolder,
     model: ModelFlags,
     method: Method = "grad_cam",
     out: ProfilePicture = Path("profile.png"),
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Show which frequency bands and times decide, for each class that is predicted in FOLDER.
 
     The decisive window of each file is explained for its predicted class.
@@ -112,9 +118,26 @@ def profile_folder(
         write_file(out, draw(profiles, run.title(folder)).savefig)
         note(f"Open {out}")
     tell_doubt(classifier)
-    data = [_plain(profile, run.marked[profile.name]) for profile in profiles]
-    answer(as_json, data, _profile_table(profiles))
-    raise typer.Exit(2 if run.failed else 0)
+    found = [_plain(profile, run.marked[profile.name]) for profile in profiles]
+    return Answer(
+        result={"picture": out if profiles else None, "classes": found},
+        table=_profile_table(profiles) if profiles else None,
+        rows=_profile_rows(profiles),
+        failures=run.failed,
+    )
+
+
+def _profile_rows(profiles: list[ClassProfile]) -> list[dict[str, Any]]:
+    """A row for each mel band (by its center in Hz) and each time (by its share of the window)."""
+    return [
+        {"class": one.name, "axis": axis, "center": float(center), "share": float(share)}
+        for one in profiles
+        for axis, centers, shares in (
+            ("hertz", one.hertz, one.bands),
+            ("time", (np.arange(len(one.times)) + 0.5) / len(one.times), one.times),
+        )
+        for center, share in zip(centers, shares, strict=True)
+    ]
 
 
 @dataclass
@@ -129,19 +152,17 @@ class _ProfileRun:
     classifier: Classifier
     paths: list[Path]
     method: str
-    failed: list[Path] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
     marked: Counter[str] = field(default_factory=Counter)
 
     def explanations(self) -> Iterator[Explanation]:
         """An explanation of each file that can be read, with a progress bar."""
         for path in with_progress(self.paths, METHODS[self.method].title):
-            with reported(len(self.paths)) as outcome:
+            with reported(path, self.failed):
                 reading, explanation = explain_decisive_window(self.classifier, path, self.method)
                 tell_warnings(reading, explained=True)
                 self.marked[explanation.target_name] += bool(reading.ood_caption)
                 yield explanation
-            if outcome.failed:
-                self.failed.append(path)
 
     def title(self, folder: Path) -> str:
         """The title of the picture."""
@@ -192,7 +213,7 @@ def _plain(profile: ClassProfile, marked: int) -> dict[str, Any]:
         "class": profile.name,
         "count": profile.count,
         "silent": profile.silent,
-        "explained_anyway": marked,
+        "out_of_distribution": marked,
         "hertz": profile.hertz.tolist(),
         "bands": profile.bands.tolist(),
         "times": profile.times.tolist(),

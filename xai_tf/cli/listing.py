@@ -9,9 +9,8 @@ import typer
 from rich.table import Table
 
 from xai_tf.attribution.methods import METHODS, Cost, Method
+from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import MODELS_AND_DATA, app
-from xai_tf.cli.console import answer
-from xai_tf.cli.options import AsJson
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.tables import describe_metrics
 from xai_tf.tasks import TASKS
@@ -27,17 +26,20 @@ class Language(StrEnum):
 
 
 @app.command("tasks", rich_help_panel=MODELS_AND_DATA)
-def list_tasks(as_json: AsJson = False) -> None:
+@prints_answer
+def list_tasks() -> Answer:
     """List the tasks with the question and the classes of each."""
     table, rows = Table("name", "question", "classes"), []
     for task in TASKS.values():
         table.add_row(task.name, task.question, ", ".join(task.classes) or "those of the model")
         rows.append({"name": task.name, "question": task.question, "classes": list(task.classes)})
-    answer(as_json, rows, table)
+    flat = [row | {"classes": ", ".join(row["classes"])} for row in rows]
+    return Answer(result=rows, table=table, rows=flat)
 
 
 @app.command("methods", rich_help_panel=MODELS_AND_DATA)
-def list_methods(as_json: AsJson = False) -> None:
+@prints_answer
+def list_methods() -> Answer:
     """List the attribution methods with their cost for a 224x224 image and their settings."""
     table = Table("name", "family", "signed", "passes", "what it shows", "settings")
     rows = []
@@ -53,7 +55,12 @@ def list_methods(as_json: AsJson = False) -> None:
             ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
         )
         rows.append(_described(method, cost))
-    answer(as_json, rows, table)
+    flat = ("name", "title", "family", "signed", "stochastic", "class_specific", "summary", "paper")
+    return Answer(
+        result=rows,
+        table=table,
+        rows=[{k: one[k] for k in flat} | one["passes"] for one in rows],
+    )
 
 
 def _described(method: Method, cost: Cost) -> dict[str, Any]:
@@ -72,10 +79,10 @@ def _described(method: Method, cost: Cost) -> dict[str, Any]:
 
 
 @app.command("metrics", rich_help_panel=MODELS_AND_DATA)
+@prints_answer
 def list_metrics(
     language: Annotated[Language, typer.Option(help="Language of the descriptions.")] = Language.en,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List the metrics that explanations are scored with."""
     table = Table("name", "range", "what it measures", "for", "settings")
     for metric in METRICS.values():
@@ -87,4 +94,7 @@ def list_metrics(
             metric.only or "all methods",
             ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
         )
-    answer(as_json, describe_metrics(list(METRICS.values())), table)
+    found = describe_metrics(list(METRICS.values()))
+    flat = ("name", "title", "family", "better", "low", "high", "only")
+    rows = [{k: one[k] for k in flat} | {"meaning": one["meaning"][language]} for one in found]
+    return Answer(result=found, table=table, rows=rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 import weights_keras
-from weights_keras import ModelCard, ModelFileError
+from weights_keras import Measure, ModelCard, ModelFileError
 from xai_tf.classifiers.loading import card_beside
 from xai_tf.cli import completion
+from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import HELP, MODELS_AND_DATA, CommandGroup, app
-from xai_tf.cli.console import answer, note, progress_of
-from xai_tf.cli.options import AsJson
+from xai_tf.cli.console import note, progress_of
 from xai_tf.errors import ModelError, SettingError, pick
 
 models = typer.Typer(
@@ -27,6 +26,7 @@ models = typer.Typer(
 app.add_typer(models, name="models", rich_help_panel=MODELS_AND_DATA)
 
 PACKAGE, YOURS = "package", "yours"
+METRICS = ("accuracy", "auc")  # in the table
 FetchFrom = Annotated[
     str | None,
     typer.Option(
@@ -47,18 +47,23 @@ KnownModel = Annotated[
 
 
 @models.callback()
-def list_models(context: typer.Context, as_json: AsJson = False) -> None:
+@prints_answer
+def list_models() -> Answer:
     """List the models with their task and test accuracy: those of the package, then yours."""
-    if context.invoked_subcommand:
-        return
     known = [_known(name) for name in _bundled()]
     fetched = {row["path"] for row in known}
     rows = known + [_own(path) for path in weights_keras.own_files() if str(path) not in fetched]
-    answer(as_json, rows, _table(rows))
+    flat = [
+        {key: value for key, value in row.items() if key not in ("classes", "measures")}
+        | {name: _measured(row, name) for name in METRICS}
+        for row in rows
+    ]
+    return Answer(result=rows, table=_table(rows), rows=flat)
 
 
 @models.command("fetch")
-def fetch_model(name: KnownModel, source: FetchFrom = None, as_json: AsJson = False) -> None:
+@prints_answer
+def fetch_model(name: KnownModel, source: FetchFrom = None) -> Answer:
     """Fetch a model that does not come with the package, and verify it against its card.
 
     It is stored in your data folder. Nothing takes its place there before it is whole and verified.
@@ -75,7 +80,8 @@ def fetch_model(name: KnownModel, source: FetchFrom = None, as_json: AsJson = Fa
     except ModelFileError as error:
         raise ModelError(str(error)) from error
     note(f"Use it with --model {name}")
-    typer.echo(json.dumps({"model": str(path)}) if as_json else str(path))
+    found = {"model": str(path)}
+    return Answer(result=found, table=str(path), rows=[found])
 
 
 def _bundled() -> list[str]:
@@ -97,7 +103,7 @@ def _own(path: Path) -> dict[str, Any]:
 
 
 def _row(path: Path, source: str, card: ModelCard | None) -> dict[str, Any]:
-    measures = {m.name: str(m) for m in card.metrics if m.split == "test"} if card else {}
+    measures = [vars(m) for m in card.metrics if m.split == "test"] if card else []
     here = path.is_file()
     return {
         "name": path.stem,
@@ -105,10 +111,10 @@ def _row(path: Path, source: str, card: ModelCard | None) -> dict[str, Any]:
         "task": card.task_name if card else "",
         "classes": list(card.classes) if card else [],
         "backbone": card.backbone if card else "",
-        "metrics": measures,
-        "here": here,
+        "measures": measures,
+        "available": here,
         "used": here and weights_keras.find(path.stem) == path,
-        "size": path.stat().st_size if here else card.size if card else 0,
+        "bytes": path.stat().st_size if here else card.size if card else 0,
         "command": card.command if card else "",
         "path": str(path),
     }
@@ -119,16 +125,21 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for number, row in enumerate(rows):
         if number and row["source"] != rows[number - 1]["source"]:
             table.add_section()
-        metrics = (row["metrics"].get(name) for name in ("accuracy", "auc"))
+        metrics = (_measured(row, name) for name in METRICS)
         cells = (row["name"], row["source"], row["task"], row["backbone"])
         table.add_row(*map(escape, cells), *metrics, _weights(row))
     return table
 
 
+def _measured(row: dict[str, Any], name: str) -> str | None:
+    """A measure with its interval, as text; None where it was not measured."""
+    return next((str(Measure(**m)) for m in row["measures"] if m["name"] == name), None)
+
+
 def _weights(row: dict[str, Any]) -> str:
     """Whether the weights are here, or how to get them."""
     if row["used"]:
-        return f"{row['size'] / 1e6:.1f} MB"
+        return f"{row['bytes'] / 1e6:.1f} MB"
     if weights_keras.find(row["name"]).is_file():
         return "yours is used"
-    return f"xai-tf models fetch {row['name']} ({row['size'] / 1e6:.1f} MB)"
+    return f"xai-tf models fetch {row['name']} ({row['bytes'] / 1e6:.1f} MB)"

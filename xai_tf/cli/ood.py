@@ -8,10 +8,11 @@ import typer
 from rich.table import Table
 
 from xai_tf.classifiers.loading import model_path
+from xai_tf.cli.answers import Answer, measure_rows, prints_answer
 from xai_tf.cli.app import ADVANCED, DATA, TRAIN_AND_TUNE, app
-from xai_tf.cli.console import answer, note, progress_of, warn
+from xai_tf.cli.console import note, progress_of, warn
 from xai_tf.cli.data_options import DataFlags, Source, named_folders
-from xai_tf.cli.options import AsJson, ModelArgument, Preprocessing, TaskName, load_classifier
+from xai_tf.cli.options import ModelArgument, Preprocessing, TaskName, load_classifier
 from xai_tf.cli.records import takes_records
 
 Others = Annotated[
@@ -34,6 +35,7 @@ SplitSeed = Annotated[
 
 
 @app.command("fit-ood", rich_help_panel=TRAIN_AND_TUNE)
+@prints_answer
 @takes_records
 def fit_ood_file(
     model: ModelArgument,
@@ -43,8 +45,7 @@ def fit_ood_file(
     seed: SplitSeed = 0,
     task: TaskName = None,
     preprocessing: Preprocessing = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Fit the detector that warns about inputs unlike the training data of MODEL.
 
     Give the model's own training data, with the data options of its training, so that the splits
@@ -65,4 +66,4 @@ def fit_ood_file(
     table = Table("files", "out of distribution, with 95% interval", "count")
     for measure in stored.measures:
         table.add_row(measure.split, str(measure), str(measure.count))
-    answer(as_json, stored.to_dict(), table)
+    return Answer(result=stored.to_dict(), table=table, rows=measure_rows(stored.measures))

@@ -195,10 +195,6 @@ Windows = Annotated[
 ]
 
 # Output: where the answer goes, and in which form.
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="Print JSON instead of a table.", rich_help_panel=OUTPUT),
-]
 Opacity = Annotated[
     float,
     typer.Option(min=0, max=1, help="Opacity of the heatmap in overlays.", rich_help_panel=OUTPUT),
@@ -223,7 +219,7 @@ Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Recompute explanations that are already in --out.",
+        help="Recompute what is in --out already, and replace answers to other requests.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.reading import read_and_predict
+from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
 from xai_tf.cli.app import EXPLAIN, app
-from xai_tf.cli.console import answer, reported, with_progress
+from xai_tf.cli.console import with_progress
 from xai_tf.cli.options import (
-    AsJson,
     Files,
     ModelFlags,
     tell_doubt,
@@ -24,37 +24,33 @@ from xai_tf.cli.records import takes_records
 
 
 @app.command("predict", rich_help_panel=EXPLAIN)
+@prints_answer
 @takes_records
-def predict_files(
-    files: Files,
-    model: ModelFlags,
-    as_json: AsJson = False,
-) -> None:
+def predict_files(files: Files, model: ModelFlags) -> Answer:
     """Predict the class of each of FILES."""
     from xai_tf.bundles.write import describe_reading
 
     classifier = model.load()
-    rows: list[dict[str, Any]] = []
-    table, failed = Table("file", "class", "probability", "margin", "windows"), 0
-    paths = find_inputs(files, classifier)
-    for file in with_progress(paths, "predicting"):
-        with reported(len(paths)) as outcome:
+    found: list[dict[str, Any]] = []
+    failures: list[Failure] = []
+    table = Table("file", "class", "probability", "margin", "windows")
+    for file in with_progress(find_inputs(files, classifier), "predicting"):
+        with reported(file, failures):
             reading = read_and_predict(classifier, file)
-            rows.append(describe_reading(reading))
-            table.add_row(*table_row(rows[-1]))
+            found.append(describe_reading(reading) | {"file": str(file)})
+            table.add_row(*table_row(found[-1]))
             tell_warnings(reading)
-        failed += outcome.failed
-    if rows:
+    if found:
         tell_doubt(classifier)
-    answer(as_json, rows, table)
-    raise typer.Exit(2 if failed else 0)
+    rows = [prediction_row(one) for one in found]
+    return Answer(result=found, table=table if found else None, rows=rows, failures=failures)
 
 
 def table_row(reading: Mapping[str, Any]) -> list[str]:
     """A row of a table, from `describe_reading`."""
     prediction = reading["prediction"]
     return [
-        escape(reading["file"]),
+        escape(Path(reading["file"]).name),
         escape(prediction["class"]),
         _probabilities(prediction),
         f"{prediction['margin']:.2f}",
@@ -69,3 +65,17 @@ def _probabilities(prediction: Mapping[str, Any]) -> str:
     return ", ".join(f"{by_class[name]:.1%}" for name in found or []) or (
         f"{max(by_class.values()):.1%}"
     )
+
+
+def prediction_row(reading: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for a spreadsheet, from `describe_reading`."""
+    prediction, checked = reading["prediction"], reading["ood_score"]
+    return {
+        "file": reading["file"],
+        "class": prediction["class"],
+        "probability": max(prediction["probabilities"].values()),
+        "margin": prediction["margin"],
+        "windows": len(reading.get("windows", [1])),
+        "out_of_distribution": checked and checked["out_of_distribution"],
+        **{f"probability {name}": value for name, value in prediction["probabilities"].items()},
+    }

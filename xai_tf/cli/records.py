@@ -7,10 +7,12 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from inspect import Parameter
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
 
 
-def takes_records(command: Callable[..., None]) -> Callable[..., None]:
+def takes_records(command: Callable[..., T]) -> Callable[..., T]:
     """Let a command have parameters that are dataclasses of options.
 
     Typer sees each field as an option of its own, with the field's annotation and default; the
@@ -27,12 +29,12 @@ def takes_records(command: Callable[..., None]) -> Callable[..., None]:
         if dataclasses.is_dataclass(parameter.annotation)
     }
 
-    def with_options(**given: Any) -> None:
+    def with_options(**given: Any) -> T:
         built = {
             name: record(**{field.name: given.pop(field.name) for field in _fields(record)})
             for name, record in records.items()
         }
-        command(**given, **built)
+        return command(**given, **built)
 
     parameters = [
         flat

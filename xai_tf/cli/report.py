@@ -11,9 +11,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
 from xai_tf.cli.app import EXPLAIN, OUTPUT, app
-from xai_tf.cli.console import answer, note, reported, with_progress
-from xai_tf.cli.options import DEFAULT_OPACITY, AsJson, Opacity
+from xai_tf.cli.console import note, with_progress
+from xai_tf.cli.options import DEFAULT_OPACITY, Opacity
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ Title = Annotated[str, typer.Option(help="Title of the page.", rich_help_panel=O
 
 
 @app.command("report", rich_help_panel=EXPLAIN)
+@prints_answer
 def report_bundles(
     bundles: Bundles,
     out: Page = Path("report.html"),
     title: Title = "What the network looked at",
     opacity: Opacity = DEFAULT_OPACITY,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Write one self-contained HTML page of many explanations.
 
     Pictures and sounds are embedded, so the page can be sent and archived, and opens without a
@@ -55,9 +56,12 @@ def report_bundles(
         )
     write_file(out, html)
     note(f"Open {out} ({out.stat().st_size / 1e6:.1f} MB)")
-    found = {"page": str(out), "files": reader.rows, "left_out": reader.failed}
-    answer(as_json, found, reader.table())
-    raise typer.Exit(2 if reader.failed else 0)
+    return Answer(
+        result={"page": out, "files": reader.rows},
+        table=reader.table(),
+        rows=[row | {"methods": ", ".join(row["methods"])} for row in reader.rows],
+        failures=reader.failed,
+    )
 
 
 @dataclass
@@ -67,35 +71,33 @@ class _Reader:
     Attributes:
         folders: the bundles.
         rows: what was read of each, as plain data.
-        failed: the folders that could not be read.
+        failed: the bundles that could not be read.
     """
 
     folders: list[Path]
     rows: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
 
     def items(self) -> Iterator[ReportItem]:
         """The bundles that can be read, with a progress bar."""
         from xai_tf.reports import read_bundle
 
         for folder in with_progress(self.folders, "reading"):
-            with reported(len(self.folders)) as outcome:
+            with reported(folder, self.failed):
                 item = read_bundle(folder)
                 row = {
-                    "file": item.reading.source.name,
+                    "name": item.reading.source.name,
                     "class": item.reading.prediction.answer,
                     "methods": list(dict.fromkeys(e.method.name for e in item.explanations)),
-                    "bundle": str(folder),
+                    "folder": str(folder),
                 }
                 self.rows.append(row)
                 yield item
-            if outcome.failed:
-                self.failed.append(str(folder))
 
     def table(self) -> Table:
         """What was read, for a person."""
         table = Table("file", "class", "methods", "bundle")
         for row in self.rows:
             methods = ", ".join(row["methods"])
-            table.add_row(escape(row["file"]), escape(row["class"]), methods, escape(row["bundle"]))
+            table.add_row(escape(row["name"]), escape(row["class"]), methods, escape(row["folder"]))
         return table

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import sys
 from importlib.metadata import entry_points
+from typing import NoReturn
 
 # Before TensorFlow is loaded anywhere: its start-up messages are noise here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,7 +27,7 @@ from xai_tf.cli import (
     train,
 )
 from xai_tf.cli.app import app
-from xai_tf.cli.console import NOTES, complain
+from xai_tf.cli.console import INTERRUPTION, NOTES, complain
 from xai_tf.errors import XaiTfError
 
 __all__ = [
@@ -49,19 +52,36 @@ for _entry in entry_points(group="xai_tf.commands"):  # those of packages that b
     _entry.load()
 
 STOPPED = "Stopped; nothing half-written is left."
+INTERRUPTED = 130  # the exit code of what Ctrl-C ended
 
 
 def main() -> None:
     """Run the command; an error that the user can fix is printed in one line, with exit code 2."""
+    INTERRUPTION.requested = False
+    before = signal.signal(signal.SIGINT, INTERRUPTION.on_signal)
+    logging.captureWarnings(True)  # those of other packages, which `--verbose` shows
     try:
         app()
     except SystemExit as stop:
-        if stop.code == 130:
-            NOTES.print(STOPPED)
+        if stop.code == INTERRUPTED or INTERRUPTION.requested:
+            _stop()
         raise
+    except KeyboardInterrupt:
+        _stop()
     except XaiTfError as error:
+        if INTERRUPTION.requested:
+            _stop()
         complain(error)
         sys.exit(2)
-    except KeyboardInterrupt:
-        NOTES.print(STOPPED)
-        sys.exit(130)
+    except Exception:
+        if INTERRUPTION.requested:  # it broke what ran then, such as an import
+            _stop()
+        raise
+    finally:
+        logging.captureWarnings(False)
+        signal.signal(signal.SIGINT, before)
+
+
+def _stop() -> NoReturn:
+    NOTES.print(STOPPED)
+    sys.exit(INTERRUPTED)

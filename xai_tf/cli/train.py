@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -15,10 +15,11 @@ from rich.table import Table
 import weights_keras
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.cli import completion
+from xai_tf.cli.answers import Answer, measure_rows, prints_answer
 from xai_tf.cli.app import ADVANCED, OUTPUT, TRAIN_AND_TUNE, TRAINING, app
-from xai_tf.cli.console import answer, progress_of, warn
+from xai_tf.cli.console import progress_of, warn
 from xai_tf.cli.data_options import AlsoTest, DataFlags, Source, named_folders
-from xai_tf.cli.options import AsJson, TaskToLearn
+from xai_tf.cli.options import TaskToLearn
 from xai_tf.cli.records import takes_records
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ ModelFolder = Annotated[
 
 
 @app.command("train", rich_help_panel=TRAIN_AND_TUNE)
+@prints_answer
 @takes_records
 def train_model(
     folder: Source,
@@ -151,8 +153,7 @@ def train_model(
     license_: License = "other",
     float16: Float16 = False,
     out: ModelFolder = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Train a classifier on labeled files by transfer learning.
 
     Writes the model, its card with test metrics, and its OOD detector.
@@ -176,16 +177,31 @@ def train_model(
     )
     with progress_of("reading") as progress:
         card = train_on_files(settings, progress, warn)
-    print_card(card, out / f"{name}.keras", as_json)
+    return card_answer(card, out / f"{name}.keras")
 
 
-def print_card(card: ModelCard, model: Path, as_json: bool) -> None:
-    """Print where a model was written, and how good it is."""
+def card_answer(card: ModelCard, model: Path, **more: Any) -> Answer:
+    """Where a model was written, and how good it is.
+
+    Args:
+        card: of the model.
+        model: its file.
+        more: what else is part of the result.
+    """
     table = Table("set", "metric", "value and 95% interval", "files")
     for measure in card.metrics:
         table.add_row(measure.split, measure.name, str(measure), str(measure.count))
-    written = {"model": str(model), "sha256": card.sha256, "size": card.size}
-    answer(as_json, written | {"metrics": [vars(m) for m in card.metrics]}, table)
+    return Answer(
+        result={
+            "model": model,
+            "sha256": card.sha256,
+            "bytes": card.size,
+            "measures": [vars(measure) for measure in card.metrics],
+            **more,
+        },
+        table=table,
+        rows=measure_rows(card.metrics),
+    )
 
 
 def typed_command() -> str:

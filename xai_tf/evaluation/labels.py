@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import logit
@@ -14,10 +15,11 @@ from weights_keras import Measure
 from xai_tf.evaluation.classification import area_under_curve, interval_of_area, measure
 from xai_tf.evaluation.curves import Outcome, outcome
 from xai_tf.evaluation.predictions import Predictions
-from xai_tf.evaluation.results import safe_cell
+from xai_tf.files import spreadsheet_cell
 from xai_tf.statistics import wilson
 
 NUM_DRAWS = 1000  # of the bootstrap
+KINDS = ("true", "probability", "found")  # the columns of a label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,23 +99,26 @@ class LabelResults:
         order = np.argsort(-self.margins[tuple(wrong.T)], kind="stable")
         return [(int(number), int(label)) for number, label in wrong[order]]
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each file, with the truth and the probability of each label."""
+        names = enumerate(self.predictions.classes)
+        columns = [(f"{kind} {name}", kind, k) for k, name in names for kind in KINDS]
+        values = dict(zip(KINDS, (self.truth, self.probabilities, self.predicted), strict=True))
+        return [
+            {"file": path, **{title: values[kind][number, k].item() for title, kind, k in columns}}
+            for number, path in enumerate(self.predictions.files)
+        ]
+
     def table(self) -> str:
         """All files as CSV, one line each, with the truth and the probability of each label."""
-        classes, text = self.predictions.classes, io.StringIO()
+        text = io.StringIO()
         writer = csv.writer(text)
-        columns = [
-            safe_cell(f"{kind} {name}")
-            for name in classes
-            for kind in ("true", "probability", "found")
-        ]
-        writer.writerow(["file", *columns])
-        for number, path in enumerate(self.predictions.files):
-            cells = zip(
-                self.truth[number], self.probabilities[number], self.predicted[number], strict=True
-            )
-            row = [(int(true), f"{share:.6f}", int(found)) for true, share, found in cells]
-            name = self.predictions.name_of(path)
-            writer.writerow([safe_cell(name), *(cell for cells in row for cell in cells)])
+        rows = self.rows()
+        writer.writerow(map(spreadsheet_cell, rows[0]))
+        for row in rows:
+            path, *values = row.values()
+            cells = (f"{v:.6f}" if isinstance(v, float) else int(v) for v in values)
+            writer.writerow([spreadsheet_cell(self.predictions.name_of(path)), *cells])
         return text.getvalue()
 
 

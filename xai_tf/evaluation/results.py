@@ -13,6 +13,7 @@ from weights_keras import Measure
 from xai_tf.evaluation.classification import accuracy, evaluate, predicted_counts
 from xai_tf.evaluation.curves import Bin, Curve, Outcome, curve, outcome, reliability
 from xai_tf.evaluation.predictions import Predictions
+from xai_tf.files import spreadsheet_cell
 
 ALL, RIGHT, WRONG = "all", "right", "wrong"
 
@@ -136,7 +137,7 @@ class EvaluationResults:
         predicted, margins = self.predicted(threshold), self.wrong_class_margin(threshold)
         text = io.StringIO()
         writer = csv.writer(text)
-        columns = [safe_cell(f"probability {name}") for name in classes]
+        columns = [spreadsheet_cell(f"probability {name}") for name in classes]
         writer.writerow(
             ["file", "truth", "predicted", "correct", "wrong-class margin", *columns, "skipped"]
         )
@@ -144,9 +145,9 @@ class EvaluationResults:
             true_label, label = self.labels[number], predicted[number]
             writer.writerow(
                 [
-                    safe_cell(self.name(number)),
-                    safe_cell(classes[true_label]),
-                    safe_cell(classes[label]),
+                    spreadsheet_cell(self.name(number)),
+                    spreadsheet_cell(classes[true_label]),
+                    spreadsheet_cell(classes[label]),
                     "yes" if true_label == label else "no",
                     f"{margins[number]:.4f}",
                     *(f"{probability:.6f}" for probability in self.probabilities[number]),
@@ -154,10 +155,7 @@ class EvaluationResults:
                 ]
             )
         for path, reason in self.predictions.skipped:
-            writer.writerow([safe_cell(path.name), *[""] * (4 + len(classes)), safe_cell(reason)])
+            writer.writerow(
+                [spreadsheet_cell(path.name), *[""] * (4 + len(classes)), spreadsheet_cell(reason)]
+            )
         return text.getvalue()
-
-
-def safe_cell(text: str) -> str:
-    """Text that a spreadsheet does not run: a name that starts like a formula gets a quote."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -9,8 +9,8 @@ import numpy as np
 
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Cost, Settings
+from xai_tf.attribution.random_maps import random_maps
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.metrics.baselines import random_maps
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ GRADIENT_PASSES = 2  # forward passes that take as long as one forward and backw
 
 @dataclass(frozen=True)
 class RandomBaseline:
-    """Values of random maps: the map itself, moved elsewhere (`xai_tf.metrics.baselines`).
+    """Values of random maps: the map itself, moved elsewhere (`xai_tf.attribution.random_maps`).
 
     Attributes:
         mean: the mean of their values.

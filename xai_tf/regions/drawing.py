@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def draw(audited: AuditedFile) -> Figure:
     """One panel per partition: the overlay, the regions, and their shares of the evidence."""
-    from matplotlib.figure import Figure
+    from xai_tf.rendering.figures import ReadableFigure
 
     partitions = audited.regions.partitions
-    plot = Figure(figsize=(4 * len(partitions), 4.4), dpi=100, layout="constrained")
+    plot = ReadableFigure(figsize=(4 * len(partitions), 4.4), dpi=100, layout="constrained")
     panels = np.atleast_1d(plot.subplots(1, len(partitions)))
     picture = overlay(audited.explanation)
     for panel, (name, masks) in zip(panels, partitions.items(), strict=True):

@@ -26,7 +26,7 @@ class FolderRow:
     Attributes:
         partition, region: their names.
         area: mean share of the image, 0 to 1.
-        share, low, high: mean share of the strength, with its 95% interval.
+        share, low, high: mean share of the strength, with its 95% interval; None for one file.
         ratio: mean share divided by mean area; None where the area is 0.
         files: number of files that have the region, and a map with signal.
         alarms: number of those files that exceed the limit of the region.
@@ -39,8 +39,8 @@ class FolderRow:
     region: str
     area: float
     share: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     ratio: float | None
     files: int
     alarms: int
@@ -50,7 +50,8 @@ class FolderRow:
 def audit_folder(audits: Sequence[Audit]) -> tuple[FolderRow, ...]:
     """Summarize audits, with one row for each region that any of them has.
 
-    Intervals are from a percentile bootstrap over the files, with 1,000 draws and a fixed seed.
+    Intervals are from a percentile bootstrap over the files, with 1,000 draws and a fixed seed. One
+    file has none, because it says nothing of how files differ.
     Files whose map has no signal are left out.
     """
     by_region: dict[tuple[str, str], list[RegionShare]] = {}
@@ -63,8 +64,7 @@ def audit_folder(audits: Sequence[Audit]) -> tuple[FolderRow, ...]:
 
 def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderRow:
     shares = np.array([row.share for row in rows])
-    draws = np.random.default_rng(0).integers(len(rows), size=(DRAWS, len(rows)))
-    low, high = map(float, np.percentile(shares[draws].mean(axis=1), (2.5, 97.5)))
+    low, high = _interval(shares)
     area, share = float(np.mean([row.area for row in rows])), float(shares.mean())
     alarms, alarm = sum(row.alarm for row in rows), ""
     if alarms >= MIN_ALARMS and wilson(alarms, len(rows))[0] > FALSE_ALARMS:
@@ -73,6 +73,7 @@ def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderR
         partition in PARTITIONS
         and region in PARTITIONS[partition].expected
         and len(rows) >= MIN_FILES
+        and high is not None
         and high < MIN_DENSITY * area
     ):
         alarm = "hardly more evidence than by chance"
@@ -88,3 +89,11 @@ def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderR
         alarms=alarms,
         alarm=alarm,
     )
+
+
+def _interval(shares: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+    if len(shares) < 2:
+        return None, None
+    draws = np.random.default_rng(0).integers(len(shares), size=(DRAWS, len(shares)))
+    low, high = np.percentile(shares[draws].mean(axis=1), (2.5, 97.5))
+    return float(low), float(high)

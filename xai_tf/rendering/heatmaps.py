@@ -253,9 +253,9 @@ def _edges(segments: np.ndarray) -> np.ndarray:
 
 
 def _figure(columns: int, rows: float) -> Figure:
-    from matplotlib.figure import Figure
+    from xai_tf.rendering.figures import ReadableFigure
 
-    return Figure(figsize=(3.6 * columns, 3.3 * rows + 0.4), dpi=100, layout="constrained")
+    return ReadableFigure(figsize=(3.6 * columns, 3.3 * rows + 0.4), dpi=100, layout="constrained")
 
 
 def _headline(plot: Figure, text: str) -> None:

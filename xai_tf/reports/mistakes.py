@@ -231,13 +231,13 @@ def describe_study(
         "measures": [vars(measure) for measure in results.measures()],
         "mistakes": [
             {
-                "file": m.name,
+                "file": str(m.path),
                 "truth": classes[m.truth],
-                "called": classes[m.predicted],
+                "predicted": classes[m.predicted],
                 "probabilities": dict(zip(classes, m.probabilities.tolist(), strict=True)),
-                "against": m.wrong_class_margin,
+                "wrong_class_margin": m.wrong_class_margin,
                 "warnings": list(m.warnings),
-                "called_map": describe_explanation(m.predicted_map),
+                "predicted_map": describe_explanation(m.predicted_map),
                 "true_map": describe_explanation(m.true_map),
                 "contrast_map": describe_explanation(m.contrast_map),
                 "similar": [
@@ -253,5 +253,7 @@ def describe_study(
             }
             for m in mistakes
         ],
-        "left_out": [[str(path), why] for path, why in (*predictions.skipped, *left_out)],
+        "left_out": [
+            {"file": str(path), "reason": why} for path, why in (*predictions.skipped, *left_out)
+        ],
     }

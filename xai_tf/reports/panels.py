@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xai_tf.agreement.agreement import consensus
+from xai_tf.agreement.agreement import NO_CONSENSUS, agree_beyond_chance, consensus
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.inputs.sample import Sample
 from xai_tf.rendering import heatmaps
@@ -87,22 +87,22 @@ def explanation_panels(explanation: Explanation, opacity: float) -> str:
 
 
 def agreement_panels(maps: Sequence[Explanation], disagreement: np.ndarray) -> str:
-    """The consensus of maps that answer one question, and where they disagree.
+    """The consensus of maps that answer one question, if any, and where they disagree.
 
     Args:
         maps: explanations of one sample, at least two.
         disagreement: float array of shape (height, width) in [0, 1].
     """
     shown, target = sample_viewer_data(maps[0].sample), maps[0].target_name
-    levels = {
-        f"Consensus of {len(maps)} maps: why {target}?": consensus(maps),
-        f"Disagreement of {len(maps)} maps: why {target}?": disagreement,
-    }
+    levels = {f"Disagreement of {len(maps)} maps: why {target}?": disagreement}
+    agreed = agree_beyond_chance(maps)
+    if agreed:
+        levels = {f"Consensus of {len(maps)} maps: why {target}?": consensus(maps), **levels}
     panels = []
     for text, level in levels.items():
         url = picture_url(heatmaps.cover(level, signed=False, end=1.0)[..., :3])
         panels.append(_panel(url, {**shown, "alt": text}, text))
-    return _panels(*panels)
+    return ("" if agreed else paragraph(NO_CONSENSUS, "soft")) + _panels(*panels)
 
 
 def small_picture(sample: Sample, alt: str, caption: str) -> str:

@@ -67,9 +67,9 @@ def class_profiles(explanations: Iterable[Explanation]) -> list[ClassProfile]:
 
 def draw(profiles: list[ClassProfile], title: str) -> Figure:
     """Draw profiles: shares by frequency, and by time."""
-    from matplotlib.figure import Figure
+    from xai_tf.rendering.figures import ReadableFigure
 
-    plot = Figure(figsize=(11, 4), dpi=100, layout="constrained")
+    plot = ReadableFigure(figsize=(11, 4), dpi=100, layout="constrained")
     plot.suptitle(title, fontsize=11, parse_math=False)
     by_band, by_time = plot.subplots(1, 2)
     ends = np.linspace(0, 1, TIMES + 1)

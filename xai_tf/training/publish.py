@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,6 +72,10 @@ def publish(
         check: called with the new model file before it replaces an old one; may raise.
 
     Returns the card as written.
+
+    Raises:
+        OutputError: the folder cannot be written, such as on a full disk. The model is then written
+            to the temporary or the home folder, and the text says where.
     """
     test = splits.test
     sets = {"validation": splits.validation, "test": test, **(further or {})}
@@ -93,7 +98,39 @@ def publish(
     )
     arrays = ood_detector.arrays() if ood_detector else None
     card = with_ood_detector(card, ood_detector) if ood_detector else card
-    return save(model, card, folder, half, check, arrays)
+    try:
+        return save(model, card, folder, half, check, arrays)
+    except OSError as error:
+        kept = _save_elsewhere(model, card, half, check, arrays)
+        raise OutputError(
+            f"Cannot write the model to {folder} ({error.strerror or error}). "
+            + (
+                f"It was written to {kept} instead: move it, or load it from there."
+                if kept
+                else "It could not be written to the home or the temporary folder either. Free "
+                "some disk space, and run the command again."
+            )
+        ) from error
+
+
+def _save_elsewhere(
+    model: keras.Model,
+    card: ModelCard,
+    half: bool,
+    check: Callable[[Path], None],
+    arrays: dict[str, np.ndarray] | None,
+) -> Path | None:
+    """Write a trained model where there is room for it; None where there is none."""
+    for place in (Path(tempfile.gettempdir()), Path.home()):
+        folder = None
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=f"xai-tf-{card.name}-", dir=place))
+            save(model, card, folder, half, check, arrays)
+            return folder / f"{card.name}.keras"
+        except OSError:
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+    return None
 
 
 def with_ood_detector(card: ModelCard, detector: OODDetector) -> ModelCard:

@@ -1,4 +1,4 @@
-"""Random maps: the same values at random places, to compare a score with."""
+"""Random maps: the same values at random places, to compare a score or an agreement with."""
 
 from __future__ import annotations
 
