@@ -76,7 +76,7 @@ def list_methods(as_json: AsJson = False) -> None:
             method.name,
             method.family,
             "yes" if method.signed else "no",
-            str(cost.evaluations),
+            method.passes(defaults, SIZE),
             method.summary,
             ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
         )
