@@ -138,8 +138,8 @@ def test_steps_are_placed_where_the_score_changes(kinked):
     assert equal.figures["completeness_gap"] > 0.15
     assert placed.figures["completeness_gap"] < 0.05
     assert placed.attribution.sum() == pytest.approx(20, rel=0.05)
-    assert placed.cost == Cost(gradient=int(placed.figures["steps"]))
-    assert placed.figures["steps"] <= 128
+    assert placed.cost == Cost(gradient=int(placed.figures["steps_taken"]))
+    assert placed.figures["steps_taken"] <= 128
     assert placed.warnings == ()
 
 
@@ -149,7 +149,7 @@ def test_a_number_of_steps_is_kept_and_a_run_without_one_repeats(kinked):
     again = explain(*kinked, placed.question)
 
     assert equal.cost == Cost(gradient=33)
-    assert equal.settings["steps"] == equal.figures["steps"] == 33
+    assert equal.settings["steps"] == equal.figures["steps_taken"] == 33
     assert placed.settings["steps"] == 0
     np.testing.assert_array_equal(again.attribution, placed.attribution)
 

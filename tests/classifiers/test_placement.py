@@ -95,3 +95,19 @@ def test_all_layers_are_laid_alike():
 def test_a_map_that_covers_the_input_is_stretched_as_ever(three_classes):
     assert brightness_sum().placement("conv_2") is None
     assert three_classes.placement("relu_b") is None
+
+
+def test_an_operation_that_cannot_run_alone_counts_as_covering():
+    class Alone(keras.layers.Layer):
+        def call(self, x):
+            if not keras.backend.is_keras_tensor(x) and x.shape[0] == 1:
+                raise ValueError("Not on one image.")
+            return x
+
+    inputs = keras.Input((SIDE, SIDE, 3))
+    model = keras.Model(inputs, layers.Conv2D(4, 3, padding="same", name="conv")(Alone()(inputs)))
+
+    places = find_places(model)["conv"]
+
+    np.testing.assert_allclose(places.matrix, np.eye(2))
+    np.testing.assert_allclose(places.offset, (0, 0))

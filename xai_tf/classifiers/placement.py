@@ -147,10 +147,19 @@ def _steps(node: Any, sources: list[Any]) -> list[Places]:
     """Where an operation takes its cells from, for each of its inputs that are feature maps.
 
     Where a probed cell sees nothing, because it is padding, or too near an edge to tell, others are
-    tried; where all are, the map is taken to cover the input.
+    tried; where all are, the map is taken to cover the input. So it is for an operation that cannot
+    run alone on random values, which is the user's own and may be anything.
     """
+    import tensorflow as tf
+
     out = node.outputs[0].shape[1:3]
-    run = _Probe(node, sources)
+    try:
+        return _probed_steps(_Probe(node, sources), out)
+    except (tf.errors.OpError, LookupError, TypeError, ValueError):
+        return [_covering(tensor.shape[1:3], out) for tensor in sources]
+
+
+def _probed_steps(run: _Probe, out: Size) -> list[Places]:
     first = None
     for rows, columns in product(*(_probed_cells(length) for length in out)):
         cells = np.array([(rows[0], columns[0]), (rows[1], columns[0]), (rows[0], columns[1])])
@@ -177,7 +186,7 @@ class _Probe:
         rng = np.random.default_rng(0)
         values = {
             id(tensor): tf.constant(
-                0.1 + rng.random((1, *tensor.shape[1:]), np.float32), tensor.dtype
+                (0.1 + rng.random((1, *tensor.shape[1:]), np.float32)).astype(tensor.dtype)
             )
             for tensor in node.input_tensors
         }

@@ -124,7 +124,7 @@ class _Path:
             "completeness_gap": self.gap,
             "score": end,
             "score_baseline": start,
-            "steps": float(len(self.points)),
+            "steps_taken": float(len(self.points)),
         }
 
     def worst_middles(self, count: int) -> np.ndarray:
