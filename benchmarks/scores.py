@@ -161,7 +161,8 @@ def section(methods: list[str]) -> str:
             print(lines[-1], flush=True)
     built = timed(lambda: score(classifier, first, ["randomisation"]))
     for method in methods:
-        explanation = explain(classifier, sample, method, target=1)
+        steps = {"steps": 64} if method == "integrated_gradients" else None  # as theirs
+        explanation = explain(classifier, sample, method, target=1, settings=steps)
         for name, metric in METRICS.items():
             if metric.family == "rerun" and metric.applies(METHODS[method]):
                 lines.append(row(classifier, explanation, name))

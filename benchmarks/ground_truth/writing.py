@@ -169,11 +169,10 @@ def _defaults(rounds: Sequence[Round]) -> str:
     rows = []
     for one in (one for one in standings(rounds) if is_method(one.entry)):
         method = METHODS[one.entry]
-        cost = method.cost(method.settings({}, 0.0), size)
         rows.append(
             (
                 method.title,
-                str(cost.forward + cost.gradient),
+                method.passes(method.settings({}, 0.0), size),
                 f"{one.rank:.1f}",
                 f"{one.skill:.2f}",
                 f"{one.beats_blind} of {one.rounds}",

@@ -53,6 +53,13 @@ class ModelFacts:
         ]
         return Cost(sum(cost.forward for cost in costs), sum(cost.gradient for cost in costs))
 
+    def passes(self, request: Explain) -> str:
+        """The number of passes of an explanation in words: "1" or "64 to 512"."""
+        method = METHODS[request.method]
+        return method.passes(
+            method.settings(request.question.given, self.baseline), self.image_size
+        )
+
     def seconds(self, request: Explain | Judge) -> float:
         """Estimated seconds of a request on an idle server."""
         cost = self.cost(request)

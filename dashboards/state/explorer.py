@@ -99,10 +99,10 @@ class Explorer(param.Parameterized):
             return None
         return self.workspace.facts.seconds(request)
 
-    def passes(self, method: str | None = None) -> int | None:
-        """Number of passes through the network; None until the model is loaded."""
+    def passes(self, method: str | None = None) -> str | None:
+        """Number of passes through the network, in words; None until the model is loaded."""
         request, facts = self.request(method), self.workspace.facts
-        return None if request is None or facts is None else facts.cost(request).evaluations
+        return None if request is None or facts is None else facts.passes(request)
 
     def cached(self, method: str) -> Explanation | None:
         """The explanation by a method if it is in the history, or None."""

@@ -78,7 +78,7 @@ class MethodView(View):
         explorer, facts = self.explorer, self.explorer.workspace.facts
         seconds, passes = explorer.seconds(method.name), explorer.passes(method.name)
         unavailable = method.needs_layer and facts is not None and not facts.feature_layers
-        note = "" if passes is None else f"{passes} pass{'es' * (passes != 1)}"
+        note = "" if passes is None else f"{passes} pass{'es' * (passes != '1')}"
         badge = "" if seconds is None else _about(seconds)
         return {
             "value": method.name,
@@ -260,7 +260,7 @@ def _widget(name: str, option: Option, value: float | None) -> pmui.IntInput | p
     return kind(
         label=f"{name.replace('_', ' ')}: {option.doc}",
         value=default if value is None else value,
-        start=option.low if not option.whole else int(option.low),
+        start=0 if option.zero else option.low if not option.whole else int(option.low),
         end=option.high if not option.whole else int(option.high),
         size="small",
         sizing_mode="stretch_width",

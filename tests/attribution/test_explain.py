@@ -1,12 +1,16 @@
 """What must hold for every method, on networks whose reasons are known."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import sample_of
 from xai_tf.attribution.explain import explain, explain_layers
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import MAX_STEPS, METHODS, Cost
+from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError, UnknownNameError
+from xai_tf.inputs.sample import Sample
 
 SMALL = {
     "num_samples": 32,
@@ -113,6 +117,58 @@ def test_the_completeness_gap_is_told_when_there_is_one(three_classes, blobs):
     assert coarse.figures["completeness_gap"] > 4 * fine.figures["completeness_gap"]
     assert "Use more steps" in coarse.warnings[0]
     assert fine.warnings == ()
+
+
+@pytest.fixture(scope="module")
+def kinked() -> tuple[Classifier, Sample]:
+    """A network that wakes up late on the way from black: 1,000 times the brightness above 0.98."""
+    inputs = keras.Input((8, 8, 3))
+    bright = keras.layers.Conv2D(1, 1, activation="relu", name="bright")
+    total = keras.layers.Dense(1, use_bias=False)
+    model = keras.Model(inputs, total(keras.layers.GlobalAveragePooling2D()(bright(inputs))))
+    bright.set_weights([np.full((1, 1, 3, 1), 1000 / 3), np.array([-980.0])])
+    total.set_weights([np.ones((1, 1))])
+    return Classifier(model, ["no", "yes"], preprocessing="unit"), sample_of(np.ones((8, 8, 3)))
+
+
+def test_steps_are_placed_where_the_score_changes(kinked):
+    equal = explain(*kinked, "integrated_gradients", settings={"steps": 64})
+    placed = explain(*kinked, "integrated_gradients")
+
+    assert equal.figures["completeness_gap"] > 0.15
+    assert placed.figures["completeness_gap"] < 0.05
+    assert placed.attribution.sum() == pytest.approx(20, rel=0.05)
+    assert placed.cost == Cost(gradient=int(placed.figures["steps_taken"]))
+    assert placed.figures["steps_taken"] <= 128
+    assert placed.warnings == ()
+
+
+def test_a_number_of_steps_is_kept_and_a_run_without_one_repeats(kinked):
+    equal = explain(*kinked, "integrated_gradients", settings={"steps": 33})
+    placed = explain(*kinked, "integrated_gradients")
+    again = explain(*kinked, placed.question)
+
+    assert equal.cost == Cost(gradient=33)
+    assert equal.settings["steps"] == equal.figures["steps_taken"] == 33
+    assert placed.settings["steps"] == 0
+    np.testing.assert_array_equal(again.attribution, placed.attribution)
+
+
+def test_a_map_that_does_not_add_up_at_the_limit_says_so(kinked):
+    """The score comes back to where it was, so hardly anything is left to be a share of."""
+    inputs = keras.Input((8, 8, 3))
+    wave = keras.ops.sin(200 * keras.layers.GlobalAveragePooling2D()(inputs)[:, :1])
+    model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(wave))
+    classifier = Classifier(model, ["no", "yes"], preprocessing="unit")
+    level = np.float32(2 * np.pi * 20 / 200)
+
+    found = explain(
+        classifier, sample_of(np.full((8, 8, 3), level)), "integrated_gradients", target="yes"
+    )
+
+    assert found.cost == Cost(gradient=MAX_STEPS)
+    assert found.figures["completeness_gap"] > 0.05
+    assert "512 steps, the limit" in found.warnings[0]
 
 
 def test_lime_and_kernel_shap_weigh_the_same_segments(three_classes, blobs):

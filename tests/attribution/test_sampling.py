@@ -18,7 +18,6 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question
 from xai_tf.attribution.sampling import HALVES
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.forward import Passes
 from xai_tf.cli.run import app
 from xai_tf.errors import SettingError
 from xai_tf.inputs.sample import Sample
@@ -103,7 +102,7 @@ def test_only_the_passes_to_come_are_run(three_classes, blobs, monkeypatch, name
     monkeypatch.setattr(
         three_classes,
         "passes",
-        Passes(passes.logits, counted(passes.scores), counted(passes.gradients)),
+        replace(passes, scores=counted(passes.scores), gradients=counted(passes.gradients)),
     )
     continue_explaining(three_classes, some, 32, progress=lambda *now: told.append(now))
 

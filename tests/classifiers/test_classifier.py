@@ -149,7 +149,7 @@ def test_nothing_is_traced_again_for_a_second_image(three_classes, blobs):
         explain(classifier, blobs, name)
     passes = [
         classifier.passes.scores,
-        classifier.passes.gradients,
+        classifier.passes.scores_and_gradients,
         classifier.passes.logits,
         classifier.feature_pass((classifier.last_feature_layer,)),
     ]

@@ -127,7 +127,7 @@ def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_p
         await explained(session)
         explorer.param.update(method="rise", settings=SLOW)
         assert explorer.seconds() > 1.5
-        assert explorer.passes() == 16384
+        assert explorer.passes() == "16384"
         assert "explain" not in workspace.visitor._slots
         assert (explorer.running, explorer.explanation) == (False, None)
 

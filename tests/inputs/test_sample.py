@@ -13,7 +13,7 @@ from tests.conftest import assert_told
 from xai_tf.errors import InputError
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.pixels import white_level
-from xai_tf.inputs.sample import LUMA, read_image
+from xai_tf.inputs.sample import FULL_SIDE, LUMA, read_full_size, read_image
 
 SIZE = (224, 224)
 
@@ -332,3 +332,35 @@ def test_a_refused_file_is_closed(tmp_path, case):
     opened = {link.readlink() for link in OPEN_FILES.iterdir() if link.is_symlink()}
     assert caught.value
     assert tmp_path / name not in opened
+
+
+@pytest.mark.parametrize(
+    ("resize", "expected"),
+    [("", (100, 300)), ("crop", (300, 300)), ("pad", (300, 300))],
+)
+def test_a_file_is_shown_in_full_as_far_as_the_model_sees_it(tmp_path, resize, expected):
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 300, 3), np.uint8)
+    path, options = save(tmp_path / "wide.png", pixels), ReadOptions(resize=resize)
+    (sample,) = read_image(path, (64, 64), options)
+
+    full = read_full_size(sample, options)
+
+    assert full.shape == (*expected, 3)
+    if not resize:
+        np.testing.assert_allclose(full * 255, pixels, atol=1e-3)
+
+
+def test_a_file_that_is_huge_small_or_another_is_not_shown_as_it_is(tmp_path):
+    wide = save(tmp_path / "wide.png", np.zeros((40, 2 * FULL_SIDE), np.uint8))
+    small = save(tmp_path / "small.png", quarters(16))
+    other = save(tmp_path / "other.png", quarters(64))
+    samples = [read(path) for path in (wide, small, other)]
+    save(other, 255 - quarters(64))
+
+    full = [read_full_size(sample) for sample in samples]
+
+    assert full[0].shape == (20, FULL_SIDE, 3)
+    assert full[1].shape == (224, 224, 3)
+    assert full[2] is None
+    other.unlink()
+    assert read_full_size(samples[2]) is None

@@ -10,12 +10,12 @@ from PIL import Image
 from tests.conftest import SAMPLES, sample_of
 from xai_tf.attribution.explain import explain
 from xai_tf.classifiers.reading import Reading
-from xai_tf.inputs.sample import read_image
+from xai_tf.inputs.sample import read_full_size, read_image
 from xai_tf.rendering import heatmaps
 from xai_tf.tasks import TASKS
 
 
-def with_map(explanation, attribution, method="integrated_gradients"):
+def with_map(explanation, attribution, method="occlusion"):
     return replace(
         explanation,
         attribution=np.asarray(attribution, np.float32),
@@ -71,7 +71,7 @@ def test_a_shared_scale_holds_for_all_maps(explanation):
 
 def test_compared_maps_of_one_method_can_share_a_scale(explanation):
     weak, strong = (with_map(explanation, ramp(-size, size)) for size in (0.1, 1))
-    other = with_map(explanation, ramp(-9, 9), "occlusion")
+    other = with_map(explanation, ramp(-9, 9), "rise")
 
     plot = heatmaps.comparison([weak, strong, other], shared_scale=True)
 
@@ -108,8 +108,50 @@ def test_opacity_runs_from_the_bare_picture_to_the_bare_map(explanation):
     full = heatmaps.overlay(explanation, opacity=1)
 
     np.testing.assert_array_equal(bare, heatmaps.gray_bytes(explanation.sample))
-    strongest = np.unravel_index(np.abs(explanation.attribution).argmax(), (32, 32))
+    seen = heatmaps.drawn(explanation.attribution, explanation.method)
+    strongest = np.unravel_index(np.abs(seen).argmax(), (32, 32))
     np.testing.assert_array_equal(full[strongest], heatmaps.heatmap(explanation)[strongest])
+
+
+def test_single_pixels_are_drawn_smoothed_and_say_so(explanation):
+    """A speckle of +1 and -1 has nothing to show on the whole; a patch of +1 has."""
+    attribution = np.where(np.indices((32, 32)).sum(axis=0) % 2, 1.0, -1.0)
+    attribution[20:28, 20:28] = 1
+    fine = with_map(explanation, attribution, "integrated_gradients")
+    before = fine.attribution.copy()
+
+    smooth = heatmaps.heatmap(fine, end=1.0).astype(int)
+    raw = heatmaps.heatmap(fine, end=1.0, smooth=False).astype(int)
+
+    assert np.ptp(smooth[4:16, 4:16, 0]) < np.ptp(raw[4:16, 4:16, 0])
+    np.testing.assert_array_equal(raw, heatmaps.heatmap(with_map(fine, attribution), end=1.0))
+    np.testing.assert_array_equal(fine.attribution, before)
+    titles = [ax.get_title() for ax in heatmaps.figure(fine).axes]
+    assert any("smoothed for display" in title for title in titles)
+    titles = [ax.get_title() for ax in heatmaps.figure(fine, smooth=False).axes]
+    assert not any("smoothed" in title for title in titles)
+
+
+def test_what_covers_regions_is_drawn_as_it_is(explanation):
+    coarse = with_map(explanation, ramp(-1, 1), "occlusion")
+
+    assert heatmaps.drawn(coarse.attribution, coarse.method) is coarse.attribution
+
+
+def test_an_overlay_has_the_resolution_and_aspect_of_the_file(explanation):
+    sample = read_image(SAMPLES / "dog.jpg", (32, 32))[0]
+    attribution = np.zeros((32, 32))
+    attribution[8:16, 16:24] = 1
+    shown = replace(with_map(explanation, attribution), sample=sample)
+    picture = read_full_size(sample)
+
+    over = heatmaps.overlay(shown, picture=picture).astype(int)
+
+    height, width = np.asarray(Image.open(SAMPLES / "dog.jpg")).shape[:2]
+    assert over.shape == (height, width, 3)
+    red = over[..., 0] - over[..., 2] > 60
+    rows, columns = np.argwhere(red).mean(axis=0) / (height, width)
+    assert (rows, columns) == pytest.approx((12 / 32, 20 / 32), abs=0.02)
 
 
 def test_an_x_ray_keeps_its_polarity(explanation):

@@ -56,26 +56,21 @@ def _cam(kind: type, run: Run) -> Any:
         run.pass_counter.count("gradient", len(images))
         return maps[0], gradients[0]
 
-    return kind(run.model, features)
+    return kind(run.model, features, run.classifier.placement(run.feature_layer))
 
 
 def _fem(run: Run) -> Any:
-    explainer = xplique.FEM(run.model, k=run.settings["k"], conv_layer=-1)
-
     def counted(images: Any) -> Any:
         run.pass_counter.count("forward", len(images))
         return run.classifier.feature_maps(run.feature_layer)(images)
 
-    explainer.model = counted
-    return explainer
+    placement = run.classifier.placement(run.feature_layer)
+    return corrections.FEM(counted, run.settings["k"], placement)
 
 
 def _integrated(run: Run) -> Any:
-    steps, baseline = run.settings["steps"], run.settings["baseline"]
-    # Summed over the channels, because completeness holds for the sum of all values.
-    return xplique.IntegratedGradients(
-        run.model, steps=steps, baseline_value=baseline, reducer="sum"
-    )
+    steps, baseline = int(run.settings["steps"]), run.settings["baseline"]
+    return corrections.IntegratedGradients(run.model, run.pass_counter, steps, baseline)
 
 
 def _statistic(kind: type, run: Run) -> Any:

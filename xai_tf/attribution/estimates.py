@@ -32,12 +32,6 @@ def preview_callback(
     return on_batch
 
 
-def _path(_explainer: Any, run: Run, gradients: list[Any]) -> Any:
-    """Integrated Gradients: the mean gradient so far stands for the rest of the path."""
-    mean = sum(tf.reduce_sum(batch, axis=0) for batch in gradients) / sum(map(len, gradients))
-    return tf.reduce_sum((run.image - run.settings["baseline"]) * mean, axis=-1)
-
-
 def _sobol(explainer: Any, run: Run, batches: list[Any]) -> Any:
     """Sobol: the designs come first, then cell by cell; cells still missing have no effect."""
     scores, design = np.concatenate(batches), explainer.nb_design
@@ -62,7 +56,6 @@ def _enlarged(cells: Any, run: Run) -> Any:
 
 
 ESTIMATES: dict[str, Estimate] = {
-    "IntegratedGradients": _path,
     "SobolAttributionMethod": _sobol,
     "HsicAttributionMethod": _hsic,
 }

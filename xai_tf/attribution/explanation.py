@@ -37,12 +37,13 @@ class Explanation:
         segments: int32 array of shape (height, width), the number of each pixel's segment, or None.
         segment_weights: float32 array of shape (segments,), or None.
         figures: what the method reports about itself. `completeness_gap` (Integrated Gradients, the
-            share of the score's change that the map misses), `r2` (LIME; left out below two samples
-            per segment, and where the network answers every sample alike), `score_all` and
-            `score_none` (Kernel SHAP, whose weights add up to their difference) and `undetermined`
-            (how many of its weights the samples do not determine); for all methods that sample,
-            `samples` and `stability` (see `xai_tf.attribution.convergence`; left out where it
-            cannot be computed).
+            share of the score's change that the map misses; with `steps_taken`, how many points of
+            the path it took, and `score` and `score_baseline`, the scores at its ends), `r2` (LIME;
+            left out below two samples per segment, and where the network answers every sample
+            alike), `score_all` and `score_none` (Kernel SHAP, whose weights add up to their
+            difference) and `undetermined` (how many of its weights the samples do not determine);
+            for all methods that sample, `samples` and `stability` (see
+            `xai_tf.attribution.convergence`; left out where it cannot be computed).
         warnings: what a person should know before trusting the map, a sentence each.
         convergence: how the map converged, for a method that samples; else None.
     """

@@ -10,6 +10,10 @@ from xai_tf.errors import SettingError, UnknownNameError, nearest
 
 Settings = Mapping[str, float]
 
+# Integrated Gradients without a number of steps: so many are placed, until the gap is so small.
+MIN_STEPS, MAX_STEPS = 64, 512
+MAX_GAP = 0.05  # as a share of the score's change
+
 
 @dataclass(frozen=True)
 class Option:
@@ -21,6 +25,7 @@ class Option:
         low, high: the range, both ends included.
         doc: what it sets, with its unit.
         power_of_two: whether the value must be a power of two.
+        zero: what 0 stands for, in words, where it is allowed besides the range; else empty.
     """
 
     default: float | None
@@ -28,13 +33,15 @@ class Option:
     high: float
     doc: str
     power_of_two: bool = False
+    zero: str = ""
 
     @property
     def kind(self) -> str:
         """What the option accepts, in words: "a whole number from 2 to 28"."""
         number = "a whole number" if self.whole else "a number"
         kind = "a power of two" if self.power_of_two else number
-        return f"{kind} from {self.low:g} to {self.high:g}"
+        besides = f", or 0 for {self.zero}" if self.zero else ""
+        return f"{kind} from {self.low:g} to {self.high:g}{besides}"
 
     @property
     def whole(self) -> bool:
@@ -43,6 +50,8 @@ class Option:
 
     def allows(self, value: float) -> bool:
         """Whether a value is in range, and a whole number or a power of two where required."""
+        if value == 0 and self.zero:
+            return True
         if not self.low <= value <= self.high or (self.whole and not float(value).is_integer()):
             return False
         return not self.power_of_two or int(value) & (int(value) - 1) == 0
@@ -76,7 +85,9 @@ class Method:
         family: "gradient", "activation" (of a feature layer) or "perturbation".
         signed: whether negative values are evidence against the class; otherwise the map only
             shows strength.
-        cost: its passes, computed from the settings and the (height, width) of the image.
+        cost: its passes, computed from the settings and the (height, width) of the image; the most
+            where they depend on what is found on the way.
+        least_cost: the fewest passes, where that differs from `cost`.
         summary: what the map shows, in one sentence.
         paper: the reference.
         options: its settings by name.
@@ -101,15 +112,31 @@ class Method:
     segments: bool = False
     relu_only: bool = False
     complete: bool = False
+    least_cost: Callable[[Settings, tuple[int, int]], Cost] | None = None
 
     @property
     def needs_layer(self) -> bool:
         """Whether it explains a feature layer."""
         return self.family == "activation"
 
+    @property
+    def pixel_fine(self) -> bool:
+        """Whether it gives each pixel a value of its own, so that neighbors differ as speckle."""
+        return self.family == "gradient"
+
     def settings(self, given: Settings, baseline: float) -> dict[str, float]:
         """All settings: the given values, checked, and the defaults; see `complete_settings`."""
         return complete_settings(self.title, self.options, given, baseline)
+
+    def costs(self, settings: Settings, size: tuple[int, int]) -> tuple[Cost, Cost]:
+        """The least and the greatest cost with all settings, for an image (height, width)."""
+        most = self.cost(settings, size)
+        return (self.least_cost(settings, size) if self.least_cost else most), most
+
+    def passes(self, settings: Settings, size: tuple[int, int]) -> str:
+        """The number of passes in words: "1" or "64 to 512"."""
+        least, most = (cost.evaluations for cost in self.costs(settings, size))
+        return f"{most}" if least == most else f"{least} to {most}"
 
 
 def complete_settings(
@@ -156,7 +183,11 @@ def _occlusion_cost(settings: Settings, size: tuple[int, int]) -> Cost:
 
 
 def _path_cost(settings: Settings, _: Any) -> Cost:
-    return Cost(forward=2, gradient=int(settings["steps"]))
+    return Cost(gradient=int(settings["steps"]) or MAX_STEPS)
+
+
+def _least_path_cost(settings: Settings, _: Any) -> Cost:
+    return Cost(gradient=int(settings["steps"]) or MIN_STEPS)
 
 
 def _sobol_cost(settings: Settings, _: Any) -> Cost:
@@ -268,12 +299,20 @@ _ALL = (
         "difference of the two scores.",
         paper="Sundararajan et al. 2017, Axiomatic Attribution, arXiv:1703.01365",
         options={
-            "steps": Option(64, 2, 1024, "number of steps from the baseline to the image"),
+            "steps": Option(
+                0,
+                2,
+                1024,
+                f"number of equal steps from the baseline to the image; 0 takes {MIN_STEPS} to "
+                f"{MAX_STEPS}, where the score changes most, until the values add up",
+                zero="as many as needed",
+            ),
             "baseline": Option(
                 None, 0, 1, "pixel value of the baseline image, from 0 (black) to 1 (white)"
             ),
         },
         complete=True,
+        least_cost=_least_path_cost,
     ),
     Method(
         name="smooth_grad",

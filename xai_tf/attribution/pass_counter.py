@@ -66,6 +66,12 @@ class PassCounter:
         run = self._passes.gradients
         return self._batched(run, images, targets, "gradient", GRADIENT_BATCH, on_batch)
 
+    def scores_and_gradients(self, images: Any, targets: Any) -> tuple[Any, Any]:
+        """One batch: scores of shape (batch,) and gradients of the shape of the images."""
+        results = self._passes.scores_and_gradients(images, targets)
+        self.count("gradient", len(images))
+        return results
+
     def count(self, kind: str, number: int) -> None:
         """Count passes that ran elsewhere, and report progress.
 

@@ -13,14 +13,13 @@ from xai_tf.attribution.builders import build_explainer, start_pass_counter
 from xai_tf.attribution.convergence import CHECKS, Convergence
 from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation, Order, Preview, Progress
-from xai_tf.attribution.methods import Cost
+from xai_tf.attribution.methods import MAX_GAP, MAX_STEPS, Cost
 from xai_tf.attribution.previews import Previews, one_map
 from xai_tf.attribution.question import SAMPLES
 from xai_tf.attribution.sampling import sample
 from xai_tf.attribution.setup import Run
 from xai_tf.inputs.segments import segment
 
-MAX_GAP = 0.05  # of Integrated Gradients, as a share of the score's change
 MIN_R2 = 0.3  # of LIME
 UNSTABLE = 0.5  # below, there is more chance than network in a sampled map
 
@@ -55,7 +54,7 @@ def run(
         explainer = build_explainer(method, setup)
         values, convergence = _values(order, explainer, reporter)
         attribution = one_map(values, method)
-        figures, weights = _figures(order, explainer, attribution, settings, pass_counter)
+        figures, weights = _figures(explainer)
         if convergence:
             settings = settings | {SAMPLES: explainer.taken}
             figures |= _sampled_figures(explainer.taken, convergence)
@@ -128,29 +127,23 @@ def _with_earlier_cost(explanation: Explanation, resume_from: Explanation | None
     return replace(explanation, cost=cost, seconds=resume_from.seconds + explanation.seconds)
 
 
-def _figures(
-    order: Order,
-    explainer: Any,
-    attribution: np.ndarray,
-    settings: Mapping[str, float],
-    pass_counter: Any,
-) -> tuple[dict[str, float], np.ndarray | None]:
+def _figures(explainer: Any) -> tuple[dict[str, float], np.ndarray | None]:
     """The figures that the method reports about itself, and the weights of the segments."""
-    if order.method.complete:
-        image = order.sample.image
-        ends = np.stack([image, np.full_like(image, settings["baseline"])])
-        score, nothing = pass_counter.scores(None, ends, np.stack([order.weights] * 2)).numpy()
-        change = float(score - nothing)
-        gap = abs(float(attribution.sum()) - change) / max(abs(change), 1e-6)
-        return {
-            "completeness_gap": gap,
-            "score": float(score),
-            "score_baseline": float(nothing),
-        }, None
     surrogate = getattr(explainer, "interpretable_model", None)
     if surrogate is None:
-        return {}, None
+        return getattr(explainer, "figures", {}), None
     return surrogate.figures, surrogate.coef_.astype(np.float32)
+
+
+def _gap_warning(order: Order, figures: Mapping[str, float]) -> str:
+    """What a map that does not add up misses, and what to do about it."""
+    missed = f"The attributions miss {figures['completeness_gap']:.0%} of the change in the score"
+    if order.question.given["steps"]:
+        return f"{missed}. Use more steps, or 0 for as many as needed."
+    return (
+        f"{missed}, which is {figures['score'] - figures['score_baseline']:.2g}, after "
+        f"{MAX_STEPS} steps, the limit. Set more steps, or use Kernel SHAP, whose weights add up."
+    )
 
 
 def _sampled_figures(samples: int, convergence: Convergence) -> dict[str, float]:
@@ -205,10 +198,7 @@ def _warnings(order: Order, figures: Mapping[str, float]) -> tuple[str, ...]:
             "so the map is the plain gradient."
         )
     if figures.get("completeness_gap", 0) > MAX_GAP:
-        warnings.append(
-            f"The attributions miss {figures['completeness_gap']:.0%} of the change in the score. "
-            "Use more steps."
-        )
+        warnings.append(_gap_warning(order, figures))
     if figures.get("undetermined", 0):
         warnings.append(
             f"Too few samples for so many segments: {figures['undetermined']:.0f} weights are "

@@ -52,6 +52,7 @@ class BundleRequest:
         regions: whether to report how much of each map lies in which region.
         opacity: of the maps in overlays, 0 to 1.
         shared_scale: whether the maps of one method share one color scale.
+        smooth: whether maps of single pixels are drawn smoothed.
     """
 
     questions: tuple[Question, ...]
@@ -62,6 +63,7 @@ class BundleRequest:
     regions: bool = False
     opacity: float = 0.7
     shared_scale: bool = False
+    smooth: bool = True
 
     def to_dict(self, classifier: Classifier, truth: int | None = None) -> dict[str, Any]:
         """What decides the content of a bundle, as plain data: request, model and version.
@@ -71,13 +73,16 @@ class BundleRequest:
             truth: the label of the file, where it is known.
         """
         detector, options = classifier.ood_detector, classifier.read_options
+        request = asdict(self)
+        if self.smooth:
+            del request["smooth"]
         return {
             "model": classifier.sha256,
             "task": classifier.task.key if classifier.task else None,
             "classes": list(classifier.classes),
             "preprocessing": classifier.preprocessing,
             **_chosen(classifier),
-            **asdict(self),
+            **request,
             "questions": [question.to_dict() for question in self.questions],
             "metrics": list(self.metrics),
             "metric_settings": {n: dict(given) for n, given in self.metric_settings.items()},
@@ -312,6 +317,7 @@ def _explain_file(
         scores if request.metrics else (),
         audits,
         request.to_dict(classifier, truth),
+        request.smooth,
     )
     diagnoses = [
         f"{e.method.title}: {diagnosis.text}"

@@ -35,8 +35,8 @@ def _layers(classifier: Classifier) -> list[dict[str, Any]]:
 
 def _use(classifier: Classifier, method: Method) -> str:
     """What a method uses of a model, in words."""
-    cost = method.cost(method.settings({}, classifier.baseline), classifier.image_size)
-    passes = f"{cost.evaluations} pass{'es' * (cost.evaluations != 1)}"
+    number = method.passes(method.settings({}, classifier.baseline), classifier.image_size)
+    passes = f"{number} pass{'es' * (number != '1')}"
     if method.needs_layer:
         layers = classifier.feature_layers
         return f"{passes}, layer {layers[-1]}" if layers else "not applicable: no feature map"

@@ -24,7 +24,8 @@ from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.files import whole_folder
 from xai_tf.inputs.audio import write_wav
-from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.options import DEFAULT_OPTIONS
+from xai_tf.inputs.sample import Sample, read_full_size
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.tables import describe_scores
 from xai_tf.packages import versions
@@ -44,6 +45,7 @@ def save_bundle(
     scores: Sequence[Sequence[Score]] = (),
     audits: Sequence[Mapping[str, Any]] = (),
     question: Mapping[str, Any] | None = None,
+    smooth: bool = True,
 ) -> dict[str, Any]:
     """Write the explanations of one file into `folder`, whole or not at all.
 
@@ -53,6 +55,8 @@ def save_bundle(
     (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle that is there already
     is replaced. `scores` and `audits` (of `describe_audit`), where given, are those of each
     explanation; `question` is what was asked, as plain data, by which a later run knows the answer.
+    Overlays have the resolution of the file; with `smooth`, maps of single pixels are drawn
+    smoothed.
 
     Returns:
         The manifest.
@@ -62,7 +66,7 @@ def save_bundle(
     """
     with whole_folder(folder, MANIFEST) as new:
         manifest = _write(
-            new, classifier, reading, explanations, opacity, shared_scale, scores, audits
+            new, classifier, reading, explanations, opacity, shared_scale, smooth, scores, audits
         )
         if question is not None:
             manifest["question"] = json.loads(json.dumps(question))
@@ -196,6 +200,7 @@ def _write(
     explanations: Sequence[Explanation],
     opacity: float,
     shared_scale: bool,
+    smooth: bool,
     scores: Sequence[Sequence[Score]],
     audits: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
@@ -205,6 +210,8 @@ def _write(
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
     encoder = BundleEncoder()
     entries = []
+    options = classifier.read_options or DEFAULT_OPTIONS
+    pictures = {id(sample): read_full_size(sample, options) for sample in reading.samples}
     samples: dict[str, Any] = {}
     described = describe_scores(explanations, scores) or [[] for _ in explanations]
     for number, explanation in enumerate(explanations):
@@ -212,7 +219,15 @@ def _write(
         name = _name(explanation, last_layer, window if several else None)
         entry = {
             "array": name,
-            "pictures": _draw_explanation(folder, name, explanation, opacity, reading.ood_caption),
+            "pictures": _draw_explanation(
+                folder,
+                name,
+                explanation,
+                opacity,
+                reading.ood_caption,
+                smooth=smooth,
+                picture=pictures[id(explanation.sample)],
+            ),
             **describe_explanation(explanation),
             "window": window,
             "scores": described[number],
@@ -226,7 +241,14 @@ def _write(
         of_sample = [e for e in explanations if e.sample is sample]
         _save_picture(folder / f"input{suffix}.png", heatmaps.image_bytes(sample))
         samples[str(numbers[id(sample)])] = encoder.sample(sample, suffix)
-        compared = heatmaps.comparison(of_sample, shared_scale, opacity, reading.ood_caption)
+        compared = heatmaps.comparison(
+            of_sample,
+            shared_scale,
+            opacity,
+            reading.ood_caption,
+            smooth=smooth,
+            picture=pictures[id(sample)],
+        )
         compared.savefig(folder / f"comparison{suffix}.png")
         if sample.sound is not None:
             write_wav(folder / f"sound{suffix}.wav", sample.sound)
@@ -247,12 +269,17 @@ def _write(
 
 
 def _draw_explanation(
-    folder: Path, name: str, explanation: Explanation, opacity: float, caption: str
+    folder: Path,
+    name: str,
+    explanation: Explanation,
+    opacity: float,
+    caption: str,
+    **drawing: Any,
 ) -> list[str]:
-    """Write the pictures of an explanation; return their names."""
+    """Write the pictures of an explanation; return their names. `drawing` as for `figure`."""
     names = [f"{name}.png", f"{name}_overlay.png"]
-    heatmaps.figure(explanation, opacity, caption).savefig(folder / names[0])
-    _save_picture(folder / names[1], heatmaps.overlay(explanation, opacity))
+    heatmaps.figure(explanation, opacity, caption, **drawing).savefig(folder / names[0])
+    _save_picture(folder / names[1], heatmaps.overlay(explanation, opacity, **drawing))
     convergence = explanation.convergence
     if convergence and len(convergence.samples):
         names.append(f"{name}_stability.svg")

@@ -33,6 +33,7 @@ from xai_tf.classifiers.graph import (
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head, loss_name
+from xai_tf.classifiers.placement import Placement, Places, find_placement, find_places
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
 from xai_tf.classifiers.selection import HeldValue, Selection, output_names, select
@@ -434,6 +435,17 @@ class Classifier:
             if name in cuts and kinds[name] != "ZeroPadding2D":
                 last[round(np.log2(self.image_size[0] / outputs[name].shape[1]))] = name
         return tuple(last.values())
+
+    @cached_property
+    def _places(self) -> dict[str, Places]:
+        return find_places(self.model)
+
+    def placement(self, layer: str) -> Placement | None:
+        """How the map of a feature layer lies in the input; None where it covers all of it."""
+        key = ("placement", layer)
+        if key not in self._compiled:
+            self._compiled[key] = find_placement(self.model, layer, self._places.get(layer))
+        return self._compiled[key]
 
     def feature_layer(self, name: str | None) -> str:
         """The name of a feature layer, checked; None stands for the last one.

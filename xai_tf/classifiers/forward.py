@@ -23,11 +23,13 @@ class Passes:
         logits: (images) -> logits of shape (batch, logits).
         scores: (images, targets) -> scores of shape (batch,), the weighted sums of the logits.
         gradients: (images, targets) -> gradients of the scores, of the shape of the images.
+        scores_and_gradients: (images, targets) -> both, from one pass.
     """
 
     logits: Callable[[Any], Any]
     scores: Callable[[Any, Any], Any]
     gradients: Callable[[Any, Any], Any]
+    scores_and_gradients: Callable[[Any, Any], tuple[Any, Any]]
 
 
 def compile_passes(model: keras.Model) -> Passes:
@@ -45,15 +47,18 @@ def compile_passes(model: keras.Model) -> Passes:
         return tf.reduce_sum(tf.cast(model(images, training=False), tf.float32) * targets, axis=-1)
 
     @tf.function(input_signature=[images, targets])
-    def gradients(images: Any, targets: Any) -> Any:
+    def scores_and_gradients(images: Any, targets: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
             tape.watch(images)
             score = tf.reduce_sum(
                 tf.cast(model(images, training=False), tf.float32) * targets, axis=-1
             )
-        return tape.gradient(score, images, unconnected_gradients="zero")
+        return score, tape.gradient(score, images, unconnected_gradients="zero")
 
-    return Passes(logits, scores, gradients)
+    def gradients(images: Any, targets: Any) -> Any:
+        return scores_and_gradients(images, targets)[1]
+
+    return Passes(logits, scores, gradients, scores_and_gradients)
 
 
 def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:

@@ -44,6 +44,7 @@ from xai_tf.cli.options import (
     Seed,
     Settings,
     SharedScale,
+    Smooth,
     Target,
     UntilStable,
     Windows,
@@ -84,6 +85,7 @@ class RequestFlags:
     windows: Windows = 3
     opacity: Opacity = DEFAULT_OPACITY
     shared_scale: SharedScale = False
+    smooth: Smooth = True
     regions: WithRegions = False
 
     def request(self) -> BundleRequest:
@@ -112,6 +114,7 @@ class RequestFlags:
             regions=self.regions,
             opacity=self.opacity,
             shared_scale=self.shared_scale,
+            smooth=self.smooth,
         )
 
     def _question(self, method: str, settings: Mapping[str, float]) -> Question:

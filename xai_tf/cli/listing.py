@@ -50,7 +50,7 @@ def list_methods() -> Answer:
             method.name,
             method.family,
             "yes" if method.signed else "no",
-            str(cost.evaluations),
+            method.passes(defaults, SIZE),
             method.summary,
             ", ".join(f"{k}={v:g}" for k, v in defaults.items()),
         )

@@ -207,6 +207,14 @@ SharedScale = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+Smooth = Annotated[
+    bool,
+    typer.Option(
+        "--smooth/--no-smooth",
+        help="Smooth maps of single pixels in pictures; arrays and scores never are.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 WithRegions = Annotated[
     bool,
     typer.Option(

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.methods import METHODS, Method, Settings
+from xai_tf.attribution.methods import METHODS, Cost, Method, Settings
 from xai_tf.attribution.question import sample_limit
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.console import note
@@ -111,18 +111,26 @@ def tell_costs(
     amount = amount or Amount()
     pass_seconds, total = seconds_per_pass(classifier), _Total()
     for method, own in complete:
-        upper = method.name in limits
-        rows = [(method.title, method.cost(own, classifier.image_size), upper)]
+        least, most = method.costs(own, classifier.image_size)
+        nothing = Cost()
+        rows = [(method.title, nothing if method.name in limits else least, most)]
         for planned in plans[method.name]:
-            again = upper and planned.metric.family == "rerun"
-            rows.append((f"{method.title}, {planned.metric.name}", planned.cost, again))
-        for title, cost, at_most in rows:
-            took = seconds(cost, pass_seconds)
-            total.add(amount.maps(method), cost.evaluations, took)
-            if cost.evaluations:
-                note(f"{title}: {_passes(cost.evaluations, at_most)} per map, about {took:.1f} s")
+            again = planned.metric.family == "rerun" and rows[0][1] != most
+            rows.append(
+                (
+                    f"{method.title}, {planned.metric.name}",
+                    nothing if again else planned.cost,
+                    planned.cost,
+                )
+            )
+        for title, low, high in rows:
+            took = [seconds(cost, pass_seconds) for cost in (low, high)]
+            total.add(amount.maps(method), low, high, took[1])
+            if high.evaluations:
+                passes = _passes(low.evaluations, high.evaluations)
+                note(f"{title}: {passes} per map, about {_range(*took)} s")
     if sum(map(amount.maps, entries)) > 1 or not amount.windows:
-        passes = _passes(total.passes, bool(limits) or amount.windows > 1)
+        passes = _passes(0 if total.at_most or amount.windows > 1 else total.passes, total.passes)
         note(
             f"In total: {passes}, about {total.seconds:.0f} s, for {len(entries)} "
             f"method{'s' * (len(entries) > 1)} on {amount.text}"
@@ -136,14 +144,23 @@ class _Total:
 
     passes: int = 0
     seconds: float = 0.0
+    at_most: bool = False
 
-    def add(self, maps: int, passes: int, took: float) -> None:
-        self.passes += maps * passes
+    def add(self, maps: int, least: Cost, most: Cost, took: float) -> None:
+        self.passes += maps * most.evaluations
         self.seconds += maps * took
+        self.at_most = self.at_most or least != most
 
 
-def _passes(count: int, at_most: bool) -> str:
-    return f"{'up to ' * at_most}{count} pass{'es' * (count > 1)}"
+def _passes(least: int, most: int) -> str:
+    """Passes in words: "1 pass", "64 to 512 passes", or "up to 512 passes" where least is 0."""
+    number = f"{most}" if least == most else f"{least} to {most}" if least else f"up to {most}"
+    return f"{number} pass{'es' * (most > 1)}"
+
+
+def _range(least: float, most: float) -> str:
+    """Seconds in words; only the most where the least is the same or unknown (0)."""
+    return f"{least:.1f} to {most:.1f}" if 0 < least < most else f"{most:.1f}"
 
 
 def score_table(manifests: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -22,10 +22,12 @@ class Resizer:
     Attributes:
         title: the name for people.
         apply: maps float32 pixels of shape (height, width, channels) to a new (height, width).
+        keeps_aspect: whether it crops or pads the picture to the aspect ratio of the new size.
     """
 
     title: str
     apply: Callable[[np.ndarray, tuple[int, int]], np.ndarray]
+    keeps_aspect: bool = False
 
 
 def resize(
@@ -154,6 +156,6 @@ RESIZERS: dict[str, Resizer] = {
     "area": Resizer("Mean of the area, as cv2.INTER_AREA; bilinear when enlarging", _area),
     "bicubic": Resizer("Bicubic, antialiased", _pillow(Image.Resampling.BICUBIC)),
     "lanczos": Resizer("Lanczos, antialiased", _pillow(Image.Resampling.LANCZOS)),
-    "pad": Resizer("Keep the aspect ratio, pad with black", _pad),
-    "crop": Resizer("Keep the aspect ratio, crop the center", _crop),
+    "pad": Resizer("Keep the aspect ratio, pad with black", _pad, keeps_aspect=True),
+    "crop": Resizer("Keep the aspect ratio, crop the center", _crop, keeps_aspect=True),
 }

@@ -16,7 +16,7 @@ from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.pictures import read_picture
 from xai_tf.inputs.pixels import MAX_PIXELS as MAX_PIXELS
 from xai_tf.inputs.pixels import Pixels, choose_frame
-from xai_tf.inputs.resizing import DEFAULT_RESIZER, resize
+from xai_tf.inputs.resizing import DEFAULT_RESIZER, RESIZERS, resize
 
 PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".j2k"),
@@ -25,6 +25,7 @@ PICTURE_SUFFIXES = (
 )
 ARRAY = Path("array")  # the source of a sample that was not read from a file
 MIN_SIDE = 8  # pixels
+FULL_SIDE = 2000  # pixels of the longer side of a picture that is drawn at its own resolution
 # The weights of red, green and blue in a level of gray (ITU-R BT.601), as in Pillow, Keras and
 # OpenCV.
 LUMA = (0.299, 0.587, 0.114)
@@ -129,6 +130,39 @@ def read_picture_array(
     )
 
 
+def read_full_size(sample: Sample, options: ReadOptions = DEFAULT_OPTIONS) -> np.ndarray | None:
+    """The part of a picture file that a sample shows, at the resolution and aspect of the file.
+
+    The longer side is at least that of the sample and at most 2,000 pixels.
+
+    Args:
+        sample: read from the file with `options`.
+        options: the frame, and how it was resized.
+
+    Returns:
+        float32 array of shape (height, width, 3) in [0, 1]; None for sound and arrays in memory,
+        and where the file is gone or no longer shows what the sample shows.
+    """
+    if sample.sound is not None or not sample.source.is_file():
+        return None
+    size, resizer = sample.image.shape[:2], options.resize or DEFAULT_RESIZER
+    try:
+        levels = _decode(sample.source, options.frame).levels
+    except InputError:
+        return None
+    image = np.clip(resize(levels, size, resizer), 0, 1)
+    if np.abs(_as_rgb(image) - sample.image).max() > 1 / 255:
+        return None
+    aspect = size if RESIZERS[resizer].keeps_aspect else levels.shape[:2]
+    longest = min(max(*levels.shape[:2], *size), FULL_SIDE)
+    full = tuple(max(1, round(side * longest / max(aspect))) for side in aspect)
+    return _as_rgb(np.clip(resize(levels, full, resizer), 0, 1))
+
+
+def _as_rgb(image: np.ndarray) -> np.ndarray:
+    return np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image
+
+
 def _sample(
     pixels: Pixels, path: Path, digest: str, image_size: tuple[int, int], resizer: str
 ) -> Sample:
@@ -141,9 +175,9 @@ def _sample(
         )
     image = np.clip(resize(levels, image_size, resizer or DEFAULT_RESIZER), 0, 1)
     gray = levels.ndim == 2 or bool((np.ptp(levels, axis=-1) < 2 / 255).all())
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=-1)
-    return Sample(image=image, source=path, sha256=digest, gray=gray, warnings=pixels.warnings)
+    return Sample(
+        image=_as_rgb(image), source=path, sha256=digest, gray=gray, warnings=pixels.warnings
+    )
 
 
 def _decode(path: Path, frame: int | None) -> Pixels:

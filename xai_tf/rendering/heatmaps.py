@@ -3,6 +3,9 @@
 Zero is always in the middle of a signed scale. The scale ends at the 99th percentile of the
 absolute value, so that a single hot pixel does not darken the rest. The colors are safe for
 color-blind readers, images keep their polarity, and a map without signal is drawn as empty.
+
+Maps with a value of its own for each pixel are drawn smoothed, because a person sees only speckle
+otherwise; what is stored and scored is never smoothed.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
+from PIL import Image
 
+from xai_tf.attribution.cells import resized
 from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import Method
 from xai_tf.classifiers.reading import Reading
 from xai_tf.inputs.sample import Sample, Sound
 
@@ -25,14 +31,31 @@ if TYPE_CHECKING:
 
 SIGNED, UNSIGNED = "RdBu_r", "inferno"
 PERCENTILE = 99
+SMOOTHING = 0.015  # standard deviation of the Gaussian, as a share of the shorter side
+SMOOTHED = "smoothed for display"
 OUTLINE = (255, 221, 0)
 NO_SIGNAL = (128, 128, 128, 0)
 HERTZ_TICKS = (100, 250, 500, 1000, 2000, 3000, 4000, 8000, 16000)
 
 
-def limit(explanations: Sequence[Explanation]) -> float:
-    """The end of the scale of one or several maps: the 99th percentile of their absolute values."""
-    return limit_of([explanation.attribution for explanation in explanations])
+def limit(explanations: Sequence[Explanation], smooth: bool = True) -> float:
+    """The end of the scale of one or several maps: the 99th percentile of the values drawn."""
+    return limit_of([drawn(one.attribution, one.method, smooth) for one in explanations])
+
+
+def drawn(attribution: np.ndarray, method: Method, smooth: bool = True) -> np.ndarray:
+    """What is drawn of an attribution: itself, or smoothed where each pixel has its own value.
+
+    Args:
+        attribution: float array of shape (height, width).
+        method: that made it.
+        smooth: whether to smooth at all.
+    """
+    if not (smooth and method.pixel_fine and has_signal(attribution)):
+        return attribution
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(attribution, SMOOTHING * min(attribution.shape))
 
 
 def limit_of(attributions: Sequence[np.ndarray]) -> float:
@@ -45,7 +68,7 @@ def limit_of(attributions: Sequence[np.ndarray]) -> float:
     return float(np.percentile(strength, PERCENTILE) or strength.max())
 
 
-def heatmap(explanation: Explanation, end: float | None = None) -> np.ndarray:
+def heatmap(explanation: Explanation, end: float | None = None, smooth: bool = True) -> np.ndarray:
     """Draw an explanation: uint8 array of shape (height, width, 3).
 
     Signed maps run from blue (against) through white (zero) to red (for), others from black to
@@ -55,8 +78,10 @@ def heatmap(explanation: Explanation, end: float | None = None) -> np.ndarray:
         explanation: the explanation to draw.
         end: end of the scale, in the unit of the attribution; the `limit` of the explanation if
             left out. Use the same value for maps that are compared.
+        smooth: whether to smooth a map of single pixels, see `drawn`.
     """
-    return cover(explanation.attribution, explanation.method.signed, end)[..., :3]
+    attribution = drawn(explanation.attribution, explanation.method, smooth)
+    return cover(attribution, explanation.method.signed, end)[..., :3]
 
 
 def cover(attribution: np.ndarray, signed: bool, end: float | None = None) -> np.ndarray:
@@ -96,7 +121,14 @@ def _palette(signed: bool) -> np.ndarray:
     return np.rint(np.column_stack([colors[:, :3], alpha]) * 255).astype(np.uint8)
 
 
-def overlay(explanation: Explanation, opacity: float = 0.7, end: float | None = None) -> np.ndarray:
+def overlay(
+    explanation: Explanation,
+    opacity: float = 0.7,
+    end: float | None = None,
+    *,
+    smooth: bool = True,
+    picture: np.ndarray | None = None,
+) -> np.ndarray:
     """Overlay an explanation on its image in gray: uint8 array of shape (height, width, 3).
 
     Args:
@@ -104,13 +136,27 @@ def overlay(explanation: Explanation, opacity: float = 0.7, end: float | None = 
         opacity: opacity of the map where it is strongest, 0 to 1; it is transparent where the map
             is zero.
         end: as in `heatmap`.
+        smooth: as in `heatmap`.
+        picture: what is below, float32 (height, width, 3) in [0, 1], for example the file at its
+            own resolution (`read_full_size`); the map is enlarged to it. The model input if left
+            out.
     """
-    background = gray_bytes(explanation.sample)
-    colors = cover(explanation.attribution, explanation.method.signed, end)
+    picture = explanation.sample.image if picture is None else picture
+    background, segments = _gray(picture), explanation.segments
+    attribution = drawn(explanation.attribution, explanation.method, smooth)
+    end = end or limit_of([attribution])
+    if attribution.shape != picture.shape[:2]:
+        if has_signal(attribution):
+            attribution = resized(attribution, picture.shape[:2], Image.Resampling.BICUBIC)
+        else:
+            attribution = np.zeros(picture.shape[:2], np.float32)
+        if segments is not None:
+            segments = resized(segments, picture.shape[:2], Image.Resampling.NEAREST)
+    colors = cover(attribution, explanation.method.signed, end)
     alpha = opacity * colors[..., 3:] / 255
     mixed = (1 - alpha) * background + alpha * colors[..., :3]
     image = np.rint(mixed).astype(np.uint8)
-    return outlined(image, explanation.segments) if explanation.segments is not None else image
+    return outlined(image, segments) if segments is not None else image
 
 
 def outlines(segments: np.ndarray) -> np.ndarray:
@@ -133,25 +179,39 @@ def image_bytes(sample: Sample) -> np.ndarray:
 
 def gray_bytes(sample: Sample) -> np.ndarray:
     """The input in gray, as a background: uint8 array of shape (height, width, 3)."""
-    gray = np.clip(sample.image, 0, 1) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return _gray(sample.image)
+
+
+def _gray(picture: np.ndarray) -> np.ndarray:
+    gray = np.clip(picture, 0, 1) @ np.array([0.299, 0.587, 0.114], np.float32)
     return np.repeat(np.rint(gray * 255).astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def figure(explanation: Explanation, opacity: float = 0.7, mark: str = "") -> Figure:
+def figure(
+    explanation: Explanation,
+    opacity: float = 0.7,
+    mark: str = "",
+    *,
+    smooth: bool = True,
+    picture: np.ndarray | None = None,
+) -> Figure:
     """Draw one explanation: the input, the map with its scale, and the overlay.
 
     Args:
         explanation: the explanation to draw.
         opacity: as in `overlay`.
         mark: a warning to show below the headline, such as `Reading.ood_caption`.
+        smooth: as in `heatmap`.
+        picture: as in `overlay`.
     """
-    end = limit([explanation])
+    end = limit([explanation], smooth)
     plot = _figure(3, 1)
     axes = plot.subplots(1, 3)
     _show(axes[0], image_bytes(explanation.sample), explanation.sample, "Model input")
-    _show(axes[1], heatmap(explanation, end), explanation.sample, _map_title(explanation))
+    map_title = _map_title(explanation, smooth)
+    _show(axes[1], heatmap(explanation, end, smooth), explanation.sample, map_title)
     _scale(plot, axes[1], explanation, end)
-    over = overlay(explanation, opacity, end)
+    over = overlay(explanation, opacity, end, smooth=smooth, picture=picture)
     _show(axes[2], over, explanation.sample, f"Overlay, opacity {opacity:.0%}")
     _headline(plot, headline(explanation, mark))
     return plot
@@ -162,6 +222,9 @@ def comparison(
     shared_scale: bool = False,
     opacity: float = 0.7,
     mark: str = "",
+    *,
+    smooth: bool = True,
+    picture: np.ndarray | None = None,
 ) -> Figure:
     """Draw several explanations of one sample: the input, then each overlay.
 
@@ -171,6 +234,8 @@ def comparison(
             for example those of several layers; otherwise each has its own.
         opacity: as in `overlay`.
         mark: as in `figure`.
+        smooth: as in `heatmap`.
+        picture: as in `overlay`.
     """
     columns = min(4, len(explanations) + 1)
     rows = -(-(len(explanations) + 1) // columns)
@@ -180,10 +245,9 @@ def comparison(
     _show(axes[0], image_bytes(sample), sample, "Model input")
     for ax, explanation in zip(axes[1:], explanations, strict=False):
         same_method = [e for e in explanations if e.method is explanation.method]
-        end = limit(same_method if shared_scale else [explanation])
-        title = explanation.method.title
-        title += f"\n{explanation.layer}" if explanation.layer else ""
-        _show(ax, overlay(explanation, opacity, end), sample, title)
+        end = limit(same_method if shared_scale else [explanation], smooth)
+        over = overlay(explanation, opacity, end, smooth=smooth, picture=picture)
+        _show(ax, over, sample, _map_title(explanation, smooth))
         _scale(plot, ax, explanation, end)
     for ax in axes[len(explanations) + 1 :]:
         ax.axis("off")
@@ -305,6 +369,9 @@ def _scale(plot: Figure, ax: Axes, explanation: Explanation, end: float) -> None
     bar.set_label(label, fontsize=7)
 
 
-def _map_title(explanation: Explanation) -> str:
-    where = f", layer {explanation.layer}" if explanation.layer else ""
-    return f"{explanation.method.title}{where}"
+def _map_title(explanation: Explanation, smooth: bool) -> str:
+    """The method, and below it the layer or how the map is drawn."""
+    method = explanation.method
+    below = SMOOTHED if smooth and method.pixel_fine else ""
+    below = f"layer {explanation.layer}" if explanation.layer else below
+    return f"{method.title}\n{below}" if below else method.title

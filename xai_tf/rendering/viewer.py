@@ -87,7 +87,8 @@ def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
         "alt": f"{_describe_sample(explanation.sample)}, predicted as "
         f"{prediction.summary}. {explanation.method.title}{layer}, for {explanation.target_name}: "
         + _describe_map(explanation.attribution, explanation.method, explanation.sample, end),
-        "caption": f"{explanation.method.title}{layer}: why {explanation.target_name}?",
+        "caption": f"{explanation.method.title}{layer}: why {explanation.target_name}?"
+        + (f" ({heatmaps.SMOOTHED})" if explanation.method.pixel_fine else ""),
     }
 
 
@@ -154,6 +155,7 @@ def _no_map() -> dict[str, Any]:
 
 
 def _map(attribution: np.ndarray, method: Method, end: float | None) -> dict[str, Any]:
+    attribution = heatmaps.drawn(attribution, method)
     shades, colors = heatmaps.shaded(attribution, method.signed, end)
     signal = has_signal(attribution)
     return {
@@ -219,7 +221,7 @@ def _describe_map(
     rows, columns = _strongest(attribution)
     sound = sample.sound
     places = _ninths(rows, columns) if sound is None else _time_and_pitch(rows, columns, sound)
-    limit = end or heatmaps.limit_of([attribution])
+    limit = end or heatmaps.limit_of([heatmaps.drawn(attribution, method)])
     return f"of its strongest tenth, {places}. Colors: {colors}; the scale ends at {limit:.2g}."
 
 
