@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xai_tf.classifiers.access import gives
 from xai_tf.errors import SettingError, UnknownNameError, nearest
 
 Settings = Mapping[str, float]
+
+# What the methods of a family need of a model, names in `ACCESS`.
+NEEDS = {"perturbation": "predictions", "gradient": "gradients", "activation": "feature maps"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,15 @@ class Method:
     complete: bool = False
 
     @property
+    def needs(self) -> str:
+        """What it needs of a model, a name in `ACCESS`."""
+        return "layers" if self.relu_only else NEEDS[self.family]
+
+    def works_with(self, access: str) -> bool:
+        """Whether it can explain a model with this `Classifier.access`."""
+        return gives(access, self.needs)
+
+    @property
     def needs_layer(self) -> bool:
         """Whether it explains a feature layer."""
         return self.family == "activation"
@@ -110,6 +123,16 @@ class Method:
     def settings(self, given: Settings, baseline: float) -> dict[str, float]:
         """All settings: the given values, checked, and the defaults; see `complete_settings`."""
         return complete_settings(self.title, self.options, given, baseline)
+
+
+def working_methods(access: str) -> list[str]:
+    """The names of the methods that can explain a model with this `Classifier.access`."""
+    return [name for name, method in METHODS.items() if method.works_with(access)]
+
+
+def default_method(access: str) -> str:
+    """The method for a first look at a model with this `Classifier.access`."""
+    return next(name for name in FIRST_CHOICES if METHODS[name].works_with(access))
 
 
 def complete_settings(
@@ -417,3 +440,5 @@ _ALL = (
 )
 
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+# For a first look: the first of these that works with a model (docs/leaderboard.md).
+FIRST_CHOICES = ("grad_cam", "saliency", "occlusion")

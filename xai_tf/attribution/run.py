@@ -201,8 +201,8 @@ def _warnings(order: Order, figures: Mapping[str, float]) -> tuple[str, ...]:
     warnings = []
     if method.relu_only and not classifier.has_relu:
         warnings.append(
-            f"{classifier.name} has no ReLU that {method.title} can change (none, or leaky ones), "
-            "so the map is the plain gradient."
+            f"{classifier.name} has no ReLU that {method.title} can change (none, leaky ones, or "
+            "layers of your own), so the map is the plain gradient."
         )
     if figures.get("completeness_gap", 0) > MAX_GAP:
         warnings.append(

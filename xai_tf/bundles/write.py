@@ -93,6 +93,7 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "classes": list(classifier.classes),
         "classes_source": classifier.classes_source,
         "image_size": list(classifier.image_size),
+        "access": classifier.access,
         "head": vars(classifier.head),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,

@@ -73,10 +73,14 @@ def detect_preprocessing(
         backbone: the known backbone it is built on, if any.
         card: its card, if any.
     """
+    from xai_tf.classifiers.opaque import has_opaque_layer
+
     if card and card.scaling:
         return Detected(card.scaling, "its card says so", True)
     if card and card.backbone in BACKBONES:
         return Detected("unit", "its card says so", True)
+    if has_opaque_layer(model):
+        return Detected("unit", "its layers cannot be seen", False)
     inside = _inside(model)
     misfits = batchnorm_misfits(model)
     if inside:

@@ -57,11 +57,9 @@ def upper_part(model: keras.Model, layer: str) -> keras.Model:
 
 def operations(model: keras.Model) -> list[Any]:
     """The layers and operations of a model and its nested models, in the order of the graph."""
-    import keras
-
     collected = []
     for node in nodes(_functional(model)):
-        nested = isinstance(node.operation, keras.Model)
+        nested = is_graph(node.operation)
         collected += operations(node.operation) if nested else [node.operation]
     return collected
 
@@ -85,7 +83,7 @@ def inputs_of(
     values = {id(graph.inputs[0]): keras.ops.convert_to_tensor(images)}
     for node in nodes(graph):
         args, kwargs = node.arguments.fill_in(values)
-        if isinstance(node.operation, keras.Model):
+        if is_graph(node.operation):
             found, result = inputs_of(node.operation, values[id(node.input_tensors[0])], wanted)
             if found is not None:
                 return found, result
@@ -98,6 +96,11 @@ def inputs_of(
             results = keras.tree.flatten(node.operation(*args, **kwargs))
         values.update(zip((id(tensor) for tensor in node.outputs), results, strict=True))
     return None, values[id(graph.outputs[0])]
+
+
+def is_graph(operation: Any) -> bool:
+    """Whether an operation is a model whose layers are known: a Functional or Sequential one."""
+    return hasattr(getattr(operation, "_functional", None) or operation, "_nodes_by_depth")
 
 
 def nodes(graph: keras.Model) -> Iterator[Any]:
@@ -184,7 +187,7 @@ class _Copies:
 def _functional(model: keras.Model) -> keras.Model:
     """The graph of a Functional or Sequential model; raise a ModelError where there is none."""
     graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth") or len(graph.inputs) != 1:
+    if not is_graph(graph) or len(graph.inputs) != 1:
         raise ModelError(
             f"Cannot read the graph of {model.name!r}, a {type(model).__name__}. Give a Sequential "
             "or Functional Keras model with one input."
@@ -212,7 +215,7 @@ def _replay(
             continue
         args, kwargs = node.arguments.fill_in(new_tensors)
         operation = node.operation
-        if isinstance(operation, keras.Model):
+        if is_graph(operation):
             inner = _functional(operation)
             inner_input = {id(inner.inputs[0]): new_tensors[id(node.input_tensors[0])]}
             results = [_replay(inner, inner_input, replace)]

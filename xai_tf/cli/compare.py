@@ -18,7 +18,7 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading
 from xai_tf.cli.app import EVALUATE, OUTPUT, app
 from xai_tf.cli.console import answer, note, progress_of, warn
-from xai_tf.cli.explain import DEFAULT_METHODS
+from xai_tf.cli.explain import default_methods
 from xai_tf.cli.options import (
     AsJson,
     Contrast,
@@ -73,7 +73,12 @@ def compare_methods(
     """
     from xai_tf.bundles import comparison
 
-    methods, metrics, chosen = parse_methods_and_metrics(method or DEFAULT_METHODS, score, settings)
+    asked = method or default_methods()
+    methods, metrics, chosen = parse_methods_and_metrics(asked, score, settings)
+    classifier = model.load()
+    if not method:
+        asked = default_methods(classifier.access)
+        methods, metrics, chosen = parse_methods_and_metrics(asked, score, settings)
     request = comparison.ComparisonSettings(
         methods=tuple(methods),
         metrics=tuple(metric.name for metric in metrics),
@@ -82,7 +87,6 @@ def compare_methods(
         settings=chosen,
         seed=seed,
     )
-    classifier = model.load()
     check_classes(classifier, target, contrast)
     check_kind(file, classifier)
     folder = comparison.comparison_folder(out, file) if out else None

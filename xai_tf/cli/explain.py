@@ -24,6 +24,7 @@ from xai_tf.bundles.folder import (
     plan_folder,
 )
 from xai_tf.bundles.sources import takes_sound
+from xai_tf.classifiers.access import FULL_ACCESS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
@@ -57,8 +58,9 @@ from xai_tf.errors import SettingError
 from xai_tf.metrics.metric import METRICS
 from xai_tf.packages import has_extra
 
-# A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
-DEFAULT_METHODS = ("grad_cam", "square_grad")
+# The first two of these that work with a model: a first look in one pass, the best of those that
+# take a few passes, and those that only need predictions (docs/leaderboard.md).
+DEFAULT_METHODS = ("grad_cam", "square_grad", "occlusion", "rise")
 
 BundlesFolder = Annotated[
     Path,
@@ -83,15 +85,18 @@ class RequestFlags:
     shared_scale: SharedScale = False
     regions: WithRegions = False
 
-    def request(self) -> BundleRequest:
+    def request(self, access: str = FULL_ACCESS) -> BundleRequest:
         """The record that the library takes.
+
+        Args:
+            access: the `Classifier.access` that the default methods are chosen by.
 
         Raises:
             UnknownNameError: there is no such method, metric or setting.
             SettingError: a setting is out of its range, or an option applies to no method.
         """
         methods, metrics, chosen = parse_methods_and_metrics(
-            self.method or DEFAULT_METHODS, self.score, self.settings
+            self.method or default_methods(access), self.score, self.settings
         )
         if self.until_stable is not None:
             _tell_limits(methods, self.until_stable, chosen)
@@ -143,6 +148,8 @@ def explain_files(
     """
     asked = request.request()
     classifier = model.load()
+    if not request.method and classifier.access != FULL_ACCESS:
+        asked = request.request(classifier.access)
     plan = plan_folder(classifier, files, asked, out, overwrite)
     _tell_plan(plan, out)
     if asked.metrics and plan.to_do:
@@ -191,6 +198,11 @@ def run_demo(out: BundlesFolder = Path("demo")) -> None:
             note(f"{file}: {reading.prediction.name} -> {out / name}")
     page = write_page(out, manifests, "Why did the network say that?")
     typer.echo(f"Done. Open {page.resolve()}")
+
+
+def default_methods(access: str = FULL_ACCESS) -> list[str]:
+    """The methods for a model with this `Classifier.access` where none is given."""
+    return [name for name in DEFAULT_METHODS if METHODS[name].works_with(access)][:2]
 
 
 def _tell_plan(plan: FolderPlan, out: Path) -> None:
