@@ -24,10 +24,18 @@ from xai_tf.classifiers.forward import (
     compile_predictions,
     reaches_input,
 )
-from xai_tf.classifiers.graph import cut_points, flatten, nodes, operations, tensors
+from xai_tf.classifiers.graph import (
+    cut_points,
+    flatten,
+    has_opaque_layer,
+    nodes,
+    operations,
+    tensors,
+)
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
 from xai_tf.classifiers.ood_detector import OODDetector
-from xai_tf.classifiers.output_head import LINEAR, OUTPUTS, OutputHead, linear_head
+from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head
+from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.prediction import Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
 from xai_tf.classifiers.tracing import as_graph
@@ -202,8 +210,6 @@ class Classifier:
     @cached_property
     def access(self) -> str:
         """How much of the network can be seen, a name in `ACCESS`."""
-        from xai_tf.classifiers.opaque import has_opaque_layer
-
         if has_opaque_layer(self.model):
             return "gradients" if reaches_input(self.model) else "predictions"
         return "feature maps" if self.feature_layers else "layers"

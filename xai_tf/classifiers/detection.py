@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from xai_tf.classifiers.backbones import BACKBONES, RECOGNIZED_BACKBONES
-from xai_tf.classifiers.graph import inputs_of
+from xai_tf.classifiers.graph import has_opaque_layer, inputs_of
 from xai_tf.classifiers.preprocessing import DEFAULT_SIZE, scaling_of
 
 if TYPE_CHECKING:
@@ -73,8 +73,6 @@ def detect_preprocessing(
         backbone: the known backbone it is built on, if any.
         card: its card, if any.
     """
-    from xai_tf.classifiers.opaque import has_opaque_layer
-
     if card and card.scaling:
         return Detected(card.scaling, "its card says so", True)
     if card and card.backbone in BACKBONES:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xai_tf.classifiers.graph import tensors
+from xai_tf.classifiers.graph import calls_function, tensors
 from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
@@ -82,8 +82,6 @@ def compile_predictions(model: keras.Model) -> Passes:
 def reaches_input(model: keras.Model) -> bool:
     """Whether the gradient of the logits reaches the input of a model with hidden parts."""
     import numpy as np
-
-    from xai_tf.classifiers.opaque import calls_function
 
     if calls_function(model):
         return False

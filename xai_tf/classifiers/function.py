@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.output_head import OUTPUTS, PROBABILITIES
+from xai_tf.classifiers.outputs import OUTPUTS, PROBABILITIES
 from xai_tf.classifiers.preprocessing import scaling_of
 from xai_tf.errors import SettingError, pick
 from xai_tf.inputs.options import ReadOptions

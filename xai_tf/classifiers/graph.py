@@ -64,6 +64,20 @@ def operations(model: keras.Model) -> list[Any]:
     return collected
 
 
+def has_opaque_layer(model: keras.Model) -> bool:
+    """Whether a part of a model is hidden in a layer."""
+    from xai_tf.classifiers.opaque import OPAQUE
+
+    return any(isinstance(operation, OPAQUE) for operation in operations(model))
+
+
+def calls_function(model: keras.Model) -> bool:
+    """Whether a part of a model is a function of NumPy arrays."""
+    from xai_tf.classifiers.opaque import FunctionLayer
+
+    return any(isinstance(operation, FunctionLayer) for operation in operations(model))
+
+
 def inputs_of(
     model: keras.Model, images: Any, wanted: Callable[[Any], bool]
 ) -> tuple[Any | None, Any]:
@@ -160,7 +174,9 @@ class _Copies:
     def __call__(self, operation: Any) -> Any:
         import keras
 
-        if not isinstance(operation, keras.Layer):
+        from xai_tf.classifiers.opaque import OPAQUE
+
+        if not isinstance(operation, keras.Layer) or isinstance(operation, OPAQUE):
             return operation
         if id(operation) not in self._copies:
             name = self._free_name(operation.name)

@@ -12,6 +12,7 @@ from weights_keras import ModelCard, ModelFileError
 from xai_tf.classifiers.class_names import BESIDE, classes_beside, read_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
+from xai_tf.classifiers.imagenet import PREFIX, load_imagenet
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.errors import InputError, ModelError, pick
 from xai_tf.inputs.options import ReadOptions
@@ -29,15 +30,20 @@ def load(
     task: str | Task | None = None,
     preprocessing: str | None = None,
     read_options: ReadOptions | None = None,
+    image_size: tuple[int, int] | None = None,
+    outputs: str | None = None,
 ) -> Classifier:
-    """Load a classifier from a file, or one of the bundled models by name.
+    """Load a classifier from a file, or one of the bundled or stock models by name.
 
     >>> classifier = load("brain_cnn")
     >>> classifier.classes
     ('glioma', 'meningioma', 'notumor', 'pituitary')
 
     Args:
-        model: a name in `weights_keras`, a `.keras` or `.h5` file, or a Keras model in memory.
+        model: a name in `weights_keras`; a stock network of Keras with its ImageNet weights, such
+            as "imagenet:resnet50" (see `APPLICATIONS`); a `.keras` or `.h5` file; an architecture
+            (`.json`) with its weights beside it; the folder of a SavedModel; or a Keras model in
+            memory, Sequential, Functional or subclassed.
         classes: the names of the classes, for a file without a card. By default those in a
             labels.txt, class_indices.json or the like beside the file.
         task: a name in `TASKS` or a task: how files are read and what the classes are.
@@ -45,6 +51,9 @@ def load(
             detected in the model.
         read_options: how files are read: the frame, and how pictures are resized. By default as its
             card says.
+        image_size: (height, width) of the input, for a model that takes any size.
+        outputs: what the outputs are, a name in `OUTPUTS`, where the last layer does not show it,
+            as in a SavedModel. By default guessed by their values.
 
     Raises:
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
@@ -53,11 +62,20 @@ def load(
     if not isinstance(model, str | Path):
         known = pick(TASKS, task, "task") if isinstance(task, str) else task
         return Classifier(
-            model, classes, task=known, preprocessing=preprocessing, read_options=read_options
+            model,
+            classes,
+            task=known,
+            preprocessing=preprocessing,
+            read_options=read_options,
+            image_size=image_size,
+            outputs=outputs,
         )
-    file = _read_file(model)
     if isinstance(task, str):
         task = pick(TASKS, task, "task")
+    if str(model).lower().startswith(PREFIX):
+        name = str(model)[len(PREFIX) :]
+        return _stock_classifier(name, classes, task, preprocessing, read_options, image_size)
+    file = _read_file(model)
     if task is None and file.card and file.card.task in TASKS:
         task = TASKS[file.card.task]
     beside, problem = None, ""
@@ -73,6 +91,8 @@ def load(
             preprocessing=preprocessing,
             read_options=read_options,
             sha256=file.sha256,
+            image_size=image_size,
+            outputs=outputs,
         )
     except ModelError as error:
         raise ModelError(f"{file.path}: {error}") from error
@@ -80,6 +100,34 @@ def load(
     if beside:
         classifier.classes_source = beside
     _add_ood_detector(classifier, file.path)
+    return classifier
+
+
+def _stock_classifier(
+    name: str,
+    classes: Sequence[str] | None,
+    task: Task | None,
+    preprocessing: str | None,
+    read_options: ReadOptions | None,
+    image_size: tuple[int, int] | None,
+) -> Classifier:
+    stock = load_imagenet(name)
+    names = classes or (task.classes if task else None) or stock.classes
+    classifier = Classifier(
+        stock.model,
+        names,
+        name=name.lower(),
+        task=task,
+        preprocessing=preprocessing or stock.application.scaling,
+        read_options=read_options,
+        sha256=stock.sha256,
+        image_size=image_size,
+    )
+    if not preprocessing:
+        classifier.preprocessing_reason = f"Keras trained {stock.application.title} with it"
+    if names is stock.classes:
+        classifier.classes_source = "Keras' index of ImageNet" if names else ""
+        classifier.problems = tuple(filter(None, [stock.problem]))
     return classifier
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from xai_tf.classifiers.graph import operations
-from xai_tf.classifiers.output_head import LOGITS, PROBABILITIES
+from xai_tf.classifiers.outputs import LOGITS, PROBABILITIES
 from xai_tf.errors import ModelError
 
 # How far from 1 the sum of probabilities may be before it is divided by; quantized models round.
@@ -44,15 +43,6 @@ class FunctionLayer(keras.layers.Layer):
         """(batch, outputs)."""
         return (input_shape[0], self.num_outputs)
 
-    def get_config(self) -> dict[str, Any]:
-        """What a copy is made of; the function is shared."""
-        return {
-            "function": self.function,
-            "num_outputs": self.num_outputs,
-            "outputs": self.outputs,
-            "name": self.name,
-        }
-
 
 class ModelLayer(keras.layers.Layer):
     """A model whose call Keras cannot follow, as a layer; copies share its weights."""
@@ -69,22 +59,8 @@ class ModelLayer(keras.layers.Layer):
         """(batch, outputs)."""
         return (input_shape[0], self.num_outputs)
 
-    def get_config(self) -> dict[str, Any]:
-        """What a copy is made of; the model is shared."""
-        return {"model": self.model, "num_outputs": self.num_outputs, "name": self.name}
-
 
 OPAQUE = (FunctionLayer, ModelLayer, keras.layers.TFSMLayer)
-
-
-def has_opaque_layer(model: keras.Model) -> bool:
-    """Whether a part of a model is hidden in a layer."""
-    return any(isinstance(operation, OPAQUE) for operation in operations(model))
-
-
-def calls_function(model: keras.Model) -> bool:
-    """Whether a part of a model is a function of NumPy arrays."""
-    return any(isinstance(operation, FunctionLayer) for operation in operations(model))
 
 
 def checked_outputs(

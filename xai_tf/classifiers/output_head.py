@@ -14,19 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xai_tf.classifiers.graph import nodes
+from xai_tf.classifiers.outputs import LOGITS, MULTI_LABEL, PROBABILITIES
 from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
     import keras
 
 LINEAR, SIGMOID, SOFTMAX = "linear", "sigmoid", "softmax"
-# What the outputs of a model may be called by those who know it.
-PROBABILITIES, MULTI_LABEL, LOGITS = "probabilities", "multi_label", "logits"
-OUTPUTS: dict[str, str] = {
-    PROBABILITIES: "probabilities of classes, with the sum 1; one output is that of class 1",
-    MULTI_LABEL: "probabilities of classes of which several may be true",
-    LOGITS: "logits, before the softmax or, of one output, the sigmoid",
-}
 HIDDEN = "hidden"  # the end of a model in a layer that does not show its activation
 # Activations whose outputs are probabilities.
 SQUASHING = (SIGMOID, SOFTMAX, "hard_sigmoid")

@@ -98,7 +98,6 @@ def _input_shape(model: keras.Model, image_size: tuple[int, int] | None) -> tupl
     if image_size:
         return (*image_size, channels)
     raise ModelError(
-        f"{model.name!r} is a {type(model).__name__} that does not know its input size, because it "
-        "has never been called. Call it once on a batch of pictures, or give the size: --size 224, "
-        "or image_size=(224, 224)."
+        f"{model.name!r} is a {type(model).__name__} that does not know its input size, as one "
+        "that has never been called. Give the size: --size 224, or image_size=(224, 224)."
     )

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 import weights_keras
 from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.classifiers.imagenet import APPLICATIONS, PREFIX
+from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.datasets.csv_labels import UNCERTAIN
 from xai_tf.datasets.layouts import LAYOUTS
@@ -53,13 +55,20 @@ def tasks(incomplete: str) -> Completions:
 
 
 def models(incomplete: str) -> Completions:
-    """Names of the bundled models; where none matches, the shell completes file names."""
-    return _matching(incomplete, ((name, "bundled model") for name in weights_keras.names()))
+    """Names of bundled and stock models; where none matches, the shell completes file names."""
+    stock = ((f"{PREFIX}{name}", entry.title) for name, entry in APPLICATIONS.items())
+    bundled = ((name, "bundled model") for name in weights_keras.names())
+    return _matching(incomplete, [*bundled, *(stock if incomplete else [])])
 
 
 def backbones(incomplete: str) -> Completions:
     """Names of backbones."""
     return _matching(incomplete, ((name, entry.title) for name, entry in BACKBONES.items()))
+
+
+def outputs(incomplete: str) -> Completions:
+    """What a model may return."""
+    return _matching(incomplete, OUTPUTS.items())
 
 
 def resizers(incomplete: str) -> list[tuple[str, str]]:

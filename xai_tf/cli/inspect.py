@@ -20,8 +20,10 @@ from xai_tf.cli.options import (
     Classes,
     ModelArgument,
     ModelFlags,
+    Outputs,
     Preprocessing,
     Resize,
+    Size,
     TaskName,
     load_classifier,
     read_options,
@@ -61,6 +63,8 @@ def inspect_model(
     task: TaskName = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
+    size: Size = None,
+    outputs: Outputs = None,
     resize: Resize = None,
     try_preprocessing: TryPreprocessing = None,
     save: Save = False,
@@ -69,13 +73,15 @@ def inspect_model(
     """Show a model's head, preprocessing and layers, and what each method uses of it."""
     names, trials = parse_classes(classes), None
     if try_preprocessing:
-        flags = ModelFlags(model, task, classes, preprocessing, resize)
+        flags = ModelFlags(model, task, classes, preprocessing, size, outputs, resize)
         unscaled, trials = _try(try_preprocessing, flags)
         if save and not (preprocessing or trials.winner):
             raise SettingError(f"Cannot save a preprocessing. {trials.reason}")
         preprocessing, names = preprocessing or trials.winner or None, unscaled.classes
     options = read_options(resize, None)
-    classifier = load_classifier(model, task, names, preprocessing, options)
+    classifier = load_classifier(
+        model, task, names, preprocessing, options, size=size, outputs=outputs
+    )
     tell_doubt(classifier)
     if save:
         note(f"Wrote {_save(classifier, model)}")
@@ -118,7 +124,15 @@ def _try(given: list[Path], flags: ModelFlags) -> tuple[Classifier, Preprocessin
         if folders:
             note(f"Classes in alphabetical order, as Keras reads folders: {', '.join(folders)}")
             options = read_options(flags.resize, None)
-            unscaled = load_classifier(flags.model, flags.task, folders, "unit", options)
+            unscaled = load_classifier(
+                flags.model,
+                flags.task,
+                folders,
+                "unit",
+                options,
+                size=flags.size,
+                outputs=flags.outputs,
+            )
     paths = find_inputs(given, unscaled)
     labels = labels_in_paths(given, paths, unscaled.classes)
     with progress_of("predicting") as progress:

@@ -15,12 +15,14 @@ import typer
 from xai_tf.classifiers.class_names import parse_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
+from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.classifiers.reading import Reading
 from xai_tf.cli import completion
 from xai_tf.cli.app import ADVANCED, DATA, OUTPUT, QUESTION
 from xai_tf.cli.app import app as app
 from xai_tf.cli.console import NOTES, VERBOSITY, warn
+from xai_tf.errors import SettingError
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.resizing import RESIZERS
 
@@ -35,7 +37,8 @@ Files = Annotated[
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
+        help="Name of a bundled model (see `xai-tf models`), a stock network such as "
+        "imagenet:resnet50, or path to a Keras model file or SavedModel folder.",
         autocompletion=completion.models,
     ),
 ]
@@ -46,7 +49,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
+        help="Name of a bundled model (see `xai-tf models`), a stock network such as "
+        "imagenet:resnet50, or path to a Keras model file or SavedModel folder.",
         rich_help_panel=QUESTION,
         autocompletion=completion.models,
     ),
@@ -132,6 +136,27 @@ Preprocessing = Annotated[
         "'mean=R,G,B std=R,G,B' of RGB in [0, 1].",
         rich_help_panel=DATA,
         autocompletion=completion.preprocessing,
+        show_default="detected",
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="HEIGHTxWIDTH",
+        help="Input size in pixels, such as 224 or 224x320, for a model that takes any.",
+        rich_help_panel=DATA,
+        show_default="that of its card or backbone",
+    ),
+]
+Outputs = Annotated[
+    str | None,
+    typer.Option(
+        "--outputs",
+        help="What the model returns, where its last layer does not show it: "
+        f"{', '.join(OUTPUTS)}.",
+        rich_help_panel=DATA,
+        autocompletion=completion.outputs,
         show_default="detected",
     ),
 ]
@@ -238,15 +263,39 @@ class ModelFlags:
     task: TaskName = None
     classes: Classes = None
     preprocessing: Preprocessing = None
+    size: Size = None
+    outputs: Outputs = None
     resize: Resize = None
     frame: Frame = None
 
     def load(self) -> Classifier:
         """Load the model."""
-        names = parse_classes(self.classes)
         return load_classifier(
-            self.model, self.task, names, self.preprocessing, read_options(self.resize, self.frame)
+            self.model,
+            self.task,
+            parse_classes(self.classes),
+            self.preprocessing,
+            read_options(self.resize, self.frame),
+            size=self.size,
+            outputs=self.outputs,
         )
+
+
+def parse_size(given: str | None) -> tuple[int, int] | None:
+    """The (height, width) that `--size` gives, as "224" or "224x320".
+
+    Raises:
+        SettingError: it is no size.
+    """
+    if given is None:
+        return None
+    sides = given.lower().split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
+        raise SettingError(
+            f"Invalid value for --size: {given!r}. Expected pixels such as 224, or HEIGHTxWIDTH "
+            "such as 224x320."
+        )
+    return int(sides[0]), int(sides[-1])
 
 
 def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
@@ -269,12 +318,21 @@ def load_classifier(
     names: Sequence[str] | None,
     preprocessing: str | None,
     options: ReadOptions | None = None,
+    *,
+    size: str | None = None,
+    outputs: str | None = None,
 ) -> Classifier:
     """Load the model that `--model` names, with the options that say how to use it."""
     start = time.perf_counter()
     with nullcontext() if VERBOSITY.quiet else NOTES.status("loading the model"):
         classifier = load(
-            model, task=task, classes=names, preprocessing=preprocessing, read_options=options
+            model,
+            task=task,
+            classes=names,
+            preprocessing=preprocessing,
+            read_options=options,
+            image_size=parse_size(size),
+            outputs=outputs,
         )
     _log.info(
         "Loaded %s in %.1f s: task %s, classes %s, preprocessing %s (%s)",

@@ -22,6 +22,9 @@ from xai_tf.cli.options import (
 )
 from xai_tf.cli.records import takes_records
 
+FEW_CLASSES = 10  # up to which the table shows the first class alone
+TOP = 5
+
 
 @app.command("predict", rich_help_panel=EXPLAIN)
 @takes_records
@@ -35,13 +38,15 @@ def predict_files(
 
     classifier = model.load()
     rows: list[dict[str, Any]] = []
-    table, failed = Table("file", "class", "probability", "margin", "windows"), 0
+    many = len(classifier.classes) > FEW_CLASSES
+    next_best = ["next"] if many else []
+    table, failed = Table("file", "class", "probability", *next_best, "margin", "windows"), 0
     paths = find_inputs(files, classifier)
     for file in with_progress(paths, "predicting"):
         with reported(len(paths)) as outcome:
             reading = read_and_predict(classifier, file)
             rows.append(describe_reading(reading))
-            table.add_row(*table_row(rows[-1]))
+            table.add_row(*table_row(rows[-1], many))
             tell_warnings(reading)
         failed += outcome.failed
     if rows:
@@ -50,13 +55,16 @@ def predict_files(
     raise typer.Exit(2 if failed else 0)
 
 
-def table_row(reading: Mapping[str, Any]) -> list[str]:
-    """A row of a table, from `describe_reading`."""
+def table_row(reading: Mapping[str, Any], with_next: bool = False) -> list[str]:
+    """A row of a table, from `describe_reading`; with the four classes that come next, if asked."""
     prediction = reading["prediction"]
+    ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
+    following = escape(", ".join(f"{name} {value:.1%}" for name, value in ranked[1:TOP]))
     return [
         escape(reading["file"]),
         escape(prediction["class"]),
-        f"{max(prediction['probabilities'].values()):.1%}",
+        f"{ranked[0][1]:.1%}",
+        *([following] if with_next else []),
         f"{prediction['margin']:.2f}",
         str(len(reading.get("windows", [1]))),
     ]
