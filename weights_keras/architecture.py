@@ -52,7 +52,8 @@ def one_file(architecture: Path, weights: Path) -> Iterator[Path]:
             raise ModelFileError(f"Cannot read the weights in {weights} ({error}).") from error
         if not legacy:
             with zipfile.ZipFile(whole, "w") as archive:
-                archive.writestr("metadata.json", json.dumps({"keras_version": "3"}))
+                version = {"keras_version": config.get("keras_version", "3")}
+                archive.writestr("metadata.json", json.dumps(version))
                 archive.writestr("config.json", json.dumps(config))
                 archive.write(weights, "model.weights.h5")
         yield whole

@@ -17,7 +17,8 @@ from weights_keras.saved_model import saved_model_folder
 KERAS, HDF5 = ".keras", ".h5"
 SUFFIXES = (KERAS, HDF5, ".hdf5")
 # The members of a .keras archive, which some tools leave unzipped in a folder.
-MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+CONFIG, METADATA = "config.json", "metadata.json"
+MEMBERS = (CONFIG, METADATA, "model.weights.h5")
 CONVERT = "Convert it to Keras, or give the Keras model that it was made from."
 
 
@@ -87,7 +88,7 @@ def _files(path: Path) -> list[Path]:
 def _is_keras_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return "config.json" in archive.namelist()
+            return CONFIG in archive.namelist()
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelFileError(
             f"{path} is damaged, truncated, or not a Keras model ({error}). Copy it again."

@@ -1,4 +1,4 @@
-"""Keras 2 `.h5` files: rewrite the parts of their configuration that Keras 3 cannot parse.
+"""Keras 2 files: rewrite the parts of their configuration that Keras 3 cannot parse.
 
 Keras 3 reads the weights of such files, but fails on parts of the configuration: an axis given as a
 list, arguments that layers no longer have, slashes in names, nested references, and the bare
@@ -50,6 +50,8 @@ def modernize_config(config: Any) -> Any:
         return [modernize_config(item) for item in config]
     if not isinstance(config, dict):
         return config
+    if config.get("class_name") == "Policy":  # of mixed precision
+        return config["config"]["name"]
     if config.get("class_name") in ("TFOpLambda", "SlicingOpLambda"):
         config = _rescaling(config)
     kind = config.get("class_name")
@@ -57,6 +59,8 @@ def modernize_config(config: Any) -> Any:
         key: _name(value) if key == "name" and isinstance(value, str) else modernize_config(value)
         for key, value in config.items()
     }
+    if isinstance(new.get("module"), str):
+        new["module"] = _module(new["module"])
     inner = new.get("config")
     if isinstance(inner, dict):
         _renumber(inner)
@@ -68,6 +72,15 @@ def modernize_config(config: Any) -> Any:
             if isinstance(inner.get(key), list) and len(inner[key]) == 1:
                 inner[key] = inner[key][0]
     return new
+
+
+def _module(name: str) -> str:
+    """The module of a class in Keras 3; `tf_keras` is Keras 2 beside it."""
+    if name.endswith(".engine.functional"):
+        return "keras.src.models.functional"
+    if name.endswith(".engine.sequential"):
+        return "keras"
+    return name.removeprefix("tf_") if name.startswith("tf_keras") else name
 
 
 def _renumber(config: dict[str, Any]) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from weights_keras.architecture import one_file, two_files
 from weights_keras.card import ModelCard, read_card
 from weights_keras.errors import ModelFileError as ModelFileError
+from weights_keras.formats import CONFIG, KERAS, METADATA, fingerprint, with_its_suffix
 from weights_keras.formats import SUFFIXES as SUFFIXES
-from weights_keras.formats import fingerprint, with_its_suffix
 from weights_keras.legacy import UnknownOperationError, modernize_config
 from weights_keras.saved_model import load_saved_model, saved_model_folder
 
@@ -308,20 +308,35 @@ def _halve(path: Path) -> None:
 @contextmanager
 def _readable(path: Path, config: Any) -> Iterator[Path]:
     """The file itself, or a copy of a Keras 2 file that Keras 3 can read."""
-    if path.suffix.lower() == ".keras" or not _is_keras_2(path):
+    if not _is_keras_2(path):
         yield path
         return
-    import h5py
-
-    new = modernize_config(config)
+    new = json.dumps(modernize_config(config))
     with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(shutil.copy(path, scratch))
-        with h5py.File(copy, "a") as file:
-            file.attrs["model_config"] = json.dumps(new)
+        copy = Path(scratch, path.name)
+        if path.suffix.lower() == KERAS:
+            _with_config(path, copy, new)
+        else:
+            import h5py
+
+            shutil.copy(path, copy)
+            with h5py.File(copy, "a") as file:
+                file.attrs["model_config"] = new
         yield copy
 
 
+def _with_config(path: Path, copy: Path, config: str) -> None:
+    """Copy a `.keras` archive with another configuration."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, config if name == CONFIG else old.read(name))
+
+
 def _is_keras_2(path: Path) -> bool:
+    if path.suffix.lower() == KERAS:
+        with zipfile.ZipFile(path) as archive:
+            stored = json.loads(archive.read(METADATA)) if METADATA in archive.namelist() else {}
+        return str(stored.get("keras_version", "3")).startswith("2")
     import h5py
 
     with h5py.File(path) as file:
