@@ -73,25 +73,21 @@ def compare_methods(
     """
     from xai_tf.bundles import comparison
 
-    asked = method or default_methods()
-    methods, metrics, chosen = parse_methods_and_metrics(asked, score, settings)
+    methods, metrics, own = parse_methods_and_metrics(method or default_methods(), score, settings)
     classifier = model.load()
-    if not method:
-        asked = default_methods(classifier.access)
-        methods, metrics, chosen = parse_methods_and_metrics(asked, score, settings)
     request = comparison.ComparisonSettings(
-        methods=tuple(methods),
+        methods=tuple(methods if method else default_methods(classifier.access)),
         metrics=tuple(metric.name for metric in metrics),
         target=target,
         contrast=contrast,
-        settings=chosen,
+        settings=own,
         seed=seed,
     )
     check_classes(classifier, target, contrast)
     check_kind(file, classifier)
     folder = comparison.comparison_folder(out, file) if out else None
-    tell_costs(classifier, methods, metrics, chosen)
-    with progress_of(f"{file.name}: {len(methods)} methods") as progress:
+    tell_costs(classifier, request.methods, metrics, own)
+    with progress_of(f"{file.name}: {len(request.methods)} methods") as progress:
         compared = comparison.compare_file(classifier, file, request, progress)
     data = comparison.describe_comparison(classifier, compared)
     if folder:
