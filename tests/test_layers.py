@@ -46,6 +46,7 @@ PUBLIC_NAMES = {
     "continue_explaining",
     "explain",
     "explain_layers",
+    "from_function",
     "load",
     "read_and_predict",
     "score",

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from weights_keras.architecture import two_files
 from weights_keras.errors import ModelFileError
+from weights_keras.saved_model import saved_model_folder
 
 KERAS, HDF5 = ".keras", ".h5"
 SUFFIXES = (KERAS, HDF5, ".hdf5")
 # The members of a .keras archive, which some tools leave unzipped in a folder.
-MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+CONFIG, METADATA = "config.json", "metadata.json"
+MEMBERS = (CONFIG, METADATA, "model.weights.h5")
 CONVERT = "Convert it to Keras, or give the Keras model that it was made from."
 
 
@@ -64,19 +67,28 @@ def with_its_suffix(path: Path) -> Iterator[Path]:
 
 
 def fingerprint(path: Path) -> str:
-    """The SHA-256 of a model file; of an unzipped one that of its members, one after the other."""
+    """The SHA-256 of a model file; of one in several files that of these, one after the other."""
     digest = hashlib.sha256()
-    for file in [path / name for name in MEMBERS] if path.is_dir() else [path]:
+    for file in _files(path):
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
 
 
+def _files(path: Path) -> list[Path]:
+    """The files of a model that is given by one of them or by their folder."""
+    if folder := saved_model_folder(path):
+        return sorted(file for file in folder.rglob("*") if file.is_file())
+    if path.is_dir():
+        return [path / name for name in MEMBERS]
+    return list(two_files(path) or [path])
+
+
 def _is_keras_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return "config.json" in archive.namelist()
+            return CONFIG in archive.namelist()
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelFileError(
             f"{path} is damaged, truncated, or not a Keras model ({error}). Copy it again."
@@ -84,20 +96,10 @@ def _is_keras_archive(path: Path) -> bool:
 
 
 def _of_folder(path: Path) -> str:
-    if (path / "saved_model.pb").is_file():
-        return _saved_model(path)
     found = sorted(p.name for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
     if found:
         return f"{path} is a folder. Give the model file in it, such as {path / found[0]}."
     return f"{path} is a folder without a Keras model. Give a .keras or .h5 file of a whole model."
-
-
-def _saved_model(path: Path) -> str:
-    return (
-        f"{path} is a TensorFlow SavedModel, which Keras 3 cannot load as a model. Load it where "
-        "it was made (tf.keras.models.load_model, TensorFlow 2.15 or earlier) and save it again "
-        "with model.save('model.keras')."
-    )
 
 
 def _of_file(path: Path, start: bytes) -> str:
@@ -105,7 +107,7 @@ def _of_file(path: Path, start: bytes) -> str:
     if not start:
         return f"{path} is empty (0 bytes). Copy it again."
     if suffix == ".pb":
-        return _saved_model(path)
+        return f"{path} is a frozen TensorFlow graph, which Keras cannot load. {CONVERT}"
     if start[4:8] == b"TFL3" or suffix == ".tflite":
         return f"{path} is a TensorFlow Lite model, which Keras cannot load. {CONVERT}"
     if suffix == ".onnx":
@@ -114,9 +116,8 @@ def _of_file(path: Path, start: bytes) -> str:
         return f"{path} is a PyTorch file, which Keras cannot load. {CONVERT}"
     if suffix == ".json":
         return (
-            f"{path} is the architecture of a model without its weights. Build the model, load its "
-            "weights and save both: keras.models.model_from_json(text), model.load_weights(file), "
-            "model.save('model.keras')."
+            f"{path} is the architecture of a model without its weights. Put them beside it as "
+            f"{path.stem}.weights.h5 or {path.stem}.h5."
         )
     if suffix in SUFFIXES:
         return (

@@ -51,6 +51,8 @@ def modernize_config(config: Any) -> Any:
         return [modernize_config(item) for item in config]
     if not isinstance(config, dict):
         return config
+    if config.get("class_name") == "Policy":  # of mixed precision
+        return config["config"]["name"]
     if config.get("class_name") in ("TFOpLambda", "SlicingOpLambda"):
         config = _rescaling(config)
     kind = config.get("class_name")
@@ -58,8 +60,8 @@ def modernize_config(config: Any) -> Any:
         key: _name(value) if key == "name" and isinstance(value, str) else modernize_config(value)
         for key, value in config.items()
     }
-    if kind == "Functional" and "module" in new:
-        new["module"] = "keras.src.models.functional"
+    if isinstance(new.get("module"), str):
+        new["module"] = _module(new["module"])
     inner = new.get("config")
     if isinstance(inner, dict):
         _renumber(inner)
@@ -112,6 +114,15 @@ def _all_subclasses(kind: type) -> Iterator[type]:
     for subclass in kind.__subclasses__():
         yield subclass
         yield from _all_subclasses(subclass)
+
+
+def _module(name: str) -> str:
+    """The module of a class in Keras 3; `tf_keras` is Keras 2 beside it."""
+    if name.endswith(".engine.functional"):
+        return "keras.src.models.functional"
+    if name.endswith(".engine.sequential"):
+        return "keras"
+    return name.removeprefix("tf_") if name.startswith("tf_keras") else name
 
 
 def _renumber(config: dict[str, Any]) -> None:

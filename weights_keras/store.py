@@ -14,12 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weights_keras.architecture import one_file, two_files
 from weights_keras.card import ModelCard, read_card
 from weights_keras.errors import ModelFileError as ModelFileError
+from weights_keras.formats import CONFIG, KERAS, METADATA, fingerprint, with_its_suffix
 from weights_keras.formats import SUFFIXES as SUFFIXES
-from weights_keras.formats import fingerprint, with_its_suffix
 from weights_keras.legacy import UnknownOperationError, modernize_config, name_operations
 from weights_keras.places import FOLDER, find, own_files
+from weights_keras.saved_model import load_saved_model, saved_model_folder
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 OOD = ".ood.npz"
 EARLIER_OOD = ".gate.npz"  # the suffix in the first edition
 MODEL = "model"  # the array of an OOD file with the SHA-256 of the model file it belongs to
+REBUILD = "Rebuild that layer from plain Keras layers and save again."
+OWN_CLASS = (
+    "If it is your own, register it with keras.saving.register_keras_serializable, import it, and "
+    "load the file in Python. Or rebuild it from plain Keras layers and save again."
+)
 
 Arrays = dict[str, "np.ndarray"]
 
@@ -82,7 +89,8 @@ def load(name: str, folder: Path | None = None) -> tuple[keras.Model, ModelCard]
 def load_file(path: Path) -> keras.Model:
     """Load a Keras model without ever running code that is stored in it.
 
-    It is a `.keras` or legacy `.h5` file, whatever its name, or an unzipped `.keras` archive.
+    It is a `.keras` or legacy `.h5` file, whatever its name, an unzipped `.keras` archive, an
+    architecture as JSON with its weights beside it (`two_files`), or the folder of a SavedModel.
 
     Keras' safe mode is on. The configuration is searched for code before that (Lambda layers,
     pickled functions, classes from outside Keras), so that the error can name it.
@@ -92,6 +100,11 @@ def load_file(path: Path) -> keras.Model:
     """
     if not path.exists():
         raise ModelFileError(f"There is no model file {path}. Check the name.")
+    if folder := saved_model_folder(path):
+        return load_saved_model(folder)
+    if files := two_files(path):
+        with one_file(*files) as whole:
+            return _load(path, whole)
     with with_its_suffix(path) as named:
         return _load(path, named)
 
@@ -102,7 +115,7 @@ def _load(path: Path, named: Path) -> keras.Model:
     for cause in _code_in(_architecture(config)):
         raise ModelFileError(
             f"{path} contains code: {cause}. It is not loaded, because code in a model can do "
-            "anything to your machine. Rebuild that layer from plain Keras layers and save again."
+            f"anything to your machine. {OWN_CLASS if cause.startswith('the class') else REBUILD}"
         )
     import keras
 
@@ -335,38 +348,40 @@ def _halve(path: Path) -> None:
 @contextmanager
 def _readable(path: Path, config: Any, changed: bool) -> Iterator[Path]:
     """The file itself, or a copy that Keras 3 can read: of a Keras 2 file, or of a changed one."""
-    archive = path.suffix.lower() == ".keras"
-    old_keras = _is_keras_2_archive(path) if archive else _is_keras_2(path)
+    old_keras = _is_keras_2(path)
     if not (old_keras or changed):
         yield path
         return
-    import h5py
-
     new = json.dumps(modernize_config(config) if old_keras else config)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, path.name)
-        if archive:
-            with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new_archive:
-                for name in old.namelist():
-                    new_archive.writestr(name, new if name == "config.json" else old.read(name))
+        if path.suffix.lower() == KERAS:
+            _with_config(path, copy, new)
         else:
+            import h5py
+
             shutil.copy(path, copy)
             with h5py.File(copy, "a") as file:
                 file.attrs["model_config"] = new
         yield copy
 
 
+def _with_config(path: Path, copy: Path, config: str) -> None:
+    """Copy a `.keras` archive with another configuration."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, config if name == CONFIG else old.read(name))
+
+
 def _is_keras_2(path: Path) -> bool:
+    if path.suffix.lower() == KERAS:
+        with zipfile.ZipFile(path) as archive:
+            stored = json.loads(archive.read(METADATA)) if METADATA in archive.namelist() else {}
+        return str(stored.get("keras_version", "3")).startswith("2")
     import h5py
 
     with h5py.File(path) as file:
         return not str(file.attrs.get("keras_version", "2")).startswith("3")
-
-
-def _is_keras_2_archive(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        version = json.loads(archive.read("metadata.json")).get("keras_version", "3")
-    return str(version).startswith("2")
 
 
 def _reason(error: Exception) -> str:
@@ -399,9 +414,10 @@ def _config(path: Path, named: Path) -> Any:
         with h5py.File(named) as file:
             if "model_config" not in file.attrs:
                 raise ModelFileError(
-                    f"{path} contains weights without the model they belong to. Build the model in "
-                    "Python, load them with model.load_weights(), and save both with "
-                    "model.save('model.keras')."
+                    f"{path} contains weights without the model they belong to. Put what "
+                    f"model.to_json() returns beside them as {path.name.split('.')[0]}.json; or "
+                    "build the model in Python, load them with model.load_weights(), and save both "
+                    "with model.save('model.keras')."
                 )
             return json.loads(file.attrs["model_config"])
     except ModelFileError:
@@ -426,6 +442,14 @@ def _is_keras_function(config: dict[str, Any]) -> bool:
     return callable(getattr(keras.activations, str(config.get("config")), None))
 
 
+def _is_registered(config: dict[str, Any]) -> bool:
+    """Whether a class is registered in this process, so that its code has run already."""
+    import keras
+
+    name = config.get("registered_name")
+    return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
+
+
 def _code_in(config: Any) -> Iterator[str]:
     """Describe each entry of a configuration that is code, or a class from outside Keras."""
     if isinstance(config, list):
@@ -441,7 +465,11 @@ def _code_in(config: Any) -> Iterator[str]:
         yield f"a {kind} layer{f' {name!r}' if name else ''}"
     elif kind == "function" and module == "builtins" and not _is_keras_function(config):
         yield f"the function {config.get('config')!r}"
-    elif isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins", "tf_keras"):
+    elif (
+        isinstance(module, str)
+        and module.split(".")[0] not in ("keras", "builtins", "tf_keras")
+        and not _is_registered(config)
+    ):
         yield f"the class {module}.{kind}"
     for item in config.values():
         yield from _code_in(item)

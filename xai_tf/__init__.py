@@ -8,6 +8,7 @@ from xai_tf.attribution.methods import METHODS as METHODS
 from xai_tf.attribution.question import Question as Question
 from xai_tf.bundles.folder import explain_folder as explain_folder
 from xai_tf.classifiers.classifier import Classifier as Classifier
+from xai_tf.classifiers.function import from_function as from_function
 from xai_tf.classifiers.loading import load as load
 from xai_tf.classifiers.ood import OODScore as OODScore
 from xai_tf.classifiers.prediction import Prediction as Prediction

@@ -24,6 +24,7 @@ class ModelFacts:
         forward_seconds, gradient_seconds: time per image in a batch, measured on this machine
             after warm-up.
         baseline: the input value that stands for missing information.
+        access: how much of the network can be seen, a name in `ACCESS`.
         has_relu: whether Guided backprop and DeconvNet differ from the plain gradient.
         description: the output of `xai_tf.bundles.write.describe_classifier`.
     """
@@ -37,6 +38,7 @@ class ModelFacts:
     forward_seconds: float
     gradient_seconds: float
     baseline: float
+    access: str
     has_relu: bool
     description: dict[str, Any]
 

@@ -40,7 +40,9 @@ from dashboards.service.serialization import FILE
 from dashboards.service.worker_context import WorkerContext
 from xai_tf.attribution.explain import continue_explaining, explain, explain_layers
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import METHODS, default_method
 from xai_tf.bundles.write import describe_classifier, save_bundle
+from xai_tf.classifiers.access import gives
 from xai_tf.classifiers.classifier import BATCH, Classifier
 from xai_tf.classifiers.ood import OODScore, ood_scores, predict_with_ood_scores
 from xai_tf.classifiers.prediction import Prediction
@@ -83,7 +85,7 @@ def _describe(context: WorkerContext, request: Describe) -> ModelFacts:
     _prepare(context, request)
     classifier = context.classifier(request.model)
     images, targets = _noise(classifier, MEASURED)
-    passes = classifier.passes
+    passes, differentiable = classifier.passes, gives(classifier.access, "gradients")
     return ModelFacts(
         name=classifier.name,
         classes=classifier.classes,
@@ -92,8 +94,11 @@ def _describe(context: WorkerContext, request: Describe) -> ModelFacts:
         feature_layers=classifier.feature_layers,
         resolution_layers=classifier.resolution_layers,
         forward_seconds=_seconds(lambda: passes.logits(images)),
-        gradient_seconds=_seconds(lambda: passes.gradients(images, targets)),
+        gradient_seconds=_seconds(lambda: passes.gradients(images, targets))
+        if differentiable
+        else 0.0,
         baseline=classifier.baseline,
+        access=classifier.access,
         has_relu=classifier.has_relu,
         description=describe_classifier(classifier),
     )
@@ -103,10 +108,12 @@ def _prepare(context: WorkerContext, request: Describe | Prepare) -> None:
     """Compile what the first prediction and the first map need, so that they are fast."""
     classifier = context.classifier(request.model)
     images, targets = _noise(classifier, 1)
-    classifier.passes.gradients(images, targets)
+    if gives(classifier.access, "gradients"):
+        classifier.passes.gradients(images, targets)
     ood_scores(classifier, [Sample(image=images[0], source=request.model.path, sha256="")])
-    if classifier.feature_layers:
-        explain(classifier, Sample(image=images[0], source=request.model.path, sha256=""))
+    method = default_method(classifier.access)
+    if METHODS[method].needs_layer:
+        explain(classifier, Sample(image=images[0], source=request.model.path, sha256=""), method)
 
 
 def _noise(classifier: Classifier, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from dashboards.state.workspace import Workspace, takes_sound
 from xai_tf.agreement.agreement import Agreement, agreement, consensus
 from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import METHODS, default_method
 from xai_tf.rendering.heatmaps import limit
 
 CLASSES, MODELS = "classes", "models"
@@ -145,8 +145,10 @@ class Comparison(param.Parameterized):
 
     def _on_facts(self, *_: Any) -> None:
         facts = self.workspace.facts
-        if facts and not facts.feature_layers:
-            self.methods = [m for m in self.methods if not METHODS[m].needs_layer] or ["saliency"]
+        if facts:
+            working = [name for name in self.methods if METHODS[name].works_with(facts.access)]
+            if working != self.methods:
+                self.methods = working or [default_method(facts.access)]
         self.param.trigger("cells")  # the estimated time can be shown now
 
     def _on_explanation(self, *_: Any) -> None:

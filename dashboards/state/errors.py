@@ -13,7 +13,7 @@ from dashboards.service.labeled import file_record, inside, thumbnail
 from dashboards.service.requests import Explain, Upload
 from dashboards.state.labeled_run import LabelledRun
 from dashboards.state.neighbors import NeighborSearch
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import METHODS, default_method
 from xai_tf.attribution.question import Question
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
@@ -196,8 +196,8 @@ class ErrorStudy(LabelledRun):
         label = (results.classes_with_curve or (1,))[0]
         self.stop_maps()
         self.param.update(selected=None, file=None, thumbnails={})
-        if self._facts and not self._facts.feature_layers and METHODS[self.method].needs_layer:
-            self.method = "saliency"
+        if self._facts and not METHODS[self.method].works_with(self._facts.access):
+            self.method = default_method(self._facts.access)
         self.param.update(
             results=results,
             measures=list(measures),

@@ -15,7 +15,7 @@ from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, is_stable
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import METHODS, default_method
 from xai_tf.attribution.question import Question, sample_limit
 from xai_tf.errors import SettingError, XaiTfError
 
@@ -251,8 +251,8 @@ class Explorer(param.Parameterized):
             return
         if self.layer and self.layer not in facts.feature_layers:
             self.layer = ""
-        if not facts.feature_layers and METHODS[self.method].needs_layer:
-            self.method = "saliency"
+        if not METHODS[self.method].works_with(facts.access):
+            self.method = default_method(facts.access)
         elif self.explanation is None and not self.running:
             self._refresh()
 

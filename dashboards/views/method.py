@@ -77,13 +77,13 @@ class MethodView(View):
         """The entry of a method in the list."""
         explorer, facts = self.explorer, self.explorer.workspace.facts
         seconds, passes = explorer.seconds(method.name), explorer.passes(method.name)
-        unavailable = method.needs_layer and facts is not None and not facts.feature_layers
+        unavailable = facts is not None and not method.works_with(facts.access)
         note = "" if passes is None else f"{passes} pass{'es' * (passes != '1')}"
         badge = "" if seconds is None else _about(seconds)
         return {
             "value": method.name,
             "label": method.title,
-            "note": "needs a convolutional layer" if unavailable else note,
+            "note": f"needs {method.needs}" if unavailable else note,
             "badge": badge if explorer.cached(method.name) is None else "done",
             "disabled": unavailable,
         }

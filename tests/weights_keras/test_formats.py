@@ -44,7 +44,6 @@ def test_an_unzipped_archive_loads_and_has_a_fingerprint_of_its_own(model, tmp_p
 
 def foreign(folder, model):
     """Files that are no Keras models, by the words that must name them."""
-    model.export(folder / "saved", verbose=False)
     model.save_weights(folder / "only.weights.h5")
     contents = {
         "m.tflite": b"\x1c\0\0\0TFL3" + bytes(64),
@@ -52,6 +51,7 @@ def foreign(folder, model):
         "m.json": model.to_json().encode(),
         "m.keras": b"junk of no kind",
         "empty.keras": b"",
+        "frozen.pb": b"\x0a\x10",
         "m.txt": b"hello",
     }
     for name, content in contents.items():
@@ -64,12 +64,11 @@ def foreign(folder, model):
 @pytest.mark.parametrize(
     ("name", "told", "step"),
     [
-        ("saved", "SavedModel", "model.save('model.keras')"),
-        ("saved/saved_model.pb", "SavedModel", "model.save('model.keras')"),
+        ("frozen.pb", "a frozen TensorFlow graph", "Convert it to Keras"),
         ("m.tflite", "TensorFlow Lite", "Convert it to Keras"),
         ("m.onnx", "ONNX", "Convert it to Keras"),
         ("m.pt", "PyTorch", "Convert it to Keras"),
-        ("m.json", "architecture", "model_from_json"),
+        ("m.json", "architecture", "m.weights.h5"),
         ("only.weights.h5", "weights without the model", "load_weights"),
         ("m.keras", "damaged, truncated, or not a Keras model", "Copy it again"),
         ("empty.keras", "empty (0 bytes)", "Copy it again"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xai_tf.classifiers.access import gives
 from xai_tf.errors import SettingError, UnknownNameError, nearest
 
 Settings = Mapping[str, float]
@@ -13,6 +14,8 @@ Settings = Mapping[str, float]
 # Integrated Gradients without a number of steps: so many are placed, until the gap is so small.
 MIN_STEPS, MAX_STEPS = 64, 512
 MAX_GAP = 0.05  # as a share of the score's change
+# What the methods of a family need of a model, names in `ACCESS`.
+NEEDS = {"perturbation": "predictions", "gradient": "gradients", "activation": "feature maps"}
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,15 @@ class Method:
     least_cost: Callable[[Settings, tuple[int, int]], Cost] | None = None
 
     @property
+    def needs(self) -> str:
+        """What it needs of a model, a name in `ACCESS`."""
+        return "layers" if self.relu_only else NEEDS[self.family]
+
+    def works_with(self, access: str) -> bool:
+        """Whether it can explain a model with this `Classifier.access`."""
+        return gives(access, self.needs)
+
+    @property
     def needs_layer(self) -> bool:
         """Whether it explains a feature layer."""
         return self.family == "activation"
@@ -137,6 +149,16 @@ class Method:
         """The number of passes in words: "1" or "64 to 512"."""
         least, most = (cost.evaluations for cost in self.costs(settings, size))
         return f"{most}" if least == most else f"{least} to {most}"
+
+
+def working_methods(access: str) -> list[str]:
+    """The names of the methods that can explain a model with this `Classifier.access`."""
+    return [name for name, method in METHODS.items() if method.works_with(access)]
+
+
+def default_method(access: str) -> str:
+    """The method for a first look at a model with this `Classifier.access`."""
+    return next(name for name in FIRST_CHOICES if METHODS[name].works_with(access))
 
 
 def complete_settings(
@@ -456,3 +478,5 @@ _ALL = (
 )
 
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+# For a first look: the first of these that works with a model (docs/leaderboard.md).
+FIRST_CHOICES = ("grad_cam", "saliency", "occlusion")

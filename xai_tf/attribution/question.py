@@ -9,10 +9,11 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, LIMIT_FACTOR
-from xai_tf.attribution.methods import METHODS, Method
+from xai_tf.attribution.methods import METHODS, Method, working_methods
+from xai_tf.classifiers.access import LACKS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
-from xai_tf.errors import SettingError, pick
+from xai_tf.errors import ModelError, SettingError, pick
 
 SAMPLES = "num_samples"  # the setting of all methods that draw samples
 
@@ -82,9 +83,10 @@ class Question:
             UnknownNameError: no such method, class, layer or setting.
             SettingError: a setting out of its range, a layer for a method that looks at none,
                 `until_stable` for a method that draws no samples, a class contrasted with itself.
-            ModelError: the network has no feature layer, which the method needs.
+            ModelError: the model does not give what the method needs, such as feature maps.
         """
         entry = self.entry
+        check_access(entry, classifier)
         if self.layer and not entry.needs_layer:
             raise SettingError(f"{entry.title} does not use a layer. Omit the layer.")
         if entry.needs_layer:
@@ -158,6 +160,16 @@ def resolve_classes(
     label = classifier.label(target)
     check_contrast(classifier, label, other)
     return label, other
+
+
+def check_access(method: Method, classifier: Classifier) -> None:
+    """Raise a ModelError, which names the methods that work, where a model gives too little."""
+    if method.works_with(classifier.access):
+        return
+    raise ModelError(
+        f"{method.title} needs {method.needs}, but {classifier.name!r} {LACKS[method.needs]}. "
+        f"Choose from: {', '.join(working_methods(classifier.access))}."
+    )
 
 
 def check_contrast(classifier: Classifier, target: int | None, contrast: int | None) -> None:

@@ -21,6 +21,7 @@ from xai_tf.attribution.setup import Run
 from xai_tf.inputs.segments import segment
 
 MIN_R2 = 0.3  # of LIME
+SATURATED = 1e-5  # distance of a probability from 0 or 1 below which its gradient is rounding
 UNSTABLE = 0.5  # below, there is more chance than network in a sampled map
 
 
@@ -188,14 +189,27 @@ def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[s
     )
 
 
+def _is_saturated(order: Order) -> bool:
+    """Whether a probability in the explained score is so close to 0 or 1 that gradients vanish."""
+    asked = [label for label in order.question.labels if label is not None]
+    probabilities = order.prediction.probabilities[asked]
+    return bool(probabilities.min() < SATURATED or probabilities.max() > 1 - SATURATED)
+
+
 def _warnings(order: Order, figures: Mapping[str, float]) -> tuple[str, ...]:
     """Warnings about what the method reports of itself."""
     method, classifier = order.method, order.classifier
     warnings = []
     if method.relu_only and not classifier.has_relu:
         warnings.append(
-            f"{classifier.name} has no ReLU that {method.title} can change (none, or leaky ones), "
-            "so the map is the plain gradient."
+            f"{classifier.name} has no ReLU that {method.title} can change (none, leaky ones, or "
+            "layers of your own), so the map is the plain gradient."
+        )
+    if method.needs != "predictions" and classifier.head.recovered and _is_saturated(order):
+        warnings.append(
+            f"{classifier.name} ends in probabilities, and here they are so close to 0 or 1 that "
+            "little is left of their gradients but rounding. Use a perturbation method, such as "
+            "occlusion."
         )
     if figures.get("completeness_gap", 0) > MAX_GAP:
         warnings.append(_gap_warning(order, figures))

@@ -6,6 +6,7 @@ from typing import Any
 
 from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.bundles.write import describe_classifier
+from xai_tf.classifiers.access import LACKS
 from xai_tf.classifiers.classifier import Classifier
 
 
@@ -35,11 +36,12 @@ def _layers(classifier: Classifier) -> list[dict[str, Any]]:
 
 def _use(classifier: Classifier, method: Method) -> str:
     """What a method uses of a model, in words."""
+    if not method.works_with(classifier.access):
+        return f"not applicable: the model {LACKS[method.needs]}"
     number = method.passes(method.settings({}, classifier.baseline), classifier.image_size)
     passes = f"{number} pass{'es' * (number != '1')}"
     if method.needs_layer:
-        layers = classifier.feature_layers
-        return f"{passes}, layer {layers[-1]}" if layers else "not applicable: no feature map"
+        return f"{passes}, layer {classifier.last_feature_layer}"
     if method.relu_only and not classifier.has_relu:
         return f"{passes}; without ReLU in the network, same as the plain gradient"
     return passes

@@ -101,6 +101,7 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "classes": list(classifier.classes),
         "classes_source": classifier.classes_source,
         "image_size": list(classifier.image_size),
+        "access": classifier.access,
         "head": vars(classifier.head),
         "output": classifier.output,
         "inputs": {name: value.tolist() for name, value in classifier.held.items()},

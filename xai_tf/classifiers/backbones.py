@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xai_tf.classifiers.graph import flatten
-from xai_tf.classifiers.preprocessing import scaled
+from xai_tf.classifiers.preprocessing import DEFAULT_SIZE, scaled
 from xai_tf.errors import ModelError, pick
 
 if TYPE_CHECKING:
@@ -23,18 +23,22 @@ class Backbone:
         scaling: the color scaling it was trained with, a name in `SCALINGS`.
         application: its name in keras.applications, or None for one that is defined here.
         markers: names of layers by which a model on this backbone is recognized.
+        image_size: (height, width) it was first trained with.
     """
 
     title: str
     scaling: str
     application: str | None = None
     markers: tuple[str, ...] = ()
+    image_size: tuple[int, int] = DEFAULT_SIZE
 
 
 BACKBONES: dict[str, Backbone] = {
     "vgg16": Backbone("VGG16", "caffe", "VGG16", ("block5_conv3", "block1_conv2")),
     "resnet50": Backbone("ResNet50", "caffe", "ResNet50", ("conv5_block3_out", "conv1_bn")),
-    "inception_v3": Backbone("InceptionV3", "tf", "InceptionV3", ("mixed9_1", "mixed10")),
+    "inception_v3": Backbone(
+        "InceptionV3", "tf", "InceptionV3", ("mixed9_1", "mixed10"), image_size=(299, 299)
+    ),
     "mobilenet_v2": Backbone("MobileNetV2", "tf", "MobileNetV2", ("block_16_project", "Conv_1")),
     "densenet121": Backbone("DenseNet121", "torch", "DenseNet121", ("conv5_block16_concat",)),
     "efficientnet_b0": Backbone("EfficientNetB0", "raw", "EfficientNetB0", ("block7a_se_excite",)),
@@ -51,8 +55,10 @@ RECOGNIZED_BACKBONES: dict[str, Backbone] = {
     "resnet101": Backbone("ResNet101 or 152", "caffe", markers=("conv4_block7_out", "conv1_bn")),
     "densenet169": Backbone("DenseNet169 or 201", "torch", markers=("conv5_block17_concat",)),
     "resnet_v2": Backbone("ResNetV2", "tf", markers=("conv5_block3_out", "post_relu")),
-    "xception": Backbone("Xception", "tf", markers=("block14_sepconv2",)),
-    "inception_resnet_v2": Backbone("InceptionResNetV2", "tf", markers=("conv_7b",)),
+    "xception": Backbone("Xception", "tf", markers=("block14_sepconv2",), image_size=(299, 299)),
+    "inception_resnet_v2": Backbone(
+        "InceptionResNetV2", "tf", markers=("conv_7b",), image_size=(299, 299)
+    ),
     "nasnet": Backbone("NASNet", "tf", markers=("normal_concat_12",)),
     "mobilenet": Backbone("MobileNet", "tf", markers=("conv_pw_13",)),
 }
@@ -128,6 +134,12 @@ def recognize_backbone(layer_names: set[str]) -> str | None:
         ),
         None,
     )
+
+
+def default_size(backbone: str | None) -> tuple[int, int]:
+    """The (height, width) a known backbone was first trained with; `DEFAULT_SIZE` of others."""
+    entry = (RECOGNIZED_BACKBONES | BACKBONES).get(backbone or "")
+    return entry.image_size if entry else DEFAULT_SIZE
 
 
 def _backbone(name: str, image_size: tuple[int, int], weights: str | Path | None) -> keras.Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,12 +100,20 @@ def _from_json(text: str) -> tuple[str, ...]:
         return tuple(map(str, loaded))
     if all(isinstance(value, int) for value in loaded.values()):
         return _in_order([(index, name) for name, index in loaded.items()])
-    return _in_order([(int(index), _name(value)) for index, value in loaded.items()])
+    return _in_order(list(zip(map(int, loaded), _names(list(loaded.values())), strict=True)))
 
 
-def _name(value: object) -> str:
-    """A name, also that of Keras' ImageNet index: ["n02123045", "tabby"]."""
-    return str(value[-1] if isinstance(value, list) else value)
+def _names(values: Sequence[object]) -> list[str]:
+    """Names, also those of Keras' ImageNet index: ["n02123045", "tabby"].
+
+    Two of its names stand for two classes each; these get their number: "crane (n02012849)".
+    """
+    names = [str(value[-1] if isinstance(value, list) else value) for value in values]
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    return [
+        f"{name} ({value[0]})" if name in twice and isinstance(value, list) else name
+        for name, value in zip(names, values, strict=True)
+    ]
 
 
 def _in_order(pairs: Sequence[tuple[int, str]]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""A classifier: any Keras image model, adapted to take RGB in [0, 1] and to return logits."""
+"""A classifier: any image model as a Keras graph that takes RGB in [0, 1] and returns logits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import dropwhile
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weights_keras import ModelCard
-from xai_tf.classifiers.backbones import recognize_backbone
+from xai_tf.classifiers.access import gives
+from xai_tf.classifiers.backbones import default_size, recognize_backbone
 from xai_tf.classifiers.detection import Detected, detect_preprocessing
 from xai_tf.classifiers.forward import (
     Passes,
@@ -20,11 +21,14 @@ from xai_tf.classifiers.forward import (
     compile_logits_and_means,
     compile_maps,
     compile_passes,
+    compile_predictions,
+    reaches_input,
 )
 from xai_tf.classifiers.graph import (
     cut_points,
     flatten,
     forced_training,
+    has_opaque_layer,
     inputs_of,
     nodes,
     operations,
@@ -33,12 +37,14 @@ from xai_tf.classifiers.graph import (
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head, loss_name
+from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.placement import Placement, Places, find_placement, find_places
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
 from xai_tf.classifiers.selection import HeldValue, Selection, output_names, select
+from xai_tf.classifiers.tracing import as_graph
 from xai_tf.classifiers.training_mode import training_mode_note
-from xai_tf.errors import InputError, ModelError, SettingError, UnknownNameError, nearest
+from xai_tf.errors import InputError, ModelError, SettingError, UnknownNameError, nearest, pick
 from xai_tf.inputs.arrays import white_of
 from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.sample import Sample, read_image, read_picture_array
@@ -82,6 +88,8 @@ class Classifier:
         task: the task it was trained for, or None.
         card: its model card, or None.
         head: how the model ended when it was loaded.
+        size_certain: whether the input size is known; otherwise the model takes any, and
+            `warnings` says which was chosen.
         preprocessing: the color scaling in front of the network, a name in `SCALINGS` or one of
             `scaling_of`.
         preprocessing_reason: why it was chosen, in words that follow "because".
@@ -119,11 +127,13 @@ class Classifier:
         inputs: Mapping[str, HeldValue] | None = None,
         loss: Any = None,
         sha256: str = "",
+        image_size: tuple[int, int] | None = None,
+        outputs: str | None = None,
     ) -> None:
         """Flatten a model and replace its output by logits.
 
         Args:
-            model: any Sequential or Functional image classifier.
+            model: any Keras image classifier: Sequential, Functional or subclassed.
             classes: the names of its classes. By default those of the card or the task, else
                 "class 0", "class 1", ...
             name: its name in messages and file names. By default that of the model.
@@ -142,15 +152,22 @@ class Classifier:
                 several. By default the one it is compiled with. It says what an output without an
                 activation means.
             sha256: the SHA-256 of the model file.
+            image_size: (height, width) of the input, for a model that takes any size. By default
+                that of its card or backbone.
+            outputs: what the outputs are, a name in `OUTPUTS`, for a model that ends in a layer
+                that does not show it. By default guessed by their values.
 
         Raises:
             ModelError: the model takes no images, does not end in class logits, or has several
                 outputs or further inputs and it is not said which or what.
-            UnknownNameError: there is no such output or input, or no label that has a threshold.
+            UnknownNameError: there is no such preprocessing, kind of outputs, output or input, or
+                no label that has a threshold.
             SettingError: a threshold is not between 0 and 1, the model has no several labels, or
                 the value of an input has another shape.
         """
-        selection = select(model, output, inputs)
+        if outputs:
+            pick(OUTPUTS, outputs, "kind of outputs")
+        selection = select(as_graph(model, image_size), output, inputs)
         loss = _loss_of(model, selection, loss)
         model = selection.model
         _check_input(model)
@@ -168,8 +185,9 @@ class Classifier:
             detected = detect_preprocessing(model, backbone, card)
         self.preprocessing, self.preprocessing_reason = detected.name, detected.reason
         self.preprocessing_certain = detected.certain
-        flat = flatten(with_preprocessing(model, self.preprocessing))
-        self.model, self.head = linear_head(flat, loss)
+        size, self.size_certain = _input_size(model, backbone, card, image_size)
+        flat = flatten(with_preprocessing(model, self.preprocessing, size))
+        self.model, self.head = linear_head(flat, loss, outputs)
         self.backbone = backbone or (card.backbone if card else None)
         self._check_same_output(model)
         self.training_note = training_mode_note(model, self._outputs, self._prepared)
@@ -190,28 +208,42 @@ class Classifier:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about how the model is used, one sentence each."""
-        known = (*filter(None, (self.selection_note, self.training_note)), *self.problems)
-        if not (self.head.known or self.classes_source):
-            known = (self._guess_of_head, *known)
-        if self.preprocessing_certain:
-            return known
-        guess = (
-            f"The preprocessing of {self.name!r} is a guess: {self.preprocessing!r} "
-            f"({scaling_of(self.preprocessing).title}), because {self.preprocessing_reason}. "
-            "Settle it with: xai-tf inspect MODEL --try-preprocessing LABELED_FOLDER --save, or "
-            "give --preprocessing."
-        )
-        return (guess, *known)
-
-    @property
-    def _guess_of_head(self) -> str:
         return (
-            f"That {self.name!r} is a classifier is a guess: its one output, without an "
-            "activation, is taken for the logit of the second of two classes, but it may be a "
-            "quantity, whose probabilities mean nothing. The file does not name the loss. Settle "
-            "it by naming the classes, such as --classes ABSENT,PRESENT; of a quantity, give "
-            "another model."
+            *self._guesses(),
+            *filter(None, (self.selection_note, self.training_note)),
+            *self.problems,
         )
+
+    def _guesses(self) -> Iterator[str]:
+        """What is not known of the model, and the step that settles it."""
+        if not self.preprocessing_certain:
+            yield (
+                f"The preprocessing of {self.name!r} is a guess: {self.preprocessing!r} "
+                f"({scaling_of(self.preprocessing).title}), because {self.preprocessing_reason}. "
+                "Settle it with: xai-tf inspect MODEL --try-preprocessing LABELED_FOLDER --save, "
+                "or give --preprocessing."
+            )
+        if not self.size_certain:
+            height, width = self.image_size
+            yield (
+                f"The input size of {self.name!r} is a guess: {height}x{width} pixels, because the "
+                "network takes any. Give the size it was trained with: --size."
+            )
+        if not self.head.certain:
+            kind = "logits" if self.head.activation == LINEAR else "probabilities"
+            yield (
+                f"The outputs of {self.name!r} are taken for {kind}, because those of noise lie "
+                "from 0 to 1 and its last layer cannot be seen. Settle it with --outputs: "
+                f"{', '.join(OUTPUTS)}."
+            )
+        if not (self.head.known or self.classes_source):
+            yield (
+                f"That {self.name!r} is a classifier is a guess: its one output, without an "
+                "activation, is taken for the logit of the second of two classes, but it may be a "
+                "quantity, whose probabilities mean nothing. The file does not name the loss. "
+                "Settle it by naming the classes, such as --classes ABSENT,PRESENT; of a quantity, "
+                "give another model."
+            )
 
     @property
     def baseline(self) -> float:
@@ -221,7 +253,16 @@ class Classifier:
     @cached_property
     def passes(self) -> Passes:
         """The compiled forward and backward passes of the model."""
-        return compile_passes(self.model)
+        if gives(self.access, "gradients"):
+            return compile_passes(self.model)
+        return compile_predictions(self.model)
+
+    @cached_property
+    def access(self) -> str:
+        """How much of the network can be seen, a name in `ACCESS`."""
+        if has_opaque_layer(self.model):
+            return "gradients" if reaches_input(self.model) else "predictions"
+        return "feature maps" if self.feature_layers else "layers"
 
     def read(self, given: Input) -> Sample:
         """Read a file or a picture in memory for this classifier.
@@ -567,6 +608,30 @@ def _check_input(model: keras.Model) -> None:
             f"Invalid model: its input has shape {shape}. Expected (batch, height, width, 3) or "
             "(batch, height, width, 1), as of an image classifier."
         )
+
+
+def _input_size(
+    model: keras.Model,
+    backbone: str | None,
+    card: ModelCard | None,
+    given: tuple[int, int] | None,
+) -> tuple[tuple[int, int], bool]:
+    """The (height, width) of a model's input, and whether it is known.
+
+    Raises:
+        ModelError: the model has another size than the one given.
+    """
+    height, width = model.input_shape[1:3]
+    if height and width:
+        if given and given != (height, width):
+            raise ModelError(
+                f"{model.name!r} takes pictures of {height}x{width} pixels, not of "
+                f"{given[0]}x{given[1]}. Omit the size."
+            )
+        return (height, width), True
+    known = given or (card.image_size if card else None)
+    size = known or default_size(backbone)
+    return (height or size[0], width or size[1]), bool(known)
 
 
 def _apply_head(logits: np.ndarray, head: OutputHead) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from xai_tf.classifiers.backbones import BACKBONES, RECOGNIZED_BACKBONES
-from xai_tf.classifiers.graph import inputs_of
+from xai_tf.classifiers.graph import has_opaque_layer, inputs_of
 from xai_tf.classifiers.preprocessing import DEFAULT_SIZE, scaling_of
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def detect_preprocessing(
         return Detected(card.scaling, "its card says so", True)
     if card and card.backbone in BACKBONES:
         return Detected("unit", "its card says so", True)
+    if has_opaque_layer(model):
+        return Detected("unit", "its layers cannot be seen", False)
     inside = _inside(model)
     misfits = batchnorm_misfits(model)
     if inside:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xai_tf.classifiers.graph import tensors
+from xai_tf.classifiers.graph import calls_function, tensors
+from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
     import keras
@@ -59,6 +60,44 @@ def compile_passes(model: keras.Model) -> Passes:
         return scores_and_gradients(images, targets)[1]
 
     return Passes(logits, scores, gradients, scores_and_gradients)
+
+
+def compile_predictions(model: keras.Model) -> Passes:
+    """The passes of a model without gradients, which runs as Python code."""
+    import tensorflow as tf
+
+    def logits(images: Any) -> Any:
+        try:
+            return tf.cast(model(tf.cast(images, tf.float32), training=False), tf.float32)
+        except ModelError as error:
+            raise error from error.__context__  # Keras hides the cause of what its layers raise
+
+    def scores(images: Any, targets: Any) -> Any:
+        return tf.reduce_sum(logits(images) * targets, axis=-1)
+
+    def no_gradients(_images: Any, _targets: Any) -> Any:
+        raise ModelError(
+            f"{model.name!r} gives predictions, but no gradients. Use a perturbation method, such "
+            "as occlusion or rise."
+        )
+
+    return Passes(logits, scores, no_gradients, no_gradients)
+
+
+def reaches_input(model: keras.Model) -> bool:
+    """Whether the gradient of the logits reaches the input of a model with hidden parts."""
+    import numpy as np
+
+    if calls_function(model):
+        return False
+    rng = np.random.default_rng(0)
+    images = rng.random((2, *model.input_shape[1:]), dtype=np.float32)
+    targets = rng.normal(size=(2, model.output_shape[-1])).astype(np.float32)
+    try:
+        found = np.asarray(compile_passes(model).gradients(images, targets))
+    except Exception:  # code that TensorFlow cannot trace or differentiate raises many types
+        return False
+    return bool(np.isfinite(found).all() and found.any())
 
 
 def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:

@@ -57,13 +57,25 @@ def upper_part(model: keras.Model, layer: str) -> keras.Model:
 
 def operations(model: keras.Model) -> list[Any]:
     """The layers and operations of a model and its nested models, in the order of the graph."""
-    import keras
-
     collected = []
     for node in nodes(graph_of(model)):
-        nested = isinstance(node.operation, keras.Model)
+        nested = is_graph(node.operation)
         collected += operations(node.operation) if nested else [node.operation]
     return collected
+
+
+def has_opaque_layer(model: keras.Model) -> bool:
+    """Whether a part of a model is hidden in a layer."""
+    from xai_tf.classifiers.opaque import OPAQUE
+
+    return any(isinstance(operation, OPAQUE) for operation in operations(model))
+
+
+def calls_function(model: keras.Model) -> bool:
+    """Whether a part of a model is a function of NumPy arrays."""
+    from xai_tf.classifiers.opaque import FunctionLayer
+
+    return any(isinstance(operation, FunctionLayer) for operation in operations(model))
 
 
 def inputs_of(
@@ -85,7 +97,7 @@ def inputs_of(
     values = {id(graph.inputs[0]): keras.ops.convert_to_tensor(images)}
     for node in nodes(graph):
         args, kwargs = node.arguments.fill_in(values)
-        if isinstance(node.operation, keras.Model):
+        if is_graph(node.operation):
             found, result = inputs_of(node.operation, values[id(node.input_tensors[0])], wanted)
             if found is not None:
                 return found, result
@@ -98,6 +110,11 @@ def inputs_of(
             results = keras.tree.flatten(node.operation(*args, **kwargs))
         values.update(zip((id(tensor) for tensor in node.outputs), results, strict=True))
     return None, values[id(graph.outputs[0])]
+
+
+def is_graph(operation: Any) -> bool:
+    """Whether an operation is a model whose layers are known: a Functional or Sequential one."""
+    return hasattr(getattr(operation, "_functional", None) or operation, "_nodes_by_depth")
 
 
 def nodes(graph: keras.Model) -> Iterator[Any]:
@@ -157,7 +174,9 @@ class _Copies:
     def __call__(self, operation: Any) -> Any:
         import keras
 
-        if not isinstance(operation, keras.Layer):
+        from xai_tf.classifiers.opaque import OPAQUE
+
+        if not isinstance(operation, keras.Layer) or isinstance(operation, OPAQUE):
             return operation
         if id(operation) not in self._copies:
             name = self._free_name(operation.name)
@@ -188,7 +207,7 @@ def graph_of(model: keras.Model) -> keras.Model:
         ModelError: it is neither.
     """
     graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth"):
+    if not is_graph(graph):
         raise ModelError(
             f"Cannot read the graph of {model.name!r}, a {type(model).__name__}. Give a Sequential "
             "or Functional Keras model with one input."
@@ -261,7 +280,7 @@ def _replay(
             continue
         args, kwargs = node.arguments.fill_in(new_tensors)
         operation = node.operation
-        if isinstance(operation, keras.Model):
+        if is_graph(operation):
             inner = graph_of(operation)
             given = [new_tensors[id(tensor)] for tensor in node.input_tensors]
             inner_inputs = dict(zip(map(id, inner.inputs), given, strict=True))

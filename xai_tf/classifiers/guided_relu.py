@@ -10,8 +10,11 @@ if TYPE_CHECKING:
 
 
 def can_change_relu(model: keras.Model) -> bool:
-    """Whether a flat model has ReLUs whose gradient can be replaced, and no leaky ones."""
+    """Whether the gradients of all ReLUs of a flat model can be replaced, and there are some."""
     import keras
+
+    if any(type(layer).__module__.split(".")[0] != "keras" for layer in model.layers):
+        return False  # a layer of one's own may hold ReLUs
 
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
     leaky = any(float(layer.negative_slope or 0) for layer in layers)

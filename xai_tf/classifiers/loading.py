@@ -12,6 +12,7 @@ from weights_keras import ModelCard, ModelFileError
 from xai_tf.classifiers.class_names import BESIDE, classes_beside, read_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import tensors
+from xai_tf.classifiers.imagenet import PREFIX, load_imagenet
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.selection import HeldValue, select
 from xai_tf.errors import InputError, ModelError, XaiTfError, pick
@@ -33,16 +34,21 @@ def load(
     thresholds: Mapping[str, float] | None = None,
     output: str | None = None,
     inputs: Mapping[str, HeldValue] | None = None,
+    image_size: tuple[int, int] | None = None,
+    outputs: str | None = None,
 ) -> Classifier:
-    """Load a classifier from a file, or a model of the user's or of the package by name.
+    """Load a classifier from a file, or a user's, bundled or stock model by name.
 
     >>> classifier = load("brain_mobilenetv2")
     >>> classifier.classes
     ('glioma', 'meningioma', 'notumor', 'pituitary')
 
     Args:
-        model: a name that `xai-tf models` lists, a `.keras` or `.h5` file, or a Keras model in
-            memory. A model of the user comes before one of the same name in the package.
+        model: a name that `xai-tf models` lists, where a model of the user comes before one of the
+            same name in the package; a stock network of Keras with its ImageNet weights, such as
+            "imagenet:resnet50" (see `APPLICATIONS`); a `.keras` or `.h5` file; an architecture
+            (`.json`) with its weights beside it; the folder of a SavedModel; or a Keras model in
+            memory, Sequential, Functional or subclassed.
         classes: the names of the classes, for a file without a card. By default those in a
             labels.txt, class_indices.json or the like beside the file.
         task: how files are read and what the classes are: a name in `TASKS`, a task, or a TOML
@@ -56,6 +62,9 @@ def load(
         output: the name of the output to explain, of a model with several. By default the only one
             that is a sigmoid or softmax, or the only one of shape (batch, classes).
         inputs: the values at which inputs beside the picture are held, by name: {"age": 63}.
+        image_size: (height, width) of the input, for a model that takes any size.
+        outputs: what the outputs are, a name in `OUTPUTS`, where the last layer does not show it,
+            as in a SavedModel. By default guessed by their values.
 
     Raises:
         ModelError: the model is missing or damaged, contains code, or is no image classifier.
@@ -73,7 +82,12 @@ def load(
             thresholds=thresholds,
             output=output,
             inputs=inputs,
+            image_size=image_size,
+            outputs=outputs,
         )
+    if str(model).lower().startswith(PREFIX):
+        name = str(model)[len(PREFIX) :]
+        return _stock_classifier(name, classes, task, preprocessing, read_options, image_size)
     file = _read_file(model)
     if task is None and file.card:
         task = known_task(file.card.task)
@@ -94,6 +108,8 @@ def load(
             inputs=inputs,
             loss=file.loss,
             sha256=file.sha256,
+            image_size=image_size,
+            outputs=outputs,
         )
     except ModelError as error:
         raise ModelError(f"{file.path}: {error}") from error
@@ -101,6 +117,34 @@ def load(
     if beside:
         classifier.classes_source = beside
     _add_ood_detector(classifier, file.path)
+    return classifier
+
+
+def _stock_classifier(
+    name: str,
+    classes: Sequence[str] | None,
+    task: Task | None,
+    preprocessing: str | None,
+    read_options: ReadOptions | None,
+    image_size: tuple[int, int] | None,
+) -> Classifier:
+    stock = load_imagenet(name)
+    names = classes or (task.classes if task else None) or stock.classes
+    classifier = Classifier(
+        stock.model,
+        names,
+        name=name.lower(),
+        task=task,
+        preprocessing=preprocessing or stock.application.scaling,
+        read_options=read_options,
+        sha256=stock.sha256,
+        image_size=image_size,
+    )
+    if not preprocessing:
+        classifier.preprocessing_reason = f"Keras trained {stock.application.title} with it"
+    if names is stock.classes:
+        classifier.classes_source = "Keras' index of ImageNet" if names else ""
+        classifier.problems = tuple(filter(None, [stock.problem]))
     return classifier
 
 

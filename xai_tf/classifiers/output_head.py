@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xai_tf.classifiers.graph import nodes
+from xai_tf.classifiers.outputs import LOGITS, MULTI_LABEL, PROBABILITIES
 from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ LOSSES = {
     **dict.fromkeys(("categoricalcrossentropy", "sparsecategoricalcrossentropy"), CATEGORICAL),
     **dict.fromkeys(("categoricalfocalcrossentropy", "categoricalhinge"), CATEGORICAL),
 }
+HIDDEN = "hidden"  # the end of a model in a layer that does not show its activation
 # Activations whose outputs are probabilities.
 SQUASHING = (SIGMOID, SOFTMAX, "hard_sigmoid")
 # Probabilities below this, or above 1 minus this, have logits of no more digits in float32.
@@ -58,6 +60,7 @@ class OutputHead:
         recovered: whether the logits are the logarithms of probabilities that the model computes
             without logits of its own, as an ensemble does.
         total: the sum of the outputs over the classes; 100 where they are percentages.
+        certain: whether it is known what the outputs are; otherwise it was guessed by their values.
     """
 
     activation: str
@@ -67,6 +70,7 @@ class OutputHead:
     known: bool = True
     recovered: bool = False
     total: float = 1.0
+    certain: bool = True
 
     @property
     def multi_label(self) -> bool:
@@ -74,13 +78,17 @@ class OutputHead:
         return self.num_logits > 1 and (self.activation == SIGMOID or self.independent)
 
 
-def linear_head(model: keras.Model, loss: str = "") -> tuple[keras.Model, OutputHead]:
+def linear_head(
+    model: keras.Model, loss: str = "", outputs: str | None = None
+) -> tuple[keras.Model, OutputHead]:
     """Make a flat model end in logits, whatever form its sigmoid or softmax has.
 
     Args:
         model: a flat model.
         loss: the loss it was trained with, a key of `LOSSES`; empty where that is unknown. It says
             what an output without an activation means.
+        outputs: what its outputs are, a name in `OUTPUTS`, where it ends in a layer that does not
+            show it. By default guessed by their values.
 
     Returns:
         The model, and how it ended before.
@@ -102,6 +110,8 @@ def linear_head(model: keras.Model, loss: str = "") -> tuple[keras.Model, Output
     head = OutputHead(activation=activation_of(layer), layer=layer.name, num_logits=shape[-1])
     if head.activation in (LINEAR, "hard_sigmoid"):
         ends = list(_ends(last, producers))
+        if HIDDEN in ends:
+            return _of_values(model, head, outputs)
         if any(end in SQUASHING for end in ends):
             recovered = _recover(model, head, ends)
             if recovered:
@@ -172,7 +182,8 @@ def _is_identity(operation: Any) -> bool:
 def _ends(node: Any, producers: dict[int, Any]) -> Iterator[str]:
     """The activations that a node is computed from by operations without weights of their own.
 
-    "linear" stands for a layer with weights and no activation, and for the input of the model.
+    "linear" stands for a layer with weights and no activation, and for the input of the model;
+    "hidden" for a layer with code of its own.
     """
     seen, waiting = set(), [node]
     while waiting:
@@ -181,6 +192,9 @@ def _ends(node: Any, producers: dict[int, Any]) -> Iterator[str]:
             continue
         seen.add(id(one))
         activation = activation_of(one.operation)
+        if _is_hidden(one.operation):
+            yield HIDDEN
+            continue
         if activation in SQUASHING or getattr(one.operation, "weights", None):
             yield activation if activation in SQUASHING else LINEAR
             continue
@@ -230,6 +244,38 @@ def _recover(
             "are no longer probabilities. Divide them by their sum, or give one of the members."
         )
     return None
+
+
+def _is_hidden(operation: Any) -> bool:
+    """Whether an operation may apply an activation that it does not show."""
+    kind = type(operation)
+    own = kind.__module__.split(".")[0] != "keras"
+    return own or kind.__name__ == "TFSMLayer"
+
+
+def _of_values(
+    model: keras.Model, head: OutputHead, outputs: str | None
+) -> tuple[keras.Model, OutputHead]:
+    """A model that ends in logits, by what its outputs are said to be or else by their values."""
+    import keras
+
+    certain = outputs is not None
+    if outputs is None:
+        values = _outputs(model)
+        sums = values.sum(axis=1)
+        bounded = values.min() >= -SUM_TOLERANCE and values.max() <= 1 + SUM_TOLERANCE
+        certain = head.num_logits > 1 and bounded and np.abs(sums - 1).max() <= SUM_TOLERANCE
+        summed = certain or head.num_logits == 1
+        outputs = (PROBABILITIES if summed else MULTI_LABEL) if bounded else LOGITS
+        # Values below 0 or above 1 are no probabilities.
+        certain = certain or not bounded
+    if outputs == LOGITS:
+        return model, replace(head, activation=LINEAR, certain=certain)
+    softmax = outputs == PROBABILITIES and head.num_logits > 1
+    output = model.outputs[0]
+    logits = _log(output, 1.0) if softmax else _log_odds(output)
+    recovered = _recovered(head, SOFTMAX if softmax else SIGMOID, 1.0)
+    return keras.Model(model.inputs[0], logits), replace(recovered, certain=certain)
 
 
 def _recovered(head: OutputHead, activation: str, total: float) -> OutputHead:

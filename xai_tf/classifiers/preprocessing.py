@@ -152,12 +152,14 @@ def scaled(inputs: keras.KerasTensor, scaling: str, channels: int = 3) -> keras.
     return output
 
 
-def with_preprocessing(model: keras.Model, scaling: str) -> keras.Model:
-    """Make a model take RGB in [0, 1] of a fixed size, 224x224 where it takes any size."""
+def with_preprocessing(
+    model: keras.Model, scaling: str, image_size: tuple[int, int]
+) -> keras.Model:
+    """Make a model take RGB in [0, 1] of a fixed (height, width)."""
     import keras
 
-    height, width, channels = model.input_shape[1:]
-    if scaling == "unit" and None not in (height, width) and channels == 3:
+    channels = model.input_shape[-1]
+    if scaling == "unit" and model.input_shape[1:] == (*image_size, 3):
         return model
-    inputs = keras.Input((height or DEFAULT_SIZE[0], width or DEFAULT_SIZE[1], 3), name="input")
+    inputs = keras.Input((*image_size, 3), name="input")
     return keras.Model(inputs, model(scaled(inputs, scaling, channels)))

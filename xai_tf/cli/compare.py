@@ -20,7 +20,7 @@ from xai_tf.classifiers.reading import Reading
 from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import EVALUATE, OUTPUT, app
 from xai_tf.cli.console import note, progress_of, warn
-from xai_tf.cli.explain import DEFAULT_METHODS
+from xai_tf.cli.explain import default_methods
 from xai_tf.cli.options import (
     Contrast,
     Methods,
@@ -76,21 +76,21 @@ def compare_methods(
     """
     from xai_tf.bundles import comparison
 
-    methods, metrics, chosen = parse_methods_and_metrics(method or DEFAULT_METHODS, score, settings)
+    methods, metrics, own = parse_methods_and_metrics(method or default_methods(), score, settings)
+    classifier = model.load()
     request = comparison.ComparisonSettings(
-        methods=tuple(methods),
+        methods=tuple(methods if method else default_methods(classifier.access)),
         metrics=tuple(metric.name for metric in metrics),
         target=target,
         contrast=contrast,
-        settings=chosen,
+        settings=own,
         seed=seed,
     )
-    classifier = model.load()
     check_classes(classifier, target, contrast)
     check_kind(file, classifier)
     folder = comparison.comparison_folder(out, file, overwrite) if out else None
-    tell_costs(classifier, methods, metrics, chosen)
-    with progress_of(f"{file.name}: {len(methods)} methods") as progress:
+    tell_costs(classifier, request.methods, metrics, own)
+    with progress_of(f"{file.name}: {len(request.methods)} methods") as progress:
         compared = comparison.compare_file(classifier, file, request, progress)
     found = comparison.describe_comparison(classifier, compared)
     found |= {"folder": folder, "input": found["input"] | {"file": str(file)}}

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 import weights_keras
 from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.classifiers.imagenet import APPLICATIONS, PREFIX
+from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.datasets.csv_labels import UNCERTAIN
 from xai_tf.datasets.layouts import LAYOUTS
@@ -55,10 +57,9 @@ def tasks(incomplete: str) -> Completions:
 def models(incomplete: str) -> Completions:
     """Names of models; where none matches, the shell completes file names."""
     own = {path.stem for path in weights_keras.own_files()}
-    return _matching(
-        incomplete,
-        ((n, "your model" if n in own else "bundled model") for n in weights_keras.names()),
-    )
+    found = [(n, "your model" if n in own else "bundled model") for n in weights_keras.names()]
+    stock = ((f"{PREFIX}{name}", entry.title) for name, entry in APPLICATIONS.items())
+    return _matching(incomplete, [*found, *(stock if incomplete else [])])
 
 
 def absent_models(incomplete: str) -> Completions:
@@ -70,6 +71,11 @@ def absent_models(incomplete: str) -> Completions:
 def backbones(incomplete: str) -> Completions:
     """Names of backbones."""
     return _matching(incomplete, ((name, entry.title) for name, entry in BACKBONES.items()))
+
+
+def outputs(incomplete: str) -> Completions:
+    """What a model may return."""
+    return _matching(incomplete, OUTPUTS.items())
 
 
 def resizers(incomplete: str) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from xai_tf.bundles.folder import (
 )
 from xai_tf.bundles.manifest import ARRAYS, MANIFEST
 from xai_tf.bundles.sources import takes_sound
+from xai_tf.classifiers.access import FULL_ACCESS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
@@ -61,8 +62,9 @@ from xai_tf.packages import has_extra
 if TYPE_CHECKING:
     from xai_tf.cli.demo import Demo
 
-# A first look in one pass, and the best of those that take a few (docs/leaderboard.md).
-DEFAULT_METHODS = ("grad_cam", "square_grad")
+# The first two of these that work with a model: a first look in one pass, the best of those that
+# take a few passes, and those that only need predictions (docs/leaderboard.md).
+DEFAULT_METHODS = ("grad_cam", "square_grad", "occlusion", "rise")
 
 BundlesFolder = Annotated[
     Path,
@@ -88,15 +90,18 @@ class RequestFlags:
     smooth: Smooth = True
     regions: WithRegions = False
 
-    def request(self) -> BundleRequest:
+    def request(self, access: str = FULL_ACCESS) -> BundleRequest:
         """The record that the library takes.
+
+        Args:
+            access: the `Classifier.access` that the default methods are chosen by.
 
         Raises:
             UnknownNameError: there is no such method, metric or setting.
             SettingError: a setting is out of its range, or an option applies to no method.
         """
         methods, metrics, chosen = parse_methods_and_metrics(
-            self.method or DEFAULT_METHODS, self.score, self.settings
+            self.method or default_methods(access), self.score, self.settings
         )
         if self.until_stable is not None:
             _tell_limits(methods, self.until_stable, chosen)
@@ -150,6 +155,8 @@ def explain_files(
     """
     asked = request.request()
     classifier = model.load()
+    if not request.method and classifier.access != FULL_ACCESS:
+        asked = request.request(classifier.access)
     plan = plan_folder(classifier, files, asked, out, overwrite)
     _tell_plan(plan, out)
     if asked.metrics and plan.to_do:
@@ -258,6 +265,11 @@ def _demonstrate(classifier: Classifier, demo: Demo, file: Path, out: Path) -> d
     ]
     note(f"{file.name}: {reading.prediction.answer} -> {folder}")
     return save_bundle(folder, classifier, reading, explanations, question=question)
+
+
+def default_methods(access: str = FULL_ACCESS) -> list[str]:
+    """The methods for a model with this `Classifier.access` where none is given."""
+    return [name for name in DEFAULT_METHODS if METHODS[name].works_with(access)][:2]
 
 
 def _tell_plan(plan: FolderPlan, out: Path) -> None:

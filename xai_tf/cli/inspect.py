@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 import weights_keras
-from xai_tf.classifiers.class_names import parse_classes
 from xai_tf.classifiers.preprocessing import scaling_of
 from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import DATA, MODELS_AND_DATA, OUTPUT, app
@@ -22,12 +21,11 @@ from xai_tf.cli.options import (
     ModelArgument,
     ModelFlags,
     OutputName,
+    Outputs,
     Preprocessing,
     Resize,
+    Size,
     TaskName,
-    load_classifier,
-    parse_inputs,
-    read_options,
     tell_doubt,
 )
 from xai_tf.errors import OutputError, SettingError
@@ -65,6 +63,8 @@ def inspect_model(
     task: TaskName = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
+    size: Size = None,
+    outputs: Outputs = None,
     resize: Resize = None,
     output: OutputName = None,
     held: HeldInputs = None,
@@ -72,16 +72,16 @@ def inspect_model(
     save: Save = False,
 ) -> Answer:
     """Show a model's head, preprocessing and layers, and what each method uses of it."""
-    names, trials = parse_classes(classes), None
+    names, trials = None, None
+    flags = ModelFlags(
+        model, task, classes, preprocessing, size, outputs, resize, output=output, held=held
+    )
     if try_preprocessing:
-        flags = ModelFlags(model, task, classes, preprocessing, resize, output=output, held=held)
         unscaled, trials = _try(try_preprocessing, flags)
         if save and not (preprocessing or trials.winner):
             raise SettingError(f"Cannot save a preprocessing. {trials.reason}")
         preprocessing, names = preprocessing or trials.winner or None, unscaled.classes
-    options = read_options(resize, None)
-    chosen = {"output": output, "inputs": parse_inputs(held)}
-    classifier = load_classifier(model, task, names, preprocessing, options, **chosen)
+    classifier = replace(flags, preprocessing=preprocessing).load(names)
     tell_doubt(classifier)
     if save:
         note(f"Wrote {_save(classifier, model)}")
@@ -128,9 +128,7 @@ def _try(given: list[Path], flags: ModelFlags) -> tuple[Classifier, Preprocessin
         folders = class_folders(given, len(unscaled.classes))
         if folders:
             note(f"Classes in alphabetical order, as Keras reads folders: {', '.join(folders)}")
-            options = read_options(flags.resize, None)
-            chosen = {"output": flags.output, "inputs": parse_inputs(flags.held)}
-            unscaled = load_classifier(flags.model, flags.task, folders, "unit", options, **chosen)
+            unscaled = replace(flags, preprocessing="unit").load(folders)
     paths = find_inputs(given, unscaled)
     labels = labels_in_paths(given, paths, unscaled.classes)
     with progress_of("predicting") as progress:

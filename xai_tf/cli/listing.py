@@ -41,14 +41,14 @@ def list_tasks() -> Answer:
 @prints_answer
 def list_methods() -> Answer:
     """List the attribution methods with their cost for a 224x224 image and their settings."""
-    table = Table("name", "family", "signed", "passes", "what it shows", "settings")
+    table = Table("name", "needs", "signed", "passes", "what it shows", "settings")
     rows = []
     for method in METHODS.values():
         defaults = method.settings({}, baseline=0)
         cost = method.cost(defaults, SIZE)
         table.add_row(
             method.name,
-            method.family,
+            method.needs,
             "yes" if method.signed else "no",
             method.passes(defaults, SIZE),
             method.summary,
@@ -68,6 +68,7 @@ def _described(method: Method, cost: Cost) -> dict[str, Any]:
         "name": method.name,
         "title": method.title,
         "family": method.family,
+        "needs": method.needs,
         "signed": method.signed,
         "stochastic": method.stochastic,
         "class_specific": method.class_specific,

@@ -15,6 +15,7 @@ import typer
 from xai_tf.classifiers.class_names import parse_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
+from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.classifiers.reading import Reading
 from xai_tf.cli import completion
@@ -36,7 +37,8 @@ Files = Annotated[
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
+        help="Name of a bundled model (see `xai-tf models`), a stock network such as "
+        "imagenet:resnet50, or path to a Keras model file or SavedModel folder.",
         autocompletion=completion.models,
     ),
 ]
@@ -47,7 +49,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Name of a bundled model (see `xai-tf models`), or path to a Keras model file.",
+        help="Name of a bundled model (see `xai-tf models`), a stock network such as "
+        "imagenet:resnet50, or path to a Keras model file or SavedModel folder.",
         rich_help_panel=QUESTION,
         autocompletion=completion.models,
     ),
@@ -167,6 +170,27 @@ Thresholds = Annotated[
         show_default="0.5, or as the card says",
     ),
 ]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="HEIGHTxWIDTH",
+        help="Input size in pixels, such as 224 or 224x320, for a model that takes any.",
+        rich_help_panel=DATA,
+        show_default="that of its card or backbone",
+    ),
+]
+Outputs = Annotated[
+    str | None,
+    typer.Option(
+        "--outputs",
+        help="What the model returns, where its last layer does not show it: "
+        f"{', '.join(OUTPUTS)}.",
+        rich_help_panel=DATA,
+        autocompletion=completion.outputs,
+        show_default="detected",
+    ),
+]
 Resize = Annotated[
     str | None,
     typer.Option(
@@ -274,23 +298,31 @@ class ModelFlags:
     task: TaskName = None
     classes: Classes = None
     preprocessing: Preprocessing = None
+    size: Size = None
+    outputs: Outputs = None
     resize: Resize = None
     frame: Frame = None
     threshold: Thresholds = None
     output: OutputName = None
     held: HeldInputs = None
 
-    def load(self) -> Classifier:
-        """Load the model."""
+    def load(self, classes: Sequence[str] | None = None) -> Classifier:
+        """Load the model.
+
+        Args:
+            classes: the class names, in place of those of `--classes`.
+        """
         return load_classifier(
             self.model,
             self.task,
-            parse_classes(self.classes),
+            classes or parse_classes(self.classes),
             self.preprocessing,
             read_options(self.resize, self.frame),
             thresholds=parse_thresholds(self.threshold),
             output=self.output,
             inputs=parse_inputs(self.held),
+            image_size=parse_size(self.size),
+            outputs=self.outputs,
         )
 
 
@@ -337,6 +369,23 @@ def parse_inputs(given: list[str] | None) -> dict[str, float | list[float]]:
     return inputs
 
 
+def parse_size(given: str | None) -> tuple[int, int] | None:
+    """The (height, width) that `--size` gives, as "224" or "224x320".
+
+    Raises:
+        SettingError: it is no size.
+    """
+    if given is None:
+        return None
+    sides = given.lower().split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
+        raise SettingError(
+            f"Invalid value for --size: {given!r}. Expected pixels such as 224, or HEIGHTxWIDTH "
+            "such as 224x320."
+        )
+    return int(sides[0]), int(sides[-1])
+
+
 def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
     """How files are read by the options given; None where none is."""
     if resize is None and frame is None:
@@ -361,7 +410,7 @@ def load_classifier(
 ) -> Classifier:
     """Load the model that `--model` names, with the options that say how to use it.
 
-    The further arguments are those of `load`: thresholds, output and inputs.
+    The further arguments are those of `xai_tf.load`.
     """
     start = time.perf_counter()
     with nullcontext() if VERBOSITY.quiet else NOTES.status("loading the model"):

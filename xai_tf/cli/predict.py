@@ -22,6 +22,9 @@ from xai_tf.cli.options import (
 )
 from xai_tf.cli.records import takes_records
 
+FEW_CLASSES = 10  # up to which the table shows the first class alone
+TOP = 5
+
 
 @app.command("predict", rich_help_panel=EXPLAIN)
 @prints_answer
@@ -33,12 +36,14 @@ def predict_files(files: Files, model: ModelFlags) -> Answer:
     classifier = model.load()
     found: list[dict[str, Any]] = []
     failures: list[Failure] = []
-    table = Table("file", "class", "probability", "margin", "windows")
+    many = len(classifier.classes) > FEW_CLASSES and not classifier.head.multi_label
+    next_best = ["next"] if many else []
+    table = Table("file", "class", "probability", *next_best, "margin", "windows")
     for file in with_progress(find_inputs(files, classifier), "predicting"):
         with reported(file, failures):
             reading = read_and_predict(classifier, file)
             found.append(describe_reading(reading) | {"file": str(file)})
-            table.add_row(*table_row(found[-1]))
+            table.add_row(*table_row(found[-1], many))
             tell_warnings(reading)
     if found:
         tell_doubt(classifier)
@@ -46,13 +51,16 @@ def predict_files(files: Files, model: ModelFlags) -> Answer:
     return Answer(result=found, table=table if found else None, rows=rows, failures=failures)
 
 
-def table_row(reading: Mapping[str, Any]) -> list[str]:
-    """A row of a table, from `describe_reading`."""
+def table_row(reading: Mapping[str, Any], with_next: bool = False) -> list[str]:
+    """A row of a table, from `describe_reading`; with the four classes that come next, if asked."""
     prediction = reading["prediction"]
+    ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
+    following = escape(", ".join(f"{name} {value:.1%}" for name, value in ranked[1:TOP]))
     return [
         escape(Path(reading["file"]).name),
         escape(prediction["class"]),
         _probabilities(prediction),
+        *([following] if with_next else []),
         f"{prediction['margin']:.2f}",
         str(len(reading.get("windows", [1]))),
     ]

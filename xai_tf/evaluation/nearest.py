@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xai_tf.classifiers.access import gives
 from xai_tf.classifiers.classifier import BATCH, Classifier
 from xai_tf.classifiers.graph import cut_points
 from xai_tf.datasets.listing import some
@@ -80,11 +81,11 @@ def penultimate_features(classifier: Classifier, samples: Sequence[Sample]) -> n
     Raises:
         ModelError: the network has only one layer, so it has no features.
     """
-    cuts = cut_points(classifier.model)
+    cuts = cut_points(classifier.model) if gives(classifier.access, "layers") else []
     if len(cuts) < 2:
         raise ModelError(
-            f"{classifier.name!r} has no layer below its logits, so there are no features to "
-            "compare. Omit the training samples."
+            f"{classifier.name!r} has no layer below its logits that can be seen, so there are no "
+            "features to compare. Omit the training samples."
         )
     features = classifier.feature_maps(cuts[-2])
     rows = [

@@ -11,7 +11,7 @@ from xai_tf.agreement.agreement import Agreement, agreement
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import METHODS, Settings
-from xai_tf.attribution.question import Question
+from xai_tf.attribution.question import Question, check_access
 from xai_tf.classifiers.classifier import Classifier, Input
 from xai_tf.errors import pick
 from xai_tf.metrics.metric import Metric, select_metrics
@@ -91,6 +91,8 @@ def compare(
     """
     given, sample = settings or {}, classifier.read(sample)
     entries = [pick(METHODS, name, "method") for name in dict.fromkeys(methods)]
+    for entry in entries:
+        check_access(entry, classifier)
     complete = [(m, m.settings(given.get(m.name, {}), classifier.baseline)) for m in entries]
     metric_settings = {name: values for name, values in given.items() if name not in methods}
     plans = plan(classifier, complete, metrics, metric_settings)

@@ -31,6 +31,7 @@ class Metric:
         options: its settings by name.
         applies: whether it can evaluate a method.
         only: the methods it applies to, in words; empty where it applies to all.
+        needs: what it needs of a model, a name in `ACCESS`.
         has_baseline: whether a good map should score better than random maps; otherwise no win rate
             is reported.
     """
@@ -47,6 +48,7 @@ class Metric:
     options: Mapping[str, Option] = field(default_factory=dict)
     applies: Callable[[Method], bool] = lambda _: True
     only: str = ""
+    needs: str = "predictions"
     has_baseline: bool = True
 
     def settings(self, given: Settings, baseline: float) -> dict[str, float]:
@@ -346,6 +348,7 @@ _ALL = (
             ),
             "num_random": _RANDOM,
         },
+        needs="layers",
         has_baseline=False,
     ),
     Metric(

@@ -12,6 +12,7 @@ import numpy as np
 from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import Cost, Method, Settings
+from xai_tf.classifiers.access import LACKS, gives
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError
 from xai_tf.metrics.metric import METRICS, Metric, select_metrics
@@ -119,7 +120,8 @@ def score(
 
     Returns:
         One score per metric, in the order requested. A map that cannot be evaluated (zero
-        everywhere, or NaN) has scores of NaN with a note. A constant map has a win rate of 0.5,
+        everywhere, or NaN, or of a model that does not give what the metric needs) has scores of
+        NaN with a note. A constant map has a win rate of 0.5,
         and NaN for figures that its method computed about itself.
 
     Raises:
@@ -226,7 +228,7 @@ def _score(
         seed=seed,
         cost=Cost(),
         seconds=0.0,
-        note=_obstacle(explanation, metric),
+        note=_obstacle(classifier, explanation, metric),
     )
     if result.note:
         return result
@@ -256,8 +258,11 @@ def _measure(name: str) -> Callable[[Case], Measurement]:
     return getattr(module, name)
 
 
-def _obstacle(explanation: Explanation, metric: Metric) -> str:
+def _obstacle(classifier: Classifier, explanation: Explanation, metric: Metric) -> str:
     """Why a map cannot be evaluated by a metric; empty if it can."""
+    if not gives(classifier.access, metric.needs):
+        lacks = LACKS[metric.needs]
+        return f"{metric.title} needs {metric.needs}, but {classifier.name!r} {lacks}."
     if not np.isfinite(explanation.attribution).all():
         return diagnose(explanation.attribution)[0].text
     if not explanation.attribution.any():
