@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -120,6 +121,10 @@ def _load(path: Path, named: Path) -> keras.Model:
             "torch."
         ) from error
     except Exception as error:  # Keras raises many types on a damaged file
+        if unknown := re.search(r"Could not locate class '(\w+)'", str(error)):
+            raise ModelFileError(
+                f"{path} contains the class {unknown[1]!r}, which Keras does not know. {OWN_CLASS}"
+            ) from error
         raise ModelFileError(
             f"Keras {keras.__version__} cannot load {path} ({_reason(error)}). Save it again with "
             "model.save(), from the Keras version it was trained with."
