@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -140,6 +141,10 @@ def _load(path: Path, named: Path) -> keras.Model:
                 f"{path} contains operations ({listed}), such as those of preprocess_input, "
                 "which a legacy .h5 file cannot hold: Keras itself cannot load it. "
                 'Save it again with model.save("model.keras").'
+            ) from error
+        if unknown := re.search(r"Could not locate class '(\w+)'", str(error)):
+            raise ModelFileError(
+                f"{path} contains the class {unknown[1]!r}, which Keras does not know. {OWN_CLASS}"
             ) from error
         raise ModelFileError(
             f"Keras {keras.__version__} cannot load {path} ({_reason(error)}). Save it again with "

@@ -139,3 +139,16 @@ def test_code_in_an_architecture_is_refused(tmp_path):
 
     with pytest.raises(ModelFileError, match="a Lambda layer"):
         load_file(tmp_path / "model.json")
+
+
+def test_a_class_that_is_not_registered_is_named_with_the_step_that_works(tmp_path):
+    class Doubled(keras.layers.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    registered = keras.saving.register_keras_serializable("elsewhere")(Doubled)
+    keras.Sequential([keras.Input((8,)), registered()]).save(tmp_path / "model.keras")
+    keras.saving.get_custom_objects().pop("elsewhere>Doubled")
+
+    with pytest.raises(ModelFileError, match=r"'?Doubled'?.*import it, and load the file in"):
+        load_file(tmp_path / "model.keras")
