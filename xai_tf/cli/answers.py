@@ -79,7 +79,7 @@ def prints_answer(command: Callable[..., Answer]) -> Callable[..., None]:
     def printed(*, ctx: typer.Context, as_json: bool, as_csv: bool, **given: Any) -> None:
         if ctx.invoked_subcommand:  # it has an answer of its own
             return
-        name = ctx.command.name or ""
+        name = _full_name(ctx)
         if as_json and as_csv:
             raise SettingError("Cannot print JSON and CSV at once. Give either --json or --csv.")
         try:
@@ -110,6 +110,12 @@ def prints_answer(command: Callable[..., Answer]) -> Callable[..., None]:
     )
     printed.__annotations__ = {one.name: one.annotation for one in [context, *own, *options]}
     return printed
+
+
+def _full_name(ctx: typer.Context) -> str:
+    """The name of a command as it is typed, such as "models fetch"."""
+    above = _full_name(ctx.parent) if ctx.parent and ctx.parent.parent else ""
+    return f"{above} {ctx.command.name or ''}".strip()
 
 
 @contextmanager

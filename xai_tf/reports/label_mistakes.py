@@ -113,7 +113,7 @@ def describe_label_study(
         "measures": [vars(one) for one in results.measures()],
         "mistakes": [
             {
-                "file": m.name,
+                "file": str(m.path),
                 "label": classes[m.label],
                 "true": m.true,
                 "probability": m.probability,
@@ -124,7 +124,9 @@ def describe_label_study(
             }
             for m in mistakes
         ],
-        "left_out": [[str(path), why] for path, why in (*predictions.skipped, *left_out)],
+        "left_out": [
+            {"file": str(path), "reason": why} for path, why in (*predictions.skipped, *left_out)
+        ],
     }
 
 
