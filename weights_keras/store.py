@@ -155,11 +155,14 @@ def _load(path: Path, named: Path) -> keras.Model:
 def compiled_loss(path: Path) -> Any:
     """The loss that a model file was compiled with, as Keras stores it; None without one.
 
-    A name, the configuration of a loss, or a list or dict of those by output. Nothing is loaded.
+    A name, the configuration of a loss, or a list or dict of those by output. Nothing is loaded. A
+    SavedModel and an architecture with its weights in two files do not store it.
 
     Raises:
         ModelFileError: the file is no Keras model.
     """
+    if saved_model_folder(path) or two_files(path):
+        return None
     with with_its_suffix(path) as named:
         if named.suffix.lower() == ".keras":
             compiled = _config(path, named).get("compile_config")

@@ -59,7 +59,7 @@ def test_one_output_is_the_probability_of_the_second_class(left_bright):
 
 
 def test_logits_are_taken_as_they_are(red_above_green):
-    classifier = from_function(lambda x: np.log(colors(x)), SIZE, outputs="logits")
+    classifier = from_function(lambda x: np.log(colors(x)), SIZE, returns="logits")
 
     (prediction,) = classifier.predict(red_above_green)
 
@@ -70,7 +70,7 @@ def test_logits_are_taken_as_they_are(red_above_green):
 
 def test_several_classes_may_be_true(red_above_green):
     both = np.array([0.9, 0.8, 0.1])
-    classifier = from_function(lambda x: np.tile(both, (len(x), 1)), SIZE, outputs="multi_label")
+    classifier = from_function(lambda x: np.tile(both, (len(x), 1)), SIZE, returns="multi_label")
 
     np.testing.assert_allclose(classifier.predict(red_above_green)[0].probabilities, both, 1e-5)
 
@@ -122,7 +122,7 @@ def test_exactly_the_methods_that_need_only_predictions_explain_a_function(metho
 
 def test_the_map_of_a_function_is_that_of_the_same_network(halves, left_bright):
     classifier = from_function(
-        lambda images: halves.passes.logits(images).numpy(), SIZE, outputs="logits"
+        lambda images: halves.passes.logits(images).numpy(), SIZE, returns="logits"
     )
     settings = {"patch": 8, "stride": 8}
 
@@ -156,7 +156,7 @@ def test_a_gradient_is_refused_rather_than_zero(left_bright):
     ("function", "told"),
     [
         (lambda x: np.full((len(x), 3), 0.5), "add up to 1.5 to 1.5"),
-        (lambda x: np.full((len(x), 3), 7.0), "outputs='logits'"),
+        (lambda x: np.full((len(x), 3), 7.0), "returns='logits'"),
         (lambda x: np.full((len(x), 2), np.nan), "NaN or infinity"),
         (lambda x: np.full((1, 2), 0.5), r"shape \(1, 2\) for a batch"),
         (lambda x: np.full((len(x), 2, 2), 0.5), r"shape \(3, 2, 2\)"),
@@ -199,7 +199,7 @@ def test_a_shape_that_no_picture_has_is_refused(shape):
 
 def test_unknown_outputs_are_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'logits'"):
-        from_function(colors, SIZE, outputs="logit")
+        from_function(colors, SIZE, returns="logit")
 
 
 def test_a_model_that_shows_more_is_explained_by_more_methods():

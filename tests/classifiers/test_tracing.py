@@ -166,7 +166,7 @@ def test_a_saved_model_is_explained_by_gradients_and_masks(tmp_path, activation)
 def test_gradients_of_saturated_probabilities_are_warned_of():
     model = called(Subclassed("tensorflow"))
     model.head.set_weights([500 * model.head.get_weights()[0], np.zeros(3)])
-    classifier = xai_tf.load(model, preprocessing="unit", outputs="probabilities")
+    classifier = xai_tf.load(model, preprocessing="unit", returns="probabilities")
 
     by_gradients = xai_tf.explain(classifier, IMAGE, "saliency")
     by_masks = xai_tf.explain(classifier, IMAGE, "occlusion")
@@ -190,9 +190,9 @@ def test_a_saved_model_with_one_probability_says_that_it_is_a_guess(tmp_path):
     expected = np.concatenate([1 - expected, expected], axis=1)
 
     guessed = xai_tf.load(tmp_path / "saved", preprocessing="unit")
-    told = xai_tf.load(tmp_path / "saved", preprocessing="unit", outputs="probabilities")
+    told = xai_tf.load(tmp_path / "saved", preprocessing="unit", returns="probabilities")
 
-    assert "--outputs" in guessed.warnings[0]
+    assert "--returns" in guessed.warnings[0]
     assert told.warnings == ()
     assert_predicts(guessed, expected)
     assert_predicts(told, expected)
@@ -244,4 +244,4 @@ def test_another_size_than_that_of_the_model_is_refused():
 
 def test_unknown_outputs_are_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'logits'"):
-        xai_tf.load(any_size(), outputs="logit")
+        xai_tf.load(any_size(), returns="logit")

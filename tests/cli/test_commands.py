@@ -305,11 +305,12 @@ def test_the_page_shows_the_pictures_of_the_bundle(explained):
     assert "http" not in page
 
 
-def test_a_second_run_replaces_the_bundle(run, asking, tmp_path):
+def test_a_second_run_replaces_the_bundle_where_it_is_asked_to(run, asking, tmp_path):
     words = ["explain", CAT, *asking, "--out", tmp_path / "out", "--method"]
     run(*words, "saliency")
+    assert run(*words, "gradient_input")[0] == 2
 
-    code, _, _ = run(*words, "gradient_input")
+    code, _, _ = run(*words, "gradient_input", "--overwrite")
 
     found = {path.name for path in (tmp_path / "out" / "cat").iterdir()}
     assert code == 0

@@ -1,7 +1,5 @@
 """Models by name: what is trained is found by every command, and the package is never written."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +7,7 @@ from PIL import Image
 import weights_keras
 from dashboards.service.catalogue import find_models
 from tests.cli.test_commands import TRAIN
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, result_of
 from weights_keras import FOLDER, fetching, names, places
 from xai_tf.cli import completion
 
@@ -44,7 +42,7 @@ def mine(tmp_path, monkeypatch):
 def listed(run):
     code, out, _ = run("models", "--json")
     assert code == 0
-    return {(row["source"], row["name"]): row for row in json.loads(out)}
+    return {(row["source"], row["name"]): row for row in result_of(out)}
 
 
 def test_a_trained_model_is_stored_in_the_data_folder_and_found_by_its_name(run, data, mine):
@@ -53,7 +51,7 @@ def test_a_trained_model_is_stored_in_the_data_folder_and_found_by_its_name(run,
     code, out, _ = run("train", data, *TRAIN, "--name", "noise", "--json")
 
     assert code == 0
-    assert json.loads(out)["model"] == str(mine / "noise.keras")
+    assert result_of(out)["model"] == str(mine / "noise.keras")
     assert package_files() == before
     assert listed(run)["yours", "noise"]["path"] == str(mine / "noise.keras")
     assert find_models()["noise"].path == mine / "noise.keras"
@@ -61,10 +59,10 @@ def test_a_trained_model_is_stored_in_the_data_folder_and_found_by_its_name(run,
     code, out, err = run("predict", CAT, "--model", "noise", "--json")
     assert code == 0
     assert "your own" not in err
-    assert set(json.loads(out)[0]["prediction"]["probabilities"]) == {"normal", "opacity"}
+    assert set(result_of(out)[0]["prediction"]["probabilities"]) == {"normal", "opacity"}
     code, out, _ = run("inspect", "noise", "--json")
     assert code == 0
-    assert json.loads(out)["classes"] == ["normal", "opacity"]
+    assert result_of(out)["classes"] == ["normal", "opacity"]
 
 
 def test_a_searched_model_and_its_search_are_stored_in_the_data_folder(run, data, mine, tmp_path):
@@ -74,10 +72,10 @@ def test_a_searched_model_and_its_search_are_stored_in_the_data_folder(run, data
     code, out, _ = run("tune", data, "--task", "lung_opacity", "--name", "found", *quick, "--json")
 
     assert code == 0
-    assert json.loads(out)["model"] == str(mine / "found.keras")
+    assert result_of(out)["model"] == str(mine / "found.keras")
     assert (mine.parent / "searches" / "found" / "study.json").is_file()
     assert package_files() == before
-    assert run("tune-report", "found")[1].strip() == json.loads(out)["report"]
+    assert run("tune-report", "found")[1].strip() == result_of(out)["report"]
     assert run("predict", CAT, "--model", "found", "--quiet")[0] == 0
 
 
@@ -90,7 +88,7 @@ def test_the_model_of_the_user_is_used_where_the_package_has_one_of_the_same_nam
     )
 
     assert code == 0
-    assert len(json.loads(out)[0]["prediction"]["probabilities"]) == 3
+    assert len(result_of(out)[0]["prediction"]["probabilities"]) == 3
     assert f"'brain_cnn' is your own model {mine / 'brain_cnn.keras'}" in err
     rows = listed(run)
     assert rows["yours", "brain_cnn"]["used"]
@@ -151,7 +149,7 @@ def test_a_fetched_model_is_listed_as_one_of_the_package(run, mine, monkeypatch,
     rows = listed(run)
 
     assert list(rows) == [("package", "dogs_vgg16"), ("package", "xray_alexnet")]
-    assert not rows["package", "dogs_vgg16"]["here"]
+    assert not rows["package", "dogs_vgg16"]["available"]
     assert rows["package", "xray_alexnet"]["path"] == str(mine / "xray_alexnet.keras")
     assert rows["package", "xray_alexnet"]["used"]
 

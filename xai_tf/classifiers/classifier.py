@@ -37,10 +37,10 @@ from xai_tf.classifiers.graph import (
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head, loss_name
-from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.placement import Placement, Places, find_placement, find_places
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
+from xai_tf.classifiers.returns import RETURNS
 from xai_tf.classifiers.selection import HeldValue, Selection, output_names, select
 from xai_tf.classifiers.tracing import as_graph
 from xai_tf.classifiers.training_mode import training_mode_note
@@ -128,7 +128,7 @@ class Classifier:
         loss: Any = None,
         sha256: str = "",
         image_size: tuple[int, int] | None = None,
-        outputs: str | None = None,
+        returns: str | None = None,
     ) -> None:
         """Flatten a model and replace its output by logits.
 
@@ -154,7 +154,7 @@ class Classifier:
             sha256: the SHA-256 of the model file.
             image_size: (height, width) of the input, for a model that takes any size. By default
                 that of its card or backbone.
-            outputs: what the outputs are, a name in `OUTPUTS`, for a model that ends in a layer
+            returns: what the outputs are, a name in `RETURNS`, for a model that ends in a layer
                 that does not show it. By default guessed by their values.
 
         Raises:
@@ -165,8 +165,8 @@ class Classifier:
             SettingError: a threshold is not between 0 and 1, the model has no several labels, or
                 the value of an input has another shape.
         """
-        if outputs:
-            pick(OUTPUTS, outputs, "kind of outputs")
+        if returns:
+            pick(RETURNS, returns, "kind of output")
         selection = select(as_graph(model, image_size), output, inputs)
         loss = _loss_of(model, selection, loss)
         model = selection.model
@@ -187,7 +187,7 @@ class Classifier:
         self.preprocessing_certain = detected.certain
         size, self.size_certain = _input_size(model, backbone, card, image_size)
         flat = flatten(with_preprocessing(model, self.preprocessing, size))
-        self.model, self.head = linear_head(flat, loss, outputs)
+        self.model, self.head = linear_head(flat, loss, returns)
         self.backbone = backbone or (card.backbone if card else None)
         self._check_same_output(model)
         self.training_note = training_mode_note(model, self._outputs, self._prepared)
@@ -233,8 +233,8 @@ class Classifier:
             kind = "logits" if self.head.activation == LINEAR else "probabilities"
             yield (
                 f"The outputs of {self.name!r} are taken for {kind}, because those of noise lie "
-                "from 0 to 1 and its last layer cannot be seen. Settle it with --outputs: "
-                f"{', '.join(OUTPUTS)}."
+                "from 0 to 1 and its last layer cannot be seen. Settle it with --returns: "
+                f"{', '.join(RETURNS)}."
             )
         if not (self.head.known or self.classes_source):
             yield (

@@ -85,8 +85,12 @@ def compile_predictions(model: keras.Model) -> Passes:
 
 
 def reaches_input(model: keras.Model) -> bool:
-    """Whether the gradient of the logits reaches the input of a model with hidden parts."""
+    """Whether the gradient of the logits reaches the input of a model with hidden parts.
+
+    It does where TensorFlow connects them, also if saturated probabilities make it 0.
+    """
     import numpy as np
+    import tensorflow as tf
 
     if calls_function(model):
         return False
@@ -95,9 +99,14 @@ def reaches_input(model: keras.Model) -> bool:
     targets = rng.normal(size=(2, model.output_shape[-1])).astype(np.float32)
     try:
         found = np.asarray(compile_passes(model).gradients(images, targets))
+        with tf.GradientTape() as tape:
+            given = tf.constant(images)
+            tape.watch(given)
+            score = tf.reduce_sum(tf.cast(model(given, training=False), tf.float32) * targets)
+        connected = tape.gradient(score, given) is not None
     except Exception:  # code that TensorFlow cannot trace or differentiate raises many types
         return False
-    return bool(np.isfinite(found).all() and found.any())
+    return connected and bool(np.isfinite(found).all())
 
 
 def compile_maps(model: keras.Model, layer: str) -> Callable[[Any], Any]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.outputs import OUTPUTS, PROBABILITIES
 from xai_tf.classifiers.preprocessing import scaling_of
+from xai_tf.classifiers.returns import PROBABILITIES, RETURNS
 from xai_tf.errors import SettingError, pick
 from xai_tf.inputs.options import ReadOptions
 from xai_tf.inputs.task import Task
@@ -21,7 +21,7 @@ def from_function(
     input_shape: Sequence[int],
     classes: Sequence[str] | None = None,
     *,
-    outputs: str = PROBABILITIES,
+    returns: str = PROBABILITIES,
     preprocessing: str = "unit",
     name: str | None = None,
     task: str | Task | None = None,
@@ -46,7 +46,7 @@ def from_function(
         input_shape: (height, width) of RGB, or (height, width, channels) with 1 or 3 channels.
         classes: the names of the classes; two for one output, which is that of the second. By
             default those of the task, else "class 0", "class 1", ...
-        outputs: what the function returns, a name in `OUTPUTS`: "probabilities", "multi_label" or
+        returns: what the function returns, a name in `RETURNS`: "probabilities", "multi_label" or
             "logits". Each batch is checked. Probabilities may add up to 0.99 to 1.01, and are
             divided by their sum.
         preprocessing: the color scaling the function expects, a name in `SCALINGS` or one of
@@ -58,20 +58,20 @@ def from_function(
     Raises:
         ModelError: the function fails, or returns something else than it should.
         SettingError: `input_shape` is not that of a picture.
-        UnknownNameError: there is no such preprocessing, task or kind of outputs.
+        UnknownNameError: there is no such preprocessing, task or kind of output.
     """
     import keras
 
     from xai_tf.classifiers.opaque import FunctionLayer, checked_outputs
 
-    pick(OUTPUTS, outputs, "kind of outputs")
+    pick(RETURNS, returns, "kind of output")
     shape = _picture_shape(input_shape)
     pictures = np.random.default_rng(0).random((3, *shape[:2], 3), dtype=np.float32)
     scaled = scaling_of(preprocessing).apply(pictures, shape[2]).astype(np.float32)
-    num_outputs = checked_outputs(function, scaled, outputs).shape[1]
+    num_outputs = checked_outputs(function, scaled, returns).shape[1]
     name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
     inputs = keras.Input(shape)
-    layer = FunctionLayer(function, num_outputs, outputs, name="function")
+    layer = FunctionLayer(function, num_outputs, returns, name="function")
     return Classifier(
         keras.Model(inputs, layer(inputs)),
         classes,
@@ -79,7 +79,7 @@ def from_function(
         task=pick(TASKS, task, "task") if isinstance(task, str) else task,
         preprocessing=preprocessing,
         read_options=read_options,
-        outputs=outputs,
+        returns=returns,
     )
 
 

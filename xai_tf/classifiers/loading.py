@@ -35,7 +35,7 @@ def load(
     output: str | None = None,
     inputs: Mapping[str, HeldValue] | None = None,
     image_size: tuple[int, int] | None = None,
-    outputs: str | None = None,
+    returns: str | None = None,
 ) -> Classifier:
     """Load a classifier from a file, or a user's, bundled or stock model by name.
 
@@ -63,7 +63,7 @@ def load(
             that is a sigmoid or softmax, or the only one of shape (batch, classes).
         inputs: the values at which inputs beside the picture are held, by name: {"age": 63}.
         image_size: (height, width) of the input, for a model that takes any size.
-        outputs: what the outputs are, a name in `OUTPUTS`, where the last layer does not show it,
+        returns: what the outputs are, a name in `RETURNS`, where the last layer does not show it,
             as in a SavedModel. By default guessed by their values.
 
     Raises:
@@ -83,7 +83,7 @@ def load(
             output=output,
             inputs=inputs,
             image_size=image_size,
-            outputs=outputs,
+            returns=returns,
         )
     if str(model).lower().startswith(PREFIX):
         name = str(model)[len(PREFIX) :]
@@ -109,7 +109,7 @@ def load(
             loss=file.loss,
             sha256=file.sha256,
             image_size=image_size,
-            outputs=outputs,
+            returns=returns,
         )
     except ModelError as error:
         raise ModelError(f"{file.path}: {error}") from error

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from xai_tf.classifiers.outputs import LOGITS, PROBABILITIES
+from xai_tf.classifiers.returns import LOGITS, PROBABILITIES
 from xai_tf.errors import ModelError
 
 # How far from 1 the sum of probabilities may be before it is divided by; quantized models round.
@@ -25,18 +25,18 @@ class FunctionLayer(keras.layers.Layer):
     Attributes:
         function: from float32 (batch, height, width, channels) to (batch, outputs).
         num_outputs: the number of its outputs.
-        outputs: what they are, a name in `OUTPUTS`.
+        returns: what they are, a name in `RETURNS`.
     """
 
     def __init__(
-        self, function: Callable[[Any], Any], num_outputs: int, outputs: str, **kwargs: Any
+        self, function: Callable[[Any], Any], num_outputs: int, returns: str, **kwargs: Any
     ) -> None:
         super().__init__(trainable=False, **kwargs)
-        self.function, self.num_outputs, self.outputs = function, num_outputs, outputs
+        self.function, self.num_outputs, self.returns = function, num_outputs, returns
 
     def call(self, images: Any) -> Any:
         """The checked outputs of the function for a batch."""
-        found = checked_outputs(self.function, np.asarray(images), self.outputs, self.num_outputs)
+        found = checked_outputs(self.function, np.asarray(images), self.returns, self.num_outputs)
         return keras.ops.convert_to_tensor(found)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
@@ -66,7 +66,7 @@ OPAQUE = (FunctionLayer, ModelLayer, keras.layers.TFSMLayer)
 def checked_outputs(
     function: Callable[[Any], Any],
     images: np.ndarray,
-    outputs: str = PROBABILITIES,
+    returns: str = PROBABILITIES,
     num_outputs: int | None = None,
 ) -> np.ndarray:
     """Call a function on a batch, and check what it returns.
@@ -74,7 +74,7 @@ def checked_outputs(
     Args:
         function: from float32 (batch, height, width, channels) to (batch, outputs), or (batch,).
         images: the batch.
-        outputs: what the outputs are, a name in `OUTPUTS`.
+        returns: what the outputs are, a name in `RETURNS`.
         num_outputs: their number, where it is known.
 
     Returns:
@@ -106,26 +106,26 @@ def checked_outputs(
             f"The function {name!r} returned NaN or infinity for pictures of RGB from 0 to 1. "
             "Check the range it expects (`preprocessing`), and the weights of the model."
         )
-    if outputs != LOGITS:
-        found = _as_probabilities(found, name, outputs)
+    if returns != LOGITS:
+        found = _as_probabilities(found, name, returns)
     return found.astype(np.float32)
 
 
-def _as_probabilities(found: np.ndarray, name: str, outputs: str) -> np.ndarray:
+def _as_probabilities(found: np.ndarray, name: str, returns: str) -> np.ndarray:
     low, high = float(found.min()), float(found.max())
     if low < -SUM_SLACK or high > 1 + SUM_SLACK:
         raise _function_error(
             f"The function {name!r} returned values from {low:.3g} to {high:.3g}, which are no "
-            "probabilities. If they are logits, give outputs='logits'."
+            "probabilities. If they are logits, give returns='logits'."
         )
     found = found.clip(0, 1)
-    if outputs == PROBABILITIES and found.shape[1] > 1:
+    if returns == PROBABILITIES and found.shape[1] > 1:
         sums = found.sum(axis=1, keepdims=True)
         if np.abs(sums - 1).max() > SUM_SLACK:
             raise _function_error(
                 f"The probabilities of the function {name!r} add up to {sums.min():.3g} to "
                 f"{sums.max():.3g}, not to 1. If several classes can be true at once, give "
-                "outputs='multi_label'; if they are logits, outputs='logits'."
+                "returns='multi_label'; if they are logits, returns='logits'."
             )
         found = found / sums
     return found

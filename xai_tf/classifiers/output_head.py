@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xai_tf.classifiers.graph import nodes
-from xai_tf.classifiers.outputs import LOGITS, MULTI_LABEL, PROBABILITIES
+from xai_tf.classifiers.returns import LOGITS, MULTI_LABEL, PROBABILITIES
 from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class OutputHead:
 
 
 def linear_head(
-    model: keras.Model, loss: str = "", outputs: str | None = None
+    model: keras.Model, loss: str = "", returns: str | None = None
 ) -> tuple[keras.Model, OutputHead]:
     """Make a flat model end in logits, whatever form its sigmoid or softmax has.
 
@@ -87,7 +87,7 @@ def linear_head(
         model: a flat model.
         loss: the loss it was trained with, a key of `LOSSES`; empty where that is unknown. It says
             what an output without an activation means.
-        outputs: what its outputs are, a name in `OUTPUTS`, where it ends in a layer that does not
+        returns: what its outputs are, a name in `RETURNS`, where it ends in a layer that does not
             show it. By default guessed by their values.
 
     Returns:
@@ -111,7 +111,7 @@ def linear_head(
     if head.activation in (LINEAR, "hard_sigmoid"):
         ends = list(_ends(last, producers))
         if HIDDEN in ends:
-            return _of_values(model, head, outputs)
+            return _of_values(model, head, returns)
         if any(end in SQUASHING for end in ends):
             recovered = _recover(model, head, ends)
             if recovered:
@@ -254,24 +254,24 @@ def _is_hidden(operation: Any) -> bool:
 
 
 def _of_values(
-    model: keras.Model, head: OutputHead, outputs: str | None
+    model: keras.Model, head: OutputHead, returns: str | None
 ) -> tuple[keras.Model, OutputHead]:
     """A model that ends in logits, by what its outputs are said to be or else by their values."""
     import keras
 
-    certain = outputs is not None
-    if outputs is None:
+    certain = returns is not None
+    if returns is None:
         values = _outputs(model)
         sums = values.sum(axis=1)
         bounded = values.min() >= -SUM_TOLERANCE and values.max() <= 1 + SUM_TOLERANCE
         certain = head.num_logits > 1 and bounded and np.abs(sums - 1).max() <= SUM_TOLERANCE
         summed = certain or head.num_logits == 1
-        outputs = (PROBABILITIES if summed else MULTI_LABEL) if bounded else LOGITS
+        returns = (PROBABILITIES if summed else MULTI_LABEL) if bounded else LOGITS
         # Values below 0 or above 1 are no probabilities.
         certain = certain or not bounded
-    if outputs == LOGITS:
+    if returns == LOGITS:
         return model, replace(head, activation=LINEAR, certain=certain)
-    softmax = outputs == PROBABILITIES and head.num_logits > 1
+    softmax = returns == PROBABILITIES and head.num_logits > 1
     output = model.outputs[0]
     logits = _log(output, 1.0) if softmax else _log_odds(output)
     recovered = _recovered(head, SOFTMAX if softmax else SIGMOID, 1.0)

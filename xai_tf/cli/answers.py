@@ -112,7 +112,7 @@ def prints_answer(command: Callable[..., Answer]) -> Callable[..., None]:
     return printed
 
 
-def _full_name(ctx: typer.Context) -> str:
+def _full_name(ctx: Any) -> str:
     """The name of a command as it is typed, such as "models fetch"."""
     above = _full_name(ctx.parent) if ctx.parent and ctx.parent.parent else ""
     return f"{above} {ctx.command.name or ''}".strip()

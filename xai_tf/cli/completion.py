@@ -11,8 +11,8 @@ import weights_keras
 from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.imagenet import APPLICATIONS, PREFIX
-from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.preprocessing import SCALINGS
+from xai_tf.classifiers.returns import RETURNS
 from xai_tf.datasets.csv_labels import UNCERTAIN
 from xai_tf.datasets.layouts import LAYOUTS
 from xai_tf.inputs.resizing import RESIZERS
@@ -73,9 +73,9 @@ def backbones(incomplete: str) -> Completions:
     return _matching(incomplete, ((name, entry.title) for name, entry in BACKBONES.items()))
 
 
-def outputs(incomplete: str) -> Completions:
+def returns(incomplete: str) -> Completions:
     """What a model may return."""
-    return _matching(incomplete, OUTPUTS.items())
+    return _matching(incomplete, RETURNS.items())
 
 
 def resizers(incomplete: str) -> list[tuple[str, str]]:

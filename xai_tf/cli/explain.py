@@ -151,7 +151,7 @@ def explain_files(
     Writes images, raw arrays and a manifest for each file to --out, and one page that shows all.
     Folders are searched recursively, in the order of the paths; a folder that is named after a
     class gives its files their true class. Links to folders are not followed. Interrupted, the same
-    command resumes where it stopped. What another command wrote to --out is kept.
+    command resumes where it stopped. What another command wrote there is kept.
     """
     asked = request.request()
     classifier = model.load()
@@ -169,6 +169,10 @@ def explain_files(
     if done:
         tell_doubt(classifier)
         note(f"Open {out / 'index.html'}")
+    return _answer(results, done, scored=bool(asked.metrics))
+
+
+def _answer(results: Sequence[FileResult], done: Sequence[FileResult], scored: bool) -> Answer:
     found = [_described(result) for result in done]
     rows = [
         prediction_row(one["input"]) | {"file": one["file"], "folder": one["folder"]}
@@ -176,7 +180,7 @@ def explain_files(
     ]
     return Answer(
         result=found,
-        table=_table(done, scored=bool(asked.metrics)) if done else None,
+        table=_table(done, scored=scored) if done else None,
         rows=rows,
         failures=[Failure(one.path, str(one.error)) for one in results if one.error],
     )

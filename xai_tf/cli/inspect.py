@@ -21,9 +21,9 @@ from xai_tf.cli.options import (
     ModelArgument,
     ModelFlags,
     OutputName,
-    Outputs,
     Preprocessing,
     Resize,
+    Returns,
     Size,
     TaskName,
     tell_doubt,
@@ -64,7 +64,7 @@ def inspect_model(
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     size: Size = None,
-    outputs: Outputs = None,
+    returns: Returns = None,
     resize: Resize = None,
     output: OutputName = None,
     held: HeldInputs = None,
@@ -74,7 +74,7 @@ def inspect_model(
     """Show a model's head, preprocessing and layers, and what each method uses of it."""
     names, trials = None, None
     flags = ModelFlags(
-        model, task, classes, preprocessing, size, outputs, resize, output=output, held=held
+        model, task, classes, preprocessing, size, returns, resize, output=output, held=held
     )
     if try_preprocessing:
         unscaled, trials = _try(try_preprocessing, flags)

@@ -15,9 +15,9 @@ import typer
 from xai_tf.classifiers.class_names import parse_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
-from xai_tf.classifiers.outputs import OUTPUTS
 from xai_tf.classifiers.preprocessing import SCALINGS
 from xai_tf.classifiers.reading import Reading
+from xai_tf.classifiers.returns import RETURNS
 from xai_tf.cli import completion
 from xai_tf.cli.app import ADVANCED, DATA, OUTPUT, QUESTION
 from xai_tf.cli.app import app as app
@@ -180,14 +180,14 @@ Size = Annotated[
         show_default="that of its card or backbone",
     ),
 ]
-Outputs = Annotated[
+Returns = Annotated[
     str | None,
     typer.Option(
-        "--outputs",
+        "--returns",
         help="What the model returns, where its last layer does not show it: "
-        f"{', '.join(OUTPUTS)}.",
+        f"{', '.join(RETURNS)}.",
         rich_help_panel=DATA,
-        autocompletion=completion.outputs,
+        autocompletion=completion.returns,
         show_default="detected",
     ),
 ]
@@ -299,7 +299,7 @@ class ModelFlags:
     classes: Classes = None
     preprocessing: Preprocessing = None
     size: Size = None
-    outputs: Outputs = None
+    returns: Returns = None
     resize: Resize = None
     frame: Frame = None
     threshold: Thresholds = None
@@ -322,7 +322,7 @@ class ModelFlags:
             output=self.output,
             inputs=parse_inputs(self.held),
             image_size=parse_size(self.size),
-            outputs=self.outputs,
+            returns=self.returns,
         )
 
 
