@@ -1,4 +1,4 @@
-"""Labelled files on this server: the folders that visitors may read, and the sets in them."""
+"""Labeled files on this server: the folders that visitors may read, and the sets in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xai_tf.datasets.csv_labels import FILE_COLUMNS
 from xai_tf.datasets.layouts import SPLIT_FOLDERS
 from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError
-from xai_tf.evaluation.predictions import PICTURES, LabelledFiles, find_labeled, training_files
+from xai_tf.evaluation.predictions import PICTURES, LabeledFiles, find_labeled, training_files
 from xai_tf.inputs.audio import SOUND_SUFFIXES
 from xai_tf.inputs.sample import PICTURE_SUFFIXES, file_sha256
 from xai_tf.rendering.heatmaps import image_bytes
@@ -71,7 +71,7 @@ def find_sets(roots: Sequence[Path]) -> dict[str, Path]:
     return dict(sorted(sets.items()))
 
 
-def find_files(request: Evaluate, classes: Sequence[str]) -> LabelledFiles:
+def find_files(request: Evaluate, classes: Sequence[str]) -> LabeledFiles:
     """The labeled files of a request, matched by class names and their synonyms.
 
     Raises:

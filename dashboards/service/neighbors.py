@@ -11,7 +11,7 @@ from xai_tf.evaluation.nearest import (
     build_feature_index,
     nearest_neighbors,
 )
-from xai_tf.evaluation.predictions import LabelledFiles, find_labeled, training_files
+from xai_tf.evaluation.predictions import LabeledFiles, find_labeled, training_files
 from xai_tf.tasks import known_task
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _feature_index(context: WorkerContext, request: FindSimilar) -> FeatureIndex
     return context.feature_indexes[key]
 
 
-def _stamp(files: LabelledFiles) -> int:
+def _stamp(files: LabeledFiles) -> int:
     """A hash that changes whenever a file is added, removed or changed."""
     entries = [(entry.path, entry.label, entry.path.stat()) for entry in files.entries]
     return hash(tuple((path, label, s.st_mtime_ns, s.st_size) for path, label, s in entries))

@@ -11,7 +11,7 @@ import param
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.labeled import file_record, inside, thumbnail
 from dashboards.service.requests import Explain, Upload
-from dashboards.state.labeled_run import LabelledRun
+from dashboards.state.labeled_run import LabeledRun
 from dashboards.state.neighbors import NeighborSearch
 from xai_tf.attribution.methods import METHODS, default_method
 from xai_tf.attribution.question import Question
@@ -27,7 +27,7 @@ QUICK_SECONDS = 3.0  # maps that take no longer are computed automatically
 PREDICTED, TRUTH, CONTRAST = "predicted", "truth", "contrast"
 
 
-class ErrorStudy(LabelledRun):
+class ErrorStudy(LabeledRun):
     """A visitor's evaluation of a model on labeled files, and the file they look at.
 
     Attributes:
@@ -65,7 +65,7 @@ class ErrorStudy(LabelledRun):
     open_request = param.ClassSelector(class_=Explain)
 
     def __init__(self, *args: Any, **params: Any) -> None:
-        """Start with the arguments of `LabelledRun`."""
+        """Start with the arguments of `LabeledRun`."""
         self._map_jobs: list[Job] = []
         super().__init__(*args, **params)
         self.neighbors = NeighborSearch(self)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPLITS = {"All files": "", "Test": "test", "Validation": "validation", "Training": "train"}
 
 
-class LabelledRun(param.Parameterized):
+class LabeledRun(param.Parameterized):
     """A visitor's run of a model on labeled files.
 
     Attributes:

@@ -30,7 +30,7 @@ class RunView(pn.viewable.Viewer):
         super().__init__(**params)
         study = self.study
         wide = {"size": "small", "sizing_mode": "stretch_width"}
-        self._sets = pmui.Select(label="Labelled set", options={"(choose)": ""}, **wide)
+        self._sets = pmui.Select(label="Labeled set", options={"(choose)": ""}, **wide)
         self._folder = pmui.TextInput(label="Or its folder or CSV file", value=study.folder, **wide)
         self._split = pmui.Select(label="Split", options=SPLITS, value=study.split, **wide)
         names = {_model_title(name, model): name for name, model in study.models.items()}

@@ -1,4 +1,4 @@
-"""However labelled data lies on a disk, its files are found with class, split and group."""
+"""However labeled data lies on a disk, its files are found with class, split and group."""
 
 import shutil
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Source = Annotated[
     Path,
     typer.Argument(
-        help="Labelled files: one folder per class, train/ and test/ with such folders, or a CSV "
+        help="Labeled files: one folder per class, train/ and test/ with such folders, or a CSV "
         "file."
     ),
 ]

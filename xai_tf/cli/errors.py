@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from xai_tf.evaluation.results import EvaluationResults
     from xai_tf.reports.errors import ErrorReport
 
-LabelledSource = Annotated[
-    Path, typer.Argument(help="Labelled files: one folder per class, or a CSV file.")
+LabeledSource = Annotated[
+    Path, typer.Argument(help="Labeled files: one folder per class, or a CSV file.")
 ]
 Top = Annotated[
     int,
@@ -65,7 +65,7 @@ ReportFolder = Annotated[
 @prints_answer
 @takes_records
 def study_errors(
-    folder: LabelledSource,
+    folder: LabeledSource,
     model: ModelFlags,
     method: Method = "grad_cam",
     top: Top = 12,

@@ -1,1 +1,1 @@
-"""Labelled data: find the files, split them, and read them into arrays."""
+"""Labeled data: find the files, split them, and read them into arrays."""

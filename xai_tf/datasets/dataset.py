@@ -1,4 +1,4 @@
-"""Labelled images as arrays, and the splits for training and evaluation."""
+"""Labeled images as arrays, and the splits for training and evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled data before any file is read: paths with class, split and group."""
+"""Labeled data before any file is read: paths with class, split and group."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from xai_tf.classifiers.classifier import BATCH, Classifier
 from xai_tf.classifiers.graph import cut_points
 from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError, ModelError
-from xai_tf.evaluation.predictions import LabelledFiles
+from xai_tf.evaluation.predictions import LabeledFiles
 from xai_tf.inputs.sample import Sample
 from xai_tf.progress import Progress, silent
 
@@ -97,7 +97,7 @@ def penultimate_features(classifier: Classifier, samples: Sequence[Sample]) -> n
 
 
 def build_feature_index(
-    classifier: Classifier, labeled: LabelledFiles, progress: Progress = silent
+    classifier: Classifier, labeled: LabeledFiles, progress: Progress = silent
 ) -> FeatureIndex:
     """Compute the features of training files, with all windows of long recordings.
 

@@ -30,8 +30,8 @@ PICTURES = Task(
 
 
 @dataclass(frozen=True)
-class LabelledFiles:
-    """Labelled files of a classifier's classes.
+class LabeledFiles:
+    """Labeled files of a classifier's classes.
 
     Attributes:
         source: the folder or CSV file they were found in.
@@ -90,7 +90,7 @@ def find_labeled(
     task: Task | None,
     split: str = "",
     multi_label: bool = False,
-) -> LabelledFiles:
+) -> LabeledFiles:
     """Find the labeled files of a folder or CSV file, by the names of classes or their synonyms.
 
     A folder without files of a class is accepted if it contains only folders of the others; the
@@ -118,17 +118,17 @@ def find_labeled(
             f"{source} has no split {split!r}; it has {some(splits) or 'no splits'}. Choose "
             "another split, or all files."
         )
-    return LabelledFiles(source, tuple(chosen), tuple(left_out))
+    return LabeledFiles(source, tuple(chosen), tuple(left_out))
 
 
-def training_files(labeled: LabelledFiles) -> LabelledFiles:
+def training_files(labeled: LabeledFiles) -> LabeledFiles:
     """The files of the training split; all files of a source without splits."""
     training = tuple(entry for entry in labeled.entries if entry.split == "train")
     return replace(labeled, entries=training or labeled.entries)
 
 
 def predict_labeled(
-    classifier: Classifier, labeled: LabelledFiles, progress: Progress = silent
+    classifier: Classifier, labeled: LabeledFiles, progress: Progress = silent
 ) -> Predictions:
     """Predict labeled files; for a long recording, the mean of its windows.
 

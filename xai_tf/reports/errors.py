@@ -16,7 +16,7 @@ from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake, study_mistakes
 from xai_tf.evaluation.nearest import FeatureIndex, build_feature_index
 from xai_tf.evaluation.predictions import (
-    LabelledFiles,
+    LabeledFiles,
     find_labeled,
     predict_labeled,
     training_files,
@@ -149,7 +149,7 @@ def report_errors(
 def _report_labels(
     classifier: Classifier,
     settings: ErrorSettings,
-    labeled: LabelledFiles,
+    labeled: LabeledFiles,
     results: LabelResults,
     progress: Progress,
 ) -> ErrorReport:
@@ -177,7 +177,7 @@ def _write(folder: Path, html: str, described: Mapping[str, Any]) -> Path:
 
 
 def _unreadable(
-    labeled: LabelledFiles, results: EvaluationResults | LabelResults
+    labeled: LabeledFiles, results: EvaluationResults | LabelResults
 ) -> list[tuple[Path, str]]:
     """The labeled files that could not be read."""
     paths = _paths(labeled)
@@ -186,7 +186,7 @@ def _unreadable(
 
 def _labeled_files(
     classifier: Classifier, settings: ErrorSettings, notify: Callable[[str], None]
-) -> LabelledFiles:
+) -> LabeledFiles:
     model, several = (
         (classifier.name, classifier.classes, classifier.task),
         classifier.head.multi_label,
@@ -198,7 +198,7 @@ def _labeled_files(
     return labeled
 
 
-def _training_files(classifier: Classifier, folder: Path | None) -> LabelledFiles | None:
+def _training_files(classifier: Classifier, folder: Path | None) -> LabeledFiles | None:
     if folder is None:
         return None
     return training_files(
@@ -215,18 +215,18 @@ def _named(progress: Progress, stage: str) -> Progress:
     return named
 
 
-def _beside(results: EvaluationResults, training: LabelledFiles | None) -> list[tuple[Path, str]]:
+def _beside(results: EvaluationResults, training: LabeledFiles | None) -> list[tuple[Path, str]]:
     """What was left out of the training data, and not of the labeled files too."""
     skipped = results.predictions.skipped
     return [one for one in training.left_out if one not in skipped] if training else []
 
 
-def _paths(labeled: LabelledFiles) -> set[Path]:
+def _paths(labeled: LabeledFiles) -> set[Path]:
     return {entry.path for entry in labeled.entries}
 
 
 def _warnings(
-    labeled: LabelledFiles,
+    labeled: LabeledFiles,
     results: EvaluationResults | LabelResults,
     mistakes: Sequence[Mistake | LabelMistake],
     beside: Sequence[tuple[Path, str]] = (),
