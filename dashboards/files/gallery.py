@@ -114,7 +114,7 @@ GALLERY: tuple[GalleryItem, ...] = (
         title="Brain, painted lesion",
         name="brain_head_lesion.png",
         **_BRAIN,
-        alt="The same slice with a bright round spot painted in; it is not a real tumour.",
+        alt="The same slice with a bright round spot painted in; it is not a real tumor.",
         credit=f"{_COLIN} The spot is ours, CC0 1.0.",
     ),
     GalleryItem(

@@ -125,7 +125,7 @@ def test_arrays_come_back_bit_for_bit_with_their_settings_and_without_pickle(exp
     [
         ("dog.jpg", ("grad_cam",), "dog_grad_cam.png"),
         ("../../etc/passwd", (), "passwd.png"),
-        ("C:\\x\\scan 1.final.tif", ("lime", "no tumour"), "scan_1.final_lime_no_tumour.png"),
+        ("C:\\x\\scan 1.final.tif", ("lime", "no tumor"), "scan_1.final_lime_no_tumor.png"),
         ("école été.jpg", (), "ecole_ete.png"),
         ("图片.png", (), "explanation.png"),
         (".bashrc", (), "bashrc.png"),

@@ -296,12 +296,12 @@ def test_one_pixel_holds_everything(halves, left_bright):
 
 
 def test_a_region_that_misses_everything_holds_nothing(halves, left_bright):
-    masks = {"tumour": np.zeros((32, 32), bool), "hot": np.eye(32, dtype=bool)}
+    masks = {"tumor": np.zeros((32, 32), bool), "hot": np.eye(32, dtype=bool)}
     attribution = 1.0 - np.eye(32)
 
     found = audit(made(halves, left_bright, attribution), Regions({"mine": masks}))
 
-    assert (held(found, "tumour").share, held(found, "tumour").ratio) == (0, None)
+    assert (held(found, "tumor").share, held(found, "tumor").ratio) == (0, None)
     assert (held(found, "hot").share, held(found, "hot").ratio) == (0, 0)
 
 
