@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import xai_tf
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, result_of
 from xai_tf.classifiers import imagenet
 from xai_tf.classifiers.class_names import read_classes
 from xai_tf.classifiers.imagenet import APPLICATIONS, CLASS_INDEX
@@ -106,7 +106,7 @@ def test_a_stock_network_in_the_cache_predicts_its_best_five_classes(tmp_path):
     ]
 
     assert answers[0].returncode == 0, answers[0].stderr
-    (found,) = json.loads(answers[0].stdout)
+    (found,) = result_of(answers[0].stdout)
     named = found["prediction"]["probabilities"]
     classifier = xai_tf.Classifier(network, preprocessing="tf")
     (expected,) = classifier.predict(SAMPLES / "dog.jpg")

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -83,7 +83,8 @@ def prints_answer(command: Callable[..., Answer]) -> Callable[..., None]:
         if as_json and as_csv:
             raise SettingError("Cannot print JSON and CSV at once. Give either --json or --csv.")
         try:
-            found = command(**given)
+            with redirect_stdout(sys.stderr):  # such as the downloads of Keras
+                found = command(**given)
         except XaiTfError as error:
             if as_json:
                 _print_json(name, Answer(result=None, table=None, failures=[_failure(None, error)]))
