@@ -171,7 +171,7 @@ def test_an_installed_wheel_trains_and_predicts_and_is_not_written(
     picture = next(stripes.rglob("*.png"))
     explained = typed("explain", picture, "--model", "striped", "--method", "saliency")
 
-    assert json.loads(predicted.stdout)[0]["prediction"]["class"] == "notumor"
+    assert json.loads(predicted.stdout)["result"][0]["prediction"]["class"] == "notumor"
     assert trained.returncode == 0, trained.stderr
     assert (tmp_path / "mine" / "models" / "striped.keras").is_file()
     assert explained.returncode == 0, explained.stderr

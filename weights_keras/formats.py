@@ -17,8 +17,8 @@ from weights_keras.saved_model import saved_model_folder
 KERAS, HDF5 = ".keras", ".h5"
 SUFFIXES = (KERAS, HDF5, ".hdf5")
 # The members of a .keras archive, which some tools leave unzipped in a folder.
-CONFIG, METADATA = "config.json", "metadata.json"
-MEMBERS = (CONFIG, METADATA, "model.weights.h5")
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+MEMBERS = (CONFIG, METADATA, WEIGHTS)
 CONVERT = "Convert it to Keras, or give the Keras model that it was made from."
 
 

@@ -8,7 +8,10 @@ TensorFlow operations that `preprocess_input` left in a model.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import h5py
 
 # Arguments that Keras 3 layers no longer take.
 REMOVED_ARGUMENTS: dict[str, tuple[str, ...]] = {
@@ -31,6 +34,10 @@ ARITHMETIC = {
     "nn.bias_add": lambda value: {"scale": 1.0, "offset": value},
     "__operators__.add": lambda value: {"scale": 1.0, "offset": value},
 }
+
+
+# The folder of weights in archives of TF 2.12 and 2.13.
+OLD_LAYERS = "_layer_checkpoint_dependencies"
 
 
 class UnknownOperationError(ValueError):
@@ -67,6 +74,8 @@ def modernize_config(config: Any) -> Any:
         _renumber(inner)
         for argument in (*REMOVED_ARGUMENTS.get(str(kind), ()), "rng_type"):
             inner.pop(argument, None)
+        if kind != "InputLayer" and "module" in new:  # an archive, whose InputLayer has it, too
+            inner.pop("batch_input_shape", None)
         if kind == "BatchNormalization" and isinstance(inner.get("axis"), list):
             inner["axis"] = inner["axis"][0]
         for key in ("input_layers", "output_layers"):
@@ -183,3 +192,60 @@ def _is_reference(item: list[Any]) -> bool:
 
 def _name(name: str) -> str:
     return name.replace("/", "_")
+
+
+def rename_weights(file: h5py.File, config: Any) -> None:
+    """Name the weights in the archive of TF 2.12 or 2.13 as Keras 3 does, in place.
+
+    These versions counted a layer with weights twice in the names of its class (dense, dense_2,
+    dense_4), under another folder, and wrote backslashes between them on Windows.
+
+    Args:
+        file: the open `model.weights.h5` of the archive.
+        config: the configuration of the model.
+    """
+    arrays: list[str] = []
+    file.visititems(lambda name, item: arrays.append(name) if hasattr(item, "shape") else None)
+    for name in arrays:
+        if "\\" in name:
+            file.move(name, name.replace("\\", "/"))
+    for name in [name for name in file if "\\" in name]:
+        del file[name]
+    _rename_in(file, config)
+
+
+def _rename_in(group: Any, config: Any) -> None:
+    """Rename the layers of one model, inner ones first."""
+    if OLD_LAYERS not in group:
+        return
+    old = group[OLD_LAYERS]
+    counts: dict[str, int] = {}
+    indices: dict[str, int] = {}
+    target = group.create_group("layers_renamed")
+    for layer in config.get("config", {}).get("layers", []):
+        kind = _snake_case(layer["class_name"])
+        count, index = counts.get(kind, 0), indices.get(kind, 0)
+        name = _numbered(kind, count)
+        has_weights = name in old and _has_data(old[name])
+        counts[kind], indices[kind] = count + 1 + has_weights, index + 1
+        if has_weights:
+            _rename_in(old[name], layer)
+            old.move(name, f"{target.name}/{_numbered(kind, index)}")
+    del group[OLD_LAYERS]
+    group.move("layers_renamed", "layers")
+
+
+def _numbered(kind: str, number: int) -> str:
+    return f"{kind}_{number}" if number else kind
+
+
+def _has_data(group: Any) -> bool:
+    """Whether any array lies below a group."""
+    return group.visititems(lambda _, item: True if hasattr(item, "shape") else None) is not None
+
+
+def _snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in archives: "Conv2D" is "conv2d"."""
+    from keras.src.utils.naming import to_snake_case
+
+    return str(to_snake_case(name))

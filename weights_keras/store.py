@@ -18,9 +18,14 @@ from typing import TYPE_CHECKING, Any
 from weights_keras.architecture import one_file, two_files
 from weights_keras.card import ModelCard, read_card
 from weights_keras.errors import ModelFileError as ModelFileError
-from weights_keras.formats import CONFIG, KERAS, METADATA, fingerprint, with_its_suffix
+from weights_keras.formats import CONFIG, KERAS, METADATA, WEIGHTS, fingerprint, with_its_suffix
 from weights_keras.formats import SUFFIXES as SUFFIXES
-from weights_keras.legacy import UnknownOperationError, modernize_config, name_operations
+from weights_keras.legacy import (
+    UnknownOperationError,
+    modernize_config,
+    name_operations,
+    rename_weights,
+)
 from weights_keras.places import FOLDER, find, own_files
 from weights_keras.saved_model import load_saved_model, saved_model_folder
 
@@ -364,7 +369,7 @@ def _readable(path: Path, config: Any, changed: bool) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, path.name)
         if path.suffix.lower() == KERAS:
-            _with_config(path, copy, new)
+            _with_config(path, copy, new, config)
         else:
             import h5py
 
@@ -374,11 +379,21 @@ def _readable(path: Path, config: Any, changed: bool) -> Iterator[Path]:
         yield copy
 
 
-def _with_config(path: Path, copy: Path, config: str) -> None:
-    """Copy a `.keras` archive with another configuration."""
+def _with_config(path: Path, copy: Path, config: str, old_config: Any) -> None:
+    """Copy a Keras 2 archive with another configuration, and its weights as Keras 3 names them."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
         for name in old.namelist():
-            new.writestr(name, config if name == CONFIG else old.read(name))
+            content = config.encode() if name == CONFIG else old.read(name)
+            new.writestr(name, _renamed(content, old_config) if name == WEIGHTS else content)
+
+
+def _renamed(weights: bytes, config: Any) -> bytes:
+    import h5py
+
+    buffer = io.BytesIO(weights)
+    with h5py.File(buffer, "a") as file:
+        rename_weights(file, config)
+    return buffer.getvalue()
 
 
 def _is_keras_2(path: Path) -> bool:

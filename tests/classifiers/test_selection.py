@@ -1,12 +1,10 @@
 """Models of several outputs and inputs: one output is chosen, other inputs are held."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, result_of
 from xai_tf.attribution.explain import explain
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.graph import cut_points
@@ -200,14 +198,15 @@ def test_held_values_are_recorded_in_the_bundle_and_shown(run, tmp_path):
     )
 
     assert code == 0
-    assert json.loads(out)[0]["model"]["inputs"] == {"age": [63.0], "sex": [1.0, 0.0]}
+    assert result_of(out)[0]["model"]["inputs"] == {"age": [63.0], "sex": [1.0, 0.0]}
     assert "held at age = 63, sex = 1, 0" in err
     assert "held at age = 63" in (tmp_path / "out" / "index.html").read_text()
     again = run(
         *("explain", SAMPLES / "cat.jpg", *words, "--input", "age=20", "--input", "sex=1,0"),
         *("--method", "saliency", "--out", tmp_path / "out", "--json"),
     )
-    assert "will be replaced" in again[2]
+    assert again[0] == 2  # another question
+    assert "--overwrite" in again[2]
 
 
 def test_the_command_chooses_an_output(run, tmp_path):
@@ -219,7 +218,7 @@ def test_the_command_chooses_an_output(run, tmp_path):
     refused = run(*words)
 
     assert code == 0
-    assert len(json.loads(out)[0]["prediction"]["probabilities"]) == 3
+    assert len(result_of(out)[0]["prediction"]["probabilities"]) == 3
     assert refused[0] == 2
     assert "severity (1), diagnosis (3)" in refused[2]
 

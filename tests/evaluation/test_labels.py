@@ -2,13 +2,12 @@
 
 import csv
 import io
-import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import several_labels
+from tests.conftest import result_of, several_labels
 from xai_tf.classifiers.loading import load
 from xai_tf.evaluation.label_mistakes import study_label_mistakes
 from xai_tf.evaluation.labels import LabelResults, label_measures, label_result
@@ -143,7 +142,7 @@ def test_the_command_reports_each_label(run, halves_of_bright, tmp_path):
         "--json",
     )
 
-    described = json.loads(out)
+    described = result_of(out)
     assert code == 0
     assert [one["label"] for one in described["labels"]] == list(CLASSES)
     assert described["labels"][2]["threshold"] == 0.7
@@ -163,10 +162,10 @@ def test_a_prediction_lists_the_findings(run, halves_of_bright, tmp_path):
     strict = run("predict", *words, "--preprocessing", "unit", "--threshold", "left=0.99", "--json")
 
     assert code == 0
-    found = json.loads(out)[0]["prediction"]
+    found = result_of(out)[0]["prediction"]
     assert set(found["findings"]) == set(CLASSES)
-    assert "left" not in json.loads(strict[1])[0]["prediction"]["findings"]
-    assert json.loads(strict[1])[0]["prediction"]["thresholds"]["left"] == 0.99
+    assert "left" not in result_of(strict[1])[0]["prediction"]["findings"]
+    assert result_of(strict[1])[0]["prediction"]["thresholds"]["left"] == 0.99
 
 
 def test_a_threshold_in_the_card_is_used(tmp_path):
