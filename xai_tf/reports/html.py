@@ -170,7 +170,7 @@ def section(name: str, title: str, *parts: str) -> str:
     if not content:
         return ""
     return (
-        f'<section id="{name}" aria-labeledby="{name}-title">'
+        f'<section id="{name}" aria-labelledby="{name}-title">'
         f'<h2 id="{name}-title">{escape(title)}</h2>\n{content}</section>'
     )
 
