@@ -136,11 +136,21 @@ def trained_like(scaling, kernel_seed=0, share=1.0):
 def test_statistics_tell_the_range_a_network_was_fed_with(scaling, share):
     misfits = batchnorm_misfits(trained_like(scaling, share=share))
 
-    of_bytes = {"raw", "caffe"}
+    of_bytes = {"raw", "caffe", "bgr_raw"}
     best = min(misfits, key=misfits.get)
     assert (best in of_bytes) == (scaling in of_bytes)
     other = min(misfits[name] for name in misfits if (name in of_bytes) != (scaling in of_bytes))
     assert other - misfits[best] > 1.5
+
+
+def test_the_order_of_colors_of_a_network_of_ones_own_is_a_guess():
+    """Of a public model that OpenCV fed with BGR, RGB was taken for certain."""
+    network = trained_like("unit")
+
+    found = detect_preprocessing(network, None, None)
+
+    assert (found.name, found.certain) == ("unit", False)
+    assert "for 'bgr'" in found.reason
 
 
 def test_an_untrained_batch_normalization_says_nothing():

@@ -32,7 +32,10 @@ PICTURES = {
     "radiographs": ("xray_normal.jpg", "xray_opacity.jpg"),
     "MRI slices": ("brain_head_lesion.png", "brain_head_notumor.png"),
 }
-CANDIDATES = ("unit", "raw", "tf", "torch", "caffe")  # those that statistics can tell apart
+# Statistics tell ranges apart, but seldom the order of the colors. A network of one's own may be
+# fed BGR, as OpenCV reads pictures; those of Keras are fed RGB by the tools of Keras.
+BGR = ("bgr", "bgr_raw")
+CANDIDATES = ("unit", "raw", "tf", "torch", "caffe", *BGR)
 # What arrives at the first weights is plausible if it has at least this deviation, a mean of at
 # most this many deviations, and no level beyond this one. Ordinary pictures have a deviation of
 # 0.25 of 1 or 64 of 255, a mean of 1.8 deviations, and levels up to 255.
@@ -137,6 +140,8 @@ def _by_statistics(misfits: dict[str, float], backbone: str | None) -> Detected 
     """
     if not misfits:
         return None
+    if backbone:
+        misfits = {name: misfit for name, misfit in misfits.items() if name not in BGR}
     ranked = sorted(misfits, key=misfits.__getitem__)
     best, second = ranked[:2]
     if backbone and misfits[_entry(backbone).scaling] - misfits[best] < CLEAR:
