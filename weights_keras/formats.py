@@ -19,7 +19,7 @@ SUFFIXES = (KERAS, HDF5, ".hdf5")
 # The members of a .keras archive, which some tools leave unzipped in a folder.
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MEMBERS = (CONFIG, METADATA, WEIGHTS)
-CONVERT = "Convert it to Keras, or give the Keras model that it was made from."
+CONVERT = "Convert it to Keras, or give what runs it to xai_tf.from_function in Python."
 
 
 def content_of(path: Path) -> str:

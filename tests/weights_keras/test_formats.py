@@ -17,7 +17,7 @@ def model():
     )
 
 
-def same(loaded, model):
+def assert_same(loaded, model):
     images = np.random.default_rng(0).random((2, 16, 16, 3))
     np.testing.assert_allclose(loaded(images), model(images), atol=1e-6)
 
@@ -28,7 +28,7 @@ def test_a_model_loads_whatever_its_name(model, tmp_path, made, named):
     model.save(tmp_path / made)
     path = shutil.copy(tmp_path / made, tmp_path / named)
 
-    same(load_file(path), model)
+    assert_same(load_file(path), model)
 
 
 def test_an_unzipped_archive_loads_and_has_a_fingerprint_of_its_own(model, tmp_path):
@@ -36,7 +36,7 @@ def test_an_unzipped_archive_loads_and_has_a_fingerprint_of_its_own(model, tmp_p
     folder = tmp_path / "unzipped.keras"
     zipfile.ZipFile(tmp_path / "m.keras").extractall(folder)
 
-    same(load_file(folder), model)
+    assert_same(load_file(folder), model)
     before = fingerprint(folder)
     (folder / "metadata.json").write_text("{}")
     assert fingerprint(folder) != before
