@@ -20,17 +20,22 @@ from dashboards.state.links import TABS
 from dashboards.state.session import Session
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.compare import ComparePage
+from dashboards.views.diagnostics import DiagnosticsView
 from dashboards.views.downloads import DownloadsView
 from dashboards.views.errors import ErrorsView
-from dashboards.views.explain import ExplainPage
+from dashboards.views.explain import ExplainPage, PictureView
 from dashboards.views.explanation_quality import ExplanationQualityView
+from dashboards.views.filmstrip import FilmstripView
 from dashboards.views.help import HelpView
 from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.link import LinkView
 from dashboards.views.listen import ListenView
+from dashboards.views.method import MethodView
 from dashboards.views.narration import NarrationView
+from dashboards.views.prediction import PredictionView
 from dashboards.views.ranking import RankingView
-from dashboards.views.sidebar import FilesView, InputView, ModelView, NoticesView
+from dashboards.views.sidebar import FilesView, InputView, NoticesView
+from dashboards.views.strip import StripView
 from dashboards.views.theme import THEMES
 from dashboards.views.tuning import TuningView
 from xai_tf.attribution.methods import METHODS
@@ -58,11 +63,11 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         title="xai-tf",
         header=[link, help_button],
         sidebar=[
-            ModelView(workspace=workspace),
-            InputView(workspace=workspace),
-            FilesView(workspace=workspace),
+            pn.Column(
+                FilesView(workspace=workspace), InputView(workspace=workspace), margin=(4, 10)
+            ),
         ],
-        sidebar_width=340,
+        sidebar_width=260,
         sidebar_resizable=False,  # its handle has an invalid ARIA label
         main=[NoticesView(workspace=workspace), tabs, help_view, keys],
         theme_config=THEMES,
@@ -103,13 +108,26 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
     visitor = session.workspace.visitor
 
     def explain() -> ExplainPage:
-        extras = [
-            ExplanationQualityView(quality=session.quality, language=session.param.language),
-            ListenView(listener=session.listener),
-            NarrationView(narrator=session.narrator),
-            DownloadsView(session=session),
-        ]
-        return ExplainPage(explorer=session.explorer, workspace=session.workspace, extras=extras)
+        explorer, workspace = session.explorer, session.workspace
+        tabs = {
+            "Why": [
+                NarrationView(narrator=session.narrator),
+                ListenView(listener=session.listener),
+                DownloadsView(session=session),
+            ],
+            "Trust": [
+                DiagnosticsView(explorer=explorer),
+                ExplanationQualityView(quality=session.quality, language=session.param.language),
+            ],
+            "Settings": [PredictionView(explorer=explorer), MethodView(explorer=explorer)],
+        }
+        return ExplainPage(
+            strip=StripView(workspace=workspace),
+            picture=PictureView(explorer=explorer),
+            film=FilmstripView(explorer=explorer),
+            tabs=tabs,
+            workspace=workspace,
+        )
 
     def errors() -> ErrorsView:
         study = ErrorStudy(visitor, session.service.models, settings.data)
@@ -142,7 +160,7 @@ def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:
         elif key in ("ArrowLeft", "ArrowRight"):
             session.workspace.step(1 if key == "ArrowRight" else -1)
         elif key.isdecimal() and 1 <= int(key) <= len(methods):
-            session.explorer.method = methods[int(key) - 1]
+            session.explorer.choose(methods[int(key) - 1])
 
     return press
 

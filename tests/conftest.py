@@ -248,6 +248,7 @@ def visit(service, tmp_path, steady_speed):
     @asynccontextmanager
     async def visiting():
         session = Session(service, Uploads(tmp_path / "uploads"))
+        session.workspace.choose_model(next(iter(service.models)))
         try:
             yield session
         finally:

@@ -7,6 +7,7 @@ import {addSound} from "../_resources/js/sound.js"
 const MODES = {original: "Original", overlay: "Overlay", map: "Map", swipe: "Swipe"}
 const ZOOMS = [1, 2, 4]
 const STEP = 0.05 // step of the swipe by arrow keys, as a share of the width
+const WIDE = 1.6 // aspect of a spectrogram that fills its place
 const SMALL = 128 // pictures narrower than this are scaled up without smoothing
 
 // The state shared by the viewers of a group. A viewer without a group has its own.
@@ -40,7 +41,7 @@ export function render({model, view}) {
   const caption = figure.appendChild(make("figcaption"))
 
   const draw = (state) => {
-    const mode = model.heatmap || !model.original ? state.mode : "original"
+    const mode = model.heatmap || !(model.original || model.full) ? state.mode : "original"
     // The axes of a sound belong to the whole picture, so it cannot be zoomed.
     const zoom = model.sound ? 1 : state.zoom
     figure.dataset.mode = mode
@@ -58,9 +59,11 @@ export function render({model, view}) {
     figure.setAttribute("aria-label", model.caption || "Picture")
     pictures.layers.setAttribute("aria-label", model.alt)
     pictures.silence.hidden = model.signal || !model.heatmap
-    pictures.status.textContent = model.busy ? "Preview: still computing" : ""
-    figure.classList.toggle("bare", !model.original)
-    figure.classList.toggle("mapped", Boolean(model.heatmap) || !model.original)
+    pictures.status.textContent = model.busy ? "Preview: still computing" : model.note
+    figure.classList.toggle("bare", !model.original && !model.full)
+    figure.classList.toggle("dimmed", model.dimmed)
+    figure.classList.toggle("sounding", Boolean(model.sound))
+    figure.classList.toggle("mapped", Boolean(model.heatmap) || !(model.original || model.full))
     controls.bar.hidden = !model.controls
     draw(group.state)
   }
@@ -77,7 +80,7 @@ export function render({model, view}) {
     }
   }
 
-  model.on(["original", "heatmap", "alt", "caption", "signal", "busy", "controls"], describe)
+  model.on(["original", "heatmap", "alt", "caption", "note", "signal", "busy", "controls", "full", "dimmed", "sound"], describe)
   model.on("scale", scale.draw)
   model.on("mode", () => group.set({mode: model.mode}))
   model.on("opacity", () => group.set({opacity: model.opacity}))
@@ -90,30 +93,36 @@ export function render({model, view}) {
   group.members.add(draw)
   scale.draw()
   describe()
-  return make("div", {class: "stage"}, figure)
+  return make("div", {class: model.fill ? "stage fill" : "stage"}, figure)
 }
 
 function addPictures(model, figure) {
-  const layer = (name) => {
+  // The file's own picture, where it is there, stands for the model's input and its gray copy.
+  const layer = (name, own = false) => {
     const image = make("img", {class: name, alt: "", draggable: "false"})
     const load = () => {
-      image.hidden = !model[name]
-      if (model[name]) {
-        image.src = model[name]
+      const source = (own && model.full) || model[name]
+      image.hidden = !source
+      image.classList.toggle("own", own && Boolean(model.full))
+      if (source && image.src !== source) {
+        image.src = source
       }
     }
-    model.on(name, load)
+    model.on(own ? [name, "full"] : name, load)
     load()
     return image
   }
-  const original = layer("original")
+  const original = layer("original", true)
   original.addEventListener("load", () => {
     const {naturalWidth: width, naturalHeight: height} = original
-    figure.closest(".stage").style.setProperty("--aspect", width / height)
+    const aspect = model.fill && model.sound ? WIDE : width / height
+    figure.closest(".stage").style.setProperty("--aspect", aspect)
     figure.classList.toggle("pixels", width < SMALL)
   })
-  const over = make("div", {class: "over"}, layer("gray"), layer("cover"), layer("outlines"))
-  const layers = make("div", {class: "layers", role: "img"}, original, over, layer("heatmap"))
+  const over = make("div", {class: "over"}, layer("gray", true), layer("cover"), layer("outlines"))
+  const layers = make(
+    "div", {class: "layers", role: "img"}, original, over, layer("heatmap"), layer("highlight"),
+  )
   const silence = make("p", {class: "silence"}, "no signal")
   const status = make("p", {class: "status", role: "status"})
   const frame = make("div", {class: "frame"}, layers, silence, status)

@@ -16,11 +16,14 @@ class AttributionViewer(JSComponent):
 
     original = param.String(doc="The input of the network. All pictures are data URLs of PNGs.")
     gray = param.String(doc="The input in gray, shown below the cover.")
+    full = param.String(doc="The file's own picture, shown instead of both; empty for none.")
+    highlight = param.String(doc="Outlines of what is pointed at, as RGBA; empty for none.")
     cover = param.String(doc="The map as RGBA with its strength as opacity.")
     outlines = param.String(doc="The edges of segments as RGBA, above the cover; empty if none.")
     heatmap = param.String(doc="The map alone; empty without an explanation.")
     alt = param.String(doc="The alternative text of the picture.")
     caption = param.String()
+    note = param.String(doc="A short note on the picture, such as the state of a partial map.")
     axes = param.Dict(
         default={},
         doc="x and y: {'title': text, 'ticks': [(fraction from the left or bottom, number)]}.",
@@ -30,6 +33,7 @@ class AttributionViewer(JSComponent):
     )
     signal = param.Boolean(default=True, doc="Whether the map has any signal.")
     busy = param.Boolean(default=False, doc="Whether the map is a preview.")
+    dimmed = param.Boolean(default=False, doc="Whether the map is an earlier one.")
     sound = param.String(doc="Data URL of a WAV, or empty.")
     sound_note = param.String(doc="A warning about the sound.")
     span = param.NumericTuple(default=(0.0, 0.0), doc="Start and end of the picture in seconds.")
@@ -38,6 +42,7 @@ class AttributionViewer(JSComponent):
     )
     opacity = param.Number(default=0.7, bounds=(0, 1), doc="Opacity where the map is strongest.")
     controls = param.Boolean(default=True)
+    fill = param.Boolean(default=False, doc="Whether it fills its place instead of its width.")
     group = param.String(doc="Viewers of one group share mode, opacity, swipe, zoom and time.")
 
     _bundle = "attribution_viewer.js"

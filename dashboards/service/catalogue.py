@@ -68,6 +68,7 @@ def _entry(name: str, path: Path) -> ModelEntry:
         summary=_summary(card) if card else "",
         ood_sha256=file_sha256(ood_detector) if (ood_detector := ood_file(path)).is_file() else "",
         card_sha256=file_sha256(path.with_suffix(".md")) if card else "",
+        accuracy=_accuracy(card) if card else 0.0,
     )
 
 
@@ -78,6 +79,11 @@ def _title(name: str, card: ModelCard | None) -> str:
     task = known.title if known else card.task
     backbone = BACKBONES[card.backbone].title if card.backbone in BACKBONES else card.backbone
     return f"{task}, {backbone}"
+
+
+def _accuracy(card: ModelCard) -> float:
+    tested = [m.value for m in card.metrics if (m.split, m.name) == ("test", "accuracy")]
+    return float(tested[0]) if tested else 0.0
 
 
 def _summary(card: ModelCard) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from dashboards.service.facts import ModelFacts
 from dashboards.service.listening import SoundClip, listen
@@ -28,6 +29,7 @@ from dashboards.service.requests import (
     Evaluate,
     Explain,
     FindSimilar,
+    FullPicture,
     Judge,
     Listen,
     Part,
@@ -52,11 +54,14 @@ from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.inputs.audio import mel_spectrogram
 from xai_tf.inputs.mel_recipe import MelRecipe
-from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.options import DEFAULT_OPTIONS
+from xai_tf.inputs.sample import Sample, read_full_size, read_image
 from xai_tf.metrics import Score, score
 from xai_tf.packages import has_extra
 from xai_tf.regions import Regions, regions_of
 
+THUMBNAIL_SIDE = 96  # pixels
+LOSSLESS_SIDE = 640  # pixels; larger pictures are sent as JPEG
 MEASURED = 8  # images at once, when a model is timed
 
 
@@ -147,6 +152,32 @@ def _reading(context: WorkerContext, classifier: Classifier, file: Upload) -> Re
         scores += batch_scores or []
         context.progress(len(predictions), len(samples))
     return combine_windows(classifier, file.path, samples, predictions, scores)
+
+
+def _full_picture(context: WorkerContext, request: FullPicture) -> bytes:
+    if request.file.kind == "sound":
+        return b""
+    options = DEFAULT_OPTIONS
+    if request.model is None:
+        sample = read_image(request.file.path, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))[0]
+    else:
+        classifier = context.classifier(request.model)
+        options = classifier.read_options or DEFAULT_OPTIONS
+        sample = context.sample(classifier, request.file, 0)
+    picture = read_full_size(sample, options)
+    return b"" if picture is None else _encoded(picture, request.side)
+
+
+def _encoded(picture: np.ndarray, side: int) -> bytes:
+    """A picture of at most `side` pixels: PNG where it is small, so that nothing is lost."""
+    image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    if max(image.size) <= LOSSLESS_SIDE:
+        image.save(buffer, "PNG", compress_level=1)
+    else:
+        image.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
 
 
 def _explain(context: WorkerContext, request: Explain) -> Explanation:
@@ -279,6 +310,7 @@ HANDLERS: dict[type, Callable[[WorkerContext, Any], Any]] = {
     Describe: _describe,
     Prepare: _prepare,
     Predict: _predict,
+    FullPicture: _full_picture,
     Explain: _explain,
     ThroughLayers: _through_layers,
     Part: _part,

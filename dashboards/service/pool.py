@@ -22,7 +22,7 @@ STOP_SECONDS = 10.0  # time a cancelled request has to stop; longer than one bat
 LOADING_STOP_SECONDS = 60.0
 MAX_SLOW_WAIT = 15.0  # seconds after which a slow request is no longer overtaken by quick ones
 MAX_FAILED_STARTS = 3
-MODELS_PREPARED = 3
+MODELS_PREPARED = 8  # as many as a process keeps
 _log = logging.getLogger(__name__)
 _turns = itertools.count(1)
 

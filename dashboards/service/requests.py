@@ -52,6 +52,7 @@ class ModelEntry:
         summary: its test figures in a line, from the card; empty without a card.
         ood_sha256: of the file with its OOD detector; empty without one.
         card_sha256: of its card, which says how files are read; empty without one.
+        accuracy: the share of test files that it classifies correctly; 0 where it is not known.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelEntry:
     summary: str
     ood_sha256: str = ""
     card_sha256: str = ""
+    accuracy: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,23 @@ class Predict:
 
     model: ModelEntry
     file: Upload
+
+
+@dataclass(frozen=True)
+class FullPicture:
+    """A picture file at its own resolution, as PNG or JPEG. Answer: `bytes`. Not stored on disk.
+
+    The answer is empty for a sound, and where the model sees only a part of the picture.
+
+    Attributes:
+        file: the file.
+        side: the largest width or height, in pixels.
+        model: the model that says how it is read; None to read it as any picture.
+    """
+
+    file: Upload
+    side: int
+    model: ModelEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -262,7 +281,7 @@ class DrawSearch:
 
 
 Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
-Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
+Request = Describe | FullPicture | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Increase it when the answer to a request, or its serialization, changes.

@@ -82,7 +82,7 @@ def without_places(text: str, request: Request) -> str:
     for part in getattr(request, "explanations", (request,)):
         if hasattr(part, "file"):
             text = text.replace(str(part.file.path), FILE)
-        if hasattr(part, "model"):
+        if getattr(part, "model", None) is not None:
             text = text.replace(str(part.model.path), MODEL)
     return text
 
@@ -92,7 +92,7 @@ def with_names(text: str, request: Request) -> str:
     for part in getattr(request, "explanations", (request,)):
         if hasattr(part, "file"):
             text = text.replace(FILE, part.file.name)
-        if hasattr(part, "model"):
+        if getattr(part, "model", None) is not None:
             text = text.replace(MODEL, part.model.name)
     return text
 

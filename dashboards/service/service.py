@@ -113,6 +113,9 @@ class Service:
         )
         self._pool = Pool(workers, folder, Path(self._scratch.name), self._on_result)
         atexit.register(self.close)
+        for model in models.values():
+            if model.ood_sha256:  # every file is tried on these, to find the model that knows it
+                self._pool.prepare_model(model)
 
     def visitor(self) -> Visitor:
         """A new visitor, for one browser session."""
@@ -166,8 +169,8 @@ class Service:
             job.update(cached=True, **self._outcome(data, job.request))
         else:
             self._join_or_start(name, job)
-        if hasattr(job.request, "model"):
-            self._pool.prepare_model(job.request.model)
+        if (model := getattr(job.request, "model", None)) is not None:
+            self._pool.prepare_model(model)
 
     def _join_or_start(self, name: str, job: Job) -> None:
         """Add a job to the flight of a key, or start a new flight."""

@@ -17,7 +17,7 @@ from xai_tf.errors import InputError, ModelError, SettingError
 from xai_tf.evaluation.nearest import FeatureIndex
 from xai_tf.inputs.sample import Sample, file_sha256
 
-MODELS_KEPT = 4
+MODELS_KEPT = 8
 SAMPLES_KEPT = 128
 MAX_WINDOWS = 120  # of a recording; each takes 0.7 MB of memory and 0.15 MB of the answer
 

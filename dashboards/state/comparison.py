@@ -12,8 +12,9 @@ import param
 from dashboards.service.requests import Explain, ModelEntry, key
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
+from dashboards.state.model_finder import takes_sound
 from dashboards.state.progress import describe_progress
-from dashboards.state.workspace import Workspace, takes_sound
+from dashboards.state.workspace import Workspace
 from xai_tf.agreement.agreement import Agreement, agreement, consensus
 from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
 from xai_tf.attribution.explanation import Explanation

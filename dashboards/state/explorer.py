@@ -36,7 +36,9 @@ class Explorer(param.Parameterized):
         seed: random seed of the stochastic methods.
         settings: by method, the settings that differ from the defaults.
         explanation: the result for the current settings; None until it is computed.
-        partial: float32 (height, width), a preview of a running explanation, or None.
+        partial: float32 (height, width), a preview of an explanation that runs or was stopped, or
+            None.
+        previewed: the name of a method whose stored map is shown for a moment, or "".
         running: whether the explanation is being computed.
         progress: share of the passes done, 0 to 1.
         status: progress text; empty when nothing runs.
@@ -53,6 +55,7 @@ class Explorer(param.Parameterized):
     settings = param.Dict(default={})
     explanation = param.ClassSelector(class_=Explanation)
     partial = param.Array()
+    previewed = param.String()
     running = param.Boolean()
     progress = param.Number(default=0.0, bounds=(0, 1))
     status = param.String()
@@ -170,8 +173,14 @@ class Explorer(param.Parameterized):
         self.problem = ""
         self._submit(request)
 
+    def choose(self, method: str) -> None:
+        """Show the map of a method; it is computed even if that takes long."""
+        self.param.update(method=method, previewed="")
+        if self.explanation is None and not self.running:
+            self.run()
+
     def stop(self) -> None:
-        """Stop computing the explanation."""
+        """Stop computing the explanation; what there is of the map stays."""
         self.workspace.visitor.cancel("explain")
 
     def run_layer_maps(self) -> None:
@@ -269,7 +278,10 @@ class Explorer(param.Parameterized):
             self.param.update(**_IDLE | {"problem": _error_text(job.error)}, explanation=None)
         elif job.state == "cancelled":
             cached = self.cached(self.method)  # the map before it was resumed
-            self.param.update(**_IDLE | {"status": "Stopped."}, explanation=cached)
+            partial = None if cached else self.partial
+            self.param.update(
+                **_IDLE | {"status": _stopped(job), "partial": partial}, explanation=cached
+            )
         else:
             # param treats every assigned array as changed, which would redraw the preview.
             new = {} if job.partial is self.partial else {"partial": job.partial}
@@ -283,6 +295,12 @@ class Explorer(param.Parameterized):
             self.layer_maps = job.answer
         elif job.state == "failed":
             self.problem = _error_text(job.error)
+
+
+def _stopped(job: Job) -> str:
+    if job.done and job.total:
+        return f"Stopped after {job.done:,} of {job.total:,} passes."
+    return "Stopped."
 
 
 def _error_text(error: XaiTfError | None) -> str:

@@ -9,8 +9,9 @@ import param
 
 from dashboards.service.requests import ModelEntry, ThroughLayers
 from dashboards.service.service import Job
+from dashboards.state.model_finder import takes_sound
 from dashboards.state.progress import describe_progress
-from dashboards.state.workspace import Workspace, takes_sound
+from dashboards.state.workspace import Workspace
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question

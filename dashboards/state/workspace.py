@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ import param
 from dashboards.files.uploads import MEGABYTE, Uploads, safe_name
 from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import OVER
-from dashboards.service.requests import Describe, ModelEntry, Predict, Upload
+from dashboards.service.requests import Describe, FullPicture, ModelEntry, Predict, Upload
 from dashboards.service.service import Job, Service, Visitor
+from dashboards.state.model_finder import Match, ModelFinder, reads, takes_sound
 from dashboards.state.progress import describe_progress
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
@@ -20,6 +22,8 @@ from xai_tf.inputs.sample import Sample
 from xai_tf.tasks import find_task
 
 LARGE = 5 * MEGABYTE  # larger files are checked and written in a thread
+PICTURE_SIDE = 1600  # pixels of the longer side of the picture that is shown
+THUMBNAIL_SIDE = 96
 
 
 class Workspace(param.Parameterized):
@@ -29,6 +33,11 @@ class Workspace(param.Parameterized):
         files: the uploaded files and chosen samples, in the order they came.
         file: the current file.
         model: the current model.
+        match: which model knows the current file; None while that is looked for, and where the
+            visitor chose the model.
+        picture: a data URL of the current picture file at its own resolution; "" for a sound, and
+            where the model sees only a part of it.
+        thumbnails: data URLs of small pictures of the files, by SHA-256.
         facts: the facts of the model; None until it is loaded.
         reading: the file as read, with its prediction; None until it is there.
         window: the number of the current window of a long recording.
@@ -40,6 +49,9 @@ class Workspace(param.Parameterized):
     files = param.List(default=[], item_type=Upload)
     file = param.ClassSelector(class_=Upload)
     model = param.ClassSelector(class_=ModelEntry)
+    match = param.ClassSelector(class_=Match)
+    picture = param.String()
+    thumbnails = param.Dict(default={})
     facts = param.ClassSelector(class_=ModelFacts)
     reading = param.ClassSelector(class_=Reading)
     window = param.Integer(default=0, bounds=(0, None))
@@ -55,8 +67,9 @@ class Workspace(param.Parameterized):
         self._queue_task: asyncio.Task[None] | None = None
         self._described: ModelEntry | None = None
         self._last_model: dict[str, ModelEntry] = {}  # the last model used, by the file's hash
+        self._preferred: dict[str, ModelEntry] = {}  # the last model used, by the kind of file
         self._transient_problem = ""  # a problem that ends with the current file and model
-        params.setdefault("model", next(iter(service.models.values()), None))
+        self.finder = ModelFinder(self.visitor, self._on_match)
         super().__init__(**params)
 
     @property
@@ -89,21 +102,39 @@ class Workspace(param.Parameterized):
             self._queue_task = asyncio.get_running_loop().create_task(self._process_queue())
 
     def show(self, file: Upload, model: str = "") -> None:
-        """Show a file, with the named model or one that can read it."""
+        """Show a file, with the named model, the one it was shown with, or one that knows it."""
         file = self.find(file.sha256) or file
         if file not in self.files:
             self.files = [*self.files, file]
-        chosen = self.service.models.get(model) or self._model_for(file)
-        if chosen is not None and not model:
-            self.notice = self._choice_notice(file, chosen) or self.notice
-        shown = {"file": file, "model": chosen}
+            self._request_thumbnail(file)
+        chosen = self.models.get(model) or self._last_model.get(file.sha256)
+        if chosen is None and file is self.file and self.model is not None:
+            return
+        self.finder.cancel()
+        shown = {"file": file, "model": chosen, "match": None}
         # param treats assigned records as changed, even if they are the same object.
         self.param.update(**{n: new for n, new in shown.items() if new is not getattr(self, n)})
+        if chosen is None:
+            self.find_model()
+
+    @property
+    def models(self) -> dict[str, ModelEntry]:
+        """The models this visitor can choose, by name."""
+        return self.service.models
 
     def choose_model(self, name: str) -> None:
         """Switch to another model."""
-        if name in self.service.models and self.service.models[name] is not self.model:
-            self.model = self.service.models[name]
+        chosen = self.models.get(name)
+        if chosen is None or chosen is self.model:
+            return
+        self.finder.cancel()
+        if self.file is not None and not reads(chosen, self.file):
+            self.problem = self._transient_problem = (
+                f"{chosen.name} reads pictures, and {self.file.name} is a sound. Choose a model "
+                "of sounds."
+            )
+            return
+        self.param.update(model=chosen, match=None)
 
     def step(self, by: int) -> None:
         """Go to the next or the previous file, wrapping around."""
@@ -185,12 +216,41 @@ class Workspace(param.Parameterized):
         self.param.update(reading=None, window=0, working="", **cleared)
         if self.model is None:
             return
-        if self.file is not None:
+        if self.file is None:
+            self._preferred = {"sound" if takes_sound(self.model) else "picture": self.model}
+        else:
+            self._preferred[self.file.kind] = self.model
             self._last_model[self.file.sha256] = self.model
         if other:
             self.visitor.submit(Describe(self.model), "describe").watch(self._on_facts)
         if self.file is not None:
             self.visitor.submit(Predict(self.model, self.file), "read").watch(self._on_reading)
+
+    @param.depends("file", watch=True)
+    def _on_file(self) -> None:
+        """Request the new picture before any model is found, so that it is seen at once."""
+        self.visitor.cancel("picture")
+        own = _shown_by_browsers(self.file) if self.file is not None else b""
+        self.picture = _data_url(own)
+        if self.file is not None and self.file.kind != "sound" and not own:
+            self._request_picture(None)
+
+    def _request_picture(self, model: ModelEntry | None) -> None:
+        request = FullPicture(self.file, PICTURE_SIDE, model)
+        self.visitor.submit(request, "picture").watch(self._on_picture)
+
+    def _on_picture(self, job: Job) -> None:
+        if job.state == "done" and job.request.file is self.file:
+            self.picture = _data_url(job.answer)
+
+    def _request_thumbnail(self, file: Upload) -> None:
+        def show(job: Job) -> None:
+            if job.state == "done" and job.answer:
+                self.thumbnails = self.thumbnails | {file.sha256: _data_url(job.answer)}
+
+        if file.kind != "sound":
+            request = FullPicture(file, THUMBNAIL_SIDE)
+            self.visitor.submit(request, f"thumbnail {file.sha256}").watch(show)
 
     def _on_facts(self, job: Job) -> None:
         if job.request.model is not self.model:
@@ -210,6 +270,8 @@ class Workspace(param.Parameterized):
         if job.state == "done":
             self.working = ""
             self.param.update(reading=job.answer, window=_most_confident_window(job.answer))
+            if self.file.kind != "sound":  # the model may see only a part of the picture
+                self._request_picture(self.model)
         elif job.state == "failed":
             self.working = ""
             self._fail(job)
@@ -219,37 +281,54 @@ class Workspace(param.Parameterized):
     def _fail(self, job: Job) -> None:
         self.problem = self._transient_problem = str(job.error)
 
-    def _model_for(self, file: Upload) -> ModelEntry | None:
-        """The current model, or another one where only that reads this kind of file."""
-        if self.model is None or takes_sound(self.model) == (file.kind == "sound"):
-            return self.model
-        before = self._last_model.get(file.sha256)
-        if before is not None and (file.kind != "sound" or takes_sound(before)):
-            return before
-        if file.kind != "sound":  # it may be the picture of a spectrogram
-            return self.model
-        return next((m for m in self.service.models.values() if takes_sound(m)), self.model)
+    def find_model(self) -> None:
+        """Look for a model that knows the current file."""
+        if self.file is None:
+            return
+        self.finder.find(
+            self.file, tuple(self.models.values()), self._preferred.get(self.file.kind)
+        )
+        self._on_match()
 
-    def _choice_notice(self, file: Upload, chosen: ModelEntry) -> str:
-        """A notice about the model that was chosen for a file, or "" if none is needed."""
-        if chosen is not self.model:
-            kind = "a sound" if file.kind == "sound" else "a picture"
-            return f"{file.name} is {kind}, so the model was switched to {chosen.name}."
-        if file.kind != "sound" and takes_sound(chosen) and file.sha256 not in self._last_model:
-            return (
-                f"{chosen.name} expects pictures of spectrograms. Choose another model for photos."
+    def _on_match(self) -> None:
+        """Show the progress of the search for a model, and use the one that was found."""
+        finder = self.finder
+        if finder.looking:
+            self.working = (
+                f"Looking for a model that knows {self.file.name}: "
+                f"{finder.done} of {finder.total} tried."
             )
-        return ""
-
-
-def takes_sound(model: ModelEntry) -> bool:
-    """Whether a model reads sound files."""
-    return model.task is not None and find_task(model.task).takes_sound
+            return
+        match = finder.match
+        if match is None or match.file is not self.file or match is self.match:
+            return
+        if match.problem:
+            self.problem = self._transient_problem = match.problem
+        changed = {} if match.model is self.model else {"model": match.model}
+        self.param.update(working="", match=match, **changed)
 
 
 def is_medical(model: ModelEntry) -> bool:
     """Whether a model's predictions are about a patient."""
     return model.task is not None and find_task(model.task).medical
+
+
+def _shown_by_browsers(file: Upload) -> bytes:
+    """The bytes of a file that a browser shows as it is; none of others and of large ones."""
+    if file.path.suffix.lower() not in (".png", ".jpg", ".jpeg") or file.size > LARGE:
+        return b""
+    try:
+        return file.path.read_bytes()
+    except OSError:  # reading it reports the error
+        return b""
+
+
+def _data_url(picture: bytes) -> str:
+    """A PNG or JPEG as a data URL; "" for no picture."""
+    if not picture:
+        return ""
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def _most_confident_window(reading: Reading) -> int:

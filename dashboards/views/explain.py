@@ -1,4 +1,4 @@
-"""The Explain tab: picture and sound, prediction, methods, and diagnostics of the map."""
+"""The Explain tab on one screen: the answer, the picture, the methods, and a panel beside them."""
 
 from __future__ import annotations
 
@@ -9,294 +9,178 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
-from dashboards.components.choices import Choices
+from dashboards.components.sheet import SheetHandle
 from dashboards.state.explorer import Explorer
 from dashboards.state.workspace import Workspace
-from dashboards.views.classes import class_options
-from dashboards.views.method import MethodView
-from dashboards.views.text import bullets, facts, heading, paragraph
-from dashboards.views.theme import card, side_by_side, words
+from dashboards.views.classes import readable
+from dashboards.views.text import paragraph
+from dashboards.views.theme import words
 from dashboards.views.view import View
-from xai_tf.attribution.convergence import Convergence, convergence_text, curve
-from xai_tf.attribution.diagnostics import diagnose
+from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.prediction import Prediction
-from xai_tf.datasets.listing import counted
 from xai_tf.rendering.viewer import partial_viewer_data, sample_viewer_data, viewer_data
 
-MAX_CLASSES = 12  # classes shown as bars
+EMPTY = {
+    **{"original": "", "gray": "", "cover": "", "outlines": "", "heatmap": "", "scale": {}},
+    **{"sound": "", "sound_note": "", "axes": {}, "signal": True, "busy": False},
+}
+# The page is as high as the window; below 1,000 pixels of width its parts stand in one column.
+LAYOUT = """
+:host {
+  display: grid !important; gap: 8px 12px; box-sizing: border-box;
+  grid-template: "strip strip" auto "picture panel" minmax(0, 1fr) "film panel" auto
+    / minmax(0, 1fr) minmax(320px, 26rem);
+  height: calc(100dvh - 120px) !important; min-height: 34rem; overflow: hidden; padding: 10px 12px;
+}
+.strip { grid-area: strip; } .picture { grid-area: picture; } .film { grid-area: film; }
+.panel { grid-area: panel; }
+.strip, .picture, .film, .panel {
+  min-width: 0 !important; width: auto !important; margin: 0 !important;
+}
+.picture, .panel, .strip, .film { min-height: 0 !important; height: auto !important; }
+@media (max-width: 1000px) {
+  :host {
+    grid-template: "strip" auto "picture" auto "film" auto "panel" auto / minmax(0, 1fr);
+    height: auto !important; min-height: 0; overflow: visible; padding-bottom: 76px;
+  }
+  .picture { height: clamp(18rem, calc(100dvh - 474px), calc(100vw + 7rem)) !important; }
+}
+"""
 
 
 class PictureView(View):
-    """The model's input with the map over it, and the sound."""
+    """The picture with the map over it, and the sound.
+
+    The last map of a sample stays, dimmed, while another one is made.
+    """
 
     explorer = param.ClassSelector(class_=Explorer)
+    highlight = param.String(default="", doc="Outlines of what is pointed at, a data URL.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
+        self._last: Explanation | None = None
         self._viewer = AttributionViewer(
-            controls=True, group="explain", visible=False, margin=(4, 8)
+            controls=True,
+            group="explain",
+            visible=False,
+            fill=True,
+            margin=0,
+            sizing_mode="stretch_both",
         )
-        self._empty = words(paragraph("To begin, drop a file, record a sound, or choose a sample."))
-        for state, names in (
-            (self.explorer.workspace, ["reading", "window"]),
-            (self.explorer, ["explanation", "partial"]),
-        ):
-            state.param.watch(self._draw, names)
+        self._empty = words(
+            paragraph("Drop a file anywhere on this page, or choose a sample.", "invitation")
+            + paragraph(
+                "A photo, an X-ray, an MRI slice or a sound. The page finds the model that knows "
+                "such files, and shows what its answer is based on.",
+                "note",
+            )
+        )
+        explorer, workspace = self.explorer, self.explorer.workspace
+        workspace.param.watch(self._draw, ["file", "reading", "window", "picture"])
+        explorer.param.watch(self._draw, ["explanation", "partial", "previewed", "running"])
+        self.param.watch(self._draw, "highlight")
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        sample, explorer = self.explorer.workspace.sample, self.explorer
-        self._empty.visible = sample is None and self.explorer.workspace.file is None
-        if sample is None:
-            self._viewer.visible = False
-            return
-        if explorer.explanation is not None:
-            layers = viewer_data(explorer.explanation)
-        elif explorer.partial is not None:
-            layers = partial_viewer_data(sample, METHODS[explorer.method], explorer.partial)
-        else:
-            layers = sample_viewer_data(sample)
-        self._viewer.param.update(visible=True, **layers)
-
-    def layout(self) -> pn.viewable.Viewable:
-        """The viewer, or a hint while there is no file."""
-        return pn.Column(self._empty, self._viewer, sizing_mode="stretch_width")
-
-
-class PredictionView(View):
-    """The prediction; choosing a class explains it."""
-
-    explorer = param.ClassSelector(class_=Explorer)
-
-    def __init__(self, **params: Any) -> None:
-        super().__init__(**params)
         workspace = self.explorer.workspace
-        self._words = words(
-            pn.bind(self._describe, workspace.param.reading, workspace.param.window)
-        )
-        self._classes = Choices(label="Class to explain", layout="bars")
-        self._any = pmui.Select(
-            label="Any class",
-            searchable=True,
-            size="small",
-            sizing_mode="stretch_width",
-            visible=False,
-        )
-        self._contrast = pmui.Select(
-            label="rather than",
-            options={"(any other)": -1},
-            searchable=True,
-            size="small",
-            sizing_mode="stretch_width",
-        )
-        self._windows = Choices(label="Window of the recording", layout="tiles", visible=False)
-        workspace.param.watch(self._fill, ["reading", "window"])
-        self.explorer.param.watch(self._mark, ["target", "contrast"])
-        self._classes.param.watch(self._on_class, "value")
-        self._any.param.watch(self._on_class, "value")
-        self._contrast.param.watch(self._on_contrast, "value")
-        self._windows.param.watch(self._on_window, "value")
-        self._fill()
+        self._empty.visible = workspace.file is None
+        self._viewer.visible = workspace.sample is not None or bool(workspace.picture)
+        if self._viewer.visible:
+            self._viewer.param.update(
+                full=workspace.picture, highlight=self.highlight, **self._layers()
+            )
 
-    def _describe(self, reading: Any, window: int) -> str:
-        if reading is None:
-            return ""
-        prediction = reading.prediction
-        text = _findings(prediction) if prediction.multi_label else _answer(prediction)
-        if len(reading.samples) > 1:
-            text += paragraph(f"Mean of {len(reading.samples)} windows.", "note")
-        shown = (*reading.model_warnings, *reading.samples[window].warnings)
-        return text + bullets(shown, "warning")
-
-    def _fill(self, *_: Any) -> None:
-        reading = self.explorer.workspace.reading
-        if reading is None:
-            self._classes.items, self._windows.visible, self._any.visible = [], False, False
-            return
-        prediction = reading.predictions[self.explorer.workspace.window]
-        self._classes.items = [_bar(prediction, k) for k in prediction.ranked[:MAX_CLASSES]]
-        options, num_classes = class_options(prediction.classes), len(prediction.classes)
-        self._any.param.update(
-            options=options, value=self._explained(), visible=num_classes > MAX_CLASSES
-        )
-        self._contrast.param.update(
-            options={"(any other)": -1} | options,
-            value=self.explorer.contrast,
-            visible=num_classes > 2,
-        )
-        self._windows.param.update(
-            visible=len(reading.samples) > 1,
-            items=[_window(number, reading) for number in range(len(reading.samples))],
-            value=str(self.explorer.workspace.window),
-        )
-        self._mark()
-
-    def _mark(self, *_: Any) -> None:
-        reading = self.explorer.workspace.reading
-        if reading is None:
-            return
-        self._classes.value, self._any.value = str(self._explained()), self._explained()
-        self._contrast.value = self.explorer.contrast
-
-    def _explained(self) -> int:
-        target = self.explorer.target
-        return self.explorer.workspace.reading.prediction.label if target < 0 else target
-
-    def _on_class(self, event: Any) -> None:
-        reading = self.explorer.workspace.reading
-        if event.new not in (None, "") and reading is not None:
-            label = int(event.new)
-            predicted = label == reading.prediction.label
-            self.explorer.target = -1 if predicted else label
-
-    def _on_contrast(self, event: Any) -> None:
-        if event.new is not None:
-            self.explorer.contrast = event.new
-
-    def _on_window(self, event: Any) -> None:
-        reading = self.explorer.workspace.reading
-        if event.new and reading and int(event.new) < len(reading.samples):
-            self.explorer.workspace.window = int(event.new)
+    def _layers(self) -> dict[str, Any]:
+        """The parameters of the viewer: a preview, the map, a part of it, or the last one."""
+        explorer, sample = self.explorer, self.explorer.workspace.sample
+        if sample is None:
+            name = explorer.workspace.file.name if explorer.workspace.file else ""
+            return {**EMPTY, "alt": name, "caption": name, "note": "", "dimmed": False}
+        previewed = explorer.previewed and explorer.cached(explorer.previewed)
+        shown, note, dimmed = previewed or explorer.explanation, "", False
+        if previewed:
+            note = f"Preview: {previewed.method.title}"
+        elif shown is not None:
+            self._last = shown
+        elif explorer.partial is not None:
+            data = partial_viewer_data(sample, METHODS[explorer.method], explorer.partial)
+            stopped = {"busy": False, "note": explorer.status} if not explorer.running else {}
+            return {**data, "note": "", "dimmed": False, **stopped}
+        elif self._last is not None and self._last.sample is sample:
+            shown, dimmed = self._last, True
+            note = f"Earlier map: {shown.method.title}"
+        if shown is None:
+            return {**sample_viewer_data(sample), "note": "", "dimmed": False}
+        caption = f"{shown.method.title}: why {readable(shown.target_name)}?"
+        return {**viewer_data(shown), "caption": caption, "note": note, "dimmed": dimmed}
 
     def layout(self) -> pn.viewable.Viewable:
-        """The card of the prediction."""
-        return card(
-            "Prediction: choose a class to explain",
-            self._words,
-            self._classes,
-            self._any,
-            self._contrast,
-            self._windows,
+        """The viewer, or an invitation while there is no file."""
+        return pn.Column(
+            self._empty, self._viewer, sizing_mode="stretch_both", css_classes=["picture"]
         )
-
-
-class DiagnosticsView(View):
-    """Warnings of the method, the diagnostics of the map, and how it was computed."""
-
-    explorer = param.ClassSelector(class_=Explorer)
-
-    def __init__(self, **params: Any) -> None:
-        super().__init__(**params)
-        self._words = words(pn.bind(self._describe, self.explorer.param.explanation))
-
-    def _describe(self, explanation: Any) -> str:
-        if explanation is None:
-            return paragraph("No map yet.", "note")
-        diagnoses = [
-            *explanation.warnings,
-            *(diagnosis.text for diagnosis in diagnose(explanation.attribution)),
-        ]
-        rows = [
-            ("Class", explanation.target_name),
-            ("Method", explanation.method.title),
-            *([("Layer", explanation.layer)] if explanation.layer else []),
-            *((name, f"{value:g}") for name, value in explanation.settings.items()),
-            *([("Seed", str(explanation.seed))] if explanation.seed is not None else []),
-            ("Passes", f"{explanation.cost.forward} forward, {explanation.cost.gradient} gradient"),
-            ("Time", f"{explanation.seconds:.2f} s"),
-            *(
-                (name.replace("_", " "), f"{value:.3g}")
-                for name, value in explanation.figures.items()
-            ),
-        ]
-        healthy = "" if diagnoses else paragraph("The diagnostics found no problem with this map.")
-        reading = self.explorer.workspace.reading
-        doubt = [reading.ood_warning_explained] if reading and reading.ood_warning else []
-        return (
-            bullets([*doubt, *diagnoses], "warning")
-            + healthy
-            + _convergence_text(explanation.convergence)
-            + heading("How it was computed", 3)
-            + facts(rows)
-        )
-
-    def layout(self) -> pn.viewable.Viewable:
-        """The card of the diagnostics."""
-        return card("Can this map be trusted?", self._words)
 
 
 class ExplainPage(View):
-    """The Explain tab."""
+    """The Explain tab: a strip above, the picture with its methods, and a panel of tabs.
 
-    explorer = param.ClassSelector(class_=Explorer)
+    Attributes:
+        tabs: the titles of the panel's tabs, and what each holds.
+    """
+
+    strip = param.Parameter()
+    picture = param.Parameter()
+    film = param.Parameter()
+    tabs = param.Dict(default={})
     workspace = param.ClassSelector(class_=Workspace)
-    extras = param.List(default=[], doc="Views below the diagnostics.")
 
     def layout(self) -> pn.viewable.Viewable:
-        """The picture and its views on the left, prediction and method on the right."""
-        left = pn.Column(
-            PictureView(explorer=self.explorer),
-            DiagnosticsView(explorer=self.explorer),
-            *self.extras,
+        """One screen; on a phone one column, with the panel as a sheet at the bottom."""
+        return pn.Column(
+            self.strip,
+            self.picture,
+            self.film,
+            SidePanel(tabs=self.tabs),
+            stylesheets=[LAYOUT],
             sizing_mode="stretch_width",
+            margin=0,
         )
-        right = pn.Column(
-            PredictionView(explorer=self.explorer),
-            MethodView(explorer=self.explorer),
-            sizing_mode="stretch_width",
+
+
+SHEET = """
+:host {
+  border: 1px solid color-mix(in srgb, var(--panel-on-surface-color) 22%, transparent);
+  border-radius: 8px; background: var(--panel-surface-color); overflow: hidden;
+}
+@media (max-width: 1000px) {
+  :host {
+    position: fixed !important; inset: auto 0 0 0; z-index: 1100; border-radius: 12px 12px 0 0;
+    height: 68px !important; box-shadow: 0 -4px 16px #0004;
+  }
+  :host(.open) { height: 78dvh !important; }
+}
+"""
+INSIDE = ":host { overflow-y: auto !important; min-height: 0 !important; padding: 0 4px 8px; }"
+
+
+class SidePanel(View):
+    """Tabs beside the picture; on a phone a sheet that opens when a tab is chosen."""
+
+    tabs = param.Dict(default={})
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The tabs, each of which scrolls by itself."""
+        parts = [
+            (title, pn.Column(*views, sizing_mode="stretch_both", stylesheets=[INSIDE]))
+            for title, views in self.tabs.items()
+        ]
+        tabs = pmui.Tabs(*parts, dynamic=False, sizing_mode="stretch_both", margin=0)
+        return pn.Column(
+            SheetHandle(),
+            tabs,
+            stylesheets=[SHEET],
+            css_classes=["panel"],
+            sizing_mode="stretch_both",
+            margin=0,
         )
-        return side_by_side(left, right)
-
-
-def _answer(prediction: Prediction) -> str:
-    """The predicted class as a headline, and how clear it is."""
-    probability = prediction.probabilities[prediction.label]
-    return paragraph(f"{prediction.name}, {probability:.1%}", "headline") + paragraph(
-        f"Margin {prediction.margin:.2f}: the logit of the first class minus that of the "
-        "second. 0 is undecided.",
-        "note",
-    )
-
-
-def _findings(prediction: Prediction) -> str:
-    """The findings as headlines, one each; and what counts as one."""
-    lines = [
-        f"{prediction.classes[label]}, {prediction.probabilities[label]:.1%}"
-        for label in prediction.findings
-    ]
-    return "".join(paragraph(line, "headline") for line in lines or ["No finding"]) + paragraph(
-        f"{counted(len(lines), 'finding')} of {len(prediction.classes)} labels. Each label is a "
-        "question of its own, found where its probability reaches its threshold.",
-        "note",
-    )
-
-
-def _bar(prediction: Prediction, label: int) -> dict[str, Any]:
-    """A class and its probability; with several labels also whether it is found."""
-    probability, note = float(prediction.probabilities[label]), {}
-    if prediction.multi_label:
-        found = "found" if label in prediction.findings else "not found"
-        note = {"note": f"{found}, threshold {prediction.thresholds[label]:.0%}"}
-    return {
-        "value": str(label),
-        "label": prediction.classes[label],
-        "share": probability,
-        "badge": f"{probability:.1%}",
-        **note,
-    }
-
-
-def _convergence_text(convergence: Convergence | None) -> str:
-    """The convergence of a sampled map as a sentence and a curve."""
-    if convergence is None:
-        return ""
-    plot = (
-        ""
-        if convergence.exact
-        else curve(convergence.samples, convergence.stability, convergence.wanted)
-    )
-    return heading("Enough samples?", 3) + paragraph(convergence_text(convergence)) + plot
-
-
-def _window(number: int, reading: Any) -> dict[str, Any]:
-    sound, prediction = reading.samples[number].sound, reading.predictions[number]
-    label = reading.prediction.label
-    span = f"{sound.seconds[0]:.1f} to {sound.seconds[-1]:.1f} s" if sound else str(number + 1)
-    probability = float(prediction.probabilities[label])
-    return {
-        "value": str(number),
-        "label": span,
-        "share": probability,
-        "badge": f"{probability:.0%}",
-    }

@@ -1,4 +1,4 @@
-"""The choice of the method: a list with costs, the settings, the layer, and the start button."""
+"""The settings of the chosen method, its layer, and the buttons that start it and stop it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from dashboards.components.progress import Progress
 from dashboards.service.requests import SAMPLES, Explain
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
 from dashboards.views.text import paragraph
-from dashboards.views.theme import card, run_button, stop_button, words
+from dashboards.views.theme import run_button, section, stop_button, words
 from dashboards.views.view import View
-from xai_tf.attribution.methods import METHODS, Method, Option
+from xai_tf.attribution.methods import METHODS, Option
 from xai_tf.errors import XaiTfError
 from xai_tf.progress import duration
 from xai_tf.rendering.viewer import thumbnail_url
 
 
 class MethodView(View):
-    """The methods and the settings of the chosen one; starts and stops the explanation."""
+    """The settings of the chosen method; starts and stops the explanation."""
 
     explorer = param.ClassSelector(class_=Explorer)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         explorer = self.explorer
-        self._methods = Choices(label="Method", layout="list", value=explorer.method)
         self._summary = words(pn.bind(_summary, explorer.param.method))
         self._forms: dict[str, pn.Column] = {}
         self._form = pn.Column(sizing_mode="stretch_width")
@@ -48,11 +47,10 @@ class MethodView(View):
         )
         self._run.on_click(lambda _: explorer.run())
         self._stop.on_click(lambda _: explorer.stop())
-        self._methods.param.watch(self._chosen, "value")
         self._layer.param.watch(self._layer_chosen, "value")
         self._layers.param.watch(self._layer_chosen, "value")
-        explorer.param.watch(self._costs, ["settings", "target", "contrast", "explanation"])
-        explorer.workspace.param.watch(self._costs, ["facts", "reading"])
+        explorer.param.watch(self._show_run, ["settings", "target", "contrast", "explanation"])
+        explorer.workspace.param.watch(self._show_run, ["facts", "reading"])
         explorer.workspace.param.watch(self._fill_layers, "facts")
         explorer.param.watch(self._show_form, "method")
         explorer.param.watch(self._show_progress, ["running", "progress"])
@@ -61,34 +59,10 @@ class MethodView(View):
         explorer.param.watch(self._show_layer_maps, "layer_maps")
         explorer.param.watch(self._mark_layer, "layer")
         explorer.param.watch(self._request_layer_maps, "explanation")
-        self._costs()
         self._fill_layers()
         self._show_form()
 
-    def _chosen(self, event: Any) -> None:
-        self.explorer.method = event.new
-
-    def _costs(self, *_: Any) -> None:
-        """Show the cost of each method in the list."""
-        self._methods.items = [self._item(method) for method in METHODS.values()]
-        self._show_run()
-
-    def _item(self, method: Method) -> dict[str, Any]:
-        """The entry of a method in the list."""
-        explorer, facts = self.explorer, self.explorer.workspace.facts
-        seconds, passes = explorer.seconds(method.name), explorer.passes(method.name)
-        unavailable = facts is not None and not method.works_with(facts.access)
-        note = "" if passes is None else f"{passes} pass{'es' * (passes != '1')}"
-        badge = "" if seconds is None else _about(seconds)
-        return {
-            "value": method.name,
-            "label": method.title,
-            "note": f"needs {method.needs}" if unavailable else note,
-            "badge": badge if explorer.cached(method.name) is None else "done",
-            "disabled": unavailable,
-        }
-
-    def _show_run(self) -> None:
+    def _show_run(self, *_: Any) -> None:
         explorer = self.explorer
         seconds = explorer.seconds()
         slow = seconds is not None and seconds > QUICK_SECONDS
@@ -142,7 +116,7 @@ class MethodView(View):
         self._problem.paragraphs = [explorer.problem] if explorer.problem else []
 
     def _show_form(self, *_: Any) -> None:
-        method = self._methods.value = self.explorer.method
+        method = self.explorer.method
         entry = METHODS[method]
         if method not in self._forms and (entry.options or entry.stochastic):
             self._forms[method] = self._settings_form(method)
@@ -229,9 +203,9 @@ class MethodView(View):
             self.explorer.layer = "" if event.new == facts.feature_layers[-1] else event.new
 
     def layout(self) -> pn.viewable.Viewable:
-        """The cards of the settings and of the list of methods."""
-        settings = card(
-            "Settings",
+        """The settings, the layer and the buttons."""
+        return section(
+            "Method",
             self._summary,
             self._form,
             self._layers,
@@ -242,11 +216,6 @@ class MethodView(View):
             self._status,
             self._problem,
         )
-        return pn.Column(settings, card("Methods", self._methods), sizing_mode="stretch_width")
-
-
-def _about(seconds: float) -> str:
-    return duration(seconds) if seconds < 1 else f"~{duration(seconds)}"
 
 
 def _summary(method: str) -> str:

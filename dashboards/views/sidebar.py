@@ -1,4 +1,4 @@
-"""The sidebar: the model, the input of files, and the visitor's files."""
+"""The sidebar: the input of files, and the visitor's files; and the messages of the page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,20 @@ from dashboards.components.live import Live
 from dashboards.components.recorder import Recorder
 from dashboards.files.gallery import GALLERY, GalleryItem
 from dashboards.files.uploads import Uploads
+from dashboards.service.requests import Upload
 from dashboards.state.workspace import Workspace
-from dashboards.views.text import paragraph
-from dashboards.views.theme import card, folding_card, words
+from dashboards.views.theme import section
 from dashboards.views.view import View
-from xai_tf.classifiers.reading import Reading
+
+_SAMPLES = {item.sha256 for item in GALLERY}
+# Messages lie over the page, so that nothing below them moves.
+TOAST = """
+:host {
+  position: fixed !important; z-index: 1200; top: 70px; right: 12px; left: auto;
+  width: min(36rem, calc(100vw - 24px)) !important; background: var(--panel-surface-color);
+  border-radius: 8px; box-shadow: 0 4px 20px #0006; margin: 0 !important;
+}
+"""
 
 
 class InputView(View):
@@ -55,13 +64,8 @@ class InputView(View):
     def layout(self) -> pn.viewable.Viewable:
         """The upload field, the recorder and the samples."""
         return pn.Column(
-            card(
-                "Add a file",
-                words(paragraph("Drop a photo, an X-ray, an MRI slice or a sound.")),
-                self._drop,
-                self._recorder,
-            ),
-            folding_card("Samples", self._gallery),
+            section("Add a file", self._drop, self._recorder),
+            section("Samples", self._gallery),
             sizing_mode="stretch_width",
         )
 
@@ -79,13 +83,13 @@ class FilesView(View):
         self._undo = pmui.Button(
             label="Undo", icon="undo", variant="text", size="small", visible=False
         )
-        self._card = card(
+        self._card = section(
             "Your files", self._files, pn.Row(self._remove, self._undo), visible=False
         )
         self._files.param.watch(self._on_file, "value")
         self._remove.on_click(self._on_remove)
         self._undo.on_click(lambda _: workspace.undo())
-        workspace.param.watch(self._fill, ["files", "file"])
+        workspace.param.watch(self._fill, ["files", "file", "thumbnails"])
         self._fill()
 
     def _on_file(self, event: Any) -> None:
@@ -99,88 +103,33 @@ class FilesView(View):
 
     def _fill(self, *_: Any) -> None:
         workspace = self.workspace
-        items = [
-            {"value": file.sha256, "label": file.name, "note": f"{file.kind}, {_size(file.size)}"}
-            for file in workspace.files
-        ]
+        items = [self._item(file) for file in workspace.files if file.sha256 not in _SAMPLES]
         self._files.param.update(items=items, value=workspace.file.sha256 if workspace.file else "")
         self._undo.visible = workspace.can_undo
         self._remove.disabled = workspace.file is None
         self._card.visible = bool(items) or workspace.can_undo
+
+    def _item(self, file: Upload) -> dict[str, Any]:
+        picture = self.workspace.thumbnails.get(file.sha256, "")
+        note = f"{file.kind}, {_size(file.size)}"
+        return {"value": file.sha256, "label": file.name, "note": note, "picture": picture}
 
     def layout(self) -> pn.viewable.Viewable:
         """The card of the files; hidden without files."""
         return self._card
 
 
-class ModelView(View):
-    """The choice of the model, its test metrics, and its speed once it is loaded."""
-
-    workspace = param.ClassSelector(class_=Workspace)
-
-    def __init__(self, **params: Any) -> None:
-        super().__init__(**params)
-        workspace = self.workspace
-        self._model = pmui.Select(
-            label="Model",
-            size="small",
-            sizing_mode="stretch_width",
-            options={f"{m.name}: {m.title}": m.name for m in workspace.service.models.values()},
-            value=workspace.model.name if workspace.model else None,
-        )
-        self._words = words(pn.bind(self._describe, workspace.param.model, workspace.param.facts))
-        self._model.param.watch(lambda event: workspace.choose_model(event.new), "value")
-        workspace.param.watch(self._mark, "model")
-
-    def _mark(self, event: Any) -> None:
-        self._model.value = event.new.name if event.new else None
-
-    def _describe(self, model: Any, facts: Any) -> str:
-        if model is None:
-            return paragraph(
-                "There is no model on this server. Restart it with --models FOLDER.", "error"
-            )
-        state = "Loading"
-        if facts is not None:
-            state = (
-                f"{facts.image_size[0]} x {facts.image_size[1]} pixels; "
-                f"forward pass {1000 * facts.forward_seconds:.0f} ms, "
-                f"gradient pass {1000 * facts.gradient_seconds:.0f} ms"
-            )
-        device = self.workspace.service.status().device
-        device_text = f" Running on {device}." if device else ""
-        return paragraph(model.summary) + paragraph(f"{state}.{device_text}", "note")
-
-    def layout(self) -> pn.viewable.Viewable:
-        """The card of the model."""
-        return card("Model", self._model, self._words)
-
-
 class NoticesView(View):
-    """Progress, errors and notices above the tabs; errors and notices stay until closed.
-
-    A warning that the current file may be out of distribution is shown on every tab.
-    """
+    """Errors and notices above the page; they stay until closed, or until their cause is gone."""
 
     workspace = param.ClassSelector(class_=Workspace)
 
     def layout(self) -> pn.viewable.Viewable:
         """The messages, one below the other."""
-        working = Live(paragraphs=self._lines("working"), sizing_mode="stretch_width")
-        doubt: Any = pn.bind(_doubt, self.workspace.param.reading)
-        out_of_distribution = Live(
-            paragraphs=pn.bind(_as_lines, doubt),
-            variant="warning",
-            urgent=True,
-            visible=pn.bind(bool, doubt),
-            sizing_mode="stretch_width",
-            margin=(8, 8),
-        )
         return pn.Column(
-            working,
             self._row("problem", "error"),
             self._row("notice", "warning"),
-            out_of_distribution,
+            stylesheets=[TOAST],
             sizing_mode="stretch_width",
         )
 
@@ -188,7 +137,7 @@ class NoticesView(View):
         close = pmui.IconButton(icon="close", description=f"Close this {name}", size="small")
         close.on_click(lambda _: self.workspace.param.update(**{name: ""}))
         message = Live(
-            paragraphs=self._lines(name),
+            paragraphs=pn.bind(_as_lines, self.workspace.param[name]),
             variant=variant,
             urgent=name == "problem",
             sizing_mode="stretch_width",
@@ -197,21 +146,19 @@ class NoticesView(View):
         shown = pn.bind(bool, self.workspace.param[name])
         return pn.Row(message, close, visible=shown, sizing_mode="stretch_width")
 
-    def _lines(self, name: str) -> Any:
-        return pn.bind(_as_lines, self.workspace.param[name])
-
-
-def _doubt(reading: Reading | None) -> str:
-    return reading.ood_warning if reading else ""
-
 
 def _as_lines(text: str) -> list[str]:
     return [text] if text else []
 
 
-def _tile(item: GalleryItem) -> dict[str, Any]:
+def gallery_picture(item: GalleryItem) -> str:
+    """The thumbnail of a sample as a data URL."""
     picture = base64.b64encode(item.thumbnail.read_bytes()).decode()
-    return {"value": item.name, "label": item.title, "picture": f"data:image/jpeg;base64,{picture}"}
+    return f"data:image/jpeg;base64,{picture}"
+
+
+def _tile(item: GalleryItem) -> dict[str, Any]:
+    return {"value": item.name, "label": item.title, "picture": gallery_picture(item)}
 
 
 def _size(count: int) -> str:

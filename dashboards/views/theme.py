@@ -37,7 +37,9 @@ h2 { font-size: 1.15rem; margin: 0.2em 0 0.4em; overflow-wrap: anywhere; }
 h3 { font-size: 1rem; margin: 0.6em 0 0.3em; }
 ul { margin: 0 0 0.5em; padding-left: 1.2em; }
 .look-note { font-size: 0.85rem; opacity: 0.9; }
-.look-headline { font-size: 1.3rem; font-weight: 600; margin: 0; }
+.look-headline { font-size: 1.3rem; font-weight: 600; margin: 0; line-height: 1.25; }
+.look-invitation { font-size: 1.3rem; font-weight: 600; text-align: center; margin: 22vh 0 0.4em; }
+.look-invitation + .look-note { text-align: center; max-width: 32rem; margin: 0 auto; }
 .look-warning { border-left: 4px solid #b26a00; padding-left: 0.6em; }
 .look-error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
 ul.look-warning { padding-left: 1.6em; }
@@ -90,6 +92,13 @@ def card(title: str, *parts: Any, **params: Any) -> pn.Column:
     params.setdefault("sizing_mode", "stretch_width")
     params.setdefault("margin", (4, 4, 8, 4))
     return pn.Column(words(heading(title), margin=(8, 8, 0, 8)), *parts, styles=CARD, **params)
+
+
+def section(title: str, *parts: Any, **params: Any) -> pn.Column:
+    """A titled part of a panel, without a border of its own."""
+    params.setdefault("sizing_mode", "stretch_width")
+    params.setdefault("margin", (0, 0, 10, 0))
+    return pn.Column(words(heading(title), margin=(8, 8, 0, 8)), *parts, **params)
 
 
 def folding_card(title: str, *parts: Any) -> pmui.Card:

@@ -21,7 +21,7 @@ from dashboards.service.requests import ModelEntry, Predict, Upload, key
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
 from dashboards.state.session import Session
-from dashboards.views.explain import DiagnosticsView
+from dashboards.views.diagnostics import DiagnosticsView
 from dashboards.views.sidebar import NoticesView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, result_of, sample_of
 from tests.waiting import until

@@ -10,7 +10,7 @@ import weights_keras
 from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
 from dashboards.state.errors import ErrorStudy
-from dashboards.views.explain import PredictionView
+from dashboards.views.prediction import PredictionView
 from tests.conftest import several_labels
 from tests.waiting import until
 from weights_keras import ModelCard

@@ -1,0 +1,123 @@
+// The methods as a strip of tiles: click to show or compute, point to preview, Stop in place.
+import {make} from "../_resources/js/dom.js"
+
+const HOVER = 150 // milliseconds before a tile is previewed
+const RING = 94.2 // circumference of the ring: 2 * pi * 15
+
+function ring(share) {
+  const space = "http://www.w3.org/2000/svg"
+  const drawing = document.createElementNS(space, "svg")
+  drawing.setAttribute("viewBox", "0 0 36 36")
+  drawing.setAttribute("class", share < 0 ? "ring waiting" : "ring")
+  drawing.setAttribute("aria-hidden", "true")
+  for (const name of ["track", "share"]) {
+    const circle = document.createElementNS(space, "circle")
+    for (const [key, value] of Object.entries({cx: 18, cy: 18, r: 15, class: name})) {
+      circle.setAttribute(key, value)
+    }
+    drawing.append(circle)
+  }
+  drawing.lastChild.style.strokeDasharray = `${RING * (share < 0 ? 0.25 : share)} ${RING}`
+  return drawing
+}
+
+function tile(model, item) {
+  const running = item.value === model.running
+  const picture = make("span", {class: "picture"})
+  if (item.picture) {
+    picture.append(make("img", {src: item.picture, alt: ""}))
+  }
+  if (running) {
+    picture.append(ring(model.progress))
+  }
+  const button = make("button", {type: "button", class: "tile"}, picture)
+  const name = make("span", {class: "name"}, item.label)
+  button.append(name, make("span", {class: "badge"}, running ? "running" : item.badge ?? ""))
+  button.dataset.value = item.value
+  button.disabled = Boolean(item.disabled)
+  button.title = [item.label, item.note].filter(Boolean).join(": ")
+  button.setAttribute("aria-pressed", item.value === model.value)
+  if (item.star) {
+    picture.append(make("span", {class: "star", title: "Recommended", "aria-hidden": "true"}, "★"))
+    name.append(make("span", {class: "hidden"}, ", recommended"))
+  }
+  const box = make("div", {class: "cell"}, button)
+  if (running) {
+    const stop = make("button", {type: "button", class: "stop", "aria-label": `Stop ${item.label}`}, "Stop")
+    stop.addEventListener("click", () => { model.stops += 1 })
+    box.append(stop)
+  }
+  return box
+}
+
+export function render({model, el}) {
+  const strip = make("div", {class: "strip", role: "toolbar"})
+  el.append(strip)
+  let timer = 0
+  const buttons = () => [...strip.querySelectorAll(".tile")]
+
+  const preview = (value) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => { model.hovered = value }, value ? HOVER : 0)
+  }
+  const draw = () => {
+    const focused = strip.getRootNode().activeElement?.dataset?.value
+    const left = strip.scrollLeft
+    strip.setAttribute("aria-label", model.label)
+    strip.replaceChildren(...model.items.map((item) => tile(model, item)))
+    strip.scrollLeft = left
+    const stop = buttons().find((b) => b.dataset.value === (focused ?? model.value)) ?? buttons()[0]
+    buttons().forEach((button) => { button.tabIndex = button === stop ? 0 : -1 })
+    if (focused) {
+      stop?.focus()
+    }
+  }
+  const mark = () => {
+    for (const button of buttons()) {
+      const chosen = button.dataset.value === model.value
+      button.setAttribute("aria-pressed", chosen)
+      if (chosen) {
+        const {offsetLeft, offsetWidth} = button.parentNode
+        const hidden = offsetLeft < strip.scrollLeft
+          || offsetLeft + offsetWidth > strip.scrollLeft + strip.clientWidth
+        if (hidden) {
+          strip.scrollLeft = offsetLeft - strip.clientWidth / 2
+        }
+      }
+    }
+  }
+  strip.addEventListener("click", (event) => {
+    const button = event.target.closest(".tile")
+    if (button && !button.disabled) {
+      model.send_msg({chosen: button.dataset.value})
+      preview("")
+    }
+  })
+  strip.addEventListener("pointerover", (event) => {
+    const button = event.target.closest(".tile")
+    preview(event.pointerType === "mouse" && button ? button.dataset.value : "")
+  })
+  strip.addEventListener("pointerleave", () => preview(""))
+  strip.addEventListener("keydown", (event) => {
+    const step = {ArrowRight: 1, ArrowLeft: -1}[event.key]
+    const open = buttons().filter((button) => !button.disabled)
+    const at = open.indexOf(event.target)
+    if (step && at >= 0) {
+      event.preventDefault()
+      event.stopPropagation()
+      open.forEach((button) => { button.tabIndex = -1 })
+      const next = open[(at + step + open.length) % open.length]
+      next.tabIndex = 0
+      next.focus()
+    }
+  })
+  model.on("items", draw)
+  model.on("label", draw)
+  model.on("running", draw)
+  model.on("value", mark)
+  model.on("progress", () => {
+    const old = strip.querySelector(".ring")
+    old?.replaceWith(ring(model.progress))
+  })
+  draw()
+}

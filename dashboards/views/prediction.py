@@ -1,0 +1,166 @@
+"""The prediction: its classes, one of which is explained, and the windows of a recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.choices import Choices
+from dashboards.state.explorer import Explorer
+from dashboards.views.classes import class_options, readable
+from dashboards.views.text import bullets, paragraph
+from dashboards.views.theme import section, words
+from dashboards.views.view import View
+from xai_tf.classifiers.prediction import Prediction
+from xai_tf.datasets.listing import counted
+
+MAX_CLASSES = 8  # classes shown as bars
+
+
+class PredictionView(View):
+    """The prediction; choosing a class explains it."""
+
+    explorer = param.ClassSelector(class_=Explorer)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        workspace = self.explorer.workspace
+        self._words = words(
+            pn.bind(self._describe, workspace.param.reading, workspace.param.window)
+        )
+        self._classes = Choices(label="Class to explain", layout="bars")
+        self._any = pmui.Select(
+            label="Any class",
+            searchable=True,
+            size="small",
+            sizing_mode="stretch_width",
+            visible=False,
+        )
+        self._contrast = pmui.Select(
+            label="rather than",
+            options={"(any other)": -1},
+            searchable=True,
+            size="small",
+            sizing_mode="stretch_width",
+        )
+        self._windows = Choices(label="Window of the recording", layout="tiles", visible=False)
+        workspace.param.watch(self._fill, ["reading", "window"])
+        self.explorer.param.watch(self._mark, ["target", "contrast"])
+        self._classes.param.watch(self._on_class, "value")
+        self._any.param.watch(self._on_class, "value")
+        self._contrast.param.watch(self._on_contrast, "value")
+        self._windows.param.watch(self._on_window, "value")
+        self._fill()
+
+    def _describe(self, reading: Any, window: int) -> str:
+        if reading is None:
+            return ""
+        shown = (*reading.model_warnings, *reading.samples[window].warnings)
+        text = paragraph(_meaning(reading.prediction), "note")
+        return bullets(shown, "warning") + text
+
+    def _fill(self, *_: Any) -> None:
+        reading = self.explorer.workspace.reading
+        if reading is None:
+            self._classes.items, self._windows.visible, self._any.visible = [], False, False
+            return
+        prediction = reading.predictions[self.explorer.workspace.window]
+        self._classes.items = [_bar(prediction, k) for k in prediction.ranked[:MAX_CLASSES]]
+        options, num_classes = class_options(prediction.classes), len(prediction.classes)
+        self._any.param.update(
+            options=options, value=self._explained(), visible=num_classes > MAX_CLASSES
+        )
+        self._contrast.param.update(
+            options={"(any other)": -1} | options,
+            value=self.explorer.contrast,
+            visible=num_classes > 2,
+        )
+        self._windows.param.update(
+            visible=len(reading.samples) > 1,
+            items=[_window(number, reading) for number in range(len(reading.samples))],
+            value=str(self.explorer.workspace.window),
+        )
+        self._mark()
+
+    def _mark(self, *_: Any) -> None:
+        reading = self.explorer.workspace.reading
+        if reading is None:
+            return
+        self._classes.value, self._any.value = str(self._explained()), self._explained()
+        self._contrast.value = self.explorer.contrast
+
+    def _explained(self) -> int:
+        target = self.explorer.target
+        return self.explorer.workspace.reading.prediction.label if target < 0 else target
+
+    def _on_class(self, event: Any) -> None:
+        reading = self.explorer.workspace.reading
+        if event.new not in (None, "") and reading is not None:
+            label = int(event.new)
+            predicted = label == reading.prediction.label
+            self.explorer.target = -1 if predicted else label
+
+    def _on_contrast(self, event: Any) -> None:
+        if event.new is not None:
+            self.explorer.contrast = event.new
+
+    def _on_window(self, event: Any) -> None:
+        reading = self.explorer.workspace.reading
+        if event.new and reading and int(event.new) < len(reading.samples):
+            self.explorer.workspace.window = int(event.new)
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The classes, and the windows of a long recording."""
+        return section(
+            "Class to explain",
+            self._classes,
+            self._any,
+            self._contrast,
+            self._windows,
+            self._words,
+        )
+
+
+def _meaning(prediction: Prediction) -> str:
+    """How clear the answer is; with several labels, what counts as a finding."""
+    if prediction.multi_label:
+        return (
+            f"{counted(len(prediction.findings), 'finding')} of {len(prediction.classes)} labels. "
+            "Each label is a question of its own, found where its probability reaches its "
+            "threshold."
+        )
+    return (
+        f"Margin {prediction.margin:.2f}: the logit of the first class minus that of the second. "
+        "0 is undecided."
+    )
+
+
+def _bar(prediction: Prediction, label: int) -> dict[str, Any]:
+    """A class and its probability; with several labels also whether it is found."""
+    probability, note = float(prediction.probabilities[label]), {}
+    if prediction.multi_label:
+        found = "found" if label in prediction.findings else "not found"
+        note = {"note": f"{found}, threshold {prediction.thresholds[label]:.0%}"}
+    return {
+        "value": str(label),
+        "label": readable(prediction.classes[label]),
+        "share": probability,
+        "badge": f"{probability:.1%}",
+        **note,
+    }
+
+
+def _window(number: int, reading: Any) -> dict[str, Any]:
+    sound, prediction = reading.samples[number].sound, reading.predictions[number]
+    label = reading.prediction.label
+    span = f"{sound.seconds[0]:.1f} to {sound.seconds[-1]:.1f} s" if sound else str(number + 1)
+    probability = float(prediction.probabilities[label])
+    return {
+        "value": str(number),
+        "label": span,
+        "share": probability,
+        "badge": f"{probability:.0%}",
+    }

@@ -1,0 +1,222 @@
+"""The strip above the picture: the file, the model, the answer, and how far to trust it."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.live import Live
+from dashboards.files.gallery import GALLERY
+from dashboards.service.requests import ModelEntry
+from dashboards.state.model_finder import Match, reads
+from dashboards.state.workspace import Workspace
+from dashboards.views.classes import readable
+from dashboards.views.sidebar import gallery_picture
+from dashboards.views.text import paragraph
+from dashboards.views.theme import words
+from dashboards.views.view import View
+from xai_tf.classifiers.prediction import Prediction
+from xai_tf.classifiers.reading import Reading
+from xai_tf.tasks import find_task
+
+STRIP = """
+:host {
+  display: flex !important; flex-flow: row wrap !important; align-items: center; gap: 6px 14px;
+  padding: 6px 10px; box-sizing: border-box; border-radius: 8px;
+  border: 1px solid color-mix(in srgb, var(--panel-on-surface-color) 22%, transparent);
+  background: var(--panel-surface-color);
+}
+.file { flex: 1 1 13rem; } .answer { flex: 2 1 15rem; }
+.model { flex: 1 1 15rem; max-width: 21rem; min-height: 46px; padding-top: 4px; }
+@media (max-width: 1000px) {
+  .answer { flex-basis: 100%; order: -1; } .file, .model { flex: 1 1 9rem; }
+}
+.file, .answer, .model, .badge { width: auto !important; min-width: 0; margin: 0 !important; }
+.progress { flex: 1 1 100%; width: auto !important; margin: 0 !important; }
+"""
+FILE = """
+.file { display: flex; align-items: center; gap: 10px; }
+.file img, .file .icon {
+  width: 44px; height: 44px; object-fit: cover; border-radius: 6px; flex: none;
+}
+.file .icon { display: grid; place-items: center; font-size: 1.4rem;
+  background: color-mix(in srgb, currentColor 10%, transparent); }
+.file strong { display: block; overflow-wrap: anywhere; line-height: 1.25; }
+.file span { font-size: 0.82rem; opacity: 0.9; display: block; line-height: 1.25; }
+@media (max-width: 1000px) {
+  .file img, .file .icon { width: 34px; height: 34px; }
+  .file strong { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+  .file div { min-width: 0; }
+}
+.muted { opacity: 0.65; font-weight: 500 !important; }
+"""
+
+
+class StripView(View):
+    """The current file, the model that was found for it, and its answer."""
+
+    workspace = param.ClassSelector(class_=Workspace)
+    extras = param.List(default=[], doc="Views at the end of the strip, such as the verdict.")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        workspace = self.workspace
+        self._file = words(
+            pn.bind(
+                self._describe_file,
+                workspace.param.file,
+                workspace.param.match,
+                workspace.param.thumbnails,
+            ),
+            css_classes=["file"],
+        )
+        self._file.stylesheets = [*self._file.stylesheets, FILE]
+        self._model = pmui.Select(
+            label="Model",
+            size="small",
+            searchable=True,
+            css_classes=["model"],
+            sizing_mode="stretch_width",
+        )
+        self._answer = words(
+            pn.bind(self._describe_answer, workspace.param.reading), css_classes=["answer"]
+        )
+        self._answer.stylesheets = [*self._answer.stylesheets, FILE]
+        self._unknown = pn.FlexBox(
+            gap="8px", align_items="center", css_classes=["answer"], visible=False
+        )
+        self._progress = Live(
+            paragraphs=pn.bind(lambda text: [text] if text else [], workspace.param.working),
+            visible=pn.bind(bool, workspace.param.working),
+            css_classes=["progress"],
+        )
+        self._model.param.watch(self._on_model, "value")
+        workspace.param.watch(self._fill_models, ["model", "file"])
+        workspace.param.watch(self._show_unknown, ["match", "model", "file"])
+        self._fill_models()
+        self._show_unknown()
+
+    def _on_model(self, event: Any) -> None:
+        if event.new:
+            self.workspace.choose_model(event.new)
+        elif event.new == "" and self.workspace.model is not None:
+            self.workspace.find_model()
+
+    def _fill_models(self, *_: Any) -> None:
+        workspace = self.workspace
+        models = [
+            model
+            for model in workspace.models.values()
+            if workspace.file is None or reads(model, workspace.file)
+        ]
+        titles = [model.title for model in models]
+        options = {
+            model.title if titles.count(model.title) == 1 else f"{model.title} ({model.name})": (
+                model.name
+            )
+            for model in models
+        }
+        value = workspace.model.name if workspace.model else None
+        self._model.param.update(options={"Find the model": ""} | options, value=value or "")
+
+    def _describe_file(self, file: Any, match: Match | None, thumbnails: dict[str, str]) -> str:
+        if file is None:
+            return ""
+        item = next((item for item in GALLERY if item.sha256 == file.sha256), None)
+        picture = thumbnails.get(file.sha256) or (item and gallery_picture(item))
+        picture = picture or self.workspace.picture
+        image = (
+            f'<img alt="" src="{escape(picture)}">' if picture else '<span class="icon">♪</span>'
+        )
+        name = item.title if item else file.name
+        return (
+            f'<div class="file">{image}<div><strong>{escape(name)}</strong>'
+            f"<span>{escape(looks_like(match))}</span></div></div>"
+        )
+
+    def _describe_answer(self, reading: Reading | None) -> str:
+        if reading is None:
+            return ""
+        muted = " muted" if reading.ood_warning else ""
+        prediction = reading.prediction
+        text = findings_text(prediction) if prediction.multi_label else answer_text(prediction)
+        windows = len(reading.samples)
+        note = f"Mean of {windows} windows. " if windows > 1 else ""
+        if reading.ood_warning:
+            note += "Unlike the training data: this answer may mean nothing."
+        elif not prediction.multi_label:
+            note += second_text(prediction)
+        return f'<p class="look-headline{muted}">{escape(text)}</p>' + paragraph(note, "note")
+
+    def _show_unknown(self, *_: Any) -> None:
+        """Without a model that knows the file: say so, and offer what can be done."""
+        workspace, match = self.workspace, self.workspace.match
+        shown = match is not None and workspace.model is None and not match.problem
+        self._unknown.visible, self._answer.visible = shown, not shown
+        self._unknown[:] = []
+        if not shown:
+            return
+        kind = "sounds" if match.file.kind == "sound" else "pictures"
+        self._unknown.append(words(paragraph(f"No model here knows such {kind}.", "headline")))
+        for model, label in self._ways_out(match):
+            button = pmui.Button(label=label, variant="outlined", size="small")
+            button.on_click(lambda _, name=model.name: workspace.choose_model(name))
+            self._unknown.append(button)
+
+    def _ways_out(self, match: Match) -> list[tuple[ModelEntry, str]]:
+        ways = [(model, f"Try {model.title}, which cannot tell") for model in match.silent[:3]]
+        if match.nearest is not None:
+            ways.append((match.nearest, f"See what {match.nearest.title} says anyway"))
+        return ways
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The strip."""
+        return pn.Column(
+            self._file,
+            self._answer,
+            self._unknown,
+            *self.extras,
+            self._model,
+            self._progress,
+            stylesheets=[STRIP],
+            css_classes=["strip"],
+            sizing_mode="stretch_width",
+            visible=pn.bind(lambda file: file is not None, self.workspace.param.file),
+        )
+
+
+def looks_like(match: Match | None) -> str:
+    """What the file was recognized as, and why the model was chosen."""
+    if match is None or match.model is None:
+        return ""
+    if not match.known:
+        return f"{match.model.title} cannot tell whether it knows such files."
+    task = find_task(match.model.task) if match.model.task else None
+    subject = task.subject.get("en", "") if task else ""
+    return f"Looks like {subject}." if subject else "The model knows such files."
+
+
+def answer_text(prediction: Prediction) -> str:
+    """The predicted class and its probability."""
+    return f"{readable(prediction.name)}, {prediction.probabilities[prediction.label]:.1%}"
+
+
+def second_text(prediction: Prediction) -> str:
+    """The class that comes next."""
+    if len(prediction.classes) < 2:
+        return ""
+    second = prediction.ranked[1]
+    return f"then {readable(prediction.classes[second])}, {prediction.probabilities[second]:.1%}"
+
+
+def findings_text(prediction: Prediction) -> str:
+    """The findings in one line."""
+    found = [
+        f"{readable(prediction.classes[label])} {prediction.probabilities[label]:.0%}"
+        for label in prediction.findings
+    ]
+    return ", ".join(found) or "No finding"
