@@ -38,6 +38,7 @@ from dashboards.views.sidebar import FilesView, InputView, NoticesView
 from dashboards.views.strip import StripView
 from dashboards.views.theme import THEMES
 from dashboards.views.tuning import TuningView
+from dashboards.views.what_if import WhatIfView
 from xai_tf.attribution.methods import METHODS
 
 TITLES = {
@@ -61,7 +62,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     workspace, link = session.workspace, LinkView(session=session)
     page = pmui.Page(
         title="xai-tf",
-        header=[link, help_button],
+        header=[pn.layout.HSpacer(), link, help_button],
         sidebar=[
             pn.Column(
                 FilesView(workspace=workspace), InputView(workspace=workspace), margin=(4, 10)
@@ -78,8 +79,10 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         page.busy = pn.rx(False)
     # On a phone the sidebar covers the page, so it closes once a file was chosen.
     workspace.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
+    link.on_dark(lambda: page.param.update(dark_theme=True))
     if pn.state.curdoc:
-        _on_arrival(session, help_view)
+        if query := urlencode(pn.state.session_args, doseq=True):
+            session.restore(query)
         pn.state.on_session_destroyed(lambda _: session.close())
     return page
 
@@ -112,6 +115,7 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         tabs = {
             "Why": [
                 NarrationView(narrator=session.narrator),
+                WhatIfView(editor=session.what_if),
                 ListenView(listener=session.listener),
                 DownloadsView(session=session),
             ],
@@ -123,7 +127,7 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         }
         return ExplainPage(
             strip=StripView(workspace=workspace),
-            picture=PictureView(explorer=explorer),
+            picture=PictureView(explorer=explorer, editor=session.what_if),
             film=FilmstripView(explorer=explorer),
             tabs=tabs,
             workspace=workspace,
@@ -163,15 +167,6 @@ def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:
             session.explorer.choose(methods[int(key) - 1])
 
     return press
-
-
-def _on_arrival(session: Session, help_view: HelpView) -> None:
-    """Restore the view of a link; without one, open the help on the first visit."""
-    query = urlencode(pn.state.session_args, doseq=True)
-    if query:
-        session.restore(query)
-    elif not pn.state.cookies.get("xai_tf_seen"):
-        help_view.open()
 
 
 def _open_in_explain(session: Session, request: Explain | None) -> None:

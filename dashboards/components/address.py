@@ -7,8 +7,9 @@ from panel.custom import JSComponent
 
 
 class Address(JSComponent):
-    """Updates the browser's address, copies the link, and sets the cookie of returning visitors."""
+    """Updates the browser's address, copies the link, and tells what the window is like."""
 
+    dark = param.Boolean(doc="Whether the system of the visitor prefers dark colors.")
     narrow = param.Boolean(doc="Whether the window is so narrow that the sidebar covers the page.")
     query = param.String(doc="The query of the link, without the question mark.")
 
@@ -47,7 +48,12 @@ export function render({ model, el }) {
   model.on("query", () => history.replaceState(null, "", link()));
   const narrow = matchMedia("(max-width: 899px)");
   narrow.addEventListener("change", () => { model.narrow = narrow.matches; });
-  model.narrow = narrow.matches;
-  document.cookie = "xai_tf_seen=1; max-age=31536000; SameSite=Lax; path=/";
+  const tell = () => {
+    model.narrow = narrow.matches;
+    model.dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+  // Panel drops changes that are made before the page is drawn.
+  if (model.document.is_idle) tell();
+  else model.document.idle.connect(tell);
 }
 """

@@ -2,6 +2,7 @@
 // handled in the browser without a round trip.
 
 import {clamp, icon, make} from "../_resources/js/dom.js"
+import {addDrawing} from "../_resources/js/drawing.js"
 import {addSound} from "../_resources/js/sound.js"
 
 const MODES = {original: "Original", overlay: "Overlay", map: "Map", swipe: "Swipe"}
@@ -36,6 +37,7 @@ export function render({model, view}) {
   const sound = addSound(model, group, pictures.frame, figure)
   const scale = addScale(model, figure)
   const controls = addControls(model, group, figure)
+  addDrawing(model, group, pictures.frame)
   const handle = addSwipe(model, group, pictures.frame)
   addZoom(model, group, pictures.frame)
   const caption = figure.appendChild(make("figcaption"))
@@ -62,6 +64,7 @@ export function render({model, view}) {
     pictures.status.textContent = model.busy ? "Preview: still computing" : model.note
     figure.classList.toggle("bare", !model.original && !model.full)
     figure.classList.toggle("dimmed", model.dimmed)
+    figure.classList.toggle("edited", Boolean(model.edited))
     figure.classList.toggle("sounding", Boolean(model.sound))
     figure.classList.toggle("mapped", Boolean(model.heatmap) || !(model.original || model.full))
     controls.bar.hidden = !model.controls
@@ -80,7 +83,7 @@ export function render({model, view}) {
     }
   }
 
-  model.on(["original", "heatmap", "alt", "caption", "note", "signal", "busy", "controls", "full", "dimmed", "sound"], describe)
+  model.on(["original", "heatmap", "alt", "caption", "note", "signal", "busy", "controls", "full", "dimmed", "edited", "sound"], describe)
   model.on("scale", scale.draw)
   model.on("mode", () => group.set({mode: model.mode}))
   model.on("opacity", () => group.set({opacity: model.opacity}))
@@ -121,7 +124,8 @@ function addPictures(model, figure) {
   })
   const over = make("div", {class: "over"}, layer("gray", true), layer("cover"), layer("outlines"))
   const layers = make(
-    "div", {class: "layers", role: "img"}, original, over, layer("heatmap"), layer("highlight"),
+    "div", {class: "layers", role: "img"}, original, over, layer("heatmap"), layer("edited"),
+    layer("highlight"),
   )
   const silence = make("p", {class: "silence"}, "no signal")
   const status = make("p", {class: "status", role: "status"})
@@ -166,7 +170,7 @@ function addControls(model, group, figure) {
     type: "range", min: 0, max: 100, step: 5, "aria-label": "Opacity of the map",
   })
   slider.addEventListener("input", () => group.set({opacity: slider.value / 100}))
-  const label = make("span", {"aria-hidden": "true"}, "Opacity of the map")
+  const label = make("span", {"aria-hidden": "true"}, "Opacity")
   const percent = make("output")
   const zoom = button("1×", () => {
     const level = next(ZOOMS, group.state.zoom)
@@ -186,6 +190,7 @@ function addControls(model, group, figure) {
     "div", {class: "controls"},
     make("div", {class: "modes", role: "group", "aria-label": "View"}, ...modes),
     make("div", {class: "tools"}, zoom, addEnlarge(figure, button)),
+    addTools(model, button),
     make("div", {class: "opacity"}, label, slider, percent),
   ))
   const draw = (state, mode) => {
@@ -197,6 +202,28 @@ function addControls(model, group, figure) {
     zoom.setAttribute("aria-label", `Zoom, now ${state.zoom} times; arrow keys move the picture`)
   }
   return {bar, draw}
+}
+
+// What the pointer hides: a second press of a tool puts it away.
+function addTools(model, button) {
+  const tools = ["box", "brush"].map((tool) => {
+    const element = button("", () => { model.tool = model.tool === tool ? "" : tool })
+    element.append(icon(tool))
+    element.title = `Hide a part with the ${tool}, and see whether the answer changes`
+    element.setAttribute("aria-label", `Hide with the ${tool}`)
+    element.dataset.tool = tool
+    return element
+  })
+  const group = make("div", {class: "pens", role: "group", "aria-label": "What if"}, ...tools)
+  const draw = () => {
+    group.hidden = !model.editable
+    tools.forEach((element) => {
+      element.setAttribute("aria-pressed", element.dataset.tool === model.tool)
+    })
+  }
+  model.on(["tool", "editable"], draw)
+  draw()
+  return group
 }
 
 function addEnlarge(figure, button) {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import param
 from panel.custom import JSComponent
 
@@ -42,12 +45,22 @@ class AttributionViewer(JSComponent):
     )
     opacity = param.Number(default=0.7, bounds=(0, 1), doc="Opacity where the map is strongest.")
     controls = param.Boolean(default=True)
+    edited = param.String(doc="The input with parts hidden; shown instead of all else if given.")
+    tool = param.String(doc='What the pointer draws: "box", "brush", or "" for nothing.')
+    editable = param.Boolean(default=False, doc="Whether there are tools to draw with.")
+    shapes = param.List(default=[], doc="What was drawn; see `xai_tf.inputs.hiding.draw_shapes`.")
     fill = param.Boolean(default=False, doc="Whether it fills its place instead of its width.")
     group = param.String(doc="Viewers of one group share mode, opacity, swipe, zoom and time.")
 
     _bundle = "attribution_viewer.js"
     # Panel serves a component's main file and the files listed here.
-    _resources = {"js": ["sound.js", "dom.js"]}  # noqa: RUF012
+    _resources = {"js": ["sound.js", "drawing.js", "dom.js"]}  # noqa: RUF012
 
-    def __init__(self, **params: object) -> None:
+    def __init__(self, on_shape: Callable[[object], None] | None = None, **params: object) -> None:
+        """`on_shape` is called with each shape that is drawn, as the browser sends it."""
         super().__init__(**{"sizing_mode": "stretch_width", **params})
+        self._on_shape = on_shape
+
+    def _handle_msg(self, data: Any) -> None:
+        if self._on_shape and isinstance(data, dict) and "shape" in data:
+            self._on_shape(data["shape"])

@@ -20,6 +20,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dashboards.service.facts import ModelFacts
+from dashboards.service.hiding import WhatIf, what_if
 from dashboards.service.listening import SoundClip, listen
 from dashboards.service.requests import (
     SAMPLES,
@@ -30,6 +31,7 @@ from dashboards.service.requests import (
     Explain,
     FindSimilar,
     FullPicture,
+    Hide,
     Judge,
     Listen,
     Part,
@@ -246,6 +248,16 @@ def _listen(context: WorkerContext, request: Listen) -> SoundClip:
     return listen(context.classifier(request.model), explanation, request, context.scratch)
 
 
+def _hide(context: WorkerContext, request: Hide) -> WhatIf:
+    classifier = context.classifier(request.model)
+    sample = context.sample(classifier, request.file, request.window)
+    regions, wanted = None, request.strongest
+    if request.regions:
+        regions = regions_of(replace(sample, source=Path(FILE)), classifier.task)
+    explanation = (context.known(wanted) or _explain(context, wanted)) if wanted else None
+    return what_if(classifier, sample, request, regions, explanation)
+
+
 def _bundle(context: WorkerContext, request: Bundle) -> bytes:
     """The bundle that the command writes, as a zip file. Stored explanations are not run again."""
     first = request.explanations[0]
@@ -316,6 +328,7 @@ HANDLERS: dict[type, Callable[[WorkerContext, Any], Any]] = {
     Part: _part,
     Judge: _judge,
     Listen: _listen,
+    Hide: _hide,
     Bundle: _bundle,
     Evaluate: _evaluate,
     FindSimilar: _find_similar,

@@ -221,6 +221,32 @@ class Listen:
 
 
 @dataclass(frozen=True)
+class Hide:
+    """Hide a part of a file and predict it again. Answer: `hiding.WhatIf`. Not stored on disk.
+
+    What is hidden is the union of the shapes, the regions, and the strongest tenth of a map.
+
+    Attributes:
+        model, file: what predicts what.
+        window: the number of the window.
+        shapes: boxes and strokes, as `xai_tf.inputs.hiding.draw_shapes` takes them.
+        regions: (partition, region) names; see `xai_tf.regions`.
+        strongest: the explanation whose strongest tenth is hidden; None for none.
+        keep: whether everything else is hidden instead.
+        fill: a name in `xai_tf.inputs.hiding.FILLS`.
+    """
+
+    model: ModelEntry
+    file: Upload
+    window: int = 0
+    shapes: tuple[tuple[float, ...], ...] = ()
+    regions: tuple[tuple[str, str], ...] = ()
+    strongest: Explain | None = None
+    keep: bool = False
+    fill: str = "erase"
+
+
+@dataclass(frozen=True)
 class Bundle:
     """The bundle that the command writes, zipped. Answer: `bytes`.
 
@@ -281,7 +307,7 @@ class DrawSearch:
 
 
 Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
-Request = Describe | FullPicture | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
+Request = Describe | FullPicture | Hide | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Increase it when the answer to a request, or its serialization, changes.

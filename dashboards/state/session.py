@@ -27,6 +27,7 @@ from dashboards.state.links import TABS, Known, View, from_query, to_query
 from dashboards.state.listener import Listener
 from dashboards.state.narrator import Narrator
 from dashboards.state.ranking import Ranking
+from dashboards.state.what_if import WhatIfEditor
 from dashboards.state.workspace import Workspace, is_medical
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.question import Question
@@ -56,6 +57,7 @@ class Session(param.Parameterized):
         self.explorer = Explorer(self.workspace)
         self.comparison = Comparison(self.workspace, self.explorer)
         self.layer_sweep = LayerSweep(self.workspace)
+        self.what_if = WhatIfEditor(self.explorer)
         self.quality = ExplanationQuality(self.explorer)
         self.ranking = Ranking(self.comparison, self.quality)
         self.listener = Listener(self.explorer)

@@ -11,14 +11,21 @@ import param
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.sheet import SheetHandle
 from dashboards.state.explorer import Explorer
+from dashboards.state.what_if import WhatIfEditor
 from dashboards.state.workspace import Workspace
 from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
 from dashboards.views.view import View
+from dashboards.views.what_if import what_if_sentence
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
-from xai_tf.rendering.viewer import partial_viewer_data, sample_viewer_data, viewer_data
+from xai_tf.rendering.viewer import (
+    partial_viewer_data,
+    picture_url,
+    sample_viewer_data,
+    viewer_data,
+)
 
 EMPTY = {
     **{"original": "", "gray": "", "cover": "", "outlines": "", "heatmap": "", "scale": {}},
@@ -55,16 +62,19 @@ class PictureView(View):
     """
 
     explorer = param.ClassSelector(class_=Explorer)
+    editor = param.ClassSelector(class_=WhatIfEditor)
     highlight = param.String(default="", doc="Outlines of what is pointed at, a data URL.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._last: Explanation | None = None
         self._viewer = AttributionViewer(
+            self.editor.draw,
             controls=True,
             group="explain",
             visible=False,
             fill=True,
+            editable=True,
             margin=0,
             sizing_mode="stretch_both",
         )
@@ -80,6 +90,8 @@ class PictureView(View):
         workspace.param.watch(self._draw, ["file", "reading", "window", "picture"])
         explorer.param.watch(self._draw, ["explanation", "partial", "previewed", "running"])
         self.param.watch(self._draw, "highlight")
+        self._viewer.param.watch(lambda event: setattr(self.editor, "tool", event.new), "tool")
+        self.editor.param.watch(self._draw_edits, ["tool", "shapes", "result"])
         self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -90,6 +102,15 @@ class PictureView(View):
             self._viewer.param.update(
                 full=workspace.picture, highlight=self.highlight, **self._layers()
             )
+
+    def _draw_edits(self, *_: Any) -> None:
+        editor, result = self.editor, self.editor.result
+        self._viewer.param.update(
+            tool=editor.tool,
+            shapes=[list(shape) for shape in editor.shapes],
+            edited=picture_url(result.image) if result else "",
+            **({"caption": what_if_sentence(result)} if result else self._layers()),
+        )
 
     def _layers(self) -> dict[str, Any]:
         """The parameters of the viewer: a preview, the map, a part of it, or the last one."""

@@ -1,4 +1,4 @@
-"""Help: a short introduction for the first visit, and the keyboard shortcuts."""
+"""Help: a short introduction, and the keyboard shortcuts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from dashboards.views.view import View
 from xai_tf.narration.notices import MEDICAL
 
 STEPS = (
-    "Drop a file, record a sound, or choose a sample. The model predicts its class, and Grad-CAM "
-    "shows which part of the input supports that class.",
-    "Choose another class to explain it, or choose another method. Quick methods start "
-    "automatically; slow ones show their cost first.",
+    "Drop a file, record a sound, or choose a sample. The page finds the model that knows such "
+    "files; its answer and a first map follow by themselves.",
+    "The strip below the picture holds the methods. Point at one to preview it, click it to "
+    "compute it; the time it takes is written on it. Stop keeps what there is.",
     "Red is evidence for the class, blue is evidence against it, white is zero. Unsigned maps run "
     "from black (weak) to yellow (strong). A map without signal is marked as such.",
+    "Draw a box or a stroke on the picture to hide that part: if the answer changes, the model "
+    "needs it.",
     "The Compare tab shows methods, classes and models side by side and measures how far they "
     "agree. If they disagree, do not rely on any one of them.",
     "A map shows what the network used. That may differ from what a person would use, and it can "
@@ -35,12 +37,12 @@ KEYS = (
 
 
 class HelpView(View):
-    """A dialog that opens automatically on the first visit."""
+    """A dialog that opens on request; Escape and a click outside close it."""
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         text = (
-            paragraph("Why did the network predict that? Five things to know:")
+            paragraph("Why did the network predict that? Six things to know:")
             + bullets(STEPS)
             + heading("Keyboard shortcuts", 3)
             + facts(KEYS)
@@ -48,7 +50,12 @@ class HelpView(View):
         )
         self._close = pmui.Button(label="Start", color="primary", variant="contained")
         self.dialog = pmui.Dialog(
-            words(text), self._close, title="How this works", open=False, show_close_button=True
+            words(text),
+            self._close,
+            title="How this works",
+            open=False,
+            show_close_button=True,
+            close_on_click=True,
         )
         self._close.on_click(lambda _: self.close())
 

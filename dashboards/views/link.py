@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -19,7 +20,7 @@ class LinkView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._address = Address(width=110, margin=(0, 8))
+        self._address = Address(width=110, margin=(0, 8), align="center")
         session = self.session
         names = ["method", "target", "contrast", "layer", "seed", "settings"]
         for state, watched in (
@@ -35,6 +36,10 @@ class LinkView(View):
     def narrow(self) -> bool:
         """Whether the window is so narrow that the sidebar covers the page."""
         return self._address.narrow
+
+    def on_dark(self, call: Callable[[], None]) -> None:
+        """Call back if the system of the visitor prefers dark colors."""
+        self._address.param.watch(lambda _: call(), "dark")
 
     def _follow(self, *_: Any) -> None:
         self._address.query = self.session.link()

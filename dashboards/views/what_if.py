@@ -1,0 +1,118 @@
+"""What if: the card that hides parts of the input, and shows the answer before and after."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.live import Live
+from dashboards.service.hiding import WhatIf
+from dashboards.state.what_if import WhatIfEditor
+from dashboards.views.classes import readable
+from dashboards.views.text import paragraph
+from dashboards.views.theme import section, words
+from dashboards.views.view import View
+from xai_tf.classifiers.prediction import Prediction
+
+FILL_TITLES = {"Erase": "erase", "Blur": "blur", "Mean color": "mean"}
+HOW = (
+    "Draw a box or a stroke on the picture: where the answer changes, the model needs what was "
+    "there. Something erased is itself a thing the model has never seen, so try a blur, too."
+)
+SHOWN = 4  # classes
+
+
+class WhatIfView(View):
+    """Tools to mark a part, how it is hidden, and the answer without it."""
+
+    editor = param.ClassSelector(class_=WhatIfEditor)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        editor = self.editor
+        group: dict[str, Any] = {"size": "small", "margin": (4, 8)}
+        self._fill = pmui.RadioButtonGroup(
+            label="Hide by", options=FILL_TITLES, value=editor.fill, **group
+        )
+        self._keep = pmui.Switch(label="Hide everything else instead", value=editor.keep)
+        self._tenth = pmui.Button(
+            label="Hide the strongest tenth of the map", variant="outlined", size="small"
+        )
+        self._undo = pmui.Button(label="Undo", icon="undo", variant="text", size="small")
+        self._clear = pmui.Button(label="Show all again", variant="text", size="small")
+        self._answer = words(pn.bind(what_if_words, editor.param.result))
+        self._problem = Live(variant="error", urgent=True, sizing_mode="stretch_width")
+        self._fill.param.watch(lambda event: setattr(editor, "fill", event.new), "value")
+        self._keep.param.watch(lambda event: setattr(editor, "keep", event.new), "value")
+        self._tenth.on_click(lambda _: setattr(editor, "strongest", not editor.strongest))
+        self._undo.on_click(lambda _: editor.undo())
+        self._clear.on_click(lambda _: editor.clear())
+        editor.param.watch(
+            self._show, ["shapes", "regions", "strongest", "result", "problem", "keep"]
+        )
+        editor.explorer.param.watch(self._show, "explanation")
+        self._show()
+
+    def _show(self, *_: Any) -> None:
+        editor = self.editor
+        self._keep.value = editor.keep
+        self._undo.visible, self._clear.visible = bool(editor.shapes), editor.marked
+        self._tenth.visible = editor.explorer.explanation is not None
+        self._tenth.label = (
+            "Show the strongest tenth again"
+            if editor.strongest
+            else "Hide the strongest tenth of the map"
+        )
+        self._problem.paragraphs = [editor.problem] if editor.problem else []
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The tools, and the answer."""
+        return section(
+            "What if this were hidden?",
+            words(paragraph(HOW, "note")),
+            self._fill,
+            pn.FlexBox(self._tenth, self._undo, self._clear, gap="8px", margin=(4, 8)),
+            self._keep,
+            self._answer,
+            self._problem,
+        )
+
+
+def what_if_words(result: WhatIf | None) -> str:
+    """The probabilities before and after as a table, and what follows from them."""
+    if result is None:
+        return ""
+    before, after = result.before, result.after
+    labels = list(dict.fromkeys((*before.ranked[:SHOWN], *after.ranked[:2])))
+    rows = "".join(
+        f"<tr><th scope=row>{escape(readable(before.classes[label]))}"
+        f"<td>{_bar(before, label)}<td>{_bar(after, label)}</tr>"
+        for label in labels
+    )
+    return (
+        paragraph(what_if_sentence(result))
+        + "<table><thead><tr><th scope=col>Class<th scope=col>Before<th scope=col>After</tr>"
+        f"</thead>{rows}</table>"
+    )
+
+
+def _bar(prediction: Prediction, label: int) -> str:
+    share = float(prediction.probabilities[label])
+    return f'<meter value="{share:.4f}">{share:.1%}</meter> {share:.1%}'
+
+
+def what_if_sentence(result: WhatIf) -> str:
+    """Whether the answer follows what is hidden, in a sentence."""
+    before, after = result.before, result.after
+    label, hidden = before.label, f"Without {result.share:.0%} of the picture"
+    probabilities = f"{before.probabilities[label]:.1%} → {after.probabilities[label]:.1%}"
+    if after.label != label and not before.multi_label:
+        return (
+            f"{hidden}, the answer becomes {readable(after.name)}: "
+            f"{readable(before.name)} {probabilities}."
+        )
+    return f"{hidden}, the answer stays {readable(before.name)}: {probabilities}."
