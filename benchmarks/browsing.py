@@ -68,7 +68,6 @@ def visit(url: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1400, "height": 1000})
-        context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
         page = context.new_page()
         page.set_default_timeout(WAIT)
         page.goto(url)
@@ -85,7 +84,7 @@ def take(page: Page, sample: str) -> None:
         take_another(page, sample)
     else:
         button.click()
-        page.get_by_text(re.compile(r"^Grad-CAM .*: why")).first.wait_for()
+        page.get_by_text(re.compile(r"^Grad-CAM: why")).first.wait_for()
 
 
 def drop(page: Page, path: Path) -> tuple[float, float]:
@@ -112,9 +111,10 @@ def take_another(page: Page, sample: str) -> tuple[float, float]:
 
 def choose_method(page: Page, method: str) -> float:
     """Seconds from the click on a method to the caption of its map."""
-    button = page.get_by_role("radio", name=re.compile(rf"^{re.escape(method)} ")).element_handle()
+    tiles = page.get_by_role("toolbar", name="Methods")
+    button = tiles.get_by_role("button", name=re.compile(rf"^{re.escape(method)}")).first
     caption = page.locator("figcaption").first.element_handle()
-    return page.evaluate(CLICK, [button, caption, "", method]) / 1000
+    return page.evaluate(CLICK, [button.element_handle(), caption, "", method]) / 1000
 
 
 def choose_mode(page: Page, mode: str) -> float:

@@ -46,7 +46,7 @@ class Visitor:
 
     async def arrive(self) -> None:
         """Load the page."""
-        ask = HTTPRequest(f"{self._url}/", headers={"Cookie": "xai_tf_seen=1"}, request_timeout=120)
+        ask = HTTPRequest(f"{self._url}/", request_timeout=120)
         page = await AsyncHTTPClient().fetch(ask)
         token = re.search(r'"token":"([^"]+)"', page.body.decode()).group(1)
         self._socket: WebSocketClientConnection = await websocket_connect(

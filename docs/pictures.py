@@ -50,7 +50,6 @@ def make_page() -> None:
             url = server.stdout.readline().strip() if server.stdout else ""
             with chromium() as browser:
                 context = browser.new_context(viewport={"width": 1280, "height": 860})
-                context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
                 page = context.new_page()
                 page.set_default_timeout(TIMEOUT)
                 page.goto(url)
@@ -61,7 +60,7 @@ def make_page() -> None:
 
 
 def _explained(page: Page) -> bytes:
-    page.get_by_role("radio", name="Dog", exact=True).click()
+    page.get_by_role("radio", name="Dog, unknown breed", exact=True).click()
     page.get_by_text(re.compile("^Grad-CAM.*: why")).wait_for()
     page.wait_for_timeout(3000)  # what lies below the map follows it
     return page.screenshot()

@@ -118,10 +118,10 @@ GALLERY: tuple[GalleryItem, ...] = (
         credit=f"{_COLIN} The spot is ours, CC0 1.0.",
     ),
     GalleryItem(
-        title="Dog",
+        title="Dog, unknown breed",
         name="dog.jpg",
         **_DOGS,
-        alt="Photo of a German shepherd standing on grass.",
+        alt="Photo of a German shepherd on grass, a breed the dog breed classifier does not know.",
         credit="Hans Kemperman, public domain; resized.",
     ),
     GalleryItem(

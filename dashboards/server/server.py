@@ -77,7 +77,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
         # Sessions are created by this server only, and their tokens contain no secrets.
         secret_key=settings.cookie_secret.encode(),
         sign_sessions=True,
-        include_cookies=["xai_tf_seen"],
+        include_cookies=[],
         include_headers=["Accept-Language", "User-Agent"],
         websocket_max_message_size=BYTES,
         http_server_kwargs={

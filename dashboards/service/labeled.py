@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -79,6 +79,19 @@ def find_files(request: Evaluate, classes: Sequence[str]) -> LabeledFiles:
     """
     model = request.model
     return find_labeled(request.folder, model.name, classes, known_task(model.task), request.split)
+
+
+def matching_model(folder: Path, split: str, models: Iterable[ModelEntry]) -> ModelEntry | None:
+    """The model whose classes are those of a labeled set, the most accurate of several."""
+    matching = []
+    for model in models:
+        try:
+            if model.classes:
+                find_files(Evaluate(model, folder, split), model.classes)
+                matching.append(model)
+        except InputError:
+            continue
+    return max(matching, key=lambda model: model.accuracy, default=None)
 
 
 @dataclass(frozen=True)

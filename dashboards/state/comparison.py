@@ -11,7 +11,7 @@ import param
 
 from dashboards.service.requests import Explain, ModelEntry, key
 from dashboards.service.service import Job
-from dashboards.state.explorer import Explorer
+from dashboards.state.explorer import NOTHING, PREDICTED, Explorer
 from dashboards.state.model_finder import takes_sound
 from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace
@@ -74,6 +74,7 @@ class Comparison(param.Parameterized):
         workspace.param.watch(self._on_facts, "facts")
         explorer.param.watch(lambda *_: self._arrange(), ["seed", "settings"])
         explorer.param.watch(self._on_explanation, "explanation")
+        explorer.param.watch(self._on_question, ["target", "contrast"])
 
     @property
     def columns(self) -> list[str]:
@@ -179,6 +180,16 @@ class Comparison(param.Parameterized):
             models=still_comparable if own in still_comparable else default,
         )
         self._arrange()
+
+    def _on_question(self, *_: Any) -> None:
+        """Begin with the class under study, and the one it is contrasted with."""
+        reading = self.workspace.reading
+        if reading is None:
+            return
+        order, explorer = reading.prediction.ranked, self.explorer
+        first = order[0] if explorer.target == PREDICTED else explorer.target
+        others = [label for label in (explorer.contrast, *order) if label not in (NOTHING, first)]
+        self.classes = [first, *others[:1]]
 
     @param.depends("methods", "across", "classes", "models", watch=True)
     def _arrange(self) -> None:

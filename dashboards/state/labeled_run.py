@@ -11,7 +11,7 @@ import param
 
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.facts import ModelFacts
-from dashboards.service.labeled import find_files, find_sets, inside
+from dashboards.service.labeled import find_files, find_sets, inside, matching_model
 from dashboards.service.requests import Describe, Evaluate, ModelEntry
 from xai_tf.errors import SettingError, XaiTfError
 from xai_tf.evaluation.results import EvaluationResults
@@ -78,6 +78,7 @@ class LabeledRun(param.Parameterized):
         self._checked_facts: ModelFacts | None = None  # of the model in `request`
         self._facts: ModelFacts | None = None  # of the model that made `results`
         self._job: Job | None = None
+        self._matched_folder = ""  # the set whose classes have chosen the model
         params.setdefault("model", next(iter(models.values()), None))
         super().__init__(**params)
 
@@ -113,9 +114,28 @@ class LabeledRun(param.Parameterized):
             return  # the visitor has chosen something else
         except XaiTfError as error:
             checked["problem"] = self.error_text(error)
+            if await self._matched(choice):
+                return  # the model that was chosen instead is checked by itself
         if choice == (self.model, self.folder, self.split):
             self._checked_facts = facts
             self.param.update(checking=False, **checked)
+
+    async def _matched(self, choice: tuple[Any, ...]) -> bool:
+        """Choose the model of a new set by its classes; a model chosen afterwards stays."""
+        if self._matched_folder == self.folder:
+            return False
+        self._matched_folder = self.folder
+        try:
+            place = inside(self.folder, self.roots)
+        except XaiTfError:
+            return False
+        found = await asyncio.to_thread(
+            matching_model, place, self.split, tuple(self.models.values())
+        )
+        if found is None or choice != (self.model, self.folder, self.split):
+            return False
+        self.model = found
+        return True
 
     async def run(self) -> None:
         """Predict all files; earlier results stay visible until the new ones are there."""

@@ -14,12 +14,14 @@ import param
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
+from dashboards.views.classes import class_options
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
 from xai_tf.agreement.agreement import NO_CONSENSUS, Agreement, chance_overlap
 from xai_tf.agreement.disagreement import DisagreementMap
 from xai_tf.attribution.methods import METHODS
+from xai_tf.inputs.sample import Sample
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
 
@@ -46,6 +48,7 @@ class ControlsView(View):
         self._columns = pmui.MultiChoice(
             label="Columns", max_items=MAX_COLUMNS, sizing_mode="stretch_width"
         )
+        self._alone = words("")
         self._run, self._stop = run_button("Compare", "grid_view"), stop_button()
         self._run.on_click(lambda _: state.run())
         self._stop.on_click(lambda _: state.stop())
@@ -70,9 +73,16 @@ class ControlsView(View):
             options = {model.name: model.name for model in state.comparable()}
         else:
             names = reading.prediction.classes if reading else ()
-            options = {name: label for label, name in enumerate(names)}
+            options = class_options(names)
         chosen = [value for value in getattr(state, state.across) if value in options.values()]
         self._columns.param.update(options=options, value=chosen)
+        alone = state.across == MODELS and len(options) < 2 and reading is not None
+        self._alone.object = paragraph(
+            "No other model of this task is on this server, so there is nothing to compare with."
+            if alone
+            else "",
+            "note",
+        )
         seconds = state.seconds
         self._run.label = f"Compare ({about(seconds)})" if seconds else "Compare"
         self._run.disabled = not state.cells or all(c.explanation for c in state.cells.values())
@@ -85,6 +95,7 @@ class ControlsView(View):
             self._methods,
             self._across,
             self._columns,
+            self._alone,
             pn.Row(self._run, self._stop),
         )
 
@@ -147,9 +158,9 @@ class GridView(View):
         changed: dict[str, Any] = {}
         if self._drawn.get(place) != content:
             changed = (
-                sample_viewer_data(sample)
+                _not_yet(sample)
                 if explanation is None
-                else _on_shared_scale(viewer_data(explanation, end))
+                else _on_shared_scale(viewer_data(explanation, end)) | {"note": ""}
             )
         if explanation is None:
             caption = f"{title}. {cell.status}" if cell.status else title
@@ -216,7 +227,7 @@ class AgreementView(View):
             self._words.object = paragraph("At least two maps are needed.", "note")
             self._disagreements.object = ""
             return
-        self._words.object = _tables(agreement)
+        self._words.object = paragraph(agreement.sentence, "headline-small") + _tables(agreement)
         self._consensus_viewer.visible = agreement.beyond_chance
         if agreement.beyond_chance:
             self._consensus_viewer.param.update(**_consensus(self.comparison, column))
@@ -248,6 +259,12 @@ class ComparePage(View):
         )
         grid = pn.Column(GridView(comparison=self.comparison), sizing_mode="stretch_width")
         return side_by_side(grid, aside)
+
+
+def _not_yet(sample: Sample) -> dict[str, Any]:
+    """A cell without a map: the picture in gray, so that it does not look like a result."""
+    shown = sample_viewer_data(sample)
+    return shown | {"original": shown["gray"], "note": "Not computed yet"}
 
 
 def _on_shared_scale(shown: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class RunView(pn.viewable.Viewer):
         self._stop.on_click(lambda _: study.stop())
         study.param.watch(self._fill_sets, "sets")
         study.param.watch(self._on_change, ["model", "folder", "split"])
+        study.param.watch(self._mark_model, "model")
         study.param.watch(
             self._draw,
             ["request", "num_files", "checking", "running", "done", "total", "problem"],
@@ -69,6 +70,9 @@ class RunView(pn.viewable.Viewer):
     def _on_model(self, event: Any) -> None:
         if event.new in self.study.models:
             self.study.model = self.study.models[event.new]
+
+    def _mark_model(self, *_: Any) -> None:
+        self._model.value = self.study.model.name if self.study.model else None
 
     async def _on_change(self, *_: Any) -> None:
         await self.study.check()

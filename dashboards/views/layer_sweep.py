@@ -17,6 +17,8 @@ from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS
 from xai_tf.rendering.viewer import viewer_data
 
+TILE = {"flex": "1 1 170px", "min-width": "0", "max-width": "280px"}
+
 
 class ModelColumn(View):
     """One model: its maps from the first resolution to the last."""
@@ -31,7 +33,8 @@ class ModelColumn(View):
         )
         self._words = words("")
         self._viewers: list[AttributionViewer] = []
-        self._column = pn.Column(sizing_mode="stretch_width")
+        # Several in a row, so that layers can be compared without scrolling.
+        self._column = pn.FlexBox(gap="8px", sizing_mode="stretch_width")
         self._model.param.watch(self._on_choice, "value")
         self.layer_sweep.param.watch(self._draw, ["maps", "status", "left", "right"])
         self._draw()
@@ -58,7 +61,9 @@ class ModelColumn(View):
             html += paragraph(f"{maps[0].prediction.summary}; why {maps[0].target_name}?")
         self._words.object = html
         while len(self._viewers) < len(maps):
-            self._viewers.append(AttributionViewer(group="layer_sweep", controls=not self._viewers))
+            self._viewers.append(
+                AttributionViewer(group="layer_sweep", controls=False, styles=TILE)
+            )
         for viewer, explanation in zip(self._viewers, maps, strict=False):
             viewer.param.update(**viewer_data(explanation) | {"caption": explanation.layer})
         if len(self._column) != len(maps):
@@ -88,6 +93,7 @@ class LayerSweepPage(View):
         self._target.param.watch(self._on_choice, "value")
         self.layer_sweep.param.watch(self._fill, ["left", "target", "maps"])
         self._fill()
+        self._controls = AttributionViewer(group="layer_sweep")
         self._words = words(
             paragraph(
                 "Each map shows the last layer of one resolution, from fine to coarse, on its own "
@@ -112,5 +118,10 @@ class LayerSweepPage(View):
             least=300,
         )
         return pn.Column(
-            self._words, self._method, self._target, sides, sizing_mode="stretch_width"
+            self._words,
+            self._method,
+            self._target,
+            self._controls,
+            sides,
+            sizing_mode="stretch_width",
         )

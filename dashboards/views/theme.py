@@ -40,6 +40,7 @@ ul { margin: 0 0 0.5em; padding-left: 1.2em; }
 .look-headline { font-size: 1.3rem; font-weight: 600; margin: 0; line-height: 1.25; }
 .look-invitation { font-size: 1.3rem; font-weight: 600; text-align: center; margin: 22vh 0 0.4em; }
 .look-invitation + .look-note { text-align: center; max-width: 32rem; margin: 0 auto; }
+.look-headline-small { font-weight: 600; }
 .look-warning { border-left: 4px solid #b26a00; padding-left: 0.6em; }
 .look-error { border-left: 4px solid #c62828; padding-left: 0.6em; font-weight: 500; }
 ul.look-warning { padding-left: 1.6em; }

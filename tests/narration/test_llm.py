@@ -577,7 +577,7 @@ def test_dashboard_lets_the_voice_speak_of_a_photo_and_stops_it(standin, monkeyp
         chromium() as browser,
         visit(browser, url) as page,
     ):
-        take(page, "Dog")
+        take(page, "Dog, unknown breed")
         page.get_by_label("Add a text by a language model").click()
         write, stop = (
             page.get_by_role("button", name=name, exact=True) for name in ("Write", "Stop")

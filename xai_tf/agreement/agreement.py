@@ -40,6 +40,7 @@ from xai_tf.attribution.random_maps import random_maps
 
 DRAWS = 200  # sets of random maps
 ERROR_RATE = 0.05
+PART = 0.3  # rank correlation of the least alike pair, below which maps agree in part only
 NO_CONSENSUS = "These maps agree no more than maps of random places do, so they have no consensus."
 
 
@@ -67,6 +68,23 @@ class Agreement:
     signs: np.ndarray
     left_out: tuple[str, ...]
     beyond_chance: bool
+
+    @property
+    def sentence(self) -> str:
+        """How far the maps agree, and what follows, in a sentence; empty for fewer than two."""
+        pairs = self.correlations[np.triu_indices(len(self.names), 1)]
+        if not pairs.size:
+            return ""
+        mean = f"mean rank correlation {pairs.mean():.2f}"
+        if not self.beyond_chance:
+            return (
+                f"They disagree: no more alike than maps of random places ({mean}). Do not rely on "
+                "any one of them."
+            )
+        if pairs.min() < PART:
+            least = f"the least alike pair has {pairs.min():.2f}"
+            return f"They agree in part ({mean}; {least}). Rely only on what they share."
+        return f"They agree ({mean}), more than maps of random places do."
 
 
 def agreement(explanations: Sequence[Explanation]) -> Agreement:
