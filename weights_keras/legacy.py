@@ -2,12 +2,12 @@
 
 Keras 3 reads the weights of such files, but fails on parts of the configuration: an axis given as a
 list, arguments that layers no longer have, slashes in names, nested references, and the bare
-TensorFlow operations that `preprocess_input` left in a model.
+TensorFlow operations that `preprocess_input` and expressions such as `x / 255` left in a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,7 +34,39 @@ ARITHMETIC = {
     "nn.bias_add": lambda value: {"scale": 1.0, "offset": value},
     "__operators__.add": lambda value: {"scale": 1.0, "offset": value},
 }
+# Those whose first argument is the constant.
+MIRRORED = {
+    "math.subtract": lambda value: {"scale": -1.0, "offset": value},
+    "math.multiply": lambda value: {"scale": value},
+    "math.add": lambda value: {"scale": 1.0, "offset": value},
+    "__operators__.add": lambda value: {"scale": 1.0, "offset": value},
+}
+# TensorFlow operations as layers: the class, and its configuration from the arguments. None where
+# the arguments are others than this layer has.
+LAYERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any] | None]]] = {
+    "cast": ("Activation", lambda given: {"activation": "linear"} if _is_float(given) else None),
+    "nn.relu": ("ReLU", lambda given: {}),
+    "nn.relu6": ("ReLU", lambda given: {"max_value": 6.0}),
+    "nn.softmax": ("Softmax", lambda given: {"axis": given.get("axis", -1)}),
+    "math.sigmoid": ("Activation", lambda given: {"activation": "sigmoid"}),
+    "nn.sigmoid": ("Activation", lambda given: {"activation": "sigmoid"}),
+    "math.tanh": ("Activation", lambda given: {"activation": "tanh"}),
+    "nn.silu": ("Activation", lambda given: {"activation": "silu"}),
+    "math.reduce_mean": ("GlobalAveragePooling2D", lambda given: _pooling(given)),
+    "math.reduce_max": ("GlobalMaxPooling2D", lambda given: _pooling(given)),
+    "image.resize": ("Resizing", lambda given: _resizing(given)),
+    "concat": ("Concatenate", lambda given: {"axis": given.get("axis", -1)}),
+    "math.add": ("Add", lambda given: {}),
+    "__operators__.add": ("Add", lambda given: {}),
+    "math.multiply": ("Multiply", lambda given: {}),
+    "math.subtract": ("Subtract", lambda given: {}),
+    "math.maximum": ("Maximum", lambda given: {}),
+    # The axis of colors in the reverse order, as `preprocess_input` of VGG and ResNet has it.
+    "__operators__.getitem": ("Flip", lambda given: {"axis": -1} if _is_reversed(given) else None),
+}
 
+
+CONSTANT = "_CONSTANT_VALUE"  # in the place of a layer, where the first argument is a number
 
 # The folder of weights in archives of TF 2.12 and 2.13.
 OLD_LAYERS = "_layer_checkpoint_dependencies"
@@ -47,7 +79,8 @@ class UnknownOperationError(ValueError):
 def modernize_config(config: Any) -> Any:
     """Rewrite the configuration of a Keras 2 model for Keras 3.
 
-    Arithmetic with constants becomes a `Rescaling` layer; everything else keeps its meaning.
+    Arithmetic with constants becomes a `Rescaling` layer, and the operations of `LAYERS` become
+    those layers; everything else keeps its meaning.
 
     Raises:
         UnknownOperationError: the model contains another TensorFlow operation.
@@ -61,7 +94,7 @@ def modernize_config(config: Any) -> Any:
     if config.get("class_name") == "Policy":  # of mixed precision
         return config["config"]["name"]
     if config.get("class_name") in ("TFOpLambda", "SlicingOpLambda"):
-        config = _rescaling(config)
+        config = _as_layer(config)
     kind = config.get("class_name")
     new = {
         key: _name(value) if key == "name" and isinstance(value, str) else modernize_config(value)
@@ -82,6 +115,13 @@ def modernize_config(config: Any) -> Any:
             if isinstance(inner.get(key), list) and len(inner[key]) == 1:
                 inner[key] = inner[key][0]
     return new
+
+
+def operations() -> dict[str, type]:
+    """The operations of Keras 3 that stand in a modernized configuration, by their class."""
+    from keras.src.ops.numpy import Flip  # Keras has no public access to it
+
+    return {"Flip": Flip}
 
 
 def name_operations(config: Any) -> tuple[Any, dict[str, type]]:
@@ -158,22 +198,57 @@ def _counts_from_one(layer: dict[str, Any]) -> bool:
     return layer["class_name"] in ("Functional", "Model")
 
 
-def _rescaling(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a Rescaling layer that replaces a TensorFlow operation."""
-    function = config["config"]["function"]
+def _as_layer(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a layer of Keras 3 that replaces a TensorFlow operation."""
+    function, name = config["config"]["function"], config["config"]["name"]
     (node,) = config["inbound_nodes"]
     # With a single input the reference is not nested: [layer, node, tensor, arguments].
-    reference = node if isinstance(node[0], str) else node[0]
-    values = [reference[3].get(key) for key in ("y", "value", "bias") if key in reference[3]]
-    if function not in ARITHMETIC or len(values) != 1 or not _is_constant(values[0]):
+    references = [node] if isinstance(node[0], str) else list(node)
+    arguments = {key: value for key, value in references[0][3].items() if value is not None}
+    values = [arguments[key] for key in ("y", "value", "bias") if key in arguments]
+    settings, kind = None, ""
+    if references[0][0] == CONSTANT and function in MIRRORED and _is_reference(values[0]):
+        kind, settings = "Rescaling", MIRRORED[function](references[0][2])
+        references = [[*values[0], {}]]
+    elif function in ARITHMETIC and len(values) == 1 and _is_constant(values[0]):
+        kind, settings = "Rescaling", {"offset": 0.0, **ARITHMETIC[function](values[0])}
+    elif function in LAYERS and not any(map(_is_constant, values)):
+        references += [[*value, {}] for value in values if _is_reference(value)]
+        kind, settings = LAYERS[function][0], LAYERS[function][1](arguments)
+    if settings is None or any(reference[0] == CONSTANT for reference in references):
         raise UnknownOperationError(f"tf.{function}")
-    name, scaling = config["config"]["name"], ARITHMETIC[function](values[0])
+    if kind != "Flip":  # an operation, which has no type
+        settings["dtype"] = "float32"
     return {
-        "class_name": "Rescaling",
+        "class_name": kind,
         "name": name,
-        "config": {"name": name, "dtype": "float32", "offset": 0.0, **scaling},
-        "inbound_nodes": [[[*reference[:3], {}]]],
+        "config": {"name": name, **settings},
+        "inbound_nodes": [[[*reference[:3], {}] for reference in references]],
     }
+
+
+def _is_float(arguments: dict[str, Any]) -> bool:
+    return str(arguments.get("dtype")).startswith("float")
+
+
+def _pooling(arguments: dict[str, Any]) -> dict[str, Any] | None:
+    over_places = arguments.get("axis") in ([1, 2], [-3, -2])
+    return {"keepdims": bool(arguments.get("keepdims"))} if over_places else None
+
+
+def _resizing(arguments: dict[str, Any]) -> dict[str, Any] | None:
+    if set(arguments) - {"size", "method", "name"}:
+        return None
+    height, width = arguments["size"]
+    method = arguments.get("method", "bilinear")
+    return {"height": height, "width": width, "interpolation": method}
+
+
+def _is_reversed(arguments: dict[str, Any]) -> bool:
+    """Whether a slice is `x[..., ::-1]` or `x[:, :, :, ::-1]`."""
+    whole: dict[str, Any] = {"start": None, "stop": None, "step": None}
+    axes = ([{"class_name": "__ellipsis__"}], [whole] * 3)
+    return arguments.get("slice_spec") in [[*others, whole | {"step": -1}] for others in axes]
 
 
 def _is_constant(value: Any) -> bool:

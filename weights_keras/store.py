@@ -26,6 +26,9 @@ from weights_keras.legacy import (
     name_operations,
     rename_weights,
 )
+from weights_keras.legacy import (
+    operations as legacy_operations,
+)
 from weights_keras.places import FOLDER, find, own_files
 from weights_keras.saved_model import load_saved_model, saved_model_folder
 
@@ -36,7 +39,11 @@ if TYPE_CHECKING:
 OOD = ".ood.npz"
 EARLIER_OOD = ".gate.npz"  # the suffix in the first edition
 MODEL = "model"  # the array of an OOD file with the SHA-256 of the model file it belongs to
-REBUILD = "Rebuild that layer from plain Keras layers and save again."
+REBUILD = (
+    "Rebuild that layer from plain Keras layers and save again. Or, if you trust the file, load it "
+    "with keras.models.load_model(path, safe_mode=False) and give the model to xai_tf.load in "
+    "Python."
+)
 OWN_CLASS = (
     "If it is your own, register it with keras.saving.register_keras_serializable, import it, and "
     "load the file in Python. Or rebuild it from plain Keras layers and save again."
@@ -131,7 +138,10 @@ def _load(path: Path, named: Path) -> keras.Model:
     try:
         with _readable(named, config, changed=bool(operations)) as file:
             return keras.models.load_model(
-                file, custom_objects=operations, compile=False, safe_mode=True
+                file,
+                custom_objects=operations | legacy_operations(),
+                compile=False,
+                safe_mode=True,
             )
     except UnknownOperationError as error:
         raise ModelFileError(

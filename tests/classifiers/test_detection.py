@@ -174,6 +174,52 @@ def test_a_known_backbone_is_a_guess_and_says_how_to_settle_it():
     assert "--try-preprocessing" in warning
 
 
+def headed(batches, *, has_head_statistics):
+    """A network on MobileNetV3 with its scaling inside, whose head was fed with such batches."""
+    base = keras.applications.MobileNetV3Small(
+        weights=None, include_top=False, input_shape=(*SIZE, 3)
+    )
+    rng = np.random.default_rng(0)
+    for layer in base.layers:
+        if isinstance(layer, L.BatchNormalization):
+            layer.momentum = 0.3
+    for _ in range(6):
+        base(255 * rng.random((4, *SIZE, 3)).astype(np.float32), training=True)
+    statistics = L.BatchNormalization(momentum=0.5)
+    pooled = L.GlobalAveragePooling2D()
+    inputs = keras.Input((*SIZE, 3))
+    x = pooled(base(inputs, training=False))
+    model = keras.Model(
+        inputs,
+        L.Dense(3, activation="softmax")(statistics(x) if has_head_statistics else x),
+    )
+    if has_head_statistics:
+        for batch in batches:
+            statistics(pooled(base(batch, training=False)), training=True)
+    return model
+
+
+def photos(white):
+    files = [SAMPLES / "cat.jpg", SAMPLES / "dog.jpg"]
+    pictures = [np.asarray(Image.open(f).convert("RGB").resize(SIZE), np.float32) for f in files]
+    return [np.stack(pictures) * (white / 255)] * 12
+
+
+def test_a_backbone_with_its_scaling_inside_may_have_been_fed_scaled_pictures():
+    """Notebooks put rescale=1/255 before EfficientNet, too, which scales by itself."""
+    classifier = Classifier(headed([], has_head_statistics=False))
+
+    assert (classifier.preprocessing, classifier.preprocessing_certain) == ("raw", False)
+    assert "divided by 255" in classifier.warnings[0]
+
+
+def test_a_batch_normalization_behind_a_backbone_shows_that_it_was_fed_scaled_pictures():
+    classifier = Classifier(headed(photos(1.0), has_head_statistics=True))
+
+    assert (classifier.preprocessing, classifier.preprocessing_certain) == ("unit", False)
+    assert "its own layers expect 'raw'" in classifier.preprocessing_reason
+
+
 def test_a_preprocessing_of_ones_own_is_a_mean_and_a_deviation():
     scaling = scaling_of("mean=0.5,0.4,0.3 std=0.25")
     images = np.random.default_rng(0).random((2, 8, 8, 3), dtype=np.float32)

@@ -247,6 +247,47 @@ def test_arithmetic_on_probabilities_gets_the_logits_of_just_those(name):
     )
 
 
+def test_logarithms_of_probabilities_are_logits():
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, dense(inputs, 3, "log_softmax"))
+
+    linear, head = linear_head(flatten(model))
+
+    assert head.activation == "linear"
+    np.testing.assert_allclose(output(linear), output(model), atol=1e-6)
+
+
+def test_limited_probabilities_are_said_to_be_divided_by_their_sum():
+    inputs = keras.Input((75, 75, 3))
+    limited = keras.ops.clip(dense(inputs, 3, "softmax"), 0.001, 0.999)
+
+    _, head = linear_head(flatten(keras.Model(inputs, limited)))
+    _, plain = linear_head(flatten(keras.Model(inputs, dense(inputs, 3, "softmax"))))
+
+    assert (head.clipped, plain.clipped) == (True, False)
+
+
+@pytest.mark.parametrize("name", ["reads a global", "has no configuration"])
+def test_a_layer_in_memory_that_cannot_be_copied_is_used_itself(name):
+    white = 255.0
+
+    class Scaled(LAYERS.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, x):
+            return x * self.factor
+
+    layer = (
+        Scaled(1 / white) if name == "has no configuration" else LAYERS.Lambda(lambda x: x / white)
+    )
+    inputs = keras.Input((75, 75, 3))
+    model = keras.Model(inputs, dense(layer(inputs), 3, "softmax"))
+
+    np.testing.assert_allclose(output(flatten(model)), output(model), atol=1e-6)
+
+
 @pytest.mark.parametrize("count", [1, 4])
 def test_scaled_sigmoids_are_refused_because_50_is_no_logit(count):
     inputs = keras.Input((75, 75, 3))

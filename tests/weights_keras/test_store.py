@@ -228,6 +228,7 @@ def test_a_lambda_is_refused_and_does_not_run(tmp_path, suffix, depth):
     assert str(path) in str(caught.value)
     assert f"a Lambda layer {layer.name!r}" in str(caught.value)
     assert "Rebuild that layer" in str(caught.value)
+    assert "safe_mode=False" in str(caught.value)
     assert not marker.exists()
 
 

@@ -24,6 +24,8 @@ class Backbone:
         application: its name in keras.applications, or None for one that is defined here.
         markers: names of layers by which a model on this backbone is recognized.
         image_size: (height, width) it was first trained with.
+        bare: the scaling it expects instead where Keras builds it without the preprocessing that it
+            has inside (`include_preprocessing=False`); empty for one that has none inside.
     """
 
     title: str
@@ -31,6 +33,7 @@ class Backbone:
     application: str | None = None
     markers: tuple[str, ...] = ()
     image_size: tuple[int, int] = DEFAULT_SIZE
+    bare: str = ""
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -41,9 +44,11 @@ BACKBONES: dict[str, Backbone] = {
     ),
     "mobilenet_v2": Backbone("MobileNetV2", "tf", "MobileNetV2", ("block_16_project", "Conv_1")),
     "densenet121": Backbone("DenseNet121", "torch", "DenseNet121", ("conv5_block16_concat",)),
-    "efficientnet_b0": Backbone("EfficientNetB0", "raw", "EfficientNetB0", ("block7a_se_excite",)),
+    "efficientnet_b0": Backbone(
+        "EfficientNetB0", "raw", "EfficientNetB0", ("block7a_se_excite",), bare="raw"
+    ),
     "convnext_tiny": Backbone(
-        "ConvNeXtTiny", "raw", "ConvNeXtTiny", ("convnext_tiny_prestem_normalization",)
+        "ConvNeXtTiny", "raw", "ConvNeXtTiny", ("convnext_tiny_stage_3_block_2_gelu",), bare="torch"
     ),
     "alexnet": Backbone("AlexNet", "unit"),
     "cnn": Backbone("Plain CNN", "unit"),
@@ -61,6 +66,10 @@ RECOGNIZED_BACKBONES: dict[str, Backbone] = {
     ),
     "nasnet": Backbone("NASNet", "tf", markers=("normal_concat_12",)),
     "mobilenet": Backbone("MobileNet", "tf", markers=("conv_pw_13",)),
+    "mobilenet_v3": Backbone(
+        "MobileNetV3", "raw", markers=("expanded_conv_10_project", "conv_1_bn"), bare="tf"
+    ),
+    "efficientnet_v2": Backbone("EfficientNetV2", "raw", markers=("block6h_dwconv2",), bare="tf"),
 }
 
 

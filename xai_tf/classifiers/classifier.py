@@ -14,7 +14,7 @@ import numpy as np
 from weights_keras import ModelCard
 from xai_tf.classifiers.access import gives
 from xai_tf.classifiers.backbones import default_size, recognize_backbone
-from xai_tf.classifiers.detection import Detected, detect_preprocessing
+from xai_tf.classifiers.detection import Detected, detect_preprocessing, takes_whole_numbers
 from xai_tf.classifiers.forward import (
     Passes,
     compile_feature_pass,
@@ -35,6 +35,7 @@ from xai_tf.classifiers.graph import (
     tensors,
 )
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
+from xai_tf.classifiers.layout import usual_layout
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head, loss_name
 from xai_tf.classifiers.placement import Placement, Places, find_placement, find_places
@@ -97,6 +98,7 @@ class Classifier:
         output: the name of the output that is explained, of a model with several; else empty.
         held: the values at which inputs beside the picture are held, by name.
         selection_note: what a person should know about these two, or empty.
+        layout_note: what was assumed of an input without the axes of a picture, or empty.
         training_note: what is done about layers that are called with `training=True`, or empty.
         preprocessing_certain: whether it is known; otherwise it is a guess, and `warnings` says so.
         read_options: how files are read where that is not the default, else None.
@@ -169,7 +171,7 @@ class Classifier:
             pick(RETURNS, returns, "kind of output")
         selection = select(as_graph(model, image_size), output, inputs)
         loss = _loss_of(model, selection, loss)
-        model = selection.model
+        model, self.layout_note = usual_layout(selection.model)
         _check_input(model)
         self.output, self.held, self.selection_note = (
             selection.output,
@@ -210,7 +212,7 @@ class Classifier:
         """What a person should know about how the model is used, one sentence each."""
         return (
             *self._guesses(),
-            *filter(None, (self.selection_note, self.training_note)),
+            *filter(None, (self.layout_note, self.selection_note, self.training_note)),
             *self.problems,
         )
 
@@ -235,6 +237,11 @@ class Classifier:
                 f"The outputs of {self.name!r} are taken for {kind}, because those of noise lie "
                 "from 0 to 1 and its last layer cannot be seen. Settle it with --returns: "
                 f"{', '.join(RETURNS)}."
+            )
+        if self.head.clipped:
+            yield (
+                f"{self.name!r} limits its probabilities, so that they may not add up to 1 "
+                f"(layer {self.head.layer!r}); those given are divided by their sum."
             )
         if not (self.head.known or self.classes_source):
             yield (
@@ -380,8 +387,12 @@ class Classifier:
         """Raise a ModelError unless the logits give the same output as the model as loaded."""
         import keras
 
-        images = np.random.default_rng(0).random((2, *self.image_size, 3), dtype=np.float32)
+        # Levels of bytes, which a model with an input of whole numbers does not round.
+        levels = np.random.default_rng(0).integers(0, 256, (2, *self.image_size, 3))
+        images = (levels / 255).astype(np.float32)
         prepared, actual = self._prepared(images), self._outputs(images)
+        if takes_whole_numbers(original):
+            prepared = np.rint(prepared)
         if forced_training(original):  # the model itself may draw at random
             output = inputs_of(original, prepared, lambda operation: False)[1]
         else:
@@ -606,7 +617,8 @@ def _check_input(model: keras.Model) -> None:
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):
         raise ModelError(
             f"Invalid model: its input has shape {shape}. Expected (batch, height, width, 3) or "
-            "(batch, height, width, 1), as of an image classifier."
+            "(batch, height, width, 1), as of an image classifier. If it can be fed with a picture "
+            "in RGB, give a function that does so to xai_tf.from_function in Python."
         )
 
 

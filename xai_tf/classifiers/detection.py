@@ -81,14 +81,24 @@ def detect_preprocessing(
         return Detected(card.scaling, "its card says so", True)
     if card and card.backbone in BACKBONES:
         return Detected("unit", "its card says so", True)
+    if takes_whole_numbers(model):
+        return Detected("raw", f"its input has the type {model.inputs[0].dtype}", True)
     if has_opaque_layer(model):
         return Detected("unit", "its layers cannot be seen", False)
     inside = _inside(model)
+    has_scaling = backbone is not None and _entry(backbone).bare and not _is_stock(model)
+    if inside and inside.name == "raw" and has_scaling:
+        return _scaled_twice(inside, batchnorm_misfits(model, ("unit", "raw"), in_head=True))
     misfits = batchnorm_misfits(model)
     if inside:
         # A frozen backbone keeps the statistics of its first training.
         return inside if backbone else _checked(inside, misfits)
     return _by_statistics(misfits, backbone) or _by_backbone(model, backbone, misfits)
+
+
+def takes_whole_numbers(model: keras.Model) -> bool:
+    """Whether the input of a model has a type such as uint8, which rounds RGB in [0, 1] away."""
+    return "int" in str(model.inputs[0].dtype)
 
 
 def _inside(model: keras.Model) -> Detected | None:
@@ -133,39 +143,74 @@ def _checked(inside: Detected, misfits: dict[str, float]) -> Detected:
     )
 
 
+def _scaled_twice(inside: Detected, misfits: dict[str, float]) -> Detected:
+    """Whether a backbone with its scaling inside was fed with bytes, or with bytes / 255.
+
+    The second is a common mistake. A BatchNormalization behind a frozen backbone shows it.
+    """
+    fed = min(misfits, key=misfits.__getitem__, default="")
+    if not fed or abs(misfits["unit"] - misfits["raw"]) < CLEAR:
+        reason = (
+            f"{inside.reason}; but whether it was trained on pictures divided by 255 all the same, "
+            "a common mistake, cannot be seen"
+        )
+        return Detected(inside.name, reason, False)
+    if fed == inside.name:
+        return inside
+    reason = (
+        f"the BatchNormalization behind its backbone has seen such (misfit {_listed(misfits)}), "
+        f"but its own layers expect {inside.name!r}: {inside.reason}"
+    )
+    return Detected(fed, reason, False)
+
+
 def _by_statistics(misfits: dict[str, float], backbone: str | None) -> Detected | None:
     """What the first BatchNormalization was fed, unless it only confirms a known backbone.
 
-    A frozen backbone keeps the statistics of its first training, whatever it was fed later.
+    A frozen backbone keeps the statistics of its first training, whatever it was fed later. And
+    what changes each picture in another way, such as by its own minimum and maximum, fits as well:
+    statistics are never certain.
     """
     if not misfits:
         return None
     if backbone:
         misfits = {name: misfit for name, misfit in misfits.items() if name not in BGR}
     ranked = sorted(misfits, key=misfits.__getitem__)
-    best, second = ranked[:2]
-    if backbone and misfits[_entry(backbone).scaling] - misfits[best] < CLEAR:
+    best = ranked[0]
+    if backbone and misfits[_expected(backbone)] - misfits[best] < CLEAR:
         return None
     tied = [name for name in ranked if misfits[name] - misfits[best] < TIE]
     plain = next((name for name in ("unit", "raw") if name in tied), None)
     if plain and backbone is None and len(tied) > 1:
         # Networks of one's own are seldom fed with the mean and deviation of ImageNet.
         return Detected(plain, _fits(plain, misfits), False)
-    return Detected(best, _fits(best, misfits), misfits[second] - misfits[best] >= CLEAR)
+    return Detected(best, _fits(best, misfits), False)
 
 
 def _by_backbone(model: keras.Model, backbone: str | None, misfits: dict[str, float]) -> Detected:
     if backbone is None:
         return Detected("unit", "the model has neither preprocessing nor a known backbone", False)
     entry = _entry(backbone)
-    # A network of one's own with as many classes has another last layer.
-    if model.output_shape == (None, IMAGENET_CLASSES) and model.layers[-1].name == TOP_LAYER:
+    if _is_stock(model):
         reason = f"it ends in the {IMAGENET_CLASSES} outputs of {entry.title} for ImageNet"
         return Detected(entry.scaling, reason, True)
-    fits = ""
+    name, fits = _expected(backbone), ""
     if misfits:
         fits = "; the statistics of its first BatchNormalization fit, as those of a frozen one do"
-    return Detected(entry.scaling, f"{entry.title} was first trained with it{fits}", False)
+    return Detected(name, f"{entry.title} was first trained with it{fits}", False)
+
+
+def _expected(backbone: str) -> str:
+    """The scaling that a backbone expects in front of it, which has none inside."""
+    return _entry(backbone).bare or _entry(backbone).scaling
+
+
+def _is_stock(model: keras.Model) -> bool:
+    """Whether a model ends as a stock network of Keras does.
+
+    A network of one's own with as many classes has another last layer.
+    """
+    return model.output_shape == (None, IMAGENET_CLASSES) and model.layers[-1].name == TOP_LAYER
 
 
 def _entry(backbone: str) -> Any:
@@ -174,21 +219,33 @@ def _entry(backbone: str) -> Any:
 
 def _fits(name: str, misfits: dict[str, float]) -> str:
     ranked = sorted((one for one in misfits if one != name), key=misfits.__getitem__)
-    others = ", ".join(f"{misfits[one]:.1f} for {one!r}" for one in ranked[:2])
+    others = _listed({one: misfits[one] for one in ranked[:2]})
     return (
         "the statistics of its first BatchNormalization fit those of ordinary pictures (misfit "
         f"{misfits[name]:.1f}; {others})"
     )
 
 
-def batchnorm_misfits(model: keras.Model) -> dict[str, float]:
+def _listed(misfits: dict[str, float]) -> str:
+    return ", ".join(f"{misfit:.1f} for {name!r}" for name, misfit in misfits.items())
+
+
+def batchnorm_misfits(
+    model: keras.Model, names: tuple[str, ...] = CANDIDATES, *, in_head: bool = False
+) -> dict[str, float]:
     """How badly each scaling explains the statistics of the first trained BatchNormalization.
+
+    Args:
+        model: as it was loaded.
+        names: the scalings.
+        in_head: take the first one that normalizes vectors, as behind a global pooling, instead.
 
     Returns:
         The misfit by scaling, 0 for statistics as of our own pictures; empty where the network has
         no BatchNormalization that was trained.
     """
-    layer, _ = inputs_of(model, _pictures(model, "unit", ("photos",))[:1], _is_trained_batchnorm)
+    wanted = _is_trained_in_head if in_head else _is_trained_batchnorm
+    layer, _ = inputs_of(model, _pictures(model, "unit", ("photos",))[:1], wanted)
     if layer is None:
         return {}
     mean, variance = (np.asarray(v, np.float64) for v in (layer.moving_mean, layer.moving_variance))
@@ -196,9 +253,9 @@ def batchnorm_misfits(model: keras.Model) -> dict[str, float]:
     if not used.any():
         return {}
     misfits = {}
-    for name in CANDIDATES:
+    for name in names:
         fed = _pictures(model, name, tuple(PICTURES))
-        values = np.asarray(inputs_of(model, fed, _is_trained_batchnorm)[1], np.float64)
+        values = np.asarray(inputs_of(model, fed, wanted)[1], np.float64)
         kinds = np.split(values.reshape(len(fed), -1, values.shape[-1]), len(PICTURES))
         misfits[name] = min(
             _misfit(kind.reshape(-1, kind.shape[-1])[:, used], mean[used], variance[used])
@@ -255,3 +312,7 @@ def _is_trained_batchnorm(operation: Any) -> bool:
         and bool(np.any(np.asarray(operation.moving_mean)))
         and not np.allclose(operation.moving_variance, 1)
     )
+
+
+def _is_trained_in_head(operation: Any) -> bool:
+    return _is_trained_batchnorm(operation) and operation.input_spec.ndim == 2

@@ -30,7 +30,7 @@ def flatten(model: keras.Model) -> keras.Model:
     graph = _single_graph(model)
     inputs = keras.Input(graph.inputs[0].shape[1:], name="input")
     copies = _Copies()
-    (outputs,) = _replay(graph, {id(graph.inputs[0]): inputs}, copies)
+    (outputs,) = replay(graph, {id(graph.inputs[0]): inputs}, copies)
     flat = keras.Model(inputs, outputs, name=model.name)
     copies.take_weights()
     return flat
@@ -47,7 +47,7 @@ def upper_part(model: keras.Model, layer: str) -> keras.Model:
     cut = tensors(model)[layer]
     features = keras.Input(cut.shape[1:], name="features")
     try:
-        return keras.Model(features, _replay(model, {id(cut): features})[0])
+        return keras.Model(features, replay(model, {id(cut): features})[0])
     except KeyError as error:
         raise ModelError(
             f"Cannot cut the model at layer {layer!r}: another path bypasses it. Choose a layer "
@@ -181,8 +181,12 @@ class _Copies:
         if id(operation) not in self._copies:
             name = self._free_name(operation.name)
             # Half precision is for training; gradients and maps need float32.
-            config = operation.get_config() | {"name": name, "dtype": "float32"}
-            self._copies[id(operation)] = (operation, type(operation).from_config(config))
+            try:
+                config = operation.get_config() | {"name": name, "dtype": "float32"}
+                copy = type(operation).from_config(config)
+            except (NotImplementedError, TypeError, ValueError):
+                return operation  # a Lambda, or a layer of a user without a configuration
+            self._copies[id(operation)] = (operation, copy)
         return self._copies[id(operation)][1]
 
     def take_weights(self) -> None:
@@ -265,12 +269,15 @@ def _unchanged(operation: Any) -> Any:
     return operation
 
 
-def _replay(
+def replay(
     graph: keras.Model, new_tensors: dict[int, Any], replace: Callable[[Any], Any] = _unchanged
 ) -> list[Any]:
     """Call the operations of a graph again, on new tensors given by the id of the old ones.
 
-    Returns the new tensors of its outputs.
+    Each operation is called as `replace` gives it: by default itself, which shares its weights.
+
+    Returns:
+        The new tensors of its outputs.
     """
     import keras
 
@@ -284,7 +291,7 @@ def _replay(
             inner = graph_of(operation)
             given = [new_tensors[id(tensor)] for tensor in node.input_tensors]
             inner_inputs = dict(zip(map(id, inner.inputs), given, strict=True))
-            results = _replay(inner, inner_inputs, replace)
+            results = replay(inner, inner_inputs, replace)
         else:
             if kwargs.get("training"):
                 kwargs = {**kwargs, "training": False}

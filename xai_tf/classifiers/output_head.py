@@ -38,6 +38,7 @@ HIDDEN = "hidden"  # the end of a model in a layer that does not show its activa
 SQUASHING = (SIGMOID, SOFTMAX, "hard_sigmoid")
 # Probabilities below this, or above 1 minus this, have logits of no more digits in float32.
 SMALLEST = 1e-7
+LIMITING = ("Clip", "Maximum", "Minimum", "ReLU", "Relu")
 # Of sums over classes that are constant.
 SUM_TOLERANCE = 1e-5
 VARIED = 1e-3  # the deviation of an output over pictures from which on it is not constant
@@ -61,6 +62,8 @@ class OutputHead:
             without logits of its own, as an ensemble does.
         total: the sum of the outputs over the classes; 100 where they are percentages.
         certain: whether it is known what the outputs are; otherwise it was guessed by their values.
+        clipped: whether something limits the probabilities of a softmax, after which their sum may
+            differ from 1. Those that are given are divided by it.
     """
 
     activation: str
@@ -71,6 +74,7 @@ class OutputHead:
     recovered: bool = False
     total: float = 1.0
     certain: bool = True
+    clipped: bool = False
 
     @property
     def multi_label(self) -> bool:
@@ -107,7 +111,10 @@ def linear_head(
             f"Invalid model: its output has shape {shape}. Expected (batch, classes), as of a "
             "classifier of whole images."
         )
-    head = OutputHead(activation=activation_of(layer), layer=layer.name, num_logits=shape[-1])
+    activation = activation_of(layer)
+    if activation == "log_softmax":  # logarithms of probabilities are logits of them
+        activation = LINEAR
+    head = OutputHead(activation=activation, layer=layer.name, num_logits=shape[-1])
     if head.activation in (LINEAR, "hard_sigmoid"):
         ends = list(_ends(last, producers))
         if HIDDEN in ends:
@@ -226,7 +233,8 @@ def _recover(
     if summed and varied and np.ptp(sums) <= SUM_TOLERANCE * total:
         total = float(round(total)) if abs(total - round(total)) <= SUM_TOLERANCE else total
         logits = _log(model.outputs[0], total)
-        return keras.Model(model.inputs[0], logits), _recovered(head, SOFTMAX, total)
+        recovered = replace(_recovered(head, SOFTMAX, total), clipped=_is_clipped(model))
+        return keras.Model(model.inputs[0], logits), recovered
     bounded = values.min() >= -SUM_TOLERANCE and values.max() <= 1 + SUM_TOLERANCE
     each = SQUASHING if count == 1 else (SIGMOID, "hard_sigmoid")
     if bounded and all(end in each for end in ends):
@@ -244,6 +252,14 @@ def _recover(
             "are no longer probabilities. Divide them by their sum, or give one of the members."
         )
     return None
+
+
+def _is_clipped(model: keras.Model) -> bool:
+    """Whether an operation behind the last layer with weights limits values."""
+    reversed_kinds = [type(node.operation).__name__ for node in nodes(model)][::-1]
+    weighted = [bool(getattr(node.operation, "weights", None)) for node in nodes(model)][::-1]
+    behind = reversed_kinds[: weighted.index(True)] if True in weighted else reversed_kinds
+    return any(kind in LIMITING for kind in behind)
 
 
 def _is_hidden(operation: Any) -> bool:

@@ -147,7 +147,8 @@ def _picture(graph: keras.Model) -> Any:
     listed = ", ".join(_described(t.name, t) for t in graph.inputs)
     raise ModelError(
         f"{graph.name!r} has several inputs, of which {len(pictures)} are pictures: {listed}. Give "
-        "a model with one picture, of shape (height x width x 3) or (height x width x 1)."
+        "a model with one picture, of shape (height x width x 3) or (height x width x 1), or a "
+        "function of one picture, which holds the others, to xai_tf.from_function in Python."
     )
 
 
@@ -204,7 +205,7 @@ def _single(
     """The model of the picture alone to one output; it shares the layers and weights."""
     import keras
 
-    inputs = keras.Input(picture.shape[1:], name=picture.name)
+    inputs = keras.Input(picture.shape[1:], name=picture.name, dtype=picture.dtype)
     values: dict[int, Any] = {
         id(tensor): keras.ops.convert_to_tensor(held[tensor.name][None], tensor.dtype)
         for tensor in graph.inputs

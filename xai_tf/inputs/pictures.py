@@ -27,6 +27,7 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # Files whose further frames are previews or layers, of which the first is the picture.
 SINGLE_PICTURES = ("MPO", "PSD")
 PHOTOMETRIC, SAMPLE_FORMAT, BITS = 262, 339, 258  # tags of TIFF
+ORIENTATION, UPRIGHT = 274, 1  # a tag of EXIF, and its usual value
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AVIF_BRANDS = (b"avif", b"avis")
 # What else people give as a picture: the first bytes, what it is, and the next step.
@@ -57,8 +58,8 @@ def read_picture(path: Path, frame: int | None = None) -> Pixels:
 
     Colors are those of `keras.utils.load_img`: alpha is dropped, and the color below it is kept.
     CMYK and LAB are converted by their embedded ICC profile, or as Pillow does without one. EXIF
-    rotation is applied, which Keras does not do. See `scale_levels` for gray of 16 bits, signed
-    numbers and floats.
+    rotation is applied, which Keras does not do, so a warning says it. See `scale_levels` for gray
+    of 16 bits, signed numbers and floats.
 
     Args:
         path: the file.
@@ -80,6 +81,7 @@ def read_picture(path: Path, frame: int | None = None) -> Pixels:
             check_size(path, opened.height, opened.width)
             opened.load()
             stored = _stored_numbers(opened)
+            notes += _turned(opened)
             picture = ImageOps.exif_transpose(opened)
     except UnidentifiedImageError as error:
         if _start(path)[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -168,6 +170,21 @@ def _seek(path: Path, picture: Image.Image, frame: int | None) -> tuple[str, ...
     if num_frames > 1:
         picture.seek(index)
     return notes
+
+
+def _turned(picture: Image.Image) -> tuple[str, ...]:
+    """The warning of a picture that is turned or mirrored by its EXIF orientation.
+
+    Of TIFF it is empty: Pillow turns these by itself, for Keras too.
+    """
+    orientation = picture.getexif().get(ORIENTATION, UPRIGHT)
+    if orientation not in range(2, 9):
+        return ()
+    return (
+        f"The picture was turned upright by its EXIF orientation ({orientation}), as viewers and "
+        "OpenCV do; Keras, TensorFlow and Pillow read it as it is stored. If the model was trained "
+        "by those on such files, save the picture without the orientation.",
+    )
 
 
 def _stored_numbers(picture: Image.Image) -> tuple[str, bool]:
