@@ -51,7 +51,8 @@ def tune(
         _show_plan(study, plan)
         if export.dry_run:
             return _plan_answer(plan)
-        settings.check_classes(study.training_data().splits.test.classes)
+        test = study.training_data().splits.test
+        settings.check_classes(test.classes, test.multi_label)
         also_test = _also_test(study, export.also_test)
         if search.workers > 1 and plan.mode == Mode.BATCHED_HEADS:
             note("--workers is ignored: this process trains many heads at a time.")

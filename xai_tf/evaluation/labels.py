@@ -20,6 +20,18 @@ from xai_tf.statistics import wilson
 
 NUM_DRAWS = 1000  # of the bootstrap
 KINDS = ("true", "probability", "found")  # the columns of a label
+# The columns of `LabelResult.cells`.
+LABEL_COLUMNS = (
+    "label",
+    "threshold",
+    "found, true",
+    "found, not true",
+    "missed",
+    "precision",
+    "recall",
+    "F1",
+    "AUC",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +52,18 @@ class LabelResult:
     counts: tuple[int, int, int, int]
     outcome: Outcome
     area: Measure | None
+
+    @property
+    def cells(self) -> list[str]:
+        """A row of a table with `LABEL_COLUMNS`, each share with its 95% interval."""
+        hits, false_alarms, missed, _ = self.counts
+        shares = (self.outcome.precision, self.outcome.sensitivity, self.outcome.f1)
+        return [
+            self.name,
+            f"{self.threshold:g}",
+            *map(str, (hits, false_alarms, missed, *shares)),
+            str(self.area) if self.area else "-",
+        ]
 
 
 @dataclass(frozen=True, eq=False)
