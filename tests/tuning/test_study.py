@@ -808,7 +808,8 @@ def test_a_search_for_several_labels_is_resumed_where_it_was_stopped(labeled, tm
 def exported(labeled, tmp_path_factory):
     """The file of the winner for several labels, its card and its report."""
     out = tmp_path_factory.mktemp("models")
-    card = labeled.export(out, ExportSettings(repeats=1))
+    again = {"again": labeled.training_data().splits.test}
+    card = labeled.export(out, ExportSettings(repeats=1), also_test=again)
     return out / f"{card.name}.keras", card, labeled.report().read_text()
 
 
@@ -823,6 +824,7 @@ def test_a_model_of_several_labels_is_exported_with_its_card(labeled, exported):
     assert classifier.warnings == ()
     assert card.thresholds == {"red": 0.5, "striped": 0.5}
     assert {m.name for m in card.metrics if m.split == "test"} >= {"exact match", "mean F1"}
+    assert {m.split for m in card.metrics} == {"validation", "test", "again"}
     assert "share of right labels" in card.text
     assert card.tuning["threshold"] is None
     assert 0 <= card.tuning["calibration"]["ece_after"] <= 1
