@@ -11,7 +11,7 @@ from tuning.reporting import charts
 from tuning.reporting.leaderboard import leader, leaderboard_rows
 from tuning.trials import RUNNING, Search, Trial
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD
-from xai_tf.evaluation.labels import LABEL_COLUMNS, label_result
+from xai_tf.evaluation.labels import LABEL_COLUMNS, label_results
 from xai_tf.progress import duration
 from xai_tf.reports.html import facts, paragraph, picture, table, text
 
@@ -203,10 +203,8 @@ def _charts(search: Search, winner: dict[str, Any]) -> str:
 def _labels(arrays: dict[str, np.ndarray], classes: list[str]) -> str:
     """How well each of several labels is found, as a table."""
     found, truth = arrays["test_probabilities"], arrays["test_labels"] == 1
-    rows = [
-        label_result(name, found[:, k], truth[:, k], DEFAULT_THRESHOLD).cells
-        for k, name in enumerate(classes)
-    ]
+    limits = [DEFAULT_THRESHOLD] * len(classes)
+    rows = [result.cells for result in label_results(classes, found, truth, limits)]
     return table(LABEL_COLUMNS, rows, "Labels on the test files, with 95% intervals")
 
 

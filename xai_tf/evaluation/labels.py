@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -97,11 +98,8 @@ class LabelResults:
     @cached_property
     def labels(self) -> tuple[LabelResult, ...]:
         """How well each label is found, in the order of the classes. Takes a second."""
-        thresholds = self.predictions.thresholds
-        return tuple(
-            label_result(name, self.probabilities[:, k], self.truth[:, k], thresholds[k])
-            for k, name in enumerate(self.predictions.classes)
-        )
+        found = self.predictions
+        return label_results(found.classes, self.probabilities, self.truth, found.thresholds)
 
     def measures(self) -> tuple[Measure, ...]:
         """The measures of all labels together, as `label_measures`."""
@@ -144,6 +142,19 @@ class LabelResults:
             cells = (f"{v:.6f}" if isinstance(v, float) else int(v) for v in values)
             writer.writerow([spreadsheet_cell(self.predictions.name_of(path)), *cells])
         return text.getvalue()
+
+
+def label_results(
+    names: Sequence[str],
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    thresholds: Sequence[float],
+) -> tuple[LabelResult, ...]:
+    """How well each of several labels is found; arguments as `label_measures`."""
+    return tuple(
+        label_result(name, probabilities[:, k], truth[:, k], thresholds[k])
+        for k, name in enumerate(names)
+    )
 
 
 def label_result(
