@@ -15,7 +15,7 @@ from xai_tf.evaluation.labels import LABEL_COLUMNS, label_results
 from xai_tf.progress import duration
 from xai_tf.reports.html import facts, paragraph, picture, table, text
 
-TITLES = {"auc": "AUC", "ce": "cross-entropy"}
+TITLES = {"auc": "AUC", "mean auc": "mean AUC", "ce": "cross-entropy"}
 
 
 def summary_cards(search: Search) -> str:

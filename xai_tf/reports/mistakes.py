@@ -32,7 +32,7 @@ from xai_tf.reports.html import (
 from xai_tf.reports.panels import STYLE, player, small_picture
 from xai_tf.reports.sections import explanation_details, model_section
 
-Results = TypeVar("Results", EvaluationResults, LabelResults)
+Results = TypeVar("Results", bound=EvaluationResults | LabelResults)
 One = TypeVar("One", bound=Mistake)
 
 
