@@ -214,7 +214,12 @@ def test_a_hub_like_layer_in_a_model_is_explained_by_gradients(tmp_path):
 def any_size():
     pooled = LAYERS.GlobalAveragePooling2D()
     return keras.Sequential(
-        [keras.Input((None, None, 3)), LAYERS.Conv2D(4, 3), pooled, LAYERS.Dense(2)]
+        [
+            keras.Input((None, None, 3)),
+            LAYERS.Conv2D(4, 3),
+            pooled,
+            LAYERS.Dense(2, activation="softmax"),
+        ]
     )
 
 
