@@ -41,8 +41,8 @@ class AugmentedRows:
 
     @property
     def labels(self) -> np.ndarray:
-        """Labels of all rows: int array of shape (rows,)."""
-        return np.tile(self.data.labels, self.versions)
+        """Labels of all rows: int array of shape (rows,); of several labels (rows, classes)."""
+        return np.concatenate([self.data.labels] * self.versions)
 
     def images(self, first: int, last: int) -> np.ndarray:
         """Rows `first` to `last` (not included): uint8 array of shape (rows, height, width, 3).

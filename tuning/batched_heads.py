@@ -38,11 +38,13 @@ class Rows:
         features: float32 array of shape (rows, channels).
         targets: float32 array of shape (rows, logits).
         weights: float32 array of shape (rows,): the weight of each row in training.
+        multi_label: whether each target is a label of its own, so that several may be true.
     """
 
     features: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
+    multi_label: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,7 @@ def train_heads(
     """
     import tensorflow as tf
 
-    kind = Kind.of(members[0].config, train.targets.shape[1])
+    kind = Kind.of(members[0].config, train.targets.shape[1], train.multi_label)
     run = _graphs(kind, batch_size)
     settings, state = _settings(members), _stack(members)
     steps = tf.constant([float(member.state.step) for member in members])

@@ -24,6 +24,24 @@ class Calibration(TypedDict, total=False):
     intercept: float
 
 
+def single_questions(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels with one question a row.
+
+    Of several labels each label of each file has a row, so that they are calibrated, and their
+    calibration is measured, all together.
+
+    Args:
+        logits: float array of shape (files, logits).
+        labels: int array of shape (files,), or with several labels (files, labels).
+
+    Returns:
+        The same; with several labels of shape (files * labels, 1) and (files * labels,).
+    """
+    if labels.ndim == 1:
+        return logits, labels
+    return logits.reshape(-1, 1), labels.reshape(-1)
+
+
 def fit_calibration(logits: np.ndarray, labels: np.ndarray, method: str) -> Calibration:
     """Fit a calibration on logits of files that were not trained on.
 
@@ -32,7 +50,7 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, method: str) -> Cali
     (Platt 1999); for more classes it falls back to "temperature".
 
     Args:
-        logits: float array of shape (files, logits).
+        logits: float array of shape (files, logits), of `single_questions`.
         labels: int array of shape (files,).
         method: "temperature" or "platt".
     """

@@ -15,7 +15,7 @@ from tuning.study import Study
 from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import TRAIN_AND_TUNE, app
 from xai_tf.cli.console import NOTES, VERBOSITY, note, progress_of, warn
-from xai_tf.cli.data_options import DataFlags, Source, further_sets
+from xai_tf.cli.data_options import DataFlags, Source, further_sources
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.train import card_answer, typed_command
 from xai_tf.packages import require_extra
@@ -51,8 +51,9 @@ def tune(
         _show_plan(study, plan)
         if export.dry_run:
             return _plan_answer(plan)
-        settings.check_classes(study.training_data().splits.test.classes)
-        also_test = _also_test(study, export.also_test)
+        test = study.training_data().splits.test
+        settings.check_classes(test.classes, test.multi_label)
+        also_test = _also_test(study, further_sources(export.also_test))
         if search.workers > 1 and plan.mode == Mode.BATCHED_HEADS:
             note("--workers is ignored: this process trains many heads at a time.")
         study.run(progress, search.workers)
@@ -115,10 +116,14 @@ def tune_many(
     return Answer(result=found, table=table, rows=found, failures=failures)
 
 
-def _also_test(study: Study, given: list[str] | None) -> dict[str, Dataset]:
-    """The sets of `--also-test NAME=FOLDER`."""
+def _also_test(study: Study, sources: dict[str, Path]) -> dict[str, Dataset]:
+    from xai_tf.datasets.reading import read_test_set
+
     data, size = study.training_data(), (study.image_size, study.image_size)
-    return further_sets(given, data.task, size, data.splits.test.classes)
+    return {
+        name: read_test_set(source, data.task, size, data.splits.test, study.options, notify=warn)
+        for name, source in sources.items()
+    }
 
 
 def _write_logs(folder: Path) -> None:

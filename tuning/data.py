@@ -61,8 +61,7 @@ class TrainingData:
         test: the test rows.
 
     Raises:
-        InputError: the data cannot be read, there is too little of it, or its files have several
-            labels.
+        InputError: the data cannot be read, or there is too little of it.
     """
 
     def __init__(self, study: StudySettings, progress: Progress = silent) -> None:
@@ -72,11 +71,6 @@ class TrainingData:
         self.splits = read_splits(
             Path(study.data), self.task, size, study.seed, progress, study.options
         )
-        if self.splits.train.multi_label:
-            raise InputError(
-                f"{study.data} has several labels per file, and a search tunes models of one class "
-                "per file. Train such a model with `xai-tf train`, or choose one --finding."
-            )
         _check_enough(self.splits.train, Path(study.data))
         self.train = self._rows(self.splits.train, max(1, study.augmentations))
         self.validation = self._rows(self.splits.validation)
@@ -86,9 +80,22 @@ class TrainingData:
         return AugmentedRows(data, versions, self.task, AUGMENTATION_SEED)
 
     @property
+    def multi_label(self) -> bool:
+        """Whether a file may have several labels or none."""
+        return self.splits.train.multi_label
+
+    @property
     def num_logits(self) -> int:
-        """The number of logits: 1 for two classes, else one per class."""
-        return heads.count_logits(self.splits.train.classes)
+        """The number of logits, see `count_logits`."""
+        return heads.count_logits(self.splits.train.classes, self.multi_label)
+
+    @property
+    def class_weights(self) -> bool:
+        """Whether rows are weighted by their class.
+
+        With several labels they are not, so that probabilities stay those of the data.
+        """
+        return self.study.class_weights and not self.multi_label
 
     @property
     def steps(self) -> int:
@@ -102,7 +109,7 @@ class TrainingData:
         With class weights, the rows of every class have the same total weight.
         """
         labels = self.train.labels
-        if not self.study.class_weights:
+        if not self.class_weights:
             return np.ones(len(labels), np.float32)
         counts = np.bincount(labels)
         return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
@@ -142,6 +149,7 @@ class TrainingData:
             "space": {name: str(p) for name, p in study.full_space.items()},
             "mode": str(study.mode),
             "files": self.file_hashes(),
+            "class_weights": self.class_weights,
         }
 
     def describe(self, weights: Mapping[str, str]) -> dict[str, Any]:
@@ -156,6 +164,7 @@ class TrainingData:
             "name": study.name,
             "task": study.task,
             "classes": list(self.splits.train.classes),
+            "multi_label": self.multi_label,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "asked": self.settings(weights),
             "plan": {
@@ -170,7 +179,8 @@ class TrainingData:
 
 
 def _check_enough(train: Dataset, source: Path) -> None:
-    counts = np.bincount(train.labels, minlength=len(train.classes))
+    one_hot = heads.targets(train.labels, len(train.classes))
+    counts = one_hot.sum(axis=0)
     if len(train.file_labels) < MIN_FILES or not counts.all():
         raise InputError(
             f"{source} has too few files: {len(train.file_labels)} remain for training, of "
@@ -182,7 +192,7 @@ def _check_enough(train: Dataset, source: Path) -> None:
 def _hashes(data: Dataset, root: Path) -> dict[str, str]:
     digests: dict[int, Any] = {}
     for image, label, number in zip(data.images, data.labels, data.files, strict=True):
-        digest = digests.setdefault(int(number), hashlib.sha256(str(label).encode()))
+        digest = digests.setdefault(int(number), hashlib.sha256(str(label.tolist()).encode()))
         digest.update(np.ascontiguousarray(image))
     return {
         _relative(data.paths[number], root): digest.hexdigest()[:12]

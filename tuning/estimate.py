@@ -81,6 +81,7 @@ def _seconds_per_epoch(networks: Networks, config: Configuration) -> float:
         np.random.default_rng(0).random((few, channels), np.float32),
         data.targets(data.train.labels[:few]),
         np.ones(few, np.float32),
+        data.multi_label,
     )
     member = Member(config, initial_state(config, channels, data.num_logits, 1), 1)
     epochs = train_heads(
@@ -94,7 +95,7 @@ def _seconds_per_network_epoch(networks: Networks, config: Configuration) -> flo
     data, size = networks.data, networks.data.study.batch_size
     _, model = networks.build(config)
     inputs = np.zeros((size, *model.input_shape[1:]), np.float32)
-    outputs = data.targets(np.zeros(size, int))
+    outputs = data.targets(np.repeat(data.train.labels[:1], size, axis=0))
     model.train_on_batch(inputs, outputs)
     start = time.perf_counter()
     model.train_on_batch(inputs, outputs)

@@ -14,22 +14,23 @@ import numpy as np
 from tuning import heads
 from tuning.batched_heads import State
 from tuning.batched_tuner import STATE
-from tuning.calibration import best_threshold, calibrated, fit_calibration
+from tuning.calibration import best_threshold, calibrated, fit_calibration, single_questions
 from tuning.search_folder import write_durably, write_json
 from tuning.seed_repeats import repeat_with_seeds
 from tuning.settings import ExportSettings, Mode
 from tuning.space import configuration
 from tuning.trials import ARRAYS, COMPLETED, CURVES, WINNER, Epoch, Search, Trial, read_search
-from weights_keras import ModelCard, load_file
+from weights_keras import Measure, ModelCard, load_file
 from xai_tf.classifiers.graph import flatten
-from xai_tf.classifiers.prediction import probabilities
+from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, probabilities
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import InputError, ModelError
 from xai_tf.evaluation.classification import evaluate
 from xai_tf.evaluation.curves import calibration_error
+from xai_tf.evaluation.labels import label_measures
 from xai_tf.progress import Progress, silent
 from xai_tf.training.publish import OPTIMISM_NOTE, publish
-from xai_tf.training.train import features
+from xai_tf.training.train import features, with_sigmoids
 
 if TYPE_CHECKING:
     import keras
@@ -63,6 +64,23 @@ class _Winner:
     epoch: Epoch
     logits: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a file may have several labels or none."""
+        return self.labels["test"].ndim == 2
+
+    def probabilities(self, split: str) -> np.ndarray:
+        """Probabilities by file, before any calibration: float array of shape (files, classes)."""
+        return probabilities(self.logits[split], self.multi_label)
+
+    def measures(self, split: str) -> tuple[Measure, ...]:
+        """How good the winner is on a split, with 95% intervals."""
+        found, labels = self.probabilities(split), self.labels[split]
+        if self.multi_label:
+            limits = np.full(found.shape[1], DEFAULT_THRESHOLD)
+            return label_measures(found, labels == 1, limits, split)
+        return evaluate(found, labels, split)
 
 
 def export(
@@ -101,8 +119,9 @@ def export(
             networks, config, trial.last_epoch, settings.repeats, progress
         ),
     }
+    published = with_sigmoids(model) if data.multi_label else model
     card = publish(
-        model,
+        published,
         splits,
         data.task,
         name=study.name,
@@ -112,7 +131,7 @@ def export(
         tuning=record,
         half=settings.float16,
         further=dict(also_test or {}),
-        check=lambda file: _check_file(file, model, splits.validation.images, settings.float16),
+        check=lambda file: _check_file(file, published, splits.validation, settings.float16),
         command=settings.command,
         datasets=settings.datasets,
         license_=settings.license_,
@@ -194,25 +213,39 @@ def _check_equal(logits: np.ndarray, expected: np.ndarray, tolerance: float, wha
         )
 
 
-def _check_file(file: Path, model: keras.Model, images: np.ndarray, float16: bool) -> None:
-    """Load the written model, and compare it with the one in memory."""
-    logits, expected = features(load_file(file), images), features(model, images)
+def _check_file(file: Path, model: keras.Model, data: Dataset, float16: bool) -> None:
+    """Load the written model, and compare it with the one in memory.
+
+    Both end in logits, or with several labels in probabilities.
+    """
+    logits, expected = (features(one, data.images) for one in (load_file(file), model))
     advice = " Export it without --float16" if float16 else ""
     tolerance = FLOAT16_TOLERANCE if float16 else TOLERANCE
     _check_equal(logits, expected, tolerance, f"The written model is not the one tuned.{advice}")
-    changed = (probabilities(logits).argmax(1) != probabilities(expected).argmax(1)).sum()
+    changed = (_answers(logits, data) != _answers(expected, data)).any(axis=1).sum()
     if changed:
         raise ModelError(
-            f"The written model predicts {changed} of {len(images)} validation images as another "
-            f"class.{advice}."
+            f"The written model predicts {changed} of {len(data.images)} validation images as "
+            f"another class.{advice}."
         )
 
 
+def _answers(outputs: np.ndarray, data: Dataset) -> np.ndarray:
+    """What a model predicts for each row: shape (rows, 1), or of several labels (rows, labels)."""
+    if data.multi_label:
+        return outputs >= DEFAULT_THRESHOLD
+    return probabilities(outputs).argmax(axis=1)[:, None]
+
+
 def _calibration(winner: _Winner, method: str) -> dict[str, Any]:
-    logits, labels = winner.logits, winner.labels
-    fitted = fit_calibration(logits["validation"], labels["validation"], method)
-    before = calibration_error(probabilities(logits["test"]), labels["test"])
-    after = calibration_error(calibrated(logits["test"], fitted), labels["test"])
+    validation, test = (
+        single_questions(winner.logits[name], winner.labels[name])
+        for name in ("validation", "test")
+    )
+    fitted = fit_calibration(*validation, method)
+    logits, labels = test
+    before = calibration_error(probabilities(logits), labels)
+    after = calibration_error(calibrated(logits, fitted), labels)
     return {
         **fitted,
         "fitted_on": "validation",
@@ -224,7 +257,7 @@ def _calibration(winner: _Winner, method: str) -> dict[str, Any]:
 
 def _threshold(winner: _Winner) -> float | None:
     logits = winner.logits["validation"]
-    if logits.shape[1] > 1:
+    if logits.shape[1] > 1 or winner.multi_label:
         return None
     return round(best_threshold(probabilities(logits), winner.labels["validation"]), 4)
 
@@ -275,14 +308,15 @@ def _story(winner: _Winner, record: dict[str, Any]) -> str:
             f"is predicted from a probability of {threshold:.3f}."
         )
     if record["repeats"]:
-        paragraphs.append(_seed_spread(record["repeats"]))
+        what = "share of right labels" if winner.multi_label else "accuracy"
+        paragraphs.append(_seed_spread(record["repeats"], f"test {what}"))
     return "\n\n".join(paragraphs)
 
 
-def _seed_spread(repeats: Sequence[Mapping[str, float]]) -> str:
+def _seed_spread(repeats: Sequence[Mapping[str, float]], what: str) -> str:
     accuracies = [repeat["test_accuracy"] for repeat in repeats]
     return (
-        f"Trained again with {len(accuracies)} other random seeds: test accuracy "
+        f"Trained again with {len(accuracies)} other random seeds: {what} "
         f"{min(accuracies):.3f} to {max(accuracies):.3f}, mean {np.mean(accuracies):.3f}."
     )
 
@@ -292,7 +326,7 @@ def _store_winner(winner: _Winner, card: ModelCard, record: dict[str, Any]) -> N
     folder = winner.search.folder
     arrays: dict[str, Any] = {}
     for name, logits in winner.logits.items():
-        arrays[f"{name}_probabilities"] = probabilities(logits)
+        arrays[f"{name}_probabilities"] = winner.probabilities(name)
         arrays[f"{name}_labels"] = winner.labels[name]
         arrays[f"{name}_logits"] = logits
 
@@ -301,11 +335,7 @@ def _store_winner(winner: _Winner, card: ModelCard, record: dict[str, Any]) -> N
             np.savez(file, **arrays)
 
     write_durably(folder / ARRAYS, write)
-    measures = [
-        vars(measure)
-        for name, logits in winner.logits.items()
-        for measure in evaluate(probabilities(logits), winner.labels[name], name)
-    ]
+    measures = [vars(measure) for name in winner.logits for measure in winner.measures(name)]
     write_json(
         folder / WINNER,
         {

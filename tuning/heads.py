@@ -37,7 +37,7 @@ def head(
     Args:
         config: the layers of the head.
         shape: (height, width, channels) of feature maps, or (channels,) of pooled features.
-        num_logits: 1 for two classes, else the number of classes.
+        num_logits: as of `count_logits`.
         seed: random seed of the weights and of dropout.
     """
     import keras
@@ -133,12 +133,12 @@ def set_trainable(model: keras.Model, base: keras.Model, count: int, train_norm:
                 lower_momentum(layer)
 
 
-def compile_model(model: keras.Model, config: Configuration) -> None:
+def compile_model(model: keras.Model, config: Configuration, multi_label: bool = False) -> None:
     """Compile a model that puts out logits, with cross-entropy as loss.
 
-    The metrics are cross-entropy (the loss without penalties) and accuracy. The optimizer is
-    built at once, or its state would not be loaded into a trial that continues another. XLA is
-    off, because on a CPU it costs more than it saves.
+    The metrics are cross-entropy (the loss without penalties) and accuracy; with several labels
+    the means over the labels. The optimizer is built at once, or its state would not be loaded
+    into a trial that continues another. XLA is off, because on a CPU it costs more than it saves.
     """
     import keras
 
@@ -148,7 +148,7 @@ def compile_model(model: keras.Model, config: Configuration) -> None:
         "rmsprop": keras.optimizers.RMSprop,
         "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9),
     }
-    binary = model.output_shape[-1] == 1
+    binary = multi_label or model.output_shape[-1] == 1
     losses, metrics = keras.losses, keras.metrics
     loss = losses.BinaryCrossentropy if binary else losses.CategoricalCrossentropy
     entropy = metrics.BinaryCrossentropy if binary else metrics.CategoricalCrossentropy
@@ -169,14 +169,16 @@ def compile_model(model: keras.Model, config: Configuration) -> None:
 
 def targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
     """Training targets of the logits: float32 array of shape (rows, logits)."""
+    if labels.ndim == 2:  # several labels
+        return labels.astype(np.float32)
     if num_logits == 1:
         return labels[:, None].astype(np.float32)
     return np.eye(num_logits, dtype=np.float32)[labels]
 
 
-def count_logits(classes: tuple[str, ...]) -> int:
-    """The number of logits: 1 for two classes, else one per class."""
-    return 1 if len(classes) == 2 else len(classes)
+def count_logits(classes: tuple[str, ...], multi_label: bool = False) -> int:
+    """The number of logits: 1 for two classes, else one per class; of several labels one each."""
+    return 1 if len(classes) == 2 and not multi_label else len(classes)
 
 
 def set_dropout_step(model: keras.Model, seed: int, step: int) -> None:

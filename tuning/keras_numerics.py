@@ -30,24 +30,28 @@ class Kind:
         activation: the activation of the dense layers.
         optimizer: a name in `SLOTS`.
         has_dropout: whether dropout is above 0.
-        binary: whether there is one logit for two classes.
+        one_logit: whether there is just one logit.
+        binary: whether each logit is one of two answers: there is one logit for two classes, or
+            one for each of several labels.
     """
 
     num_dense: int
     activation: str
     optimizer: str
     has_dropout: bool
+    one_logit: bool
     binary: bool
 
     @staticmethod
-    def of(config: Configuration, num_logits: int) -> Kind:
+    def of(config: Configuration, num_logits: int, multi_label: bool = False) -> Kind:
         """The kind of a configuration's head."""
         return Kind(
             num_dense=len(config.dense),
             activation=config.activation,
             optimizer=config.optimizer,
             has_dropout=config.dropout > 0,
-            binary=num_logits == 1,
+            one_logit=num_logits == 1,
+            binary=multi_label or num_logits == 1,
         )
 
     @property
@@ -137,7 +141,7 @@ def _forward(kind: Kind, weights: Any, features: Any, drop: Any) -> Any:
     for layer in range(kind.num_dense + 1):
         x, bias = tf.matmul(x, weights[2 * layer]), weights[2 * layer + 1]
         # Keras adds a bias of a single value by broadcasting, which rounds differently.
-        single = kind.binary and layer == kind.num_dense
+        single = kind.one_logit and layer == kind.num_dense
         x = x + bias if single else tf.nn.bias_add(x, bias)
         if layer < kind.num_dense:
             x = activation(x)
@@ -155,7 +159,7 @@ def _dropped(x: Any, drop: Any, layer: int) -> Any:
 
 
 def _entropy(kind: Kind, logits: Any, targets: Any) -> Any:
-    """Cross-entropy of each row."""
+    """Cross-entropy of each row; of several labels their mean."""
     import tensorflow as tf
 
     if kind.binary:
@@ -164,14 +168,12 @@ def _entropy(kind: Kind, logits: Any, targets: Any) -> Any:
 
 
 def _correct(kind: Kind, logits: Any, targets: Any) -> Any:
-    """Whether each row is predicted correctly, as 0 or 1."""
+    """Whether each row is predicted correctly, as 0 or 1; the share of several labels."""
     import tensorflow as tf
 
     if kind.binary:
-        correct = (logits[:, 0] > 0) == (targets[:, 0] > 0.5)
-    else:
-        correct = tf.argmax(logits, -1) == tf.argmax(targets, -1)
-    return tf.cast(correct, tf.float32)
+        return tf.reduce_mean(tf.cast((logits > 0) == (targets > 0.5), tf.float32), -1)
+    return tf.cast(tf.argmax(logits, -1) == tf.argmax(targets, -1), tf.float32)
 
 
 def _with_penalty(kind: Kind, gradients: Any, weights: Any, settings: Any) -> Any:

@@ -121,10 +121,10 @@ class Networks:
         if pooling == "average" and not pooled:
             train, validation = train.mean((1, 2)), validation.mean((1, 2))
         data = self.data
-        ones = np.ones(len(data.validation), np.float32)
+        ones, several = np.ones(len(data.validation), np.float32), data.multi_label
         return (
-            Rows(_flat(train), data.targets(data.train.labels), data.row_weights),
-            Rows(_flat(validation), data.targets(data.validation.labels), ones),
+            Rows(_flat(train), data.targets(data.train.labels), data.row_weights, several),
+            Rows(_flat(validation), data.targets(data.validation.labels), ones, several),
         )
 
     def test_features(self, config: Configuration) -> np.ndarray:
@@ -153,7 +153,7 @@ class Networks:
         from_scratch = study.weights_of(config.backbone) is None
         heads.set_trainable(model, base, config.unfreeze, train_norm=from_scratch)
         upper = heads.upper_model(model, self.cut(config.backbone))
-        heads.compile_model(upper, config)
+        heads.compile_model(upper, config, self.data.multi_label)
         return model, upper
 
     def with_seed(self, seed: int) -> Networks:

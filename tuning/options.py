@@ -146,7 +146,12 @@ class ExportOptions:
         bool, _option("--float16", panel=OUTPUT, text="Store the weights as float16.")
     ] = False
     also_test: Annotated[
-        list[str] | None, _option(panel=OUTPUT, text="A further test set, as NAME=FOLDER.")
+        list[str] | None,
+        _option(
+            panel=OUTPUT,
+            text="A further test set, a folder or a CSV file.",
+            metavar="NAME=FOLDER|FILE",
+        ),
     ] = None
     data_license: Annotated[
         list[str] | None, _option(panel=OUTPUT, text="A data set with its terms, for the card.")

@@ -9,7 +9,7 @@ import numpy as np
 from tuning import heads
 from tuning.batched_heads import Member, State, initial_state, train_heads
 from tuning.batches import training_batches, validation_batches
-from tuning.calibration import cross_entropy
+from tuning.calibration import cross_entropy, single_questions
 from tuning.settings import Mode
 from tuning.trials import is_better
 from xai_tf.classifiers.prediction import probabilities
@@ -119,6 +119,7 @@ def _train_network(
 
 
 def _evaluate(data: Dataset, logits: np.ndarray) -> tuple[float, float]:
-    """Accuracy and cross-entropy by file."""
-    chances, labels = probabilities(data.file_means(logits)), data.file_labels
+    """Accuracy and cross-entropy by file; of several labels the means over all of them."""
+    questions, labels = single_questions(data.file_means(logits), data.file_labels)
+    chances = probabilities(questions)
     return float((chances.argmax(1) == labels).mean()), cross_entropy(chances, labels)

@@ -103,7 +103,8 @@ class StudySettings:
         image_size: side of the image, in pixels.
         augmentations: versions of each training image, the first one unaltered; 0 draws new ones
             in every epoch.
-        class_weights: whether every class has the same weight, however many rows it has.
+        class_weights: whether every class has the same weight, however many rows it has; without
+            effect on files of several labels.
         options: how the data is read and split.
         root: the folder with the searches and the cached features; by default the user's own.
 
@@ -150,12 +151,6 @@ class StudySettings:
                 raise SettingError(
                     f"Invalid value for {name}: {getattr(self, name)}. Expected at least {low}."
                 )
-        if len(self.options.findings) > 1:
-            raise SettingError(
-                "A search tunes models of one class per file, not of several labels: "
-                f"{', '.join(self.options.findings)}. Choose one --finding, or train a model of "
-                "several labels with `xai-tf train`."
-            )
         self._check_weights()
         lint(self.full_space)
         searched = self.full_space.get("backbone")
@@ -258,9 +253,6 @@ class StudySettings:
             values["weights"] = {b: _absolute(w) for b, w in self.weights.items()}
         else:
             values["weights"] = _absolute(self.weights)
-        options = values["options"]
-        findings, _ = options.pop("findings"), options.pop("multi_label")
-        options["finding"] = findings[0] if findings else None  # a search has one at most
         return {STORED_NAMES.get(name, name): value for name, value in values.items()}
 
     @classmethod
@@ -269,7 +261,8 @@ class StudySettings:
         names = {stored_name: name for name, stored_name in STORED_NAMES.items()}
         values = {names.get(name, name): value for name, value in stored.items()}
         options = dict(values["options"])
-        options["findings"] = tuple(filter(None, [options.pop("finding")]))
+        earlier = [options.pop("finding", None)]  # a search had one at most
+        options["findings"] = tuple(options.get("findings", filter(None, earlier)))
         options["allow_leak"] = tuple(options["allow_leak"])
         return cls(
             **values
@@ -325,15 +318,17 @@ class ExportSettings:
         if self.repeats < 0:
             raise SettingError(f"Invalid value for repeats: {self.repeats}. Expected at least 0.")
 
-    def check_classes(self, classes: tuple[str, ...]) -> None:
+    def check_classes(self, classes: tuple[str, ...], multi_label: bool = False) -> None:
         """Make sure that the calibration is defined for these classes.
 
         Raises:
-            SettingError: it is Platt scaling, and there are more than two.
+            SettingError: it is Platt scaling, and there are more than two classes or several
+                labels.
         """
-        if self.calibration == "platt" and len(classes) > 2:
+        if self.calibration == "platt" and (len(classes) > 2 or multi_label):
+            kind = "labels" if multi_label else "classes"
             raise SettingError(
-                f"Platt scaling calibrates two classes, and there are {len(classes)}. Use "
+                f"Platt scaling calibrates two classes, and there are {len(classes)} {kind}. Use "
                 "temperature scaling (--calibration temperature)."
             )
 

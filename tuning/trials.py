@@ -32,7 +32,8 @@ class Epoch:
         epoch: counted from 1 at the start of the trial's oldest ancestor.
         loss, val_loss: mean cross-entropy plus the L1 and L2 penalties.
         ce, val_ce: the cross-entropy alone.
-        accuracy, val_accuracy: share of rows that are predicted correctly.
+        accuracy, val_accuracy: share of rows that are predicted correctly; with several labels the
+            share of labels.
         seconds: wall time; of heads trained together, the share of each.
     """
 
@@ -92,8 +93,8 @@ class Search:
 
     Attributes:
         folder: the search folder.
-        study: the content of `study.json`: "name", "task", "classes", "asked" (the settings),
-            "plan", "versions".
+        study: the content of `study.json`: "name", "task", "classes", "multi_label", "asked" (the
+            settings), "plan", "versions".
         trials: in the order they were started.
         winner: the content of `winner.json`, or None before the export.
     """
@@ -108,6 +109,11 @@ class Search:
         """Every setting that decides the result, by its stored name."""
         settings: dict[str, Any] = self.study["asked"]
         return settings
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a file may have several labels or none."""
+        return bool(self.study.get("multi_label"))  # the first edition had no such searches
 
     @property
     def objective(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 # Names in the cards of the first edition, which are still read.
 EARLIER_FIELDS = {"gate_sha256": "ood_sha256"}
 # Left out where they are empty.
-OPTIONAL_FIELDS = ("tuning", "ood_sha256", "scaling", "resize", "thresholds")
+OPTIONAL_FIELDS = ("tuning", "ood_sha256", "scaling", "resize", "returns", "thresholds")
 EARLIER_MEASURES = {"unfamiliar": "out_of_distribution"}
 
 
@@ -52,6 +52,8 @@ class ModelCard:
             does not say.
         resize: how pictures are resized to the input, a name that `xai_tf` knows, such as
             "nearest"; empty for its default.
+        returns: what the outputs are, a name that `xai_tf` knows, such as "logits", where the file
+            does not show it; empty where it does.
         thresholds: for a model of several labels the probability from which each is predicted, 0.5
             for a label that is not named.
         license: the license of the weights: an SPDX identifier, or "other".
@@ -73,6 +75,7 @@ class ModelCard:
     preprocessing: str = "inside the model: give RGB in [0, 1]"
     scaling: str = ""
     resize: str = ""
+    returns: str = ""
     thresholds: dict[str, float] = field(default_factory=dict)
     license: str = "other"
     datasets: tuple[str, ...] = ()

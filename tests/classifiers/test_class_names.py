@@ -73,7 +73,7 @@ def flowers(tmp_path):
             keras.layers.Rescaling(1 / 255),
             keras.layers.Conv2D(4, 3),
             keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(3),
+            keras.layers.Dense(3, activation="softmax"),
         ]
     )
     model.save(tmp_path / "flowers.keras")

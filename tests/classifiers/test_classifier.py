@@ -294,7 +294,7 @@ def test_what_a_model_does_to_its_colors_is_found_out(name):
         x = layer(x)
     model = keras.Model(inputs, LAYERS.Dense(2)(LAYERS.Flatten()(LAYERS.Conv2D(2, 3)(x))))
 
-    classifier = Classifier(model)
+    classifier = Classifier(model, returns="logits")
 
     assert classifier.preprocessing == expected
     assert classifier.preprocessing_certain != name.endswith("nothing")

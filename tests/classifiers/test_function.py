@@ -197,6 +197,16 @@ def test_a_shape_that_no_picture_has_is_refused(shape):
         from_function(colors, shape)
 
 
+def test_a_function_may_return_the_logits_of_several_labels():
+    logits = np.array([[2.0, -1.0, 0.5]])
+
+    classifier = from_function(lambda x: np.tile(logits, (len(x), 1)), SIZE, returns="label_logits")
+
+    assert classifier.head.multi_label
+    (prediction,) = classifier.predict(np.zeros((1, *SIZE, 3)))
+    np.testing.assert_allclose(prediction.probabilities, 1 / (1 + np.exp(-logits[0])), atol=1e-6)
+
+
 def test_unknown_outputs_are_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'logits'"):
         from_function(colors, SIZE, returns="logit")

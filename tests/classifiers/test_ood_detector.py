@@ -54,7 +54,7 @@ from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit_file
 from xai_tf.regions.drawing import draw
 from xai_tf.rendering import heatmaps
-from xai_tf.reports.mistakes import describe_study, mistakes_page
+from xai_tf.reports.class_mistakes import ClassMistakesReport
 from xai_tf.tasks import TASKS
 from xai_tf.training.publish import SECTION, publish, with_ood_detector
 
@@ -519,8 +519,8 @@ def test_a_mistake_that_is_no_file_for_the_model_is_said_to_be(gated, noise, tmp
     assert answers.predictions.out_of_distribution == (True, True)
     (mistake,) = mistakes
     assert mistake.warnings[-1].endswith("Explained anyway.")
-    assert escape(mistake.warnings[-1]) in mistakes_page(gated, answers, mistakes)
-    (told,) = describe_study(gated, answers, mistakes)["mistakes"]
+    assert escape(mistake.warnings[-1]) in ClassMistakesReport(gated, answers, mistakes).page()
+    (told,) = ClassMistakesReport(gated, answers, mistakes).to_dict()["mistakes"]
     assert told["warnings"] == list(mistake.warnings)
 
 

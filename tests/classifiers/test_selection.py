@@ -277,6 +277,44 @@ def test_logits_trained_with_a_binary_crossentropy_are_several_labels(tmp_path):
     np.testing.assert_allclose(binary.probabilities(logits), 1 / (1 + np.exp(-logits)), atol=1e-6)
 
 
+def test_logits_without_a_loss_are_a_guess_until_it_is_said_what_they_are(tmp_path):
+    path = plain(3, None, tmp_path)
+
+    guessed = load(path, preprocessing="unit")
+    classes = load(path, preprocessing="unit", returns="logits")
+    labels = load(path, preprocessing="unit", returns="label_logits")
+
+    assert "just one of the 3 classes" in guessed.warnings[0]
+    assert "label_logits (several labels)" in guessed.warnings[0]
+    assert not guessed.head.multi_label
+    assert classes.warnings == labels.warnings == ()
+    assert (classes.head.multi_label, labels.head.multi_label) == (False, True)
+    logits = np.asarray(labels.model(PICTURES[:1]))
+    np.testing.assert_allclose(labels.probabilities(logits), 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["BinaryCrossentropy", "CategoricalCrossentropy"])
+def test_logits_are_known_by_their_loss(loss, tmp_path):
+    path = plain(3, getattr(keras.losses, loss)(from_logits=True), tmp_path)
+
+    classifier = load(path, preprocessing="unit")
+
+    assert classifier.head.known
+    assert classifier.warnings == ()
+
+
+def test_a_model_with_a_card_is_not_doubted():
+    classifier = load("brain_cnn")
+
+    assert classifier.head.known
+    assert classifier.warnings == ()
+
+
+def test_logits_are_not_taken_for_probabilities(tmp_path):
+    with pytest.raises(ModelError, match="has no activation, so its outputs are no probabilities"):
+        load(plain(3, None, tmp_path), preprocessing="unit", returns="multi_label")
+
+
 def test_a_squared_error_of_probabilities_is_a_score_of_a_classifier(tmp_path):
     inputs = keras.Input((32, 32, 3))
     model = keras.Model(inputs, LAYERS.Dense(3, activation="softmax")(features(inputs)))

@@ -80,7 +80,7 @@ def test_ordinary_dropout_and_normalization_need_no_word(small_cnn):
     inputs = keras.Input((32, 32, 3))
     x = LAYERS.BatchNormalization()(inputs, training=False)
     x = LAYERS.Dropout(0.5)(LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(4, 3)(x)))
-    model = keras.Model(inputs, LAYERS.Dense(3)(x))
+    model = keras.Model(inputs, LAYERS.Dense(3, activation="softmax")(x))
 
     assert forced_training(model) == []
     assert Classifier(model, ["a", "b", "c"], preprocessing="unit").warnings == ()

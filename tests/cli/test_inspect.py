@@ -63,14 +63,33 @@ def test_nothing_is_saved_where_nothing_was_settled(run, foreign):
 
 
 def test_a_preprocessing_that_is_given_can_be_saved_at_once(run, foreign):
-    code, _, err = run(
-        "inspect", foreign, "--preprocessing", "tf", "--save", "--classes", "a,b,c,d"
-    )
+    given = ("--preprocessing", "tf", "--returns", "logits", "--classes", "a,b,c,d")
+
+    code, _, err = run("inspect", foreign, *given, "--save")
 
     assert code == 0
     assert "Wrote" in err
     card = read_card(foreign.with_suffix(".md"))
     assert (card.scaling, card.classes) == ("tf", ("a", "b", "c", "d"))
+    assert card.returns == "logits"
+
+
+def test_logits_that_may_be_of_several_labels_are_told_until_a_card_settles_it(run, foreign):
+    model = ("--model", foreign, "--preprocessing", "tf")
+    _, before, told = run("predict", SAMPLES / "cat.jpg", *model, "--json")
+    refused, _, why = run("inspect", foreign, "--preprocessing", "tf", "--save")
+    saved, _, _ = run(
+        "inspect", foreign, "--preprocessing", "tf", "--returns", "label_logits", "--save"
+    )
+    _, after, silent = run("predict", SAMPLES / "cat.jpg", "--model", foreign, "--json")
+
+    assert "just one of the 4 classes" in told
+    assert "--returns logits (one class) or label_logits (several labels)" in told
+    assert (refused, saved) == (2, 0)
+    assert "Give --returns logits" in why
+    assert "guess" not in silent
+    assert "findings" not in result_of(before)[0]["prediction"]
+    assert "findings" in result_of(after)[0]["prediction"]
 
 
 def test_a_guess_is_not_saved_as_if_it_were_known(run, foreign):
@@ -94,8 +113,9 @@ def test_the_card_of_another_model_is_not_overwritten(run, foreign):
 
 def test_notes_beside_a_model_are_not_overwritten(run, foreign):
     foreign.with_suffix(".md").write_text("My notes.\n")
+    given = ("--preprocessing", "tf", "--returns", "logits")
 
-    code, _, err = run("inspect", foreign, "--preprocessing", "tf", "--save")
+    code, _, err = run("inspect", foreign, *given, "--save")
 
     assert code == 2
     assert "not a model card" in err

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import pathlib
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from PIL import Image
 
 from tests.conftest import result_of, several_labels
 from xai_tf.classifiers.loading import load
-from xai_tf.evaluation.label_mistakes import study_label_mistakes
 from xai_tf.evaluation.labels import LabelResults, label_measures, label_result
+from xai_tf.evaluation.mistakes import study_mistakes
 from xai_tf.evaluation.predictions import find_labeled, predict_labeled
 
 CLASSES = ("left", "upper", "middle")
@@ -91,7 +92,7 @@ def test_a_mistake_is_a_label_of_a_file_and_the_worst_come_first(results, three_
     assert margins == sorted(margins, reverse=True)
     assert min(margins) > 0
 
-    mistakes, lost = study_label_mistakes(three_labels, results, "saliency", top=2)
+    mistakes, lost = study_mistakes(three_labels, results, "saliency", top=2)
 
     assert lost == []
     assert {(one.name, one.label, one.true) for one in mistakes} <= {
@@ -151,6 +152,35 @@ def test_the_command_reports_each_label(run, halves_of_bright, tmp_path):
     page = (tmp_path / "errors" / "errors.html").read_text()
     assert "left was found, and is not true." in page
     assert "Each label is a question of its own" in page
+
+
+def test_similar_training_samples_are_shown_with_their_labels(run, halves_of_bright, tmp_path):
+    model = tmp_path / "model.keras"
+    several_labels().save(model)
+    training = tmp_path / "training.csv"
+    training.write_text(
+        "file,label,split\nleft.png,left,train\nboth.png,upper|left,train\n"
+        "dark.png,No Finding,train\nupper.png,middle,test\n"
+    )
+
+    code, out, _ = run(
+        "errors",
+        halves_of_bright,
+        *("--model", model, "--classes", ",".join(CLASSES), "--preprocessing", "unit"),
+        *("--method", "saliency", "--out", tmp_path / "errors", "--train", training),
+        "--json",
+    )
+
+    assert code == 0
+    mistakes = {one["label"]: one for one in result_of(out)["mistakes"]}
+    assert pathlib.Path(mistakes["left"]["file"]).name == "wrong.png"
+    nearest = mistakes["left"]["similar"]
+    assert nearest[0]["labels"] == ["left"]  # the same picture, under another name
+    assert nearest[0]["distance"] == 0
+    assert {tuple(one["labels"]) for one in nearest} == {("left",), ("left", "upper"), ()}
+    page = (tmp_path / "errors" / "errors.html").read_text()
+    assert "2 of the 3 nearest training samples have the label left." in page
+    assert "no label: dark.png" in page
 
 
 def test_a_prediction_lists_the_findings(run, halves_of_bright, tmp_path):

@@ -29,7 +29,7 @@ from xai_tf.evaluation.nearest import (
 from xai_tf.evaluation.predictions import find_labeled, predict_labeled, training_files
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.rendering import heatmaps
-from xai_tf.reports.mistakes import describe_study, mistakes_page
+from xai_tf.reports.class_mistakes import ClassMistakesReport
 
 SPEECH = SHARED / "speech"
 
@@ -94,7 +94,7 @@ def test_xplique_finds_what_a_plain_search_finds(three_classes, blobs, size):
     samples = [sample_of(rng.random((32, 32, 3))) for _ in range(5)]
     wanted = penultimate_features(three_classes, samples)
     rows = rng.random((size, wanted.shape[1])).astype(np.float32)
-    known = tuple(TrainingExample(Path(f"{row}.png"), row % 3, f"{row}") for row in range(size))
+    known = tuple(TrainingExample(Path(f"{row}.png"), (row % 3,), f"{row}") for row in range(size))
     index = FeatureIndex(rows, known)
 
     found = nearest_neighbors(index, three_classes, samples, 3)
@@ -160,17 +160,15 @@ def test_the_worst_mistakes_come_first_with_maps_of_both_classes(halves, sides):
     assert lost == []
     for mistake in mistakes:
         assert mistake.predicted == 1 - mistake.truth
-        assert (mistake.predicted_map.target, mistake.true_map.target) == (
+        assert (mistake.map.target, mistake.true_map.target) == (
             mistake.predicted,
             mistake.truth,
         )
         np.testing.assert_allclose(
-            mistake.predicted_map.attribution, -mistake.true_map.attribution, atol=1e-7
+            mistake.map.attribution, -mistake.true_map.attribution, atol=1e-7
         )
         assert mistake.contrast_map.contrast == mistake.truth
-        np.testing.assert_array_equal(
-            mistake.contrast_map.attribution, mistake.predicted_map.attribution
-        )
+        np.testing.assert_array_equal(mistake.contrast_map.attribution, mistake.map.attribution)
     assert mistakes[0].wrong_class_margin == pytest.approx(1, abs=1e-6)
 
 
@@ -185,7 +183,7 @@ def test_of_several_logits_the_contrast_is_the_difference_of_the_maps(three_clas
     for mistake in mistakes:
         np.testing.assert_allclose(
             mistake.contrast_map.attribution,
-            mistake.predicted_map.attribution - mistake.true_map.attribution,
+            mistake.map.attribution - mistake.true_map.attribution,
             atol=1e-6,
         )
 
@@ -233,14 +231,14 @@ def test_both_classes_are_drawn_on_one_scale(three_classes, tmp_path):
     results = answers_of(three_classes, folder)
     mistakes, _ = study_mistakes(three_classes, results, "gradient_input", 1)
 
-    page = Page(mistakes_page(three_classes, results, mistakes))
+    page = Page(ClassMistakesReport(three_classes, results, mistakes).page())
 
     (mistake,) = mistakes
     drawn = [png_of(image) for image in page.all("img")]
-    end = heatmaps.limit([mistake.predicted_map, mistake.true_map])
+    end = heatmaps.limit([mistake.map, mistake.true_map])
     expected = [
         heatmaps.image_bytes(mistake.sample),
-        heatmaps.overlay(mistake.predicted_map, 0.7, end),
+        heatmaps.overlay(mistake.map, 0.7, end),
         heatmaps.overlay(mistake.true_map, 0.7, end),
         heatmaps.overlay(mistake.contrast_map, 0.7),
     ]
@@ -256,7 +254,7 @@ def test_a_method_that_knows_no_class_is_drawn_once_even_of_one_logit(small_cnn,
     results = answers_of(classifier, sides)
     mistakes, _ = study_mistakes(classifier, results, "fem", 1)
 
-    page = Page(mistakes_page(classifier, results, mistakes))
+    page = Page(ClassMistakesReport(classifier, results, mistakes).page())
 
     assert len(mistakes) == 1
     assert len(page.all("img")) == 2  # the picture and one map
@@ -273,7 +271,7 @@ def test_the_page_opens_without_a_network_and_names_are_text(halves, sides, tmp_
     )
     mistakes, _ = study_mistakes(halves, results, "saliency", index=index)
     path = tmp_path / "errors.html"
-    html = mistakes_page(halves, results, mistakes, [(hostile, "<b>why</b>")])
+    html = ClassMistakesReport(halves, results, mistakes, [(hostile, "<b>why</b>")]).page()
     path.write_text(html, "utf-8")
 
     page = Page(html)
@@ -511,6 +509,7 @@ def test_a_real_model_of_sound_is_studied_in_the_windows_that_decide(tmp_path):
     mistakes, _ = study_mistakes(classifier, results, top=3)
 
     assert 0 < len(mistakes) <= 3
-    page = Page(mistakes_page(classifier, results, mistakes))
+    page = Page(ClassMistakesReport(classifier, results, mistakes).page())
     assert len(page.all("audio")) == len(mistakes)
-    assert describe_study(classifier, results, mistakes)["mistakes"][0]["predicted_map"]
+    described = ClassMistakesReport(classifier, results, mistakes).to_dict()
+    assert described["mistakes"][0]["predicted_map"]

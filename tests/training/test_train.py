@@ -12,7 +12,7 @@ from xai_tf.classifiers.backbones import build_model
 from xai_tf.classifiers.loading import load
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits
-from xai_tf.errors import ModelError, OutputError, SettingError
+from xai_tf.errors import InputError, ModelError, OutputError
 from xai_tf.inputs import augmentation
 from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.tasks import TASKS
@@ -191,6 +191,8 @@ def test_a_spectrogram_picture_without_sound_is_only_blanked(blobs):
 
 
 def test_a_model_of_several_labels_is_trained_from_a_table(tmp_path):
+    again = draw_labels(tmp_path / "again", 12)
+    again.write_text(again.read_text().replace("file,red,striped", "file,striped,red"))
     settings = TrainingSettings(
         source=draw_labels(tmp_path / "data", 32),
         task="medical_image",
@@ -199,6 +201,7 @@ def test_a_model_of_several_labels_is_trained_from_a_table(tmp_path):
         image_size=32,
         data=DataOptions(allow_leak=("all",)),  # the pictures differ by noise alone
         out=tmp_path,
+        further={"swapped": again},  # with the columns named the wrong way round
     )
     notes = []
 
@@ -208,6 +211,7 @@ def test_a_model_of_several_labels_is_trained_from_a_table(tmp_path):
     assert any("labels: red, striped" in note for note in notes)
     measures = {(m.split, m.name): m.value for m in card.metrics}
     assert measures["test", "mean auc"] > 0.9
+    assert measures["swapped", "exact match"] < 0.7
     assert "Labels on `test`" in card.text
     classifier = load(tmp_path / "several.keras")
     assert classifier.head.multi_label
@@ -231,5 +235,5 @@ def test_folders_of_one_class_are_no_further_test_of_several_labels(tmp_path, st
         further={"again": stripes},
     )
 
-    with pytest.raises(SettingError, match="Leave --also-test out"):
+    with pytest.raises(InputError, match="Give a CSV file that lists the labels"):
         train_on_files(settings)

@@ -51,9 +51,14 @@ def config_of(**changes):
     return configuration(VALUES | changes)
 
 
-def made_rows(num_logits, count, seed=0):
+def made_rows(num_logits, count, seed=0, multi_label=False):
     """Features that tell the classes apart a little; with different class weights."""
     rng = np.random.default_rng(seed)
+    if multi_label:
+        labels = rng.integers(0, 2, (count, num_logits))
+        found = rng.standard_normal((count, CHANNELS)) + 0.3 * labels.sum(axis=1, keepdims=True)
+        ones = np.ones(count, np.float32)
+        return Rows(found.astype(np.float32), targets(labels, num_logits), ones, True)
     labels = rng.integers(0, max(2, num_logits), count)
     features = np.maximum(rng.standard_normal((count, CHANNELS)) + 0.3 * labels[:, None], 0)
     weights = np.array([0.8, 1.3, 1.0])[labels]
@@ -65,9 +70,9 @@ def member_of(config, num_logits, state=None):
     return Member(config, state, trial_seed(SEED, config))
 
 
-def trained(members, num_logits, epochs=range(2)):
+def trained(members, num_logits, epochs=range(2), multi_label=False):
     """For each member its epochs, and its state after the last."""
-    rows = made_rows(num_logits, 70), made_rows(num_logits, 20, seed=1)
+    rows = [made_rows(num_logits, n, seed, multi_label) for n, seed in ((70, 0), (20, 1))]
     results = list(train_heads(members, *rows, epochs=epochs, batch_size=BATCH, seed=SEED))
     return [([epoch[k][0] for epoch in results], results[-1][k][1]()) for k in range(len(members))]
 
@@ -84,6 +89,15 @@ def test_batched_heads_train_as_keras_does(optimizer, kind, num_logits):
     assert_trained_by_keras(config, num_logits, epochs, state)
 
 
+@pytest.mark.parametrize("num_logits", [2, 3])
+def test_batched_heads_learn_several_labels_as_keras_does(num_logits):
+    config = config_of(optimizer="adam", **HEADS["relu with dropout"])
+
+    [(epochs, state)] = trained([member_of(config, num_logits)], num_logits, multi_label=True)
+
+    assert_trained_by_keras(config, num_logits, epochs, state, multi_label=True)
+
+
 def test_ten_epochs_under_a_strong_penalty_are_those_of_keras():
     """Where weights are driven to zero, one rounding apart grows to hundredths of the loss."""
     config = config_of(dropout=0.1, l1_1=1e-2, l2_1=1e-2, l1_2=1e-2, l2_2=1e-2)
@@ -93,11 +107,12 @@ def test_ten_epochs_under_a_strong_penalty_are_those_of_keras():
     assert_trained_by_keras(config, 1, epochs, state)
 
 
-def assert_trained_by_keras(config, num_logits, epochs, state):
+def assert_trained_by_keras(config, num_logits, epochs, state, multi_label=False):
     """Keras' own `fit`, with the same seed, measures and weighs the same."""
-    train, validation = made_rows(num_logits, 70), made_rows(num_logits, 20, seed=1)
+    train = made_rows(num_logits, 70, multi_label=multi_label)
+    validation = made_rows(num_logits, 20, 1, multi_label)
     model = head(config, (CHANNELS,), num_logits, trial_seed(SEED, config))
-    compile_model(model, config)
+    compile_model(model, config, multi_label)
     steps = -(-70 // BATCH)
     for number, ours in enumerate(epochs):
         order = tf.random.experimental.stateless_shuffle(tf.range(70), seed=[SEED, number]).numpy()

@@ -8,6 +8,7 @@ from tuning.calibration import (
     calibrated,
     cross_entropy,
     fit_calibration,
+    single_questions,
 )
 from xai_tf.classifiers.prediction import probabilities
 from xai_tf.evaluation.curves import calibration_error
@@ -109,3 +110,25 @@ def test_of_equally_good_thresholds_the_one_nearest_to_a_half_is_chosen():
 
 def test_with_equal_probabilities_the_threshold_is_a_half():
     assert best_threshold(np.full((4, 2), 0.5), np.array([0, 0, 1, 1])) == 0.5
+
+
+def test_several_labels_are_calibrated_as_one_question_each():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 4, (1000, 3))
+    labels = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits / 3))).astype(int)
+
+    questions, answers = single_questions(logits, labels)
+    fitted = fit_calibration(questions, answers, "temperature")
+
+    assert (questions.shape, answers.shape) == ((3000, 1), (3000,))
+    assert fitted["temperature"] == pytest.approx(3, rel=0.1)
+    np.testing.assert_allclose(
+        calibrated(questions, fitted)[:, 1].reshape(logits.shape),
+        1 / (1 + np.exp(-logits / fitted["temperature"])),
+    )
+
+
+def test_files_of_one_class_are_one_question_each():
+    logits, labels = np.zeros((5, 3)), np.arange(5) % 3
+
+    assert single_questions(logits, labels) == (logits, labels)

@@ -11,9 +11,8 @@ from tests.conftest import draw_stripes, result_of
 from tuning.settings import Mode
 from tuning.trials import read_search
 from xai_tf.cli import main
-from xai_tf.cli.data_options import further_sets
+from xai_tf.cli.data_options import further_sources
 from xai_tf.errors import SettingError
-from xai_tf.tasks import TASKS
 
 # Five trials on a plain CNN with random weights, frozen.
 QUICK = (
@@ -254,4 +253,4 @@ def test_a_missing_folder_is_an_error(tune, tmp_path):
 @pytest.mark.parametrize("given", ["nothere", "test=x", "validation=x", "=x"])
 def test_a_further_test_set_takes_no_name_that_is_taken(given):
     with pytest.raises(SettingError, match="--also-test"):
-        further_sets([given], TASKS["lung_opacity"], (32, 32), ("normal", "opacity"))
+        further_sources([given])

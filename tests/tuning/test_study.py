@@ -15,6 +15,7 @@ from PIL import Image
 import weights_keras
 from tests.conftest import ROOT, SHARED, draw_labels, draw_stripes
 from tuning import search_folder
+from tuning.export import winning_model
 from tuning.schedule import num_trials, schedule
 from tuning.settings import ExportSettings, Mode
 from tuning.space import choice, configuration
@@ -742,21 +743,127 @@ def test_a_search_cannot_have_a_reserved_name(stripes, tmp_path, name):
         study_of(stripes, tmp_path, name=name)
 
 
-def test_several_labels_are_refused_with_the_command_that_takes_them(tmp_path):
-    table = draw_labels(tmp_path / "data", 24)
-    settings = {"task": "medical_image", "options": DataOptions(allow_leak=("all",))}
-
-    with pytest.raises(InputError, match="Train such a model with `xai-tf train`"):
-        study_of(table, tmp_path, **settings).training_data()
-    with pytest.raises(SettingError, match="Choose one --finding"):
-        study_of(table, tmp_path, options=DataOptions(findings=("red", "striped")))
-
-
-def test_the_finding_of_a_search_is_stored_as_ever(tmp_path):
-    study = study_of("data", tmp_path, options=DataOptions(findings=("Edema",)))
+def test_the_findings_of_a_search_are_stored(tmp_path):
+    study = study_of("data", tmp_path, options=DataOptions(findings=("Edema", "Mass")))
 
     stored = json.loads(json.dumps(study.to_dict(), default=str))
 
-    assert stored["options"]["finding"] == "Edema"
-    assert "findings" not in stored["options"]
     assert type(study).from_dict(stored).options == study.options
+
+
+# Several labels per file
+
+
+@pytest.fixture(scope="module")
+def labeled(tmp_path_factory):
+    """A finished search on files of which each may be red, striped, both or neither."""
+    study = study_of(
+        draw_labels(tmp_path_factory.mktemp("data"), 48),
+        tmp_path_factory.mktemp("searches"),
+        task="medical_image",
+        options=DataOptions(allow_leak=("all",)),
+    )
+    study.run()
+    return study
+
+
+def test_a_search_learns_several_labels_from_cached_features(labeled):
+    data, search = labeled.training_data(), read_search(labeled.folder)
+
+    assert data.num_logits == 2
+    assert data.targets(data.train.labels).shape == (len(data.train), 2)
+    assert search.settings["mode"] == Mode.BATCHED_HEADS
+    assert search.multi_label
+    assert search.settings["class_weights"] is False  # without effect on several labels
+    assert {trial.status for trial in search.trials} == {COMPLETED}
+    assert any((labeled.root / "features").rglob("*.npz"))
+
+
+def test_the_loss_of_several_labels_is_their_binary_cross_entropy(labeled):
+    search, validation = read_search(labeled.folder), labeled.training_data().splits.validation
+    best = search.ranked()[0]
+
+    logits = features(winning_model(labeled.networks(), best), validation.images)
+
+    truth, epoch = validation.labels == 1, search.best_epoch(best)
+    entropy = np.logaddexp(0, np.where(truth, -1, 1) * logits).mean()
+    assert epoch.val_ce == pytest.approx(entropy, abs=1e-5)
+    assert epoch.val_accuracy == pytest.approx(((logits > 0) == truth).mean(), abs=1e-6)
+
+
+def test_a_search_for_several_labels_is_resumed_where_it_was_stopped(labeled, tmp_path):
+    def stop(done, total, text):
+        if "done" in text and done >= 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(labeled, root=tmp_path).run(stop)
+
+    search = replace(labeled, root=tmp_path).run()
+
+    assert_same(search, read_search(labeled.folder))
+
+
+@pytest.fixture(scope="module")
+def exported(labeled, tmp_path_factory):
+    """The file of the winner for several labels, its card and its report."""
+    out = tmp_path_factory.mktemp("models")
+    again = {"again": labeled.training_data().splits.test}
+    card = labeled.export(out, ExportSettings(repeats=1), also_test=again)
+    return out / f"{card.name}.keras", card, labeled.report().read_text()
+
+
+def test_a_model_of_several_labels_is_exported_with_its_card(labeled, exported):
+    path, card, _ = exported
+
+    classifier = load(path)
+
+    test, arrays = labeled.training_data().splits.test, read_search(labeled.folder).arrays()
+    assert classifier.head.multi_label
+    assert classifier.classes == card.classes == test.classes == ("red", "striped")
+    assert classifier.warnings == ()
+    assert card.thresholds == {"red": 0.5, "striped": 0.5}
+    assert {m.name for m in card.metrics if m.split == "test"} >= {"exact match", "mean F1"}
+    assert {m.split for m in card.metrics} == {"validation", "test", "again"}
+    assert "share of right labels" in card.text
+    assert card.tuning["threshold"] is None
+    assert 0 <= card.tuning["calibration"]["ece_after"] <= 1
+    np.testing.assert_array_equal(arrays["test_labels"], test.file_labels)
+    first = classifier.predict([test.sample(0)])[0]
+    np.testing.assert_allclose(first.probabilities, arrays["test_probabilities"][0], atol=1e-5)
+
+
+def test_the_report_shows_each_of_several_labels(exported):
+    page = exported[2]
+
+    assert "Labels on the test files, with 95% intervals" in page
+    assert "Found of those that have each label" in page
+    assert "mean F1" in page
+    assert "changes in steps of" not in page
+
+
+def test_platt_scaling_of_several_labels_is_refused():
+    with pytest.raises(SettingError, match="there are 2 labels"):
+        ExportSettings(calibration="platt").check_classes(("red", "striped"), multi_label=True)
+
+
+@pytest.mark.parametrize("unfreeze", [3, -1])
+def test_several_labels_are_learned_by_networks_that_keras_trains(labeled, tmp_path, unfreeze):
+    study = replace(labeled, root=tmp_path, space=SPACE | {"unfreeze": choice(unfreeze)}, **LEAST)
+
+    search = study.run()
+
+    assert search.settings["mode"] != Mode.BATCHED_HEADS
+    assert study.plan().seconds[1] > 0
+    assert {trial.status for trial in search.trials} == {COMPLETED}
+    winning_model(study.networks(), search.ranked()[0])
+
+
+def test_a_label_that_no_file_has_is_refused(tmp_path):
+    table = draw_labels(tmp_path / "data", 24)
+    head, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head},blue", *(f"{line},0" for line in lines)]))
+    options = DataOptions(findings=("red", "striped", "blue"), allow_leak=("all",))
+
+    with pytest.raises(InputError, match="blue"):
+        study_of(table, tmp_path, task="medical_image", options=options).training_data()

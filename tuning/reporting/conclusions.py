@@ -10,10 +10,12 @@ import numpy as np
 from tuning.reporting import charts
 from tuning.reporting.leaderboard import leader, leaderboard_rows
 from tuning.trials import RUNNING, Search, Trial
+from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD
+from xai_tf.evaluation.labels import LABEL_COLUMNS, label_results
 from xai_tf.progress import duration
 from xai_tf.reports.html import facts, paragraph, picture, table, text
 
-TITLES = {"auc": "AUC", "ce": "cross-entropy"}
+TITLES = {"auc": "AUC", "mean auc": "mean AUC", "ce": "cross-entropy"}
 
 
 def summary_cards(search: Search) -> str:
@@ -73,7 +75,8 @@ def _leader_cards(search: Search, best: Trial) -> list[tuple[str, str]]:
         (text(best.score), f"{search.objective} on the validation files"),
     ]
     if epoch:
-        cards.append((f"{epoch.val_accuracy:.1%}", "accuracy on the validation files"))
+        what = "labels that are right" if search.multi_label else "accuracy"
+        cards.append((f"{epoch.val_accuracy:.1%}", f"{what} on the validation files"))
     return cards
 
 
@@ -103,7 +106,7 @@ def _caveats(search: Search, best: Trial) -> str:
         "not used for the choice."
     ]
     epoch = search.best_epoch(best)
-    if count and epoch:
+    if count and epoch and not search.multi_label:  # labels of a file depend on one another
         low, high = _wilson(epoch.val_accuracy, count)
         near = sum(low <= row.epoch.val_accuracy <= high for row in rows)
         sentences.append(
@@ -164,14 +167,20 @@ def _charts(search: Search, winner: dict[str, Any]) -> str:
     threshold = winner.get("threshold")
     calibration: Any = winner.get("calibration") or {}
     count = len(arrays["test_labels"])
+    meaning = (
+        "each label is a question of its own"
+        if search.multi_label
+        else "rows are the true class, columns the predicted class"
+    )
     return "\n".join(
         [
-            "<h3>On the test files</h3><div class='pair'>",
+            "<h3>On the test files</h3>",
+            _labels(arrays, classes) if search.multi_label else "",
+            "<div class='pair'>",
             picture(
                 charts.confusion_matrix(arrays, classes, threshold),
                 _confusion_words(arrays, classes),
-                f"{count} test files: rows are the true class, columns the predicted class; shares "
-                "are of the row.",
+                f"{count} test files: {meaning}; shares are of the row.",
             ),
             picture(
                 charts.roc(arrays, classes, threshold),
@@ -191,6 +200,14 @@ def _charts(search: Search, winner: dict[str, Any]) -> str:
     )
 
 
+def _labels(arrays: dict[str, np.ndarray], classes: list[str]) -> str:
+    """How well each of several labels is found, as a table."""
+    found, truth = arrays["test_probabilities"], arrays["test_labels"] == 1
+    limits = [DEFAULT_THRESHOLD] * len(classes)
+    rows = [result.cells for result in label_results(classes, found, truth, limits)]
+    return table(LABEL_COLUMNS, rows, "Labels on the test files, with 95% intervals")
+
+
 def _calibration_words(calibration: dict[str, Any]) -> str:
     if not calibration:
         return ""
@@ -201,7 +218,13 @@ def _calibration_words(calibration: dict[str, Any]) -> str:
 
 
 def _confusion_words(arrays: dict[str, np.ndarray], classes: list[str]) -> str:
-    predicted, labels = arrays["test_probabilities"].argmax(axis=1), arrays["test_labels"]
+    labels = arrays["test_labels"]
+    if labels.ndim == 2:
+        found, hits = arrays["test_probabilities"] >= DEFAULT_THRESHOLD, labels == 1
+        counts = zip(classes, (found & hits).sum(axis=0), hits.sum(axis=0), strict=True)
+        shares = [f"{name}: {right} of {total}" for name, right, total in counts]
+        return f"Files by label. Found of those that have each label: {', '.join(shares)}."
+    predicted = arrays["test_probabilities"].argmax(axis=1)
     shares = [
         f"{name}: {int((predicted[labels == label] == label).sum())} of "
         f"{int((labels == label).sum())}"

@@ -41,7 +41,7 @@ from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head, loss
 from xai_tf.classifiers.placement import Placement, Places, find_placement, find_places
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, Prediction, probabilities
 from xai_tf.classifiers.preprocessing import scaling_of, with_preprocessing
-from xai_tf.classifiers.returns import RETURNS
+from xai_tf.classifiers.returns import LABEL_LOGITS, LOGITS, RETURNS
 from xai_tf.classifiers.selection import HeldValue, Selection, output_names, select
 from xai_tf.classifiers.tracing import as_graph
 from xai_tf.classifiers.training_mode import training_mode_note
@@ -156,8 +156,9 @@ class Classifier:
             sha256: the SHA-256 of the model file.
             image_size: (height, width) of the input, for a model that takes any size. By default
                 that of its card or backbone.
-            returns: what the outputs are, a name in `RETURNS`, for a model that ends in a layer
-                that does not show it. By default guessed by their values.
+            returns: what the outputs are, a name in `RETURNS`, for a model that ends in no
+                activation, or in a layer that does not show it. By default as its card or the loss
+                says, or guessed by their values.
 
         Raises:
             ModelError: the model takes no images, does not end in class logits, or has several
@@ -167,6 +168,7 @@ class Classifier:
             SettingError: a threshold is not between 0 and 1, the model has no several labels, or
                 the value of an input has another shape.
         """
+        returns = returns or (card and card.returns) or None
         if returns:
             pick(RETURNS, returns, "kind of output")
         selection = select(as_graph(model, image_size), output, inputs)
@@ -190,6 +192,8 @@ class Classifier:
         size, self.size_certain = _input_size(model, backbone, card, image_size)
         flat = flatten(with_preprocessing(model, self.preprocessing, size))
         self.model, self.head = linear_head(flat, loss, returns)
+        if card and self.head.num_logits > 1:  # one that was written without `returns` knows it
+            self.head = replace(self.head, known=True)
         self.backbone = backbone or (card.backbone if card else None)
         self._check_same_output(model)
         self.training_note = training_mode_note(model, self._outputs, self._prepared)
@@ -243,7 +247,15 @@ class Classifier:
                 f"{self.name!r} limits its probabilities, so that they may not add up to 1 "
                 f"(layer {self.head.layer!r}); those given are divided by their sum."
             )
-        if not (self.head.known or self.classes_source):
+        if self.outputs_guessed:
+            yield (
+                f"That a picture has just one of the {self.head.num_logits} classes of "
+                f"{self.name!r} is a guess: its outputs have no activation, and the file does not "
+                "name the loss. A softmax is taken of them; they may be independent labels. Settle "
+                f"it with --returns {LOGITS} (one class) or {LABEL_LOGITS} (several labels); "
+                "`xai-tf inspect MODEL --returns ... --save` remembers it."
+            )
+        elif not (self.head.known or self.classes_source):
             yield (
                 f"That {self.name!r} is a classifier is a guess: its one output, without an "
                 "activation, is taken for the logit of the second of two classes, but it may be a "
@@ -251,6 +263,11 @@ class Classifier:
                 "Settle it by naming the classes, such as --classes ABSENT,PRESENT; of a quantity, "
                 "give another model."
             )
+
+    @property
+    def outputs_guessed(self) -> bool:
+        """Whether logits are taken for those of one of several classes without knowing it."""
+        return self.head.num_logits > 1 and not self.head.known
 
     @property
     def baseline(self) -> float:

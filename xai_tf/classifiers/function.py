@@ -46,9 +46,9 @@ def from_function(
         input_shape: (height, width) of RGB, or (height, width, channels) with 1 or 3 channels.
         classes: the names of the classes; two for one output, which is that of the second. By
             default those of the task, else "class 0", "class 1", ...
-        returns: what the function returns, a name in `RETURNS`: "probabilities", "multi_label" or
-            "logits". Each batch is checked. Probabilities may add up to 0.99 to 1.01, and are
-            divided by their sum.
+        returns: what the function returns, a name in `RETURNS`: "probabilities", "multi_label",
+            "logits" or "label_logits". Each batch is checked. Probabilities may add up to 0.99 to
+            1.01, and are divided by their sum.
         preprocessing: the color scaling the function expects, a name in `SCALINGS` or one of
             `scaling_of`. By default RGB in [0, 1].
         name: its name in messages and file names. By default that of the function.

@@ -63,8 +63,9 @@ def load(
             that is a sigmoid or softmax, or the only one of shape (batch, classes).
         inputs: the values at which inputs beside the picture are held, by name: {"age": 63}.
         image_size: (height, width) of the input, for a model that takes any size.
-        returns: what the outputs are, a name in `RETURNS`, where the last layer does not show it,
-            as in a SavedModel. By default guessed by their values.
+        returns: what the outputs are, a name in `RETURNS`, where the last layer has no activation,
+            or does not show it, as in a SavedModel. By default as its card or the loss says, or
+            guessed by their values.
 
     Raises:
         ModelError: the model is missing or damaged, contains code, or is no image classifier.

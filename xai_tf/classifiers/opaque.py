@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from xai_tf.classifiers.returns import LOGITS, PROBABILITIES
+from xai_tf.classifiers.returns import LABEL_LOGITS, LOGITS, PROBABILITIES
 from xai_tf.errors import ModelError
 
 # How far from 1 the sum of probabilities may be before it is divided by; quantized models round.
@@ -106,7 +106,7 @@ def checked_outputs(
             f"The function {name!r} returned NaN or infinity for pictures of RGB from 0 to 1. "
             "Check the range it expects (`preprocessing`), and the weights of the model."
         )
-    if returns != LOGITS:
+    if returns not in (LOGITS, LABEL_LOGITS):
         found = _as_probabilities(found, name, returns)
     return found.astype(np.float32)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xai_tf.classifiers.graph import nodes
-from xai_tf.classifiers.returns import LOGITS, MULTI_LABEL, PROBABILITIES
+from xai_tf.classifiers.returns import LABEL_LOGITS, LOGITS, MULTI_LABEL, PROBABILITIES
 from xai_tf.errors import ModelError
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class OutputHead:
         layer: the name of the layer that applied the activation, or that ends the model.
         num_logits: 1 for two classes with one output, else the number of classes.
         independent: whether the model ends in logits that are questions of their own, because it
-            was trained with a binary cross-entropy.
-        known: whether it is known that the output is a class; one output without an activation may
-            as well be a quantity, where the file does not name the loss.
+            was trained with a binary cross-entropy or is said to return them.
+        known: whether it is known what outputs without an activation mean. Where the file does not
+            name the loss, one may as well be a quantity, and several may be independent labels.
         recovered: whether the logits are the logarithms of probabilities that the model computes
             without logits of its own, as an ensemble does.
         total: the sum of the outputs over the classes; 100 where they are percentages.
@@ -91,8 +91,8 @@ def linear_head(
         model: a flat model.
         loss: the loss it was trained with, a key of `LOSSES`; empty where that is unknown. It says
             what an output without an activation means.
-        returns: what its outputs are, a name in `RETURNS`, where it ends in a layer that does not
-            show it. By default guessed by their values.
+        returns: what its outputs are, a name in `RETURNS`, where it ends in no activation, or in a
+            layer that does not show it. By default as the loss says, or guessed by their values.
 
     Returns:
         The model, and how it ended before.
@@ -125,7 +125,7 @@ def linear_head(
                 return recovered
     _check_head(head)
     if head.activation == LINEAR:
-        head = _linear_as_trained(head, loss)
+        head = _linear_as_trained(head, loss, returns)
         if last.outputs[0] is not model.outputs[0]:
             return keras.Model(model.inputs[0], last.outputs[0]), head
         return model, head
@@ -152,11 +152,11 @@ def loss_name(loss: Any) -> str:
     return key if key in LOSSES else ""
 
 
-def _linear_as_trained(head: OutputHead, loss: str) -> OutputHead:
-    """A head without an activation, as its loss tells.
+def _linear_as_trained(head: OutputHead, loss: str, returns: str | None) -> OutputHead:
+    """A head without an activation, as it is said to be, or else as its loss tells.
 
     Raises:
-        ModelError: it was trained to predict a quantity.
+        ModelError: it was trained to predict a quantity, or is said to return probabilities.
     """
     kind = LOSSES.get(loss)
     if kind == QUANTITY:
@@ -166,9 +166,14 @@ def _linear_as_trained(head: OutputHead, loss: str) -> OutputHead:
             "Only classifiers are explained: give one that ends in a sigmoid or softmax, or was "
             "trained with a cross-entropy."
         )
-    if head.num_logits == 1:
-        return replace(head, known=kind is not None)
-    return replace(head, independent=kind == BINARY)
+    if returns in (PROBABILITIES, MULTI_LABEL):
+        raise ModelError(
+            f"Invalid value for returns: {returns!r}. The last layer, {head.layer!r}, has no "
+            f"activation, so its outputs are no probabilities. Give {LOGITS!r} (one class per "
+            f"picture) or {LABEL_LOGITS!r} (several labels)."
+        )
+    independent = returns == LABEL_LOGITS or (returns is None and kind == BINARY)
+    return replace(head, independent=independent, known=returns is not None or kind is not None)
 
 
 def _last_node(model: keras.Model, producers: dict[int, Any]) -> Any:
@@ -275,7 +280,7 @@ def _of_values(
     """A model that ends in logits, by what its outputs are said to be or else by their values."""
     import keras
 
-    certain = returns is not None
+    certain = given = returns is not None
     if returns is None:
         values = _outputs(model)
         sums = values.sum(axis=1)
@@ -285,8 +290,10 @@ def _of_values(
         returns = (PROBABILITIES if summed else MULTI_LABEL) if bounded else LOGITS
         # Values below 0 or above 1 are no probabilities.
         certain = certain or not bounded
-    if returns == LOGITS:
-        return model, replace(head, activation=LINEAR, certain=certain)
+    if returns in (LOGITS, LABEL_LOGITS):
+        independent = returns == LABEL_LOGITS
+        linear = replace(head, activation=LINEAR, independent=independent, known=given)
+        return model, replace(linear, certain=certain)
     softmax = returns == PROBABILITIES and head.num_logits > 1
     output = model.outputs[0]
     logits = _log(output, 1.0) if softmax else _log_odds(output)

@@ -14,10 +14,9 @@ from xai_tf.datasets.csv_labels import UNCERTAIN
 from xai_tf.datasets.layouts import LAYOUTS
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import InputError, SettingError
-from xai_tf.inputs.task import Task
 
 if TYPE_CHECKING:
-    from xai_tf.datasets.dataset import Dataset
+    pass
 
 Source = Annotated[
     Path,
@@ -29,8 +28,8 @@ Source = Annotated[
 AlsoTest = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME=FOLDER",
-        help="Additional test set to report. Repeat the option for several.",
+        metavar="NAME=FOLDER|FILE",
+        help="Additional test set to report, a folder or a CSV file. Repeat for several.",
         rich_help_panel=DATA,
     ),
 ]
@@ -127,18 +126,22 @@ class DataFlags:
         return DataOptions(**given)
 
 
-def named_folders(given: list[str] | None, option: str, taken: tuple[str, ...]) -> dict[str, Path]:
+def named_folders(
+    given: list[str] | None, option: str, taken: tuple[str, ...], *, or_files: bool = False
+) -> dict[str, Path]:
     """The folders of an option that is given as NAME=FOLDER, by name.
 
     Args:
         given: the values of the option.
         option: its name, for messages.
         taken: names that cannot be used.
+        or_files: whether a file will do, too.
 
     Raises:
         SettingError: a value has another form, or its name is taken.
         InputError: there is no such folder.
     """
+    kind = "folder or file" if or_files else "folder"
     folders: dict[str, Path] = {}
     for text in given or []:
         name, _, place = text.partition("=")
@@ -148,24 +151,19 @@ def named_folders(given: list[str] | None, option: str, taken: tuple[str, ...]) 
             raise SettingError(
                 f"Invalid value for {option}: the name {name!r} is taken. Choose another name."
             )
-        if not Path(place).is_dir():
+        if not (Path(place).is_dir() or (or_files and Path(place).is_file())):
             raise InputError(
-                f"There is no folder {place}. Give {option} {name} an existing folder."
+                f"There is no {kind} {place}. Give {option} {name} an existing {kind}."
             )
         folders[name] = Path(place)
     return folders
 
 
-def further_sets(
-    given: list[str] | None, task: Task, image_size: tuple[int, int], classes: tuple[str, ...]
-) -> dict[str, Dataset]:
-    """Read the sets of `--also-test NAME=FOLDER`.
+def further_sources(given: list[str] | None) -> dict[str, Path]:
+    """The folders and CSV files of `--also-test NAME=FOLDER|FILE`, by name.
 
     Raises:
         SettingError: one has another form, or its name is taken.
-        InputError: one cannot be read.
+        InputError: one does not exist.
     """
-    from xai_tf.datasets.reading import read_folder
-
-    folders = named_folders(given, "--also-test", taken=("validation", "test"))
-    return {name: read_folder(place, task, image_size, classes) for name, place in folders.items()}
+    return named_folders(given, "--also-test", taken=("validation", "test"), or_files=True)

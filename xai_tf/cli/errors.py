@@ -24,9 +24,8 @@ from xai_tf.cli.records import takes_records
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from xai_tf.evaluation.label_mistakes import LabelMistake
     from xai_tf.evaluation.labels import LabelResults
-    from xai_tf.evaluation.mistakes import Mistake
+    from xai_tf.evaluation.mistakes import ClassMistake, LabelMistake, Mistake
     from xai_tf.evaluation.results import EvaluationResults
     from xai_tf.reports.errors import ErrorReport
 
@@ -77,8 +76,8 @@ def study_errors(
 
     Writes one self-contained HTML page and the same as JSON: the confusion matrix and, for each
     mistake, the maps of the predicted and of the true class on one scale, why the one was predicted
-    rather than the other and, with --train, the most similar training samples. For a model of
-    several labels: precision, recall, F1 and AUC of each label, and its map for each mistake.
+    rather than the other. For a model of several labels: precision, recall, F1 and AUC of each
+    label, and its map for each mistake. With --train also the most similar training samples.
     """
     from xai_tf.reports.errors import ErrorSettings, report_errors
 
@@ -139,25 +138,29 @@ def _tables(report: ErrorReport) -> Group:
 
 
 def _labels(results: LabelResults) -> Table:
-    from xai_tf.reports.label_mistakes import LABEL_COLUMNS, label_cells
+    from xai_tf.evaluation.labels import LABEL_COLUMNS
 
     measures = "\n".join(f"{one.name} {one}" for one in results.measures())
     table = Table(*LABEL_COLUMNS, title="Labels", caption=measures)
     for result in results.labels:
-        table.add_row(*map(escape, label_cells(result)))
+        table.add_row(*map(escape, result.cells))
     return table
 
 
 def _label_mistakes(mistakes: Sequence[LabelMistake], results: LabelResults) -> Table:
+    from xai_tf.reports.label_mistakes import kind_of_mistake
+
     title = "The most confident mistakes" if mistakes else "No mistakes"
-    table = Table("file", "label", "mistake", "probability", "threshold", title=title)
+    columns = ("file", "label", "mistake", "probability", "threshold", "most similar")
+    table = Table(*columns, title=title)
     for mistake in mistakes:
         table.add_row(
             escape(mistake.name),
             escape(results.predictions.classes[mistake.label]),
-            "missed" if mistake.true else "found, not true",
+            kind_of_mistake(mistake),
             f"{mistake.probability:.1%}",
             f"{mistake.threshold:.1%}",
+            _most_similar(mistake, results.predictions.classes),
         )
     return table
 
@@ -177,7 +180,7 @@ def _confusion(results: EvaluationResults) -> Table:
     return table
 
 
-def _mistakes(mistakes: Sequence[Mistake], results: EvaluationResults) -> Table:
+def _mistakes(mistakes: Sequence[ClassMistake], results: EvaluationResults) -> Table:
     classes = results.predictions.classes
     table = Table(
         "file",
@@ -189,13 +192,21 @@ def _mistakes(mistakes: Sequence[Mistake], results: EvaluationResults) -> Table:
         title="The most confident mistakes" if mistakes else "No mistakes",
     )
     for mistake in mistakes:
-        nearest = mistake.similar[0].sample if mistake.similar else None
         table.add_row(
             escape(mistake.name),
             escape(classes[mistake.truth]),
             escape(classes[mistake.predicted]),
             f"{mistake.probabilities[mistake.predicted]:.1%}",
             f"{mistake.wrong_class_margin:.2f}",
-            escape(f"{classes[nearest.label]}: {nearest.path.name}") if nearest else "",
+            _most_similar(mistake, classes),
         )
     return table
+
+
+def _most_similar(mistake: Mistake, classes: Sequence[str]) -> str:
+    """The most similar training sample with its class or labels, where one was looked for."""
+    if not mistake.similar:
+        return ""
+    sample = mistake.similar[0].sample
+    names = ", ".join(classes[label] for label in sample.labels) or "no label"
+    return escape(f"{names}: {sample.path.name}")

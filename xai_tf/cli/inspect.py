@@ -12,6 +12,7 @@ from rich.table import Table
 
 import weights_keras
 from xai_tf.classifiers.preprocessing import scaling_of
+from xai_tf.classifiers.returns import LOGITS
 from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import DATA, MODELS_AND_DATA, OUTPUT, app
 from xai_tf.cli.console import note, progress_of, warn
@@ -49,8 +50,8 @@ Save = Annotated[
     bool,
     typer.Option(
         "--save",
-        help="Write the preprocessing and the class names to a card beside the model file, so that "
-        "they are known from then on.",
+        help="Write the preprocessing, the class names and what the model returns to a card beside "
+        "the model file, so that they are known from then on.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -81,10 +82,13 @@ def inspect_model(
         if save and not (preprocessing or trials.winner):
             raise SettingError(f"Cannot save a preprocessing. {trials.reason}")
         preprocessing, names = preprocessing or trials.winner or None, unscaled.classes
-    classifier = replace(flags, preprocessing=preprocessing).load(names)
+        if trials.winner and unscaled.outputs_guessed:
+            flags = replace(flags, returns=LOGITS)  # the labels it predicts are one for each file
+    flags = replace(flags, preprocessing=preprocessing)
+    classifier = flags.load(names)
     tell_doubt(classifier)
     if save:
-        note(f"Wrote {_save(classifier, model)}")
+        note(f"Wrote {_save(classifier, flags)}")
     if trials is None:
         return _described(classifier)
     (note if trials.winner else warn)(trials.reason)
@@ -150,11 +154,11 @@ def _trials_table(trials: PreprocessingTrials) -> Table:
     return table
 
 
-def _save(classifier: Classifier, model: str) -> Path:
+def _save(classifier: Classifier, flags: ModelFlags) -> Path:
     """Write what is known of a model to the card beside its file."""
     from xai_tf.classifiers.loading import model_path
 
-    path = model_path(model)
+    path = model_path(flags.model)
     if path.parent == weights_keras.FOLDER:
         raise OutputError(
             f"{classifier.name!r} comes with the package, and its card is complete. Nothing was "
@@ -169,6 +173,11 @@ def _save(classifier: Classifier, model: str) -> Path:
         raise OutputError(
             f"Cannot write the card {path.with_suffix('.md')}: the one there describes another "
             "file. Move it."
+        )
+    if classifier.outputs_guessed:
+        raise SettingError(
+            "Cannot save outputs whose meaning is a guess. Give --returns logits (one class per "
+            "picture) or --returns label_logits (several labels)."
         )
     card = classifier.card or weights_keras.ModelCard(
         name=path.stem,
@@ -186,6 +195,7 @@ def _save(classifier: Classifier, model: str) -> Path:
         preprocessing=scaling_of(classifier.preprocessing).title,
         scaling=classifier.preprocessing,
         resize=classifier.read_options.resize if classifier.read_options else card.resize,
+        returns=flags.returns or card.returns,
     )
     try:
         return weights_keras.save_card(card, path)

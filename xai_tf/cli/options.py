@@ -184,7 +184,7 @@ Returns = Annotated[
     str | None,
     typer.Option(
         "--returns",
-        help="What the model returns, where its last layer does not show it: "
+        help="What the model returns, where its last layer has no activation or does not show it: "
         f"{', '.join(RETURNS)}.",
         rich_help_panel=DATA,
         autocompletion=completion.returns,

@@ -18,7 +18,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, measure_rows, prints_answer
 from xai_tf.cli.app import ADVANCED, OUTPUT, TRAIN_AND_TUNE, TRAINING, app
 from xai_tf.cli.console import progress_of, warn
-from xai_tf.cli.data_options import AlsoTest, DataFlags, Source, named_folders
+from xai_tf.cli.data_options import AlsoTest, DataFlags, Source, further_sources
 from xai_tf.cli.options import TaskToLearn
 from xai_tf.cli.records import takes_records
 
@@ -168,7 +168,7 @@ def train_model(
         recipe=recipe.recipe(),
         image_size=image_size,
         data=data.options,
-        further=named_folders(also_test, "--also-test", taken=("validation", "test")),
+        further=further_sources(also_test),
         out=out,
         datasets=tuple(data_license or ()),
         license=license_,

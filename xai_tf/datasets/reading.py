@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -40,6 +41,53 @@ def read_folder(
         InputError: a class is missing or empty, or a file cannot be read; the text names it.
     """
     listing = folder_listing(folder, task, classes)
+    return _dataset(listing, _reader(task, image_size, progress, len(listing.entries)))
+
+
+def read_test_set(
+    source: Path,
+    task: Task,
+    image_size: tuple[int, int],
+    like: Dataset,
+    options: DataOptions | None = None,
+    *,
+    progress: Progress = silent,
+    notify: Callable[[str], None] = lambda text: None,
+) -> Dataset:
+    """Read a further test set for a model, of the classes or labels that it is trained on.
+
+    Args:
+        source: a folder with one folder per class, or a CSV file. Of a CSV file with splits the
+            test split is read.
+        task: how files are read.
+        image_size: (height, width) in pixels.
+        like: a set that the model is trained on.
+        options: how that was read; its findings and views are those of the CSV file, too.
+        progress: called with (files read, files in all, the file read now).
+        notify: called with each remark on the files, such as labels that are ignored.
+
+    Raises:
+        InputError: as `read_folder` or `find_listing`; or the model has several labels, and the
+            source is a folder, which says one of each file.
+    """
+    if source.is_dir() and not like.multi_label:
+        return read_folder(source, task, image_size, like.classes, progress)
+    if source.is_dir():
+        raise InputError(
+            f"{source} is a folder of one class per file, and the model has several labels, of "
+            "which a file may have any number. Give a CSV file that lists the labels."
+        )
+    options = options or DataOptions()
+    options = DataOptions(
+        findings=options.findings,
+        uncertain=options.uncertain,
+        frontal_only=options.frontal_only,
+        multi_label=like.multi_label,
+    )
+    listing = find_listing(source, replace(task, classes=like.classes), options)
+    for text in listing.notes:
+        notify(f"{source.name}: {text}")
+    listing = listing.of_split("test") if listing.of_split("test").entries else listing
     return _dataset(listing, _reader(task, image_size, progress, len(listing.entries)))
 
 

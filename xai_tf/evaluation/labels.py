@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,18 @@ from xai_tf.statistics import wilson
 
 NUM_DRAWS = 1000  # of the bootstrap
 KINDS = ("true", "probability", "found")  # the columns of a label
+# The columns of `LabelResult.cells`.
+LABEL_COLUMNS = (
+    "label",
+    "threshold",
+    "found, true",
+    "found, not true",
+    "missed",
+    "precision",
+    "recall",
+    "F1",
+    "AUC",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +53,18 @@ class LabelResult:
     counts: tuple[int, int, int, int]
     outcome: Outcome
     area: Measure | None
+
+    @property
+    def cells(self) -> list[str]:
+        """A row of a table with `LABEL_COLUMNS`, each share with its 95% interval."""
+        hits, false_alarms, missed, _ = self.counts
+        shares = (self.outcome.precision, self.outcome.sensitivity, self.outcome.f1)
+        return [
+            self.name,
+            f"{self.threshold:g}",
+            *map(str, (hits, false_alarms, missed, *shares)),
+            str(self.area) if self.area else "-",
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +98,8 @@ class LabelResults:
     @cached_property
     def labels(self) -> tuple[LabelResult, ...]:
         """How well each label is found, in the order of the classes. Takes a second."""
-        thresholds = self.predictions.thresholds
-        return tuple(
-            label_result(name, self.probabilities[:, k], self.truth[:, k], thresholds[k])
-            for k, name in enumerate(self.predictions.classes)
-        )
+        found = self.predictions
+        return label_results(found.classes, self.probabilities, self.truth, found.thresholds)
 
     def measures(self) -> tuple[Measure, ...]:
         """The measures of all labels together, as `label_measures`."""
@@ -120,6 +142,19 @@ class LabelResults:
             cells = (f"{v:.6f}" if isinstance(v, float) else int(v) for v in values)
             writer.writerow([spreadsheet_cell(self.predictions.name_of(path)), *cells])
         return text.getvalue()
+
+
+def label_results(
+    names: Sequence[str],
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    thresholds: Sequence[float],
+) -> tuple[LabelResult, ...]:
+    """How well each of several labels is found; arguments as `label_measures`."""
+    return tuple(
+        label_result(name, probabilities[:, k], truth[:, k], thresholds[k])
+        for k, name in enumerate(names)
+    )
 
 
 def label_result(

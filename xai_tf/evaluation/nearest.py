@@ -32,15 +32,21 @@ class TrainingExample:
 
     Attributes:
         path: its file.
-        label: the index of its class.
+        labels: the index of its class; of several labels, the indices of all that are true.
         sha256: the SHA-256 of the file.
         window: the number of the window of a long recording; else 0.
     """
 
     path: Path
-    label: int
+    labels: tuple[int, ...]
     sha256: str
     window: int = 0
+
+    @property
+    def label(self) -> int:
+        """The index of its class, where a file has one class."""
+        (label,) = self.labels
+        return label
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +130,7 @@ def build_feature_index(
             left_out.append((entry.path, str(error)))
             continue
         for window, sample in enumerate(windows):
-            examples.append(TrainingExample(entry.path, entry.label, sample.sha256, window))
+            examples.append(TrainingExample(entry.path, entry.labels, sample.sha256, window))
             waiting.append(sample)
         if len(waiting) >= BATCH:
             rows.append(penultimate_features(classifier, waiting))

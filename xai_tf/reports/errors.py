@@ -10,8 +10,7 @@ from typing import Any
 
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.errors import OutputError, SettingError, pick
-from xai_tf.evaluation.label_mistakes import LabelMistake, study_label_mistakes
+from xai_tf.errors import OutputError, pick
 from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake, study_mistakes
 from xai_tf.evaluation.nearest import FeatureIndex, build_feature_index
@@ -24,9 +23,9 @@ from xai_tf.evaluation.predictions import (
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.files import write_file
 from xai_tf.progress import Progress, silent
+from xai_tf.reports.class_mistakes import ClassMistakesReport
 from xai_tf.reports.html import check_page
-from xai_tf.reports.label_mistakes import describe_label_study, label_mistakes_page
-from xai_tf.reports.mistakes import describe_study, mistakes_page
+from xai_tf.reports.label_mistakes import LabelMistakesReport
 
 PAGE, DATA = "errors.html", "errors.json"
 
@@ -84,7 +83,7 @@ class ErrorReport:
 
     page: Path
     results: EvaluationResults | LabelResults
-    mistakes: tuple[Mistake, ...] | tuple[LabelMistake, ...]
+    mistakes: tuple[Mistake, ...]
     unreadable: tuple[tuple[Path, str], ...]
     warnings: tuple[str, ...]
     described: Mapping[str, Any]
@@ -108,22 +107,14 @@ def report_errors(
         InputError: the labeled files or the training data cannot be found or read.
         ModelError: the method needs a feature map, and the model has none.
         OutputError: as `ErrorSettings.check`.
-        SettingError: training samples are asked for, and the model has several labels.
     """
     settings.check()
-    if settings.train and classifier.head.multi_label:
-        raise SettingError(
-            f"Similar training samples are shown for models of one class per file; "
-            f"{classifier.name!r} has several labels. Leave --train out."
-        )
     if METHODS[settings.method].needs_layer:
         classifier.feature_layer(None)
     labeled = _labeled_files(classifier, settings, notify)
     training = _training_files(classifier, settings.train)
     predictions = predict_labeled(classifier, labeled, _named(progress, "predicting"))
-    if predictions.multi_label:
-        return _report_labels(classifier, settings, labeled, LabelResults(predictions), progress)
-    results = EvaluationResults(predictions)
+    results = (LabelResults if predictions.multi_label else EvaluationResults)(predictions)
     index = (
         build_feature_index(classifier, training, _named(progress, "training samples"))
         if training
@@ -134,37 +125,15 @@ def report_errors(
     )
     beside = _beside(results, training)
     left_out = [*lost, *beside, *(index.left_out if index else ())]
-    described = describe_study(classifier, results, mistakes, left_out)
-    page = _write(settings.out, mistakes_page(classifier, results, mistakes, left_out), described)
+    kind: Any = LabelMistakesReport if predictions.multi_label else ClassMistakesReport
+    report = kind(classifier, results, mistakes, left_out)
+    described = report.to_dict()
     return ErrorReport(
-        page=page,
+        page=_write(settings.out, report.page(), described),
         results=results,
         mistakes=tuple(mistakes),
         unreadable=(*_unreadable(labeled, results), *lost),
         warnings=_warnings(labeled, results, mistakes, beside, index),
-        described=described,
-    )
-
-
-def _report_labels(
-    classifier: Classifier,
-    settings: ErrorSettings,
-    labeled: LabeledFiles,
-    results: LabelResults,
-    progress: Progress,
-) -> ErrorReport:
-    """`report_errors` for a model of several labels."""
-    mistakes, lost = study_label_mistakes(
-        classifier, results, settings.method, settings.top, _named(progress, "explaining")
-    )
-    described = describe_label_study(classifier, results, mistakes, lost)
-    html = label_mistakes_page(classifier, results, mistakes, lost)
-    return ErrorReport(
-        page=_write(settings.out, html, described),
-        results=results,
-        mistakes=tuple(mistakes),
-        unreadable=(*_unreadable(labeled, results), *lost),
-        warnings=_warnings(labeled, results, mistakes),
         described=described,
     )
 
@@ -187,23 +156,20 @@ def _unreadable(
 def _labeled_files(
     classifier: Classifier, settings: ErrorSettings, notify: Callable[[str], None]
 ) -> LabeledFiles:
-    model, several = (
-        (classifier.name, classifier.classes, classifier.task),
-        classifier.head.multi_label,
-    )
-    labeled = find_labeled(settings.source, *model, settings.split or "", several)
+    labeled = _find(classifier, settings.source, settings.split or "")
     if settings.split is None and any(entry.split == "test" for entry in labeled.entries):
-        labeled = find_labeled(settings.source, *model, "test", several)
+        labeled = _find(classifier, settings.source, "test")
         notify(f"Using the test split of {settings.source}. Choose another with --split.")
     return labeled
 
 
 def _training_files(classifier: Classifier, folder: Path | None) -> LabeledFiles | None:
-    if folder is None:
-        return None
-    return training_files(
-        find_labeled(folder, classifier.name, classifier.classes, classifier.task)
-    )
+    return training_files(_find(classifier, folder)) if folder else None
+
+
+def _find(classifier: Classifier, source: Path, split: str = "") -> LabeledFiles:
+    names = (classifier.name, classifier.classes, classifier.task)
+    return find_labeled(source, *names, split, classifier.head.multi_label)
 
 
 def _named(progress: Progress, stage: str) -> Progress:
@@ -215,7 +181,9 @@ def _named(progress: Progress, stage: str) -> Progress:
     return named
 
 
-def _beside(results: EvaluationResults, training: LabeledFiles | None) -> list[tuple[Path, str]]:
+def _beside(
+    results: EvaluationResults | LabelResults, training: LabeledFiles | None
+) -> list[tuple[Path, str]]:
     """What was left out of the training data, and not of the labeled files too."""
     skipped = results.predictions.skipped
     return [one for one in training.left_out if one not in skipped] if training else []
@@ -228,9 +196,9 @@ def _paths(labeled: LabeledFiles) -> set[Path]:
 def _warnings(
     labeled: LabeledFiles,
     results: EvaluationResults | LabelResults,
-    mistakes: Sequence[Mistake | LabelMistake],
-    beside: Sequence[tuple[Path, str]] = (),
-    index: FeatureIndex | None = None,
+    mistakes: Sequence[Mistake],
+    beside: Sequence[tuple[Path, str]],
+    index: FeatureIndex | None,
 ) -> tuple[str, ...]:
     paths = _paths(labeled)
     left_out = [

@@ -19,7 +19,7 @@ from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import OutputError
 from xai_tf.evaluation.classification import confusion, evaluate
-from xai_tf.evaluation.labels import label_measures, label_result
+from xai_tf.evaluation.labels import LABEL_COLUMNS, label_measures, label_results
 from xai_tf.inputs.task import Task
 from xai_tf.training.train import Trained, predict_files
 
@@ -231,15 +231,8 @@ def _label_table(
     split: str, classifier: Classifier, probabilities: np.ndarray, truth: np.ndarray
 ) -> str:
     """How well each label is found, as a table of Markdown."""
-    lines = [
-        f"Labels on `{split}`, with 95% intervals\n",
-        "| label | threshold | files with it | precision | recall | F1 | AUC |",
-        "| --- " * 7 + "|",
-    ]
-    for k, name in enumerate(classifier.classes):
-        result = label_result(name, probabilities[:, k], truth[:, k], classifier.thresholds[k])
-        outcome = result.outcome
-        shares = map(str, (outcome.precision, outcome.sensitivity, outcome.f1))
-        cells = [name, f"{result.threshold:g}", str(outcome.sensitivity.count), *shares]
-        lines.append("| " + " | ".join([*cells, str(result.area or "-")]) + " |")
-    return "\n".join(lines)
+    results = label_results(classifier.classes, probabilities, truth, classifier.thresholds)
+    rows = [LABEL_COLUMNS, *(result.cells for result in results)]
+    head, *lines = ["| " + " | ".join(row) + " |" for row in rows]
+    rule = "| --- " * len(LABEL_COLUMNS) + "|"
+    return "\n".join([f"Labels on `{split}`, with 95% intervals\n", head, rule, *lines])

@@ -9,7 +9,7 @@ from pathlib import Path
 from weights_keras import ModelCard, own_folder
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.datasets.listing import DataOptions
-from xai_tf.datasets.reading import read_folder, read_splits
+from xai_tf.datasets.reading import read_splits, read_test_set
 from xai_tf.errors import SettingError, pick
 from xai_tf.progress import Progress, silent
 from xai_tf.tasks import find_task
@@ -28,7 +28,7 @@ class TrainingSettings:
         recipe: the settings of the training itself.
         image_size: side of the square input, in pixels.
         data: how the source is found, split and read.
-        further: folders of additional test sets, by name.
+        further: additional test sets, by name: folders or CSV files.
         out: folder for the model, its card and its OOD detector; by default the user's own.
         datasets: the data sets and their terms, for the card.
         license: of the weights, for the card.
@@ -94,15 +94,11 @@ def train_on_files(
     splits = read_splits(settings.source, task, size, settings.recipe.seed, progress, settings.data)
     for text in splits.notes:
         notify(text)
-    if splits.train.multi_label and settings.further:
-        raise SettingError(
-            f"Folders of --also-test have one class per file, and {settings.source} has several "
-            "labels. Leave --also-test out, and try the model on another CSV file with "
-            "`xai-tf errors`."
-        )
     further = {
-        name: read_folder(folder, task, size, splits.test.classes, progress)
-        for name, folder in settings.further.items()
+        name: read_test_set(
+            source, task, size, splits.test, settings.data, progress=progress, notify=notify
+        )
+        for name, source in settings.further.items()
     }
     trained = train(splits, settings.recipe, task.augment, progress)
     model = with_sigmoids(trained.model) if splits.train.multi_label else trained.model
