@@ -89,7 +89,7 @@ class BundleRequest:
             "version": versions()["xai-tf"],
             "ood_threshold": detector and detector.threshold,
             "truth": truth,
-            **({"read_options": asdict(options)} if options else {}),
+            **({"read_options": options.to_dict()} if options else {}),
         }
 
 
