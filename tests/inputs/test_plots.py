@@ -5,7 +5,7 @@ import io
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import xai_tf
 from tests.conftest import SAMPLES
@@ -78,6 +78,23 @@ def test_the_inside_of_axes_is_found_to_the_width_of_its_line(
     assert found is not None
     assert np.abs(np.subtract(found, expected)).max() <= 2.5
     assert find_plot(pixels.astype(np.float32) / 255) == found
+
+
+@pytest.mark.parametrize("margin", [(214, 214, 222), (40, 44, 52)])
+def test_a_drawing_with_rulers_above_and_beside_it_is_found(margin):
+    drawing, ink = (90, 40, 1000, 400), tuple(255 - level for level in margin)
+    window = Image.new("RGB", drawing[2:], margin)
+    rulers = ImageDraw.Draw(window)
+    noise = np.random.default_rng(0).integers(60, 255, (360, 910, 3), np.uint8)
+    window.paste(Image.fromarray(noise), drawing[:2])
+    for number in range(9):
+        x, y = 90 + 100 * number, 40 + 45 * number - (number == 8)
+        rulers.line([(x, 32), (x, 39)], ink)
+        rulers.text((x - 8, 16), f"{number / 2}", ink)
+        rulers.line([(83, y), (89, y)], ink)
+        rulers.text((50, y - 6), f"{8 - number}k", ink)
+
+    assert find_plot(np.asarray(window)) == drawing
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)

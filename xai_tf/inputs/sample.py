@@ -53,7 +53,7 @@ class Sound:
     rebuilt: bool = False
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Sample:
     """One input, ready for a classifier.
 
@@ -77,6 +77,11 @@ class Sample:
     gray: bool = False
     warnings: tuple[str, ...] = ()
     crop: Box | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        notes = "".join(f" {text}" for text in self.warnings)
+        return f"<Sample of {self.source.name}: {height}x{width} pixels.{notes}>"
 
 
 def read_image(
