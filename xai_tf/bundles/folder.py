@@ -109,7 +109,7 @@ class FileResult:
 
     path: Path
     folder: Path
-    manifest: Mapping[str, Any] | None = None
+    manifest: Mapping[str, Any] | None = field(default=None, repr=False)
     reused: bool = False
     error: InputError | None = None
     notes: tuple[str, ...] = ()

@@ -192,7 +192,7 @@ def _ticks(strip: np.ndarray) -> int:
     """The number of evenly spaced ticks that lead outward from a side; 0 without any."""
     if len(strip) < 8:
         return 0
-    centers, widths = _groups(strip[1:3].any(axis=0), gap=1)
+    centers, widths = _groups(strip[1:3].max(axis=0), gap=1)
     if not len(centers) or widths.max() > max(5, 0.012 * strip.shape[1]):
         return 0
     # Without labels behind them they are the noise of a photo's edge.
@@ -204,19 +204,19 @@ def _tick_width(ink: np.ndarray, box: Box) -> int:
     """The width of the ticks beside axes, in pixels; 0 where there are none."""
     for strip in _strips(ink, box):
         if _ticks(strip):
-            return round(float(np.median(_groups(strip[1:3].any(axis=0), gap=1)[1])))
+            return round(float(np.median(_groups(strip[1:3].max(axis=0), gap=1)[1])))
     return 0
 
 
 def _labels(strip: np.ndarray) -> int:
     """The number of evenly spaced labels in the first line of text beside a side."""
-    lines, sizes = _groups(strip[3:].any(axis=1), gap=1)
+    lines, sizes = _groups(strip[3:].max(axis=1), gap=1)
     text = [(line, size) for line, size in zip(lines, sizes, strict=True) if size >= 4]
     if not text:
         return 0
     line, size = text[0]
     first = 3 + round(line - (size - 1) / 2)
-    centers, widths = _groups(strip[first : first + size].any(axis=0), gap=max(2, size // 2))
+    centers, widths = _groups(strip[first : first + size].max(axis=0), gap=max(2, size // 2))
     if not len(centers) or widths.sum() > 0.7 * strip.shape[1]:
         return 0
     return len(centers) if _even(centers, max(3.0, 0.4 * size)) else 0
