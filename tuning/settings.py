@@ -133,6 +133,7 @@ class StudySettings:
 
     def __post_init__(self) -> None:
         """Reject invalid settings before anything is read."""
+        object.__setattr__(self, "data", Path(self.data))
         # A definition in place of its file, so that the search can be resumed without it.
         object.__setattr__(self, "task", find_task(self.task).key)
         for backbone in self.backbones:

@@ -92,6 +92,9 @@ class ModelCard:
         """The name of its task, for people."""
         return json.loads(self.task)["name"] if self.task.startswith("{") else self.task
 
+    def _repr_markdown_(self) -> str:
+        return self.text  # as a notebook shows it
+
     def to_markdown(self) -> str:
         """The text of the card file."""
         import yaml

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 OOD = ".ood.npz"
 EARLIER_OOD = ".gate.npz"  # the suffix in the first edition
+HALVED_SIZE = 4096  # weights of a kernel from which storing it as float16 saves space
 MODEL = "model"  # the array of an OOD file with the SHA-256 of the model file it belongs to
 REBUILD = (
     "Rebuild that layer from plain Keras layers and save again. Or, if you trust the file, load it "
@@ -339,7 +340,11 @@ def _write_ood_detector(file: Path, arrays: Arrays, sha256: str) -> None:
 
 
 def _halve(path: Path) -> None:
-    """Rewrite the weights inside a `.keras` file as float16."""
+    """Rewrite the large kernels inside a `.keras` file as float16.
+
+    Batch normalization and depthwise kernels are a twentieth of a MobileNetV2, and nearly all of
+    the error: as float16 too they move its logits by 0.26, the other kernels by 0.01.
+    """
     import h5py
     import numpy as np
 
@@ -357,8 +362,9 @@ def _halve(path: Path) -> None:
                         if isinstance(item, h5py.Group):
                             made = target.require_group(place)
                         else:
-                            single = item.dtype == np.float32
-                            value = item[()].astype(np.float16) if single else item[()]
+                            value = item[()]
+                            if _tolerates_float16(value):
+                                value = value.astype(np.float16)
                             made = target.create_dataset(place, data=value)
                         made.attrs.update(item.attrs)
 
@@ -366,6 +372,12 @@ def _halve(path: Path) -> None:
                 content = buffer.getvalue()
             new.writestr(name, content)
     whole.unlink()
+
+
+def _tolerates_float16(weights: np.ndarray) -> bool:
+    """Whether weights are a kernel that mixes many channels, in which roundings cancel out."""
+    mixes = weights.ndim > 1 and weights.shape[-1] > 1
+    return mixes and weights.dtype == "float32" and weights.size >= HALVED_SIZE
 
 
 @contextmanager

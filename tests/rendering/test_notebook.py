@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,12 @@ def test_an_explanation_is_a_picture_with_a_table(halves, left_bright):
         assert picture.width > 500
     assert "Occlusion: evidence for left" in html
     assert "passes" in html
+
+
+def test_an_explanation_shows_what_to_know_about_its_file(halves, left_bright):
+    sample = replace(left_bright, warnings=("Frame 1 of 3 was read.",))
+
+    assert "Frame 1 of 3 was read." in explain(halves, sample, "occlusion")._repr_html_()
 
 
 def test_a_prediction_is_a_table_of_its_first_classes(halves):

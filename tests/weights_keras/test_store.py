@@ -67,6 +67,27 @@ def saved(tmp_path):
     return tmp_path
 
 
+def test_float16_keeps_what_does_not_tolerate_it_as_it_was(tmp_path):
+    model = tiny_model(
+        keras.layers.Conv2D(64, 1),
+        keras.layers.DepthwiseConv2D(3),
+        keras.layers.BatchNormalization(),
+        keras.layers.Conv2D(128, 1),
+    )
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.5, 2, weights.shape) for weights in model.get_weights()])
+
+    save(model, CARD, tmp_path, half=True)
+
+    loaded = load_file(tmp_path / "tiny.keras").get_weights()
+    rounded = [
+        weights.shape
+        for weights, stored in zip(model.get_weights(), loaded, strict=True)
+        if not np.array_equal(weights, stored)
+    ]
+    assert rounded == [(1, 1, 64, 128)]
+
+
 def test_a_card_reads_back_as_it_was_written(tmp_path):
     (tmp_path / "tiny.md").write_text(CARD.to_markdown(), "utf-8")
 

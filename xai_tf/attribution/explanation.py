@@ -20,7 +20,7 @@ Preview = Callable[[np.ndarray], None]
 ALL_LAYERS = "all"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Explanation:
     """Why a classifier predicts what it predicts for one sample, by one method.
 
@@ -59,6 +59,13 @@ class Explanation:
     figures: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     convergence: Convergence | None = None
+
+    def __repr__(self) -> str:
+        source, height, width = self.sample.source.name, *self.attribution.shape
+        return (
+            f"<Explanation of {source}: {self.method.title}, evidence for {self.target_name}, "
+            f"{height}x{width} pixels>"
+        )
 
     @property
     def method(self) -> Method:

@@ -89,7 +89,7 @@ class BundleRequest:
             "version": versions()["xai-tf"],
             "ood_threshold": detector and detector.threshold,
             "truth": truth,
-            **({"read_options": asdict(options)} if options else {}),
+            **({"read_options": options.to_dict()} if options else {}),
         }
 
 
@@ -109,7 +109,7 @@ class FileResult:
 
     path: Path
     folder: Path
-    manifest: Mapping[str, Any] | None = None
+    manifest: Mapping[str, Any] | None = field(default=None, repr=False)
     reused: bool = False
     error: InputError | None = None
     notes: tuple[str, ...] = ()
@@ -140,7 +140,7 @@ class FolderPlan:
 
 def plan_folder(
     classifier: Classifier,
-    files: Path | Sequence[Path],
+    files: str | Path | Sequence[str | Path],
     request: BundleRequest,
     out: Path,
     overwrite: bool = False,
@@ -164,7 +164,7 @@ def plan_folder(
         _check(question, classifier)
     for name in request.metrics:
         pick(METRICS, name, "metric")
-    given = [files] if isinstance(files, Path) else list(files)
+    given = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
     paths = find_inputs(given, classifier, out)
     names = bundle_names(paths)
     check_page(out)
@@ -187,9 +187,9 @@ def plan_folder(
 
 def explain_folder(
     classifier: Classifier,
-    files: Path | Sequence[Path],
+    files: str | Path | Sequence[str | Path],
     methods: str | Sequence[str] | BundleRequest = "grad_cam",
-    out: Path = Path("explanations"),
+    out: str | Path = "explanations",
     *,
     overwrite: bool = False,
     plan: FolderPlan | None = None,
@@ -227,6 +227,7 @@ def explain_folder(
     else:
         names = [methods] if isinstance(methods, str) else methods
         request = BundleRequest(questions=tuple(map(Question, names)))
+    out = Path(out)
     plan = plan or plan_folder(classifier, files, request, out, overwrite)
     clear_leftovers(out)
     results = []

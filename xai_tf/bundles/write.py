@@ -108,7 +108,7 @@ def describe_classifier(classifier: Classifier) -> dict[str, Any]:
         "thresholds": dict(zip(classifier.classes, classifier.thresholds, strict=False)),
         "preprocessing": classifier.preprocessing,
         "preprocessing_reason": classifier.preprocessing_reason,
-        "read_options": asdict(classifier.read_options) if classifier.read_options else None,
+        "read_options": classifier.read_options.to_dict() if classifier.read_options else None,
         "preprocessing_certain": classifier.preprocessing_certain,
         "warnings": list(classifier.warnings),
         "ood_detector": classifier.ood_detector.layer

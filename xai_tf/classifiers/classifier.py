@@ -206,6 +206,10 @@ class Classifier:
         self.classes, self.classes_source = self._class_names(classes)
         self.thresholds = self._thresholds(thresholds or {})
 
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        return f"<Classifier {self.name}: {len(self.classes)} classes, {height}x{width} pixels>"
+
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of the input in pixels."""

@@ -8,7 +8,7 @@ NO_FINDING = "no finding"
 DEFAULT_THRESHOLD = 0.5  # of the probability from which a label is predicted
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """The prediction for one sample or one file.
 
@@ -70,6 +70,9 @@ class Prediction:
         """The findings with their probabilities, for people: "Mass (81.0%), Edema (62.5%)"."""
         found = ", ".join(map(self._with_probability, self.findings))
         return found or f"{NO_FINDING}; closest: {self._with_probability(self.label)}"
+
+    def __repr__(self) -> str:
+        return f"<Prediction: {self.summary}>"
 
     @property
     def margin(self) -> float:

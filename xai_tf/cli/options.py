@@ -209,6 +209,15 @@ Frame = Annotated[
         show_default="the first, or the middle slice of a volume",
     ),
 ]
+CropPlot = Annotated[
+    bool,
+    typer.Option(
+        "--crop-plot",
+        help="Crop a picture of a plot, such as a spectrogram with axes, to the inside of its "
+        "axes.",
+        rich_help_panel=DATA,
+    ),
+]
 Windows = Annotated[
     int,
     typer.Option(
@@ -302,6 +311,7 @@ class ModelFlags:
     returns: Returns = None
     resize: Resize = None
     frame: Frame = None
+    crop_plot: CropPlot = False
     threshold: Thresholds = None
     output: OutputName = None
     held: HeldInputs = None
@@ -317,7 +327,7 @@ class ModelFlags:
             self.task,
             classes or parse_classes(self.classes),
             self.preprocessing,
-            read_options(self.resize, self.frame),
+            read_options(self.resize, self.frame, self.crop_plot),
             thresholds=parse_thresholds(self.threshold),
             output=self.output,
             inputs=parse_inputs(self.held),
@@ -386,11 +396,13 @@ def parse_size(given: str | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[-1])
 
 
-def read_options(resize: str | None, frame: int | None) -> ReadOptions | None:
+def read_options(
+    resize: str | None, frame: int | None, crop_plot: bool = False
+) -> ReadOptions | None:
     """How files are read by the options given; None where none is."""
-    if resize is None and frame is None:
+    if resize is None and frame is None and not crop_plot:
         return None
-    return ReadOptions(frame=frame, resize=resize or "")
+    return ReadOptions(frame=frame, resize=resize or "", crop_plot=crop_plot)
 
 
 def check_classes(classifier: Classifier, *names: str | None) -> None:

@@ -115,8 +115,11 @@ def find_labeled(
     chosen = [entry for entry in listing.entries if split in ("", entry.split)]
     if not chosen:
         raise InputError(
-            f"{source} has no split {split!r}; it has {some(splits) or 'no splits'}. Choose "
-            "another split, or all files."
+            f"{source} has no split {split!r}; it has {some(splits)}. Choose another split, or all "
+            "files."
+            if splits
+            else f"{source} has no split {split!r}: its files are not divided. Use all of them, or "
+            "move them into folders named train, validation and test."
         )
     return LabeledFiles(source, tuple(chosen), tuple(left_out))
 

@@ -22,7 +22,7 @@ from xai_tf.packages import require_extra
 REBUILT_WARNING = (
     "The sound was reconstructed from the picture (colors to decibels, phase estimated by "
     "Griffin-Lim): pitch and rhythm are reliable, timbre and loudness are not, and the time axis "
-    "assumes that the picture shows {seconds:g} s."
+    "assumes that the picture shows {seconds:g} s. Give the sound file itself where you have it."
 )
 
 

@@ -16,7 +16,8 @@ from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.pictures import read_picture
 from xai_tf.inputs.pixels import MAX_PIXELS as MAX_PIXELS
 from xai_tf.inputs.pixels import Pixels, choose_frame
-from xai_tf.inputs.resizing import DEFAULT_RESIZER, RESIZERS, resize
+from xai_tf.inputs.plots import crop, crop_plot
+from xai_tf.inputs.resizing import DEFAULT_RESIZER, RESIZERS, Box, resize
 
 PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".j2k"),
@@ -52,7 +53,7 @@ class Sound:
     rebuilt: bool = False
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Sample:
     """One input, ready for a classifier.
 
@@ -64,6 +65,8 @@ class Sample:
         sound: the sound behind a spectrogram, or None.
         gray: whether the picture has no color, as X-rays and MRI slices have none.
         warnings: what a person should know about how it was read, one sentence each.
+        crop: (left, upper, right, lower), in pixels of the file, of the inside of a plot's axes
+            where the picture was cropped to it; else None.
     """
 
     image: np.ndarray
@@ -73,6 +76,12 @@ class Sample:
     sound: Sound | None = None
     gray: bool = False
     warnings: tuple[str, ...] = ()
+    crop: Box | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        notes = "".join(f" {text}" for text in self.warnings)
+        return f"<Sample of {self.source.name}: {height}x{width} pixels.{notes}>"
 
 
 def read_image(
@@ -88,7 +97,7 @@ def read_image(
     Args:
         path: the file; its content decides the format, not its name.
         image_size: (height, width) in pixels.
-        options: the frame to read, and how to resize.
+        options: the frame to read, how to resize, and whether to crop a plot to its axes.
 
     Raises:
         InputError: the file is missing or damaged, is no picture, has a side below 8 pixels or more
@@ -97,7 +106,7 @@ def read_image(
     """
     check_file(path)
     pixels = _decode(path, options.frame)
-    return [_sample(pixels, path, file_sha256(path), image_size, options.resize)]
+    return [_sample(pixels, path, file_sha256(path), image_size, options)]
 
 
 def read_picture_array(
@@ -112,7 +121,7 @@ def read_picture_array(
         array: (height, width) with 1, 3 or 4 channels last, or none; uint8 from 0 to 255, or floats
             from 0 to 1 or from 0 to 255.
         image_size: (height, width) in pixels.
-        options: how to resize.
+        options: how to resize, and whether to crop a plot to its axes.
         white: the level of white where that is known; else guessed from the largest level.
 
     Raises:
@@ -121,13 +130,7 @@ def read_picture_array(
     content = np.ascontiguousarray(array)
     told = f"{content.shape} {content.dtype} ".encode()
     digest = hashlib.sha256(told + content.tobytes()).hexdigest()
-    return _sample(
-        array_pixels(array, "the array", white),
-        ARRAY,
-        digest,
-        image_size,
-        options.resize or DEFAULT_RESIZER,
-    )
+    return _sample(array_pixels(array, "the array", white), ARRAY, digest, image_size, options)
 
 
 def read_full_size(sample: Sample, options: ReadOptions = DEFAULT_OPTIONS) -> np.ndarray | None:
@@ -147,7 +150,7 @@ def read_full_size(sample: Sample, options: ReadOptions = DEFAULT_OPTIONS) -> np
         return None
     size, resizer = sample.image.shape[:2], options.resize or DEFAULT_RESIZER
     try:
-        levels = _decode(sample.source, options.frame).levels
+        levels = crop(_decode(sample.source, options.frame).levels, sample.crop)
     except InputError:
         return None
     image = np.clip(resize(levels, size, resizer), 0, 1)
@@ -164,19 +167,25 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _sample(
-    pixels: Pixels, path: Path, digest: str, image_size: tuple[int, int], resizer: str
+    pixels: Pixels, path: Path, digest: str, image_size: tuple[int, int], options: ReadOptions
 ) -> Sample:
-    levels = pixels.levels
+    box, notes = crop_plot(pixels.levels, options.crop_plot)
+    levels = crop(pixels.levels, box)
     height, width = levels.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise InputError(
             f"{path} is too small: {width}x{height} pixels. "
             f"Give a picture of at least {MIN_SIDE}x{MIN_SIDE} pixels."
         )
-    image = np.clip(resize(levels, image_size, resizer or DEFAULT_RESIZER), 0, 1)
+    image = np.clip(resize(levels, image_size, options.resize or DEFAULT_RESIZER), 0, 1)
     gray = levels.ndim == 2 or bool((np.ptp(levels, axis=-1) < 2 / 255).all())
     return Sample(
-        image=_as_rgb(image), source=path, sha256=digest, gray=gray, warnings=pixels.warnings
+        image=_as_rgb(image),
+        source=path,
+        sha256=digest,
+        gray=gray,
+        warnings=(*pixels.warnings, *notes),
+        crop=box,
     )
 
 

@@ -37,7 +37,8 @@ def explanation_html(explanation: Explanation) -> str:
     source = f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
     prediction = explanation.prediction
     chance = prediction.probabilities[prediction.label]
-    doubts = [*explanation.warnings, *(one.text for one in diagnose(explanation.attribution))]
+    diagnoses = [one.text for one in diagnose(explanation.attribution)]
+    doubts = [*explanation.sample.warnings, *explanation.warnings, *diagnoses]
     values = {
         "prediction": f"{prediction.name} ({chance:.1%})",
         "method": explanation.method.title,

@@ -51,6 +51,12 @@ class ErrorSettings:
     split: str | None = None
     out: Path = Path("errors")
 
+    def __post_init__(self) -> None:
+        # In a notebook people type paths as text.
+        for name in ("source", "train", "out"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(given))
+
     def check(self) -> None:
         """Check what can be checked before the model is loaded.
 

@@ -49,6 +49,11 @@ class TrainingSettings:
     command: str = ""
     float16: bool = False
 
+    def __post_init__(self) -> None:
+        # In a notebook people type paths as text.
+        for name in ("source", "out"):
+            object.__setattr__(self, name, Path(getattr(self, name)))
+
     def check(self) -> None:
         """Check what can be checked before any file is read.
 
