@@ -515,6 +515,10 @@ REFUSED = {
     "not a number": (["--method", "rise", "--set", "rise.num_samples=nan"], "from 16 to 16384"),
     "word": (["--method", "rise", "--set", "rise.num_samples=many"], "Expected a whole number"),
     "no value": (["--method", "rise", "--set", "rise.num_samples"], "Expected a whole number"),
+    "name": (
+        ["--method", "integrated_gradients", "--set", "integrated_gradients.baseline=blue"],
+        "Expected a number from 0 to 1, or 'blurred', or 'mean', or 'average'",
+    ),
     "setting": (["--method", "rise", "--set", "rise.num_sample=64"], "'num_samples'"),
     "other method": (["--method", "rise", "--set", "lime.num_samples=64"], "is not in use"),
     "lambda": (["--model", "{odd}/lambda.keras"], "a Lambda layer"),
