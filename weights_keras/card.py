@@ -10,7 +10,10 @@ from typing import Any
 # Names in the cards of the first edition, which are still read.
 EARLIER_FIELDS = {"gate_sha256": "ood_sha256"}
 # Left out where they are empty.
-OPTIONAL_FIELDS = ("tuning", "ood_sha256", "scaling", "resize", "returns", "thresholds")
+OPTIONAL_FIELDS = (
+    *("tuning", "ood_sha256", "scaling", "resize", "thresholds"),
+    *("output", "inputs", "returns"),
+)
 EARLIER_MEASURES = {"unfamiliar": "out_of_distribution"}
 
 
@@ -56,6 +59,11 @@ class ModelCard:
             does not show it; empty where it does.
         thresholds: for a model of several labels the probability from which each is predicted, 0.5
             for a label that is not named.
+        output: of a model with several outputs the one that classes and thresholds are about; empty
+            for its default.
+        inputs: the values at which inputs beside the picture are held, by name.
+        returns: what the outputs are, a name that `xai_tf` knows, such as "logits"; empty where the
+            model shows it.
         license: the license of the weights: an SPDX identifier, or "other".
         datasets: the data sets it was trained on, with the terms of each.
         metrics: the results on the named sets.
@@ -77,6 +85,9 @@ class ModelCard:
     resize: str = ""
     returns: str = ""
     thresholds: dict[str, float] = field(default_factory=dict)
+    output: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    returns: str = ""
     license: str = "other"
     datasets: tuple[str, ...] = ()
     metrics: tuple[Measure, ...] = ()
@@ -130,6 +141,9 @@ def read_card(path: Path) -> ModelCard:
         values["task"] = _task_key(values["task"])
         limits = values.get("thresholds") or {}
         values["thresholds"] = {str(label): float(limit) for label, limit in limits.items()}
+        values["inputs"] = {str(name): held for name, held in (values.get("inputs") or {}).items()}
+        for name in ("output", "returns"):
+            values[name] = str(values.get(name) or "")
         return ModelCard(**values, text=text.strip())
     except (TypeError, KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split())

@@ -311,7 +311,7 @@ Request = Describe | FullPicture | Hide | Stored | Bundle | Evaluate | FindSimil
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 10
+ANSWERS = 11
 
 
 def is_packed(request: Request) -> bool:

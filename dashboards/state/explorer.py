@@ -15,7 +15,7 @@ from dashboards.state.progress import describe_progress
 from dashboards.state.workspace import Workspace
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, is_stable
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS, default_method
+from xai_tf.attribution.methods import METHODS, Value, default_method
 from xai_tf.attribution.question import Question, sample_limit
 from xai_tf.errors import SettingError, XaiTfError
 
@@ -113,17 +113,22 @@ class Explorer(param.Parameterized):
         entry = request and self.history.get(key(request))
         return entry[1] if entry else None
 
-    def set(self, method: str, name: str, value: float) -> None:
+    def set(self, method: str, name: str, value: Value | None) -> None:
         """Change a setting of a method; only values that differ from the default are stored.
+
+        Args:
+            method: a name in `METHODS`.
+            name: of the setting.
+            value: the value; None for the default.
 
         Raises:
             SettingError: the value is out of range.
         """
         option = METHODS[method].options[name]
-        METHODS[method].settings({name: value}, 0.0)
         chosen = {k: v for k, v in self.settings.get(method, {}).items() if k != name}
-        if value != option.default:
-            chosen[name] = option.number(value)
+        if value is not None and value != option.default:
+            METHODS[method].settings({name: value}, 0.0)
+            chosen[name] = option.typed(value)
         self.settings = {**self.settings, method: chosen}
 
     def next_samples(self) -> int | None:

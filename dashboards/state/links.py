@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from dashboards.service.requests import ModelEntry
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS
 from dashboards.state.layer_sweep import FOLLOWED
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import METHODS, Value
 from xai_tf.attribution.question import Question
 
 TABS = ("explain", "compare", "layers", "errors", "tuning")
@@ -150,15 +150,16 @@ def _missing(view: View, known: Known) -> list[str]:
 
 def _settings(
     given: Mapping[str, str], method: str
-) -> tuple[tuple[tuple[str, float], ...], list[str]]:
+) -> tuple[tuple[tuple[str, Value], ...], list[str]]:
     """The settings of a method that can be used, and a sentence on each that cannot."""
     found, said = [], []
     for name, option in METHODS[method].options.items():
         text = given.get(SETTING + name)
         if text is None:
             continue
-        if _NUMBER.fullmatch(text) and option.allows(float(text)):
-            value = option.number(float(text))
+        given_value = float(text) if _NUMBER.fullmatch(text) else text
+        if option.allows(given_value):
+            value = option.typed(given_value)
             if value != option.default:
                 found.append((name, value))
         else:

@@ -13,6 +13,7 @@ from dashboards.views.theme import card, words
 from dashboards.views.view import View
 from xai_tf.attribution.convergence import Convergence, convergence_text, curve
 from xai_tf.attribution.diagnostics import diagnose
+from xai_tf.attribution.methods import shown
 
 
 class DiagnosticsView(View):
@@ -35,7 +36,7 @@ class DiagnosticsView(View):
             ("Class", explanation.target_name),
             ("Method", explanation.method.title),
             *([("Layer", explanation.layer)] if explanation.layer else []),
-            *((name, f"{value:g}") for name, value in explanation.settings.items()),
+            *((name, shown(value)) for name, value in explanation.settings.items()),
             *([("Seed", str(explanation.seed))] if explanation.seed is not None else []),
             ("Passes", f"{explanation.cost.forward} forward, {explanation.cost.gradient} gradient"),
             ("Time", f"{explanation.seconds:.2f} s"),

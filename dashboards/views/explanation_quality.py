@@ -18,7 +18,7 @@ from dashboards.state.progress import about
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, stop_button, words
 from dashboards.views.view import View
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import METHODS, shown
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
 from xai_tf.regions import PARTITIONS, Audit, RegionShare
@@ -137,7 +137,7 @@ def _score_row(one: Score, language: str) -> str:
 
 
 def _how(one: Score) -> str:
-    settings = ", ".join(f"{name} {value:g}" for name, value in one.settings.items())
+    settings = ", ".join(f"{name} {shown(value)}" for name, value in one.settings.items())
     took = f"{one.cost.evaluations} passes, {one.seconds:.2f} s." if one.cost.evaluations else ""
     measured = f"Measured: {one.quantity}. " if one.quantity else ""
     return f"{measured}{settings}{'. ' if settings else ''}{took} {one.metric.paper}."

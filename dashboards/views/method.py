@@ -16,10 +16,12 @@ from dashboards.state.explorer import QUICK_SECONDS, Explorer
 from dashboards.views.text import paragraph
 from dashboards.views.theme import run_button, section, stop_button, words
 from dashboards.views.view import View
-from xai_tf.attribution.methods import METHODS, Option
+from xai_tf.attribution.methods import METHODS, Option, Value, shown
 from xai_tf.errors import XaiTfError
 from xai_tf.progress import duration
 from xai_tf.rendering.viewer import thumbnail_url
+
+DEFAULT = ""  # the choice that stands for the default of a setting with names
 
 
 class MethodView(View):
@@ -151,14 +153,16 @@ class MethodView(View):
         for (method, name), widget in self._inputs.items():
             default = METHODS[method].options[name].default
             chosen = self.explorer.settings.get(method, {}).get(name, default)
-            if chosen is not None and chosen != widget.value:
+            if isinstance(widget, pmui.Select):
+                _choose(widget, chosen)
+            elif chosen is not None and chosen != widget.value:
                 widget.value = chosen
 
     def _set(self, method: str, name: str, event: Any) -> None:
         if event.new is None:
             return
         try:
-            self.explorer.set(method, name, event.new)
+            self.explorer.set(method, name, None if event.new == DEFAULT else event.new)
         except XaiTfError as error:
             self.explorer.problem = str(error)
 
@@ -223,7 +227,21 @@ def _summary(method: str) -> str:
     return paragraph(f"{entry.title}. {entry.summary}") + paragraph(entry.paper, "note")
 
 
-def _widget(name: str, option: Option, value: float | None) -> pmui.IntInput | pmui.FloatInput:
+def _widget(
+    name: str, option: Option, value: Value | None
+) -> pmui.IntInput | pmui.FloatInput | pmui.Select:
+    if option.names:
+        choices: dict[str, Value] = {"that of the task": DEFAULT}
+        choices |= {shown(end): end for end in (option.low, option.high)}
+        choices |= {f"{word} ({meaning})": word for word, meaning in option.names.items()}
+        select = pmui.Select(
+            label=f"{name.replace('_', ' ')}: {option.doc}",
+            options=choices,
+            size="small",
+            sizing_mode="stretch_width",
+        )
+        _choose(select, value)
+        return select
     kind = pmui.IntInput if option.whole else pmui.FloatInput
     default = option.default if option.default is not None else 0.0
     return kind(
@@ -234,3 +252,10 @@ def _widget(name: str, option: Option, value: float | None) -> pmui.IntInput | p
         size="small",
         sizing_mode="stretch_width",
     )
+
+
+def _choose(select: pmui.Select, value: Value | None) -> None:
+    """Show the value of a setting; a number that is not among the choices is added to them."""
+    if value is not None and value not in select.options.values():
+        select.options = {**select.options, shown(value): value}
+    select.value = DEFAULT if value is None else value

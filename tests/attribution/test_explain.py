@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import sample_of
+from xai_tf.attribution.baselines import BASELINES, baseline_images
 from xai_tf.attribution.explain import explain, explain_layers
-from xai_tf.attribution.methods import MAX_STEPS, METHODS, Cost
+from xai_tf.attribution.methods import MAX_GAP, MAX_STEPS, METHODS, MIN_STEPS, Cost
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import SettingError, UnknownNameError
 from xai_tf.inputs.sample import Sample
@@ -108,6 +109,62 @@ def test_integrated_gradients_are_complete(three_classes, halves, blobs, left_br
         change = explanation.figures["score"] - explanation.figures["score_baseline"]
         assert explanation.attribution.sum() == pytest.approx(change, rel=0.02, abs=1e-4)
         assert explanation.figures["completeness_gap"] < 0.02
+
+
+@pytest.mark.parametrize("baseline", [0.0, 0.7, *BASELINES])
+def test_integrated_gradients_are_complete_from_every_baseline(three_classes, blobs, baseline):
+    target = three_classes.predict([blobs])[0].label
+    settings = {"baseline": baseline}
+
+    explanation = explain(three_classes, blobs, "integrated_gradients", settings=settings)
+
+    images = np.stack(baseline_images(baseline, blobs.image))
+    ends = three_classes.passes.logits(np.stack([blobs.image, *images])).numpy()[:, target]
+    change = ends[0] - ends[1:].mean()
+    assert explanation.settings["baseline"] == baseline
+    assert explanation.figures["score_baseline"] == pytest.approx(ends[1:].mean(), abs=1e-5)
+    assert explanation.figures["completeness_gap"] <= MAX_GAP
+    assert explanation.attribution.sum() == pytest.approx(change, rel=MAX_GAP, abs=1e-4)
+
+
+def test_a_pixel_like_the_baseline_gets_nothing(halves, left_bright):
+    """Black is blind to black; the average over baselines is not."""
+    maps = {
+        baseline: explain(
+            halves, left_bright, "integrated_gradients", settings={"baseline": baseline}
+        ).attribution
+        for baseline in (0.0, 1.0, "blurred", "average")
+    }
+
+    dark = left_bright.image.sum(axis=-1) == 0
+    assert dark.any()
+    assert (maps[0.0][dark] == 0).all()
+    assert (maps["average"][dark] != 0).any()
+    parts = [maps[one] for one in (0.0, 1.0, "blurred")]
+    np.testing.assert_allclose(maps["average"], np.mean(parts, axis=0), atol=1e-6)
+
+
+def test_several_baselines_cost_as_many_paths(three_classes, blobs):
+    one, three = (
+        explain(three_classes, blobs, "integrated_gradients", settings={"steps": 16} | more)
+        for more in ({}, {"baseline": "average"})
+    )
+
+    assert (one.cost.gradient, three.cost.gradient) == (16, 48)
+    assert three.method.passes(three.settings, (8, 8)) == "48"
+    least, most = three.method.costs({"steps": 0, "baseline": "average"}, (8, 8))
+    assert (least.gradient, most.gradient) == (3 * MIN_STEPS, 3 * MAX_STEPS)
+
+
+def test_the_mean_color_and_the_blur_keep_the_colors_of_the_picture():
+    image = np.random.default_rng(0).random((20, 30, 3), np.float32)
+
+    (mean,), (blurred,) = (baseline_images(name, image) for name in ("mean", "blurred"))
+
+    np.testing.assert_allclose(mean[7, 11], image.mean(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(blurred.mean(axis=(0, 1)), image.mean(axis=(0, 1)), atol=0.02)
+    assert blurred.std() < image.std() / 5
+    assert blurred.dtype == mean.dtype == np.float32
 
 
 def test_the_completeness_gap_is_told_when_there_is_one(three_classes, blobs):

@@ -103,7 +103,7 @@ def test_what_a_first_layer_computes_is_not_taken_for_preprocessing(name):
     assert "neither preprocessing nor a known backbone" in detected.reason
 
 
-def trained_like(scaling, kernel_seed=0, share=1.0):
+def trained_like(scaling, kernel_seed=0, share=1.0, cast=(1, 1, 1)):
     """A network with the statistics that its first BatchNormalization has after training."""
     init = keras.initializers.GlorotUniform(seed=kernel_seed)
     model = keras.Sequential(
@@ -124,7 +124,7 @@ def trained_like(scaling, kernel_seed=0, share=1.0):
             for one in noise
         ]
     )
-    values = np.asarray(model.layers[0](SCALINGS[scaling].apply(pictures / 255)))
+    values = np.asarray(model.layers[0](SCALINGS[scaling].apply(pictures * np.float32(cast) / 255)))
     norm = model.layers[1]
     norm.moving_mean.assign(share * values.mean((0, 1, 2)))
     norm.moving_variance.assign(share * values.var((0, 1, 2)) + 1 - share)
@@ -151,6 +151,30 @@ def test_the_order_of_colors_of_a_network_of_ones_own_is_a_guess():
 
     assert (found.name, found.certain) == ("unit", False)
     assert "for 'bgr'" in found.reason
+
+
+@pytest.mark.parametrize("cast", [(1, 1, 1), (0.4, 0.7, 1), (1, 0.7, 0.4)])
+def test_the_order_of_colors_behind_a_rescaling_is_assumed_and_inspect_says_so(cast):
+    """Pictures with a blue cast look to the statistics as BGR does; no warning for most models."""
+    network = trained_like("unit", cast=cast)
+    whole = keras.Sequential([keras.Input((*SIZE, 3)), L.Rescaling(1 / 255), *network.layers])
+
+    found = detect_preprocessing(whole, None, None)
+
+    assert (found.name, found.certain) == ("raw", True)
+    assert "assumed to be RGB" in found.reason
+    assert "give 'bgr_raw'" in found.reason
+
+
+def test_gray_levels_and_known_backbones_have_no_order_to_assume():
+    gray = keras.Sequential(
+        [keras.Input((*SIZE, 1)), L.Rescaling(1 / 255), L.Conv2D(4, 3), L.Flatten(), L.Dense(2)]
+    )
+    rescaled = keras.Sequential([keras.Input((*SIZE, 3)), L.Rescaling(1 / 255), L.Flatten()])
+    rescaled.add(L.Dense(2))
+
+    assert "RGB" not in detect_preprocessing(gray, None, None).reason
+    assert "RGB" not in detect_preprocessing(rescaled, "mobilenetv2", None).reason
 
 
 def test_an_untrained_batch_normalization_says_nothing():

@@ -285,6 +285,8 @@ def test_names_are_completed():
     assert [name for name, _ in completion.metrics("deletion,in")] == ["deletion,insertion"]
     assert "deletion,deletion" not in [name for name, _ in completion.metrics("deletion,")]
     assert ("rise.grid=") in [name for name, _ in completion.settings("rise.")]
+    baselines = completion.settings("integrated_gradients.baseline=b")
+    assert [name for name, _ in baselines] == ["integrated_gradients.baseline=blurred"]
     assert "xray_mobilenetv2" in [name for name, _ in completion.models("xray")]
     assert completion.models("./mine") == []
 

@@ -2,6 +2,7 @@
 
 import shutil
 
+import keras
 import pytest
 
 from tests.conftest import SAMPLES, SHARED, result_of
@@ -140,3 +141,59 @@ def test_a_bundled_model_is_left_as_it_is(run):
     assert code == 2
     assert "comes with the package" in err
     assert (FOLDER / "brain_cnn.md").read_bytes() == before
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A picture of any size and an age to two outputs without activations, in a file."""
+    keras.utils.set_random_seed(0)
+    picture, age = keras.Input((None, None, 3), name="scan"), keras.Input((1,), name="age")
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(picture))
+    joined = keras.layers.Concatenate()([pooled, age])
+    outputs = [keras.layers.Dense(n, name=name)(joined) for name, n in (("kind", 3), ("stage", 2))]
+    path = tmp_path / "mixed.keras"
+    keras.Model([picture, age], outputs).save(path)
+    return path
+
+
+def test_a_card_remembers_the_output_the_held_inputs_the_size_and_what_is_returned(run, mixed):
+    picture = SAMPLES / "brain_head_notumor.png"
+    chosen = ("--output", "kind", "--input", "age=0.1", "--size", "40x48")
+    chosen += ("--preprocessing", "tf", "--returns", "multi_label", "--classes", "a,b,c")
+
+    code, _, err = run("inspect", mixed, *chosen, "--save")
+
+    assert code == 0, err
+    card = read_card(mixed.with_suffix(".md"))
+    assert (card.output, card.inputs) == ("kind", {"age": 0.1})  # not float32's 0.10000000149
+    assert (card.returns, card.image_size) == ("multi_label", (40, 48))
+    bare = run("predict", picture, "--model", mixed, "--json")
+    full = run("predict", picture, "--model", mixed, *chosen, "--json")
+    assert bare[0] == full[0] == 0
+    assert result_of(bare[1])[0]["prediction"] == result_of(full[1])[0]["prediction"]
+    assert "guess" not in bare[2]
+
+
+def test_what_a_card_remembers_gives_way_to_what_is_given(run, mixed):
+    picture = SAMPLES / "brain_head_notumor.png"
+    settled = ("--preprocessing", "tf", "--size", "40", "--input", "age=1")
+    run("inspect", mixed, *settled, "--output", "kind", "--classes", "a,b,c", "--save")
+
+    older = run("predict", picture, "--model", mixed, "--input", "age=9", "--json")
+    other = run("predict", picture, "--model", mixed, "--output", "stage", "--json")
+
+    assert "age = 9" in older[2]
+    assert list(result_of(older[1])[0]["prediction"]["probabilities"]) == ["a", "b", "c"]
+    # The names of the classes are those of the other output.
+    assert list(result_of(other[1])[0]["prediction"]["probabilities"]) == ["class 0", "class 1"]
+    assert "age = 1" in other[2]
+
+
+def test_a_size_that_is_a_guess_is_not_saved_as_if_it_were_known(run, mixed):
+    words = ("--preprocessing", "tf", "--output", "kind", "--input", "age=1")
+
+    code, _, err = run("inspect", mixed, *words, "--save")
+
+    assert code == 2
+    assert "Give --size" in err
+    assert not mixed.with_suffix(".md").exists()

@@ -1104,3 +1104,28 @@ def test_a_page_hears_of_nobody_elses_work_and_is_known_to_nobody_else(visit, se
 
     assert busy is False
     assert before == after
+
+
+def test_a_setting_with_names_is_a_choice_in_the_form(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.settings = {"integrated_gradients": {"baseline": 0.3}}  # as of a link
+        explorer.method = "integrated_gradients"
+        view = MethodView(explorer=explorer)
+        widget = view._inputs["integrated_gradients", "baseline"]
+        seen = [widget.value]
+        for chosen in ("average", 0.0, ""):
+            widget.value = chosen
+            seen.append(explorer.settings["integrated_gradients"].get("baseline"))
+        explorer.set("integrated_gradients", "baseline", "blurred")
+        seen.append(widget.value)
+        return seen, list(widget.options), explorer.passes("integrated_gradients")
+
+    seen, options, passes = visit(story)
+
+    assert seen == [0.3, "average", 0.0, None, "blurred"]
+    assert options[:3] == ["that of the task", "0", "1"]
+    assert options[-1] == "0.3"
+    assert passes == "64 to 512"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, sample_of
 from xai_tf.inputs.audio import mel_spectrogram, read_sound, spectrogram_image
 from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.inputs.segments import segment
@@ -37,6 +37,21 @@ def test_a_sound_is_parted_into_about_so_many_cells_and_none_is_empty(count, siz
     found = np.bincount(segments.ravel())
     assert (found > 0).all()
     assert 0.8 * count <= len(found) <= 1.4 * count
+
+
+@pytest.mark.parametrize("center", [(60, 80), (100, 47), (160, 171)])
+def test_what_stands_out_has_a_segment_of_its_own_though_it_is_small(center):
+    """A disc of 0.6% of the picture was joined with the black around it."""
+    rows, columns = np.indices((224, 224))
+    disc = np.hypot(rows - center[0], columns - center[1]) < 10
+    image = np.repeat(disc[..., None], 3, axis=2)
+
+    segments = segment(sample_of(image), 48)
+
+    own = np.bincount(segments[disc]).argmax()
+    overlap = ((segments == own) & disc).sum() / ((segments == own) | disc).sum()
+    assert overlap > 0.8
+    assert 40 <= segments.max() + 1 <= 60
 
 
 def test_segments_of_a_sound_are_bands_by_times(speech):

@@ -65,7 +65,7 @@ def _fem(run: Run) -> Any:
         return run.classifier.feature_maps(run.feature_layer)(images)
 
     placement = run.classifier.placement(run.feature_layer)
-    return corrections.FEM(counted, run.settings["k"], placement)
+    return corrections.FEM(counted, float(run.settings["k"]), placement)
 
 
 def _integrated(run: Run) -> Any:

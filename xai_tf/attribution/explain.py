@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import overload
 
 from xai_tf.attribution.convergence import DEFAULT_STABILITY
 from xai_tf.attribution.explanation import Explanation, Order, Preview
+from xai_tf.attribution.methods import Settings
 from xai_tf.attribution.question import SAMPLES, Question, sample_limit
 from xai_tf.classifiers.classifier import Classifier, Input
 from xai_tf.errors import SettingError
@@ -25,7 +25,7 @@ def explain(
     contrast: str | int | None = ...,
     layer: str | None = ...,
     seed: int = ...,
-    settings: Mapping[str, float] | None = ...,
+    settings: Settings | None = ...,
     until_stable: float | None = ...,
     progress: Progress | None = ...,
     preview: Preview | None = ...,
@@ -42,7 +42,7 @@ def explain(
     contrast: str | int | None = ...,
     layer: str | None = ...,
     seed: int = ...,
-    settings: Mapping[str, float] | None = ...,
+    settings: Settings | None = ...,
     until_stable: float | None = ...,
     progress: Progress | None = ...,
     preview: Preview | None = ...,
@@ -58,7 +58,7 @@ def explain(
     contrast: str | int | None = None,
     layer: str | None = None,
     seed: int = 0,
-    settings: Mapping[str, float] | None = None,
+    settings: Settings | None = None,
     until_stable: float | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
@@ -121,7 +121,7 @@ def _question(
     target: str | int | None,
     contrast: str | int | None,
     layer: str | None,
-    settings: Mapping[str, float] | None,
+    settings: Settings | None,
     until_stable: float | None,
 ) -> Question:
     return Question(
@@ -163,7 +163,7 @@ def continue_explaining(
         SettingError: the method draws no samples, or so many samples are out of its range.
     """
     sample_limit(explanation.method, DEFAULT_STABILITY if until_stable is None else until_stable)
-    count = explanation.settings[SAMPLES] + more
+    count = int(explanation.settings[SAMPLES]) + more
     question = replace(
         explanation.question,
         settings=explanation.settings | {SAMPLES: count},

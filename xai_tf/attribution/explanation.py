@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xai_tf.attribution.convergence import Convergence
-from xai_tf.attribution.methods import METHODS, Cost, Method
+from xai_tf.attribution.methods import METHODS, Cost, Method, Value
 from xai_tf.attribution.question import Question
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
@@ -38,7 +38,8 @@ class Explanation:
         segment_weights: float32 array of shape (segments,), or None.
         figures: what the method reports about itself. `completeness_gap` (Integrated Gradients, the
             share of the score's change that the map misses; with `steps_taken`, how many points of
-            the path it took, and `score` and `score_baseline`, the scores at its ends), `r2` (LIME;
+            the path it took, and `score` and `score_baseline`, the scores at its ends; of
+            several baselines the largest gap, all steps and the mean score), `r2` (LIME;
             left out below two samples per segment, and where the network answers every sample
             alike), `score_all` and `score_none` (Kernel SHAP, whose weights add up to their
             difference) and `undetermined` (how many of its weights the samples do not determine);
@@ -83,7 +84,7 @@ class Explanation:
         return self.question.labels[1]
 
     @property
-    def settings(self) -> dict[str, float]:
+    def settings(self) -> dict[str, Value]:
         """All settings of the method."""
         return self.question.given
 

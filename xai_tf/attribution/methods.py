@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xai_tf.attribution.baselines import BASELINES, num_baselines
 from xai_tf.classifiers.access import gives
 from xai_tf.errors import SettingError, UnknownNameError, nearest
 
-Settings = Mapping[str, float]
+Value = float | str  # of a setting
+Settings = Mapping[str, Value]
 
 # Integrated Gradients without a number of steps: so many are placed, until the gap is so small.
 MIN_STEPS, MAX_STEPS = 64, 512
@@ -29,6 +31,7 @@ class Option:
         doc: what it sets, with its unit.
         power_of_two: whether the value must be a power of two.
         zero: what 0 stands for, in words, where it is allowed besides the range; else empty.
+        names: the names that are allowed besides numbers, and what each stands for.
     """
 
     default: float | None
@@ -37,6 +40,7 @@ class Option:
     doc: str
     power_of_two: bool = False
     zero: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -44,23 +48,28 @@ class Option:
         number = "a whole number" if self.whole else "a number"
         kind = "a power of two" if self.power_of_two else number
         besides = f", or 0 for {self.zero}" if self.zero else ""
-        return f"{kind} from {self.low:g} to {self.high:g}{besides}"
+        names = "".join(f", or {name!r}" for name in self.names)
+        return f"{kind} from {self.low:g} to {self.high:g}{besides}{names}"
 
     @property
     def whole(self) -> bool:
         """Whether the value is a whole number."""
         return isinstance(self.default, int)
 
-    def allows(self, value: float) -> bool:
+    def allows(self, value: Value) -> bool:
         """Whether a value is in range, and a whole number or a power of two where required."""
+        if isinstance(value, str):
+            return value in self.names
         if value == 0 and self.zero:
             return True
         if not self.low <= value <= self.high or (self.whole and not float(value).is_integer()):
             return False
         return not self.power_of_two or int(value) & (int(value) - 1) == 0
 
-    def number(self, value: float) -> float:
-        """An allowed value as int or float."""
+    def typed(self, value: Value) -> Value:
+        """An allowed value as int or float, or a name as it is."""
+        if isinstance(value, str):
+            return value
         return int(value) if self.whole else float(value)
 
 
@@ -136,7 +145,7 @@ class Method:
         """Whether it gives each pixel a value of its own, so that neighbors differ as speckle."""
         return self.family == "gradient"
 
-    def settings(self, given: Settings, baseline: float) -> dict[str, float]:
+    def settings(self, given: Settings, baseline: float) -> dict[str, Value]:
         """All settings: the given values, checked, and the defaults; see `complete_settings`."""
         return complete_settings(self.title, self.options, given, baseline)
 
@@ -163,7 +172,7 @@ def default_method(access: str) -> str:
 
 def complete_settings(
     title: str, options: Mapping[str, Option], given: Settings, baseline: float
-) -> dict[str, float]:
+) -> dict[str, Value]:
     """Check the given settings of a method or metric and add the defaults of the others.
 
     Args:
@@ -182,15 +191,21 @@ def complete_settings(
                 f"{title} has no setting {name!r}. {nearest(name, list(options))}"
             )
         if not options[name].allows(value):
+            told = repr(value) if isinstance(value, str) else shown(value)
             raise SettingError(
-                f"Invalid value for {title} setting {name!r}: {value:g}. "
+                f"Invalid value for {title} setting {name!r}: {told}. "
                 f"Expected {options[name].kind}."
             )
     defaults = {
         name: baseline if option.default is None else option.default
         for name, option in options.items()
     }
-    return defaults | {name: options[name].number(value) for name, value in given.items()}
+    return defaults | {name: options[name].typed(value) for name, value in given.items()}
+
+
+def shown(value: Value) -> str:
+    """The value of a setting as it is typed."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def patch_starts(length: int, patch: int, stride: int) -> list[int]:
@@ -205,15 +220,19 @@ def _occlusion_cost(settings: Settings, size: tuple[int, int]) -> Cost:
 
 
 def _path_cost(settings: Settings, _: Any) -> Cost:
-    return Cost(gradient=int(settings["steps"]) or MAX_STEPS)
+    return Cost(gradient=_num_paths(settings) * (int(settings["steps"]) or MAX_STEPS))
 
 
 def _least_path_cost(settings: Settings, _: Any) -> Cost:
-    return Cost(gradient=int(settings["steps"]) or MIN_STEPS)
+    return Cost(gradient=_num_paths(settings) * (int(settings["steps"]) or MIN_STEPS))
+
+
+def _num_paths(settings: Settings) -> int:
+    return num_baselines(settings["baseline"])
 
 
 def _sobol_cost(settings: Settings, _: Any) -> Cost:
-    return Cost(forward=int(settings["num_designs"] * (settings["grid"] ** 2 + 2)))
+    return Cost(forward=int(settings["num_designs"]) * (int(settings["grid"]) ** 2 + 2))
 
 
 def _gradients(settings: Settings, _: Any) -> Cost:
@@ -330,7 +349,12 @@ _ALL = (
                 zero="as many as needed",
             ),
             "baseline": Option(
-                None, 0, 1, "pixel value of the baseline image, from 0 (black) to 1 (white)"
+                None,
+                0,
+                1,
+                "picture where the path starts: the value of all pixels, from 0 (black) to 1 "
+                "(white), or a name",
+                names=BASELINES,
             ),
         },
         complete=True,

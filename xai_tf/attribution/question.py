@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, LIMIT_FACTOR
-from xai_tf.attribution.methods import METHODS, Method, working_methods
+from xai_tf.attribution.methods import METHODS, Method, Settings, Value, working_methods
 from xai_tf.classifiers.access import LACKS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
@@ -43,7 +43,7 @@ class Question:
     contrast: str | int | None = None
     layer: str | None = None
     seed: int = 0
-    settings: Mapping[str, float] | Iterable[tuple[str, float]] = ()
+    settings: Settings | Iterable[tuple[str, Value]] = ()
     until_stable: float | None = None
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class Question:
         return pick(METHODS, self.method, "method")
 
     @property
-    def given(self) -> dict[str, float]:
+    def given(self) -> dict[str, Value]:
         """The settings as a dict."""
         return dict(self.settings)
 
@@ -111,7 +111,7 @@ class Question:
         question = self.validated(classifier)
         entry = question.entry
         target, _ = resolve_classes(classifier, prediction, question.target, question.contrast)
-        limit = (
+        limit: dict[str, Value] = (
             {}
             if question.until_stable is None
             else {SAMPLES: sample_limit(entry, question.until_stable)}

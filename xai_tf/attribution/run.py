@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from xai_tf.attribution.baselines import num_baselines
 from xai_tf.attribution.builders import build_explainer, start_pass_counter
 from xai_tf.attribution.convergence import CHECKS, Convergence
 from xai_tf.attribution.diagnostics import has_signal
@@ -138,11 +139,16 @@ def _figures(explainer: Any) -> tuple[dict[str, float], np.ndarray | None]:
 
 def _gap_warning(order: Order, figures: Mapping[str, float]) -> str:
     """What a map that does not add up misses, and what to do about it."""
-    missed = f"The attributions miss {figures['completeness_gap']:.0%} of the change in the score"
+    several = num_baselines(order.question.given["baseline"]) > 1
+    missed = (
+        f"The attributions {'from one of the baselines ' if several else ''}miss "
+        f"{figures['completeness_gap']:.0%} of the change in the score"
+    )
     if order.question.given["steps"]:
         return f"{missed}. Use more steps, or 0 for as many as needed."
+    change = figures["score"] - figures["score_baseline"]
     return (
-        f"{missed}, which is {figures['score'] - figures['score_baseline']:.2g}, after "
+        f"{missed}{'' if several else f', which is {change:.2g},'} after "
         f"{MAX_STEPS} steps, the limit. Set more steps, or use Kernel SHAP, whose weights add up."
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from xai_tf.attribution.methods import Value
 from xai_tf.attribution.pass_counter import PassCounter
 from xai_tf.attribution.previews import Previews
 from xai_tf.classifiers.classifier import Classifier
@@ -29,7 +30,7 @@ class Run:
     """
 
     classifier: Classifier
-    settings: dict[str, float]
+    settings: dict[str, Value]
     image: np.ndarray
     pass_counter: PassCounter
     seed: int = 0

@@ -9,7 +9,7 @@ with `rescale=1/255` as often as with its own preprocessing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +91,8 @@ def detect_preprocessing(
         return _scaled_twice(inside, batchnorm_misfits(model, ("unit", "raw"), in_head=True))
     misfits = batchnorm_misfits(model)
     if inside:
-        # A frozen backbone keeps the statistics of its first training.
-        return inside if backbone else _checked(inside, misfits)
+        # A frozen backbone keeps the statistics of its first training, and was trained on RGB.
+        return inside if backbone else _with_order(_checked(inside, misfits), model)
     return _by_statistics(misfits, backbone) or _by_backbone(model, backbone, misfits)
 
 
@@ -130,6 +130,8 @@ def _plausible(mean: float, deviation: float, largest: float) -> bool:
 
 def _checked(inside: Detected, misfits: dict[str, float]) -> Detected:
     """What the layers show, unless what the network was fed contradicts it."""
+    # BGR of one picture is RGB of another with a cast, so what fits better only tells the range.
+    misfits = {name: misfit for name, misfit in misfits.items() if name not in BGR}
     if not misfits:
         return inside
     fed = min(misfits, key=misfits.__getitem__)
@@ -162,6 +164,22 @@ def _scaled_twice(inside: Detected, misfits: dict[str, float]) -> Detected:
         f"but its own layers expect {inside.name!r}: {inside.reason}"
     )
     return Detected(fed, reason, False)
+
+
+def _with_order(detected: Detected, model: keras.Model) -> Detected:
+    """The same with what is assumed of the order of the colors, which no layer shows.
+
+    It is no reason for a warning: nearly all networks with a Rescaling of their own come from the
+    tools of Keras, which read RGB.
+    """
+    other = {"unit": "bgr", "raw": "bgr_raw"}.get(detected.name)
+    if model.input_shape[-1] == 1 or other is None:
+        return detected
+    assumed = (
+        f"; the order of the colors is assumed to be RGB, as Keras reads pictures: for BGR, as "
+        f"OpenCV does, give {other!r}"
+    )
+    return replace(detected, reason=detected.reason + assumed)
 
 
 def _by_statistics(misfits: dict[str, float], backbone: str | None) -> Detected | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,10 @@ def load(
             card says.
         thresholds: for a model of several labels the probability from which a label is predicted,
             by its name. By default as its card says, else 0.5.
-        output: the name of the output to explain, of a model with several. By default the only one
-            that is a sigmoid or softmax, or the only one of shape (batch, classes).
-        inputs: the values at which inputs beside the picture are held, by name: {"age": 63}.
+        output: the name of the output to explain, of a model with several. By default as its card
+            says, else the only one that is a sigmoid or softmax, or of shape (batch, classes).
+        inputs: the values at which inputs beside the picture are held, by name: {"age": 63}. Those
+            that are left out are held as its card says.
         image_size: (height, width) of the input, for a model that takes any size.
         returns: what the outputs are, a name in `RETURNS`, where the last layer has no activation,
             or does not show it, as in a SavedModel. By default as its card or the loss says, or
@@ -89,7 +90,11 @@ def load(
     if str(model).lower().startswith(PREFIX):
         name = str(model)[len(PREFIX) :]
         return _stock_classifier(name, classes, task, preprocessing, read_options, image_size)
-    file = _read_file(model)
+    file = _for_output(_read_file(model), output)
+    if file.card:
+        output = output or file.card.output or None
+        inputs = {**file.card.inputs, **(inputs or {})}
+        returns = returns or file.card.returns or None
     if task is None and file.card:
         task = known_task(file.card.task)
     beside, problem = None, ""
@@ -194,6 +199,15 @@ def _read_file(model: str | Path) -> _ModelFile:
         return _ModelFile(path=path, model=loaded, card=card, sha256=digest)
     except ModelFileError as error:
         raise ModelError(str(error)) from error
+
+
+def _for_output(file: _ModelFile, output: str | None) -> _ModelFile:
+    """The file, with a card without what it says of another output than the one asked for."""
+    card = file.card
+    if card is None or not (output and card.output) or output == card.output:
+        return file
+    card = replace(card, output=output, classes=(), thresholds={}, returns="")
+    return replace(file, card=card)
 
 
 def _hides(path: Path, digest: str) -> str:

@@ -37,16 +37,16 @@ def metrics(incomplete: str) -> Completions:
 
 
 def settings(incomplete: str) -> Completions:
-    """METHOD.SETTING= and METRIC.SETTING=."""
+    """METHOD.SETTING= and METRIC.SETTING=, and after these the names of values."""
     entries: list[Method | Metric] = [*METHODS.values(), *METRICS.values()]
-    return _matching(
-        incomplete,
-        (
-            (f"{entry.name}.{name}=", f"{entry.title}: {option.doc}")
-            for entry in entries
-            for name, option in entry.options.items()
-        ),
-    )
+    found: Completions = []
+    for entry in entries:
+        for name, option in entry.options.items():
+            setting = f"{entry.name}.{name}="
+            found.append((setting, f"{entry.title}: {option.doc}"))
+            if incomplete.startswith(setting):
+                found += [(f"{setting}{value}", told) for value, told in option.names.items()]
+    return _matching(incomplete, found)
 
 
 def tasks(incomplete: str) -> Completions:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import ALL_LAYERS
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import METHODS, Value
 from xai_tf.attribution.question import Question, sample_limit
 from xai_tf.bundles.folder import (
     BundleRequest,
@@ -122,7 +122,7 @@ class RequestFlags:
             smooth=self.smooth,
         )
 
-    def _question(self, method: str, settings: Mapping[str, float]) -> Question:
+    def _question(self, method: str, settings: Mapping[str, Value]) -> Question:
         """The question of one method; options that do not apply to the method are left out."""
         entry = METHODS[method]
         return Question(
@@ -314,7 +314,7 @@ def _tell_result(result: FileResult) -> None:
 
 
 def _tell_limits(
-    methods: Sequence[str], until_stable: float, settings: Mapping[str, Mapping[str, float]]
+    methods: Sequence[str], until_stable: float, settings: Mapping[str, Mapping[str, Value]]
 ) -> None:
     """Print what sampling until stable costs at most; raise if no method samples."""
     sampled = [METHODS[name] for name in methods if METHODS[name].stochastic]

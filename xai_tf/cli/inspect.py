@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -50,8 +51,8 @@ Save = Annotated[
     bool,
     typer.Option(
         "--save",
-        help="Write the preprocessing, the class names and what the model returns to a card beside "
-        "the model file, so that they are known from then on.",
+        help="Write preprocessing, class names, input size, --resize, --output, --input and "
+        "--returns to a card beside the model file, so that they are known from then on.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -155,7 +156,10 @@ def _trials_table(trials: PreprocessingTrials) -> Table:
 
 
 def _save(classifier: Classifier, flags: ModelFlags) -> Path:
-    """Write what is known of a model to the card beside its file."""
+    """Write what is known of a model to the card beside its file.
+
+    What a model returns is written where it was given: else its last layer shows it.
+    """
     from xai_tf.classifiers.loading import model_path
 
     path = model_path(flags.model)
@@ -169,6 +173,8 @@ def _save(classifier: Classifier, flags: ModelFlags) -> Path:
             "Cannot save a preprocessing that is a guess. Give --preprocessing, or "
             "--try-preprocessing with a folder of labeled files."
         )
+    if not classifier.size_certain:
+        raise SettingError("Cannot save an input size that is a guess. Give --size.")
     if classifier.card is None and weights_keras.is_card(path.with_suffix(".md")):
         raise OutputError(
             f"Cannot write the card {path.with_suffix('.md')}: the one there describes another "
@@ -195,9 +201,18 @@ def _save(classifier: Classifier, flags: ModelFlags) -> Path:
         preprocessing=scaling_of(classifier.preprocessing).title,
         scaling=classifier.preprocessing,
         resize=classifier.read_options.resize if classifier.read_options else card.resize,
+        output=classifier.output,
+        inputs={name: _typed(value) for name, value in classifier.held.items()},
         returns=flags.returns or card.returns,
     )
     try:
         return weights_keras.save_card(card, path)
     except weights_keras.ModelFileError as error:
         raise OutputError(str(error)) from error
+
+
+def _typed(value: np.ndarray) -> Any:
+    """The value of a held input as it is typed: float32 0.1 as 0.1, one number without a list."""
+    numbers = value if value.dtype.kind == "f" else value.astype(float)
+    shortest = np.array([float(str(number)) for number in np.ravel(numbers)])
+    return shortest.item() if shortest.size == 1 else shortest.reshape(value.shape).tolist()

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.attribution.methods import METHODS, Cost, Method, Settings
+from xai_tf.attribution.methods import METHODS, Cost, Method, Settings, Value
 from xai_tf.attribution.question import sample_limit
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.cli.console import note
@@ -65,7 +65,7 @@ def asked_metrics(given: str, methods: Sequence[str]) -> list[Metric]:
 
 def parse_methods_and_metrics(
     methods: Sequence[str], score: str | None, settings: Sequence[str] | None
-) -> tuple[list[str], list[Metric], dict[str, dict[str, float]]]:
+) -> tuple[list[str], list[Metric], dict[str, dict[str, Value]]]:
     """What `--method`, `--score` and `--set` say: methods, metrics, and settings of either by name.
 
     Raises:

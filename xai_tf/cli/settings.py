@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xai_tf.attribution.methods import METHODS
-from xai_tf.errors import SettingError, UnknownNameError, pick
+from xai_tf.attribution.methods import METHODS, Value
+from xai_tf.errors import UnknownNameError, pick
 from xai_tf.metrics.metric import Metric
 
 
@@ -22,7 +22,7 @@ def picked_methods(names: Sequence[str]) -> list[str]:
 
 def parse_settings(
     given: Sequence[str], methods: Sequence[str], metrics: Sequence[Metric]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Value]]:
     """Parse METHOD.SETTING=VALUE and METRIC.SETTING=VALUE; check names and ranges.
 
     Args:
@@ -32,10 +32,10 @@ def parse_settings(
 
     Raises:
         UnknownNameError: there is no such method, metric or setting in use.
-        SettingError: a value is no number, or out of its range.
+        SettingError: a value is not one of the setting.
     """
     in_use = {name: METHODS[name] for name in methods} | {m.name: m for m in metrics}
-    parsed: dict[str, dict[str, float]] = {}
+    parsed: dict[str, dict[str, Value]] = {}
     for text in given:
         key, _, value = text.partition("=")
         owner, _, name = key.partition(".")
@@ -44,16 +44,15 @@ def parse_settings(
                 f"Invalid value for --set: {text!r}. {owner!r} is not in use; expected a setting "
                 f"of {', '.join(in_use)}, written as NAME.SETTING=VALUE."
             )
-        try:
-            parsed.setdefault(owner, {})[name] = _number(value)
-        except ValueError as error:
-            raise SettingError(
-                f"Invalid value for --set: {text!r}. {value!r} is not a number."
-            ) from error
+        parsed.setdefault(owner, {})[name] = _typed(value)
     for owner, values in parsed.items():
         in_use[owner].settings(values, baseline=0)
     return parsed
 
 
-def _number(text: str) -> float:
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+def _typed(text: str) -> Value:
+    """A number, or else the text, for a setting that has names."""
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        return text

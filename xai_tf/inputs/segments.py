@@ -9,6 +9,9 @@ from xai_tf.inputs.sample import Sample, Sound
 # 6 bands and 8 intervals for the default of 48 segments of a 2 s window: a cell spans a quarter of
 # a second, about a syllable, and a sixth of the mel scale, about a formant.
 BANDS_PER_INTERVAL = 0.75
+# Superpixels below this share of the mean size are joined with a neighbor. At scikit-image's 0.5
+# of 48 requested 37 were left, and a tumor that covers 1% of a slice had none of its own.
+SMALLEST = 0.25
 
 
 def segment(sample: Sample, num_segments: int) -> np.ndarray:
@@ -32,7 +35,13 @@ def _superpixels(image: np.ndarray, count: int) -> np.ndarray:
     """
     from skimage.segmentation import slic
 
-    segments = slic(image.astype(np.float64), n_segments=count, compactness=10, start_label=0)
+    segments = slic(
+        image.astype(np.float64),
+        n_segments=count,
+        compactness=10,
+        start_label=0,
+        min_size_factor=SMALLEST,
+    )
     return segments if segments.max() else _grid(image.shape[:2], count)
 
 

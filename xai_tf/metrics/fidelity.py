@@ -88,7 +88,7 @@ def mu_fidelity(case: Case) -> Measurement:
 
     grid, count = int(case.settings["grid"]), int(case.settings["num_samples"])
     drawn = np.random.default_rng(case.seed).random((count, grid**2))
-    hidden = drawn <= case.settings["hidden"]
+    hidden = drawn <= float(case.settings["hidden"])
     cells = _cells(case.image.shape[:2], grid)
 
     def make(indices: np.ndarray) -> np.ndarray:

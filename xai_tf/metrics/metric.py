@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from xai_tf.attribution.methods import Cost, Method, Option, Settings, complete_settings
+from xai_tf.attribution.methods import Cost, Method, Option, Settings, Value, complete_settings
 from xai_tf.errors import SettingError, pick
 
 ALL_METRICS = "all"
@@ -51,7 +51,7 @@ class Metric:
     needs: str = "predictions"
     has_baseline: bool = True
 
-    def settings(self, given: Settings, baseline: float) -> dict[str, float]:
+    def settings(self, given: Settings, baseline: float) -> dict[str, Value]:
         """All settings: the given values, checked, and the defaults; see `complete_settings`."""
         return complete_settings(self.title, self.options, given, baseline)
 

@@ -39,7 +39,7 @@ SILENT = (
 
 def average_stability(case: Case) -> Measurement:
     """The mean distance of the map to those of noisy images, relative to its norm."""
-    count, radius = int(case.settings["num_samples"]), case.settings["radius"]
+    count, radius = int(case.settings["num_samples"]), float(case.settings["radius"])
     maps, cost = attributions(
         case.classifier,
         case.explanation,

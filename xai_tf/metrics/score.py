@@ -65,7 +65,7 @@ class Score:
     metric: Metric
     value: float
     quantity: str
-    settings: Mapping[str, float]
+    settings: Settings
     seed: int
     cost: Cost
     seconds: float
@@ -83,7 +83,7 @@ class Planned:
     """A metric to compute, with its settings and its maximum cost."""
 
     metric: Metric
-    settings: Mapping[str, float]
+    settings: Settings
     cost: Cost
 
 

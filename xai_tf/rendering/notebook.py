@@ -30,6 +30,7 @@ def prediction_html(prediction: Prediction) -> str:
 def explanation_html(explanation: Explanation) -> str:
     """An explanation as its figure, with a table of what was asked and what it cost."""
     from xai_tf.attribution.diagnostics import diagnose
+    from xai_tf.attribution.methods import shown
     from xai_tf.rendering.heatmaps import figure
 
     png = io.BytesIO()
@@ -44,7 +45,7 @@ def explanation_html(explanation: Explanation) -> str:
         "method": explanation.method.title,
         "evidence for": explanation.target_name,
         "layer": explanation.layer or "",
-        "settings": ", ".join(f"{name}={value:g}" for name, value in explanation.settings.items()),
+        "settings": ", ".join(f"{name}={shown(v)}" for name, v in explanation.settings.items()),
         "passes": str(explanation.cost.evaluations),
         "seconds": f"{explanation.seconds:.1f}",
         **{name: f"{value:.3g}" for name, value in explanation.figures.items()},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from xplique.attributions.base import WhiteBoxExplainer, sanitize_input_output
 
+from xai_tf.attribution.baselines import baseline_images
 from xai_tf.attribution.corrections.sampled import no_preview
 from xai_tf.attribution.methods import MAX_GAP, MAX_STEPS, MIN_STEPS
 from xai_tf.attribution.pass_counter import GRADIENT_BATCH, PassCounter
@@ -27,7 +30,8 @@ class IntegratedGradients(WhiteBoxExplainer):
         model: the Keras model.
         pass_counter: runs and counts the passes.
         steps: number of points, equally far apart; 0 places them as described.
-        baseline: the value in [0, 1] of all pixels of the baseline image.
+        baseline: the value in [0, 1] of all pixels of the baseline image, or a name in `BASELINES`.
+            The map of several is the mean of their maps, each with steps of its own.
 
     Attributes:
         figures: of the latest image, see `Explanation.figures`.
@@ -36,7 +40,9 @@ class IntegratedGradients(WhiteBoxExplainer):
     preview = staticmethod(no_preview)
     figures: dict[str, float]
 
-    def __init__(self, model: Any, pass_counter: PassCounter, steps: int, baseline: float) -> None:
+    def __init__(
+        self, model: Any, pass_counter: PassCounter, steps: int, baseline: float | str
+    ) -> None:
         super().__init__(model)
         self._pass_counter, self._steps, self._baseline = pass_counter, steps, baseline
 
@@ -47,25 +53,51 @@ class IntegratedGradients(WhiteBoxExplainer):
         return tf.stack(maps)[..., None]
 
     def _map(self, image: np.ndarray, target: Any) -> np.ndarray:
-        path = _Path(image, np.full_like(image, self._baseline))
-        self._take(path, np.linspace(0, 1, self._steps or FIRST_STEPS), target)
+        paths = [_Path(image, one) for one in baseline_images(self._baseline, image)]
+        for number, path in enumerate(paths, start=1):
+            self._follow(path, target, partial(_mean_map, paths[:number]))
+        self.figures = _figures(paths)
+        return _mean_map(paths)
+
+    def _follow(self, path: _Path, target: Any, so_far: Callable[[], np.ndarray]) -> None:
+        """Take points of a path until it adds up; `so_far` is the map to preview."""
+        self._take(path, np.linspace(0, 1, self._steps or FIRST_STEPS), target, so_far)
         small = 0
         while not self._steps and len(path.points) < MAX_STEPS:
             small = small + 1 if path.gap <= MAX_GAP else 0
             if small >= CHECKS and len(path.points) >= MIN_STEPS:
                 break
             room = min(GRADIENT_BATCH, MAX_STEPS - len(path.points))
-            self._take(path, path.worst_middles(room), target)
-        self.figures = path.figures
-        return path.map()
+            self._take(path, path.worst_middles(room), target, so_far)
 
-    def _take(self, path: _Path, points: np.ndarray, target: Any) -> None:
+    def _take(
+        self, path: _Path, points: np.ndarray, target: Any, so_far: Callable[[], np.ndarray]
+    ) -> None:
         """Run the passes at points of the path, in batches."""
         for start in range(0, len(points), GRADIENT_BATCH):
             batch = points[start : start + GRADIENT_BATCH]
             targets = tf.repeat(target[None], len(batch), axis=0)
             path.add(batch, *self._pass_counter.scores_and_gradients(path.images(batch), targets))
-            self.preview(path.map)
+            self.preview(so_far)
+
+
+def _mean_map(paths: Sequence[_Path]) -> np.ndarray:
+    return np.mean([path.map() for path in paths], axis=0)
+
+
+def _figures(paths: Sequence[_Path]) -> dict[str, float]:
+    """How far the map adds up; see `Explanation.figures`.
+
+    Each path has a gap of its own, and the largest is told: errors of opposite signs would cancel
+    in the mean of the maps.
+    """
+    starts, ends = zip(*(path.ends for path in paths), strict=True)
+    return {
+        "completeness_gap": max(path.gap for path in paths),
+        "score": ends[0],
+        "score_baseline": float(np.mean(starts)),
+        "steps_taken": float(sum(len(path.points) for path in paths)),
+    }
 
 
 class _Path:
@@ -115,17 +147,6 @@ class _Path:
         """What the map misses of the score's change, as a share of it."""
         start, end = self.ends
         return abs(float(self._intervals()[2].sum())) / max(abs(end - start), 1e-6)
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """How far the map adds up; see `Explanation.figures`."""
-        start, end = self.ends
-        return {
-            "completeness_gap": self.gap,
-            "score": end,
-            "score_baseline": start,
-            "steps_taken": float(len(self.points)),
-        }
 
     def worst_middles(self, count: int) -> np.ndarray:
         """The middles of the intervals where the rule misses most of the score's change."""
