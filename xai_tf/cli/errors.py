@@ -18,6 +18,7 @@ from xai_tf.cli.console import complain, note, progress_of, warn
 from xai_tf.cli.options import (
     Method,
     ModelFlags,
+    Overwrite,
     tell_doubt,
 )
 from xai_tf.cli.records import takes_records
@@ -72,6 +73,7 @@ def study_errors(
     train: TrainingData = None,
     split: Split = None,
     out: ReportFolder = Path("errors"),
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Explain what a model gets wrong in FOLDER, the most confident mistakes first.
 
@@ -83,16 +85,19 @@ def study_errors(
     from xai_tf.reports.errors import ErrorSettings, report_errors
 
     settings = ErrorSettings(
-        source=folder, method=method, top=top, train=train, split=split, out=out
+        source=folder,
+        method=method,
+        top=top,
+        train=train,
+        split=split,
+        out=out,
+        overwrite=overwrite,
     )
     settings.check()
     classifier = model.load()
     with progress_of("reading") as progress:
         report = report_errors(classifier, settings, progress, note)
-    for path, why in report.unreadable:
-        complain(InputError(f"{path.parent}: {why}"))
-    for text in report.warnings:
-        warn(text)
+    _tell(report)
     tell_doubt(classifier)
     note(f"Open {report.page}")
     return Answer(
@@ -101,6 +106,13 @@ def study_errors(
         rows=_rows(report.results),
         failures=[Failure(path, why) for path, why in report.unreadable],
     )
+
+
+def _tell(report: ErrorReport) -> None:
+    for path, why in report.unreadable:
+        complain(InputError(f"{path.parent}: {why}"))
+    for text in report.warnings:
+        warn(text)
 
 
 def _rows(results: EvaluationResults | LabelResults) -> list[dict[str, Any]]:

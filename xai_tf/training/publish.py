@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weights_keras import Measure, ModelCard, read_card, save
+from weights_keras.formats import SUFFIXES
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector
@@ -20,6 +21,7 @@ from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import OutputError
 from xai_tf.evaluation.classification import confusion, evaluate
 from xai_tf.evaluation.labels import label_measures, label_result
+from xai_tf.files import check_free
 from xai_tf.inputs.task import Task
 from xai_tf.training.train import Trained, predict_files
 
@@ -161,8 +163,16 @@ def training_story(trained: Trained, splits: Splits) -> str:
     )
 
 
-def check_folder(folder: Path, name: str) -> None:
-    """Raise an OutputError now where a model could not be written after hours of training."""
+def check_folder(folder: Path, name: str, overwrite: bool = False) -> None:
+    """Raise an OutputError now where a model could not be written after hours of training.
+
+    Args:
+        folder: for the model.
+        name: of the model, and of its files.
+        overwrite: whether an earlier model of this name may be replaced.
+    """
+    for suffix in SUFFIXES:
+        check_free(folder / f"{name}{suffix}", overwrite, "use another --name or --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
