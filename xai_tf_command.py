@@ -5,7 +5,6 @@ Ctrl-C in that time would print a traceback of whatever was being imported.
 
 import os
 import signal
-import sys
 
 
 def main() -> None:
@@ -17,6 +16,7 @@ def main() -> None:
 
 
 def _stop(number: int, frame: object) -> None:
-    # Nothing is begun yet, or all is ended. An exception could be lost in what is imported.
-    print("Stopped.", file=sys.stderr, flush=True)  # noqa: T201  (what prints is not imported yet)
+    # Nothing is begun yet, or all is ended. An exception could be lost in what is imported, and
+    # `print` could be interrupted in itself.
+    os.write(2, b"Stopped.\n")
     os._exit(130)

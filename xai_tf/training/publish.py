@@ -73,11 +73,12 @@ def publish(
         half: store the weights as float16.
         check: called with the new model file before it replaces an old one; may raise.
 
-    Returns the card as written.
+    Returns:
+        The card as written.
 
     Raises:
-        OutputError: the folder cannot be written, such as on a full disk. The model is then written
-            to the temporary or the home folder, and the text says where.
+        OutputError: the folder cannot be written. The model is then in the temporary or the home
+            folder, and the text says where.
     """
     test = splits.test
     sets = {"validation": splits.validation, "test": test, **(further or {})}
@@ -100,6 +101,18 @@ def publish(
     )
     arrays = ood_detector.arrays() if ood_detector else None
     card = with_ood_detector(card, ood_detector) if ood_detector else card
+    return _save(model, card, folder, half, check, arrays)
+
+
+def _save(
+    model: keras.Model,
+    card: ModelCard,
+    folder: Path,
+    half: bool,
+    check: Callable[[Path], None],
+    arrays: dict[str, np.ndarray] | None,
+) -> ModelCard:
+    """Save a model, or where that fails write it elsewhere, since hours may have been spent."""
     try:
         return save(model, card, folder, half, check, arrays)
     except OSError as error:
