@@ -100,6 +100,7 @@ def quiet_others(level: int = logging.ERROR) -> None:
         if isinstance(handler, _OthersHandler):
             root.removeHandler(handler)
     root.addHandler(_OthersHandler(level))
+    logging.getLogger("tensorflow").setLevel(level)  # where it is imported already
 
 
 class _OthersHandler(logging.StreamHandler[TextIO]):
