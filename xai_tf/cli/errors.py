@@ -25,6 +25,7 @@ from xai_tf.cli.records import takes_records
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
+    from xai_tf.classifiers.classifier import Classifier
     from xai_tf.evaluation.label_mistakes import LabelMistake
     from xai_tf.evaluation.labels import LabelResults
     from xai_tf.evaluation.mistakes import Mistake
@@ -97,9 +98,7 @@ def study_errors(
     classifier = model.load()
     with progress_of("reading") as progress:
         report = report_errors(classifier, settings, progress, note)
-    _tell(report)
-    tell_doubt(classifier)
-    note(f"Open {report.page}")
+    _tell(report, classifier)
     return Answer(
         result={**report.described, "page": report.page},
         table=_tables(report),
@@ -108,11 +107,13 @@ def study_errors(
     )
 
 
-def _tell(report: ErrorReport) -> None:
+def _tell(report: ErrorReport, classifier: Classifier) -> None:
     for path, why in report.unreadable:
         complain(InputError(f"{path.parent}: {why}"))
     for text in report.warnings:
         warn(text)
+    tell_doubt(classifier)
+    note(f"Open {report.page}")
 
 
 def _rows(results: EvaluationResults | LabelResults) -> list[dict[str, Any]]:
