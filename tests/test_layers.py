@@ -48,6 +48,7 @@ PUBLIC_NAMES = {
     "explain_layers",
     "from_function",
     "load",
+    "predict_files",
     "read_and_predict",
     "score",
 }

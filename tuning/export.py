@@ -19,9 +19,20 @@ from tuning.search_folder import write_durably, write_json
 from tuning.seed_repeats import repeat_with_seeds
 from tuning.settings import ExportSettings, Mode
 from tuning.space import configuration
-from tuning.trials import ARRAYS, COMPLETED, CURVES, WINNER, Epoch, Search, Trial, read_search
-from weights_keras import Measure, ModelCard, load_file
+from tuning.trials import (
+    ARRAYS,
+    COMPLETED,
+    CURVES,
+    STUDY,
+    WINNER,
+    Epoch,
+    Search,
+    Trial,
+    read_search,
+)
+from weights_keras import Measure, ModelCard, fingerprint, load_file
 from xai_tf.classifiers.graph import flatten
+from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD, probabilities
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import InputError, ModelError
@@ -138,6 +149,20 @@ def export(
     )
     _store_winner(winner, card, record)
     return card
+
+
+def is_export_of(model: Path, folder: Path) -> bool:
+    """Whether a model was written by a search, which may then write it again.
+
+    Args:
+        model: the model file.
+        folder: of the search, which need not be there.
+    """
+    if not (folder / STUDY).is_file():
+        return False
+    card = card_beside(model, fingerprint(model))
+    search = _search_record(read_search(folder))
+    return card is not None and search.items() <= card.tuning.items()
 
 
 def winning_model(networks: Networks, trial: Trial) -> keras.Model:
@@ -264,16 +289,23 @@ def _threshold(winner: _Winner) -> float | None:
 
 def _tuning_record(winner: _Winner, config: dict[str, Any]) -> dict[str, Any]:
     """The search, as it stands in the card."""
-    search, settings = winner.search, winner.search.settings
+    search = winner.search
     lineage = search.lineage(winner.trial)
-    return {name: settings[name] for name in CARD_SETTINGS} | {
+    return _search_record(search) | {
         "trials": len(search.trials),
         "configuration": _plain(config),
         "lineage": [f"{t.id} (epochs {t.first_epoch} to {t.last_epoch})" for t in lineage],
         "val_loss": round(winner.epoch.val_loss, 6),
         "val_ce": round(winner.epoch.val_ce, 6),
-        "data_sha256": _digest(settings["files"]),
         "versions": search.study["versions"],
+    }
+
+
+def _search_record(search: Search) -> dict[str, Any]:
+    """What a search was asked, as it stands in the card."""
+    settings = search.settings
+    return {name: settings[name] for name in CARD_SETTINGS} | {
+        "data_sha256": _digest(settings["files"])
     }
 
 

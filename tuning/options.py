@@ -14,6 +14,7 @@ from tuning.space import SEEDS, Parameter, parse_setting, read_space
 from tuning.study import Study
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.cli.app import OUTPUT, SEARCH, TRAINING
+from xai_tf.cli.options import Overwrite
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import SettingError
 
@@ -145,6 +146,7 @@ class ExportOptions:
     float16: Annotated[
         bool, _option("--float16", panel=OUTPUT, text="Store the weights as float16.")
     ] = False
+    overwrite: Overwrite = False
     also_test: Annotated[
         list[str] | None,
         _option(

@@ -83,7 +83,6 @@ class ModelCard:
     preprocessing: str = "inside the model: give RGB in [0, 1]"
     scaling: str = ""
     resize: str = ""
-    returns: str = ""
     thresholds: dict[str, float] = field(default_factory=dict)
     output: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from xai_tf.attribution.explanation import Explanation as Explanation
 from xai_tf.attribution.methods import METHODS as METHODS
 from xai_tf.attribution.question import Question as Question
 from xai_tf.bundles.folder import explain_folder as explain_folder
+from xai_tf.bundles.predictions import predict_files as predict_files
 from xai_tf.classifiers.classifier import Classifier as Classifier
 from xai_tf.classifiers.function import from_function as from_function
 from xai_tf.classifiers.loading import load as load

@@ -113,6 +113,34 @@ def whole_folder(folder: Path, mark: str) -> Iterator[Path]:
         raise _cannot_write(folder, error) from error
 
 
+def check_free(place: Path, overwrite: bool = False, instead: str = "use another --out") -> None:
+    """The rule of every command that writes: an earlier result is replaced only where it is asked.
+
+    Args:
+        place: of a file or folder that will be written.
+        overwrite: whether what is there may be replaced.
+        instead: what else a person can do.
+
+    Raises:
+        OutputError: something is there already.
+    """
+    if place.exists() and not overwrite:
+        raise earlier_result(str(place), instead)
+
+
+def earlier_result(what: str, instead: str = "use another --out") -> OutputError:
+    """The error of a command that would replace something.
+
+    Args:
+        what: the earlier result, such as a path.
+        instead: what else a person can do.
+    """
+    return OutputError(
+        f"There is an earlier result: {what}. Nothing was written. Add --overwrite to replace it, "
+        f"or {instead}."
+    )
+
+
 def check_place(folder: Path, mark: str) -> None:
     """Raise an OutputError where a folder cannot go because something else is there."""
     if folder.parent.exists() and not folder.parent.is_dir():

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from xai_tf.cli.console import quiet_others
+
 PROGRESS_SECONDS = 0.1  # between two reports
 NICENESS = int(os.environ.get("XAI_TF_NICENESS", "10"))  # 0 gives way to no other program
 OUT_OF_MEMORY = (
@@ -43,7 +45,8 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends us
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # all processes share the GPU
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no warnings about retracing
+    quiet_others()
+    logging.captureWarnings(True)  # those of Keras about old models
     inbox = _Inbox(connection)
     from dashboards.service.handlers import device, warm_up
     from dashboards.service.worker_context import WorkerContext

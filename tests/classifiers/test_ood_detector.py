@@ -669,10 +669,21 @@ def test_the_command_refuses_what_it_cannot_do_before_any_work(run, copied, stri
     empty = copied.parent / "empty"
     empty.mkdir()
 
-    done = run("fit-ood", copied, stripes, *(word.format(empty=empty) for word in words))
+    words = [word.format(empty=empty) for word in words]
+    done = run("fit-ood", copied, stripes, "--overwrite", *words)
 
     assert done.exit_code != 0
     assert cause in str(done.exception)
+    assert ood_file(copied).read_bytes() == before
+
+
+def test_a_detector_is_replaced_only_where_it_is_asked(run, copied, stripes):
+    before = ood_file(copied).read_bytes()
+
+    done = run("fit-ood", copied, stripes)
+
+    assert done.exit_code != 0
+    assert "Add --overwrite to replace it, or keep it." in str(done.exception)
     assert ood_file(copied).read_bytes() == before
 
 
@@ -680,7 +691,7 @@ def test_the_command_refuses_data_of_other_classes(run, copied, tmp_path):
     source = draw_stripes(tmp_path / "other", ("a", "b"), 8)
     before = ood_file(copied).read_bytes()
 
-    done = run("fit-ood", copied, source)
+    done = run("fit-ood", copied, source, "--overwrite")
 
     assert done.exit_code != 0
     assert "normal" in str(done.exception)

@@ -149,7 +149,7 @@ def test_an_answer_about_another_file_is_not_replaced(run, asking, folder, tmp_p
     _, _, after = run("explain", folder / "dog" / "a.png", *words)
 
     assert code == 2
-    assert "answers to another request (another file) about a. Nothing was written" in err
+    assert "answers another request (another file) about a. Nothing was written" in err
     assert kept == before
     assert "(not readable) about a" in after
     assert manifest.read_text() == "{"
@@ -221,8 +221,8 @@ def test_the_same_question_is_answered_once_and_another_is_refused(run, asking, 
     assert "add --overwrite" in err
     assert first == second
     assert refused == 2
-    assert "answers to another request (methods) about b, a, z and 1 more" in other
-    assert "Use another --out" in other
+    assert "answers another request (methods) about b, a, z and 1 more" in other
+    assert "use another --out" in other
     assert "explained in" not in again
     assert (
         read_manifest(tmp_path / "out" / "b")["question"]["questions"][0]["method"]

@@ -526,7 +526,7 @@ def test_listen_writes_sounds_and_prints_what_is_said_of_them(tmp_path, model_fi
         "1",
     ]
 
-    table, data = run(*words), run(*words, "--json")
+    table, data = run(*words), run(*words, "--overwrite", "--json")
 
     assert (table.exit_code, data.exit_code) == (0, 0)
     for word in ("original.wav", "remainder.wav", "mute_1.wav", "kHz: +", "synthetic"):
@@ -631,7 +631,7 @@ def test_profile_reads_a_folder_and_leaves_out_what_it_cannot_read(tmp_path, mod
         tmp_path / "p.png",
     ]
 
-    table, data = run(*words), run(*words, "--json")
+    table, data = run(*words), run(*words, "--overwrite", "--json")
 
     assert (table.exit_code, data.exit_code) == (2, 2)
     assert "bad.wav is empty" in table.stderr

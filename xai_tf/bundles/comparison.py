@@ -21,8 +21,7 @@ from xai_tf.bundles.write import (
 )
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading, read_and_predict
-from xai_tf.errors import OutputError
-from xai_tf.files import check_place
+from xai_tf.files import check_free, check_place
 from xai_tf.metrics.compare import Comparison, compare
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.tables import describe_metrics, describe_scores
@@ -123,11 +122,7 @@ def comparison_folder(out: Path, path: Path, overwrite: bool = False) -> Path:
     folder = out / bundle_names([path])[0]
     check_page(out)
     check_place(folder, MANIFEST)
-    if folder.exists() and not overwrite:
-        raise OutputError(
-            f"{folder} holds an earlier result. Use another --out, or add --overwrite to replace "
-            "it."
-        )
+    check_free(folder, overwrite)
     return folder
 
 

@@ -20,7 +20,7 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError, OutputError, pick
-from xai_tf.files import check_place
+from xai_tf.files import check_place, earlier_result
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import Score, score
@@ -248,10 +248,7 @@ def explain_folder(
 
 def _would_replace(out: Path, replaced: Mapping[str, Sequence[str]]) -> OutputError:
     what = ", ".join(sorted(set().union(*replaced.values())))
-    return OutputError(
-        f"{out} holds answers to another request ({what}) about {some(replaced)}. Nothing was "
-        "written. Use another --out, or add --overwrite to replace them."
-    )
+    return earlier_result(f"{out} answers another request ({what}) about {some(replaced)}")
 
 
 def explain_sample(

@@ -8,8 +8,6 @@ def main() -> None:
         SystemExit: at the end; the code is 0, 2 after an error that the user can fix, or 130 where
             the user stopped it.
     """
-    try:
-        from xai_tf.cli.run import main as run
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    from xai_tf.cli.run import main as run
+
     run()

@@ -50,6 +50,11 @@ class Failure:
     file: Path | None
     error: str
 
+    @classmethod
+    def of(cls, file: Path | None, error: XaiTfError) -> Failure:
+        """The failure of a file, in one line."""
+        return cls(file, " ".join(str(error).split()))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Answer:
@@ -87,7 +92,9 @@ def prints_answer(command: Callable[..., Answer]) -> Callable[..., None]:
                 found = command(**given)
         except XaiTfError as error:
             if as_json:
-                _print_json(name, Answer(result=None, table=None, failures=[_failure(None, error)]))
+                _print_json(
+                    name, Answer(result=None, table=None, failures=[Failure.of(None, error)])
+                )
             raise
         if as_json:
             _print_json(name, found)
@@ -126,17 +133,13 @@ def reported(file: Path, failures: list[Failure]) -> Iterator[None]:
         yield
     except InputError as error:
         complain(error)
-        failures.append(_failure(file, error))
+        failures.append(Failure.of(file, error))
 
 
 def measure_rows(measures: Sequence[Any]) -> list[dict[str, Any]]:
     """Measures as rows: the set, the name, the value with its interval, and the files."""
     columns = ("split", "name", "value", "low", "high", "count")
     return [{column: getattr(one, column) for column in columns} for one in measures]
-
-
-def _failure(file: Path | None, error: XaiTfError) -> Failure:
-    return Failure(file, " ".join(str(error).split()))
 
 
 def _print_json(command: str, found: Answer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from xai_tf.cli.options import (
     Files,
     Method,
     ModelFlags,
+    Overwrite,
     Target,
     check_classes,
     tell_doubt,
@@ -27,7 +28,7 @@ from xai_tf.cli.options import (
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import OutputError, pick
-from xai_tf.files import write_file
+from xai_tf.files import check_free, write_file
 from xai_tf.regions.registry import PARTITIONS
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def audit_files(
     target: Target = None,
     by: By = None,
     out: PictureFolder = None,
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Measure how much evidence lies in which region of FILES, with alarms for suspicious regions.
 
@@ -74,11 +76,12 @@ def audit_files(
         raise OutputError(f"{out} is not a folder. Use another --out.")
     classifier = model.load()
     check_classes(classifier, target)
-    paths = find_inputs(files, classifier)
+    paths = find_inputs(files, classifier, out)
     audits, described = [], []
     failures: list[Failure] = []
+    pictures = _pictures(paths, out, overwrite) if out else {}
     audit = partial(audit_file, classifier, method=method, target=target, by=by or ())
-    for audited in _audited(paths, out, audit, failures):
+    for audited in _audited(paths, pictures, audit, failures):
         audits.append(audited.audit)
         described.append(_described(audited))
     rows = audit_folder(audits)
@@ -91,22 +94,31 @@ def audit_files(
     return Answer(result=found, table=table, rows=summary, failures=failures)
 
 
+def _pictures(paths: list[Path], out: Path, overwrite: bool) -> dict[Path, Path]:
+    """The picture of each file, none of which replaces an earlier one unless it may."""
+    from xai_tf.bundles.manifest import bundle_names
+
+    names = bundle_names(paths)
+    pictures = {path: out / f"{name}.png" for path, name in zip(paths, names, strict=True)}
+    for picture in pictures.values():
+        check_free(picture, overwrite)
+    return pictures
+
+
 def _audited(
     paths: list[Path],
-    out: Path | None,
+    pictures: Mapping[Path, Path],
     audit: Callable[[Path], AuditedFile],
     failures: list[Failure],
 ) -> Iterator[AuditedFile]:
-    """Audit file by file, with pictures in `out`, and print warnings and alarms."""
-    from xai_tf.bundles.manifest import bundle_names
+    """Audit file by file, draw those that have a picture, and print warnings and alarms."""
     from xai_tf.regions.drawing import draw
 
-    names = dict(zip(paths, bundle_names(paths), strict=True))
     for path in with_progress(paths, "auditing"):
         with reported(path, failures):
             audited = audit(path)
-            if out:
-                write_file(out / f"{names[path]}.png", draw(audited).savefig)
+            if path in pictures:
+                write_file(pictures[path], draw(audited).savefig)
             _tell(path, audited)
             yield audited
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import typer
 from rich.console import Console
@@ -77,6 +78,7 @@ VERBOSITY = Verbosity()
 def set_verbose(count: int) -> None:
     """Log to standard error at WARNING (0), INFO (1) or DEBUG (2 and more)."""
     VERBOSITY.verbose = count
+    quiet_others(logging.WARNING if count else logging.ERROR)
     level = LOG_LEVELS[min(count, len(LOG_LEVELS) - 1)]
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
@@ -85,6 +87,27 @@ def set_verbose(count: int) -> None:
         logger.setLevel(level if count else logging.NOTSET)
         logger.handlers = [handler] if count else []
         logger.propagate = not count
+
+
+def quiet_others(level: int = logging.ERROR) -> None:
+    """Print what other packages log from a level on.
+
+    TensorFlow and absl add a handler of their own where the root logger has none, which prints
+    remarks on their own workings among ours.
+    """
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, _OthersHandler):
+            root.removeHandler(handler)
+    root.addHandler(_OthersHandler(level))
+    logging.getLogger("tensorflow").setLevel(level)  # where it is imported already
+
+
+class _OthersHandler(logging.StreamHandler[TextIO]):
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.setLevel(level)
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
 
 def note(text: str, style: str | None = None) -> None:

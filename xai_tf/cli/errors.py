@@ -18,12 +18,14 @@ from xai_tf.cli.console import complain, note, progress_of, warn
 from xai_tf.cli.options import (
     Method,
     ModelFlags,
+    Overwrite,
     tell_doubt,
 )
 from xai_tf.cli.records import takes_records
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
+    from xai_tf.classifiers.classifier import Classifier
     from xai_tf.evaluation.labels import LabelResults
     from xai_tf.evaluation.mistakes import ClassMistake, LabelMistake, Mistake
     from xai_tf.evaluation.results import EvaluationResults
@@ -71,6 +73,7 @@ def study_errors(
     train: TrainingData = None,
     split: Split = None,
     out: ReportFolder = Path("errors"),
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Explain what a model gets wrong in FOLDER, the most confident mistakes first.
 
@@ -82,24 +85,34 @@ def study_errors(
     from xai_tf.reports.errors import ErrorSettings, report_errors
 
     settings = ErrorSettings(
-        source=folder, method=method, top=top, train=train, split=split, out=out
+        source=folder,
+        method=method,
+        top=top,
+        train=train,
+        split=split,
+        out=out,
+        overwrite=overwrite,
     )
     settings.check()
     classifier = model.load()
     with progress_of("reading") as progress:
         report = report_errors(classifier, settings, progress, note)
-    for path, why in report.unreadable:
-        complain(InputError(f"{path.parent}: {why}"))
-    for text in report.warnings:
-        warn(text)
-    tell_doubt(classifier)
-    note(f"Open {report.page}")
+    _tell(report, classifier)
     return Answer(
         result={**report.described, "page": report.page},
         table=_tables(report),
         rows=_rows(report.results),
         failures=[Failure(path, why) for path, why in report.unreadable],
     )
+
+
+def _tell(report: ErrorReport, classifier: Classifier) -> None:
+    for path, why in report.unreadable:
+        complain(InputError(f"{path.parent}: {why}"))
+    for text in report.warnings:
+        warn(text)
+    tell_doubt(classifier)
+    note(f"Open {report.page}")
 
 
 def _rows(results: EvaluationResults | LabelResults) -> list[dict[str, Any]]:

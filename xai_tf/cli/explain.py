@@ -24,6 +24,7 @@ from xai_tf.bundles.folder import (
     plan_folder,
 )
 from xai_tf.bundles.manifest import ARRAYS, MANIFEST
+from xai_tf.bundles.predictions import prediction_row
 from xai_tf.bundles.sources import takes_sound
 from xai_tf.classifiers.access import FULL_ACCESS
 from xai_tf.classifiers.classifier import Classifier
@@ -52,10 +53,11 @@ from xai_tf.cli.options import (
     WithRegions,
     tell_doubt,
 )
-from xai_tf.cli.predict import prediction_row, table_row
+from xai_tf.cli.predict import table_row
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.scores import Amount, parse_methods_and_metrics, score_table, tell_costs
-from xai_tf.errors import OutputError, SettingError
+from xai_tf.errors import SettingError
+from xai_tf.files import check_free
 from xai_tf.metrics.metric import METRICS
 from xai_tf.packages import has_extra
 
@@ -182,7 +184,7 @@ def _answer(results: Sequence[FileResult], done: Sequence[FileResult], scored: b
         result=found,
         table=_table(done, scored=scored) if done else None,
         rows=rows,
-        failures=[Failure(one.path, str(one.error)) for one in results if one.error],
+        failures=[Failure.of(one.path, one.error) for one in results if one.error],
     )
 
 
@@ -224,7 +226,7 @@ def _table(results: Sequence[FileResult], scored: bool) -> Group:
 
 @app.command("demo", rich_help_panel=EXPLAIN)
 @prints_answer
-def run_demo(out: BundlesFolder = Path("demo")) -> Answer:
+def run_demo(out: BundlesFolder = Path("demo"), overwrite: Overwrite = False) -> Answer:
     """Explain the bundled samples with the bundled models, and write a page that shows them."""
     from xai_tf.bundles.index import write_page
     from xai_tf.cli.demo import DEMOS, SAMPLES
@@ -239,7 +241,9 @@ def run_demo(out: BundlesFolder = Path("demo")) -> Answer:
             continue
         classifier = load(demo.model)
         for file in demo.files:
-            manifests[Path(file).stem] = _demonstrate(classifier, demo, SAMPLES / file, out)
+            manifests[Path(file).stem] = _demonstrate(
+                classifier, demo, SAMPLES / file, out, overwrite
+            )
     page = write_page(out, manifests, "Why did the network say that?")
     rows = [
         {
@@ -253,14 +257,16 @@ def run_demo(out: BundlesFolder = Path("demo")) -> Answer:
     return Answer(result=found, table=f"Done. Open {page.resolve()}", rows=rows)
 
 
-def _demonstrate(classifier: Classifier, demo: Demo, file: Path, out: Path) -> dict[str, Any]:
+def _demonstrate(
+    classifier: Classifier, demo: Demo, file: Path, out: Path, overwrite: bool
+) -> dict[str, Any]:
     """Explain a sample into `out`, and return the manifest."""
     from xai_tf.bundles.resume import differences
     from xai_tf.bundles.write import save_bundle
 
     folder, question = out / file.stem, {"demo": list(demo.methods)}
     if differences(folder, question, file):
-        raise OutputError(f"{folder} holds another result. Use another --out, or remove it.")
+        check_free(folder, overwrite)
     reading = read_and_predict(classifier, file)
     number = reading.most_decisive(classifier.target(reading.prediction.label), 1)[0]
     explanations = [

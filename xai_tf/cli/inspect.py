@@ -23,6 +23,7 @@ from xai_tf.cli.options import (
     ModelArgument,
     ModelFlags,
     OutputName,
+    Overwrite,
     Preprocessing,
     Resize,
     Returns,
@@ -31,11 +32,13 @@ from xai_tf.cli.options import (
     tell_doubt,
 )
 from xai_tf.errors import OutputError, SettingError
+from xai_tf.files import earlier_result
 
 if TYPE_CHECKING:
     from xai_tf.classifiers.classifier import Classifier
     from xai_tf.evaluation.preprocessing_trials import PreprocessingTrials
 
+RECORDED = ("task", "classes", "image_size", "scaling", "resize")  # by `--save`, in the card
 FEW = 6  # files up to which the table shows the prediction for each
 
 TryPreprocessing = Annotated[
@@ -72,6 +75,7 @@ def inspect_model(
     held: HeldInputs = None,
     try_preprocessing: TryPreprocessing = None,
     save: Save = False,
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Show a model's head, preprocessing and layers, and what each method uses of it."""
     names, trials = None, None
@@ -89,7 +93,7 @@ def inspect_model(
     classifier = flags.load(names)
     tell_doubt(classifier)
     if save:
-        note(f"Wrote {_save(classifier, flags)}")
+        note(f"Wrote {_save(classifier, flags, overwrite)}")
     if trials is None:
         return _described(classifier)
     (note if trials.winner else warn)(trials.reason)
@@ -155,7 +159,7 @@ def _trials_table(trials: PreprocessingTrials) -> Table:
     return table
 
 
-def _save(classifier: Classifier, flags: ModelFlags) -> Path:
+def _save(classifier: Classifier, flags: ModelFlags, overwrite: bool) -> Path:
     """Write what is known of a model to the card beside its file.
 
     What a model returns is written where it was given: else its last layer shows it.
@@ -205,6 +209,12 @@ def _save(classifier: Classifier, flags: ModelFlags) -> Path:
         inputs={name: _typed(value) for name, value in classifier.held.items()},
         returns=flags.returns or card.returns,
     )
+    changed = [name for name in RECORDED if getattr(classifier.card, name, None)]
+    changed = [name for name in changed if getattr(classifier.card, name) != getattr(card, name)]
+    if changed and not overwrite:
+        raise earlier_result(
+            f"{path.with_suffix('.md')} records other {', '.join(changed)}", "keep the card"
+        )
     try:
         return weights_keras.save_card(card, path)
     except weights_keras.ModelFileError as error:

@@ -25,6 +25,7 @@ from xai_tf.cli.console import note, progress_of, warn, with_progress
 from xai_tf.cli.options import (
     Method,
     ModelFlags,
+    Overwrite,
     Target,
     tell_doubt,
     tell_warnings,
@@ -32,7 +33,7 @@ from xai_tf.cli.options import (
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import InputError, OutputError
-from xai_tf.files import check_place, write_file
+from xai_tf.files import check_free, check_place, write_file
 from xai_tf.sonification.playback import check_reads_sound
 from xai_tf.sonification.profile import ClassProfile, class_profiles, draw
 
@@ -62,6 +63,7 @@ def listen_to_file(
     target: Target = None,
     top: Regions = 3,
     out: SoundFolder = Path("listening"),
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Make the evidence audible: the decisive parts of FILE alone, and FILE without them.
 
@@ -72,6 +74,7 @@ def listen_to_file(
 
     picked_methods([method])
     check_place(out, REGIONS)
+    check_free(out, overwrite)
     classifier = model.load()
     check_reads_sound(classifier)
     with progress_of(f"{file.name}: {METHODS[method].title}") as progress:
@@ -98,6 +101,7 @@ def profile_folder(
     model: ModelFlags,
     method: Method = "grad_cam",
     out: ProfilePicture = Path("profile.png"),
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Show which frequency bands and times decide, for each class that is predicted in FOLDER.
 
@@ -108,11 +112,12 @@ def profile_folder(
         raise OutputError(
             f"Invalid value for --out: {out}. Expected the name of a PNG file, such as profile.png."
         )
+    check_free(out, overwrite)
     classifier = model.load()
     check_reads_sound(classifier)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder. Give a folder of sounds.")
-    run = _ProfileRun(classifier, find_inputs([folder], classifier), method)
+    run = _ProfileRun(classifier, find_inputs([folder], classifier, out), method)
     profiles = class_profiles(run.explanations())
     if profiles:
         write_file(out, draw(profiles, run.title(folder)).savefig)

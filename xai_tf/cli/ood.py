@@ -12,7 +12,13 @@ from xai_tf.cli.answers import Answer, measure_rows, prints_answer
 from xai_tf.cli.app import ADVANCED, DATA, TRAIN_AND_TUNE, app
 from xai_tf.cli.console import note, progress_of, warn
 from xai_tf.cli.data_options import DataFlags, Source, named_folders
-from xai_tf.cli.options import ModelArgument, Preprocessing, TaskName, load_classifier
+from xai_tf.cli.options import (
+    ModelArgument,
+    Overwrite,
+    Preprocessing,
+    TaskName,
+    load_classifier,
+)
 from xai_tf.cli.records import takes_records
 
 Others = Annotated[
@@ -45,6 +51,7 @@ def fit_ood_file(
     seed: SplitSeed = 0,
     task: TaskName = None,
     preprocessing: Preprocessing = None,
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Fit the detector that warns about inputs unlike the training data of MODEL.
 
@@ -58,6 +65,7 @@ def fit_ood_file(
         data=data.options,
         seed=seed,
         others=named_folders(other, "--other", taken=("test",)),
+        overwrite=overwrite,
     )
     classifier = load_classifier(model, task, None, preprocessing)
     with progress_of("reading") as progress:

@@ -260,7 +260,7 @@ Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Recompute what is in --out already, and replace answers to other requests.",
+        help="Compute again, and replace earlier results.",
         rich_help_panel=OUTPUT,
     ),
 ]

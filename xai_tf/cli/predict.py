@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from xai_tf.bundles.sources import find_inputs
-from xai_tf.classifiers.reading import read_and_predict
-from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
+from xai_tf.bundles.predictions import predict_files
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.reading import Reading
+from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import EXPLAIN, app
-from xai_tf.cli.console import with_progress
+from xai_tf.cli.console import complain, progress_of
 from xai_tf.cli.options import (
     Files,
     ModelFlags,
@@ -21,6 +22,7 @@ from xai_tf.cli.options import (
     tell_warnings,
 )
 from xai_tf.cli.records import takes_records
+from xai_tf.errors import InputError
 
 FEW_CLASSES = 10  # up to which the table shows the first class alone
 TOP = 5
@@ -29,26 +31,36 @@ TOP = 5
 @app.command("predict", rich_help_panel=EXPLAIN)
 @prints_answer
 @takes_records
-def predict_files(files: Files, model: ModelFlags) -> Answer:
+def predict(files: Files, model: ModelFlags) -> Answer:
     """Predict the class of each of FILES."""
-    from xai_tf.bundles.write import describe_reading
-
     classifier = model.load()
-    found: list[dict[str, Any]] = []
-    failures: list[Failure] = []
+    with progress_of("predicting") as progress:
+        table = predict_files(classifier, files, progress=progress, on_result=_tell)
+    if len(table):
+        tell_doubt(classifier)
+    found = list(table.described.values())
+    return Answer(
+        result=found,
+        table=_table(classifier, found) if found else None,
+        rows=table.to_rows(),
+        failures=[Failure.of(path, error) for path, error in table.failures.items()],
+    )
+
+
+def _tell(path: Path, found: Reading | InputError) -> None:
+    if isinstance(found, InputError):
+        complain(found)
+    else:
+        tell_warnings(found)
+
+
+def _table(classifier: Classifier, found: Sequence[Mapping[str, Any]]) -> Table:
     many = len(classifier.classes) > FEW_CLASSES and not classifier.head.multi_label
     next_best = ["next"] if many else []
     table = Table("file", "class", "probability", *next_best, "margin", "windows")
-    for file in with_progress(find_inputs(files, classifier), "predicting"):
-        with reported(file, failures):
-            reading = read_and_predict(classifier, file)
-            found.append(describe_reading(reading) | {"file": str(file)})
-            table.add_row(*table_row(found[-1], many))
-            tell_warnings(reading)
-    if found:
-        tell_doubt(classifier)
-    rows = [prediction_row(one) for one in found]
-    return Answer(result=found, table=table if found else None, rows=rows, failures=failures)
+    for one in found:
+        table.add_row(*table_row(one, many))
+    return table
 
 
 def table_row(reading: Mapping[str, Any], with_next: bool = False) -> list[str]:
@@ -73,17 +85,3 @@ def _probabilities(prediction: Mapping[str, Any]) -> str:
     return ", ".join(f"{by_class[name]:.1%}" for name in found or []) or (
         f"{max(by_class.values()):.1%}"
     )
-
-
-def prediction_row(reading: Mapping[str, Any]) -> dict[str, Any]:
-    """A row for a spreadsheet, from `describe_reading`."""
-    prediction, checked = reading["prediction"], reading["ood_score"]
-    return {
-        "file": reading["file"],
-        "class": prediction["class"],
-        "probability": max(prediction["probabilities"].values()),
-        "margin": prediction["margin"],
-        "windows": len(reading.get("windows", [1])),
-        "out_of_distribution": checked and checked["out_of_distribution"],
-        **{f"probability {name}": value for name, value in prediction["probabilities"].items()},
-    }

@@ -14,7 +14,7 @@ from rich.table import Table
 from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
 from xai_tf.cli.app import EXPLAIN, OUTPUT, app
 from xai_tf.cli.console import note, with_progress
-from xai_tf.cli.options import DEFAULT_OPACITY, Opacity
+from xai_tf.cli.options import DEFAULT_OPACITY, Opacity, Overwrite
 from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def report_bundles(
     out: Page = Path("report.html"),
     title: Title = "What the network looked at",
     opacity: Opacity = DEFAULT_OPACITY,
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Write one self-contained HTML page of many explanations.
 
@@ -42,12 +43,13 @@ def report_bundles(
     network connection. Bundles that cannot be read are left out and reported.
     """
     from xai_tf.bundles.resume import find_bundles
-    from xai_tf.files import write_file
+    from xai_tf.files import check_free, write_file
     from xai_tf.reports import folder_report
     from xai_tf.reports.html import check_page
 
     reader = _Reader(find_bundles(bundles))
     check_page(out)
+    check_free(out, overwrite)
     html = folder_report(reader.items(), title, opacity=opacity)
     if not reader.rows:
         raise InputError(

@@ -19,7 +19,7 @@ from xai_tf.cli.answers import Answer, measure_rows, prints_answer
 from xai_tf.cli.app import ADVANCED, OUTPUT, TRAIN_AND_TUNE, TRAINING, app
 from xai_tf.cli.console import progress_of, warn
 from xai_tf.cli.data_options import AlsoTest, DataFlags, Source, further_sources
-from xai_tf.cli.options import TaskToLearn
+from xai_tf.cli.options import Overwrite, TaskToLearn
 from xai_tf.cli.records import takes_records
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ def train_model(
     license_: License = "other",
     float16: Float16 = False,
     out: ModelFolder = None,
+    overwrite: Overwrite = False,
 ) -> Answer:
     """Train a classifier on labeled files by transfer learning.
 
@@ -174,6 +175,7 @@ def train_model(
         license=license_,
         command=typed_command(),
         float16=float16,
+        overwrite=overwrite,
     )
     with progress_of("reading") as progress:
         card = train_on_files(settings, progress, warn)
@@ -206,7 +208,8 @@ def card_answer(card: ModelCard, model: Path, **more: Any) -> Answer:
 
 def typed_command() -> str:
     """The command as it was typed, with files and folders by name, without where they are."""
-    places, output = {"--out", "--root"}, {"-v", "-vv", "--verbose", "-q", "--quiet"}
+    places = {"--out", "--root"}
+    output = {"-v", "-vv", "--verbose", "-q", "--quiet", "--overwrite", "--anew"}
     words = [
         word
         for before, word in pairwise(sys.argv)

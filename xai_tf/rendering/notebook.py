@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xai_tf.attribution.explanation import Explanation
     from xai_tf.classifiers.prediction import Prediction
 
 SHOWN = 5  # classes
+ROWS = 100  # of a table
 
 
 def prediction_html(prediction: Prediction) -> str:
@@ -54,6 +55,37 @@ def explanation_html(explanation: Explanation) -> str:
     alt = f"{values['method']}: evidence for {values['evidence for']}"
     rows = _table((escape(name), escape(value)) for name, value in values.items() if value)
     return f'<img src="{source}" alt="{escape(alt)}" style="max-width: 100%">{rows}'
+
+
+def rows_html(rows: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()) -> str:
+    """Rows with the same keys as a table, of which the first are shown, and notes below it.
+
+    Shares are numbers of the key "probability".
+    """
+    if not rows:
+        return _notes(["No rows.", *notes])
+    left = 'style="text-align: left"'
+    head = "".join(f"<th {left}>{escape(name.replace('_', ' '))}</th>" for name in rows[0])
+    lines = "".join(
+        "<tr>" + "".join(f"<td {left}>{_cell(*item)}</td>" for item in row.items()) + "</tr>"
+        for row in rows[:ROWS]
+    )
+    more = [f"{len(rows) - ROWS} more"] if len(rows) > ROWS else []
+    return f"<table><tr>{head}</tr>{lines}</table>{_notes([*more, *notes])}"
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return _bar(value) if name == "probability" else f"{value:.2f}"
+    return escape(str(value))
+
+
+def _notes(texts: Sequence[str]) -> str:
+    return "".join(f"<p>{escape(text)}</p>" for text in texts)
 
 
 def _bar(share: float) -> str:

@@ -21,7 +21,7 @@ from xai_tf.evaluation.predictions import (
     training_files,
 )
 from xai_tf.evaluation.results import EvaluationResults
-from xai_tf.files import write_file
+from xai_tf.files import check_free, write_file
 from xai_tf.progress import Progress, silent
 from xai_tf.reports.class_mistakes import ClassMistakesReport
 from xai_tf.reports.html import check_page
@@ -42,6 +42,7 @@ class ErrorSettings:
         split: "train", "validation" or "test", where the source has splits. If left out, the test
             split where there is one, else all files.
         out: folder for the page and the JSON file.
+        overwrite: whether an earlier page may be replaced.
     """
 
     source: Path
@@ -50,6 +51,7 @@ class ErrorSettings:
     train: Path | None = None
     split: str | None = None
     out: Path = Path("errors")
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         # In a notebook people type paths as text.
@@ -62,12 +64,14 @@ class ErrorSettings:
 
         Raises:
             UnknownNameError: there is no such method.
-            OutputError: the folder is a file, or holds a page that was not written by xai-tf.
+            OutputError: the folder is a file, or holds an earlier page, or one that was not
+                written by xai-tf.
         """
         pick(METHODS, self.method, "method")
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"{self.out} is not a folder. Use another --out.")
         check_page(self.out / PAGE)
+        check_free(self.out / PAGE, self.overwrite)
         if (self.out / DATA).exists() and not (self.out / PAGE).exists():
             raise OutputError(
                 f"{self.out / DATA} exists and was not written by xai-tf. Use another --out."

@@ -20,6 +20,7 @@ from xai_tf.datasets.layouts import readable_files
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import InputError, OutputError, SettingError
+from xai_tf.files import check_free
 from xai_tf.inputs.task import Task
 from xai_tf.progress import Progress, silent
 from xai_tf.training.publish import with_ood_detector
@@ -36,12 +37,14 @@ class OODSettings:
         data: how they are found, split and read, as for the training.
         seed: that of the training, so that the splits are the same.
         others: folders of out-of-distribution files to measure on, by name.
+        overwrite: whether the detector that the model has may be replaced.
     """
 
     source: Path
     data: DataOptions = field(default_factory=DataOptions)
     seed: int = 0
     others: Mapping[str, Path] = field(default_factory=dict)
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +94,16 @@ def fit_and_store(
     Raises:
         SettingError: the model has no task.
         InputError: the files cannot be read, or their classes are not those of the model.
-        OutputError: the detector cannot be written, or the model is one of the package's.
+        OutputError: the detector would replace another one or cannot be written, or the model is
+            one of the package's.
     """
     if model.parent == weights_keras.FOLDER:
         raise OutputError(
             f"{classifier.name!r} comes with the package, which is never changed. Copy {model} and "
             f"its card to {weights_keras.own_folder()}, and give the copy under a name of its own."
         )
+    if classifier.ood_detector:  # a damaged one, or that of another model, is no loss
+        check_free(weights_keras.ood_file(model), settings.overwrite, "keep it")
     task = classifier.task
     if task is None:
         raise SettingError(f"The task of {classifier.name!r} is unknown. Give --task.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weights_keras import Measure, ModelCard, read_card, save
+from weights_keras.formats import SUFFIXES
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector
@@ -20,6 +21,7 @@ from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import OutputError
 from xai_tf.evaluation.classification import confusion, evaluate
 from xai_tf.evaluation.labels import LABEL_COLUMNS, label_measures, label_results
+from xai_tf.files import check_free
 from xai_tf.inputs.task import Task
 from xai_tf.training.train import Trained, predict_files
 
@@ -71,11 +73,12 @@ def publish(
         half: store the weights as float16.
         check: called with the new model file before it replaces an old one; may raise.
 
-    Returns the card as written.
+    Returns:
+        The card as written.
 
     Raises:
-        OutputError: the folder cannot be written, such as on a full disk. The model is then written
-            to the temporary or the home folder, and the text says where.
+        OutputError: the folder cannot be written. The model is then in the temporary or the home
+            folder, and the text says where.
     """
     test = splits.test
     sets = {"validation": splits.validation, "test": test, **(further or {})}
@@ -98,6 +101,18 @@ def publish(
     )
     arrays = ood_detector.arrays() if ood_detector else None
     card = with_ood_detector(card, ood_detector) if ood_detector else card
+    return _save(model, card, folder, half, check, arrays)
+
+
+def _save(
+    model: keras.Model,
+    card: ModelCard,
+    folder: Path,
+    half: bool,
+    check: Callable[[Path], None],
+    arrays: dict[str, np.ndarray] | None,
+) -> ModelCard:
+    """Save a model, or where that fails write it elsewhere, since hours may have been spent."""
     try:
         return save(model, card, folder, half, check, arrays)
     except OSError as error:
@@ -161,8 +176,16 @@ def training_story(trained: Trained, splits: Splits) -> str:
     )
 
 
-def check_folder(folder: Path, name: str) -> None:
-    """Raise an OutputError now where a model could not be written after hours of training."""
+def check_folder(folder: Path, name: str, overwrite: bool = False) -> None:
+    """Raise an OutputError now where a model could not be written after hours of training.
+
+    Args:
+        folder: for the model.
+        name: of the model, and of its files.
+        overwrite: whether an earlier model of this name may be replaced.
+    """
+    for suffix in SUFFIXES:
+        check_free(folder / f"{name}{suffix}", overwrite, "use another --name or --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):

@@ -34,6 +34,7 @@ class TrainingSettings:
         license: of the weights, for the card.
         command: what trains the model again, for the card.
         float16: store the weights as float16.
+        overwrite: whether an earlier model of this name may be replaced.
     """
 
     source: Path
@@ -48,6 +49,7 @@ class TrainingSettings:
     license: str = "other"
     command: str = ""
     float16: bool = False
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         # In a notebook people type paths as text.
@@ -60,7 +62,8 @@ class TrainingSettings:
         Raises:
             UnknownNameError: there is no such task or backbone.
             SettingError: the name is not a plain file name, or the learning rate is out of range.
-            OutputError: the folder cannot be written to, or the card there cannot be read.
+            OutputError: the folder has a model of this name, or cannot be written to, or the card
+                there cannot be read.
         """
         find_task(self.task)
         pick(BACKBONES, self.recipe.backbone, "backbone")
@@ -73,7 +76,7 @@ class TrainingSettings:
                 f"Invalid value for --rate: {self.recipe.rate}. Expected a learning rate between 0 "
                 "and 1, such as 0.0001."
             )
-        check_folder(self.out, self.name)
+        check_folder(self.out, self.name, self.overwrite)
 
 
 def train_on_files(
