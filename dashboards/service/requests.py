@@ -266,7 +266,7 @@ Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 10
+ANSWERS = 11
 
 
 def is_packed(request: Request) -> bool:
