@@ -21,7 +21,7 @@ from tests.pages import HOSTILE, Page, png_of
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.manifest import read_manifest
 from xai_tf.bundles.resume import LEFT_SECONDS, clear_leftovers, find_bundles
-from xai_tf.bundles.write import describe_audit, describe_classifier, save_bundle
+from xai_tf.bundles.write import describe_classifier, save_bundle
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import InputError
 from xai_tf.files import SCRATCH
@@ -286,7 +286,7 @@ def judged(halves, left_bright):
     )
     maps = tuple(replace(e, sample=maps[0].sample) for e in maps)
     scores = [score(halves, e, ["sparseness"]) for e in maps]
-    return maps, scores, [describe_audit(audit(e)) for e in maps]
+    return maps, scores, [audit(e) for e in maps]
 
 
 @pytest.fixture(scope="module")

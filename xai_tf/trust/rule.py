@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from xai_tf.agreement.agreement import agree_beyond_chance
+from xai_tf.agreement.questions import by_question
 from xai_tf.attribution.convergence import Convergence
 from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation
@@ -94,6 +95,35 @@ def verdict(checks: Checks) -> Verdict:
     kinds = list(REASONS)
     order = sorted(found, key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind)))
     return Verdict(tuple(order))
+
+
+def verdicts(
+    reading: Reading | None,
+    explanations: Sequence[Explanation],
+    audits: Sequence[Audit] = (),
+    scores: Sequence[Sequence[Score]] = (),
+) -> tuple[Verdict, ...]:
+    """The verdict on each of several maps of a file, compared with those of the same question.
+
+    Args:
+        reading: the file.
+        explanations: its maps.
+        audits: of each map, or empty.
+        scores: of each map, or empty.
+    """
+    groups = {index: group for group in by_question(explanations) for index in group}
+    return tuple(
+        verdict(
+            Checks(
+                explanation=explanation,
+                reading=reading,
+                audit=audits[index] if audits else None,
+                scores=scores[index] if scores else (),
+                others=[explanations[other] for other in groups[index] if other != index],
+            )
+        )
+        for index, explanation in enumerate(explanations)
+    )
 
 
 def _reason(
