@@ -14,7 +14,7 @@ export function render({ model }) {
   const draw = () => {
     button.hidden = !model.level;
     button.lang = model.language;
-    button.className = `badge ${model.level}`;
+    button.className = `verdict-button ${model.level}`;
     button.title = model.description;
     button.setAttribute("aria-label", `${model.label}: ${model.word}`);
     icon.textContent = ICONS[model.level] ?? "";
