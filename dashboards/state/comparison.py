@@ -73,8 +73,13 @@ class Comparison(param.Parameterized):
         workspace.param.watch(self._on_sample, ["reading", "window"])
         workspace.param.watch(self._on_facts, "facts")
         explorer.param.watch(lambda *_: self._arrange(), ["seed", "settings"])
-        explorer.param.watch(self._on_explanation, "explanation")
+        explorer.param.watch(self._on_explanation, ["explanation", "remembered"])
         explorer.param.watch(self._on_question, ["target", "contrast"])
+
+    @param.depends("active", "cells", watch=True)
+    def _on_shown(self) -> None:
+        if self.active:
+            self.explorer.looked_at(cell.request for cell in self.cells.values())
 
     @property
     def columns(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -44,7 +45,9 @@ class Explorer(param.Parameterized):
         status: progress text; empty when nothing runs.
         problem: the last error; stays until the settings change.
         layer_maps: one explanation per resolution of the network, for the layer picker.
+        remembered: grows with every explanation that is added to the history.
         history: the explanations computed so far, with their requests, by key.
+        unasked: the keys of those that the page made by itself and the visitor has not looked at.
     """
 
     method: param.Selector[str] = param.Selector(default="grad_cam", objects=list(METHODS))
@@ -61,12 +64,14 @@ class Explorer(param.Parameterized):
     status = param.String()
     problem = param.String()
     layer_maps = param.List(default=[])
+    remembered = param.Integer(default=0)
 
     def __init__(self, workspace: Workspace, **params: Any) -> None:
         self.workspace = workspace
         self._job: Job | None = None
         self._layer_maps_job: Job | None = None
         self.history: dict[str, tuple[Explain, Explanation]] = {}
+        self.unasked: set[str] = set()
         super().__init__(**params)
         workspace.param.watch(self._on_sample, ["reading", "window"])
         workspace.param.watch(self._on_facts, "facts")
@@ -202,17 +207,29 @@ class Explorer(param.Parameterized):
         self._layer_maps_job = self.workspace.visitor.submit(sweep, "layer maps")
         self._layer_maps_job.watch(self._on_layer_maps)
 
-    def remember(self, request: Explain, answer: Explanation) -> Explanation:
+    def remember(self, request: Explain, answer: Explanation, *, asked: bool = True) -> Explanation:
         """Add an explanation to the history; the oldest are dropped beyond `MAX_HISTORY`.
 
-        A run until stable is stored under the number of samples that it took.
+        A run until stable is stored under the number of samples that it took. One that the visitor
+        has not `asked` for is in no report before they look at it.
         """
         if request.question.until_stable is not None:
             request = request.of_samples(answer.settings[SAMPLES])
+        if asked:
+            self.unasked.discard(key(request))
+        elif key(request) not in self.history:
+            self.unasked.add(key(request))
         self.history[key(request)] = (request, answer)
         while len(self.history) > MAX_HISTORY:
-            del self.history[next(iter(self.history))]
+            oldest = next(iter(self.history))
+            del self.history[oldest]
+            self.unasked.discard(oldest)
+        self.remembered += 1
         return answer
+
+    def looked_at(self, requests: Iterable[Explain]) -> None:
+        """Count explanations as asked for, because the visitor sees them."""
+        self.unasked -= set(map(key, requests))
 
     @param.depends("method", "target", "contrast", "layer", "seed", "settings", watch=True)
     def _refresh(self) -> None:
@@ -224,6 +241,8 @@ class Explorer(param.Parameterized):
         if request and cached is None and (quick or self.workspace.service.has_answer(request)):
             self._submit(request)
         else:
+            if request and cached:
+                self.looked_at([request])
             self.param.update(**_IDLE, explanation=cached)
 
     def _submit(self, request: Explain) -> None:

@@ -27,6 +27,7 @@ from dashboards.state.links import TABS, Known, View, from_query, to_query
 from dashboards.state.listener import Listener
 from dashboards.state.narrator import Narrator
 from dashboards.state.ranking import Ranking
+from dashboards.state.trust import Trust
 from dashboards.state.what_if import WhatIfEditor
 from dashboards.state.workspace import Workspace, is_medical
 from xai_tf.attribution.explanation import Explanation
@@ -38,6 +39,7 @@ from xai_tf.metrics.tables import describe_scores
 from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit
 from xai_tf.reports import ReportItem, session_report
+from xai_tf.trust import describe_verdict, verdicts
 
 
 class Session(param.Parameterized):
@@ -59,6 +61,7 @@ class Session(param.Parameterized):
         self.layer_sweep = LayerSweep(self.workspace)
         self.what_if = WhatIfEditor(self.explorer)
         self.quality = ExplanationQuality(self.explorer)
+        self.trust = Trust(self.explorer, self.quality)
         self.ranking = Ranking(self.comparison, self.quality)
         self.listener = Listener(self.explorer)
         self._pending_view: View | None = None  # of a link whose file has not been read yet
@@ -164,10 +167,12 @@ class Session(param.Parameterized):
         self.tab = "explain"
 
     def history(self) -> list[tuple[Explain, Explanation]]:
-        """The explanations of the visitor's files, in the order they were computed."""
+        """The explanations that the visitor saw of their files, in the order of their making."""
         current = {file.sha256 for file in self.workspace.files}
         return [
-            entry for entry in self.explorer.history.values() if entry[0].file.sha256 in current
+            entry
+            for name, entry in self.explorer.history.items()
+            if entry[0].file.sha256 in current and name not in self.explorer.unasked
         ]
 
     def file_history(self) -> list[tuple[Explain, Explanation]]:
@@ -222,7 +227,7 @@ class Session(param.Parameterized):
     async def _report_item(
         self, model: ModelEntry, file: Upload, explained: list[tuple[Explain, Explanation]]
     ) -> ReportItem:
-        visitor, audits = self.workspace.visitor, []
+        visitor, audits, scored = self.workspace.visitor, [], []
         explanations = [explanation for _, explanation in explained]
         for request, explanation in explained:
             part = Part(model, file, request.window)
@@ -230,10 +235,8 @@ class Session(param.Parameterized):
                 regions = await visitor.submit(part, "report regions").result()
             except XaiTfError:  # as on the page, only the frame of the picture is audited then
                 regions = None
-            audits.append(describe_audit(audit(explanation, regions)))
-        scores = describe_scores(
-            explanations, [self.quality.scores_for(request) for request, _ in explained]
-        )
+            audits.append(audit(explanation, regions))
+            scored.append(self.quality.scores_for(request))
         described = await visitor.submit(Describe(model), "report model").result()
         reading = await visitor.submit(Predict(model, file), "report file").result()
         card = card_beside(model.path, model.sha256)
@@ -244,8 +247,12 @@ class Session(param.Parameterized):
             model=described.description,
             sentences=text,
             card=card,
-            scores=tuple(map(tuple, scores)),
-            audits=tuple(audits),
+            scores=tuple(map(tuple, describe_scores(explanations, scored))),
+            audits=tuple(map(describe_audit, audits)),
+            verdicts=tuple(
+                describe_verdict(one, self.language)
+                for one in verdicts(reading, explanations, audits, scored)
+            ),
         )
 
     def close(self) -> None:

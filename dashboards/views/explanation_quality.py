@@ -88,18 +88,21 @@ class ExplanationQualityView(View):
         self._status.paragraphs = [quality.status] if quality.status else []
         self._problem.paragraphs = [quality.problem] if quality.problem else []
 
-    def layout(self) -> pn.viewable.Viewable:
-        """The card of the map's quality."""
+    def parts(self) -> list[pn.viewable.Viewable]:
+        """The scores, what computes them, and the regions; for the card of another view."""
         buttons = pn.FlexBox(*self._buttons.values(), self._stop, gap="8px", margin=(4, 8))
-        return card(
-            "How good is this map?",
+        return [
             self._scores,
             buttons,
             self._bar,
             self._status,
             self._problem,
             self._regions,
-        )
+        ]
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The card of the map's quality."""
+        return card("How good is this map?", *self.parts())
 
 
 def score_words(scores: Sequence[Score], language: str) -> str:

@@ -364,7 +364,7 @@ def test_so_few_segments_that_their_coalitions_are_fewer_than_samples_may_be(
 
 
 def test_a_map_that_was_stable_in_one_look_alone_is_told_so():
-    from xai_tf.attribution.run import _doubts
+    from xai_tf.attribution.run_diagnostics import _doubts
 
     values = np.eye(4, dtype=np.float32)
     one = convergence.Convergence(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.pages import HOSTILE, Page, png_of
 from xai_tf.attribution.explain import explain
 from xai_tf.bundles.manifest import read_manifest
 from xai_tf.bundles.resume import LEFT_SECONDS, clear_leftovers, find_bundles
-from xai_tf.bundles.write import describe_audit, describe_classifier, save_bundle
+from xai_tf.bundles.write import describe_classifier, save_bundle
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import InputError
 from xai_tf.files import SCRATCH
@@ -31,6 +32,7 @@ from xai_tf.regions import audit
 from xai_tf.rendering import heatmaps
 from xai_tf.reports import ReportItem, folder_report, read_bundle
 from xai_tf.reports.folder import _scores
+from xai_tf.trust import LEVELS
 
 # The command, which kills itself while it writes the second bundle.
 KILLED = f"""
@@ -88,6 +90,27 @@ def test_a_folder_is_explained_in_the_order_of_its_paths_with_what_its_folders_s
     assert explained(found) == ["b.png", "a.png", "z.png", "a.png"]
     assert [entry["input"].get("truth") for entry in found] == [None, "cat", "cat", "dog"]
     assert [Path(entry["folder"]).name for entry in found] == ["b", "a", "z", "a-2"]
+
+
+def test_each_map_comes_with_a_verdict_in_json_on_the_screen_and_in_the_pages(
+    run, asking, folder, tmp_path
+):
+    out = tmp_path / "out"
+    words = ["explain", folder / "b.png", *asking, "--method", "saliency", "--out", out, "--json"]
+
+    code, answer, said = run(*words, "--regions")
+
+    (found,) = result_of(answer)
+    trust = found["explanations"][0]["trust"]
+    assert code == 0
+    assert trust["level"] in LEVELS
+    assert "no_scores" in [reason["kind"] for reason in trust["reasons"]]
+    assert "no_regions" not in [reason["kind"] for reason in trust["reasons"]]
+    assert f"b.png: Saliency: {trust['word']}. {trust['sentence']}" in said
+    report = folder_report([read_bundle(Path(found["folder"]))])
+    for page in (report, (out / "index.html").read_text("utf-8")):
+        assert escape(trust["sentence"]) in page
+        assert f'class="{trust["level"]}"' in page
 
 
 def test_pictures_that_a_run_left_in_the_folder_are_not_explained(run, asking, folder):
@@ -286,7 +309,7 @@ def judged(halves, left_bright):
     )
     maps = tuple(replace(e, sample=maps[0].sample) for e in maps)
     scores = [score(halves, e, ["sparseness"]) for e in maps]
-    return maps, scores, [describe_audit(audit(e)) for e in maps]
+    return maps, scores, [audit(e) for e in maps]
 
 
 @pytest.fixture(scope="module")
@@ -312,8 +335,10 @@ def test_a_bundle_comes_back_as_it_was_saved(bundle, judged, halves):
     assert item.model["name"] == halves.name
     assert [s[0]["metric"] for s in item.scores] == ["sparseness"] * 3
     assert [a["regions"][0]["region"] for a in item.audits] == [
-        a["regions"][0]["region"] for a in judged[2]
+        saved.rows[0].region for saved in judged[2]
     ]
+    assert [one["kind"] for one in item.verdicts[0]["reasons"]].count("no_regions") == 0
+    assert [one["level"] in LEVELS for one in item.verdicts] == [True] * 3
     for read, saved in zip(item.explanations, judged[0], strict=True):
         np.testing.assert_array_equal(read.attribution, saved.attribution)
         np.testing.assert_array_equal(read.sample.image, saved.sample.image)

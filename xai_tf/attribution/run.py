@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from xai_tf.attribution.baselines import num_baselines
 from xai_tf.attribution.builders import build_explainer, start_pass_counter
-from xai_tf.attribution.convergence import CHECKS, Convergence
-from xai_tf.attribution.diagnostics import has_signal
+from xai_tf.attribution.convergence import Convergence
 from xai_tf.attribution.explanation import Explanation, Order, Preview, Progress
-from xai_tf.attribution.methods import MAX_GAP, MAX_STEPS, Cost
+from xai_tf.attribution.methods import Cost
 from xai_tf.attribution.previews import Previews, one_map
 from xai_tf.attribution.question import SAMPLES
+from xai_tf.attribution.run_diagnostics import diagnose_run
 from xai_tf.attribution.sampling import sample
 from xai_tf.attribution.setup import Run
 from xai_tf.inputs.segments import segment
 
-MIN_R2 = 0.3  # of LIME
 SATURATED = 1e-5  # distance of a probability from 0 or 1 below which its gradient is rounding
-UNSTABLE = 0.5  # below, there is more chance than network in a sampled map
 
 
 def run(
@@ -60,21 +56,20 @@ def run(
         if convergence:
             settings = settings | {SAMPLES: explainer.taken}
             figures |= _sampled_figures(explainer.taken, convergence)
-        explanations.append(
-            Explanation(
-                sample=order.sample,
-                prediction=order.prediction,
-                question=replace(order.question, layer=layer, settings=settings, until_stable=None),
-                attribution=attribution,
-                cost=pass_counter.cost,
-                seconds=time.perf_counter() - start,
-                segments=segments,
-                segment_weights=weights,
-                figures=figures,
-                warnings=_doubts(convergence, attribution) + _warnings(order, figures),
-                convergence=convergence,
-            )
+        explanation = Explanation(
+            sample=order.sample,
+            prediction=order.prediction,
+            question=replace(order.question, layer=layer, settings=settings, until_stable=None),
+            attribution=attribution,
+            cost=pass_counter.cost,
+            seconds=time.perf_counter() - start,
+            segments=segments,
+            segment_weights=weights,
+            figures=figures,
+            convergence=convergence,
         )
+        warnings = (*(doubt.text for doubt in diagnose_run(explanation)), *_warnings(order))
+        explanations.append(replace(explanation, warnings=warnings))
     if order.question.until_stable:
         reporter(reporter.total)  # it may have stopped before
     return [_with_earlier_cost(explanation, order.resume_from) for explanation in explanations]
@@ -137,62 +132,9 @@ def _figures(explainer: Any) -> tuple[dict[str, float], np.ndarray | None]:
     return surrogate.figures, surrogate.coef_.astype(np.float32)
 
 
-def _gap_warning(order: Order, figures: Mapping[str, float]) -> str:
-    """What a map that does not add up misses, and what to do about it."""
-    several = num_baselines(order.question.given["baseline"]) > 1
-    missed = (
-        f"The attributions {'from one of the baselines ' if several else ''}miss "
-        f"{figures['completeness_gap']:.0%} of the change in the score"
-    )
-    if order.question.given["steps"]:
-        return f"{missed}. Use more steps, or 0 for as many as needed."
-    change = figures["score"] - figures["score_baseline"]
-    return (
-        f"{missed}{'' if several else f', which is {change:.2g},'} after "
-        f"{MAX_STEPS} steps, the limit. Set more steps, or use Kernel SHAP, whose weights add up."
-    )
-
-
 def _sampled_figures(samples: int, convergence: Convergence) -> dict[str, float]:
     latest = convergence.latest
     return {"samples": float(samples)} | ({} if latest is None else {"stability": latest})
-
-
-def _doubts(convergence: Convergence | None, attribution: np.ndarray) -> tuple[str, ...]:
-    """Warnings about a map that is not stable."""
-    if convergence is None:
-        return ()
-    latest, wanted = convergence.latest, convergence.wanted
-    signal = has_signal(attribution)
-    if wanted is None:
-        if latest is None and signal:
-            return (
-                "Too few samples to tell whether the map is stable. Draw more, or run until "
-                "stable.",
-            )
-        if latest is not None and latest < UNSTABLE:
-            return (
-                f"Too few samples: a map from another seed would have a rank correlation of only "
-                f"{latest:.2f} with this one. Draw more, or run until stable.",
-            )
-    if wanted is None or convergence.reached:
-        return ()
-    if latest is None or not signal:
-        return (
-            "The map cannot become stable: it is the same everywhere, or the network gives the "
-            "same answer to every sample.",
-        )
-    if latest >= wanted:
-        return (
-            f"Stable only at the last check, after {convergence.limit} samples, the limit; "
-            f"{CHECKS} checks in a row are required. Draw more, or choose a method without random "
-            "samples.",
-        )
-    return (
-        f"Not stable after {convergence.limit} samples, the limit: a map from another seed would "
-        f"have a rank correlation of {latest:.2f} with this one, and {wanted:.2f} was requested. "
-        "Draw more, or choose a method without random samples.",
-    )
 
 
 def _is_saturated(order: Order) -> bool:
@@ -202,8 +144,8 @@ def _is_saturated(order: Order) -> bool:
     return bool(probabilities.min() < SATURATED or probabilities.max() > 1 - SATURATED)
 
 
-def _warnings(order: Order, figures: Mapping[str, float]) -> tuple[str, ...]:
-    """Warnings about what the method reports of itself."""
+def _warnings(order: Order) -> tuple[str, ...]:
+    """Warnings about a method that does not suit the model."""
     method, classifier = order.method, order.classifier
     warnings = []
     if method.relu_only and not classifier.has_relu:
@@ -216,18 +158,5 @@ def _warnings(order: Order, figures: Mapping[str, float]) -> tuple[str, ...]:
             f"{classifier.name} ends in probabilities, and here they are so close to 0 or 1 that "
             "little is left of their gradients but rounding. Use a perturbation method, such as "
             "occlusion."
-        )
-    if figures.get("completeness_gap", 0) > MAX_GAP:
-        warnings.append(_gap_warning(order, figures))
-    if figures.get("undetermined", 0):
-        warnings.append(
-            f"Too few samples for so many segments: {figures['undetermined']:.0f} weights are "
-            "undetermined. Draw at least twice as many samples as there are segments, better ten "
-            "times as many."
-        )
-    if figures.get("r2", 1) < MIN_R2:
-        warnings.append(
-            f"LIME's linear model fits poorly here (R2 {figures['r2']:.2f}). Draw more samples, or "
-            "use Kernel SHAP."
         )
     return tuple(warnings)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explain import explain, explain_layers
 from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
 from xai_tf.attribution.methods import Settings
@@ -280,7 +279,7 @@ def _explain_file(
     folder: Path,
     progress: Progress,
 ) -> FileResult:
-    from xai_tf.bundles.write import describe_audit, save_bundle
+    from xai_tf.bundles.write import save_bundle
     from xai_tf.regions import audit, regions_of
 
     try:
@@ -301,7 +300,7 @@ def _explain_file(
             )
     scores = [_scores(classifier, one, request, progress) for one in explanations]
     audits = (
-        [describe_audit(audit(e, regions_of(e.sample, classifier.task))) for e in explanations]
+        [audit(e, regions_of(e.sample, classifier.task)) for e in explanations]
         if request.regions
         else []
     )
@@ -317,18 +316,13 @@ def _explain_file(
         request.to_dict(classifier, truth),
         request.smooth,
     )
-    diagnoses = [
-        f"{e.method.title}: {diagnosis.text}"
-        for e in explanations
-        for diagnosis in diagnose(e.attribution)
-    ]
     warnings = [text for e in explanations for text in e.warnings]
-    alarms = [text for audited in audits for text in audited["alarms"]]
+    alarms = [text for audited in audits for text in audited.alarms]
     return FileResult(
         path=path,
         folder=folder,
         manifest=manifest,
-        notes=tuple(dict.fromkeys([*reading.explanation_warnings, *warnings, *diagnoses])),
+        notes=tuple(dict.fromkeys([*reading.explanation_warnings, *warnings])),
         alarms=tuple(dict.fromkeys(alarms)),
     )
 

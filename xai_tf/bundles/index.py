@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from xai_tf.agreement.agreement import NO_CONSENSUS
 from xai_tf.attribution.convergence import curve
+from xai_tf.attribution.methods import METHODS
 from xai_tf.bundles.manifest import MANIFEST, read_manifest
 from xai_tf.errors import InputError
 from xai_tf.files import check_page as check_own_page
@@ -30,7 +31,10 @@ table { border-collapse: collapse; font-size: 0.9rem; }
 td, th { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; }
 meter { width: 8rem; }
 .note { opacity: 0.75; }
-.alarm { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
+.alarm, .doubtful { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
+.caution { border-left: 0.3rem solid #b26a00; padding-left: 0.6rem; }
+.unchecked { border-left: 0.3rem solid #8888; padding-left: 0.6rem; }
+.supported { border-left: 0.3rem solid #2e7d32; padding-left: 0.6rem; }
 """
 SHOWN = {
     "consensus": "Consensus: bright where all of these maps are strong:",
@@ -98,11 +102,21 @@ def _section(name: str, manifest: dict[str, Any]) -> str:
     rows = "".join(_row(entry) for entry in manifest["explanations"])
     return (
         f"<section><h2>{escape(read['file'])}: {escape(read['prediction']['class'])}</h2>"
-        f"<p>{escape(model['name'])}</p><table>{chances}</table>{notes}{_alarms(manifest)}"
+        f"<p>{escape(model['name'])}</p>{_trust(manifest)}<table>{chances}</table>{notes}{_alarms(manifest)}"
         f"{sounds}{pictures}{_compared(name, manifest)}"
         "<details><summary>Figures</summary><table><tr><th>Method<th>Class explained<th>Passes"
         f"<th>Seconds<th>Figures of the method<th>Diagnostics{rows}</table></details>"
         f"{_agreement(manifest)}{_scores(manifest)}{_regions(manifest)}</section>"
+    )
+
+
+def _trust(manifest: dict[str, Any]) -> str:
+    """The verdict on each map; earlier versions made none."""
+    found = [(entry, entry["trust"]) for entry in manifest["explanations"] if "trust" in entry]
+    return "".join(
+        f'<p class="{trust["level"]}">{escape(METHODS[entry["method"]].title)}: '
+        f"<b>{escape(trust['word'])}.</b> {escape(trust['sentence'])}</p>"
+        for entry, trust in found
     )
 
 
@@ -146,7 +160,7 @@ def _sounds(manifest: dict[str, Any]) -> list[str]:
 
 def _row(entry: dict[str, Any]) -> str:
     figures = ", ".join(f"{name} {value:.3g}" for name, value in entry["figures"].items())
-    diagnoses = " ".join(diagnosis["text"] for diagnosis in entry["diagnoses"]) or "sound"
+    diagnoses = " ".join(diagnosis["text"] for diagnosis in entry["diagnoses"])
     against = f" rather than {entry['contrast']}" if entry["contrast"] else ""
     layer = f" at {entry['layer']}" if entry["layer"] else ""
     cells = (
@@ -155,7 +169,7 @@ def _row(entry: dict[str, Any]) -> str:
         sum(entry["passes"].values()),
         f"{entry['seconds']:.1f}",
         figures,
-        " ".join([*entry["warnings"], diagnoses]),
+        " ".join(filter(None, [*entry["warnings"], diagnoses])),
     )
     settled = entry.get("convergence") or {"samples": [], "stability": [], "wanted": None}
     drawn = curve(settled["samples"], settled["stability"], settled["wanted"])

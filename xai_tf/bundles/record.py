@@ -41,6 +41,7 @@ class ReportItem:
         card: of the model, or None.
         scores: of each explanation, as `xai_tf.metrics.tables` describes them; or none.
         audits: of each explanation, as `bundles.write.describe_audit` describes them; or none.
+        verdicts: on each explanation, as `xai_tf.trust` describes them; or none.
         timeline: all windows of a long recording, where `reading` holds but some.
     """
 
@@ -51,6 +52,7 @@ class ReportItem:
     card: ModelCard | None = None
     scores: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     audits: tuple[Mapping[str, Any], ...] = ()
+    verdicts: tuple[Mapping[str, Any], ...] = ()
     timeline: Recording | None = None
 
     @property

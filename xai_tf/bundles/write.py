@@ -31,6 +31,7 @@ from xai_tf.metrics.tables import describe_scores
 from xai_tf.packages import versions
 from xai_tf.regions.audit import Audit
 from xai_tf.rendering import heatmaps
+from xai_tf.trust import describe_verdict, verdicts
 
 SVG = "http://www.w3.org/2000/svg"
 
@@ -43,7 +44,7 @@ def save_bundle(
     opacity: float = 0.7,
     shared_scale: bool = False,
     scores: Sequence[Sequence[Score]] = (),
-    audits: Sequence[Mapping[str, Any]] = (),
+    audits: Sequence[Audit] = (),
     question: Mapping[str, Any] | None = None,
     smooth: bool = True,
 ) -> dict[str, Any]:
@@ -53,8 +54,8 @@ def save_bundle(
     (`..._stability.svg`), a comparison each window, of two maps or more of a question what they
     have in common and where they conflict (`consensus.png`, `conflict.png`), `attributions.npz`
     (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle that is there already
-    is replaced. `scores` and `audits` (of `describe_audit`), where given, are those of each
-    explanation; `question` is what was asked, as plain data, by which a later run knows the answer.
+    is replaced. `scores` and `audits`, where given, are those of each explanation; `question` is
+    what was asked, as plain data, by which a later run knows the answer.
     Overlays have the resolution of the file; with `smooth`, maps of single pixels are drawn
     smoothed.
 
@@ -203,7 +204,7 @@ def _write(
     shared_scale: bool,
     smooth: bool,
     scores: Sequence[Sequence[Score]],
-    audits: Sequence[Mapping[str, Any]],
+    audits: Sequence[Audit],
 ) -> dict[str, Any]:
     """Write everything but the manifest, and return the manifest."""
     numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
@@ -215,6 +216,7 @@ def _write(
     pictures = {id(sample): read_full_size(sample, options) for sample in reading.samples}
     samples: dict[str, Any] = {}
     described = describe_scores(explanations, scores) or [[] for _ in explanations]
+    trust = verdicts(reading, explanations, audits, scores)
     for number, explanation in enumerate(explanations):
         window = numbers[id(explanation.sample)]
         name = _name(explanation, last_layer, window if several else None)
@@ -232,10 +234,11 @@ def _write(
             **describe_explanation(explanation),
             "window": window,
             "scores": described[number],
+            "trust": describe_verdict(trust[number]),
             "record": encoder.explanation(explanation, name),
         }
         if audits:
-            entry["audit"] = audits[number]
+            entry["audit"] = describe_audit(audits[number])
         entries.append(entry)
     for sample in dict.fromkeys(e.sample for e in explanations):
         suffix = f"_window{numbers[id(sample)]:02d}" if several else ""

@@ -219,54 +219,72 @@ class Classifier:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about how the model is used, one sentence each."""
         return (
-            *self._guesses(),
-            *filter(None, (self.layout_note, self.selection_note, self.training_note)),
+            *(text for _, text in self._guesses()),
+            *filter(
+                None,
+                (self.layout_note, self.clipped_note, self.selection_note, self.training_note),
+            ),
             *self.problems,
         )
 
-    def _guesses(self) -> Iterator[str]:
+    @property
+    def guesses(self) -> tuple[str, ...]:
+        """What is not known of the model: "preprocessing", "size", "outputs", "classes"."""
+        return tuple(name for name, _ in self._guesses())
+
+    def _guesses(self) -> Iterator[tuple[str, str]]:
         """What is not known of the model, and the step that settles it."""
         if not self.preprocessing_certain:
-            yield (
+            text = (
                 f"The preprocessing of {self.name!r} is a guess: {self.preprocessing!r} "
                 f"({scaling_of(self.preprocessing).title}), because {self.preprocessing_reason}. "
                 "Settle it with: xai-tf inspect MODEL --try-preprocessing LABELED_FOLDER --save, "
                 "or give --preprocessing."
             )
+            yield "preprocessing", text
         if not self.size_certain:
             height, width = self.image_size
-            yield (
+            text = (
                 f"The input size of {self.name!r} is a guess: {height}x{width} pixels, because the "
                 "network takes any. Give the size it was trained with: --size."
             )
+            yield "size", text
         if not self.head.certain:
             kind = "logits" if self.head.activation == LINEAR else "probabilities"
-            yield (
+            text = (
                 f"The outputs of {self.name!r} are taken for {kind}, because those of noise lie "
                 "from 0 to 1 and its last layer cannot be seen. Settle it with --returns: "
                 f"{', '.join(RETURNS)}."
             )
-        if self.head.clipped:
-            yield (
-                f"{self.name!r} limits its probabilities, so that they may not add up to 1 "
-                f"(layer {self.head.layer!r}); those given are divided by their sum."
-            )
+            yield "outputs", text
         if self.outputs_guessed:
-            yield (
+            text = (
                 f"That a picture has just one of the {self.head.num_logits} classes of "
                 f"{self.name!r} is a guess: its outputs have no activation, and the file does not "
                 "name the loss. A softmax is taken of them; they may be independent labels. Settle "
                 f"it with --returns {LOGITS} (one class) or {LABEL_LOGITS} (several labels); "
                 "`xai-tf inspect MODEL --returns ... --save` remembers it."
             )
+            yield "outputs", text
         elif not (self.head.known or self.classes_source):
-            yield (
+            text = (
                 f"That {self.name!r} is a classifier is a guess: its one output, without an "
                 "activation, is taken for the logit of the second of two classes, but it may be a "
                 "quantity, whose probabilities mean nothing. The file does not name the loss. "
                 "Settle it by naming the classes, such as --classes ABSENT,PRESENT; of a quantity, "
                 "give another model."
             )
+            yield "classes", text
+
+    @property
+    def clipped_note(self) -> str:
+        """What is done about probabilities that the model limits; empty where it limits none."""
+        if not self.head.clipped:
+            return ""
+        return (
+            f"{self.name!r} limits its probabilities, so that they may not add up to 1 (layer "
+            f"{self.head.layer!r}); those given are divided by their sum."
+        )
 
     @property
     def outputs_guessed(self) -> bool:

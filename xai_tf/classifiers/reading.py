@@ -33,6 +33,7 @@ class Reading:
             where the model has no OOD detector.
         ood_problem: why the OOD detector of the model cannot be used; else empty.
         model_warnings: what a person should know about how the model is used, one sentence each.
+        guesses: what is not known of the model, see `Classifier.guesses`.
     """
 
     source: Path
@@ -42,6 +43,7 @@ class Reading:
     ood_score: OODScore | None = None
     ood_problem: str = ""
     model_warnings: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
 
     @property
     def ood_warning(self) -> str:
@@ -133,4 +135,5 @@ def combine_windows(
         ood_score=file_ood_score(scores),
         ood_problem=classifier.ood_problem,
         model_warnings=classifier.warnings,
+        guesses=classifier.guesses,
     )

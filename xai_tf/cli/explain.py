@@ -60,6 +60,7 @@ from xai_tf.errors import SettingError
 from xai_tf.files import check_free
 from xai_tf.metrics.metric import METRICS
 from xai_tf.packages import has_extra
+from xai_tf.trust import LEVELS, REMEDIES
 
 if TYPE_CHECKING:
     from xai_tf.cli.demo import Demo
@@ -67,6 +68,9 @@ if TYPE_CHECKING:
 # The first two of these that work with a model: a first look in one pass, the best of those that
 # take a few passes, and those that only need predictions (docs/leaderboard.md).
 DEFAULT_METHODS = ("grad_cam", "square_grad", "occlusion", "rise")
+
+# Of the line that says how far a map can be trusted, by its level.
+TRUST_STYLES = {"doubtful": "red", "caution": "yellow", "unchecked": "dim", "supported": "green"}
 
 BundlesFolder = Annotated[
     Path,
@@ -317,6 +321,25 @@ def _tell_result(result: FileResult) -> None:
         warn(f"{result.path.name}: {text}")
     for text in result.alarms:
         note(f"{result.path.name}: {text}", style="red")
+    _tell_trust(result)
+
+
+def _tell_trust(result: FileResult) -> None:
+    """Print a line for each method: the worst verdict on its maps, and what to do about it."""
+    worst: dict[str, Mapping[str, Any]] = {}
+    for entry in (result.manifest or {}).get("explanations", ()):
+        trust, before = entry.get("trust"), worst.get(entry["method"])
+        if trust and (not before or _rank(trust) < _rank(before)):
+            worst[entry["method"]] = trust
+    for method, trust in worst.items():
+        remedy = REMEDIES.get(trust["reasons"][0]["remedy"] or "")
+        step = f" {remedy.english}: {remedy.command}" if remedy and remedy.command else ""
+        text = f"{METHODS[method].title}: {trust['word']}. {trust['sentence']}{step}"
+        note(f"{result.path.name}: {text}", style=TRUST_STYLES[trust["level"]])
+
+
+def _rank(trust: Mapping[str, Any]) -> int:
+    return LEVELS.index(trust["level"])
 
 
 def _tell_limits(

@@ -38,6 +38,7 @@ from xai_tf.reports.sections import (
     recording_section,
     region_table,
     score_table,
+    trust_section,
     verdict,
 )
 
@@ -154,6 +155,7 @@ def _section(name: str, item: ReportItem, opacity: float) -> str:
         name,
         item.title,
         verdict(item),
+        trust_section(item),
         *(paragraph(text, "warning") for text in item.reading.explanation_warnings),
         probability_table(prediction),
         recording_section(recording, prediction) if recording else "",

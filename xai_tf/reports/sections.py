@@ -56,6 +56,22 @@ def _verdict_of_findings(item: ReportItem) -> str:
     return paragraph(f"{sentence} {truth}, a true label of the file, is missed.", "warning")
 
 
+def trust_section(item: ReportItem) -> str:
+    """How far each map can be trusted, and why; empty where earlier versions made no verdict."""
+    return "".join(
+        _trust(map_title(explanation), found)
+        for explanation, found in zip(item.explanations, item.verdicts, strict=False)
+    )
+
+
+def _trust(name: str, found: Mapping[str, Any]) -> str:
+    """The verdict on a map as a sentence, with all reasons collapsed."""
+    reasons = "".join(paragraph(reason["text"], reason["severity"]) for reason in found["reasons"])
+    line = f"<b>{escape(name)}: {escape(found['word'])}.</b> {escape(found['sentence'])}"
+    look = escape(found["level"])
+    return f'<p class="{look}">{line}</p>' + details(f"All checks of {name}", reasons)
+
+
 def probability_table(prediction: Prediction) -> str:
     """The classes by probability, as numbers and bars; of several labels all, with thresholds."""
     if prediction.multi_label:
@@ -160,7 +176,7 @@ def explanation_details(explanation: Explanation) -> str:
         "passes through the network": sum(described["passes"].values()),
         "seconds": described["seconds"],
         "figures of the method": described["figures"] or None,
-        "diagnostics": diagnoses or "no problems found",
+        "diagnostics": diagnoses or None,
         "paper": explanation.method.paper,
     }
     return details(

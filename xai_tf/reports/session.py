@@ -32,6 +32,7 @@ from xai_tf.reports.sections import (
     recording_section,
     region_table,
     score_table,
+    trust_section,
     verdict,
 )
 
@@ -75,6 +76,7 @@ def _section(name: str, item: ReportItem, opacity: float, language: str) -> str:
         name,
         item.title,
         verdict(item),
+        trust_section(item),
         *(paragraph(text, "warning") for text in item.reading.explanation_warnings),
         probability_table(item.reading.prediction),
         narration_section(item.sentences, language) if item.sentences else "",
