@@ -99,9 +99,10 @@ def _routes(settings: ServeSettings, service: Service) -> list[tuple[str, Any, d
     from panel.io.resources import COMPONENT_PATH
 
     from dashboards.server.login import LoginHandler, LogoutHandler, Throttle
-    from dashboards.server.request_guard import Health, LoadedComponents
+    from dashboards.server.request_guard import Alive, Health, LoadedComponents
 
     routes: list[tuple[str, Any, dict[str, Any]]] = [
+        ("/alive", Alive, {}),
         ("/healthz", Health, {"status": service.status}),
         (f"/{COMPONENT_PATH}(.*)", LoadedComponents, {}),
     ]
@@ -136,6 +137,10 @@ def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: 
 
 def build_page(build: Build, service: Service, settings: ServeSettings) -> Any:
     """A visitor's page; if it fails, a short text instead of a traceback with paths."""
+    from panel import state
+
+    if state.curdoc:  # a page that lost its server is loaded again, see `components.connection`
+        state.curdoc.config.update(reconnect_session=False, notify_connection_status=False)
     try:
         return build(service, settings)
     except Exception:
