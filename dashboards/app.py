@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.util import edit_readonly
 
+from dashboards.components.connection import Connection
 from dashboards.components.shortcuts import Shortcuts
 from dashboards.files.uploads import Uploads, uploads_folder
 from dashboards.server.settings import ServeSettings
@@ -64,7 +65,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         ],
         sidebar_width=340,
         sidebar_resizable=False,  # its handle has an invalid ARIA label
-        main=[NoticesView(workspace=workspace), tabs, help_view, keys],
+        main=[NoticesView(workspace=workspace), tabs, help_view, keys, Connection()],
         theme_config=THEMES,
         # The template's busy bar has no accessible name; our own progress bars have one.
         sx={"& header .MuiLinearProgress-root": {"display": "none"}},
