@@ -73,6 +73,15 @@ AllowOrigin = Annotated[
     list[str] | None,
     typer.Option(help="Additional name of this server, HOST or HOST:PORT; can be repeated."),
 ]
+KeepUploads = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="MINUTES",
+        help="How long uploads are kept for a visitor who comes back, as after a reload or a "
+        "restart of this server; 0 deletes them with the page.",
+    ),
+]
 MaxUpload = Annotated[float, typer.Option(min=0.001, help="Maximum size of an upload in MB.")]
 
 
@@ -92,6 +101,7 @@ def serve_dashboard(
     cache_size: CacheSize = 2,
     allow_origin: AllowOrigin = None,
     max_upload: MaxUpload = 200,
+    keep_uploads: KeepUploads = 10,
 ) -> None:
     """Serve the dashboard: explain, compare, analyze errors and follow searches in a browser."""
     require_extra("dashboard")
@@ -112,9 +122,10 @@ def serve_dashboard(
         cache_size=cache_size,
         origins=tuple(allow_origin or ()),
         max_upload=max_upload,
+        keep_seconds=60 * keep_uploads,
     )
     serve(settings, create_app, partial(_announce, settings, browser))
-    note("Stopped. All uploads were deleted.")
+    note(f"Stopped. {_uploads_left(settings)}")
 
 
 def _settings(
@@ -156,6 +167,20 @@ def _announce(settings: ServeSettings, browser: bool, url: str, service: Service
         note("Passwords and files are sent unencrypted. Put a TLS proxy in front of this server.")
     if browser:  # in a thread, because a browser in the terminal would block the server
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+def _uploads_left(settings: ServeSettings) -> str:
+    """What became of the uploads when the server stopped."""
+    from dashboards.files.uploads import uploads_folder
+
+    folder = uploads_folder(settings.cache)
+    if not folder.exists():
+        return "All uploads were deleted."
+    return (
+        f"Visitors find their uploads again if the server is back within "
+        f"{settings.keep_seconds / 60:g} minutes; a later start deletes them. To delete them now, "
+        f"delete {folder}."
+    )
 
 
 def _folders(folders: list[Path] | None, option: str) -> tuple[Path, ...]:

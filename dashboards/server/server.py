@@ -42,7 +42,7 @@ def serve(
     """
     check_address(settings)
     models = find_models(settings.models)
-    with claim_cache(settings.cache):
+    with claim_cache(settings):
         service = start_service(settings, models)
         try:
             _run(settings, service, ready, build)
@@ -62,6 +62,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
 
     from dashboards.server.request_guard import SecurityHeaders
     from dashboards.server.socket_guard import BYTES
+    from dashboards.server.visitors import VISITOR
 
     idle = int(1000 * settings.idle_seconds)
     server = get_server(
@@ -77,7 +78,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
         # Sessions are created by this server only, and their tokens contain no secrets.
         secret_key=settings.cookie_secret.encode(),
         sign_sessions=True,
-        include_cookies=["xai_tf_seen"],
+        include_cookies=["xai_tf_seen", VISITOR],
         include_headers=["Accept-Language", "User-Agent"],
         websocket_max_message_size=BYTES,
         http_server_kwargs={
@@ -116,9 +117,12 @@ def _guard(server: Server, settings: ServeSettings) -> None:
     """Put the guards in front of a server; Bokeh has no options for this, only private names."""
     from dashboards.server.request_guard import RequestGuard
     from dashboards.server.socket_guard import guard_sockets
+    from dashboards.server.visitors import know_visitors
 
     application = server._tornado  # noqa: SLF001
     guard_sockets(application)
+    if settings.keep_seconds:
+        know_visitors(application)
     hosts = allowed_hosts(settings, server.port)
     application._websocket_origins = set(hosts)  # noqa: SLF001
     secret = settings.cookie_secret if settings.passwords else None

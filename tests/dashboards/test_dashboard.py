@@ -314,6 +314,36 @@ def test_a_killed_process_costs_one_retry_and_nothing_else(page, site):
     assert "".join(page.get_by_role("alert").all_text_contents()) == ""
 
 
+def test_a_page_outlives_its_server_with_its_view_and_its_uploads(browser, tmp_path):
+    context = browser.new_context()
+    foreign = []
+    with serving(tmp_path, "--workers", "1") as (url, process):
+        context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
+        page = context.new_page()
+        page.on(
+            "request", lambda one: one.url.startswith(("http", "ws")) and foreign.append(one.url)
+        )
+        page.goto(url)
+        page.locator("input[type=file]").set_input_files(SAMPLES / "cat.jpg")
+        page.get_by_role("radio", name=re.compile(r"^cat\.jpg")).wait_for()
+        eventually(lambda: "sample=" in page.url, lambda: page.wait_for_timeout(50))
+        view = page.url
+        page.reload()
+        page.get_by_role("radio", name=re.compile(r"^cat\.jpg"), checked=True).wait_for()
+        process.kill()
+        process.wait()
+        page.get_by_role("alert").get_by_text("The connection to the server is lost").wait_for()
+        picture(page, "server_lost")
+
+    port = url.rsplit(":", 1)[1]
+    with serving(tmp_path, "--workers", "1", "--port", port):
+        page.get_by_text("The connection to the server is lost").wait_for(state="detached")
+        page.get_by_role("radio", name=re.compile(r"^cat\.jpg"), checked=True).wait_for()
+        assert page.url == view
+        context.close()
+    assert [address for address in foreign if f":{port}/" not in address] == []
+
+
 def test_keys_choose_methods_files_and_help(page):
     take(page, "Chest X-ray, opacity")
     take(page, "Chest X-ray, normal")
