@@ -12,8 +12,9 @@ from panel.util import edit_readonly
 
 from dashboards.components.connection import Connection
 from dashboards.components.shortcuts import Shortcuts
-from dashboards.files.uploads import Uploads, uploads_folder
+from dashboards.files.uploads import open_uploads, uploads_folder
 from dashboards.server.settings import ServeSettings
+from dashboards.server.visitors import current_visitor
 from dashboards.service.requests import Explain
 from dashboards.service.service import Service
 from dashboards.state.errors import ErrorStudy
@@ -48,7 +49,8 @@ TITLES = {
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     """A visitor's page: their own session on the shared service."""
     pn.extension("tabulator")
-    session = Session(service, Uploads(uploads_folder(settings.cache), settings.limits))
+    folder, visitor = uploads_folder(settings.cache), current_visitor()
+    session = Session(service, open_uploads(folder, settings.limits, visitor))
     tabs = _tabs(session, settings)
     help_view = HelpView()
     keys = Shortcuts(on_key=_keys(session, help_view))

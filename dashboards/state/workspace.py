@@ -56,6 +56,7 @@ class Workspace(param.Parameterized):
         self._described: ModelEntry | None = None
         self._last_model: dict[str, ModelEntry] = {}  # the last model used, by the file's hash
         self._transient_problem = ""  # a problem that ends with the current file and model
+        params.setdefault("files", list(uploads.files))  # after a reload they are still there
         params.setdefault("model", next(iter(service.models.values()), None))
         super().__init__(**params)
 
