@@ -40,7 +40,8 @@ SearchFolders = Annotated[
     list[Path] | None,
     typer.Option(
         "--searches",
-        help="Folder of searches for the Tuning tab; can be repeated. Default: yours.",
+        help="Folder of searches for the Tuning tab, which need not exist yet; can be repeated. "
+        "Default: yours.",
     ),
 ]
 BasicAuth = Annotated[
@@ -112,8 +113,8 @@ def serve_dashboard(
         host=host,
         port=port,
         models=tuple(models or ()),
-        data=_folders(data, "--data"),
-        searches=_folders(searches, "--searches"),
+        data=_existing(data, "--data"),
+        searches=tuple(folder.absolute() for folder in searches or ()),
         basic_auth=basic_auth,
         open_to_all=not login,
         cookie_secret=cookie_secret,
@@ -183,7 +184,7 @@ def _uploads_left(settings: ServeSettings) -> str:
     )
 
 
-def _folders(folders: list[Path] | None, option: str) -> tuple[Path, ...]:
+def _existing(folders: list[Path] | None, option: str) -> tuple[Path, ...]:
     for folder in folders or ():
         if not folder.is_dir():
             raise InputError(f"Invalid value for {option}: {folder}. Expected an existing folder.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dashboards.server.addresses import allowed_hosts, browser_url, check_address
 from dashboards.server.settings import ServeSettings
 from dashboards.server.start import claim_cache, start_service
-from dashboards.service.catalogue import find_models
+from dashboards.service.catalogue import Catalogue
 from dashboards.service.service import Service
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def serve(
         ModelError: a folder of models does not exist.
     """
     check_address(settings)
-    models = find_models(settings.models)
+    catalogue = Catalogue(settings.models)
     with claim_cache(settings):
-        service = start_service(settings, models)
+        service = start_service(settings, catalogue)
         try:
             _run(settings, service, ready, build)
         finally:

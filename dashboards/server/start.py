@@ -7,13 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from dashboards.files.uploads import clear_uploads, sweep_uploads, uploads_folder
 from dashboards.server.settings import ServeSettings
-from dashboards.service.catalogue import find_models
+from dashboards.service.catalogue import Catalogue
 from dashboards.service.service import Service
 from dashboards.service.store import answers_folder
 from xai_tf.errors import SettingError
@@ -25,11 +24,11 @@ SWEEP_SECONDS = 30.0  # between two looks at the uploads whose time may be over
 def default_service() -> tuple[Service, ServeSettings]:
     """The service for `panel serve dashboards/app.py`, with settings from the environment."""
     settings = ServeSettings.from_environment()
-    models = find_models(settings.models)
+    catalogue = Catalogue(settings.models)
     claim = claim_cache(settings)
     claim.__enter__()  # released when this process ends
     atexit.register(claim.__exit__, None, None, None)
-    return start_service(settings, models), settings
+    return start_service(settings, catalogue), settings
 
 
 @contextmanager
@@ -72,14 +71,16 @@ def claim_cache(settings: ServeSettings) -> Iterator[None]:
         lock.release()
 
 
-def start_service(settings: ServeSettings, models: dict[str, Any]) -> Service:
-    """Start the service of a server."""
+def start_service(settings: ServeSettings, catalogue: Catalogue) -> Service:
+    """Start the service of a server, which follows the models of a catalogue."""
     scratch = uploads_folder(settings.cache)  # emptied at the next start in any case
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Service(
-        models,
+    service = Service(
+        catalogue.models,
         answers_folder(settings.cache),
         workers=settings.workers,
         store_bytes=settings.cache_bytes,
         scratch=scratch,
     )
+    service.follow_models(catalogue.refresh)
+    return service

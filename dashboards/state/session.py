@@ -119,7 +119,7 @@ class Session(param.Parameterized):
     def restore(self, query: str) -> None:
         """Restore the view of a link as far as possible; the rest becomes a notice."""
         gallery = {item.sha256: item for item in GALLERY}
-        known = Known(self.service.models, {*gallery, *(f.sha256 for f in self.workspace.files)})
+        known = Known(self.workspace.models, {*gallery, *(f.sha256 for f in self.workspace.files)})
         view, messages = from_query(query, known)
         self.param.update(tab=view.tab, language=view.language)
         if view.model:
@@ -150,12 +150,14 @@ class Session(param.Parameterized):
             _apply_comparison(self.comparison, view)
             _apply_layer_sweep(self.layer_sweep, view)
 
-    def try_model(self, name: str) -> None:
+    async def try_model(self, name: str) -> None:
         """Switch to a model, such as the winner of a search; sets a problem if it is missing."""
-        if name not in self.service.models:
+        if name not in self.workspace.models:  # it may have been written a moment ago
+            await self.workspace.available.refresh()
+        if name not in self.workspace.models:
             self.workspace.problem = (
-                f"There is no model {name} on this server. Restart the server with --models FOLDER "
-                "and give the folder of the model."
+                f"There is no model {name} on this server. Put it into a folder of its models, or "
+                "restart it with --models FOLDER and give the folder of the model."
             )
             return
         self.workspace.choose_model(name)

@@ -835,10 +835,10 @@ def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
 def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
     async def story(session):
         session.tab = "tuning"
-        session.try_model("winner")
+        await session.try_model("winner")
         assert session.tab == "tuning"
         assert "There is no model winner on this server" in session.workspace.problem
-        session.try_model("twin")
+        await session.try_model("twin")
         return session.tab, session.workspace.model.name
 
     assert visit(story) == ("explain", "twin")
