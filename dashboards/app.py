@@ -44,6 +44,7 @@ TITLES = {
     "errors": "Errors",
     "tuning": "Tuning",
 }
+FOLLOW = 2000  # milliseconds between two looks at what changed on the server
 
 
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
@@ -77,6 +78,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     # On a phone the sidebar covers the page, so it closes once a file was chosen.
     workspace.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
     if pn.state.curdoc:
+        pn.state.add_periodic_callback(workspace.available.follow, FOLLOW)
         _on_arrival(session, help_view)
         pn.state.on_session_destroyed(lambda _: session.close())
     return page
@@ -115,13 +117,19 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         return ExplainPage(explorer=session.explorer, workspace=session.workspace, extras=extras)
 
     def errors() -> ErrorsView:
-        study = ErrorStudy(visitor, session.service.models, settings.data)
+        study = ErrorStudy(visitor, session.workspace.models, settings.data)
+        available = session.workspace.available
+        available.param.watch(lambda event: study.param.update(models=event.new), "by_name")
         study.param.watch(lambda event: _open_in_explain(session, event.new), "open_request")
         return ErrorsView(study=study)
 
     def tuning() -> TuningView:
         runs = TuningRuns(visitor, settings.searches)
-        runs.param.watch(lambda _: session.try_model(runs.model), "open_model")
+
+        async def try_model(_: Any) -> None:
+            await session.try_model(runs.model)
+
+        runs.param.watch(try_model, "open_model")
         return TuningView(runs=runs)
 
     return {

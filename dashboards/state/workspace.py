@@ -13,6 +13,7 @@ from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import OVER
 from dashboards.service.requests import Describe, ModelEntry, Predict, Upload
 from dashboards.service.service import Job, Service, Visitor
+from dashboards.state.models import Models
 from dashboards.state.progress import describe_progress
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
@@ -49,6 +50,7 @@ class Workspace(param.Parameterized):
 
     def __init__(self, service: Service, uploads: Uploads, **params: Any) -> None:
         self.service, self.uploads = service, uploads
+        self.available = Models(service)
         self.visitor: Visitor = service.visitor()
         self._removed: list[Upload] = []
         self._queue: list[tuple[str, bytes]] = []  # uploads that have not been checked yet
@@ -57,8 +59,13 @@ class Workspace(param.Parameterized):
         self._last_model: dict[str, ModelEntry] = {}  # the last model used, by the file's hash
         self._transient_problem = ""  # a problem that ends with the current file and model
         params.setdefault("files", list(uploads.files))  # after a reload they are still there
-        params.setdefault("model", next(iter(service.models.values()), None))
+        params.setdefault("model", next(iter(self.models.values()), None))
         super().__init__(**params)
+
+    @property
+    def models(self) -> dict[str, ModelEntry]:
+        """The models that the visitor can use, by name."""
+        return self.available.by_name
 
     @property
     def sample(self) -> Sample | None:
@@ -94,7 +101,7 @@ class Workspace(param.Parameterized):
         file = self.find(file.sha256) or file
         if file not in self.files:
             self.files = [*self.files, file]
-        chosen = self.service.models.get(model) or self._model_for(file)
+        chosen = self.models.get(model) or self._model_for(file)
         if chosen is not None and not model:
             self.notice = self._choice_notice(file, chosen) or self.notice
         shown = {"file": file, "model": chosen}
@@ -103,8 +110,8 @@ class Workspace(param.Parameterized):
 
     def choose_model(self, name: str) -> None:
         """Switch to another model."""
-        if name in self.service.models and self.service.models[name] is not self.model:
-            self.model = self.service.models[name]
+        if name in self.models and self.models[name] is not self.model:
+            self.model = self.models[name]
 
     def step(self, by: int) -> None:
         """Go to the next or the previous file, wrapping around."""
@@ -229,7 +236,7 @@ class Workspace(param.Parameterized):
             return before
         if file.kind != "sound":  # it may be the picture of a spectrogram
             return self.model
-        return next((m for m in self.service.models.values() if takes_sound(m)), self.model)
+        return next((m for m in self.models.values() if takes_sound(m)), self.model)
 
     def _choice_notice(self, file: Upload, chosen: ModelEntry) -> str:
         """A notice about the model that was chosen for a file, or "" if none is needed."""

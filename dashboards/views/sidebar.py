@@ -125,12 +125,20 @@ class ModelView(View):
             label="Model",
             size="small",
             sizing_mode="stretch_width",
-            options={f"{m.name}: {m.title}": m.name for m in workspace.service.models.values()},
+            options=self._options(),
             value=workspace.model.name if workspace.model else None,
         )
         self._words = words(pn.bind(self._describe, workspace.param.model, workspace.param.facts))
         self._model.param.watch(lambda event: workspace.choose_model(event.new), "value")
         workspace.param.watch(self._mark, "model")
+        workspace.available.param.watch(self._on_models, "by_name")
+
+    def _options(self) -> dict[str, str]:
+        return {f"{m.name}: {m.title}": m.name for m in self.workspace.models.values()}
+
+    def _on_models(self, _: Any) -> None:
+        chosen = self.workspace.model.name if self.workspace.model else None
+        self._model.param.update(options=self._options(), value=chosen)
 
     def _mark(self, event: Any) -> None:
         self._model.value = event.new.name if event.new else None
