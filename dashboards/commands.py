@@ -83,6 +83,17 @@ KeepUploads = Annotated[
         "restart of this server; 0 deletes them with the page.",
     ),
 ]
+VisitorModels = Annotated[
+    bool | None,
+    typer.Option(
+        "--visitor-models/--no-visitor-models",
+        help="Whether visitors may use models of their own, which are loaded without running code "
+        "in them. Default: only with an address that other machines cannot reach.",
+    ),
+]
+MaxModel = Annotated[
+    float, typer.Option(min=0.001, help="Maximum size of all models of a visitor in MB.")
+]
 MaxUpload = Annotated[float, typer.Option(min=0.001, help="Maximum size of an upload in MB.")]
 
 
@@ -103,6 +114,8 @@ def serve_dashboard(
     allow_origin: AllowOrigin = None,
     max_upload: MaxUpload = 200,
     keep_uploads: KeepUploads = 10,
+    visitor_models: VisitorModels = None,
+    max_model: MaxModel = 500,
 ) -> None:
     """Serve the dashboard: explain, compare, analyze errors and follow searches in a browser."""
     require_extra("dashboard")
@@ -124,6 +137,8 @@ def serve_dashboard(
         origins=tuple(allow_origin or ()),
         max_upload=max_upload,
         keep_seconds=60 * keep_uploads,
+        visitor_models=visitor_models,
+        model_bytes=int(max_model * 1_000_000),
     )
     serve(settings, create_app, partial(_announce, settings, browser))
     note(f"Stopped. {_uploads_left(settings)}")

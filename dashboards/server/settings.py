@@ -27,6 +27,9 @@ class ServeSettings:
         searches: folders of searches that visitors may see.
         cache: the folder of this server for stored answers and uploads.
         cache_bytes: maximum size of the stored answers.
+        visitor_models: whether visitors may use models of their own; None: only at an address that
+            other machines cannot reach.
+        model_bytes: maximum size of a visitor's models.
         workers: number of worker processes.
         limits: limits of uploads.
         passwords: by user name; the name "" stands for everyone. Empty: no login.
@@ -45,6 +48,8 @@ class ServeSettings:
     searches: tuple[Path, ...] = ()
     cache: Path = field(default_factory=lambda: default_cache())
     cache_bytes: int = 2 * GIGABYTE
+    visitor_models: bool | None = None
+    model_bytes: int = 500 * MEGABYTE
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)

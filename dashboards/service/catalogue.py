@@ -85,10 +85,16 @@ def free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def model_entry(name: str, path: Path) -> ModelEntry:
-    """What is known of a model without loading it."""
+def model_entry(name: str, path: Path, sha256: str = "") -> ModelEntry:
+    """What is known of a model without loading it.
+
+    Args:
+        name: its name on the page.
+        path: its file or folder.
+        sha256: of it; computed where it is not given.
+    """
     try:
-        digest = weights_keras.fingerprint(path)
+        digest = sha256 or weights_keras.fingerprint(path)
     except OSError:  # loading the model reports the error
         return ModelEntry(
             name=name, path=path, sha256="", task=None, title=name, classes=(), summary=""

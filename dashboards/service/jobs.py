@@ -135,6 +135,7 @@ class Flight:
         since: when it arrived, in seconds of `time.monotonic`.
         sent: the request that the process was given, of one of the jobs; None while it waits.
         retries: how often its process crashed.
+        overdue: whether its process was killed because it took too long.
         now: the latest values sent to the jobs; a job that joins receives them too.
     """
 
@@ -143,7 +144,7 @@ class Flight:
         self.jobs: list[Job] = []
         self.number, self.since = next(_numbers), time.monotonic()
         self.sent: Request | None = None
-        self.retries = 0
+        self.retries, self.overdue = 0, False
         self.now: dict[str, Any] = {}
 
     @property

@@ -52,6 +52,7 @@ class ModelEntry:
         summary: its test figures in a line, from the card; empty without a card.
         ood_sha256: of the file with its OOD detector; empty without one.
         card_sha256: of its card, which says how files are read; empty without one.
+        private: whether a visitor brought it; what is found with it goes with the visitor.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelEntry:
     summary: str
     ood_sha256: str = ""
     card_sha256: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,23 @@ class FindSimilar:
 
 
 @dataclass(frozen=True)
+class TryModel:
+    """Load a visitor's model, and try each preprocessing. Answer: `trial.ModelTrial`.
+
+    Never stored on disk.
+
+    Attributes:
+        model: the model; its task says how files are read.
+        file: the file that is predicted with each preprocessing, or None.
+        classes: the names of the classes, as the visitor gave them; empty for those it knows.
+    """
+
+    model: ModelEntry
+    file: Upload | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DrawSearch:
     """The figures of a search, as PNG. Answer: `dict[str, bytes]` by figure. Never stored on disk.
 
@@ -262,7 +281,7 @@ class DrawSearch:
 
 
 Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
-Request = Describe | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
+Request = Describe | Stored | Bundle | Evaluate | FindSimilar | TryModel | DrawSearch
 
 
 # Increase it when the answer to a request, or its serialization, changes.
@@ -277,6 +296,11 @@ def is_packed(request: Request) -> bool:
 def is_stored(request: Request) -> bool:
     """Whether the answer is stored on disk: it depends on nothing but the request."""
     return isinstance(request, Stored)
+
+
+def is_public(request: Stored) -> bool:
+    """Whether the answer is about nothing that a visitor brought."""
+    return request.file.public and not request.model.private
 
 
 def key(request: Request) -> str:

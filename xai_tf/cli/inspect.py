@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import weights_keras
-from xai_tf.classifiers.preprocessing import scaling_of
+from xai_tf.classifiers.cards import card_of
 from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import DATA, MODELS_AND_DATA, OUTPUT, app
 from xai_tf.cli.console import note, progress_of, warn
@@ -170,23 +170,8 @@ def _save(classifier: Classifier, model: str) -> Path:
             f"Cannot write the card {path.with_suffix('.md')}: the one there describes another "
             "file. Move it."
         )
-    card = classifier.card or weights_keras.ModelCard(
-        name=path.stem,
-        task="",
-        classes=classifier.classes,
-        backbone=classifier.backbone or "",
-        license="unknown",
-        text="Written by `xai-tf inspect --save`. Describe here how the model was trained.",
-    )
-    card = replace(
-        card,
-        task=classifier.task.key if classifier.task else card.task,
-        classes=classifier.classes if classifier.classes_source else (),
-        image_size=classifier.image_size,
-        preprocessing=scaling_of(classifier.preprocessing).title,
-        scaling=classifier.preprocessing,
-        resize=classifier.read_options.resize if classifier.read_options else card.resize,
-    )
+    text = "Written by `xai-tf inspect --save`. Describe here how the model was trained."
+    card = card_of(classifier, path.stem, text)
     try:
         return weights_keras.save_card(card, path)
     except weights_keras.ModelFileError as error:
