@@ -12,13 +12,16 @@ from panel.util import edit_readonly
 
 from dashboards.components.connection import Connection
 from dashboards.components.shortcuts import Shortcuts
+from dashboards.files.own_models import OwnModels
 from dashboards.files.uploads import open_uploads, uploads_folder
+from dashboards.server.addresses import visitors_bring_models
 from dashboards.server.settings import ServeSettings
 from dashboards.server.visitors import current_visitor
 from dashboards.service.requests import Explain
 from dashboards.service.service import Service
 from dashboards.state.errors import ErrorStudy
 from dashboards.state.links import TABS
+from dashboards.state.own_model import OwnModel
 from dashboards.state.session import Session
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.compare import ComparePage
@@ -31,6 +34,7 @@ from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.link import LinkView
 from dashboards.views.listen import ListenView
 from dashboards.views.narration import NarrationView
+from dashboards.views.own_model import OwnModelView
 from dashboards.views.ranking import RankingView
 from dashboards.views.sidebar import FilesView, InputView, ModelView, NoticesView
 from dashboards.views.theme import THEMES
@@ -63,6 +67,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         header=[link, help_button],
         sidebar=[
             ModelView(workspace=workspace),
+            *_own_model(session, settings),
             InputView(workspace=workspace),
             FilesView(workspace=workspace),
         ],
@@ -82,6 +87,15 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         _on_arrival(session, help_view)
         pn.state.on_session_destroyed(lambda _: session.close())
     return page
+
+
+def _own_model(session: Session, settings: ServeSettings) -> list[OwnModelView]:
+    """The card for a visitor's own models, where the host allows it."""
+    if not visitors_bring_models(settings):
+        return []
+    workspace = session.workspace
+    models = OwnModels(workspace.uploads.folder, settings.model_bytes)
+    return [OwnModelView(own=OwnModel(workspace, models))]
 
 
 def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
