@@ -74,6 +74,10 @@ class Job:
         if self.state in OVER:
             self._call(callback)
 
+    def forget(self) -> None:
+        """Call back nobody from now on."""
+        self._callbacks.clear()
+
     def cancel(self) -> None:
         """Cancel the job. The computation stops if no other job shares it."""
         if self.state not in OVER:

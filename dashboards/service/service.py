@@ -302,6 +302,7 @@ class Visitor:
         """Cancel all jobs, and release the answers about the visitor's files."""
         self._closed = True
         for slot in tuple(self._slots):
+            self._slots[slot].forget()  # the page that it would tell is gone
             self.cancel(slot)
         self._service.answers.release(self)
 

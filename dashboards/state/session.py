@@ -60,6 +60,7 @@ class Session(param.Parameterized):
         self.ranking = Ranking(self.comparison, self.quality)
         self.listener = Listener(self.explorer)
         self._pending_view: View | None = None  # of a link whose file has not been read yet
+        self._missing_notice = ""  # about the missing file of a link
         self._export_lock = asyncio.Lock()  # one download is prepared at a time
         super().__init__(**params)
         self.narrator = Narrator(self)
@@ -140,12 +141,16 @@ class Session(param.Parameterized):
         self._apply_pending_view()
         if messages:
             self.workspace.notice = " ".join(messages)
+        if view.sample not in known.samples:
+            self._missing_notice = self.workspace.notice
 
     def _apply_pending_view(self, *_: Any) -> None:
         """Apply the view of a link once its file has been read."""
         view, workspace = self._pending_view, self.workspace
         if view and workspace.reading is not None and workspace.file.sha256 == view.sample:
             self._pending_view = None
+            if workspace.notice == self._missing_notice:  # the file has come
+                workspace.notice = ""
             _apply_question(self.explorer, workspace, view)
             _apply_comparison(self.comparison, view)
             _apply_layer_sweep(self.layer_sweep, view)

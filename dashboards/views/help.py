@@ -48,7 +48,12 @@ class HelpView(View):
         )
         self._close = pmui.Button(label="Start", color="primary", variant="contained")
         self.dialog = pmui.Dialog(
-            words(text), self._close, title="How this works", open=False, show_close_button=True
+            words(text),
+            self._close,
+            title="How this works",
+            open=False,
+            show_close_button=True,
+            close_on_click=True,
         )
         self._close.on_click(lambda _: self.close())
 

@@ -18,6 +18,7 @@ from panel.util import edit_readonly
 
 import weights_keras
 from dashboards.app import create_app
+from dashboards.files.drops import Drop
 from dashboards.files.gallery import GALLERY
 from dashboards.files.uploads import Uploads
 from dashboards.server.settings import ServeSettings
@@ -830,6 +831,33 @@ def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
 
     assert model == "ears"  # it may be a picture of a spectrogram
     assert "spectrograms. Choose another model for photos" in notice
+
+
+def test_notices_go_with_what_they_are_about(visit, tmp_path):
+    async def story(session):
+        workspace, said = session.workspace, []
+        workspace.choose_model("ears")
+        give(session, tmp_path)
+        said.append(workspace.notice)
+        workspace.choose_model("twin")
+        said.append(workspace.notice)
+        drop = Drop(1, 3)
+        workspace.add("notes.txt", b"text", drop)
+        workspace.add("good.png", draw(tmp_path, "good.png").path.read_bytes(), drop)
+        workspace.add("broken.jpg", b"", drop)
+        said.append(workspace.problem)
+        workspace.add("other.png", draw(tmp_path, "other.png").path.read_bytes(), Drop(2))
+        said.append(workspace.problem)
+        return said
+
+    choice, after, dropped, over = visit(story)
+
+    assert "Choose another model for photos" in choice
+    assert (after, over) == ("", "")
+    heading, first, second = dropped.splitlines()
+    assert heading == "2 of 3 files were not taken:"
+    assert first.startswith("notes.txt")
+    assert "broken.jpg" in second
 
 
 def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
