@@ -39,6 +39,7 @@ def try_model(context: WorkerContext, request: TryModel) -> ModelTrial:
         card=card_of(classifier, request.model.name, TEXT),
         certain=classifier.preprocessing_certain,
         reason=classifier.preprocessing_reason,
-        warnings=tuple(classifier.warnings),
+        # What one of them advises on the command line is what the page does here.
+        warnings=tuple(text for text in classifier.warnings if "--try-" not in text),
         tried=tried,
     )

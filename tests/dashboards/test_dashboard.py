@@ -344,6 +344,28 @@ def test_a_page_outlives_its_server_with_its_view_and_its_uploads(browser, tmp_p
     assert [address for address in foreign if f":{port}/" not in address] == []
 
 
+def test_a_visitor_brings_a_model_and_finds_it_after_a_reload(page, tmp_path, small_cnn):
+    small_cnn.save(tmp_path / "my pets.keras")
+    (tmp_path / "labels.txt").write_text(f"cat\ndog\n{EVIL}\n")
+    page.get_by_role("radio", name="Cat", exact=True).click()
+    page.get_by_role("button", name="Add your model").click()
+    dialog = page.get_by_role("dialog")
+    files = [tmp_path / "labels.txt", tmp_path / "my pets.keras"]
+    dialog.locator("input[type=file]").set_input_files(files)
+    dialog.get_by_text("my_pets is stored").wait_for()
+
+    dialog.get_by_role("button", name="Load and try").click()
+    dialog.get_by_role("radio", name=re.compile("Keras mode 'caffe'")).click()
+    picture(page, "own_model")
+    assert axe_faults(page) == []
+    dialog.get_by_role("button", name="Use this model").click()
+
+    the_map(page, "Grad-CAM").wait_for()
+    eventually(lambda: "model=my_pets" in page.url, lambda: page.wait_for_timeout(50))
+    page.reload()
+    page.get_by_role("combobox", name="Model").get_by_text("my_pets").wait_for()
+
+
 def test_keys_choose_methods_files_and_help(page):
     take(page, "Chest X-ray, opacity")
     take(page, "Chest X-ray, normal")
