@@ -10,33 +10,40 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.util import edit_readonly
 
+from dashboards.components.connection import Connection
 from dashboards.components.shortcuts import Shortcuts
-from dashboards.files.uploads import Uploads, uploads_folder
+from dashboards.files.own_models import OwnModels
+from dashboards.files.uploads import open_uploads, uploads_folder
+from dashboards.server.addresses import visitors_bring_models
 from dashboards.server.settings import ServeSettings
+from dashboards.server.visitors import current_visitor
 from dashboards.service.requests import Explain
 from dashboards.service.service import Service
 from dashboards.state.errors import ErrorStudy
 from dashboards.state.links import TABS
+from dashboards.state.own_model import OwnModel
 from dashboards.state.session import Session
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.compare import ComparePage
-from dashboards.views.diagnostics import DiagnosticsView
 from dashboards.views.downloads import DownloadsView
 from dashboards.views.errors import ErrorsView
 from dashboards.views.explain import ExplainPage, PictureView
-from dashboards.views.explanation_quality import ExplanationQualityView
 from dashboards.views.filmstrip import FilmstripView
 from dashboards.views.help import HelpView
 from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.link import LinkView
 from dashboards.views.listen import ListenView
 from dashboards.views.method import MethodView
+from dashboards.views.model_facts import ModelFactsView
 from dashboards.views.narration import NarrationView
+from dashboards.views.own_model import OwnModelView
 from dashboards.views.prediction import PredictionView
 from dashboards.views.ranking import RankingView
+from dashboards.views.regions import RegionsView
 from dashboards.views.sidebar import FilesView, InputView, NoticesView
 from dashboards.views.strip import StripView
 from dashboards.views.theme import THEMES
+from dashboards.views.trust import TrustView, VerdictBadge
 from dashboards.views.tuning import TuningView
 from dashboards.views.what_if import WhatIfView
 from xai_tf.attribution.methods import METHODS
@@ -48,12 +55,14 @@ TITLES = {
     "errors": "Errors",
     "tuning": "Tuning",
 }
+FOLLOW = 2000  # milliseconds between two looks at what changed on the server
 
 
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     """A visitor's page: their own session on the shared service."""
     pn.extension("tabulator")
-    session = Session(service, Uploads(uploads_folder(settings.cache), settings.limits))
+    folder, visitor = uploads_folder(settings.cache), current_visitor()
+    session = Session(service, open_uploads(folder, settings.limits, visitor))
     tabs = _tabs(session, settings)
     help_view = HelpView()
     keys = Shortcuts(on_key=_keys(session, help_view))
@@ -65,12 +74,15 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         header=[pn.layout.HSpacer(), link, help_button],
         sidebar=[
             pn.Column(
-                FilesView(workspace=workspace), InputView(workspace=workspace), margin=(4, 10)
+                FilesView(workspace=workspace),
+                InputView(workspace=workspace),
+                *_own_model(session, settings),
+                margin=(4, 10),
             ),
         ],
         sidebar_width=260,
         sidebar_resizable=False,  # its handle has an invalid ARIA label
-        main=[NoticesView(workspace=workspace), tabs, help_view, keys],
+        main=[NoticesView(workspace=workspace), tabs, help_view, keys, Connection()],
         theme_config=THEMES,
         # The template's busy bar has no accessible name; our own progress bars have one.
         sx={"& header .MuiLinearProgress-root": {"display": "none"}},
@@ -81,10 +93,20 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     workspace.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
     link.on_dark(lambda: page.param.update(dark_theme=True))
     if pn.state.curdoc:
+        pn.state.add_periodic_callback(workspace.available.follow, FOLLOW)
         if query := urlencode(pn.state.session_args, doseq=True):
             session.restore(query)
         pn.state.on_session_destroyed(lambda _: session.close())
     return page
+
+
+def _own_model(session: Session, settings: ServeSettings) -> list[OwnModelView]:
+    """The card for a visitor's own models, where the host allows it."""
+    if not visitors_bring_models(settings):
+        return []
+    workspace = session.workspace
+    models = OwnModels(workspace.uploads.folder, settings.model_bytes)
+    return [OwnModelView(own=OwnModel(workspace, models))]
 
 
 def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
@@ -111,36 +133,22 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
     visitor = session.workspace.visitor
 
     def explain() -> ExplainPage:
-        explorer, workspace = session.explorer, session.workspace
-        tabs = {
-            "Why": [
-                NarrationView(narrator=session.narrator),
-                WhatIfView(editor=session.what_if),
-                ListenView(listener=session.listener),
-                DownloadsView(session=session),
-            ],
-            "Trust": [
-                DiagnosticsView(explorer=explorer),
-                ExplanationQualityView(quality=session.quality, language=session.param.language),
-            ],
-            "Settings": [PredictionView(explorer=explorer), MethodView(explorer=explorer)],
-        }
-        return ExplainPage(
-            strip=StripView(workspace=workspace),
-            picture=PictureView(explorer=explorer, editor=session.what_if),
-            film=FilmstripView(explorer=explorer),
-            tabs=tabs,
-            workspace=workspace,
-        )
+        return explain_page(session)
 
     def errors() -> ErrorsView:
-        study = ErrorStudy(visitor, session.service.models, settings.data)
+        study = ErrorStudy(visitor, session.workspace.models, settings.data)
+        available = session.workspace.available
+        available.param.watch(lambda event: study.param.update(models=event.new), "by_name")
         study.param.watch(lambda event: _open_in_explain(session, event.new), "open_request")
         return ErrorsView(study=study)
 
     def tuning() -> TuningView:
         runs = TuningRuns(visitor, settings.searches)
-        runs.param.watch(lambda _: session.try_model(runs.model), "open_model")
+
+        async def try_model(_: Any) -> None:
+            await session.try_model(runs.model)
+
+        runs.param.watch(try_model, "open_model")
         return TuningView(runs=runs)
 
     return {
@@ -153,6 +161,48 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         "errors": errors,
         "tuning": tuning,
     }
+
+
+def explain_page(session: Session) -> ExplainPage:
+    """The Explain tab, with its views connected."""
+    explorer, workspace, editor = session.explorer, session.workspace, session.what_if
+    language = session.param.language
+    picture = PictureView(explorer=explorer, editor=editor)
+    regions = RegionsView(quality=session.quality, editor=editor)
+    trust = TrustView(
+        trust=session.trust,
+        language=language,
+        actions={
+            "hide_region": lambda reason: editor.toggle_region(*reason.region),
+            "another_model": lambda _: workspace.find_model(),
+        },
+    )
+    badge = VerdictBadge(trust=session.trust, language=language)
+    regions.param.watch(lambda event: setattr(picture, "highlight", event.new), "highlight")
+    trust.param.watch(lambda event: regions.point(event.new), "shown_region")
+    page = ExplainPage(
+        strip=StripView(workspace=workspace, extras=[badge]),
+        picture=picture,
+        film=FilmstripView(explorer=explorer),
+        tabs={
+            "Why": [
+                NarrationView(narrator=session.narrator),
+                WhatIfView(editor=editor),
+                regions,
+                ListenView(listener=session.listener),
+                DownloadsView(session=session),
+            ],
+            "Trust": [trust],
+            "Settings": [
+                PredictionView(explorer=explorer),
+                MethodView(explorer=explorer),
+                ModelFactsView(workspace=workspace),
+            ],
+        },
+        workspace=workspace,
+    )
+    badge.param.watch(lambda _: page.open("Trust"), "pressed")
+    return page
 
 
 def _keys(session: Session, help_view: HelpView) -> Callable[[str], None]:

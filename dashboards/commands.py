@@ -40,7 +40,8 @@ SearchFolders = Annotated[
     list[Path] | None,
     typer.Option(
         "--searches",
-        help="Folder of searches for the Tuning tab; can be repeated. Default: yours.",
+        help="Folder of searches for the Tuning tab, which need not exist yet; can be repeated. "
+        "Default: yours.",
     ),
 ]
 BasicAuth = Annotated[
@@ -73,6 +74,26 @@ AllowOrigin = Annotated[
     list[str] | None,
     typer.Option(help="Additional name of this server, HOST or HOST:PORT; can be repeated."),
 ]
+KeepUploads = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="MINUTES",
+        help="How long uploads are kept for a visitor who comes back, as after a reload or a "
+        "restart of this server; 0 deletes them with the page.",
+    ),
+]
+VisitorModels = Annotated[
+    bool | None,
+    typer.Option(
+        "--visitor-models/--no-visitor-models",
+        help="Whether visitors may use models of their own, which are loaded without running code "
+        "in them. Default: only with an address that other machines cannot reach.",
+    ),
+]
+MaxModel = Annotated[
+    float, typer.Option(min=0.001, help="Maximum size of all models of a visitor in MB.")
+]
 MaxUpload = Annotated[float, typer.Option(min=0.001, help="Maximum size of an upload in MB.")]
 
 
@@ -92,6 +113,9 @@ def serve_dashboard(
     cache_size: CacheSize = 2,
     allow_origin: AllowOrigin = None,
     max_upload: MaxUpload = 200,
+    keep_uploads: KeepUploads = 10,
+    visitor_models: VisitorModels = None,
+    max_model: MaxModel = 500,
 ) -> None:
     """Serve the dashboard: explain, compare, analyze errors and follow searches in a browser."""
     require_extra("dashboard")
@@ -102,8 +126,8 @@ def serve_dashboard(
         host=host,
         port=port,
         models=tuple(models or ()),
-        data=_folders(data, "--data"),
-        searches=_folders(searches, "--searches"),
+        data=_existing(data, "--data"),
+        searches=tuple(folder.absolute() for folder in searches or ()),
         basic_auth=basic_auth,
         open_to_all=not login,
         cookie_secret=cookie_secret,
@@ -112,9 +136,12 @@ def serve_dashboard(
         cache_size=cache_size,
         origins=tuple(allow_origin or ()),
         max_upload=max_upload,
+        keep_seconds=60 * keep_uploads,
+        visitor_models=visitor_models,
+        model_bytes=int(max_model * 1_000_000),
     )
     serve(settings, create_app, partial(_announce, settings, browser))
-    note("Stopped. All uploads were deleted.")
+    note(f"Stopped. {_uploads_left(settings)}")
 
 
 def _settings(
@@ -158,7 +185,21 @@ def _announce(settings: ServeSettings, browser: bool, url: str, service: Service
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
-def _folders(folders: list[Path] | None, option: str) -> tuple[Path, ...]:
+def _uploads_left(settings: ServeSettings) -> str:
+    """What became of the uploads when the server stopped."""
+    from dashboards.files.uploads import uploads_folder
+
+    folder = uploads_folder(settings.cache)
+    if not folder.exists():
+        return "All uploads were deleted."
+    return (
+        f"Visitors find their uploads again if the server is back within "
+        f"{settings.keep_seconds / 60:g} minutes; a later start deletes them. To delete them now, "
+        f"delete {folder}."
+    )
+
+
+def _existing(folders: list[Path] | None, option: str) -> tuple[Path, ...]:
     for folder in folders or ():
         if not folder.is_dir():
             raise InputError(f"Invalid value for {option}: {folder}. Expected an existing folder.")

@@ -5,6 +5,8 @@ from weights_keras.card import ModelCard as ModelCard
 from weights_keras.card import read_card as read_card
 from weights_keras.fetching import fetch as fetch
 from weights_keras.formats import fingerprint as fingerprint
+from weights_keras.formats import is_model_folder as is_model_folder
+from weights_keras.formats import model_files as model_files
 from weights_keras.places import FOLDER as FOLDER
 from weights_keras.places import find as find
 from weights_keras.places import home as home

@@ -29,7 +29,7 @@ def content_of(path: Path) -> str:
         ModelFileError: it is neither; the text says what it is and what to do.
     """
     if path.is_dir():
-        if all((path / name).is_file() for name in MEMBERS):
+        if is_model_folder(path) and not saved_model_folder(path):
             return KERAS
         raise ModelFileError(_of_folder(path))
     try:
@@ -69,14 +69,21 @@ def with_its_suffix(path: Path) -> Iterator[Path]:
 def fingerprint(path: Path) -> str:
     """The SHA-256 of a model file; of one in several files that of these, one after the other."""
     digest = hashlib.sha256()
-    for file in _files(path):
+    for file in model_files(path):
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
 
 
-def _files(path: Path) -> list[Path]:
+def is_model_folder(path: Path) -> bool:
+    """Whether a folder holds one model: a SavedModel, or an unzipped `.keras` archive."""
+    if not path.is_dir():
+        return False
+    return saved_model_folder(path) is not None or all((path / name).is_file() for name in MEMBERS)
+
+
+def model_files(path: Path) -> list[Path]:
     """The files of a model that is given by one of them or by their folder."""
     if folder := saved_model_folder(path):
         return sorted(file for file in folder.rglob("*") if file.is_file())

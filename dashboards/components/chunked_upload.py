@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import param
 from panel.custom import JSComponent
 
+from dashboards.files.drops import Drop
 from dashboards.files.uploads import MEGABYTE, Limits, safe_name
 from xai_tf.errors import InputError
 
@@ -31,12 +32,16 @@ class FileField(JSComponent):
     """The base class of components that send files with `chunked_upload.js`.
 
     The browser sends {"file": a number of its choice, "name", "size": total bytes, "at": offset of
-    the chunk, "data": its bytes}, starting with at = 0. The reply {"file", "next"} holds the offset
-    of the next chunk, or None if the file is complete or was rejected.
+    the chunk, "data": its bytes, "drop": {"number", "count"} of the files given at once}, starting
+    with at = 0. The reply {"file", "next"} holds the offset of the next chunk, or None if the file
+    is complete or was rejected.
 
     Args:
         limits: limits of the uploads; a file counts with its full size from its first chunk on.
         on_file: called with the name and the bytes of each complete file.
+
+    Attributes:
+        drop: the drop of the file that is handed over or rejected.
     """
 
     max_bytes = param.Integer(doc="Largest file in bytes; of a larger file only the size is sent.")
@@ -53,6 +58,7 @@ class FileField(JSComponent):
             **{"max_bytes": limits.file_bytes, "sizing_mode": "stretch_width", **params}
         )
         self._limits, self._on_file = limits, on_file
+        self.drop = Drop(0)
         self._uploads_under_way: dict[int, PartialUpload] = {}
 
     def _handle_msg(self, data: Any) -> None:
@@ -64,6 +70,7 @@ class FileField(JSComponent):
                 "at": int(at),
                 "data": bytes(chunk),
             } if _plausible(number, name, size):
+                self.drop = _drop_of(data.get("drop"))
                 offset, complete = self._receive(number, name, size, at, chunk)
                 # Reply before the file is processed, so that an error there does not block others.
                 self._send_msg({"file": number, "next": offset})
@@ -107,6 +114,13 @@ def _plausible(number: int, name: str, size: int) -> bool:
     return len(name) <= MAX_NAME and all(
         0 <= value <= MAX_INTEGER and not isinstance(value, bool) for value in (number, size)
     )
+
+
+def _drop_of(data: Any) -> Drop:
+    match data:
+        case {"number": int(number), "count": int(count)}:
+            return Drop(number, count)
+    return Drop(0)
 
 
 def _append(upload: PartialUpload, at: int, chunk: bytes) -> None:

@@ -19,10 +19,10 @@ export function render({model, el}) {
   })
 
   input.addEventListener("change", () => {
-    [...input.files].forEach(send)
+    send([...input.files])
     input.value = "" // so that the same file can be chosen again
   })
-  field.addEventListener("paste", (event) => [...event.clipboardData.files].forEach(send))
+  field.addEventListener("paste", (event) => send([...event.clipboardData.files]))
   field.addEventListener("dragover", (event) => {
     if (event.dataTransfer.types.includes("Files")) {
       event.preventDefault() // otherwise the browser opens the file
@@ -34,8 +34,8 @@ export function render({model, el}) {
   })
   field.addEventListener("drop", (event) => {
     event.preventDefault()
-    field.classList.remove("over");
-    [...event.dataTransfer.files].forEach(send)
+    field.classList.remove("over")
+    send([...event.dataTransfer.files])
   })
   el.append(field)
 }

@@ -46,7 +46,7 @@ export function render({model, el}) {
       show("Nothing was recorded. Record again.")
       return
     }
-    send(new File([wavOf(blocks, length, context.sampleRate)], "recording.wav"))
+    send([new File([wavOf(blocks, length, context.sampleRate)], "recording.wav")])
     show(`Recorded ${(length / context.sampleRate).toFixed(1)} s.`)
   }
   const start = async () => {

@@ -1,5 +1,5 @@
 // The handle of a sheet: the panel that holds it is `open` or not.
-export function render({el}) {
+export function render({model, el}) {
   const style = document.createElement("style")
   style.textContent = `
     button { all: unset; display: none; width: 100%; height: 20px; text-align: center; cursor: pointer; }
@@ -20,6 +20,7 @@ export function render({el}) {
     event.stopPropagation()
     set(!sheet?.classList.contains("open"))
   })
+  model.on("opened", () => set(true))
   // The panel holds this component only after it was drawn.
   requestAnimationFrame(() => {
     let node = el

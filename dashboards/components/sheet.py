@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import param
 from panel.custom import JSComponent
 
 
@@ -12,7 +13,12 @@ class SheetHandle(JSComponent):
     """The handle of the sheet it is put into: opens it, closes it, and marks it `open`.
 
     A click on the head of the closed sheet opens it as well. In a wide window it is not seen.
+
+    Attributes:
+        opened: the sheet opens whenever this number grows.
     """
+
+    opened = param.Integer(default=0)
 
     _esm = Path(__file__).with_name("sheet.js")
 

@@ -1,16 +1,24 @@
-"""The uploads of a visitor: checked, stored in their own folder, deleted with the session."""
+"""The uploads of a visitor: checked, stored in their own folder, and kept as long as agreed.
+
+A visitor who can come back, as after a reload, finds their files for a while: the time of the last
+change of their folder says when it was last in use. Other visitors' files end with their session.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import json
+import os
 import shutil
+import time
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock
+from uuid import uuid4
 
 from dashboards.files.file_types import ACCEPTED, check_content, content_of
 from dashboards.service.requests import VISITOR, Upload
@@ -20,6 +28,7 @@ from xai_tf.inputs.sample import check_file, file_sha256
 
 MEGABYTE = 1_000_000
 LONGEST_NAME = 120
+INDEX = "files.json"  # lists the files of a visitor who can come back
 
 
 @dataclass(frozen=True)
@@ -76,15 +85,28 @@ class Uploads:
     Args:
         folder: the folder that holds one folder per visitor; see `uploads_folder`.
         limits: the limits of the visitor.
+        visitor: who can come back to these files, see `open_uploads`; "" for nobody.
+
+    Attributes:
+        folder: the folder of the visitor.
+        pages: the number of open pages that use them.
     """
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None, visitor: str = "") -> None:
         self.limits = limits or Limits()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder = Path(mkdtemp(dir=folder, prefix=VISITOR))  # mode 0700
+        self.pages = 1
         self._files: dict[str, Upload] = {}
         self._removed: dict[str, Upload] = {}  # oldest first
         self._lock = Lock()
+        self._returns = bool(visitor)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if visitor:
+            self.folder = folder / f"{VISITOR}{visitor}"
+            self.folder.mkdir(exist_ok=True, mode=0o700)
+            self._files = {upload.sha256: upload for upload in _read_index(self.folder)}
+            self._write_index()
+        else:
+            self.folder = Path(mkdtemp(dir=folder, prefix=VISITOR))  # mode 0700
 
     @property
     def files(self) -> tuple[Upload, ...]:
@@ -116,6 +138,7 @@ class Uploads:
             _write(path, name, data)
             upload = Upload(name=name, path=path, sha256=digest, size=len(data), kind=content.kind)
             self._files[digest] = upload
+            self._write_index()
             return upload
 
     @staticmethod
@@ -144,6 +167,7 @@ class Uploads:
         with self._lock:
             if removed := self._files.pop(upload.sha256, None):
                 self._removed[removed.sha256] = removed
+                self._write_index()
 
     def restore(self, sha256: str) -> Upload | None:
         """The visitor's file with this content, restored if it was removed, or None."""
@@ -151,8 +175,19 @@ class Uploads:
             return self._files.get(sha256) or self._restore(sha256)
 
     def close(self) -> None:
-        """Delete all files of the visitor."""
+        """End one page. With the last one, delete the files of a visitor who cannot come back."""
+        with _opening:
+            self.pages -= 1
+            if self.pages > 0:
+                return
+            if _open.get(self.folder) is self:
+                del _open[self.folder]
         with self._lock:
+            for removed in self._removed.values():
+                removed.path.unlink(missing_ok=True)
+            if self._returns and any(path.name != INDEX for path in self.folder.glob("*")):
+                os.utime(self.folder)  # the time they are kept begins
+                return
             self._files.clear()
             self._removed.clear()
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -161,7 +196,14 @@ class Uploads:
         if sha256 not in self._removed or len(self._files) >= self.limits.files:
             return None
         self._files[sha256] = self._removed.pop(sha256)
+        self._write_index()
         return self._files[sha256]
+
+    def _write_index(self) -> None:
+        if self._returns:
+            entries = [asdict(one) | {"path": one.path.name} for one in self._files.values()]
+            with suppress(OutputError):  # on a full disk, the files are only not found again
+                _write(self.folder / INDEX, INDEX, json.dumps(entries).encode())
 
     def _make_room(self, name: str, size: int) -> None:
         """Delete removed files, the oldest first, until a file of `size` bytes fits."""
@@ -208,13 +250,81 @@ def uploads_folder(cache: Path) -> Path:
     return cache / "uploads"
 
 
-def clear_uploads(cache: Path) -> None:
-    """Delete the folders of all visitors of a server, and nothing else."""
+def open_uploads(folder: Path, limits: Limits | None = None, visitor: str = "") -> Uploads:
+    """The files of a visitor, shared by all of their pages. Each page must close them.
+
+    Args:
+        folder: the folder that holds one folder per visitor; see `uploads_folder`.
+        limits: the limits of the visitor.
+        visitor: names who comes back, in letters and digits; "" for a visitor who cannot.
+    """
+    if not visitor.isalnum():
+        return Uploads(folder, limits)
+    with _opening:
+        shared = _open.get(folder / f"{VISITOR}{visitor}")
+        if shared is None:
+            shared = Uploads(folder, limits, visitor)
+            _open[shared.folder] = shared
+        else:
+            shared.pages += 1
+        return shared
+
+
+def clear_uploads(cache: Path, seconds: float = 0.0, most_bytes: int = 0) -> None:
+    """Delete what no visitor can come back to, as a server does when it starts and stops.
+
+    Args:
+        cache: the folder of the server.
+        seconds: how long files are kept after their last use.
+        most_bytes: of all the files that are kept.
+    """
     folder = uploads_folder(cache)
     for visitors in folder.glob(f"{VISITOR}*"):
-        shutil.rmtree(visitors, ignore_errors=True)
+        if not (visitors / INDEX).is_file():
+            shutil.rmtree(visitors, ignore_errors=True)
+    sweep_uploads(cache, seconds, most_bytes)
     with suppress(OSError):  # missing, or not empty
         folder.rmdir()
+
+
+def sweep_uploads(cache: Path, seconds: float, most_bytes: int) -> None:
+    """Delete the files of visitors who did not come back in time, and the oldest of too many."""
+    left = most_bytes
+    for index in sorted(uploads_folder(cache).glob(f"{VISITOR}*/{INDEX}"), key=_last_use):
+        folder = index.parent
+        left -= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        with _opening:
+            if folder in _open:
+                os.utime(folder)  # so that a server that is killed keeps them as well
+                continue
+            if time.time() - folder.stat().st_mtime <= seconds and left >= 0:
+                continue
+            gone = folder.rename(folder.with_name(f"{VISITOR}{uuid4().hex}"))
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _last_use(index: Path) -> float:
+    """The sort key that puts the folder used last first."""
+    return -index.parent.stat().st_mtime
+
+
+def _read_index(folder: Path) -> list[Upload]:
+    """The files that a visitor left; other ones in the folder are deleted."""
+    try:
+        entries = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        found = [Upload(**entry | {"path": folder / entry["path"]}) for entry in entries]
+    except (OSError, ValueError, TypeError, KeyError):  # none yet, or a disk that was full
+        found = []
+    found = [one for one in found if one.path.is_file() and one.path.stat().st_size == one.size]
+    listed = {INDEX, *(upload.path.name for upload in found)}
+    for path in folder.iterdir():
+        if path.name not in listed and path.is_file():
+            path.unlink()
+    return found
+
+
+_open: dict[Path, Uploads] = {}  # by folder: what the pages of this server use
+_opening = Lock()
 
 
 def _write(path: Path, name: str, data: bytes) -> None:

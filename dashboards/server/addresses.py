@@ -40,6 +40,13 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(info[4][0].split("%")[0]).is_loopback for info in addresses)
 
 
+def visitors_bring_models(settings: ServeSettings) -> bool:
+    """Whether visitors may use models of their own: as set, or where only this machine visits."""
+    if settings.visitor_models is None:
+        return is_loopback(settings.host)
+    return settings.visitor_models
+
+
 def allowed_hosts(settings: ServeSettings, port: int) -> frozenset[str]:
     """The `host:port` names under which visitors may reach the server, in lower case.
 

@@ -16,6 +16,7 @@ from tornado.web import RequestHandler, decode_signed_value
 from xai_tf.errors import SettingError
 
 COOKIE = "xai_tf_login"
+VISITOR_COOKIE = "xai_tf_visitor"  # a secret that only the browser and this server know
 DAYS = 1
 FREE_FAILURES = 5
 MOST_ADDRESSES = 10_000
@@ -117,11 +118,12 @@ class LoginHandler(RequestHandler):
 
 
 class LogoutHandler(RequestHandler):
-    """Clears the cookie."""
+    """Clears the cookies."""
 
     def get(self) -> None:
-        """Log out, and show the login."""
+        """Log out, and show the login; the next visitor cannot come back to these uploads."""
         self.clear_cookie(COOKIE)
+        self.clear_cookie(VISITOR_COOKIE)
         self.redirect("login")
 
 

@@ -20,7 +20,7 @@ from dashboards.service.service import Status
 # Panel and Bokeh (autoload.js, metadata, liveness, rest, admin) are blocked.
 STATIC = re.compile(r"/(static/.*|components/.*|favicon\.ico)")
 PAGES = re.compile(r"/(ws)?")
-OPEN = re.compile(r"/(healthz|login|logout)")
+OPEN = re.compile(r"/(alive|healthz|login|logout)")
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -136,6 +136,15 @@ class LoadedComponents(ComponentResourceHandler):
         if path.split("/", 1)[0] not in sys.modules:
             raise HTTPError(404)
         return super().parse_url_path(path)
+
+
+class Alive(RequestHandler):
+    """Tells a page that lost its connection that the server is back, workers or not."""
+
+    def get(self) -> None:
+        """Send a body that no proxy in front of us would send while the server is down."""
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"alive": True})
 
 
 class Health(RequestHandler):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dashboards.server.addresses import allowed_hosts, browser_url, check_address
 from dashboards.server.settings import ServeSettings
 from dashboards.server.start import claim_cache, start_service
-from dashboards.service.catalogue import find_models
+from dashboards.service.catalogue import Catalogue
 from dashboards.service.service import Service
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def serve(
         ModelError: a folder of models does not exist.
     """
     check_address(settings)
-    models = find_models(settings.models)
-    with claim_cache(settings.cache):
-        service = start_service(settings, models)
+    catalogue = Catalogue(settings.models)
+    with claim_cache(settings):
+        service = start_service(settings, catalogue)
         try:
             _run(settings, service, ready, build)
         finally:
@@ -62,6 +62,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
 
     from dashboards.server.request_guard import SecurityHeaders
     from dashboards.server.socket_guard import BYTES
+    from dashboards.server.visitors import VISITOR
 
     idle = int(1000 * settings.idle_seconds)
     server = get_server(
@@ -77,7 +78,7 @@ def make_server(settings: ServeSettings, service: Service, build: Build) -> Serv
         # Sessions are created by this server only, and their tokens contain no secrets.
         secret_key=settings.cookie_secret.encode(),
         sign_sessions=True,
-        include_cookies=[],
+        include_cookies=[VISITOR],
         include_headers=["Accept-Language", "User-Agent"],
         websocket_max_message_size=BYTES,
         http_server_kwargs={
@@ -99,9 +100,10 @@ def _routes(settings: ServeSettings, service: Service) -> list[tuple[str, Any, d
     from panel.io.resources import COMPONENT_PATH
 
     from dashboards.server.login import LoginHandler, LogoutHandler, Throttle
-    from dashboards.server.request_guard import Health, LoadedComponents
+    from dashboards.server.request_guard import Alive, Health, LoadedComponents
 
     routes: list[tuple[str, Any, dict[str, Any]]] = [
+        ("/alive", Alive, {}),
         ("/healthz", Health, {"status": service.status}),
         (f"/{COMPONENT_PATH}(.*)", LoadedComponents, {}),
     ]
@@ -115,9 +117,12 @@ def _guard(server: Server, settings: ServeSettings) -> None:
     """Put the guards in front of a server; Bokeh has no options for this, only private names."""
     from dashboards.server.request_guard import RequestGuard
     from dashboards.server.socket_guard import guard_sockets
+    from dashboards.server.visitors import know_visitors
 
     application = server._tornado  # noqa: SLF001
     guard_sockets(application)
+    if settings.keep_seconds:
+        know_visitors(application)
     hosts = allowed_hosts(settings, server.port)
     application._websocket_origins = set(hosts)  # noqa: SLF001
     secret = settings.cookie_secret if settings.passwords else None
@@ -136,6 +141,10 @@ def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: 
 
 def build_page(build: Build, service: Service, settings: ServeSettings) -> Any:
     """A visitor's page; if it fails, a short text instead of a traceback with paths."""
+    from panel import state
+
+    if state.curdoc:  # a page that lost its server is loaded again, see `components.connection`
+        state.curdoc.config.update(reconnect_session=False, notify_connection_status=False)
     try:
         return build(service, settings)
     except Exception:

@@ -25,15 +25,20 @@ class ServeSettings:
         models: folders of additional models.
         data: folders of labeled files that visitors may evaluate.
         searches: folders of searches that visitors may see.
-        cache: the folder of this server for stored answers and, until it stops, uploads.
+        cache: the folder of this server for stored answers and uploads.
         cache_bytes: maximum size of the stored answers.
+        visitor_models: whether visitors may use models of their own; None: only at an address that
+            other machines cannot reach.
+        model_bytes: maximum size of a visitor's models.
         workers: number of worker processes.
         limits: limits of uploads.
         passwords: by user name; the name "" stands for everyone. Empty: no login.
         open_to_all: whether other machines may use the server without a login.
         cookie_secret: signs logins and sessions; they stay valid after a restart with the same one.
         origins: additional names, `host` or `host:port`, under which visitors reach the server.
-        idle_seconds: time after which a session without a browser is deleted with its uploads.
+        idle_seconds: time after which a session without a browser is deleted.
+        keep_seconds: time for which the uploads of a visitor are kept after their last page, for
+            when they come back; 0 to delete them with the session.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +48,8 @@ class ServeSettings:
     searches: tuple[Path, ...] = ()
     cache: Path = field(default_factory=lambda: default_cache())
     cache_bytes: int = 2 * GIGABYTE
+    visitor_models: bool | None = None
+    model_bytes: int = 500 * MEGABYTE
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -50,6 +57,7 @@ class ServeSettings:
     cookie_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     origins: tuple[str, ...] = ()
     idle_seconds: float = 60.0
+    keep_seconds: float = 600.0
 
     @classmethod
     def from_environment(cls) -> ServeSettings:
@@ -66,6 +74,7 @@ class ServeSettings:
             cache_bytes=int(_number("XAI_TF_CACHE_GB", 2) * GIGABYTE),
             workers=int(_number("XAI_TF_WORKERS", 2, least=1)),
             limits=limits_of(_number("XAI_TF_MAX_UPLOAD", 200)),
+            keep_seconds=60 * _number("XAI_TF_KEEP_UPLOADS", 10, least=0),
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import weights_keras
 from dashboards.service.requests import ModelEntry
-from weights_keras import ModelCard, ood_file
+from weights_keras import ModelCard, is_model_folder, model_files, ood_file
 from weights_keras.store import SUFFIXES
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.loading import card_beside
@@ -16,42 +16,85 @@ from xai_tf.errors import ModelError
 from xai_tf.inputs.sample import file_sha256
 from xai_tf.tasks import known_task
 
+Stamp = tuple[tuple[str, int, int], ...]  # name, time and size of each file of a model
 
-def find_models(folders: Sequence[Path] = ()) -> dict[str, ModelEntry]:
-    """The models of the package and of the user, then the models in folders, by name.
+
+class Catalogue:
+    """The models of the package and of the user, then those in folders.
 
     Further models of the same name are numbered (`name-2`). Files that are damaged or contain code
-    are listed too; they are rejected when they are loaded.
+    are listed too; they are rejected when they are loaded. While the server runs, the folders can
+    be read again: only files that changed are read, and the others keep their entry and their name.
+
+    Attributes:
+        models: the models by name; a new dict whenever it changes.
+    """
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        """Read the folders.
+
+        Raises:
+            ModelError: a folder does not exist.
+        """
+        for folder in folders:
+            if not folder.is_dir():
+                raise ModelError(
+                    f"Invalid value for --models: {folder}. Expected an existing folder of model "
+                    "files."
+                )
+        self._folders = tuple(folder.absolute() for folder in folders)
+        self._found: dict[Path, tuple[Stamp, ModelEntry]] = {}
+        self.models: dict[str, ModelEntry] = {}
+        self.refresh()
+
+    def refresh(self) -> dict[str, ModelEntry]:
+        """Read what changed in the folders; `models` as it is then."""
+        found: dict[Path, tuple[Stamp, ModelEntry]] = {}
+        paths = list(dict.fromkeys(_paths(self._folders)))
+        names = {self._found[path][1].name for path in paths if path in self._found}
+        for path in paths:
+            stamp, before = _stamp(path), self._found.get(path)
+            if before is not None and before[0] == stamp:
+                found[path] = before
+                continue
+            name = before[1].name if before else free_name(path.stem, names)
+            names.add(name)
+            found[path] = stamp, model_entry(name, path)
+        models = {entry.name: entry for _, entry in found.values()}
+        same = list(models) == list(self.models)
+        if not (same and all(models[name] is self.models[name] for name in models)):
+            self.models = models
+        self._found = found
+        return self.models
+
+
+def find_models(folders: Sequence[Path] = ()) -> dict[str, ModelEntry]:
+    """The models of a `Catalogue`, by name.
 
     Raises:
         ModelError: a folder does not exist.
     """
-    models: dict[str, ModelEntry] = {}
-    for path in _files(folders):
-        name, number = path.stem, 2
-        while name in models:
-            name, number = f"{path.stem}-{number}", number + 1
-        models[name] = _entry(name, path)
-    return models
+    return Catalogue(folders).models
 
 
-def _files(folders: Sequence[Path]) -> Iterator[Path]:
-    for name in weights_keras.names():
-        path = weights_keras.find(name)
-        if path.is_file():
-            yield path
-    for folder in folders:
-        if not folder.is_dir():
-            raise ModelError(
-                f"Invalid value for --models: {folder}. Expected an existing folder of model files."
-            )
-        paths = sorted(folder.absolute().iterdir())
-        yield from (p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file())
+def free_name(name: str, taken: set[str]) -> str:
+    """A name that is not taken: itself, or with a number."""
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    return free
 
 
-def _entry(name: str, path: Path) -> ModelEntry:
+def model_entry(name: str, path: Path, sha256: str = "") -> ModelEntry:
+    """What is known of a model without loading it.
+
+    Args:
+        name: its name on the page.
+        path: its file or folder.
+        sha256: of it; computed where it is not given.
+    """
     try:
-        digest = file_sha256(path)
+        digest = sha256 or weights_keras.fingerprint(path)
     except OSError:  # loading the model reports the error
         return ModelEntry(
             name=name, path=path, sha256="", task=None, title=name, classes=(), summary=""
@@ -70,6 +113,38 @@ def _entry(name: str, path: Path) -> ModelEntry:
         card_sha256=file_sha256(path.with_suffix(".md")) if card else "",
         accuracy=_accuracy(card) if card else 0.0,
     )
+
+
+def _paths(folders: Sequence[Path]) -> Iterator[Path]:
+    for name in weights_keras.names():
+        path = weights_keras.find(name)
+        if path.is_file():
+            yield path
+    yield from filter(is_model_folder, _listed(weights_keras.own_folder()))
+    for folder in folders:
+        for path in _listed(folder):
+            if is_model_folder(path) or (path.suffix.lower() in SUFFIXES and path.is_file()):
+                yield path
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:  # it was deleted while the server ran, or need not exist
+        return []
+
+
+def _stamp(path: Path) -> Stamp:
+    """Changes whenever a file of a model does, its card and OOD detector included."""
+    stamp = []
+    try:
+        for file in (*model_files(path), path.with_suffix(".md"), ood_file(path)):
+            if file.is_file():
+                status = file.stat()
+                stamp.append((str(file), status.st_mtime_ns, status.st_size))
+    except OSError:  # it is being written or deleted
+        return ()
+    return tuple(stamp)
 
 
 def _title(name: str, card: ModelCard | None) -> str:

@@ -38,9 +38,11 @@ from dashboards.service.requests import (
     Predict,
     Prepare,
     ThroughLayers,
+    TryModel,
     Upload,
 )
 from dashboards.service.serialization import FILE
+from dashboards.service.trying import try_model
 from dashboards.service.worker_context import WorkerContext
 from xai_tf.attribution.explain import continue_explaining, explain, explain_layers
 from xai_tf.attribution.explanation import Explanation
@@ -332,5 +334,6 @@ HANDLERS: dict[type, Callable[[WorkerContext, Any], Any]] = {
     Bundle: _bundle,
     Evaluate: _evaluate,
     FindSimilar: _find_similar,
+    TryModel: try_model,
     DrawSearch: _draw_search,
 }

@@ -74,6 +74,10 @@ class Job:
         if self.state in OVER:
             self._call(callback)
 
+    def forget(self) -> None:
+        """Call back nobody from now on."""
+        self._callbacks.clear()
+
     def cancel(self) -> None:
         """Cancel the job. The computation stops if no other job shares it."""
         if self.state not in OVER:
@@ -135,6 +139,7 @@ class Flight:
         since: when it arrived, in seconds of `time.monotonic`.
         sent: the request that the process was given, of one of the jobs; None while it waits.
         retries: how often its process crashed.
+        overdue: whether its process was killed because it took too long.
         now: the latest values sent to the jobs; a job that joins receives them too.
     """
 
@@ -143,7 +148,7 @@ class Flight:
         self.jobs: list[Job] = []
         self.number, self.since = next(_numbers), time.monotonic()
         self.sent: Request | None = None
-        self.retries = 0
+        self.retries, self.overdue = 0, False
         self.now: dict[str, Any] = {}
 
     @property

@@ -20,6 +20,8 @@ from xai_tf.errors import XaiTfError
 STOP_SECONDS = 10.0  # time a cancelled request has to stop; longer than one batch takes
 # Before the first pass a process has more time: what it loads and traces helps the next request.
 LOADING_STOP_SECONDS = 60.0
+# A model that a visitor brought may never come to an end; it has so long to its first progress.
+PRIVATE_SECONDS = 120.0
 MAX_SLOW_WAIT = 15.0  # seconds after which a slow request is no longer overtaken by quick ones
 MAX_FAILED_STARTS = 3
 MODELS_PREPARED = 8  # as many as a process keeps
@@ -78,9 +80,7 @@ class Pool:
                 if process.flight is flight:
                     process.stop()
                     seconds = STOP_SECONDS if flight.now.get("done") else LOADING_STOP_SECONDS
-                    timer = Timer(seconds, self._kill_if_still_on, (process, flight))
-                    timer.daemon = True
-                    timer.start()
+                    self._later(seconds, self._kill_if_still_on, process, flight)
             self._dispatch()
 
     def prepare_model(self, model: ModelEntry) -> None:
@@ -114,6 +114,8 @@ class Pool:
             for job in flight.jobs:
                 job.visitor.served = turn
             process.begin(flight)
+            if getattr(getattr(flight.request, "model", None), "private", False):
+                self._later(PRIVATE_SECONDS, self._give_up_if_still_on, process, flight)
         for number, flight in enumerate(sorted(self._waiting, key=self._turn)):
             if flight.now.get("ahead") != number:
                 flight.notify(ahead=number)
@@ -193,7 +195,9 @@ class Pool:
                 if isinstance(flight.request, Prepare):
                     self._fatal_models.add(flight.request.model)
                 flight.retries += 1
-                if flight.retries > 1:
+                if flight.overdue:
+                    failed.append((flight, _overdue()))
+                elif flight.retries > 1:
                     failed.append((flight, _lost_twice()))
                 elif flight.jobs:
                     self._requeue(flight)
@@ -211,6 +215,18 @@ class Pool:
             return []
         waiting, self._waiting = self._waiting, []
         return [(flight, _no_process()) for flight in waiting]
+
+    @staticmethod
+    def _later(seconds: float, call: Callable[..., None], *arguments: Any) -> None:
+        timer = Timer(seconds, call, arguments)
+        timer.daemon = True
+        timer.start()
+
+    def _give_up_if_still_on(self, process: Process, flight: Flight) -> None:
+        with self.lock:
+            if process.flight is flight and not flight.now.get("done"):
+                flight.overdue = True
+                process.kill()
 
     def _kill_if_still_on(self, process: Process, flight: Flight) -> None:
         with self.lock:
@@ -241,6 +257,13 @@ def _lost_twice() -> JobError:
     return JobError(
         "The worker process crashed twice on this request, which may need more memory than the "
         "server has. Use fewer samples, a smaller model or a shorter recording."
+    )
+
+
+def _overdue() -> JobError:
+    return JobError(
+        f"Your model was stopped, because it did not answer within {PRIVATE_SECONDS:.0f} s. Use a "
+        "smaller one, or run xai-tf on your own machine."
     )
 
 

@@ -53,6 +53,7 @@ class ModelEntry:
         ood_sha256: of the file with its OOD detector; empty without one.
         card_sha256: of its card, which says how files are read; empty without one.
         accuracy: the share of test files that it classifies correctly; 0 where it is not known.
+        private: whether a visitor brought it; what is found with it goes with the visitor.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ModelEntry:
     ood_sha256: str = ""
     card_sha256: str = ""
     accuracy: float = 0.0
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -294,6 +296,23 @@ class FindSimilar:
 
 
 @dataclass(frozen=True)
+class TryModel:
+    """Load a visitor's model, and try each preprocessing. Answer: `trial.ModelTrial`.
+
+    Never stored on disk.
+
+    Attributes:
+        model: the model; its task says how files are read.
+        file: the file that is predicted with each preprocessing, or None.
+        classes: the names of the classes, as the visitor gave them; empty for those it knows.
+    """
+
+    model: ModelEntry
+    file: Upload | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DrawSearch:
     """The figures of a search, as PNG. Answer: `dict[str, bytes]` by figure. Never stored on disk.
 
@@ -307,7 +326,9 @@ class DrawSearch:
 
 
 Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
-Request = Describe | FullPicture | Hide | Stored | Bundle | Evaluate | FindSimilar | DrawSearch
+Request = (
+    Describe | FullPicture | Hide | Stored | Bundle | Evaluate | FindSimilar | TryModel | DrawSearch
+)
 
 
 # Increase it when the answer to a request, or its serialization, changes.
@@ -322,6 +343,11 @@ def is_packed(request: Request) -> bool:
 def is_stored(request: Request) -> bool:
     """Whether the answer is stored on disk: it depends on nothing but the request."""
     return isinstance(request, Stored)
+
+
+def is_public(request: Stored) -> bool:
+    """Whether the answer is about nothing that a visitor brought."""
+    return request.file.public and not request.model.private
 
 
 def key(request: Request) -> str:

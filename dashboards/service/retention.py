@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from threading import Lock
 
-from dashboards.service.requests import Describe, Request, is_stored, key, stored_names
+from dashboards.service.requests import Describe, Request, is_public, is_stored, key, stored_names
 from dashboards.service.store import Store
 
 
@@ -57,7 +57,7 @@ class AnswerCache:
         if not is_stored(request):
             return
         public_name, private_name = stored_names(request)
-        if any(request.file.public for request in requests):
+        if any(is_public(request) for request in requests):
             self.store.put(public_name, data)
             return
         self.store.put(private_name, data)
@@ -67,7 +67,7 @@ class AnswerCache:
 
     def retain(self, visitor: Hashable, request: Request) -> None:
         """Keep answers about a visitor's file until that visitor's `release`."""
-        if is_stored(request) and not request.file.public:
+        if is_stored(request) and not is_public(request):
             with self._lock:
                 self._holders.setdefault(request.file.sha256, set()).add(visitor)
 

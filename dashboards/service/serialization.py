@@ -80,7 +80,7 @@ def unpack(
 def without_places(text: str, request: Request) -> str:
     """A text without the paths of the request's files on this server."""
     for part in getattr(request, "explanations", (request,)):
-        if hasattr(part, "file"):
+        if getattr(part, "file", None):
             text = text.replace(str(part.file.path), FILE)
         if getattr(part, "model", None) is not None:
             text = text.replace(str(part.model.path), MODEL)
@@ -90,7 +90,7 @@ def without_places(text: str, request: Request) -> str:
 def with_names(text: str, request: Request) -> str:
     """A text from `without_places`, with the file names of the request."""
     for part in getattr(request, "explanations", (request,)):
-        if hasattr(part, "file"):
+        if getattr(part, "file", None):
             text = text.replace(FILE, part.file.name)
         if getattr(part, "model", None) is not None:
             text = text.replace(MODEL, part.model.name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import tempfile
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import XaiTfError
 
 SLOW_SECONDS = 2.0
+MODELS_SECONDS = 3.0  # between two looks at the folders of models
 SLOW_PASSES = 32  # for a model whose speed is not known yet
 _log = logging.getLogger(__name__)
 
@@ -80,7 +83,7 @@ class Service:
     requested it leaves. Jobs belong to the event loop; nothing here blocks it.
 
     Attributes:
-        models: the models of the server, by name.
+        models: the models of the server, by name; replaced when they change, see `follow_models`.
         answers: the stored answers.
     """
 
@@ -104,6 +107,8 @@ class Service:
                 deleted by `close`; None for the system's folder of temporary files.
         """
         self.models = models
+        self.read_models: Callable[[], dict[str, ModelEntry]] = lambda: models
+        self._closing, self._reading = threading.Event(), threading.Lock()
         self.answers = AnswerCache(folder, store_bytes)
         self._facts: dict[str, ModelFacts] = {}  # by the model's SHA-256
         self._flights: dict[str, Flight] = {}
@@ -121,6 +126,28 @@ class Service:
         """A new visitor, for one browser session."""
         return Visitor(self)
 
+    def follow_models(self, read: Callable[[], dict[str, ModelEntry]]) -> None:
+        """Read the models again every few seconds, in a thread.
+
+        Args:
+            read: returns the models by name, the same dict as long as nothing changed.
+        """
+        self.read_models = read
+
+        def follow() -> None:
+            while not self._closing.wait(MODELS_SECONDS):
+                try:
+                    self.refresh_models()
+                except Exception:  # the next time may go well
+                    _log.exception("Cannot read the folders of models")
+
+        threading.Thread(target=follow, daemon=True).start()
+
+    def refresh_models(self) -> None:
+        """Read the models now. Not on the event loop, as files may have to be read."""
+        with self._reading:
+            self.models = self.read_models()
+
     def status(self) -> Status:
         """The current status."""
         processes, waiting = self._pool.snapshot()
@@ -134,6 +161,7 @@ class Service:
     def close(self) -> None:
         """Stop all processes; unfinished jobs fail."""
         atexit.unregister(self.close)
+        self._closing.set()
         self._pool.close()
         with self._pool.lock:
             flights = list(self._flights.values())
@@ -277,6 +305,7 @@ class Visitor:
         """Cancel all jobs, and release the answers about the visitor's files."""
         self._closed = True
         for slot in tuple(self._slots):
+            self._slots[slot].forget()  # the page that it would tell is gone
             self.cancel(slot)
         self._service.answers.release(self)
 

@@ -11,11 +11,12 @@ import numpy as np
 from dashboards.service.requests import ModelEntry, Request, Upload, stored_names
 from dashboards.service.serialization import unpack
 from dashboards.service.store import read_answer
+from weights_keras import fingerprint
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
 from xai_tf.errors import InputError, ModelError, SettingError
 from xai_tf.evaluation.nearest import FeatureIndex
-from xai_tf.inputs.sample import Sample, file_sha256
+from xai_tf.inputs.sample import Sample
 
 MODELS_KEPT = 8
 SAMPLES_KEPT = 128
@@ -54,7 +55,7 @@ class WorkerContext:
         """The classifier of an entry, loaded if it is not cached.
 
         Raises:
-            ModelError: it cannot be loaded, or its file has changed since the server started.
+            ModelError: it cannot be loaded, or its file has changed since it was listed.
         """
         if entry not in self.classifiers:
             while len(self.classifiers) >= MODELS_KEPT:
@@ -109,14 +110,17 @@ class WorkerContext:
 
 def _load(entry: ModelEntry) -> Classifier:
     try:
-        changed = file_sha256(entry.path) != entry.sha256
+        changed = fingerprint(entry.path) != entry.sha256
     except OSError as error:
         raise ModelError(
-            f"Cannot read {entry.path} ({error.strerror}). Restore the file, or restart the server "
-            "without it."
+            f"Cannot read {entry.path} ({error.strerror}). Restore the file, or choose another "
+            "model."
         ) from error
     if changed:
-        raise ModelError(f"{entry.path} has changed since the server started. Restart the server.")
+        raise ModelError(
+            f"{entry.path} has changed since it was listed. Wait a few seconds, and choose it "
+            "again."
+        )
     classifier = load(entry.path)
     classifier.name = entry.name
     return classifier

@@ -104,7 +104,7 @@ class Comparison(param.Parameterized):
         chosen = self.workspace.model
         return [
             model
-            for model in self.workspace.service.models.values()
+            for model in self.workspace.models.values()
             if chosen and model.task == chosen.task and takes_sound(model) == takes_sound(chosen)
         ]
 
@@ -222,7 +222,7 @@ class Comparison(param.Parameterized):
         question = replace(current.question, contrast=None, layer=None, target=self._target(choice))
         request: Explain = replace(current, question=question)
         if isinstance(choice, str):
-            request = replace(request, model=self.workspace.service.models[choice])
+            request = replace(request, model=self.workspace.models[choice])
         computed = self.explorer.history.get(key(request))
         if computed is None and before is not None and before.request == request:
             return before
@@ -232,7 +232,7 @@ class Comparison(param.Parameterized):
         """The index of a chosen class, or of the predicted class in a chosen model."""
         if isinstance(choice, int):
             return choice
-        model, prediction = self.workspace.service.models[choice], self.workspace.reading.prediction
+        model, prediction = self.workspace.models[choice], self.workspace.reading.prediction
         if model is self.workspace.model:  # its classes may be unknown until it is loaded
             return prediction.label
         return model.classes.index(prediction.name) if prediction.name in model.classes else None

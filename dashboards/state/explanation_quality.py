@@ -14,7 +14,7 @@ from dashboards.state.progress import describe_progress
 from xai_tf.attribution.methods import METHODS
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import Score
-from xai_tf.regions import Audit, audit
+from xai_tf.regions import Audit, Regions, audit
 
 BASIC, RERUN = "basic", "rerun"
 LEVELS = (BASIC, RERUN)  # metrics of the map itself; metrics that run the method again
@@ -34,6 +34,7 @@ class ExplanationQuality(param.Parameterized):
     """The quality of the explanation that is shown.
 
     Attributes:
+        regions: the regions of the sample; None until they are found.
         audit: the evidence by region; None while there is no map or no regions.
         scores: a tuple of `Score`, those computed so far.
         running: the level that is being computed, or "".
@@ -43,6 +44,7 @@ class ExplanationQuality(param.Parameterized):
     """
 
     audit = param.ClassSelector(class_=Audit)
+    regions = param.ClassSelector(class_=Regions)
     scores = param.ClassSelector(class_=tuple, default=())
     running = param.String()
     progress = param.Number(default=0.0, bounds=(0, 1))
@@ -149,7 +151,8 @@ class ExplanationQuality(param.Parameterized):
         if job is not self._regions_job or self.explorer.explanation is None:
             return
         if job.state == "done":
-            self.audit = audit(self.explorer.explanation, job.answer)
+            found = audit(self.explorer.explanation, job.answer)
+            self.param.update(regions=job.answer, audit=found)
         elif job.state == "failed":
             self.problem = f"Cannot find the regions: {job.error}"
 

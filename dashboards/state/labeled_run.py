@@ -26,6 +26,7 @@ class LabeledRun(param.Parameterized):
     """A visitor's run of a model on labeled files.
 
     Attributes:
+        models: the models that can be evaluated, by name.
         model: the model that is evaluated.
         folder: the folder or CSV file of the set, as the visitor typed it.
         split: the split of the set, "" for all files.
@@ -43,6 +44,7 @@ class LabeledRun(param.Parameterized):
         measures: its metrics with confidence intervals.
     """
 
+    models = param.Dict(default={})
     model = param.ClassSelector(class_=ModelEntry)
     folder = param.String(default="")
     split: param.Selector[str] = param.Selector(default="", objects=SPLITS)
@@ -74,13 +76,13 @@ class LabeledRun(param.Parameterized):
             roots: the folders that visitors may read.
             params: initial values of the attributes.
         """
-        self.visitor, self.models, self.roots = visitor, models, tuple(roots)
+        self.visitor, self.roots = visitor, tuple(roots)
         self._checked_facts: ModelFacts | None = None  # of the model in `request`
         self._facts: ModelFacts | None = None  # of the model that made `results`
         self._job: Job | None = None
         self._matched_folder = ""  # the set whose classes have chosen the model
         params.setdefault("model", next(iter(models.values()), None))
-        super().__init__(**params)
+        super().__init__(models=dict(models), **params)
 
     async def find_sets(self) -> None:
         """Find the labeled sets that can be chosen."""

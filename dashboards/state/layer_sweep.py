@@ -51,13 +51,13 @@ class LayerSweep(param.Parameterized):
     def choices(self) -> list[ModelEntry]:
         """The models that can read the current file, those of the same task first."""
         chosen = self.workspace.model
-        models = list(self.workspace.service.models.values())
+        models = list(self.workspace.models.values())
         alike = [m for m in models if chosen and takes_sound(m) == takes_sound(chosen)]
         return sorted(alike, key=lambda model: model.task != chosen.task)
 
     def classes(self) -> tuple[str, ...]:
         """The classes of the left model; empty if they are unknown until it is loaded."""
-        workspace, model = self.workspace, self.workspace.service.models.get(self.left)
+        workspace, model = self.workspace, self.workspace.models.get(self.left)
         if model is None:
             return ()
         if not model.classes and model is workspace.model and workspace.reading:
@@ -90,7 +90,7 @@ class LayerSweep(param.Parameterized):
         if self.workspace.reading is None or not self.active:
             return
         for side in SIDES:
-            model = self.workspace.service.models.get(getattr(self, side))
+            model = self.workspace.models.get(getattr(self, side))
             if model is None:
                 continue
             request = ThroughLayers(

@@ -65,6 +65,7 @@ class Session(param.Parameterized):
         self.ranking = Ranking(self.comparison, self.quality)
         self.listener = Listener(self.explorer)
         self._pending_view: View | None = None  # of a link whose file has not been read yet
+        self._missing_notice = ""  # about the missing file of a link
         self._export_lock = asyncio.Lock()  # one download is prepared at a time
         super().__init__(**params)
         self.narrator = Narrator(self)
@@ -124,7 +125,7 @@ class Session(param.Parameterized):
     def restore(self, query: str) -> None:
         """Restore the view of a link as far as possible; the rest becomes a notice."""
         gallery = {item.sha256: item for item in GALLERY}
-        known = Known(self.service.models, {*gallery, *(f.sha256 for f in self.workspace.files)})
+        known = Known(self.workspace.models, {*gallery, *(f.sha256 for f in self.workspace.files)})
         view, messages = from_query(query, known)
         self.param.update(tab=view.tab, language=view.language)
         if view.model:
@@ -145,22 +146,28 @@ class Session(param.Parameterized):
         self._apply_pending_view()
         if messages:
             self.workspace.notice = " ".join(messages)
+        if view.sample not in known.samples:
+            self._missing_notice = self.workspace.notice
 
     def _apply_pending_view(self, *_: Any) -> None:
         """Apply the view of a link once its file has been read."""
         view, workspace = self._pending_view, self.workspace
         if view and workspace.reading is not None and workspace.file.sha256 == view.sample:
             self._pending_view = None
+            if workspace.notice == self._missing_notice:  # the file has come
+                workspace.notice = ""
             _apply_question(self.explorer, workspace, view)
             _apply_comparison(self.comparison, view)
             _apply_layer_sweep(self.layer_sweep, view)
 
-    def try_model(self, name: str) -> None:
+    async def try_model(self, name: str) -> None:
         """Switch to a model, such as the winner of a search; sets a problem if it is missing."""
-        if name not in self.service.models:
+        if name not in self.workspace.models:  # it may have been written a moment ago
+            await self.workspace.available.refresh()
+        if name not in self.workspace.models:
             self.workspace.problem = (
-                f"There is no model {name} on this server. Restart the server with --models FOLDER "
-                "and give the folder of the model."
+                f"There is no model {name} on this server. Put it into a folder of its models, or "
+                "restart it with --models FOLDER and give the folder of the model."
             )
             return
         self.workspace.choose_model(name)

@@ -9,12 +9,14 @@ from typing import Any
 
 import param
 
+from dashboards.files.drops import Drop, Rejections
 from dashboards.files.uploads import MEGABYTE, Uploads, safe_name
 from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import OVER
 from dashboards.service.requests import Describe, FullPicture, ModelEntry, Predict, Upload
 from dashboards.service.service import Job, Service, Visitor
 from dashboards.state.model_finder import Match, ModelFinder, reads, takes_sound
+from dashboards.state.models import Models
 from dashboards.state.progress import describe_progress
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
@@ -43,7 +45,7 @@ class Workspace(param.Parameterized):
         window: the number of the current window of a long recording.
         working: progress text; empty when nothing runs.
         problem: the last error; stays until closed, or until its file or model is left.
-        notice: a hint for the visitor; stays until closed.
+        notice: a hint for the visitor; stays until closed, or until what it is about is left.
     """
 
     files = param.List(default=[], item_type=Upload)
@@ -61,16 +63,28 @@ class Workspace(param.Parameterized):
 
     def __init__(self, service: Service, uploads: Uploads, **params: Any) -> None:
         self.service, self.uploads = service, uploads
+        self.available = Models(service)
         self.visitor: Visitor = service.visitor()
         self._removed: list[Upload] = []
-        self._queue: list[tuple[str, bytes]] = []  # uploads that have not been checked yet
+        self._rejections = Rejections()
+        self._queue: list[
+            tuple[str, bytes, Drop | None]
+        ] = []  # uploads that have not been checked yet
         self._queue_task: asyncio.Task[None] | None = None
         self._described: ModelEntry | None = None
         self._last_model: dict[str, ModelEntry] = {}  # the last model used, by the file's hash
         self._preferred: dict[str, ModelEntry] = {}  # the last model used, by the kind of file
         self._transient_problem = ""  # a problem that ends with the current file and model
         self.finder = ModelFinder(self.visitor, self._on_match)
+        params.setdefault("files", list(uploads.files))  # after a reload they are still there
         super().__init__(**params)
+        for file in self.files:
+            self._request_thumbnail(file)
+
+    @property
+    def models(self) -> dict[str, ModelEntry]:
+        """The models that the visitor can use, by name."""
+        return self.available.by_name
 
     @property
     def sample(self) -> Sample | None:
@@ -82,24 +96,31 @@ class Workspace(param.Parameterized):
         """Whether the model's predictions are about a patient."""
         return self.model is not None and is_medical(self.model)
 
-    def add(self, name: str, data: bytes) -> None:
-        """Add a file and show it; an error becomes the `problem`.
+    def add(self, name: str, data: bytes, drop: Drop | None = None) -> None:
+        """Add a file and show it; an error becomes the `problem`, with others of the same drop.
 
         Large files are queued and checked in a thread; files that come meanwhile queue behind.
         """
         if self._queue_task is None and len(data) <= LARGE:
-            self._show_added(lambda: self.uploads.add(name, data))
+            self._show_added(lambda: self.uploads.add(name, data), drop)
             return
-        waiting = sum(len(queued) for _, queued in self._queue)
+        waiting = sum(len(queued) for _, queued, _ in self._queue)
         if waiting + len(data) > self.uploads.limits.unfinished_bytes:
-            self.problem = (
+            text = (
                 f"{safe_name(name)} was rejected because other uploads are still being stored. "
                 "Upload it again."
             )
+            self.reject(text, drop)
             return
-        self._queue.append((name, data))
+        self._queue.append((name, data, drop))
         if self._queue_task is None:
             self._queue_task = asyncio.get_running_loop().create_task(self._process_queue())
+
+    def reject(self, reason: str, drop: Drop | None = None) -> None:
+        """Say why a file was not taken, together with others of the same drop."""
+        self._begin(drop)
+        self.problem = ""  # so that the same text is announced again
+        self.problem = self._rejections.add(reason)
 
     def show(self, file: Upload, model: str = "") -> None:
         """Show a file, with the named model, the one it was shown with, or one that knows it."""
@@ -116,11 +137,6 @@ class Workspace(param.Parameterized):
         self.param.update(**{n: new for n, new in shown.items() if new is not getattr(self, n)})
         if chosen is None:
             self.find_model()
-
-    @property
-    def models(self) -> dict[str, ModelEntry]:
-        """The models this visitor can choose, by name."""
-        return self.service.models
 
     def choose_model(self, name: str) -> None:
         """Switch to another model."""
@@ -188,21 +204,28 @@ class Workspace(param.Parameterized):
         """Check and store the queued uploads in a thread, one after the other."""
         try:
             while self._queue:
-                name, data = self._queue[0]
+                name, data, drop = self._queue[0]
                 self.working = f"Storing {safe_name(name)}"
                 stored = asyncio.ensure_future(asyncio.to_thread(self.uploads.add, name, data))
                 await asyncio.wait([stored])
                 self.working = ""
                 self._queue.pop(0)
-                self._show_added(stored.result)
+                self._show_added(stored.result, drop)
         finally:
             self._queue_task = None
 
-    def _show_added(self, add: Callable[[], Upload]) -> None:
+    def _show_added(self, add: Callable[[], Upload], drop: Drop | None) -> None:
+        self._begin(drop)
         try:
             self.show(add())
         except XaiTfError as error:
-            self.problem = str(error)
+            self.reject(str(error), drop)
+
+    def _begin(self, drop: Drop | None) -> None:
+        before = self._rejections.text
+        self._rejections.begin(drop)
+        if before and not self._rejections.text and self.problem == before:
+            self.problem = ""
 
     @param.depends("file", "model", watch=True, on_init=True)
     def _on_change(self) -> None:

@@ -33,9 +33,9 @@ class RunView(pn.viewable.Viewer):
         self._sets = pmui.Select(label="Labeled set", options={"(choose)": ""}, **wide)
         self._folder = pmui.TextInput(label="Or its folder or CSV file", value=study.folder, **wide)
         self._split = pmui.Select(label="Split", options=SPLITS, value=study.split, **wide)
-        names = {_model_title(name, model): name for name, model in study.models.items()}
         chosen = study.model.name if study.model else None
-        self._model = pmui.Select(label="Model", options=names, value=chosen, **wide)
+        self._model = pmui.Select(label="Model", options=self._names(), value=chosen, **wide)
+        study.param.watch(lambda _: self._model.param.update(options=self._names()), "models")
         self._run = pmui.Button(
             label="Evaluate", icon="play_arrow", color="primary", variant="contained", disabled=True
         )
@@ -59,6 +59,9 @@ class RunView(pn.viewable.Viewer):
         )
         self._fill_sets()
         self._draw()
+
+    def _names(self) -> dict[str, str]:
+        return {_model_title(name, model): name for name, model in self.study.models.items()}
 
     def _fill_sets(self, *_: Any) -> None:
         self._sets.options = {"(choose)": ""} | {title: title for title in self.study.sets}

@@ -156,13 +156,21 @@ class ExplainPage(View):
     tabs = param.Dict(default={})
     workspace = param.ClassSelector(class_=Workspace)
 
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._panel = SidePanel(tabs=self.tabs)
+
+    def open(self, tab: str) -> None:
+        """Open a tab of the panel, by its title."""
+        self._panel.open(tab)
+
     def layout(self) -> pn.viewable.Viewable:
         """One screen; on a phone one column, with the panel as a sheet at the bottom."""
         return pn.Column(
             self.strip,
             self.picture,
             self.film,
-            SidePanel(tabs=self.tabs),
+            self._panel,
             stylesheets=[LAYOUT],
             sizing_mode="stretch_width",
             margin=0,
@@ -190,16 +198,25 @@ class SidePanel(View):
 
     tabs = param.Dict(default={})
 
-    def layout(self) -> pn.viewable.Viewable:
-        """The tabs, each of which scrolls by itself."""
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
         parts = [
             (title, pn.Column(*views, sizing_mode="stretch_both", stylesheets=[INSIDE]))
             for title, views in self.tabs.items()
         ]
-        tabs = pmui.Tabs(*parts, dynamic=False, sizing_mode="stretch_both", margin=0)
+        self._tabs = pmui.Tabs(*parts, dynamic=False, sizing_mode="stretch_both", margin=0)
+        self._handle = SheetHandle()
+
+    def open(self, tab: str) -> None:
+        """Open a tab, by its title."""
+        self._tabs.active = list(self.tabs).index(tab)
+        self._handle.opened += 1
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The tabs, each of which scrolls by itself."""
         return pn.Column(
-            SheetHandle(),
-            tabs,
+            self._handle,
+            self._tabs,
             stylesheets=[SHEET],
             css_classes=["panel"],
             sizing_mode="stretch_both",

@@ -1,10 +1,9 @@
-"""The quality of a map: evidence by region, and scores compared with random maps."""
+"""The quality of a map: scores compared with random maps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
 
 import numpy as np
 import panel as pn
@@ -15,13 +14,12 @@ from dashboards.components.live import Live
 from dashboards.components.progress import Progress
 from dashboards.state.explanation_quality import BASIC, LEVELS, RERUN, ExplanationQuality
 from dashboards.state.progress import about
-from dashboards.views.text import bullets, heading, paragraph
+from dashboards.views.text import paragraph
 from dashboards.views.theme import card, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, shown
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
-from xai_tf.regions import PARTITIONS, Audit, RegionShare
 
 LABELS = {BASIC: "Score this map", RERUN: "Run the method again"}
 ABOUT = {
@@ -33,7 +31,7 @@ ABOUT = {
 
 
 class ExplanationQualityView(View):
-    """The card under the map: scores on request, and evidence by region."""
+    """Scores on request."""
 
     quality = param.ClassSelector(class_=ExplanationQuality)
     language: param.Selector[str] = param.Selector(
@@ -43,7 +41,6 @@ class ExplanationQualityView(View):
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
         quality = self.quality
-        self._regions = words(pn.bind(region_words, quality.param.audit))
         self._scores = words(pn.bind(score_words, quality.param.scores, self.param.language))
         self._buttons = {
             level: pmui.Button(
@@ -89,7 +86,7 @@ class ExplanationQualityView(View):
         self._problem.paragraphs = [quality.problem] if quality.problem else []
 
     def parts(self) -> list[pn.viewable.Viewable]:
-        """The scores, what computes them, and the regions; for the card of another view."""
+        """The scores and what computes them; for the card of another view."""
         buttons = pn.FlexBox(*self._buttons.values(), self._stop, gap="8px", margin=(4, 8))
         return [
             self._scores,
@@ -97,7 +94,6 @@ class ExplanationQualityView(View):
             self._bar,
             self._status,
             self._problem,
-            self._regions,
         ]
 
     def layout(self) -> pn.viewable.Viewable:
@@ -161,44 +157,4 @@ def _random_baseline(one: Score) -> str:
         "<rect x=0 y=5 width=100 height=2 class=line />"
         f"<rect x={places[1]:.1f} y=2 width={band:.1f} height=8 class=band />"
         f"<rect x={min(places[0], 98):.1f} y=0 width=2 height=12 class=value /></svg>"
-    )
-
-
-def region_words(audit: Audit | None) -> str:
-    """An audit as HTML: alarms first, then one table per partition."""
-    if audit is None:
-        return ""
-    tables = "".join(
-        _partition(name, list(rows)) for name, rows in groupby(audit.rows, lambda r: r.partition)
-    )
-    return (
-        heading("Where the evidence lies", 3)
-        + bullets(audit.alarms, "error")
-        + bullets(audit.warnings, "warning")
-        + tables
-    )
-
-
-def _partition(name: str, rows: Sequence[RegionShare]) -> str:
-    partition = PARTITIONS[name]
-    body = "".join(_region_row(row, row.region in partition.expected) for row in rows)
-    return (
-        f"<table class=regions><caption>{escape(partition.title)}</caption><thead><tr>"
-        "<th scope=col>Region<th scope=col>Evidence<th scope=col>Area<th scope=col>Density"
-        f"</tr></thead>{body}</table>"
-        f"<details><summary>How accurate are these regions?</summary>"
-        f"{escape(partition.accuracy)}</details>"
-    )
-
-
-def _region_row(row: RegionShare, expected: bool) -> str:
-    alarm = " ⚠ too much" if row.alarm else ""
-    note = " (expected here)" if expected else ""
-    share = "no signal" if row.share is None else f"{row.share:.0%}"
-    bar = "" if row.share is None else f'<meter value="{row.share:.3f}">{share}</meter> '
-    density = "" if row.ratio is None else f"{row.ratio:.1f}"
-    style = ' class="look-error"' if row.alarm else ""
-    return (
-        f"<tr{style}><th scope=row>{escape(row.region + note + alarm)}</th><td>{bar}{share}</td>"
-        f"<td>{row.area:.0%}</td><td>{density}</td></tr>"
     )

@@ -27,7 +27,8 @@ class FilmstripView(View):
         self._strip.param.watch(lambda _: explorer.stop(), "stops")
         self._strip.param.watch(self._preview, "hovered")
         explorer.param.watch(
-            self._fill, ["settings", "target", "contrast", "layer", "seed", "explanation"]
+            self._fill,
+            ["settings", "target", "contrast", "layer", "seed", "explanation", "remembered"],
         )
         explorer.workspace.param.watch(self._fill, ["facts", "reading", "window"])
         explorer.param.watch(self._mark, ["method", "running", "progress"])

@@ -38,7 +38,10 @@ class InputView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._drop = Dropper(self.workspace.uploads.limits, self.workspace.add)
+        self._drop = Dropper(
+            self.workspace.uploads.limits,
+            lambda *file: self.workspace.add(*file, drop=self._drop.drop),
+        )
         self._recorder = Recorder(self.workspace.add)
         self._gallery = Choices(label="Samples", layout="tiles", items=[_tile(i) for i in GALLERY])
         for field in (self._drop, self._recorder):
@@ -48,8 +51,7 @@ class InputView(View):
 
     def _on_rejected(self, event: Any) -> None:
         if event.new:
-            self.workspace.problem = ""  # so that the same text is announced again
-            self.workspace.problem = event.new
+            self.workspace.reject(event.new, event.obj.drop)
 
     def _on_sample(self, event: Any) -> None:
         item = next((item for item in GALLERY if item.name == event.new), None)
@@ -148,7 +150,7 @@ class NoticesView(View):
 
 
 def _as_lines(text: str) -> list[str]:
-    return [text] if text else []
+    return text.splitlines()
 
 
 def gallery_picture(item: GalleryItem) -> str:

@@ -96,6 +96,7 @@ class StripView(View):
         )
         self._model.param.watch(self._on_model, "value")
         workspace.param.watch(self._fill_models, ["model", "file"])
+        workspace.available.param.watch(self._fill_models, "by_name")
         workspace.param.watch(self._show_unknown, ["match", "model", "file"])
         self._fill_models()
         self._show_unknown()

@@ -17,6 +17,7 @@ from dashboards.views.theme import words
 from dashboards.views.view import View
 from xai_tf.attribution.convergence import convergence_text, curve
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import shown
 from xai_tf.trust import REMEDIES, Reason
 from xai_tf.trust.sentences import WORDS, region_name
 
@@ -168,7 +169,7 @@ def computed_words(explanation: Explanation | None, language: str) -> str:
         ("Class", explanation.target_name),
         ("Method", explanation.method.title),
         *([("Layer", explanation.layer)] if explanation.layer else []),
-        *((name, f"{value:g}") for name, value in explanation.settings.items()),
+        *((name, shown(value)) for name, value in explanation.settings.items()),
         *([("Seed", str(explanation.seed))] if explanation.seed is not None else []),
         ("Passes", f"{explanation.cost.forward} forward, {explanation.cost.gradient} gradient"),
         ("Time", f"{explanation.seconds:.2f} s"),

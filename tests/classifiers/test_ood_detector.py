@@ -21,8 +21,7 @@ from dashboards.service.requests import ModelEntry, Predict, Upload, key
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
 from dashboards.state.session import Session
-from dashboards.views.diagnostics import DiagnosticsView
-from dashboards.views.sidebar import NoticesView
+from dashboards.views.trust import TrustView
 from tests.conftest import SAMPLES, SHARED, TEST_DATA, draw_stripes, result_of, sample_of
 from tests.waiting import until
 from weights_keras import ModelCard, ood_file
@@ -555,26 +554,28 @@ def test_a_visitor_is_warned_and_gets_the_map(folder, noise, stripes, tmp_path):
     async def visit():
         session = Session(service, Uploads(tmp_path / "uploads"))
         workspace, explorer = session.workspace, session.explorer
-        banner = NoticesView(workspace=workspace).layout()[-1]
-        findings = DiagnosticsView(explorer=explorer)
+        trust = TrustView(trust=session.trust)
         workspace.add("noise.png", noise.read_bytes())
+        await until(lambda: workspace.match is not None)
+        assert workspace.model is None  # no model here knows noise
+        workspace.choose_model("striped")
         await until(lambda: explorer.explanation is not None)
-        warned = (workspace.reading, banner.paragraphs, banner.visible, findings._words.object)
+        await until(lambda: session.trust.verdict is not None)
+        warned = (workspace.reading, [item["text"] for item in trust._reasons.items])
         workspace.add("stripes.png", (stripes / "normal" / "00.png").read_bytes())
         await until(lambda: workspace.reading is not None and workspace.reading is not warned[0])
         session.close()
-        return warned, (workspace.reading, banner.paragraphs, banner.visible)
+        return warned, (workspace.reading, workspace.match.known)
 
     try:
-        (odd, said, visible, found), (known, nothing, hidden) = asyncio.run(visit())
+        (odd, reasons), (known, found) = asyncio.run(visit())
     finally:
         service.close()
 
-    assert said == [odd.ood_score.reason]
-    assert visible
-    assert "Explained anyway." in found
-    assert known.ood_score is not None
-    assert (nothing, hidden) == ([], False)
+    assert odd.ood_score.out_of_distribution
+    assert any("unlike the training" in text for text in reasons)
+    assert not known.ood_score.out_of_distribution
+    assert found  # the model that knows the file, without being asked for
 
 
 def test_the_text_in_words_says_so(odd):

@@ -391,6 +391,58 @@ def test_a_killed_process_costs_one_retry_and_nothing_else(page, site):
     assert "".join(page.get_by_role("alert").all_text_contents()) == ""
 
 
+def test_a_page_outlives_its_server_with_its_view_and_its_uploads(browser, tmp_path):
+    context = browser.new_context()
+    foreign = []
+    with serving(tmp_path, "--workers", "1") as (url, process):
+        context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
+        page = context.new_page()
+        page.on(
+            "request", lambda one: one.url.startswith(("http", "ws")) and foreign.append(one.url)
+        )
+        page.goto(url)
+        page.locator("input[type=file]").set_input_files(SAMPLES / "cat.jpg")
+        page.get_by_role("radio", name=re.compile(r"^cat\.jpg")).wait_for()
+        eventually(lambda: "sample=" in page.url, lambda: page.wait_for_timeout(50))
+        view = page.url
+        page.reload()
+        page.get_by_role("radio", name=re.compile(r"^cat\.jpg"), checked=True).wait_for()
+        process.kill()
+        process.wait()
+        page.get_by_role("alert").get_by_text("The connection to the server is lost").wait_for()
+        picture(page, "server_lost")
+
+    port = url.rsplit(":", 1)[1]
+    with serving(tmp_path, "--workers", "1", "--port", port):
+        page.get_by_text("The connection to the server is lost").wait_for(state="detached")
+        page.get_by_role("radio", name=re.compile(r"^cat\.jpg"), checked=True).wait_for()
+        assert page.url == view
+        context.close()
+    assert [address for address in foreign if f":{port}/" not in address] == []
+
+
+def test_a_visitor_brings_a_model_and_finds_it_after_a_reload(page, tmp_path, small_cnn):
+    small_cnn.save(tmp_path / "my pets.keras")
+    (tmp_path / "labels.txt").write_text(f"cat\ndog\n{EVIL}\n")
+    page.get_by_role("radio", name="Cat", exact=True).click()
+    page.get_by_role("button", name="Add your model").click()
+    dialog = page.get_by_role("dialog")
+    files = [tmp_path / "labels.txt", tmp_path / "my pets.keras"]
+    dialog.locator("input[type=file]").set_input_files(files)
+    dialog.get_by_text("my_pets is stored").wait_for()
+
+    dialog.get_by_role("button", name="Load and try").click()
+    dialog.get_by_role("radio", name=re.compile("Keras mode 'caffe'")).click()
+    picture(page, "own_model")
+    assert axe_faults(page) == []
+    dialog.get_by_role("button", name="Use this model").click()
+
+    the_map(page, "Grad-CAM").wait_for()
+    eventually(lambda: "model=my_pets" in page.url, lambda: page.wait_for_timeout(50))
+    page.reload()
+    page.get_by_role("combobox", name="Model").get_by_text("my_pets").wait_for()
+
+
 def test_keys_choose_methods_files_and_help(page):
     take(page, "Chest X-ray, opacity")
     take(page, "Chest X-ray, normal")

@@ -8,6 +8,7 @@ import pytest
 
 from dashboards.components.chunked_upload import CHUNK_BYTES
 from dashboards.components.dropper import Dropper
+from dashboards.files.drops import Drop, Rejections
 from dashboards.files.uploads import MEGABYTE, Limits
 from tests.browser import axe_faults, chromium, frames_sent, served, tells
 from tests.waiting import eventually
@@ -97,6 +98,44 @@ def test_a_file_that_comes_otherwise_than_it_was_said_is_dropped_and_told(size, 
     assert "a.png" in taken.field.problem
     assert taken.field._uploads_under_way == {}
     assert taken.files == []
+
+
+def test_a_rejected_file_names_the_drop_it_came_with():
+    drops = []
+    field = Dropper(SMALL, lambda name, data: drops.append(field.drop))
+    field.param.watch(lambda event: event.new and drops.append(field.drop), "problem")
+    given = {"name": "a.png", "at": 0, "data": b"one", "drop": {"number": 4, "count": 2}}
+
+    field._handle_msg(given | {"file": 0, "size": 3})
+    field._handle_msg(given | {"file": 1, "size": 41_000})
+    field._handle_msg(given | {"file": 2, "size": 3, "drop": {"number": "x"}})
+
+    assert drops == [Drop(4, 2), Drop(4, 2), Drop(0)]
+
+
+def test_what_is_said_of_a_drop_is_said_together():
+    said, drop = Rejections(), Drop(1, 9)
+    said.begin(drop)
+    said.add("broken.jpg is damaged.")
+    said.begin(drop)
+
+    assert said.add("notes.txt is no picture.") == (
+        "2 of 9 files were not taken:\nbroken.jpg is damaged.\nnotes.txt is no picture."
+    )
+    said.begin(Drop(2))
+    assert said.text == ""
+    assert said.add("a.txt is no picture.") == "a.txt is no picture."
+
+
+def test_of_many_files_some_are_named():
+    said = Rejections()
+    said.begin(Drop(1, 50))
+
+    lines = [said.add(f"{number}.txt is no picture.") for number in range(50)][-1].splitlines()
+
+    assert lines[0] == "50 of 50 files were not taken:"
+    assert lines[-1] == "And 42 more."
+    assert len(lines) == 10
 
 
 def test_a_file_that_is_too_large_is_rejected_at_its_first_chunk():

@@ -15,8 +15,9 @@ from dashboards.service.requests import Judge, Part
 from dashboards.service.service import Service
 from dashboards.state.explanation_quality import BASIC, RERUN, metrics_of
 from dashboards.state.session import Session
-from dashboards.views.explanation_quality import ExplanationQualityView, region_words, score_words
+from dashboards.views.explanation_quality import ExplanationQualityView, score_words
 from dashboards.views.ranking import ranking_words
+from dashboards.views.regions import RegionsView
 from tests.conftest import SAMPLES
 from tests.served import at_first, draw, make_models
 from tests.waiting import patiently, until
@@ -70,9 +71,10 @@ async def scored(session, level):
 def test_evidence_by_region_is_shown_automatically(visit, models):
     async def story(session):
         await until(lambda: session.quality.audit)
-        return session.explorer.explanation, session.quality.audit
+        return session
 
-    explanation, audit = visit(story)
+    session = visit(story)
+    explanation, audit = session.explorer.explanation, session.quality.audit
 
     parted = regions_of(explanation.sample, load(models["small"].path).task)
     assert {row.partition for row in audit.rows} == set(parted.partitions)
@@ -81,7 +83,12 @@ def test_evidence_by_region_is_shown_automatically(visit, models):
         mask = parted.partitions[row.partition][row.region]
         assert row.area == pytest.approx(mask.mean())
         assert row.share == pytest.approx(strength[mask].sum() / strength.sum(), abs=1e-6)
-    assert "Where the evidence lies" in region_words(audit)
+    shown = RegionsView(quality=session.quality, editor=session.what_if)
+    assert {item["label"] for item in shown._list.items} == {row.region for row in audit.rows}
+    shown.point(next(iter((row.partition, row.region) for row in audit.rows)))
+    assert shown.highlight.startswith("data:image/png")
+    shown.point(("frame", "nowhere"))
+    assert shown.highlight == ""
 
 
 def test_regions_are_found_once_for_all_maps_of_a_sample(visit):

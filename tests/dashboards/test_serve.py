@@ -1,6 +1,7 @@
 """The server: who comes in, what they get, what it leaves behind, and how it says no."""
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from dashboards.server.request_guard import OPEN, STATIC
 from dashboards.server.server import build_page, make_server
 from dashboards.server.settings import ServeSettings
 from dashboards.server.start import claim_cache
+from dashboards.server.visitors import current_visitor
 from dashboards.service.service import ProcessStatus, Status
 from tests.conftest import ROOT
 from tests.waiting import PATIENCE, eventually, patiently
@@ -54,6 +56,7 @@ class Site:
     def __init__(self, settings):
         self.settings, self.service, self.built = settings, Still(), 0
         self.uploads = []
+        self.visitors = []
         started = threading.Event()
 
         def run():
@@ -74,6 +77,7 @@ class Site:
 
     def build(self, service, settings):
         self.built += 1
+        self.visitors.append(current_visitor())
         uploads = Uploads(uploads_folder(settings.cache))
         self.uploads.append(uploads.folder)
         pn.state.on_session_destroyed(lambda _: uploads.close())
@@ -355,6 +359,69 @@ def test_health_is_503_while_no_worker_works(site, monkeypatch):
     assert (answer.status_code, answer.json()["ok"]) == (503, False)
 
 
+def test_a_page_in_need_learns_that_the_server_is_back(locked, monkeypatch):
+    monkeypatch.setattr(locked.service, "states", ["starting"])
+
+    answer = locked.get("/alive")
+
+    assert (answer.status_code, answer.json()) == (200, {"alive": True})
+
+
+def test_a_browser_is_known_by_a_secret_that_the_page_does_not_hold(site):
+    with httpx.Client(base_url=site.url, timeout=PATIENCE) as ann:
+        first = ann.get("/")
+        (cookie,) = first.headers.get_list("set-cookie")
+        again = ann.get("/")
+        ann_is = site.visitors[-2:]
+    site.get()
+
+    secret = re.match(r"xai_tf_visitor=([\w-]{43});", cookie)[1]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "set-cookie" not in again.headers
+    assert ann_is[0] == ann_is[1] != site.visitors[-1]
+    assert all(re.fullmatch("[0-9a-f]{32}", visitor) for visitor in site.visitors)
+    token = re.search(r'"token": ?"([\w-]+)', again.text)[1]
+    held = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    assert secret not in again.text + held
+
+
+def test_a_visitor_cannot_say_who_they_are(site):
+    eve = {"xai_tf_uploads": "0" * 32, "xai_tf_visitor": "../../etc"}
+
+    site.get(cookies=eve)
+
+    assert site.visitors[-1] != eve["xai_tf_uploads"]
+    assert re.fullmatch("[0-9a-f]{32}", site.visitors[-1])
+
+
+def test_another_login_in_the_same_browser_is_another_visitor(tmp_path):
+    both = {"ann": "right one", "bob": "other one"}
+    site = Site(ServeSettings(port=0, cache=tmp_path, passwords=both, idle_seconds=PATIENCE))
+    try:
+        with httpx.Client(base_url=site.url, timeout=PATIENCE, follow_redirects=True) as client:
+            for name, password in both.items():
+                client.post("/login", data={"name": name, "password": password})
+                client.get("/")
+            ann, bob = site.visitors[0], site.visitors[-1]
+            client.get("/logout")
+            assert "xai_tf_visitor" not in client.cookies
+    finally:
+        site.close()
+
+    assert ann != bob
+
+
+def test_where_nothing_is_kept_nobody_is_known(tmp_path):
+    site = Site(ServeSettings(port=0, cache=tmp_path, keep_seconds=0, idle_seconds=PATIENCE))
+    try:
+        assert "set-cookie" not in site.get().headers
+    finally:
+        site.close()
+
+    assert site.visitors == [""]
+
+
 def test_a_session_without_a_browser_is_dropped_with_its_uploads(tmp_path):
     site = Site(ServeSettings(port=0, cache=tmp_path, idle_seconds=0.5))
     try:
@@ -429,20 +496,21 @@ def test_loopback_is_known_by_address():
 
 def test_a_cache_is_for_one_server(tmp_path):
     with (
-        claim_cache(tmp_path),
+        claim_cache(settings_at(tmp_path)),
         pytest.raises(SettingError, match=r"Another xai-tf server .* use --cache"),
-        claim_cache(tmp_path),
+        claim_cache(settings_at(tmp_path)),
     ):
         pass
-    with claim_cache(tmp_path):
+    with claim_cache(settings_at(tmp_path)):
         pass
 
 
 def test_uploads_of_a_killed_server_are_gone_at_the_next_start(tmp_path):
     code = (
         "import sys; from pathlib import Path; from dashboards.server.start import claim_cache\n"
+        "from dashboards.server.settings import ServeSettings\n"
         "from dashboards.files.uploads import Uploads, uploads_folder\n"
-        "with claim_cache(Path(sys.argv[1])):\n"
+        "with claim_cache(ServeSettings(cache=Path(sys.argv[1]))):\n"
         "    uploads = Uploads(uploads_folder(Path(sys.argv[1])))\n"
         "    uploads.add('a.ogg', b'OggS'); print('there', flush=True); sys.stdin.read()\n"
     )
@@ -457,7 +525,7 @@ def test_uploads_of_a_killed_server_are_gone_at_the_next_start(tmp_path):
         server.kill()
     assert list(tmp_path.glob("uploads/*/*.ogg"))
 
-    with claim_cache(tmp_path):
+    with claim_cache(settings_at(tmp_path)):
         assert not list(tmp_path.glob("uploads/*"))
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dashboards.service.catalogue import find_models
+from dashboards.service.catalogue import Catalogue, find_models
 from dashboards.service.errors import CancelledJobError, JobError
 from dashboards.service.requests import (
     Bundle,
@@ -45,6 +46,14 @@ from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.errors import InputError, ModelError, UnknownNameError
 from xai_tf.inputs.sample import Sample, file_sha256
 
+CARD = """---
+library_name: keras
+name: first
+task: mine
+classes: [x, y, z]
+backbone: cnn
+---
+"""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
 
@@ -455,7 +464,7 @@ def test_a_problem_is_told_to_each_with_their_own_name(service, models, tmp_path
     ("name", "cause", "next_step"),
     [
         ("damaged", "is damaged", "Copy it again"),
-        ("changed", "has changed since the server started", "Restart the server"),
+        ("changed", "has changed since it was listed", "choose it again"),
     ],
 )
 def test_models_that_cannot_be_trusted_are_refused(
@@ -470,15 +479,91 @@ def test_models_that_cannot_be_trusted_are_refused(
 
 def test_models_are_listed_without_loading_them(models, tmp_path):
     small, damaged = models["small"], models["damaged"]
-    again = find_models([small.path.parent, small.path.parent])
+    shutil.copy(small.path, tmp_path / "small.keras")
+    again = find_models([small.path.parent, tmp_path, small.path.parent])
 
     assert (small.task, small.title) == ("lung_opacity", "Lung opacity, Plain CNN")
     assert small.classes == ("a", "b", "c")
     assert (damaged.title, damaged.classes, damaged.task) == ("damaged", (), None)
     assert "on 200 test files" in models["xray_mobilenetv2"].summary
-    assert again["small-2"].path == small.path
+    assert again["small-2"].path == tmp_path / "small.keras"
+    assert len(again) == len(models) + 1
     with pytest.raises(ModelError, match="Expected an existing folder"):
         find_models([tmp_path / "missing"])
+
+
+def test_the_catalogue_is_read_again_and_keeps_what_did_not_change(small_cnn, tmp_path):
+    small_cnn.save(tmp_path / "first.keras")
+    catalogue = Catalogue([tmp_path])
+    before = catalogue.models
+
+    assert catalogue.refresh() is before
+    small_cnn.save(tmp_path / "a_later_one.keras")
+    with_later = catalogue.refresh()
+    assert with_later["first"] is before["first"]
+    assert with_later["a_later_one"].path == tmp_path / "a_later_one.keras"
+    (tmp_path / "first.md").write_text(CARD)
+    with_card = catalogue.refresh()
+    assert with_card["first"].classes == ("x", "y", "z")
+    assert with_card["a_later_one"] is with_later["a_later_one"]
+    (tmp_path / "first.keras").unlink()
+    assert "first" not in catalogue.refresh()
+    shutil.rmtree(tmp_path)
+    assert "a_later_one" not in catalogue.refresh()
+
+
+def test_a_name_stays_with_its_file(small_cnn, tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    small_cnn.save(second / "mine.keras")
+    catalogue = Catalogue([first, second])
+    small_cnn.save(first / "mine.keras")
+
+    models = catalogue.refresh()
+
+    assert models["mine"].path == second / "mine.keras"
+    assert models["mine-2"].path == first / "mine.keras"
+
+
+def test_a_model_of_ones_own_appears_while_the_server_runs(small_cnn, tmp_path, monkeypatch):
+    monkeypatch.setenv("XAI_TF_HOME", str(tmp_path))
+    catalogue = Catalogue()
+    (tmp_path / "models").mkdir()
+    small_cnn.save(tmp_path / "models" / "tuned.keras")
+
+    assert catalogue.refresh()["tuned"].path == tmp_path / "models" / "tuned.keras"
+
+
+def test_models_that_are_folders_are_listed_and_loaded(service, picture, small_cnn, tmp_path):
+    small_cnn.export(tmp_path / "exported", verbose=False)
+    small_cnn.save(tmp_path / "packed.keras")
+    with zipfile.ZipFile(tmp_path / "packed.keras") as archive:
+        archive.extractall(tmp_path / "unzipped")
+    (tmp_path / "packed.keras").unlink()
+    (tmp_path / "no model").mkdir()
+
+    found = find_models([tmp_path])
+
+    assert {"exported", "unzipped"} <= set(found)
+    assert "no model" not in found
+    predicted = [
+        ask(service, Predict(found[name], picture))[0].prediction.probabilities
+        for name in ("exported", "unzipped")
+    ]
+    np.testing.assert_allclose(*predicted, atol=1e-6)
+
+
+def test_the_service_follows_its_models(small_cnn, tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.service.service.MODELS_SECONDS", 0.05)
+    catalogue = Catalogue([tmp_path])
+    service = Service(catalogue.models, tmp_path / "store", workers=0)
+    service.follow_models(catalogue.refresh)
+    try:
+        small_cnn.save(tmp_path / "tuned.keras")
+        eventually(lambda: "tuned" in service.models)
+    finally:
+        service.close()
 
 
 @pytest.mark.slow

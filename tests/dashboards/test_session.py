@@ -19,6 +19,7 @@ from panel.util import edit_readonly
 
 import weights_keras
 from dashboards.app import create_app
+from dashboards.files.drops import Drop
 from dashboards.files.gallery import GALLERY
 from dashboards.files.uploads import Uploads
 from dashboards.server.settings import ServeSettings
@@ -29,12 +30,12 @@ from dashboards.state import workspace as workspace_module
 from dashboards.state.comparison import MODELS
 from dashboards.state.session import Session
 from dashboards.views import compare, sidebar
-from dashboards.views.diagnostics import DiagnosticsView
 from dashboards.views.downloads import DownloadsView
 from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.method import MethodView
 from dashboards.views.prediction import PredictionView
 from dashboards.views.sidebar import InputView
+from dashboards.views.trust import computed_words
 from tests.conftest import SAMPLES
 from tests.served import draw, make_models, submitted
 from tests.waiting import PATIENCE, patiently, until
@@ -717,7 +718,7 @@ def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
         await explained(session)
         explorer.method = "lime"
         stored = session.workspace.service.has_answer(explorer.request())
-        return settled, explorer, DiagnosticsView(explorer=explorer)._words.object, stored
+        return settled, explorer, computed_words(explorer.explanation, "en"), stored
 
     settled, explorer, said, stored = visit(story)
 
@@ -830,13 +831,40 @@ def test_a_picture_goes_back_to_its_model_after_a_sound(visit, tmp_path):
     assert visit(story) == "twin"
 
 
+def test_notices_go_with_what_they_are_about(visit, tmp_path):
+    async def story(session):
+        workspace, said = session.workspace, []
+        workspace.choose_model("ears")
+        give(session, tmp_path)
+        said.append(workspace.notice)
+        workspace.choose_model("twin")
+        said.append(workspace.notice)
+        drop = Drop(1, 3)
+        workspace.add("notes.txt", b"text", drop)
+        workspace.add("good.png", draw(tmp_path, "good.png").path.read_bytes(), drop)
+        workspace.add("broken.jpg", b"", drop)
+        said.append(workspace.problem)
+        workspace.add("other.png", draw(tmp_path, "other.png").path.read_bytes(), Drop(2))
+        said.append(workspace.problem)
+        return said
+
+    choice, after, dropped, over = visit(story)
+
+    assert "Choose another model for photos" in choice
+    assert (after, over) == ("", "")
+    heading, first, second = dropped.splitlines()
+    assert heading == "2 of 3 files were not taken:"
+    assert first.startswith("notes.txt")
+    assert "broken.jpg" in second
+
+
 def test_the_winner_of_a_search_is_tried_or_said_to_be_missing(visit):
     async def story(session):
         session.tab = "tuning"
-        session.try_model("winner")
+        await session.try_model("winner")
         assert session.tab == "tuning"
         assert "There is no model winner on this server" in session.workspace.problem
-        session.try_model("twin")
+        await session.try_model("twin")
         return session.tab, session.workspace.model.name
 
     assert visit(story) == ("explain", "twin")

@@ -5,6 +5,7 @@ import io
 import os
 import stat
 import struct
+import time
 import wave
 import zipfile
 import zlib
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboards.files.uploads import Limits, Uploads, clear_uploads, safe_name, uploads_folder
+from dashboards.files.uploads import (
+    Limits,
+    Uploads,
+    clear_uploads,
+    open_uploads,
+    safe_name,
+    sweep_uploads,
+    uploads_folder,
+)
 from dashboards.service.labeled import file_record
 from tests.conftest import SAMPLES
 from xai_tf.errors import InputError, OutputError
@@ -303,6 +312,87 @@ def test_files_next_to_the_visitors_folders_are_left_alone(tmp_path):
     clear_uploads(tmp_path)
 
     assert [path.name for path in folder.rglob("*")] == ["thesis", "thesis.docx"]
+
+
+def leave(cache, visitor, data, seconds_ago=0.0):
+    """A visitor adds a file, and closes their page."""
+    uploads = open_uploads(uploads_folder(cache), visitor=visitor)
+    upload = uploads.add("a.png", data)
+    uploads.close()
+    last_use = time.time() - seconds_ago
+    os.utime(uploads.folder, (last_use, last_use))
+    return upload
+
+
+def test_a_visitor_who_comes_back_finds_their_files_in_order(tmp_path):
+    folder = uploads_folder(tmp_path)
+    first = open_uploads(folder, visitor="ann")
+    added = [first.add(f"{seed}.png", picture(seed)) for seed in (2, 1, 3)]
+    first.remove(added[1])
+    first.close()
+
+    assert open_uploads(folder, visitor="ann").files == (added[0], added[2])
+    assert not added[1].path.exists()
+    assert open_uploads(folder, visitor="eve").files == ()
+
+
+def test_pages_of_one_visitor_share_the_files_until_the_last_one_closes(tmp_path):
+    folder = uploads_folder(tmp_path)
+    first, second = (open_uploads(folder, visitor="ann") for _ in range(2))
+    upload = first.add("a.png", picture())
+    first.close()
+    sweep_uploads(tmp_path, 0.0, 0)
+
+    assert second.files == (upload,)
+    assert upload.path.exists()
+    second.close()
+    sweep_uploads(tmp_path, 0.0, 0)
+    assert not list(folder.iterdir())
+
+
+def test_files_outlive_a_restart_for_their_time_only(tmp_path):
+    fresh = leave(tmp_path, "ann", picture(1), seconds_ago=100)
+    old = leave(tmp_path, "bob", picture(2), seconds_ago=700)
+
+    clear_uploads(tmp_path, 600, 10**9)
+
+    assert fresh.path.exists()
+    assert not old.path.parent.exists()
+
+
+def test_of_too_many_bytes_those_used_last_are_kept(tmp_path):
+    data = picture()
+    left = [leave(tmp_path, name, data, seconds) for name, seconds in (("ann", 9), ("bob", 5))]
+
+    sweep_uploads(tmp_path, 600, int(1.9 * len(data)))
+
+    assert [upload.path.exists() for upload in left] == [False, True]
+
+
+def test_a_visitor_who_left_nothing_leaves_no_folder(tmp_path):
+    open_uploads(uploads_folder(tmp_path), visitor="ann").close()
+
+    assert not list(uploads_folder(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize("name", ["..", "../ann", "a/b", ""])
+def test_a_visitors_name_that_is_no_name_is_nobodys(tmp_path, name):
+    uploads = open_uploads(uploads_folder(tmp_path), visitor=name)
+
+    assert uploads.folder.parent == uploads_folder(tmp_path)
+    uploads.close()
+    assert not uploads.folder.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", '[{"name": 1}]', '[{"path": "x"}]', "[3]"])
+def test_a_damaged_list_of_files_is_an_empty_one(tmp_path, text):
+    upload = leave(tmp_path, "ann", picture())
+    (upload.path.parent / "files.json").write_text(text)
+
+    again = open_uploads(uploads_folder(tmp_path), visitor="ann")
+
+    assert again.files == ()
+    assert again.add("b.png", picture()).path.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 import weights_keras
-from xai_tf.classifiers.preprocessing import scaling_of
+from xai_tf.classifiers.cards import card_of
 from xai_tf.classifiers.returns import LOGITS
 from xai_tf.cli.answers import Answer, prints_answer
 from xai_tf.cli.app import DATA, MODELS_AND_DATA, OUTPUT, app
@@ -189,26 +188,8 @@ def _save(classifier: Classifier, flags: ModelFlags, overwrite: bool) -> Path:
             "Cannot save outputs whose meaning is a guess. Give --returns logits (one class per "
             "picture) or --returns label_logits (several labels)."
         )
-    card = classifier.card or weights_keras.ModelCard(
-        name=path.stem,
-        task="",
-        classes=classifier.classes,
-        backbone=classifier.backbone or "",
-        license="unknown",
-        text="Written by `xai-tf inspect --save`. Describe here how the model was trained.",
-    )
-    card = replace(
-        card,
-        task=classifier.task.key if classifier.task else card.task,
-        classes=classifier.classes if classifier.classes_source else (),
-        image_size=classifier.image_size,
-        preprocessing=scaling_of(classifier.preprocessing).title,
-        scaling=classifier.preprocessing,
-        resize=classifier.read_options.resize if classifier.read_options else card.resize,
-        output=classifier.output,
-        inputs={name: _typed(value) for name, value in classifier.held.items()},
-        returns=flags.returns or card.returns,
-    )
+    text = "Written by `xai-tf inspect --save`. Describe here how the model was trained."
+    card = card_of(classifier, path.stem, text, flags.returns or "")
     changed = [name for name in RECORDED if getattr(classifier.card, name, None)]
     changed = [name for name in changed if getattr(classifier.card, name) != getattr(card, name)]
     if changed and not overwrite:
@@ -219,10 +200,3 @@ def _save(classifier: Classifier, flags: ModelFlags, overwrite: bool) -> Path:
         return weights_keras.save_card(card, path)
     except weights_keras.ModelFileError as error:
         raise OutputError(str(error)) from error
-
-
-def _typed(value: np.ndarray) -> Any:
-    """The value of a held input as it is typed: float32 0.1 as 0.1, one number without a list."""
-    numbers = value if value.dtype.kind == "f" else value.astype(float)
-    shortest = np.array([float(str(number)) for number in np.ravel(numbers)])
-    return shortest.item() if shortest.size == 1 else shortest.reshape(value.shape).tolist()

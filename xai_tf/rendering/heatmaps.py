@@ -161,14 +161,14 @@ def overlay(
 
 def outlines(segments: np.ndarray) -> np.ndarray:
     """The outlines of segments as an RGBA layer: uint8 array of shape (height, width, 4)."""
-    return np.where(_edges(segments)[..., None], (*OUTLINE, 128), (0, 0, 0, 0)).astype(np.uint8)
+    return np.where(edges(segments)[..., None], (*OUTLINE, 128), (0, 0, 0, 0)).astype(np.uint8)
 
 
 def outlined(image: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """Draw the outlines of segments into an image: uint8 array of shape (height, width, 3)."""
-    edges = _edges(segments)
+    on_edge = edges(segments)
     drawn = image.copy()
-    drawn[edges] = (0.5 * drawn[edges] + 0.5 * np.array(OUTLINE)).astype(np.uint8)
+    drawn[on_edge] = (0.5 * drawn[on_edge] + 0.5 * np.array(OUTLINE)).astype(np.uint8)
     return drawn
 
 
@@ -308,7 +308,7 @@ def second_ticks(sound: Sound) -> list[tuple[float, str]]:
     return [(share, f"{start + (end - start) * share:.2f}") for share in (0, 0.25, 0.5, 0.75, 1)]
 
 
-def _edges(segments: np.ndarray) -> np.ndarray:
+def edges(segments: np.ndarray) -> np.ndarray:
     """Pixels where a new segment begins: bool array of shape (height, width)."""
     edges = np.zeros(segments.shape, bool)
     edges[:, 1:] |= segments[:, 1:] != segments[:, :-1]

@@ -20,6 +20,7 @@ from xai_tf.rendering import heatmaps
 
 COMPRESSION = 1  # PNG level: up to a tenth larger than the default, in a quarter of the time
 THUMBNAIL = 96  # pixels
+REGION_SCALE = 3  # regions are drawn larger, so that their outlines are thin
 MAX_THUMBNAILS = 100  # per sample, about 15 kB each
 STRONGEST = 0.1  # share of the pixels of a map that its description is about
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "center", "right")
@@ -90,6 +91,19 @@ def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
         "caption": f"{explanation.method.title}{layer}: why {explanation.target_name}?"
         + (f" ({heatmaps.SMOOTHED})" if explanation.method.pixel_fine else ""),
     }
+
+
+def region_url(mask: np.ndarray) -> str:
+    """A data URL of a region to lie over a picture: its outline, and a veil over the rest.
+
+    Args:
+        mask: boolean array of shape (height, width).
+    """
+    enlarged = np.kron(mask, np.ones((REGION_SCALE, REGION_SCALE), bool))
+    layer = np.zeros((*enlarged.shape, 4), np.uint8)
+    layer[~enlarged] = (0, 0, 0, 110)
+    layer[heatmaps.edges(enlarged)] = (*heatmaps.OUTLINE, 255)
+    return picture_url(layer)
 
 
 def partial_viewer_data(sample: Sample, method: Method, attribution: np.ndarray) -> dict[str, Any]:

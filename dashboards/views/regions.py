@@ -1,0 +1,92 @@
+"""Where the evidence lies: the regions of the picture, pointed at and hidden from a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import param
+
+from dashboards.components.region_list import RegionList
+from dashboards.state.explanation_quality import ExplanationQuality
+from dashboards.state.what_if import WhatIfEditor
+from dashboards.views.text import bullets, paragraph
+from dashboards.views.theme import section, words
+from dashboards.views.view import View
+from xai_tf.regions import PARTITIONS, Audit, RegionShare
+from xai_tf.rendering.viewer import region_url
+
+ABOUT = "Bar: share of the evidence. Mark: share of the area, which a map without a preference has."
+SEPARATOR = "/"  # between a partition and a region
+
+
+class RegionsView(View):
+    """The regions with their evidence; `highlight` is the outline of the one pointed at.
+
+    Attributes:
+        highlight: a data URL of the outline, for the picture; "" for none.
+    """
+
+    quality = param.ClassSelector(class_=ExplanationQuality)
+    editor = param.ClassSelector(class_=WhatIfEditor)
+    highlight = param.String()
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._list = RegionList(self._on_hide, label="Where the evidence lies")
+        self._about = words("")
+        self._list.param.watch(lambda event: self.point(_names(event.new)), "pointed")
+        self.quality.param.watch(self._draw, ["audit", "regions"])
+        self.editor.param.watch(self._mark, "regions")
+        self._section = section("Where the evidence lies", self._list, self._about, visible=False)
+        self._draw()
+
+    def point(self, names: tuple[str, str] | None) -> None:
+        """Outline a region, by the names of its partition and of itself; None for none."""
+        regions = self.quality.regions
+        mask = None
+        if names is not None and regions is not None:
+            mask = regions.partitions.get(names[0], {}).get(names[1])
+        self.highlight = "" if mask is None else region_url(mask)
+
+    def _on_hide(self, value: str) -> None:
+        names, audit = _names(value), self.quality.audit
+        if audit and any((row.partition, row.region) == names for row in audit.rows):
+            self.editor.toggle_region(*names)
+
+    def _draw(self, *_: Any) -> None:
+        audit: Audit | None = self.quality.audit
+        self.highlight = ""
+        self._section.visible = audit is not None
+        self._list.items = [_item(row) for row in audit.rows] if audit else []
+        warnings = audit.warnings if audit else ()
+        self._about.object = bullets(warnings, "warning") + paragraph(ABOUT, "note")
+
+    def _mark(self, *_: Any) -> None:
+        self._list.hidden = [SEPARATOR.join(names) for names in self.editor.regions]
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The list; hidden while there is no map."""
+        return self._section
+
+
+def _names(value: str) -> Any:
+    """The names of a partition and a region, or None."""
+    partition, found, region = value.partition(SEPARATOR)
+    return (partition, region) if found else None
+
+
+def _item(row: RegionShare) -> dict[str, Any]:
+    partition = PARTITIONS[row.partition]
+    share = "no signal" if row.share is None else f"{row.share:.0%} of the evidence"
+    note = "expected here" if row.region in partition.expected else ""
+    return {
+        "value": SEPARATOR.join((row.partition, row.region)),
+        "label": row.region,
+        "group": partition.title,
+        "share": float(min(max(row.share or 0.0, 0.0), 1.0)),
+        "area": float(min(max(row.area, 0.0), 1.0)),
+        "text": f"{share}, {row.area:.0%} of the area",
+        "note": "more evidence than can be right here" if row.alarm else note,
+        "alarm": bool(row.alarm),
+    }
