@@ -332,7 +332,7 @@ Request = (
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 11
+ANSWERS = 12
 
 
 def is_packed(request: Request) -> bool:
