@@ -153,7 +153,7 @@ def _title(name: str, card: ModelCard | None) -> str:
     known = known_task(card.task)
     task = known.title if known else card.task
     backbone = BACKBONES[card.backbone].title if card.backbone in BACKBONES else card.backbone
-    return f"{task}, {backbone}"
+    return ", ".join(filter(None, (task, backbone)))
 
 
 def _accuracy(card: ModelCard) -> float:
