@@ -33,7 +33,7 @@ class Rejections:
         self._reasons: list[str] = []
 
     def begin(self, drop: Drop | None) -> None:
-        """A file of a drop has come; what was said of an earlier one is over."""
+        """A file of a drop has come; those of an earlier one are not counted with it."""
         if drop is None or drop != self._drop:
             self._drop, self._reasons, self.text = drop, [], ""
 

@@ -45,7 +45,7 @@ class WhatIfEditor(param.Parameterized):
         self.explorer = explorer
         self._job: Job | None = None
         super().__init__(**params)
-        explorer.workspace.param.watch(lambda _: self.clear(), ["reading", "window"])
+        explorer.workspace.param.watch(lambda *_: self.clear(), ["reading", "window"])
         explorer.param.watch(lambda _: self.strongest and self._ask(), "explanation")
 
     @property

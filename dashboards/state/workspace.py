@@ -118,7 +118,7 @@ class Workspace(param.Parameterized):
 
     def reject(self, reason: str, drop: Drop | None = None) -> None:
         """Say why a file was not taken, together with others of the same drop."""
-        self._begin(drop)
+        self._rejections.begin(drop)
         self.problem = ""  # so that the same text is announced again
         self.problem = self._rejections.add(reason)
 
@@ -215,17 +215,11 @@ class Workspace(param.Parameterized):
             self._queue_task = None
 
     def _show_added(self, add: Callable[[], Upload], drop: Drop | None) -> None:
-        self._begin(drop)
+        self._rejections.begin(drop)
         try:
             self.show(add())
         except XaiTfError as error:
             self.reject(str(error), drop)
-
-    def _begin(self, drop: Drop | None) -> None:
-        before = self._rejections.text
-        self._rejections.begin(drop)
-        if before and not self._rejections.text and self.problem == before:
-            self.problem = ""
 
     @param.depends("file", "model", watch=True, on_init=True)
     def _on_change(self) -> None:
