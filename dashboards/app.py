@@ -190,7 +190,6 @@ def explain_page(session: Session) -> ExplainPage:
                 WhatIfView(editor=editor),
                 regions,
                 ListenView(listener=session.listener),
-                DownloadsView(session=session),
             ],
             "Trust": [trust],
             "Settings": [
@@ -199,7 +198,7 @@ def explain_page(session: Session) -> ExplainPage:
                 ModelFactsView(workspace=workspace),
             ],
         },
-        workspace=workspace,
+        footer=DownloadsView(session=session),
     )
     badge.param.watch(lambda _: page.open("Trust"), "pressed")
     return page

@@ -117,11 +117,12 @@ def _prepare(context: WorkerContext, request: Describe | Prepare) -> None:
     """Compile what the first prediction and the first map need, so that they are fast."""
     classifier = context.classifier(request.model)
     images, targets = _noise(classifier, 1)
-    if gives(classifier.access, "gradients"):
+    to_recognize = isinstance(request, Prepare) and request.to_recognize
+    if gives(classifier.access, "gradients") and not to_recognize:
         classifier.passes.gradients(images, targets)
     ood_scores(classifier, [Sample(image=images[0], source=request.model.path, sha256="")])
     method = default_method(classifier.access)
-    if METHODS[method].needs_layer:
+    if METHODS[method].needs_layer and not to_recognize:
         explain(classifier, Sample(image=images[0], source=request.model.path, sha256=""), method)
 
 

@@ -58,7 +58,7 @@ class Pool:
         self.closed = False
         self._on_result = on_result
         self._waiting: list[Flight] = []
-        self._recent_models: OrderedDict[ModelEntry, None] = OrderedDict()  # most recent last
+        self._recent_models: OrderedDict[ModelEntry, bool] = OrderedDict()  # most recent last
         self._fatal_models: set[ModelEntry] = set()  # models that crashed a process in preparation
         with self.lock:
             self._processes = [
@@ -83,10 +83,15 @@ class Pool:
                     self._later(seconds, self._kill_if_still_on, process, flight)
             self._dispatch()
 
-    def prepare_model(self, model: ModelEntry) -> None:
-        """Register a model that is in use, for idle processes to prepare."""
+    def prepare_model(self, model: ModelEntry, to_recognize: bool = False) -> None:
+        """Register a model that is in use, for idle processes to prepare.
+
+        Args:
+            model: the model.
+            to_recognize: whether only what tells if the model knows a file is prepared.
+        """
         with self.lock:
-            self._recent_models[model] = None
+            self._recent_models[model] = to_recognize
             self._recent_models.move_to_end(model)
             while len(self._recent_models) > MODELS_PREPARED:
                 self._recent_models.popitem(last=False)
@@ -144,14 +149,14 @@ class Pool:
         flights = [process.flight for process in self._processes if process.flight]
         if self._waiting or any(isinstance(flight.request, Prepare) for flight in flights):
             return
-        for model in reversed(self._recent_models):
+        for model, to_recognize in reversed(self._recent_models.items()):
             if model in self._fatal_models:
                 continue
             for process in self._processes:
                 loaded = (*process.models, *process.prepared)
                 if process.state == IDLE and model not in loaded:
                     process.prepared.add(model)
-                    process.begin(Flight("", Prepare(model), slow=False))
+                    process.begin(Flight("", Prepare(model, to_recognize), slow=False))
                     return
 
     def _on_message(self, process: Process, message: tuple[Any, ...]) -> None:

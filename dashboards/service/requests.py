@@ -78,9 +78,15 @@ class Describe:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Load and compile a model ahead of time; sent by the server itself to an idle worker."""
+    """Load and compile a model ahead of time; sent by the server itself to an idle worker.
+
+    Attributes:
+        model: the model.
+        to_recognize: whether only what tells if the model knows a file is prepared.
+    """
 
     model: ModelEntry
+    to_recognize: bool = False
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Service:
         atexit.register(self.close)
         for model in models.values():
             if model.ood_sha256:  # every file is tried on these, to find the model that knows it
-                self._pool.prepare_model(model)
+                self._pool.prepare_model(model, to_recognize=True)
 
     def visitor(self) -> Visitor:
         """A new visitor, for one browser session."""

@@ -15,7 +15,7 @@ from dashboards.files import exports
 from dashboards.service.errors import CancelledJobError
 from dashboards.state.session import Session
 from dashboards.views.text import paragraph
-from dashboards.views.theme import card, words
+from dashboards.views.theme import words
 from dashboards.views.view import View
 from xai_tf.errors import XaiTfError
 
@@ -52,7 +52,7 @@ class DownloadsView(View):
             return BytesIO(data)
 
         return pmui.FileDownload(
-            callback=callback, filename=name, label=label, icon=icon, size="small"
+            callback=callback, filename=name, label=label, icon=icon, size="small", margin=0
         )
 
     def _enable(self, *_: Any) -> None:
@@ -85,5 +85,10 @@ class DownloadsView(View):
         return await self.session.report()
 
     def layout(self) -> pn.viewable.Viewable:
-        """The card of the downloads."""
-        return card("Download", pn.FlexBox(*self._buttons, gap="8px"), self._words)
+        """The buttons in a row, and what went wrong."""
+        return pn.Column(
+            pn.FlexBox(*self._buttons, gap="6px", margin=(4, 8)),
+            self._words,
+            sizing_mode="stretch_width",
+            margin=0,
+        )

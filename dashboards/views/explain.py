@@ -12,7 +12,6 @@ from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.sheet import SheetHandle
 from dashboards.state.explorer import Explorer
 from dashboards.state.what_if import WhatIfEditor
-from dashboards.state.workspace import Workspace
 from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
@@ -148,17 +147,18 @@ class ExplainPage(View):
 
     Attributes:
         tabs: the titles of the panel's tabs, and what each holds.
+        footer: what stays visible below the tabs.
     """
 
     strip = param.Parameter()
     picture = param.Parameter()
     film = param.Parameter()
     tabs = param.Dict(default={})
-    workspace = param.ClassSelector(class_=Workspace)
+    footer = param.Parameter()
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._panel = SidePanel(tabs=self.tabs)
+        self._panel = SidePanel(tabs=self.tabs, footer=self.footer)
 
     def open(self, tab: str) -> None:
         """Open a tab of the panel, by its title."""
@@ -197,6 +197,7 @@ class SidePanel(View):
     """Tabs beside the picture; on a phone a sheet that opens when a tab is chosen."""
 
     tabs = param.Dict(default={})
+    footer = param.Parameter()
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -217,6 +218,7 @@ class SidePanel(View):
         return pn.Column(
             self._handle,
             self._tabs,
+            self.footer,
             stylesheets=[SHEET],
             css_classes=["panel"],
             sizing_mode="stretch_both",
