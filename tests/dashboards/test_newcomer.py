@@ -1,6 +1,7 @@
-"""A newcomer who knows nothing of the page: from a file to a report, in few clicks and no scrolls."""
+"""A newcomer who knows nothing of the page: from a file to a report, without scrolling."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_from_a_file_to_a_report_in_few_clicks_without_scrolling(
     with page.expect_download() as download:
         newcomer.click(page.get_by_role("button", name="Report", exact=True))
 
-    assert "Grad-CAM++" in open(download.value.path(), encoding="utf-8").read()
+    assert "Grad-CAM++" in Path(download.value.path()).read_text("utf-8")
     assert newcomer.clicks <= MOST_CLICKS
     assert page.evaluate("document.documentElement.scrollTop") == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
