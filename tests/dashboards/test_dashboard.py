@@ -219,7 +219,7 @@ def test_a_picture_no_model_knows_goes_to_the_one_that_cannot_tell_and_that_is_s
 
     page.locator("input[type=file]").set_input_files(tmp_path / "stripes.png")
 
-    page.get_by_text("Dog breeds, cnn cannot tell whether it knows such files.").wait_for()
+    page.get_by_text("Dog breeds, Plain CNN cannot tell whether it knows such files.").wait_for()
     picture(page, "unknown")
     choose_model(page, "Lung opacity, MobileNetV2")
     page.get_by_text("this answer may mean nothing").wait_for()
@@ -300,7 +300,7 @@ def test_a_map_says_where_its_evidence_lies_and_is_judged_on_request(page):
     open_tab(page, "Trust")
     page.get_by_text("Where the evidence lies").wait_for()
     assert page.get_by_role("rowheader", name="lungs (expected here)").is_visible()
-    choose_model(page, "Dog breeds, cnn")
+    choose_model(page, "Dog breeds, Plain CNN")
     page.get_by_role("rowheader", name="corners").wait_for()
 
     judge = page.get_by_role("button", name=re.compile(r"Score this map \(\d+ passes, .*s\)"))
@@ -541,7 +541,7 @@ def test_names_are_text_never_markup(browser, site, tmp_path):
     with visit(browser, site[0]) as page:
         page.on("dialog", lambda dialog: pytest.fail("a name was run"))
         page.get_by_role("combobox", name="Model").first.click()
-        page.get_by_role("menuitem", name=re.compile("^Dog breeds, cnn")).click()
+        page.get_by_role("menuitem", name=re.compile("^Dog breeds, Plain CNN")).click()
 
         page.locator("input[type=file]").set_input_files(tmp_path / name)
 

@@ -93,20 +93,16 @@ def test_where_only_one_model_cannot_tell_it_is_taken_and_the_doubt_is_said(fres
 
 def test_no_model_means_no_answer_but_ways_to_go_on(fresh, models):
     async def story(session):
-        service = session.service
-        whole, service.models = service.models, {name: models[name] for name in KNOWING}
-        try:
-            session.workspace.show(sample("cat.jpg"))
-            workspace = await found(session)
-            strip = StripView(workspace=workspace)
-            unknown = (workspace.model, workspace.reading, strip._unknown.visible)
-            texts = [part.object for part in strip._unknown if hasattr(part, "object")]
-            buttons = [part.label for part in strip._unknown if hasattr(part, "label")]
-            workspace.choose_model(workspace.match.nearest.name)
-            await until(lambda: workspace.reading is not None)
-            return unknown, texts, buttons, workspace.reading.ood_warning, strip._unknown.visible
-        finally:
-            service.models = whole
+        session.workspace.available.by_name = {name: models[name] for name in KNOWING}
+        session.workspace.show(sample("cat.jpg"))
+        workspace = await found(session)
+        strip = StripView(workspace=workspace)
+        unknown = (workspace.model, workspace.reading, strip._unknown.visible)
+        texts = [part.object for part in strip._unknown if hasattr(part, "object")]
+        buttons = [part.label for part in strip._unknown if hasattr(part, "label")]
+        workspace.choose_model(workspace.match.nearest.name)
+        await until(lambda: workspace.reading is not None)
+        return unknown, texts, buttons, workspace.reading.ood_warning, strip._unknown.visible
 
     unknown, texts, buttons, warning, visible = fresh(story)
 
@@ -135,16 +131,12 @@ def test_a_chosen_model_is_kept_for_its_file_and_one_that_knows_is_found_for_oth
 
 def test_a_file_that_cannot_be_read_is_reported_once(fresh, tmp_path, models):
     async def story(session):
-        service = session.service
-        whole, service.models = service.models, {name: models[name] for name in KNOWING}
-        try:
-            file = draw(tmp_path, "gone.png")
-            file.path.write_bytes(b"\x89PNG\r\n\x1a\n no picture")
-            session.workspace.show(file)
-            workspace = await found(session)
-            return workspace.model, workspace.problem
-        finally:
-            service.models = whole
+        session.workspace.available.by_name = {name: models[name] for name in KNOWING}
+        file = draw(tmp_path, "gone.png")
+        file.path.write_bytes(b"\x89PNG\r\n\x1a\n no picture")
+        session.workspace.show(file)
+        workspace = await found(session)
+        return workspace.model, workspace.problem
 
     model, problem = fresh(story)
 
