@@ -58,7 +58,7 @@ from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.inputs.audio import mel_spectrogram
 from xai_tf.inputs.mel_recipe import MelRecipe
-from xai_tf.inputs.options import DEFAULT_OPTIONS
+from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.sample import Sample, read_full_size, read_image
 from xai_tf.metrics import Score, score
 from xai_tf.packages import has_extra
@@ -162,9 +162,11 @@ def _reading(context: WorkerContext, classifier: Classifier, file: Upload) -> Re
 def _full_picture(context: WorkerContext, request: FullPicture) -> bytes:
     if request.file.kind == "sound":
         return b""
-    options = DEFAULT_OPTIONS
+    options = ReadOptions(crop_plot=True) if request.crop_plot else DEFAULT_OPTIONS
     if request.model is None:
-        sample = read_image(request.file.path, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))[0]
+        sample = read_image(request.file.path, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), options)[0]
+        if request.crop_plot and sample.crop is None:
+            return b""
     else:
         classifier = context.classifier(request.model)
         options = classifier.read_options or DEFAULT_OPTIONS

@@ -101,17 +101,20 @@ class Predict:
 class FullPicture:
     """A picture file at its own resolution, as PNG or JPEG. Answer: `bytes`. Not stored on disk.
 
-    The answer is empty for a sound, and where the model sees only a part of the picture.
+    The answer is empty for a sound, where the model sees only a part of the picture, and where it
+    was to be cropped and is no plot.
 
     Attributes:
         file: the file.
         side: the largest width or height, in pixels.
         model: the model that says how it is read; None to read it as any picture.
+        crop_plot: whether a picture of a plot is cropped to the inside of its axes.
     """
 
     file: Upload
     side: int
     model: ModelEntry | None = None
+    crop_plot: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Workspace(param.Parameterized):
             visitor chose the model.
         picture: a data URL of the current picture file at its own resolution; "" for a sound, and
             where the model sees only a part of it.
+        plot: the inside of the axes as PNG or JPEG, where the current picture is one of a plot.
         thumbnails: data URLs of small pictures of the files, by SHA-256.
         facts: the facts of the model; None until it is loaded.
         reading: the file as read, with its prediction; None until it is there.
@@ -53,6 +54,7 @@ class Workspace(param.Parameterized):
     model = param.ClassSelector(class_=ModelEntry)
     match = param.ClassSelector(class_=Match)
     picture = param.String()
+    plot = param.Bytes(default=b"")
     thumbnails = param.Dict(default={})
     facts = param.ClassSelector(class_=ModelFacts)
     reading = param.ClassSelector(class_=Reading)
@@ -248,9 +250,27 @@ class Workspace(param.Parameterized):
         """Request the new picture before any model is found, so that it is seen at once."""
         self.visitor.cancel("picture")
         own = _shown_by_browsers(self.file) if self.file is not None else b""
-        self.picture = _data_url(own)
+        self.param.update(picture=_data_url(own), plot=b"")
         if self.file is not None and self.file.kind != "sound" and not own:
             self._request_picture(None)
+
+    @param.depends("reading", watch=True)
+    def _look_for_plot(self) -> None:
+        """Once there is an answer, see whether the picture is one of a plot with axes."""
+        self.visitor.cancel("plot")
+        if self.reading is not None and self.file.kind != "sound":
+            request = FullPicture(self.file, PICTURE_SIDE, crop_plot=True)
+            self.visitor.submit(request, "plot").watch(self._on_plot)
+
+    def _on_plot(self, job: Job) -> None:
+        if job.state == "done" and job.request.file is self.file:
+            self.plot = job.answer
+
+    def crop_plot(self) -> None:
+        """Add what is inside the axes as a file of its own, and show it."""
+        if self.plot and self.file is not None:
+            name = f"{self.file.name.rsplit('.', 1)[0]}, cropped"
+            self.add(name, self.plot)
 
     def _request_picture(self, model: ModelEntry | None) -> None:
         request = FullPicture(self.file, PICTURE_SIDE, model)

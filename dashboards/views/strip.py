@@ -38,6 +38,10 @@ STRIP = """
 .file, .answer, .model, .badge { width: auto !important; min-width: 0; margin: 0 !important; }
 .progress { flex: 1 1 100%; width: auto !important; margin: 0 !important; }
 """
+PLOT = (
+    "This looks like a plot with axes. The model is given the labels and margins, too, which its "
+    "training pictures did not have."
+)
 FILE = """
 .file { display: flex; align-items: center; gap: 10px; }
 .file img, .file .icon {
@@ -88,6 +92,18 @@ class StripView(View):
         self._answer.stylesheets = [*self._answer.stylesheets, FILE]
         self._unknown = pn.FlexBox(
             gap="8px", align_items="center", css_classes=["answer"], visible=False
+        )
+        crop = pmui.Button(
+            label="Crop it to its axes", icon="crop", variant="outlined", size="small"
+        )
+        crop.on_click(lambda _: workspace.crop_plot())
+        self._plot = pn.FlexBox(
+            words(paragraph(PLOT, "warning")),
+            crop,
+            gap="8px",
+            align_items="center",
+            css_classes=["progress"],
+            visible=pn.bind(bool, workspace.param.plot),
         )
         self._progress = Live(
             paragraphs=pn.bind(lambda text: [text] if text else [], workspace.param.working),
@@ -182,6 +198,7 @@ class StripView(View):
             self._unknown,
             *self.extras,
             self._model,
+            self._plot,
             self._progress,
             stylesheets=[STRIP],
             css_classes=["strip"],
