@@ -218,7 +218,8 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def asking(pets: Path) -> list:
     """How that model is named on the command line."""
-    return ["--model", pets, "--classes", "cat,dog,bird", "--preprocessing", "unit"]
+    known = ["--classes", "cat,dog,bird", "--preprocessing", "unit", "--returns", "logits"]
+    return ["--model", pets, *known]
 
 
 # Pages

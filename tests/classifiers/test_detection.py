@@ -174,7 +174,7 @@ def test_gray_levels_and_known_backbones_have_no_order_to_assume():
     rescaled.add(L.Dense(2))
 
     assert "RGB" not in detect_preprocessing(gray, None, None).reason
-    assert "RGB" not in detect_preprocessing(rescaled, "mobilenetv2", None).reason
+    assert "RGB" not in detect_preprocessing(rescaled, "mobilenet_v2", None).reason
 
 
 def test_an_untrained_batch_normalization_says_nothing():

@@ -389,7 +389,8 @@ def test_an_interruption_that_is_lost_stops_the_work_at_its_next_step(monkeypatc
 
 
 def test_nothing_but_our_own_lines_reaches_standard_error(pets, tmp_path):
-    words = ["--classes", "cat,dog,bird", "--preprocessing", "unit", "--model", pets]
+    words = ["--classes", "cat,dog,bird", "--preprocessing", "unit", "--returns", "logits"]
+    words += ["--model", pets]
     commands = [
         ["predict", CAT, SAMPLES / "xray_normal.jpg", *words],
         ["explain", CAT, *words, "--method", "saliency", "--out", tmp_path / "out"],

@@ -93,8 +93,11 @@ def inspect_model(
     tell_doubt(classifier)
     if save:
         note(f"Wrote {_save(classifier, flags, overwrite)}")
-    if trials is None:
-        return _described(classifier)
+    return _trials_answer(classifier, trials) if trials else _described(classifier)
+
+
+def _trials_answer(classifier: Classifier, trials: PreprocessingTrials) -> Answer:
+    """The preprocessings that were tried, and which of them is right."""
     (note if trials.winner else warn)(trials.reason)
     rows = [
         {"preprocessing": one.name, "title": one.title}
