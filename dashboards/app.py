@@ -55,6 +55,7 @@ TITLES = {
     "errors": "Errors",
     "tuning": "Tuning",
 }
+FILE_TABS = ("explain", "compare", "layers")
 FOLLOW = 2000  # milliseconds between two looks at what changed on the server
 
 
@@ -91,6 +92,11 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         page.busy = pn.rx(False)
     # On a phone the sidebar covers the page, so it closes once a file was chosen.
     workspace.param.watch(lambda _: link.narrow and page.param.update(sidebar_open=False), "file")
+    # Files and samples mean nothing where searches and whole sets are looked at.
+    session.param.watch(
+        lambda event: page.param.update(sidebar_open=event.new in FILE_TABS and not link.narrow),
+        "tab",
+    )
     link.on_dark(lambda: page.param.update(dark_theme=True))
     if pn.state.curdoc:
         pn.state.add_periodic_callback(workspace.available.follow, FOLLOW)

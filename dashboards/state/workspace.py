@@ -41,6 +41,8 @@ class Workspace(param.Parameterized):
             where the model sees only a part of it.
         plot: the inside of the axes as PNG or JPEG, where the current picture is one of a plot.
         thumbnails: data URLs of small pictures of the files, by SHA-256.
+        answers: the last answer about each file and its doubt, (text, whether it is doubtful), by
+            SHA-256.
         facts: the facts of the model; None until it is loaded.
         reading: the file as read, with its prediction; None until it is there.
         window: the number of the current window of a long recording.
@@ -56,6 +58,7 @@ class Workspace(param.Parameterized):
     picture = param.String()
     plot = param.Bytes(default=b"")
     thumbnails = param.Dict(default={})
+    answers = param.Dict(default={})
     facts = param.ClassSelector(class_=ModelFacts)
     reading = param.ClassSelector(class_=Reading)
     window = param.Integer(default=0, bounds=(0, None))
@@ -306,7 +309,12 @@ class Workspace(param.Parameterized):
             return
         if job.state == "done":
             self.working = ""
-            self.param.update(reading=job.answer, window=_most_confident_window(job.answer))
+            answer = (job.answer.prediction.summary, bool(job.answer.ood_warning))
+            self.param.update(
+                reading=job.answer,
+                window=_most_confident_window(job.answer),
+                answers=self.answers | {self.file.sha256: answer},
+            )
             if self.file.kind != "sound":  # the model may see only a part of the picture
                 self._request_picture(self.model)
         elif job.state == "failed":

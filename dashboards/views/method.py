@@ -164,6 +164,7 @@ class MethodView(View):
         try:
             self.explorer.set(method, name, None if event.new == DEFAULT else event.new)
         except XaiTfError as error:
+            event.obj.value = event.old  # what the map is made with
             self.explorer.problem = str(error)
 
     def _fill_layers(self, *_: Any) -> None:
@@ -244,8 +245,10 @@ def _widget(
         return select
     kind = pmui.IntInput if option.whole else pmui.FloatInput
     default = option.default if option.default is not None else 0.0
+    limits = f"{shown(option.low)} to {shown(option.high)}"
     return kind(
         label=f"{name.replace('_', ' ')}: {option.doc}",
+        description=f"From {limits}{', or 0' if option.zero else ''}.",
         value=default if value is None else value,
         start=0 if option.zero else option.low if not option.whole else int(option.low),
         end=option.high if not option.whole else int(option.high),

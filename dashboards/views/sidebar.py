@@ -91,7 +91,7 @@ class FilesView(View):
         self._files.param.watch(self._on_file, "value")
         self._remove.on_click(self._on_remove)
         self._undo.on_click(lambda _: workspace.undo())
-        workspace.param.watch(self._fill, ["files", "file", "thumbnails"])
+        workspace.param.watch(self._fill, ["files", "file", "thumbnails", "answers"])
         self._fill()
 
     def _on_file(self, event: Any) -> None:
@@ -113,7 +113,8 @@ class FilesView(View):
 
     def _item(self, file: Upload) -> dict[str, Any]:
         picture = self.workspace.thumbnails.get(file.sha256, "")
-        note = f"{file.kind}, {_size(file.size)}"
+        answer, doubtful = self.workspace.answers.get(file.sha256, ("", False))
+        note = f"{answer}{' (doubtful)' if doubtful else ''}" or f"{file.kind}, {_size(file.size)}"
         return {"value": file.sha256, "label": file.name, "note": note, "picture": picture}
 
     def layout(self) -> pn.viewable.Viewable:

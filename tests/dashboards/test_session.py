@@ -237,7 +237,7 @@ def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
         slots = [slot for slot, _ in asked if slot != "compared map"]  # those come by themselves
         return slots, explorer.explanation is not None, fits(session)
 
-    assert visit(story) == (["read", "regions", "picture"], True, True)  # no map
+    assert visit(story) == (["read", "plot", "regions", "picture"], True, True)  # no map
 
 
 def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
