@@ -36,6 +36,7 @@ from dashboards.views.listen import ListenView
 from dashboards.views.method import MethodView
 from dashboards.views.model_facts import ModelFactsView
 from dashboards.views.narration import NarrationView
+from dashboards.views.overview import OverviewView
 from dashboards.views.own_model import OwnModelView
 from dashboards.views.prediction import PredictionView
 from dashboards.views.ranking import RankingView
@@ -76,6 +77,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         sidebar=[
             pn.Column(
                 FilesView(workspace=workspace),
+                OverviewView(overview=session.overview),
                 InputView(workspace=workspace),
                 *_own_model(session, settings),
                 margin=(4, 10),

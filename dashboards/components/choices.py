@@ -18,13 +18,15 @@ class Choices(JSComponent):
             Everything is shown as text, never as markup.
         value: the value of the chosen item; "" for none. Set by the server and by the browser.
         label: the accessible name of the group.
-        layout: "list", "bars" or "tiles".
+        layout: "list", "bars", "tiles", or "sheet" of larger tiles.
     """
 
     items = param.List(default=[], item_type=dict)
     value = param.String(default="")
     label = param.String(default="")
-    layout: param.Selector[str] = param.Selector(default="list", objects=["list", "bars", "tiles"])
+    layout: param.Selector[str] = param.Selector(
+        default="list", objects=["list", "bars", "tiles", "sheet"]
+    )
 
     _priority_changes: ClassVar = ["value"]  # Panel delays other changes by 50 ms
     _esm = Path(__file__).with_name("choices.js")

@@ -54,11 +54,11 @@ class ModelFinder:
         done, total: models tried, and to be tried.
     """
 
-    def __init__(self, visitor: Visitor, changed: Callable[[], None]) -> None:
-        """`changed` is called whenever the attributes change."""
+    def __init__(self, visitor: Visitor, changed: Callable[[], object], slot: str = "find") -> None:
+        """`changed` is called whenever the attributes change; `slot` begins those of its jobs."""
         self.match: Match | None = None
         self.done, self.total = 0, 0
-        self._visitor, self._changed = visitor, changed
+        self._visitor, self._changed, self._slot = visitor, changed, slot
         self._search: _Search | None = None
 
     @property
@@ -93,11 +93,11 @@ class ModelFinder:
 
     def submit(self, request: Predict) -> Job:
         """Submit a request of the search."""
-        return self._visitor.submit(request, f"find {request.model.name}")
+        return self._visitor.submit(request, f"{self._slot} {request.model.name}")
 
     def withdraw(self, request: Predict) -> None:
         """Cancel a request of the search."""
-        self._visitor.cancel(f"find {request.model.name}")
+        self._visitor.cancel(f"{self._slot} {request.model.name}")
 
 
 class _Search:

@@ -26,6 +26,7 @@ from dashboards.state.layer_sweep import LayerSweep
 from dashboards.state.links import TABS, Known, View, from_query, to_query
 from dashboards.state.listener import Listener
 from dashboards.state.narrator import Narrator
+from dashboards.state.overview import Overview
 from dashboards.state.ranking import Ranking
 from dashboards.state.trust import Trust
 from dashboards.state.what_if import WhatIfEditor
@@ -60,6 +61,7 @@ class Session(param.Parameterized):
         self.comparison = Comparison(self.workspace, self.explorer)
         self.layer_sweep = LayerSweep(self.workspace)
         self.what_if = WhatIfEditor(self.explorer)
+        self.overview = Overview(self.explorer)
         self.quality = ExplanationQuality(self.explorer)
         self.trust = Trust(self.explorer, self.quality)
         self.ranking = Ranking(self.comparison, self.quality)

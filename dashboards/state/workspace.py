@@ -193,6 +193,10 @@ class Workspace(param.Parameterized):
         """Whether a removed file can be restored."""
         return bool(self._removed)
 
+    def model_of(self, file: Upload) -> ModelEntry | None:
+        """The model that a file was last shown with, or None."""
+        return self._last_model.get(file.sha256)
+
     def find(self, sha256: str) -> Upload | None:
         """The visitor's file with this SHA-256, or None."""
         return next((file for file in self.files if file.sha256 == sha256), None)

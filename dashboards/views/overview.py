@@ -1,0 +1,102 @@
+"""All files as a contact sheet: the answer about each, its doubt, and a small map."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboards.components.choices import Choices
+from dashboards.components.progress import Progress
+from dashboards.state.overview import DOUBT, ORDER, FileRow, Overview
+from dashboards.views.classes import readable
+from dashboards.views.theme import run_button, stop_button
+from dashboards.views.view import View
+from xai_tf.rendering.viewer import thumbnail_url
+
+SORTS = {"As they came": ORDER, "Most doubtful first": DOUBT}
+
+
+class OverviewView(View):
+    """A button, and the dialog with all files; it is there from the second file on."""
+
+    overview = param.ClassSelector(class_=Overview)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        overview = self.overview
+        self._open = pmui.Button(
+            label="All files", icon="grid_view", variant="text", size="small", visible=False
+        )
+        self._sheet = Choices(label="All files", layout="sheet")
+        self._sort = pmui.RadioButtonGroup(
+            label="Order", options=SORTS, value=overview.sort, size="small"
+        )
+        self._run, self._stop = run_button("Explain all", "play_arrow"), stop_button()
+        self._bar = Progress(label="Files explained", visible=False)
+        self._table = pmui.FileDownload(
+            callback=lambda: BytesIO(overview.table()),
+            filename="files.csv",
+            label="Table (CSV)",
+            icon="table_view",
+            size="small",
+        )
+        self._dialog = pmui.Dialog(
+            pn.FlexBox(self._run, self._stop, self._sort, self._table, gap="8px"),
+            self._bar,
+            self._sheet,
+            title="All files",
+            open=False,
+            width_option="lg",
+            show_close_button=True,
+            close_on_click=True,
+        )
+        self._open.on_click(lambda _: setattr(self._dialog, "open", True))
+        self._run.on_click(self._start)
+        self._stop.on_click(lambda _: overview.stop())
+        self._sort.param.watch(lambda event: setattr(overview, "sort", event.new), "value")
+        self._sheet.param.watch(self._on_file, "value")
+        overview.param.watch(self._draw, ["rows", "running", "done"])
+        overview.workspace.param.watch(self._draw, "thumbnails")
+        self._draw()
+
+    async def _start(self, _: Any) -> None:
+        await self.overview.run()
+
+    def _on_file(self, event: Any) -> None:
+        file = self.overview.workspace.find(event.new)
+        if file is not None and self._dialog.open:
+            row = next(row for row in self.overview.rows if row.file.sha256 == file.sha256)
+            self.overview.workspace.show(file, row.model.name if row.model else "")
+            self._dialog.open = False
+
+    def _draw(self, *_: Any) -> None:
+        overview = self.overview
+        self._open.visible = len(overview.rows) > 1
+        self._stop.visible = self._bar.visible = overview.running
+        self._run.visible = not overview.running
+        self._bar.value = overview.done / max(len(overview.rows), 1)
+        self._sheet.param.update(items=[self._tile(row) for row in overview.rows], value="")
+
+    def _tile(self, row: FileRow) -> dict[str, Any]:
+        small = self.overview.workspace.thumbnails.get(row.file.sha256, "")
+        tile = {
+            "value": row.file.sha256,
+            "label": row.file.name,
+            "picture": thumbnail_url(row.explanation) if row.explanation else small,
+            "note": row.problem,
+        }
+        if row.reading is not None:
+            prediction = row.reading.prediction
+            probability = float(prediction.probabilities[prediction.label])
+            tile["badge"] = f"{readable(prediction.answer)}, {probability:.0%}"
+            tile["share"] = probability
+            tile["note"] = "unlike the training data" if row.reading.ood_warning else ""
+        return tile
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The button and the dialog."""
+        return pn.Column(self._open, self._dialog, margin=0)
