@@ -126,7 +126,11 @@ def test_without_the_index_the_classes_are_numbered_and_the_file_is_named(tmp_pa
         keras.applications,
         "MobileNetV3Small",
         lambda **_: keras.Sequential(
-            [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(1000)]
+            [
+                keras.Input((32, 32, 3)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1000, activation="softmax"),
+            ]
         ),
     )
 
