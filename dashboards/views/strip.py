@@ -31,13 +31,14 @@ STRIP = """
   background: var(--panel-surface-color);
 }
 .file { flex: 1 1 13rem; } .answer { flex: 2 1 15rem; }
-.model { flex: 1 1 15rem; max-width: 21rem; min-height: 46px; padding-top: 4px; }
+.model { flex: 1 1 15rem; max-width: 21rem; }
 @media (max-width: 1000px) {
   .answer { flex-basis: 100%; order: -1; } .file, .model { flex: 1 1 9rem; }
 }
 .file, .answer, .model, .badge { width: auto !important; min-width: 0; margin: 0 !important; }
 .progress { flex: 1 1 100%; width: auto !important; margin: 0 !important; }
 """
+FIND = "Find the model that knows the file"
 PLOT = (
     "This looks like a plot with axes. The model is given the labels and margins, too, which its "
     "training pictures did not have."
@@ -79,13 +80,17 @@ class StripView(View):
             css_classes=["file"],
         )
         self._file.stylesheets = [*self._file.stylesheets, FILE]
-        self._model = pmui.Select(
-            label="Model",
+        # A menu says only what was clicked. A select would say what it shows, too, which is late
+        # when files come fast, and was taken for a choice.
+        self._model = pmui.MenuButton(
+            items=[],
+            variant="outlined",
             size="small",
-            searchable=True,
             css_classes=["model"],
             sizing_mode="stretch_width",
+            margin=0,
         )
+        self._names: dict[str, str] = {}  # of the models, by what the menu calls them
         self._answer = words(
             pn.bind(self._describe_answer, workspace.param.reading), css_classes=["answer"]
         )
@@ -110,17 +115,18 @@ class StripView(View):
             visible=pn.bind(bool, workspace.param.working),
             css_classes=["progress"],
         )
-        self._model.param.watch(self._on_model, "value")
+        self._model.on_click(self._on_model)
         workspace.param.watch(self._fill_models, ["model", "file"])
         workspace.available.param.watch(self._fill_models, "by_name")
         workspace.param.watch(self._show_unknown, ["match", "model", "file"])
         self._fill_models()
         self._show_unknown()
 
-    def _on_model(self, event: Any) -> None:
-        if event.new:
-            self.workspace.choose_model(event.new)
-        elif event.new == "" and self.workspace.model is not None:
+    def _on_model(self, item: Any) -> None:
+        name = self._names.get(str(item.get("label", "")))
+        if name:
+            self.workspace.choose_model(name)
+        elif name == "":
             self.workspace.find_model()
 
     def _fill_models(self, *_: Any) -> None:
@@ -131,14 +137,16 @@ class StripView(View):
             if workspace.file is None or reads(model, workspace.file)
         ]
         titles = [model.title for model in models]
-        options = {
+        self._names = {FIND: ""} | {
             model.title if titles.count(model.title) == 1 else f"{model.title} ({model.name})": (
                 model.name
             )
             for model in models
         }
-        value = workspace.model.name if workspace.model else None
-        self._model.param.update(options={"Find the model": ""} | options, value=value or "")
+        items = [{"label": label} for label in self._names]
+        chosen = workspace.model.title if workspace.model else "choose"
+        changed = {} if items == self._model.items else {"items": items}
+        self._model.param.update(label=f"Model: {chosen}", **changed)
 
     def _describe_file(self, file: Any, match: Match | None, thumbnails: dict[str, str]) -> str:
         if file is None:
