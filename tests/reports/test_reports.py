@@ -581,7 +581,7 @@ def test_a_good_page_is_not_replaced_by_one_of_nothing(run, bundle, tmp_path):
     for name in ("one", "two"):
         (tmp_path / "all" / name / "attributions.npz").unlink()
 
-    code, out, err = run("report", tmp_path / "all", "--out", page)
+    code, out, err = run("report", tmp_path / "all", "--out", page, "--overwrite")
 
     assert (code, out) == (2, "")
     assert "Cannot read any of the 2 bundles" in err
