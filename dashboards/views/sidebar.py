@@ -20,7 +20,6 @@ from dashboards.state.workspace import Workspace
 from dashboards.views.theme import section
 from dashboards.views.view import View
 
-_SAMPLES = {item.sha256 for item in GALLERY}
 # Messages lie over the page, so that nothing below them moves.
 TOAST = """
 :host {
@@ -105,7 +104,7 @@ class FilesView(View):
 
     def _fill(self, *_: Any) -> None:
         workspace = self.workspace
-        items = [self._item(file) for file in workspace.files if file.sha256 not in _SAMPLES]
+        items = [self._item(file) for file in workspace.files if not file.public]
         self._files.param.update(items=items, value=workspace.file.sha256 if workspace.file else "")
         self._undo.visible = workspace.can_undo
         self._remove.disabled = workspace.file is None

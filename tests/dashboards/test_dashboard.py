@@ -395,7 +395,6 @@ def test_a_page_outlives_its_server_with_its_view_and_its_uploads(browser, tmp_p
     context = browser.new_context()
     foreign = []
     with serving(tmp_path, "--workers", "1") as (url, process):
-        context.add_cookies([{"name": "xai_tf_seen", "value": "1", "url": url}])
         page = context.new_page()
         page.on(
             "request", lambda one: one.url.startswith(("http", "ws")) and foreign.append(one.url)
