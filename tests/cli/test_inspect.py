@@ -159,14 +159,14 @@ def mixed(tmp_path):
 def test_a_card_remembers_the_output_the_held_inputs_the_size_and_what_is_returned(run, mixed):
     picture = SAMPLES / "brain_head_notumor.png"
     chosen = ("--output", "kind", "--input", "age=0.1", "--size", "40x48")
-    chosen += ("--preprocessing", "tf", "--returns", "multi_label", "--classes", "a,b,c")
+    chosen += ("--preprocessing", "tf", "--returns", "label_logits", "--classes", "a,b,c")
 
     code, _, err = run("inspect", mixed, *chosen, "--save")
 
     assert code == 0, err
     card = read_card(mixed.with_suffix(".md"))
     assert (card.output, card.inputs) == ("kind", {"age": 0.1})  # not float32's 0.10000000149
-    assert (card.returns, card.image_size) == ("multi_label", (40, 48))
+    assert (card.returns, card.image_size) == ("label_logits", (40, 48))
     bare = run("predict", picture, "--model", mixed, "--json")
     full = run("predict", picture, "--model", mixed, *chosen, "--json")
     assert bare[0] == full[0] == 0
@@ -176,7 +176,7 @@ def test_a_card_remembers_the_output_the_held_inputs_the_size_and_what_is_return
 
 def test_what_a_card_remembers_gives_way_to_what_is_given(run, mixed):
     picture = SAMPLES / "brain_head_notumor.png"
-    settled = ("--preprocessing", "tf", "--size", "40", "--input", "age=1")
+    settled = ("--preprocessing", "tf", "--size", "40", "--input", "age=1", "--returns", "logits")
     run("inspect", mixed, *settled, "--output", "kind", "--classes", "a,b,c", "--save")
 
     older = run("predict", picture, "--model", mixed, "--input", "age=9", "--json")
