@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import weights_keras
+from dashboards.service.requests import ModelEntry
+
 
 def readable(name: str) -> str:
     """A class name for people: "Irish_wolfhound" becomes "Irish wolfhound"."""
     return name.replace("_", " ").strip() or name
+
+
+def model_label(model: ModelEntry) -> str:
+    """What a model is called: by its task if it comes with the package, else by its name first."""
+    if model.path.parent == weights_keras.FOLDER or model.title == model.name:
+        return model.title
+    return f"{model.name}: {model.title}"
 
 
 def class_options(classes: Sequence[str]) -> dict[str, int]:

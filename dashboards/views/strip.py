@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 from typing import Any
 
@@ -14,7 +15,7 @@ from dashboards.files.gallery import GALLERY
 from dashboards.service.requests import ModelEntry
 from dashboards.state.model_finder import Match, reads
 from dashboards.state.workspace import Workspace
-from dashboards.views.classes import readable
+from dashboards.views.classes import model_label, readable
 from dashboards.views.sidebar import gallery_picture
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
@@ -136,15 +137,14 @@ class StripView(View):
             for model in workspace.models.values()
             if workspace.file is None or reads(model, workspace.file)
         ]
-        titles = [model.title for model in models]
+        labels = Counter(map(model_label, models))
         self._names = {FIND: ""} | {
-            model.title if titles.count(model.title) == 1 else f"{model.title} ({model.name})": (
-                model.name
-            )
+            label if labels[label] == 1 else f"{label} ({model.name})": model.name
             for model in models
+            for label in [model_label(model)]
         }
         items = [{"label": label} for label in self._names]
-        chosen = workspace.model.title if workspace.model else "choose"
+        chosen = model_label(workspace.model) if workspace.model else "choose"
         changed = {} if items == self._model.items else {"items": items}
         self._model.param.update(label=f"Model: {chosen}", **changed)
 
@@ -193,9 +193,11 @@ class StripView(View):
             self._unknown.append(button)
 
     def _ways_out(self, match: Match) -> list[tuple[ModelEntry, str]]:
-        ways = [(model, f"Try {model.title}, which cannot tell") for model in match.silent[:3]]
+        ways = [
+            (model, f"Try {model_label(model)}, which cannot tell") for model in match.silent[:3]
+        ]
         if match.nearest is not None:
-            ways.append((match.nearest, f"See what {match.nearest.title} says anyway"))
+            ways.append((match.nearest, f"See what {model_label(match.nearest)} says anyway"))
         return ways
 
     def layout(self) -> pn.viewable.Viewable:
@@ -220,7 +222,7 @@ def looks_like(match: Match | None) -> str:
     if match is None or match.model is None:
         return ""
     if not match.known:
-        return f"{match.model.title} cannot tell whether it knows such files."
+        return f"{model_label(match.model)} cannot tell whether it knows such files."
     task = find_task(match.model.task) if match.model.task else None
     subject = task.subject.get("en", "") if task else ""
     return f"Looks like {subject}." if subject else "The model knows such files."
