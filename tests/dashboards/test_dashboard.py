@@ -484,7 +484,7 @@ def test_methods_are_compared_on_one_scale_with_their_agreement(page):
 
     page.get_by_role("button", name=re.compile("^Compare")).click()
 
-    page.get_by_text("Rank correlation").wait_for()
+    page.get_by_role("heading", name=re.compile("^Rank correlation")).wait_for()
     page.get_by_text("Consensus of 3 methods").wait_for()
     page.get_by_role("img", name=re.compile("^Conflict: ")).wait_for()
     page.get_by_text("Where the methods disagree most").wait_for()
