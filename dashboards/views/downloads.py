@@ -90,5 +90,6 @@ class DownloadsView(View):
             pn.FlexBox(*self._buttons, gap="6px", margin=(4, 8)),
             self._words,
             sizing_mode="stretch_width",
+            css_classes=["footer"],
             margin=0,
         )

@@ -49,7 +49,7 @@ LAYOUT = """
     grid-template: "strip" auto "picture" auto "film" auto "panel" auto / minmax(0, 1fr);
     height: auto !important; min-height: 0; overflow: visible; padding-bottom: 76px;
   }
-  .picture { height: clamp(18rem, calc(100dvh - 474px), calc(100vw + 7rem)) !important; }
+  .picture { height: clamp(17rem, calc(100dvh - 510px), calc(100vw + 7rem)) !important; }
 }
 """
 
@@ -185,9 +185,10 @@ SHEET = """
 @media (max-width: 1000px) {
   :host {
     position: fixed !important; inset: auto 0 0 0; z-index: 1100; border-radius: 12px 12px 0 0;
-    height: 68px !important; box-shadow: 0 -4px 16px #0004;
+    height: 70px !important; box-shadow: 0 -4px 16px #0004;
   }
   :host(.open) { height: 78dvh !important; }
+  :host(:not(.open)) .footer { display: none !important; }
 }
 """
 INSIDE = ":host { overflow-y: auto !important; min-height: 0 !important; padding: 0 4px 8px; }"

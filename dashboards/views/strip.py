@@ -34,7 +34,8 @@ STRIP = """
 .file { flex: 1 1 13rem; } .answer { flex: 2 1 15rem; }
 .model { flex: 1 1 15rem; max-width: 21rem; }
 @media (max-width: 1000px) {
-  .answer { flex-basis: 100%; order: -1; } .file, .model { flex: 1 1 9rem; }
+  :host { display: grid !important; grid-template-columns: minmax(0, 1fr) auto; }
+  .answer, .model, .progress { grid-column: 1 / -1; max-width: none; } .answer { order: -1; }
 }
 .file, .answer, .model, .badge { width: auto !important; min-width: 0; margin: 0 !important; }
 .progress { flex: 1 1 100%; width: auto !important; margin: 0 !important; }
