@@ -53,7 +53,8 @@ def predict_files(
     >>> import xai_tf
     >>> folder = Path(xai_tf.__file__).parent / "samples"
     >>> files = [folder / "brain_head_notumor.png", folder / "brain_head_lesion.png"]
-    >>> [row["class"] for row in xai_tf.predict_files(xai_tf.load("brain_cnn"), files).to_rows()]
+    >>> table = xai_tf.predict_files(xai_tf.load("brain_cnn"), files)
+    >>> sorted(row.get("class") for row in table.to_rows())
     ['notumor', 'tumor']
 
     Args:
