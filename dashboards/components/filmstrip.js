@@ -60,15 +60,34 @@ export function render({model, el}) {
     clearTimeout(timer)
     timer = setTimeout(() => { model.hovered = value }, value ? HOVER : 0)
   }
+  // Only tiles that changed are replaced, so that a click is not lost while others are updated.
+  let cells = new Map()
   const draw = () => {
     const focused = strip.getRootNode().activeElement?.dataset?.value
-    const left = strip.scrollLeft
     strip.setAttribute("aria-label", model.label)
-    strip.replaceChildren(...model.items.map((item) => tile(model, item)))
-    strip.scrollLeft = left
+    const next = model.items.map((item) => {
+      const key = JSON.stringify([item, item.value === model.running])
+      const old = cells.get(item.value)
+      return old?.key === key ? old : {key, value: item.value, box: tile(model, item)}
+    })
+    cells = new Map(next.map((cell) => [cell.value, cell]))
+    next.forEach(({box}, number) => {
+      const shown = strip.children[number]
+      if (shown === undefined) {
+        strip.append(box)
+      } else if (shown !== box) {
+        shown.replaceWith(box)
+      }
+    })
+    while (strip.children.length > next.length) {
+      strip.lastChild.remove()
+    }
     const stop = buttons().find((b) => b.dataset.value === (focused ?? model.value)) ?? buttons()[0]
-    buttons().forEach((button) => { button.tabIndex = button === stop ? 0 : -1 })
-    if (focused) {
+    buttons().forEach((button) => {
+      button.tabIndex = button === stop ? 0 : -1
+      button.setAttribute("aria-pressed", button.dataset.value === model.value)
+    })
+    if (focused && strip.getRootNode().activeElement?.dataset?.value !== focused) {
       stop?.focus()
     }
   }

@@ -49,7 +49,7 @@ LAYOUT = """
     grid-template: "strip" auto "picture" auto "film" auto "panel" auto / minmax(0, 1fr);
     height: auto !important; min-height: 0; overflow: visible; padding-bottom: 76px;
   }
-  .picture { height: clamp(17rem, calc(100dvh - 510px), calc(100vw + 7rem)) !important; }
+  .picture { height: clamp(16rem, calc(100dvh - 545px), calc(100vw + 7rem)) !important; }
 }
 """
 
