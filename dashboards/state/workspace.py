@@ -313,7 +313,7 @@ class Workspace(param.Parameterized):
             return
         if job.state == "done":
             self.working = ""
-            answer = (job.answer.prediction.summary, bool(job.answer.ood_warning))
+            answer = (job.answer.prediction.summary, bool(job.answer.ood_caption))
             self.param.update(
                 reading=job.answer,
                 window=_most_confident_window(job.answer),

@@ -94,7 +94,7 @@ class OverviewView(View):
             probability = float(prediction.probabilities[prediction.label])
             tile["badge"] = f"{readable(prediction.answer)}, {probability:.0%}"
             tile["share"] = probability
-            tile["note"] = "unlike the training data" if row.reading.ood_warning else ""
+            tile["note"] = "unlike the training data" if row.reading.ood_caption else ""
         return tile
 
     def layout(self) -> pn.viewable.Viewable:

@@ -167,15 +167,17 @@ class StripView(View):
     def _describe_answer(self, reading: Reading | None) -> str:
         if reading is None:
             return ""
-        muted = " muted" if reading.ood_warning else ""
+        muted = " muted" if reading.ood_caption else ""
         prediction = reading.prediction
         text = findings_text(prediction) if prediction.multi_label else answer_text(prediction)
         windows = len(reading.samples)
         note = f"Mean of {windows} windows. " if windows > 1 else ""
-        if reading.ood_warning:
+        if reading.ood_caption:
             note += "Unlike the training data: this answer may mean nothing."
         elif not prediction.multi_label:
             note += second_text(prediction)
+        if reading.ood_problem:
+            note += f" {reading.ood_problem}"
         return f'<p class="look-headline{muted}">{escape(text)}</p>' + paragraph(note, "note")
 
     def _show_unknown(self, *_: Any) -> None:

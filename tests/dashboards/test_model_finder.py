@@ -1,6 +1,7 @@
 """The page finds the model that knows a file, and says so where none does."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -127,6 +128,24 @@ def test_a_chosen_model_is_kept_for_its_file_and_one_that_knows_is_found_for_oth
         return second, workspace.model.name, workspace.match
 
     assert fresh(story) == ("brain_cnn", "brain_cnn", None)
+
+
+def test_a_detector_that_cannot_be_used_is_no_sign_of_another_kind_of_file(fresh):
+    async def story(session):
+        session.workspace.show(sample("xray_opacity.jpg"))
+        workspace = await found(session)
+        await until(lambda: workspace.reading is not None)
+        broken = replace(workspace.reading, ood_score=None, ood_problem="It cannot be checked.")
+        far = replace(workspace.reading.ood_score, distance=1e9)
+        strip = StripView(workspace=workspace)
+        readings = (broken, replace(workspace.reading, ood_score=far))
+        return [strip._describe_answer(reading) for reading in readings]
+
+    unchecked, unlike = fresh(story)
+
+    assert "It cannot be checked." in unchecked
+    assert "Unlike the training data" not in unchecked
+    assert "Unlike the training data" in unlike
 
 
 def test_a_file_that_cannot_be_read_is_reported_once(fresh, tmp_path, models):
