@@ -21,6 +21,7 @@ from xai_tf.attribution.methods import default_method
 from xai_tf.attribution.question import Question
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
+from xai_tf.files import spreadsheet_cell
 
 UNKNOWN = "No model here knows it."
 COLUMNS = ("file", "model", "class", "probability", "ood_ratio", "doubt")
@@ -119,7 +120,7 @@ class Overview(param.Parameterized):
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
-        writer.writerows([_safe(cell) for cell in row.cells] for row in self.rows)
+        writer.writerows([spreadsheet_cell(cell) for cell in row.cells] for row in self.rows)
         return text.getvalue().encode()
 
     async def _explained(self, file: Upload) -> FileRow:
@@ -164,8 +165,3 @@ class Overview(param.Parameterized):
 
 def _sorted(rows: Sequence[FileRow]) -> list[FileRow]:
     return sorted(rows, key=lambda row: -row.doubt)
-
-
-def _safe(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell

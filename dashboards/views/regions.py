@@ -45,7 +45,7 @@ class RegionsView(View):
         """Outline a region, by the names of its partition and of itself; None for none."""
         regions = self.quality.regions
         mask = None
-        if names is not None and regions is not None:
+        if names is not None and regions is not None and self.quality.audit is not None:
             mask = regions.partitions.get(names[0], {}).get(names[1])
         self.highlight = "" if mask is None else region_url(mask)
 
