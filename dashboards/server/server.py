@@ -142,9 +142,13 @@ def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: 
 def build_page(build: Build, service: Service, settings: ServeSettings) -> Any:
     """A visitor's page; if it fails, a short text instead of a traceback with paths."""
     from panel import state
+    from panel.io.resources import get_dist_path
 
-    if state.curdoc:  # a page that lost its server is loaded again, see `components.connection`
+    if state.curdoc:
+        # A page that lost its server is loaded again, see `components.connection`.
         state.curdoc.config.update(reconnect_session=False, notify_connection_status=False)
+        # Panel learns this after the page is built; what a tab shows later would ask a CDN.
+        state.curdoc.template_variables["dist_url"] = get_dist_path()
     try:
         return build(service, settings)
     except Exception:
