@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -205,7 +206,9 @@ def write_wav(path: Path, sound: Sound) -> float:
 
     peak = float(np.abs(sound.waveform).max(initial=0))
     factor = 1 / peak if peak > 1 else 1.0
-    soundfile.write(path, sound.waveform * factor, sound.rate, subtype="PCM_16")
+    buffer = io.BytesIO()  # libsndfile says "System error" where a disk is full
+    soundfile.write(buffer, sound.waveform * factor, sound.rate, subtype="PCM_16", format="WAV")
+    path.write_bytes(buffer.getvalue())
     return factor
 
 
