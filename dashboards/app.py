@@ -13,6 +13,7 @@ from panel.util import edit_readonly
 from dashboards.components.connection import Connection
 from dashboards.components.shortcuts import Shortcuts
 from dashboards.files.own_models import OwnModels
+from dashboards.files.own_sets import OwnSets
 from dashboards.files.uploads import open_uploads, uploads_folder
 from dashboards.server.addresses import visitors_bring_models
 from dashboards.server.settings import ServeSettings
@@ -22,6 +23,7 @@ from dashboards.service.service import Service
 from dashboards.state.errors import ErrorStudy
 from dashboards.state.links import TABS
 from dashboards.state.own_model import OwnModel
+from dashboards.state.own_sets import OwnLabeled
 from dashboards.state.session import Session
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.compare import ComparePage
@@ -144,8 +146,11 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         return explain_page(session)
 
     def errors() -> ErrorsView:
-        study = ErrorStudy(visitor, session.workspace.models, settings.data)
+        uploads = session.workspace.uploads
+        own = OwnLabeled(OwnSets(uploads.folder, uploads.limits))
+        study = ErrorStudy(visitor, session.workspace.models, settings.data, own)
         available = session.workspace.available
+        session.param.watch(lambda event: setattr(study, "active", event.new == "errors"), "tab")
         available.param.watch(lambda event: study.param.update(models=event.new), "by_name")
         study.param.watch(lambda event: _open_in_explain(session, event.new), "open_request")
         return ErrorsView(study=study)
