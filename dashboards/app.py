@@ -59,6 +59,8 @@ TITLES = {
     "tuning": "Tuning",
 }
 FILE_TABS = ("explain", "compare", "layers")
+# Explain fills the screen; without this, no card of another tab would be higher than the screen.
+WHOLE = ":host { max-height: none !important; }"
 FOLLOW = 2000  # milliseconds between two looks at what changed on the server
 
 
@@ -122,7 +124,12 @@ def _own_model(session: Session, settings: ServeSettings) -> list[OwnModelView]:
 def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
     """The tabs; each one is built when it is first opened, as most visitors open only a few."""
     pages = _pages(session, settings)
-    shown = {name: pn.Column(sizing_mode="stretch_width") for name in TABS}
+    shown = {
+        name: pn.Column(
+            sizing_mode="stretch_width", stylesheets=[] if name == "explain" else [WHOLE]
+        )
+        for name in TABS
+    }
     tabs = pmui.Tabs(
         *((TITLES[name], shown[name]) for name in TABS), dynamic=True, sizing_mode="stretch_width"
     )

@@ -74,10 +74,12 @@ export function render({model, el}) {
   field.addEventListener("drop", async (event) => {
     event.preventDefault()
     field.classList.remove("over")
-    if (folders) {
-      send(...await filesOf(event.dataTransfer.items))
+    const plain = [...event.dataTransfer.files]
+    const [files, paths] = folders ? await filesOf(event.dataTransfer.items) : [[], []]
+    if (files.length > 0) {
+      send(files, paths)
     } else {
-      send([...event.dataTransfer.files])
+      send(plain)
     }
   })
   el.append(field)
