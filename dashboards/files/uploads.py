@@ -40,12 +40,14 @@ class Limits:
         picture_bytes: largest picture file.
         total_bytes: all files of a session, including removed files that can be restored.
         files: number of files at one time.
+        labeled_files: number of files in a labeled set.
     """
 
     sound_bytes: int = 200 * MEGABYTE
     picture_bytes: int = 100 * MEGABYTE
     total_bytes: int = 1000 * MEGABYTE
     files: int = 50
+    labeled_files: int = 5000
 
     @property
     def file_bytes(self) -> int:

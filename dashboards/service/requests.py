@@ -171,6 +171,32 @@ class ThroughLayers:
 
 
 @dataclass(frozen=True)
+class Average:
+    """The mean map of several files. Answer: `xai_tf.evaluation.mean_map.MeanMap`.
+
+    Attributes:
+        model: what explains.
+        files: what is explained; of a long recording the window that is most confident of the
+            class.
+        question: what is asked of each, with a target.
+    """
+
+    model: ModelEntry
+    files: tuple[Upload, ...]
+    question: Question
+
+    @property
+    def file(self) -> Upload:
+        """What stands for all files where answers are stored and deleted."""
+        together = hashlib.sha256("".join(file.sha256 for file in self.files).encode())
+        return replace(
+            self.files[0],
+            sha256=together.hexdigest(),
+            public=all(file.public for file in self.files),
+        )
+
+
+@dataclass(frozen=True)
 class Part:
     """Partition one window of a file into named regions. Answer: `xai_tf.regions.Regions`."""
 
@@ -334,7 +360,7 @@ class DrawSearch:
     stamp: str
 
 
-Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
+Stored = Predict | Explain | ThroughLayers | Average | Part | Judge | Listen
 Request = (
     Describe | FullPicture | Hide | Stored | Bundle | Evaluate | FindSimilar | TryModel | DrawSearch
 )

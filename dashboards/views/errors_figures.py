@@ -12,14 +12,21 @@ import param
 
 from dashboards.components.matrix import Matrix
 from dashboards.state.errors import ErrorStudy
+from dashboards.views.errors_cell import CellMapView
 from dashboards.views.errors_plots import CurvePlots, ReliabilityPlot
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.evaluation.curves import calibration_error
+from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.statistics import Share
 
 MOST_SKIPPED = 20  # skipped files that are listed
-NAMES = {"accuracy": "accuracy", "auc": "area under the ROC curve"}
+NAMES = {
+    "accuracy": "accuracy",
+    "auc": "area under the ROC curve",
+    "exact match": "files with all labels right",
+    "mean auc": "mean area under the ROC curve",
+}
 OF_SEVERAL = (
     "The threshold applies to these curves only. With several classes, the most probable class is "
     "predicted."
@@ -33,14 +40,17 @@ class FiguresView(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._words = words(pn.bind(self._describe, self.study.param.results))
+        self._words = words("")
+        self.study.param.watch(self._draw, ["results", "measures"])
         self._table = pmui.FileDownload(
             callback=self._csv, filename="errors.csv", label="Table (CSV)", size="small"
         )
 
-    def _describe(self, results: Any) -> str:
-        if results is None:
-            return ""
+    def _draw(self, *_: Any) -> None:
+        if self.study.results is not None:
+            self._words.object = self._describe(self.study.results)
+
+    def _describe(self, results: EvaluationResults) -> str:
         predictions, count = results.predictions, len(results.labels)
         html = paragraph(
             f"{predictions.model} on {count} files of {predictions.folder.name}", "headline"
@@ -52,8 +62,10 @@ class FiguresView(pn.viewable.Viewer):
                 "The area under the ROC curve needs at least one file of every class.", "note"
             )
         error = calibration_error(results.probabilities, results.labels)
+        of = f" of {predictions.classes[1]}" if self.study.several else ""
         html += paragraph(
-            f"Expected calibration error: {error:.3f}. At 0, the confidence equals the accuracy."
+            f"Expected calibration error{of}: {error:.3f}. At 0, the confidence equals the "
+            "accuracy."
         )
         if num_ood := sum(predictions.out_of_distribution):
             html += paragraph(
@@ -69,8 +81,10 @@ class FiguresView(pn.viewable.Viewer):
         return html
 
     def _csv(self) -> BytesIO:
+        study = self.study
+        table = study.several.table() if study.several else study.results.table(study.threshold)
         # With a byte order mark, without which Excel misreads UTF-8.
-        return BytesIO(self.study.results.table(self.study.threshold).encode("utf-8-sig"))
+        return BytesIO(table.encode("utf-8-sig"))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return card("Performance", self._words, self._table)
@@ -85,12 +99,17 @@ class MatrixView(pn.viewable.Viewer):
         super().__init__(**params)
         study = self.study
         self._matrix = Matrix()
+        self._mean = CellMapView(cell_map=study.cell_map)
         self._matrix.param.watch(self._on_cell, "value")
         study.param.watch(self._draw, ["results", "threshold"])
         study.param.watch(self._mark, "cell")
+        study.param.watch(self._on_files, ["ranking", "cell"])
 
     def _on_cell(self, event: Any) -> None:
         self.study.cell = tuple(event.new) or None
+
+    async def _on_files(self, *_: Any) -> None:
+        await self.study.cell_map.prepare()
 
     def _draw(self, *_: Any) -> None:
         results = self.study.results
@@ -102,7 +121,7 @@ class MatrixView(pn.viewable.Viewer):
         self._matrix.value = list(self.study.cell or ())
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return card("Confusion matrix: choose a cell to see its files", self._matrix)
+        return card("Confusion matrix: choose a cell to see its files", self._matrix, self._mean)
 
 
 class CurvesView(pn.viewable.Viewer):

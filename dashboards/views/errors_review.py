@@ -26,6 +26,15 @@ from xai_tf.rendering.viewer import viewer_data
 
 WIDER = ".choices.tiles { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }"
 FILTERS = {"Wrong": WRONG, "Right": RIGHT, "All": ALL}
+TILES = {"Pictures": False, "Maps": True}
+MARGIN = (
+    "Margin: the highest logit of another class minus that of the true class. Above 0, the file is "
+    "predicted wrongly."
+)
+MARGIN_OF_TWO = (
+    "Margin: how far a file is on the wrong side of the decision threshold, in logits. Above 0, it "
+    "is predicted wrongly."
+)
 
 
 class GalleryView(pn.viewable.Viewer):
@@ -38,6 +47,9 @@ class GalleryView(pn.viewable.Viewer):
         study, small = self.study, {"variant": "outlined", "size": "small"}
         self._filter = pmui.RadioButtonGroup(
             label="Show", options=FILTERS, value=study.shown, size="small"
+        )
+        self._shown = pmui.RadioButtonGroup(
+            label="Tiles show", options=TILES, value=study.tile_maps.shown, size="small"
         )
         self._whole = pmui.Button(label="All cells", icon="close", visible=False, **small)
         self._text = words("")
@@ -53,13 +65,23 @@ class GalleryView(pn.viewable.Viewer):
         self._next.on_click(lambda _: study.turn_page(1))
         self._whole.on_click(lambda _: study.choose_cell(None))
         self._filter.param.watch(self._on_filter, "value")
+        self._shown.param.watch(self._on_shown, "value")
         self._files.param.watch(self._on_file, "value")
         study.param.watch(self._draw, ["ranking", "page", "results"])
+        study.param.watch(self._draw_maps, "active")
         study.param.watch(self._fill, "thumbnails")
+        study.tile_maps.param.watch(self._fill, ["maps", "shown"])
         study.param.watch(self._mark, "selected")
 
     def _on_filter(self, event: Any) -> None:
         self.study.param.update(shown=event.new, cell=None)
+
+    async def _on_shown(self, event: Any) -> None:
+        self.study.tile_maps.shown = event.new
+        await self._draw_maps()
+
+    async def _draw_maps(self, *_: Any) -> None:
+        await self.study.tile_maps.draw()
 
     async def _on_file(self, event: Any) -> None:
         number = int(event.new) if event.new else None
@@ -72,7 +94,8 @@ class GalleryView(pn.viewable.Viewer):
             return
         self._filter.param.update(value=study.shown, disabled=study.cell is not None)
         self._whole.visible = study.cell is not None
-        self._text.object = paragraph(_count_text(study))
+        margin = MARGIN_OF_TWO if study.results.binary else MARGIN
+        self._text.object = paragraph(_count_text(study)) + paragraph(margin, "note")
         self._place.object = paragraph(
             f"Page {study.page + 1} of {max(1, study.num_pages)}", "note"
         )
@@ -80,6 +103,7 @@ class GalleryView(pn.viewable.Viewer):
         self._next.disabled = study.page + 1 >= study.num_pages
         self._fill()
         await study.draw_thumbnails()
+        await self._draw_maps()
 
     def _fill(self, *_: Any) -> None:
         self._files.items = [_tile(self.study, number) for number in self.study.on_page]
@@ -91,8 +115,8 @@ class GalleryView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return card(
-            "Files, worst mistakes first",
-            pn.FlexBox(self._filter, self._whole, gap="8px", align_items="end"),
+            "Files",
+            pn.FlexBox(self._filter, self._shown, self._whole, gap="8px", align_items="end"),
             self._text,
             self._files,
             pn.FlexBox(self._back, self._next, self._place, gap="8px", align_items="center"),
@@ -144,7 +168,7 @@ class MistakeView(pn.viewable.Viewer):
             ["selected", "file", "maps", "map_problem", "mapping", "threshold", "results"],
         )
         self._card = card(
-            "Why: evidence for the predicted and the true class",
+            "Why: the evidence in the selected file",
             self._text,
             pn.FlexBox(
                 self._method, self._run, self._stop, self._open, gap="8px", align_items="center"
@@ -181,10 +205,12 @@ class MistakeView(pn.viewable.Viewer):
         for side, viewer in self._viewers.items():
             viewer.visible = side in study.maps
         if study.maps:
-            end = heatmaps.limit([study.maps[PREDICTED], study.maps[TRUTH]])
+            end = heatmaps.limit([one for side, one in study.maps.items() if side != CONTRAST])
             for side, explanation in study.maps.items():
                 viewer = viewer_data(explanation, None if side == CONTRAST else end)
-                caption = f"Evidence for {explanation.target_name} ({_role(study, side)})"
+                caption = f"Evidence for {explanation.target_name}"
+                if study.several is None:
+                    caption += f" ({_role(study, side)})"
                 self._viewers[side].param.update(**viewer | {"caption": caption})
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -192,19 +218,19 @@ class MistakeView(pn.viewable.Viewer):
 
 
 def _count_text(study: ErrorStudy) -> str:
-    """How many files are shown, and which."""
+    """How many files are shown, which, and in what order."""
     classes, files = study.results.predictions.classes, counted(len(study.ranking), "file")
     if study.cell is not None:
-        truth, predicted = study.cell
-        return f"{files} of class {classes[int(truth)]}, predicted as {classes[int(predicted)]}."
+        truth, predicted = (classes[int(label)] for label in study.cell)
+        return f"{files} of class {truth}, predicted as {predicted}, the largest margin first."
     if not study.ranking:
         return f"No file is {study.shown}." if study.shown != ALL else "No files."
-    which = {
-        WRONG: "predicted wrongly",
-        RIGHT: "predicted correctly, smallest margin first",
-        ALL: "in all, wrong and right",
+    texts = {
+        WRONG: f"{files} predicted wrongly, the largest margin first.",
+        RIGHT: f"{files} predicted correctly, the largest margin (the least certain) first.",
+        ALL: f"{files}, wrong and right, the largest margin first.",
     }
-    return f"{files} {which[study.shown]}."
+    return texts[study.shown]
 
 
 def _tile(study: ErrorStudy, number: int) -> dict[str, Any]:
@@ -213,11 +239,13 @@ def _tile(study: ErrorStudy, number: int) -> dict[str, Any]:
     probability = results.probabilities[number][int(results.predicted(study.threshold)[number])]
     verdict = f"predicted as {predicted} ({probability:.0%})"
     drawn = study.thumbnails.get(number)
+    picture = _data_url(drawn) if isinstance(drawn, bytes) else ""
     return {
         "value": str(number),
         "label": results.predictions.files[number].name,
+        "badge": f"margin {study.margins[number]:+.2f}",
         "note": verdict if truth == predicted else f"true class {truth}, {verdict}",
-        "picture": _data_url(drawn) if isinstance(drawn, bytes) else "",
+        "picture": study.tile_maps.url(number) or picture,
     }
 
 
@@ -240,7 +268,11 @@ def _description(study: ErrorStudy) -> str:
     ):
         html += paragraph(f"{OOD_CAPTION[0].upper()}{OOD_CAPTION[1:]}.", "warning")
     if study.file is not None and study.file.kind == "sound":
-        html += paragraph("For long recordings, the maps show the first window.", "note")
+        html += paragraph(
+            "Of a long recording, the maps show the window that is most confident of the predicted "
+            "class.",
+            "note",
+        )
     return html + paragraph(study.map_problem, "error")
 
 
