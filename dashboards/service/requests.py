@@ -341,7 +341,7 @@ Request = (
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 12
+ANSWERS = 13
 
 
 def is_packed(request: Request) -> bool:
