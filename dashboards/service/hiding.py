@@ -12,7 +12,7 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.errors import InputError
 from xai_tf.inputs.audio import trimmed
-from xai_tf.inputs.hiding import draw_shapes, hide, strongest
+from xai_tf.inputs.hiding import ERASE, draw_shapes, hide, strongest
 from xai_tf.inputs.sample import Sample
 from xai_tf.regions import Regions
 
@@ -24,7 +24,7 @@ class WhatIf:
     Attributes:
         before: the prediction for the window as it is.
         after: the prediction for what is left of it.
-        image: what is left, uint8 (height, width, 3).
+        image: what is left, uint8 (height, width, 3); of a trimmed sound at its original times.
         share: the share of the area that is hidden, 0 to 1; of a trimmed sound, of its time.
         trimmed: whether the marked times of a sound were cut out.
     """
@@ -63,10 +63,14 @@ def what_if(
     mask = ~mask if request.keep else mask
     rest = _rest(classifier, sample, mask, request.fill)
     before, after = classifier.predict([sample, rest])
+    # A trimmed sound is shown with gaps, so that its times and what is marked stay where they are.
+    shown = (
+        hide(sample.image, mask, ERASE, classifier.baseline) if request.fill == TRIM else rest.image
+    )
     return WhatIf(
         before=before,
         after=after,
-        image=np.rint(rest.image * 255).astype(np.uint8),
+        image=np.rint(shown * 255).astype(np.uint8),
         share=float(mask.mean()),
         trimmed=request.fill == TRIM,
     )

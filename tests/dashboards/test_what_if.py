@@ -115,7 +115,11 @@ def test_a_sound_is_trimmed_to_the_times_of_a_box(visit):
 
     assert "trim" in fills
     assert result.share == pytest.approx(0.5, abs=0.01)
-    assert np.abs(result.image / 255 - image).mean() < 0.02
+    (after,) = classifier.predict(image)
+    assert np.allclose(result.after.probabilities, after.probabilities, atol=0.02)
+    assert not np.allclose(result.after.probabilities, result.before.probabilities, atol=0.02)
+    assert (result.image[:, 60:160] > 128).any()
+    assert (result.image[:, :50] == result.image[0, 0]).all()
     assert "50% of the recording" in what_if_sentence(result)
 
 
