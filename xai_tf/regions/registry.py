@@ -49,7 +49,7 @@ PARTITIONS = {
             accuracy="brain: IoU 0.81 (0.70 to 0.89), Dice 0.89 with manual outlines in 8 MRI "
             "slices of all planes, and 98% of the area of experts' boxes of tumors in 31 slices is "
             "in it; the result tends to be too large, and in 22 of 200 slices is a guess. The "
-            "outlines are not by a radiologist, and one setting was tuned on them. Skull and "
+            "outlines are not by a radiologist, and settings were tuned on them. Skull and "
             "background are not measured",
             limits={"skull and scalp": Limit(0.65, 2), "background": Limit(0.25, 0.7)},
             expected=("brain",),
