@@ -67,6 +67,7 @@ FOLLOW = 2000  # milliseconds between two looks at what changed on the server
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     """A visitor's page: their own session on the shared service."""
     pn.extension("tabulator")
+    pn.config.respect_explicit_sizing = True  # else Panel warns of each stretched child
     folder, visitor = uploads_folder(settings.cache), current_visitor()
     session = Session(service, open_uploads(folder, settings.limits, visitor))
     tabs = _tabs(session, settings)

@@ -20,10 +20,11 @@ from tempfile import mkdtemp
 from threading import Lock
 from uuid import uuid4
 
-from dashboards.files.file_types import ACCEPTED, check_content, content_of
+from dashboards.files.file_types import ACCEPTED, check_content, suffix_of
 from dashboards.service.requests import VISITOR, Upload
 from xai_tf.errors import InputError, OutputError
 from xai_tf.files import write_private
+from xai_tf.inputs.formats import START, format_of
 from xai_tf.inputs.sample import check_file, file_sha256
 
 MEGABYTE = 1_000_000
@@ -136,7 +137,7 @@ class Uploads:
             if existing := self._files.get(digest) or self._restore(digest):
                 return existing
             self._make_room(name, len(data))
-            path = self.folder / f"{digest}{content.suffix}"
+            path = self.folder / f"{digest}{suffix_of(content, data)}"
             _write(path, name, data)
             upload = Upload(name=name, path=path, sha256=digest, size=len(data), kind=content.kind)
             self._files[digest] = upload
@@ -152,7 +153,7 @@ class Uploads:
         """
         check_file(path)
         with path.open("rb") as file:
-            content = content_of(file.read(132))
+            content = format_of(file.read(START))
         if content is None:
             raise InputError(f"{path} is not a supported picture or sound. Expected {ACCEPTED}.")
         return Upload(

@@ -257,6 +257,9 @@ class Listen:
         return self.explanation.file
 
 
+TRIM = "trim"
+
+
 @dataclass(frozen=True)
 class Hide:
     """Hide a part of a file and predict it again. Answer: `hiding.WhatIf`. Not stored on disk.
@@ -270,7 +273,8 @@ class Hide:
         regions: (partition, region) names; see `xai_tf.regions`.
         strongest: the explanation whose strongest tenth is hidden; None for none.
         keep: whether everything else is hidden instead.
-        fill: a name in `xai_tf.inputs.hiding.FILLS`.
+        fill: a name in `xai_tf.inputs.hiding.FILLS`, or `TRIM` to cut the marked times out of a
+            sound.
     """
 
     model: ModelEntry
@@ -367,7 +371,7 @@ Request = (
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 12
+ANSWERS = 13
 
 
 def is_packed(request: Request) -> bool:

@@ -151,6 +151,7 @@ class _Packer(Encoder):
         }
         return {
             "warnings": list(regions.warnings),
+            "guessed": sorted(regions.guessed),
             "partitions": {
                 name: [self.encode(numbers[name]), list(masks)]
                 for name, masks in regions.partitions.items()
@@ -204,6 +205,7 @@ class _Unpacker(Decoder):
                 for partition, (numbers, regions) in tree["partitions"].items()
             },
             tuple(text.replace(FILE, name) for text in tree["warnings"]),
+            frozenset(tree["guessed"]),
         )
 
     def _array(self, name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ import param
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
-from dashboards.views.classes import class_options
+from dashboards.views.classes import class_options, readable
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
@@ -146,7 +146,7 @@ class GridView(View):
             self._ends = {row: state.end(row) for row in {row for row, _ in places}}
         titles = state.columns
         for (row, column), cell in sorted(state.cells.items()):
-            title = f"{METHODS[state.methods[row]].title}: {titles[column]}"
+            title = f"{METHODS[state.methods[row]].title}: {readable(titles[column])}"
             self._draw_cell((row, column), cell, self._ends[row], title)
         if list(self._grid.objects) != shown or self._grid.ncols != columns:
             self._grid.param.update(ncols=columns, objects=shown)
@@ -209,7 +209,7 @@ class AgreementView(View):
             self._consensus_viewer.visible = self._conflict_viewer.visible = False
             return
         names = self.comparison.columns if self.comparison.cells else []
-        options = {name: number for number, name in enumerate(names)}
+        options = class_options(names)
         value = self._pick.value if self._pick.value in options.values() else None
         first = 0 if options else None
         self._pick.param.update(options=options, value=first if value is None else value)

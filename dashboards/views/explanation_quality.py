@@ -17,11 +17,11 @@ from dashboards.state.progress import about
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, stop_button, words
 from dashboards.views.view import View
-from xai_tf.attribution.methods import METHODS, shown
+from xai_tf.attribution.methods import shown
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
 
-LABELS = {BASIC: "Score this map", RERUN: "Run the method again"}
+LABELS = {BASIC: "Score this map", RERUN: "Test how robust it is"}
 ABOUT = {
     BASIC: "Does the probability follow the map? The input is changed where the map is strong, and "
     "for comparison where random maps of the same strength are.",
@@ -69,11 +69,8 @@ class ExplanationQualityView(View):
         for level, button in self._buttons.items():
             passes, seconds = quality.passes(level), quality.seconds(level)
             cost = f" ({passes} passes, {about(seconds)})" if passes else ""
-            label = LABELS[level]
-            if level == RERUN and quality.explorer.explanation is not None:
-                label = f"Run {METHODS[quality.explorer.explanation.method.name].title} again"
             button.param.update(
-                label=label + cost,
+                label=LABELS[level] + cost,
                 visible=quality.request(level) is not None and not quality.done(level),
                 disabled=bool(quality.running),
             )

@@ -10,7 +10,7 @@ import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.state.layer_sweep import SIDES, LayerSweep
-from dashboards.views.classes import class_options
+from dashboards.views.classes import class_options, readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
@@ -58,7 +58,9 @@ class ModelColumn(View):
         maps = layer_sweep.maps.get(self.side, [])
         html = paragraph(layer_sweep.status.get(self.side, ""), "note")
         if maps:
-            html += paragraph(f"{maps[0].prediction.summary}; why {maps[0].target_name}?")
+            html += paragraph(
+                f"{readable(maps[0].prediction.summary)}; why {readable(maps[0].target_name)}?"
+            )
         self._words.object = html
         while len(self._viewers) < len(maps):
             self._viewers.append(

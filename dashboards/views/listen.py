@@ -14,6 +14,7 @@ from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
 from dashboards.service.listening import MUTE, ORIGINAL, REMAINDER, SOLO, SUPPORTING, SoundClip
 from dashboards.state.listener import Listener
+from dashboards.views.classes import readable
 from dashboards.views.text import facts, paragraph
 from dashboards.views.theme import card, words
 from dashboards.views.view import View
@@ -130,7 +131,7 @@ def _introduction(listener: Listener) -> str:
 def _buttons(explanation: Explanation | None) -> list[dict[str, str]]:
     supporting = "Only the strongest evidence"
     if explanation is None or explanation.method.signed:
-        target = explanation.target_name if explanation else "the class"
+        target = readable(explanation.target_name) if explanation else "the class"
         supporting = f"Only the evidence for {target}"
     labels = {ORIGINAL: "Original", SUPPORTING: supporting, REMAINDER: "Everything else"}
     return [{"value": part, "label": label} for part, label in labels.items()]
@@ -159,7 +160,7 @@ def _measurements(clip: SoundClip, part: str, explanation: Explanation) -> str:
     rows += [
         ("Prediction", f"{clip.predicted}, {clip.probability:.1%}"),
         (
-            f"Logit for {explanation.target_name}",
+            f"Logit for {readable(explanation.target_name)}",
             f"{clip.score:+.2f}; original {clip.score_before:+.2f} (change {change:+.2f})",
         ),
     ]

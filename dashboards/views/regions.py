@@ -83,7 +83,7 @@ def _item(row: RegionShare) -> dict[str, Any]:
     return {
         "value": SEPARATOR.join((row.partition, row.region)),
         "label": row.region,
-        "group": partition.title,
+        "group": f"{partition.title} (a guess)" if row.guess else partition.title,
         "share": float(min(max(row.share or 0.0, 0.0), 1.0)),
         "area": float(min(max(row.area, 0.0), 1.0)),
         "text": f"{share}, {row.area:.0%} of the area",

@@ -17,6 +17,7 @@ from dashboards.files.gallery import GALLERY, GalleryItem
 from dashboards.files.uploads import Uploads
 from dashboards.service.requests import Upload
 from dashboards.state.workspace import Workspace
+from dashboards.views.classes import readable
 from dashboards.views.theme import section
 from dashboards.views.view import View
 
@@ -113,7 +114,10 @@ class FilesView(View):
     def _item(self, file: Upload) -> dict[str, Any]:
         picture = self.workspace.thumbnails.get(file.sha256, "")
         answer, doubtful = self.workspace.answers.get(file.sha256, ("", False))
-        note = f"{answer}{' (doubtful)' if doubtful else ''}" or f"{file.kind}, {_size(file.size)}"
+        note = (
+            f"{readable(answer)}{' (doubtful)' if doubtful else ''}"
+            or f"{file.kind}, {_size(file.size)}"
+        )
         return {"value": file.sha256, "label": file.name, "note": note, "picture": picture}
 
     def layout(self) -> pn.viewable.Viewable:

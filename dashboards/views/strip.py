@@ -241,7 +241,7 @@ def second_text(prediction: Prediction) -> str:
     if len(prediction.classes) < 2:
         return ""
     second = prediction.ranked[1]
-    return f"then {readable(prediction.classes[second])}, {prediction.probabilities[second]:.1%}"
+    return f"Then {readable(prediction.classes[second])}, {prediction.probabilities[second]:.1%}"
 
 
 def findings_text(prediction: Prediction) -> str:

@@ -11,6 +11,7 @@ import param
 from dashboards.components.reasons import Reasons
 from dashboards.components.verdict_badge import Badge
 from dashboards.state.trust import Trust
+from dashboards.views.classes import readable
 from dashboards.views.explanation_quality import ExplanationQualityView
 from dashboards.views.text import facts, paragraph
 from dashboards.views.theme import words
@@ -166,19 +167,24 @@ def computed_words(explanation: Explanation | None, language: str) -> str:
     if explanation is None:
         return ""
     rows = [
-        ("Class", explanation.target_name),
+        ("Class", readable(explanation.target_name)),
         ("Method", explanation.method.title),
         *([("Layer", explanation.layer)] if explanation.layer else []),
         *((name, shown(value)) for name, value in explanation.settings.items()),
         *([("Seed", str(explanation.seed))] if explanation.seed is not None else []),
         ("Passes", f"{explanation.cost.forward} forward, {explanation.cost.gradient} gradient"),
         ("Time", f"{explanation.seconds:.2f} s"),
-        *((name.replace("_", " "), f"{value:.3g}") for name, value in explanation.figures.items()),
+        *((name.replace("_", " "), _figure(value)) for name, value in explanation.figures.items()),
     ]
     return (
         f'<details><summary lang="{language}">{TEXTS["computed"][language]}</summary>'
         f"{facts(rows)}{_convergence_words(explanation)}</details>"
     )
+
+
+def _figure(value: float) -> str:
+    """A count with all its digits, any other number with three."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
 def _convergence_words(explanation: Explanation) -> str:

@@ -11,6 +11,7 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.service.hiding import WhatIf
+from dashboards.service.requests import TRIM
 from dashboards.state.what_if import WhatIfEditor
 from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
@@ -18,10 +19,14 @@ from dashboards.views.theme import section, words
 from dashboards.views.view import View
 from xai_tf.classifiers.prediction import Prediction
 
-FILL_TITLES = {"Erase": "erase", "Blur": "blur", "Mean color": "mean"}
+FILL_TITLES = {"Erase": "erase", "Blur": "blur", "Mean color": "mean", "Trim": TRIM}
 HOW = (
     "Draw a box or a stroke on the picture: where the answer changes, the model needs what was "
     "there. Something erased is itself a thing the model has never seen, so try a blur, too."
+)
+HOW_TO_TRIM = (
+    "Trim cuts the marked times out of the recording and joins the rest; with “Hide everything "
+    "else instead”, only the marked times are left."
 )
 SHOWN = 4  # classes
 
@@ -36,7 +41,7 @@ class WhatIfView(View):
         editor = self.editor
         group: dict[str, Any] = {"size": "small", "margin": (4, 8)}
         self._fill = pmui.RadioButtonGroup(
-            label="Hide by", options=FILL_TITLES, value=editor.fill, **group
+            label="Hide by", options=self._fills(), value=editor.fill, **group
         )
         self._keep = pmui.Switch(label="Hide everything else instead", value=editor.keep)
         self._tenth = pmui.Button(
@@ -44,6 +49,7 @@ class WhatIfView(View):
         )
         self._undo = pmui.Button(label="Undo", icon="undo", variant="text", size="small")
         self._clear = pmui.Button(label="Show all again", variant="text", size="small")
+        self._how_to_trim = words(paragraph(HOW_TO_TRIM, "note"), visible=False)
         self._answer = words(pn.bind(what_if_words, editor.param.result))
         self._problem = Live(variant="error", urgent=True, sizing_mode="stretch_width")
         self._fill.param.watch(lambda event: setattr(editor, "fill", event.new), "value")
@@ -52,13 +58,21 @@ class WhatIfView(View):
         self._undo.on_click(lambda _: editor.undo())
         self._clear.on_click(lambda _: editor.clear())
         editor.param.watch(
-            self._show, ["shapes", "regions", "strongest", "result", "problem", "keep"]
+            self._show, ["shapes", "regions", "strongest", "result", "problem", "keep", "fill"]
         )
         editor.explorer.param.watch(self._show, "explanation")
+        editor.explorer.workspace.param.watch(self._show, ["reading", "window"])
         self._show()
+
+    def _fills(self) -> dict[str, str]:
+        return {title: fill for title, fill in FILL_TITLES.items() if fill in self.editor.fills}
 
     def _show(self, *_: Any) -> None:
         editor = self.editor
+        if self._fill.options != self._fills():
+            self._fill.param.update(options=self._fills(), value=editor.fill)
+        self._fill.value = editor.fill
+        self._how_to_trim.visible = TRIM in editor.fills
         self._keep.value = editor.keep
         self._undo.visible, self._clear.visible = bool(editor.shapes), editor.marked
         self._tenth.visible = editor.explorer.explanation is not None
@@ -75,6 +89,7 @@ class WhatIfView(View):
             "What if this were hidden?",
             words(paragraph(HOW, "note")),
             self._fill,
+            self._how_to_trim,
             pn.FlexBox(self._tenth, self._undo, self._clear, gap="8px", margin=(4, 8)),
             self._keep,
             self._answer,
@@ -108,7 +123,8 @@ def _bar(prediction: Prediction, label: int) -> str:
 def what_if_sentence(result: WhatIf) -> str:
     """Whether the answer follows what is hidden, in a sentence."""
     before, after = result.before, result.after
-    label, hidden = before.label, f"Without {result.share:.0%} of the picture"
+    whole = "recording" if result.trimmed else "picture"
+    label, hidden = before.label, f"Without {result.share:.0%} of the {whole}"
     probabilities = f"{before.probabilities[label]:.1%} → {after.probabilities[label]:.1%}"
     if after.label != label and not before.multi_label:
         return (
