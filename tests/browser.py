@@ -92,6 +92,18 @@ def frames_sent(page: Page) -> list[str]:
     return sent
 
 
+# A button that fades from disabled to enabled has, for a moment, colors of no state.
+STILL = """() => {
+  const roots = [document]
+  for (const root of roots) {
+    for (const element of root.querySelectorAll("*")) {
+      if (element.shadowRoot) roots.push(element.shadowRoot)
+    }
+  }
+  return !roots.some((root) => root.getAnimations().some((one) => one instanceof CSSTransition))
+}"""
+
+
 def axe_faults(page: Page, context: str | None = None) -> list[str]:
     """The serious and critical faults axe-core finds, a line each.
 
@@ -101,6 +113,7 @@ def axe_faults(page: Page, context: str | None = None) -> list[str]:
     """
     from axe_playwright_python.sync_playwright import Axe
 
+    page.wait_for_function(STILL)
     found = Axe().run(page, context=context).response["violations"]
     return [
         f"{fault['id']} ({fault['impact']}): {fault['help']}: {node['target']} {node['html'][:300]}"

@@ -370,3 +370,10 @@ def test_a_card_about_another_file_is_not_believed(tmp_path, small_cnn):
     (tmp_path / "mine.md").write_text(card.to_markdown())
 
     assert load(tmp_path / "mine.keras").classes == ("class 0", "class 1", "class 2")
+
+
+def test_alexnet_says_which_pictures_are_too_small():
+    assert build_model("alexnet", 1, (57, 57), weights=None).output_shape == (None, 1)
+
+    with pytest.raises(ModelError, match="57 pixels a side or more, not of 56 x 64"):
+        build_model("alexnet", 1, (56, 64), weights=None)

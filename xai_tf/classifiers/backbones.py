@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import keras
 
 
+ALEXNET_SMALLEST = 57  # pixels: its poolings leave one place of them
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A convolutional network to build a classifier on.
@@ -187,6 +190,11 @@ def _alexnet(shape: tuple[int, int, int]) -> keras.Model:
         (384, 3, 1, False),
         (256, 3, 1, True),
     ]
+    if min(shape[:2]) < ALEXNET_SMALLEST:
+        raise ModelError(
+            f"AlexNet takes pictures of {ALEXNET_SMALLEST} pixels a side or more, not of "
+            f"{shape[0]} x {shape[1]}: its poolings would leave nothing of them."
+        )
     inputs = x = keras.Input(shape)
     for number, (filters, size, stride, pool) in enumerate(blocks, start=1):
         x = layers.Conv2D(filters, size, stride, "same", use_bias=False, name=f"conv{number}")(x)
