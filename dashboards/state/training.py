@@ -180,7 +180,13 @@ class TrainingDesk(param.Parameterized):
     async def refresh(self) -> None:
         """Read how the trainings stand, and show a plan that is made."""
         self._take_plan()
-        now, finishable = await asyncio.to_thread(self._read)
+        self._apply(*await asyncio.to_thread(self._read))
+
+    def read_now(self) -> None:
+        """Read how the trainings stand at once, for the first view of a page."""
+        self._apply(*self._read())
+
+    def _apply(self, now: tuple[TrainingStatus, ...], finishable: list[str]) -> None:
         if (now, finishable) != (self.trainings, self.finishable):
             self.param.update(trainings=now, finishable=finishable)
         running = [status for status in now if status.state in (RUNNING, STOPPING)]

@@ -124,6 +124,8 @@ class TuningView(pn.viewable.Viewer):
         super().__init__(**params)
         runs = self.runs
         runs.read_now()  # a page that is still being built would miss later changes
+        if self.desk is not None:
+            self.desk.read_now()
         self._picker = pmui.Select(label="Search", size="small", sizing_mode="stretch_width")
         self._try = run_button("Use it here", "search")
         self._try.on_click(self._open)
