@@ -1,20 +1,21 @@
 // A field for files: files that are dropped, chosen or pasted are sent at once.
 
-import {make} from "../_resources/js/dom.js"
+import {make, t} from "../_resources/js/dom.js"
 import {sender} from "../_resources/js/chunked_upload.js"
 
 export function render({model, el}) {
   const input = make("input", {type: "file", multiple: ""})
-  const label = make("label", {}, input, "Choose files, or drop them here")
+  const label = make("label", {}, input, t("Choose files, or drop them here"))
   const row = make("div", {class: "sending"})
   const field = make("div", {class: "field"}, label, row)
 
   const send = sender(model, (files, share) => {
     row.replaceChildren()
     if (files.length > 0) {
-      const more = files.length > 1 ? ` and ${files.length - 1} more` : ""
-      const bar = make("progress", {value: share, "aria-label": `Uploading ${files[0].name}`})
-      row.append(make("span", {}, files[0].name + more), bar)
+      const [{name}, ...more] = files
+      const text = more.length ? t("{name} and {count} more", {name, count: more.length}) : name
+      const bar = make("progress", {value: share, "aria-label": t("Uploading {name}", {name})})
+      row.append(make("span", {}, text), bar)
     }
   })
 

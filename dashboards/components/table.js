@@ -1,4 +1,6 @@
 // A table that sorts by its headers and whose rows can be chosen. Rows are reused on new data.
+import {number} from "../_resources/js/dom.js"
+
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -10,8 +12,8 @@ function add(parent, tag, className, text) {
 function words(value, column) {
   if (value === null || value === undefined) return "–";
   if (typeof value !== "number") return String(value);
-  if (column.percent) return `${(value * 100).toFixed(1)}%`;
-  if (column.digits !== undefined) return value.toFixed(column.digits);
+  if (column.percent) return number(value, 1, "percent");
+  if (column.digits !== undefined) return number(value, column.digits);
   return String(Number(value.toPrecision(4)));
 }
 

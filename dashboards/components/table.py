@@ -26,7 +26,8 @@ class Table(JSComponent):
     value = param.String(default="")
     label = param.String(default="")
 
-    _esm = Path(__file__).with_name("table.js")
+    _bundle = "table.js"
+    _resources: ClassVar = {"js": ["dom.js"]}
     _stylesheets: ClassVar[list[str]] = [Path(__file__).with_name("table.css").read_text("utf-8")]
 
     def __init__(self, **params: Any) -> None:

@@ -650,15 +650,6 @@ def test_what_was_explained_can_be_taken_home(page, tmp_path):
     assert b"xray_opacity.jpg" in got["Report"]
 
 
-def test_the_answer_is_told_in_words_in_two_languages(page):
-    take(page, "Chest X-ray, opacity")
-    page.get_by_text(re.compile("Not a medical device|not a medical device")).first.wait_for()
-
-    page.get_by_role("button", name="Français").click()
-
-    page.get_by_text(re.compile("dispositif médical")).first.wait_for()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_part_of_the_page_is_accessible(browser, site, scheme):
     with visit(browser, site[0]) as page:
