@@ -2,7 +2,8 @@
 
 The English text is the key, `locale/fr.po` the catalogue. A text that is written down before there
 is a page, as in a table of a module, is marked by `mark` and translated when it is shown. Texts of
-the browser's components pass through the `t` of `components/dom.js`.
+the browser's components pass through the `t` of `components/dom.js`, and sentences that the library
+made in English, with names and numbers filled in, through `library_text`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,14 +27,30 @@ if TYPE_CHECKING:
 ENGLISH = "en"
 CATALOGUE = Path(__file__).with_name("locale") / "fr.po"
 COMPONENTS = Path(__file__).with_name("components")
+LIBRARY = "library"  # the context, in the catalogue, of sentences that the library makes
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_FIELD = re.compile(rf"^(msgid|msgid_plural|msgstr|msgstr\[\d\]) ((?:{_QUOTED}\s*)+)", re.MULTILINE)
+_FIELD = re.compile(
+    rf"^(msgctxt|msgid|msgid_plural|msgstr|msgstr\[\d\]) ((?:{_QUOTED}\s*)+)", re.MULTILINE
+)
 _IN_BROWSER = re.compile(rf"\bt\(\s*({_QUOTED})")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The translations of a language, by English text.
+
+    Attributes:
+        texts: of the page; of a text with a plural, both forms.
+        library: of sentences of the library.
+    """
+
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    library: dict[str, str] = field(default_factory=dict)
 
 
 def t(text: str, **values: object) -> str:
     """A text in the language of the page, with values in place of its {names}."""
-    found = _translations(language()).get(text, (text,))[0]
+    found = _catalogue(language()).texts.get(text, (text,))[0]
     return found.format(**values) if values else found
 
 
@@ -41,7 +59,7 @@ def n(one: str, many: str, count: int, **values: object) -> str:
     if language() == ENGLISH:
         found = one if count == 1 else many
     else:  # in French, 0 is singular
-        forms = _translations(language()).get(one, (one, many))
+        forms = _catalogue(language()).texts.get(one, (one, many))
         found = forms[0] if count < 2 else forms[-1]
     return found.format(count=count, **values)
 
@@ -49,6 +67,11 @@ def n(one: str, many: str, count: int, **values: object) -> str:
 def mark(text: str) -> str:
     """A text that is translated later, when it is shown."""
     return text
+
+
+def library_text(text: str) -> str:
+    """A text that the library made, in the language of the page; as it is if it is not known."""
+    return text if language() == ENGLISH else _from_library(text)
 
 
 def number(value: float, form: str = "") -> str:
@@ -86,16 +109,43 @@ def set_language(document: Document, chosen: str) -> None:
     document.template_variables["texts"] = json.dumps(
         {
             text: forms[0]
-            for text, forms in _translations(chosen).items()
+            for text, forms in _catalogue(chosen).texts.items()
             if text in _browser_texts()
         }
     )
 
 
 @cache
-def _translations(chosen: str) -> Mapping[str, tuple[str, ...]]:
-    """The translations by English text; none for English. Of one with a plural, both forms."""
-    return {} if chosen == ENGLISH else read_catalogue(CATALOGUE.read_text("utf-8"))
+def _catalogue(chosen: str) -> Catalogue:
+    return Catalogue() if chosen == ENGLISH else read_catalogue(CATALOGUE.read_text("utf-8"))
+
+
+@lru_cache(maxsize=2000)
+def _from_library(text: str) -> str:
+    """A text of the library in French; what is filled in is translated as well."""
+    for pattern, translation in _patterns():
+        if found := pattern.fullmatch(text):
+            return translation.format(
+                **{name: _from_library(value) for name, value in found.groupdict().items()}
+            )
+    is_number = re.fullmatch(r"[-+]?[\d.,]+(e[-+]?\d+)?%?", text)
+    return written(text, "fr") if is_number else text
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    """What a text of the library looks like, that with most words of its own first."""
+    known = _catalogue("fr").library
+    parts = {text: re.split(r"(\{\w+\})", text) for text in known}
+    return [
+        (re.compile("".join(map(_as_pattern, parts[text]))), known[text])
+        for text in sorted(known, key=lambda text: len("".join(parts[text][::2])), reverse=True)
+    ]
+
+
+def _as_pattern(part: str) -> str:
+    name = re.fullmatch(r"\{(\w+)\}", part)
+    return f"(?P<{name[1]}>.+?)" if name else re.escape(part)
 
 
 @cache
@@ -110,16 +160,22 @@ def browser_texts(source: str) -> list[str]:
     return [ast.literal_eval(quoted) for quoted in _IN_BROWSER.findall(source)]
 
 
-def read_catalogue(source: str) -> dict[str, tuple[str, ...]]:
-    """The translations of a .po file by the text they translate, typeset."""
-    found: dict[str, tuple[str, ...]] = {}
-    text = ""
+def read_catalogue(source: str) -> Catalogue:
+    """Read a .po file and typeset its translations."""
+    found = Catalogue()
+    context = text = ""
     for name, quoted in _FIELD.findall(source):
         words = "".join(map(ast.literal_eval, re.findall(_QUOTED, quoted)))
-        if name == "msgid":
+        if name == "msgctxt":
+            context = words
+        elif name == "msgid":
             text = words
         elif name != "msgid_plural" and text:  # the header has no text
-            found[text] = (*found.get(text, ()), _typeset(words))
+            if context == LIBRARY:
+                found.library[text] = _typeset(words)
+            else:
+                found.texts[text] = (*found.texts.get(text, ()), _typeset(words))
+            context = "" if name == "msgstr" else context
     return found
 
 

@@ -4,11 +4,10 @@
 import {make, t} from "../_resources/js/dom.js"
 
 const STYLE = `
-  :host { display: flex !important; align-items: center; gap: 12px; }
   button, a { font: inherit; font-size: 0.875rem; color: #fff; white-space: nowrap; }
   button { background: transparent; border: 1px solid currentColor; border-radius: 8px;
     padding: 6px 12px; cursor: pointer; }
-  a { padding: 6px 0; }
+  a { padding: 6px 0; margin-right: 14px; }
   :focus-visible { outline: 3px solid currentColor; outline-offset: 2px; }
   span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }`
 

@@ -163,7 +163,13 @@ class Uploads:
         with path.open("rb") as file:
             content = content_of(file.read(132))
         if content is None:
-            raise InputError(f"{path} is not a supported picture or sound. Expected {ACCEPTED}.")
+            raise InputError(
+                t(
+                    "{name} does not contain a supported picture or sound. Expected {types}.",
+                    name=path,
+                    types=t(ACCEPTED),
+                )
+            )
         return Upload(
             name=path.name,
             path=path,

@@ -56,9 +56,7 @@ class Narrator(param.Parameterized):
     text = param.ClassSelector(class_=tuple, default=())
     wanted = param.Boolean()
     confirmed = param.Boolean()
-    model: param.Selector[str | None] = param.Selector(
-        objects=[], check_on_set=False, label="Language model"
-    )
+    model: param.Selector[str | None] = param.Selector(objects=[], check_on_set=False)
     refused = param.ClassSelector(class_=tuple, default=())
     status: param.Selector[str] = param.Selector(default="off", objects=list(STATES))
     sentences = param.ClassSelector(class_=tuple, default=())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dashboards.language import language, mark, n, t
+from dashboards.language import language, library_text, mark, n, t
 from xai_tf import progress
 from xai_tf.trust.sentences import written
 
@@ -22,7 +22,7 @@ def describe_progress(job: Job) -> str:
 
 def error_text(error: Exception | None) -> str:
     """Why a job failed; in the language of the page where it is one of the service's own errors."""
-    return t(str(error)) if error else t(UNKNOWN)
+    return library_text(t(str(error))) if error else t(UNKNOWN)
 
 
 def _state(job: Job) -> str:

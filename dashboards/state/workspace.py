@@ -11,7 +11,7 @@ import param
 
 from dashboards.files.drops import Drop, Rejections
 from dashboards.files.uploads import MEGABYTE, Uploads, safe_name
-from dashboards.language import t
+from dashboards.language import library_text, t
 from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import OVER
 from dashboards.service.requests import Describe, FullPicture, ModelEntry, Predict, Upload
@@ -363,7 +363,7 @@ class Workspace(param.Parameterized):
         if match is None or match.file is not self.file or match is self.match:
             return
         if match.problem:
-            self.problem = self._transient_problem = match.problem
+            self.problem = self._transient_problem = library_text(match.problem)
         changed = {} if match.model is self.model else {"model": match.model}
         self.param.update(working="", match=match, **changed)
 

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
-from dashboards.language import number, t
+from dashboards.language import library_text, number, t
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
 from dashboards.views.classes import class_options
@@ -164,7 +164,8 @@ class GridView(View):
             changed = (
                 _not_yet(sample)
                 if explanation is None
-                else _on_shared_scale(viewer_data(explanation, end)) | {"note": ""}
+                else _on_shared_scale(viewer_data(explanation, end))
+                | {"note": "", "alt": library_text(viewer_data(explanation, end)["alt"])}
             )
         if explanation is None:
             caption = f"{title}. {cell.status}" if cell.status else title
@@ -231,12 +232,14 @@ class AgreementView(View):
             self._words.object = paragraph(t("At least two maps are needed."), "note")
             self._disagreements.object = ""
             return
-        self._words.object = paragraph(agreement.sentence, "headline-small") + _tables(agreement)
+        self._words.object = paragraph(
+            library_text(agreement.sentence), "headline-small"
+        ) + _tables(agreement)
         self._consensus_viewer.visible = agreement.beyond_chance
         if agreement.beyond_chance:
             self._consensus_viewer.param.update(**_consensus(self.comparison, column))
         else:
-            self._words.object += paragraph(t(NO_CONSENSUS), "note")
+            self._words.object += paragraph(library_text(NO_CONSENSUS), "note")
         disagreement = self.comparison.disagreement_map(column)
         self._conflict_viewer.param.update(**_conflicts(self.comparison, disagreement))
         self._disagreements.object = _disagreement_text(disagreement)
@@ -268,7 +271,11 @@ class ComparePage(View):
 def _not_yet(sample: Sample) -> dict[str, Any]:
     """A cell without a map: the picture in gray, so that it does not look like a result."""
     shown = sample_viewer_data(sample)
-    return shown | {"original": shown["gray"], "note": t("Not computed yet")}
+    return shown | {
+        "original": shown["gray"],
+        "note": t("Not computed yet"),
+        "alt": library_text(shown["alt"]),
+    }
 
 
 def _on_shared_scale(shown: dict[str, Any]) -> dict[str, Any]:
@@ -348,7 +355,11 @@ def _conflicts(comparison: Comparison, disagreement: DisagreementMap) -> dict[st
 def _disagreement_text(disagreement: DisagreementMap) -> str:
     if not disagreement.disagreements:
         return paragraph(t("The methods do not disagree strongly in any region."), "note")
-    texts = [f"{region.place}: {region.text}." for region in disagreement.disagreements]
+    texts = [
+        t("{name}: {meaning}", name=library_text(region.place), meaning=library_text(region.text))
+        + "."
+        for region in disagreement.disagreements
+    ]
     return heading(t("Where the methods disagree most"), 3) + bullets(texts)
 
 

@@ -10,7 +10,7 @@ import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.sheet import SheetHandle
-from dashboards.language import t
+from dashboards.language import library_text, t
 from dashboards.state.explorer import Explorer
 from dashboards.state.what_if import WhatIfEditor
 from dashboards.views.classes import readable
@@ -117,7 +117,7 @@ class PictureView(View):
     def _layers(self) -> dict[str, Any]:
         """The parameters of the viewer."""
         data = self._data()
-        return data | {"sound_note": t(data["sound_note"])}
+        return data | {name: library_text(data[name]) for name in ("alt", "sound_note")}
 
     def _data(self) -> dict[str, Any]:
         """What is shown: a preview, the map, a part of it, or the last one."""

@@ -12,7 +12,7 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
-from dashboards.language import language, mark, number, t
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.state.explanation_quality import BASIC, LEVELS, RERUN, ExplanationQuality
 from dashboards.state.progress import about, passes
 from dashboards.views.classes import readable
@@ -123,16 +123,18 @@ def _score_row(one: Score) -> str:
     metric = one.metric
     title = (
         f"<th scope=row><details><summary>{escape(t(metric.title))}</summary>"
-        f"{escape(metric.meaning[language()])} {escape(t(metric.better))}. "
+        f"{escape(metric.meaning[language()])} {escape(library_text(metric.better))}. "
         f"{escape(_how(one))}</details></th>"
     )
     if not np.isfinite(one.value):
-        return f'<tr>{title}<td colspan=3 class="look-note">{escape(t(one.note))}</td></tr>'
+        return (
+            f'<tr>{title}<td colspan=3 class="look-note">{escape(library_text(one.note))}</td></tr>'
+        )
     higher = metric.direction == "higher"
     arrow, better = ("↑", t("higher is better")) if higher else ("↓", t("lower is better"))
     compared = one.random and metric.has_baseline
     win_rate = number(one.random.win_rate, ".0%") if compared else ""
-    note = f" {escape(t(one.note))}" if one.note else ""
+    note = f" {escape(library_text(one.note))}" if one.note else ""
     return (
         f"<tr>{title}<td>{number(one.value, '.3f')} "
         f'<span title="{better}">{arrow}</span>{note}</td>'
@@ -146,7 +148,7 @@ def _how(one: Score) -> str:
     )
     count, seconds = one.cost.evaluations, number(one.seconds, ".2f")
     parts = (
-        t("Measured: {quantity}.", quantity=t(one.quantity)) if one.quantity else "",
+        t("Measured: {quantity}.", quantity=library_text(one.quantity)) if one.quantity else "",
         f"{settings}." if settings else "",
         f"{passes(count)}, {seconds} s." if count else "",
         f"{one.metric.paper}.",

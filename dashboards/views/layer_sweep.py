@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
-from dashboards.language import mark, t
+from dashboards.language import library_text, mark, t
 from dashboards.state.answers import answer_summary
 from dashboards.state.layer_sweep import SIDES, LayerSweep
 from dashboards.views.classes import class_options, readable
@@ -70,7 +70,9 @@ class ModelColumn(View):
                 AttributionViewer(group="layer_sweep", controls=False, styles=TILE)
             )
         for viewer, explanation in zip(self._viewers, maps, strict=False):
-            viewer.param.update(**viewer_data(explanation) | {"caption": explanation.layer})
+            data = viewer_data(explanation)
+            alt = library_text(data["alt"])
+            viewer.param.update(**data | {"caption": explanation.layer, "alt": alt})
         if len(self._column) != len(maps):
             self._column[:] = self._viewers[: len(maps)]
 

@@ -12,7 +12,7 @@ import param
 from dashboards.components.live import Live
 from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
-from dashboards.language import language, mark, number, t
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.listening import MUTE, ORIGINAL, REMAINDER, SOLO, SUPPORTING, SoundClip
 from dashboards.state.listener import Listener
 from dashboards.views.classes import readable
@@ -136,7 +136,9 @@ def _introduction(listener: Listener) -> str:
             start=number(start, ".2f"),
             end=number(end, ".2f"),
         )
-    return paragraph(text, "note") + paragraph(t(REBUILT_NOTE) if sound.rebuilt else "", "warning")
+    return paragraph(text, "note") + paragraph(
+        library_text(REBUILT_NOTE) if sound.rebuilt else "", "warning"
+    )
 
 
 def _buttons(explanation: Explanation | None) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from dashboards.components.dropper import Dropper
 from dashboards.components.live import Live
 from dashboards.files.own_models import taken_files
 from dashboards.files.uploads import Limits
-from dashboards.language import mark, number, t
+from dashboards.language import library_text, mark, number, t
 from dashboards.service.trial import ModelTrial
 from dashboards.state.own_model import KINDS, OwnModel
 from dashboards.views.classes import readable
@@ -127,12 +127,12 @@ class OwnModelView(View):
 def _rows(trial: ModelTrial) -> list[dict[str, Any]]:
     """A row for each preprocessing that was tried; without a file only the one that was found."""
     if not trial.tried:
-        return [{"value": trial.card.scaling, "label": t(trial.card.preprocessing)}]
+        return [{"value": trial.card.scaling, "label": library_text(trial.card.preprocessing)}]
     return [
         {
             "value": tried.name,
             "label": f"{readable(tried.label)}, {number(tried.probability, '.1%')}",
-            "note": t(tried.title),
+            "note": library_text(tried.title),
             "share": tried.probability,
             **({"badge": t("found")} if tried.name == trial.card.scaling else {}),
         }
@@ -148,13 +148,13 @@ def _found(trial: ModelTrial, has_file: bool) -> str:
         "Loaded: {height} x {width} pixels. Preprocessing: {preprocessing}, because {reason}.",
         height=card.image_size[0],
         width=card.image_size[1],
-        preprocessing=t(card.preprocessing),
-        reason=trial.reason,
+        preprocessing=library_text(card.preprocessing),
+        reason=library_text(trial.reason),
     )
     return (
         heading(t(answers) if has_file else t("Found"), 3)
         + paragraph(found)
         + paragraph("" if trial.certain else t(UNSURE), "warning")
         + paragraph("" if has_file else t("Show a file first to see what it answers."), "note")
-        + bullets(trial.warnings, "warning")
+        + bullets(map(library_text, trial.warnings), "warning")
     )

@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
-from dashboards.language import mark, n, number, t
+from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.explorer import Explorer
 from dashboards.views.classes import class_options, readable
 from dashboards.views.text import bullets, paragraph
@@ -60,7 +60,7 @@ class PredictionView(View):
             return ""
         shown = (*reading.model_warnings, *reading.samples[window].warnings)
         text = paragraph(_meaning(reading.prediction), "note")
-        return bullets(shown, "warning") + text
+        return bullets(map(library_text, shown), "warning") + text
 
     def _fill(self, *_: Any) -> None:
         reading = self.explorer.workspace.reading

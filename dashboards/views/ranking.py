@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.live import Live
-from dashboards.language import language, number, t
+from dashboards.language import language, library_text, number, t
 from dashboards.state.progress import about, passes
 from dashboards.state.ranking import Ranking, Table
 from dashboards.views.text import paragraph
@@ -124,7 +124,7 @@ def _cell(one: Score, place: int) -> str:
         value = (
             t("{value}, not ranked", value=number(one.value, ".2f")) if finite else t("no value")
         )
-        return f'<td title="{escape(one.note)}">{value}</td>'
+        return f'<td title="{escape(library_text(one.note))}">{value}</td>'
     win_rate = (
         f" ({number(one.random.win_rate, '.0%')})" if one.random and one.metric.has_baseline else ""
     )

@@ -8,7 +8,7 @@ import panel as pn
 import param
 
 from dashboards.components.region_list import RegionList
-from dashboards.language import mark, number, t
+from dashboards.language import library_text, mark, number, t
 from dashboards.state.explanation_quality import ExplanationQuality
 from dashboards.state.what_if import WhatIfEditor
 from dashboards.views.text import bullets, paragraph
@@ -65,7 +65,9 @@ class RegionsView(View):
         self._section.visible = audit is not None
         self._list.items = [_item(row) for row in audit.rows] if audit else []
         warnings = audit.warnings if audit else ()
-        self._about.object = bullets(warnings, "warning") + paragraph(t(ABOUT), "note")
+        self._about.object = bullets(map(library_text, warnings), "warning") + paragraph(
+            t(ABOUT), "note"
+        )
 
     def _mark(self, *_: Any) -> None:
         self._list.hidden = [SEPARATOR.join(names) for names in self.editor.regions]

@@ -12,7 +12,7 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.files.gallery import GALLERY
-from dashboards.language import language, mark, number, t
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.requests import ModelEntry
 from dashboards.state.model_finder import Match, reads
 from dashboards.state.workspace import Workspace
@@ -176,7 +176,7 @@ class StripView(View):
             t("Mean of {count} windows.", count=windows) if windows > 1 else "",
             second_text(prediction) if not (muted or prediction.multi_label) else "",
             t("Unlike the training data: this answer may mean nothing.") if muted else "",
-            reading.ood_problem,
+            library_text(reading.ood_problem),
         ]
         note = " ".join(filter(None, notes))
         return f'<p class="look-headline{muted}">{escape(text)}</p>' + paragraph(note, "note")

@@ -10,7 +10,7 @@ import param
 
 from dashboards.components.reasons import Reasons
 from dashboards.components.verdict_badge import Badge
-from dashboards.language import language, mark, number, t
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.state.trust import Trust
 from dashboards.views.classes import readable
 from dashboards.views.explanation_quality import ExplanationQualityView
@@ -173,5 +173,12 @@ def _convergence_words(explanation: Explanation) -> str:
     found = explanation.convergence
     if found is None:
         return ""
-    plot = "" if found.exact else curve(found.samples, found.stability, found.wanted)
-    return paragraph(convergence_text(found)) + plot
+    text = paragraph(library_text(convergence_text(found)))
+    if found.exact or not len(found.samples):
+        return text
+    label = t(
+        "Stability {value} after {count} samples",
+        value=number(found.stability[-1], ".2f"),
+        count=found.samples[-1],
+    )
+    return text + curve(found.samples, found.stability, found.wanted, label)

@@ -1,6 +1,7 @@
 """The page in French: one catalogue holds every text of the page, and nothing else."""
 
 import ast
+import re
 from string import Formatter
 
 import pytest
@@ -17,7 +18,15 @@ from xai_tf.tasks import TASKS
 PAGE = ROOT / "dashboards"
 SOURCES = sorted(PAGE.rglob("*.py"))
 COMPONENTS = sorted((PAGE / "components").glob("*.js"))
+LIBRARY = [path for room in ("xai_tf", "weights_keras") for path in (ROOT / room).rglob("*.py")]
 CALLS = ("t", "mark", "n")
+SHOWN = ("app.py", "components", "files", "state", "views")
+# What a person reads: several words that begin like a sentence, or the label of a control.
+SENTENCE = re.compile(r"[A-Z][a-z']+,? \w+.*", re.DOTALL)
+WORDS = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
+LABELS = ("label", "title", "description", "placeholder")
+NAMES = {"xai-tf", "Arrow", "Files"}  # a name, and words of the browsers' interfaces
+LICENSES = re.compile(r"\bCC0 |\bCC BY |MNI")  # of samples; they are not shown
 
 
 def readable(name):
@@ -31,6 +40,54 @@ def literals(tree):
             text = node.args[0]
             if isinstance(text, ast.Constant):
                 yield text.value
+
+
+def patterns(tree):
+    """The texts of a module, with {} for what is filled in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield pattern(node)
+
+
+def pattern(node):
+    """An f-string, with {} for what is filled in."""
+    parts = (part.value for part in node.values)
+    return "".join(part if isinstance(part, str) else "{}" for part in parts)
+
+
+def unmarked(node):
+    """The texts below a node that are shown as they are, in English."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return  # a docstring
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in (*CALLS, "_log.exception"):
+        return
+    if isinstance(node, ast.keyword) and node.arg in ("doc", "alt", "credit"):
+        return  # a parameter's, and what is known of the samples but not shown
+    if (
+        isinstance(node, ast.keyword)
+        and node.arg in LABELS
+        and isinstance(node.value, ast.Constant)
+    ):
+        yield node.value.value
+    if isinstance(node, ast.Constant) and SENTENCE.match(str(node.value)):
+        yield node.value
+    if isinstance(node, ast.JoinedStr):
+        text = re.sub(r"<[^>]*>|[\w-]+: [^;]*\(.*\)", "", pattern(node))
+        if WORDS.search(text):
+            yield text
+    for child in ast.iter_child_nodes(node):
+        yield from unmarked(child)
+
+
+def unmarked_in_browser(source):
+    """The texts of a component in JavaScript that do not pass through `t`."""
+    source = re.sub(r'//.*|\bt\(\s*"[^"]*"', "", source)
+    for quoted in re.findall(r'"[^"\n]*"|`[^`]*`', source):
+        text = re.sub(r"\$\{[^}]*\}", "{}", quoted[1:-1])
+        if SENTENCE.match(text) or re.fullmatch(r"[A-Z][a-z]+", text):
+            yield text
 
 
 def texts_of_the_library():
@@ -69,20 +126,47 @@ def placeholders(text):
 
 
 def test_every_text_of_the_page_has_a_french_translation(french):
-    missing = sorted(set(texts_of_the_page()) - french.keys())
+    missing = sorted(set(texts_of_the_page()) - french.texts.keys())
 
     assert missing == []
 
 
 def test_the_catalogue_holds_no_text_that_the_page_does_not_show(french):
-    assert sorted(french.keys() - set(texts_of_the_page())) == []
+    assert sorted(french.texts.keys() - set(texts_of_the_page())) == []
 
 
 def test_a_translation_has_the_placeholders_of_its_text(french):
+    forms = [(text, form) for text, each in french.texts.items() for form in each]
     different = [
         text
-        for text, forms in french.items()
-        if any(placeholders(form) != placeholders(text) or not form for form in forms)
+        for text, form in (*forms, *french.library.items())
+        if placeholders(form) != placeholders(text) or not form
     ]
 
     assert different == []
+
+
+def test_the_catalogue_translates_only_what_the_library_says(french):
+    made = {text for path in LIBRARY for text in patterns(ast.parse(path.read_text()))}
+
+    stale = [text for text in french.library if re.sub(r"\{\w+\}", "{}", text) not in made]
+
+    assert stale == []
+
+
+def test_no_text_is_shown_that_does_not_pass_through_the_catalogue():
+    shown = [path for path in SOURCES if path.relative_to(PAGE).parts[0] in SHOWN]
+    found = {
+        f"{path.name}: {text}"
+        for path in shown
+        for text in unmarked(ast.parse(path.read_text()))
+        if text and text not in NAMES and not LICENSES.search(text)
+    }
+    found |= {
+        f"{path.name}: {text}"
+        for path in COMPONENTS
+        for text in unmarked_in_browser(path.read_text())
+        if text not in NAMES
+    }
+
+    assert sorted(found) == []

@@ -94,6 +94,7 @@ def regions_of(sample: Sample, task: Task | None = None, by: Sequence[str] = ())
         UnknownNameError: there is no such partition.
     """
     partitions, warnings = {}, []
+    advice = "Use another --by." if by else "Check that the file matches the task."
     for name in by or (task.regions if task else ANYTHING):
         partition = pick(PARTITIONS, name, "partition")
         try:
@@ -101,8 +102,7 @@ def regions_of(sample: Sample, task: Task | None = None, by: Sequence[str] = ())
         except NotFoundError as error:
             warnings.append(
                 f"Cannot find the regions of {partition.title.lower()!r} in {sample.source.name}: "
-                f"{error}. "
-                + ("Use another --by." if by else "Check that the file matches the task.")
+                f"{error}. {advice}"
             )
     if not partitions:
         partitions = {name: PARTITIONS[name].find(sample) for name in ANYTHING}
