@@ -94,7 +94,7 @@ def visit(browser, url: str, query: str = "", **options):
     page = context.new_page()
     with complaints(page) as found:
         page.goto(f"{url}/{query}")
-        tab = page.get_by_role("tab", name="Explain")
+        tab = page.get_by_role("tab", name=re.compile("Explain|Expliquer"))
         tab.or_(page.get_by_text("could not be built")).first.wait_for()
         assert tab.is_visible(), "The page could not be built."
         yield page

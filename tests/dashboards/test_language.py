@@ -7,7 +7,9 @@ from string import Formatter
 import pytest
 
 from dashboards.language import CATALOGUE, browser_texts, read_catalogue
+from tests.browser import chromium
 from tests.conftest import ROOT
+from tests.dashboards.test_dashboard import serving, visit
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.access import ACCESS
 from xai_tf.metrics.metric import METRICS
@@ -15,6 +17,27 @@ from xai_tf.narration.notices import MEDICAL
 from xai_tf.regions import PARTITIONS
 from xai_tf.tasks import TASKS
 
+# What a page shows or says aloud, with all that is in its components.
+EVERYTHING = """() => {
+  const found = new Set()
+  const look = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (["STYLE", "SCRIPT", "NOSCRIPT"].includes(node.tagName)) continue
+      for (const child of node.childNodes) {
+        if (child.nodeType === Node.TEXT_NODE) found.add(child.textContent.trim())
+      }
+      for (const name of ["aria-label", "aria-valuetext", "alt", "placeholder", "title"]) {
+        found.add(node.getAttribute(name) ?? "")
+      }
+      if (node.shadowRoot) look(node.shadowRoot)
+    }
+  }
+  look(document)
+  return [...found]
+}"""
+ENGLISH = re.compile(
+    r"\b(and|are|at|by|for|from|has|is|it|no|not|of|the|this|to|what|with)\b", re.I
+)
 PAGE = ROOT / "dashboards"
 SOURCES = sorted(PAGE.rglob("*.py"))
 COMPONENTS = sorted((PAGE / "components").glob("*.js"))
@@ -170,3 +193,40 @@ def test_no_text_is_shown_that_does_not_pass_through_the_catalogue():
     }
 
     assert sorted(found) == []
+
+
+def english_in(page):
+    """The English texts of a page: those of the catalogue, and others by their small words."""
+    catalogue = read_catalogue(CATALOGUE.read_text("utf-8"))
+    papers = {entry.paper for entry in (*METHODS.values(), *METRICS.values())}
+    known = [text for text in (*catalogue.texts, *catalogue.library) if " " in text]
+    for text in page.evaluate(EVERYTHING):
+        for paper in papers:
+            text = text.replace(paper, "")
+        if text in known or ENGLISH.search(text):
+            yield text
+
+
+def test_a_french_page_has_no_english_in_it(tmp_path):
+    with (
+        chromium() as browser,
+        serving(tmp_path) as (url, _),
+        visit(browser, url, locale="fr-FR") as page,
+    ):
+        found = {}
+        page.get_by_role("radio", name="Voix humaine", exact=True).click()
+        page.get_by_text(re.compile("^Grad-CAM.: pourquoi")).first.wait_for()
+        page.get_by_role("tab", name="Confiance").click()
+        page.get_by_role("button", name="Évaluer cette carte").click()
+        page.get_by_text("Face aux cartes aléatoires").wait_for()
+        found["Expliquer"] = list(english_in(page))
+        for name in ("Comparer", "Couches", "Erreurs", "Optimisation"):
+            page.get_by_role("tab", name=name).click()
+            page.get_by_role("tab", name=name, selected=True).wait_for()
+            found[name] = list(english_in(page))
+        page.get_by_role("button", name="Aide et raccourcis clavier").click()
+        page.get_by_role("dialog").get_by_text("Comment ça marche").wait_for()
+        found["help"] = list(english_in(page))
+
+        assert page.evaluate("document.documentElement.lang") == "fr"
+        assert {name: texts for name, texts in found.items() if texts} == {}

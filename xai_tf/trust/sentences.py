@@ -10,6 +10,7 @@ Phrase = Mapping[str, str]  # the words in each language
 
 QUOTES: Phrase = {"en": "“{}”", "fr": "« {} »"}
 NO_BREAK = "\N{NO-BREAK SPACE}"
+SEPARATOR: Phrase = {"en": "; ", "fr": f"{NO_BREAK}; "}
 _FRENCH = str.maketrans({",": "\N{NARROW NO-BREAK SPACE}", ".": ",", "%": f"{NO_BREAK}%"})
 
 WORDS: Mapping[str, Phrase] = {
