@@ -122,7 +122,7 @@ def score_words(scores: Sequence[Score]) -> str:
 def _score_row(one: Score) -> str:
     metric = one.metric
     title = (
-        f"<th scope=row><details><summary>{escape(t(metric.title))}</summary>"
+        f"<th scope=row><details><summary>{escape(metric.title)}</summary>"
         f"{escape(metric.meaning[language()])} {escape(library_text(metric.better))}. "
         f"{escape(_how(one))}</details></th>"
     )

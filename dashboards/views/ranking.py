@@ -92,7 +92,7 @@ def ranking_words(table: Table | None) -> str:
             "note",
         )
     heads = "".join(
-        f'<th scope=col title="{escape(metric.meaning[language()])}">{escape(t(metric.title))} '
+        f'<th scope=col title="{escape(metric.meaning[language()])}">{escape(metric.title)} '
         f"{'↑' if metric.direction == 'higher' else '↓'}</th>"
         for metric in table.metrics
     )

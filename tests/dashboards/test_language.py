@@ -119,8 +119,6 @@ def texts_of_the_library():
     yield from ACCESS
     for method in METHODS.values():
         yield method.summary
-    for metric in METRICS.values():
-        yield metric.title
     for entry in (*METHODS.values(), *METRICS.values()):
         for name, option in entry.options.items():
             yield readable(name)
