@@ -31,7 +31,7 @@ from xai_tf.regions.lungs import lungs
 from xai_tf.regions.partition import NotFoundError
 
 DRAWN = Path(__file__).parents[1] / "tests" / "data"
-FINDERS = {"lungs": lungs, "brains": lambda image: brain(image)[0]}
+FINDERS = {"lungs": lambda image: lungs(image)[0], "brains": lambda image: brain(image)[0]}
 MODELS = {
     "xray_mobilenetv2": "chest_xray/test",
     "brain_mobilenetv2": "brain_mri/test",
@@ -70,7 +70,7 @@ def segmentations(data: Path) -> None:
 def ceiling(data: Path) -> None:
     """The density a map of 7x7 places would have if it were the region itself, seen coarsely."""
     for name, find, folder in (
-        ("lungs", lungs, "chest_xray/test"),
+        ("lungs", FINDERS["lungs"], "chest_xray/test"),
         ("brain", FINDERS["brains"], "brain_mri/test"),
     ):
         densities = []

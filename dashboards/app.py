@@ -14,6 +14,7 @@ from panel_material_ui.template.base import BASE_TEMPLATE
 from dashboards.components.connection import Connection
 from dashboards.components.shortcuts import Shortcuts
 from dashboards.files.own_models import OwnModels
+from dashboards.files.own_sets import OwnSets
 from dashboards.files.uploads import open_uploads, uploads_folder
 from dashboards.language import language, mark, set_language, t, wanted_language
 from dashboards.server.addresses import visitors_bring_models
@@ -24,6 +25,7 @@ from dashboards.service.service import Service
 from dashboards.state.errors import ErrorStudy
 from dashboards.state.links import TABS
 from dashboards.state.own_model import OwnModel
+from dashboards.state.own_sets import OwnLabeled
 from dashboards.state.session import Session
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.compare import ComparePage
@@ -59,6 +61,8 @@ TITLES = {
     "tuning": mark("Tuning"),
 }
 FILE_TABS = ("explain", "compare", "layers")
+# Explain fills the screen; without this, no card of another tab would be higher than the screen.
+WHOLE = ":host { max-height: none !important; }"
 FOLLOW = 2000  # milliseconds between two looks at what changed on the server
 
 
@@ -68,6 +72,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     if pn.state.curdoc:
         accepted = pn.state.headers.get("Accept-Language", "")
         set_language(pn.state.curdoc, wanted_language(pn.state.session_args, accepted))
+    pn.config.respect_explicit_sizing = True  # else Panel warns of each stretched child
     folder, visitor = uploads_folder(settings.cache), current_visitor()
     uploads = open_uploads(folder, settings.limits, visitor)
     session = Session(service, uploads, language=language())
@@ -135,7 +140,12 @@ def _own_model(session: Session, settings: ServeSettings) -> list[OwnModelView]:
 def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
     """The tabs; each one is built when it is first opened, as most visitors open only a few."""
     pages = _pages(session, settings)
-    shown = {name: pn.Column(sizing_mode="stretch_width") for name in TABS}
+    shown = {
+        name: pn.Column(
+            sizing_mode="stretch_width", stylesheets=[] if name == "explain" else [WHOLE]
+        )
+        for name in TABS
+    }
     tabs = pmui.Tabs(
         *((t(TITLES[name]), shown[name]) for name in TABS),
         dynamic=True,
@@ -161,8 +171,11 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         return explain_page(session)
 
     def errors() -> ErrorsView:
-        study = ErrorStudy(visitor, session.workspace.models, settings.data)
+        uploads = session.workspace.uploads
+        own = OwnLabeled(OwnSets(uploads.folder, uploads.limits))
+        study = ErrorStudy(visitor, session.workspace.models, settings.data, own)
         available = session.workspace.available
+        session.param.watch(lambda event: setattr(study, "active", event.new == "errors"), "tab")
         available.param.watch(lambda event: study.param.update(models=event.new), "by_name")
         study.param.watch(lambda event: _open_in_explain(session, event.new), "open_request")
         return ErrorsView(study=study)

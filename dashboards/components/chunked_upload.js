@@ -4,13 +4,13 @@
 let count = 0 // number of files sent; it identifies a file, as names are not unique
 let drops = 0 // number of times that files were given, one or several at once
 
-// Returns a function that sends the files that were given at once. `show` is called with the files still to be sent, the
-// current one first, and the share of it that has arrived.
+// Returns a function that sends the files that were given at once; those of a folder have their path as name. `show` is
+// called with the files still to be sent, the current one first, and the share of it that has arrived.
 export function sender(model, show) {
   const files = []
 
   const send = async (at) => {
-    const {number, file, drop} = files[0]
+    const {number, file, name, drop} = files[0]
     show(files.map(({file}) => file), at / file.size || 0)
     // No data is sent of a file that is too large; a folder cannot be read.
     const end = file.size > model.max_bytes ? 0 : at + model.esm_constants.chunk
@@ -18,7 +18,7 @@ export function sender(model, show) {
     if (!model.document.is_idle) { // Panel drops messages that are sent before the page is drawn
       await new Promise((done) => model.document.idle.connect(done))
     }
-    model.send_msg({file: number, name: file.name, size: file.size, at, data, drop})
+    model.send_msg({file: number, name, size: file.size, at, data, drop})
   }
   model.on("msg:custom", ({file, next}) => {
     if (file !== files[0]?.number) {
@@ -33,10 +33,10 @@ export function sender(model, show) {
       show([], 0)
     }
   })
-  return (given) => {
+  return (given, paths = given.map((file) => file.webkitRelativePath || file.name)) => {
     const idle = files.length === 0
     const drop = {number: drops++, count: given.length}
-    files.push(...given.map((file) => ({number: count++, file, drop})))
+    files.push(...given.map((file, at) => ({number: count++, file, name: paths[at], drop})))
     if (idle && files.length > 0) {
       send(0)
     }

@@ -43,6 +43,7 @@ class FileField(JSComponent):
 
     Attributes:
         drop: the drop of the file that is handed over or rejected.
+        file_name: its name, as the browser gave it.
     """
 
     max_bytes = param.Integer(doc="Largest file in bytes; of a larger file only the size is sent.")
@@ -59,7 +60,7 @@ class FileField(JSComponent):
             **{"max_bytes": limits.file_bytes, "sizing_mode": "stretch_width", **params}
         )
         self._limits, self._on_file = limits, on_file
-        self.drop = Drop(0)
+        self.drop, self.file_name = Drop(0), ""
         self._uploads_under_way: dict[int, PartialUpload] = {}
 
     def _handle_msg(self, data: Any) -> None:
@@ -71,7 +72,7 @@ class FileField(JSComponent):
                 "at": int(at),
                 "data": bytes(chunk),
             } if _plausible(number, name, size):
-                self.drop = _drop_of(data.get("drop"))
+                self.drop, self.file_name = _drop_of(data.get("drop")), name
                 offset, complete = self._receive(number, name, size, at, chunk)
                 # Reply before the file is processed, so that an error there does not block others.
                 self._send_msg({"file": number, "next": offset})

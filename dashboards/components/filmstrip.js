@@ -34,7 +34,7 @@ function tile(model, item) {
   const name = make("span", {class: "name"}, item.label)
   button.append(name, make("span", {class: "badge"}, running ? t("running") : item.badge ?? ""))
   button.dataset.value = item.value
-  button.disabled = Boolean(item.disabled)
+  button.setAttribute("aria-disabled", Boolean(item.disabled)) // and can still be reached by keys
   button.title = [item.label, item.note].filter(Boolean).join(": ")
   button.setAttribute("aria-pressed", item.value === model.value)
   if (item.star) {
@@ -107,7 +107,7 @@ export function render({model, el}) {
   }
   strip.addEventListener("click", (event) => {
     const button = event.target.closest(".tile")
-    if (button && !button.disabled) {
+    if (button && button.getAttribute("aria-disabled") !== "true") {
       model.send_msg({chosen: button.dataset.value})
       preview("")
     }
@@ -119,13 +119,13 @@ export function render({model, el}) {
   strip.addEventListener("pointerleave", () => preview(""))
   strip.addEventListener("keydown", (event) => {
     const step = {ArrowRight: 1, ArrowLeft: -1}[event.key]
-    const open = buttons().filter((button) => !button.disabled)
-    const at = open.indexOf(event.target)
+    const all = buttons()
+    const at = all.indexOf(event.target)
     if (step && at >= 0) {
       event.preventDefault()
       event.stopPropagation()
-      open.forEach((button) => { button.tabIndex = -1 })
-      const next = open[(at + step + open.length) % open.length]
+      all.forEach((button) => { button.tabIndex = -1 })
+      const next = all[(at + step + all.length) % all.length]
       next.tabIndex = 0
       next.focus()
     }

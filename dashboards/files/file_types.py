@@ -3,71 +3,31 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable
 
 from PIL import Image
 
-from dashboards.language import mark, t
+from dashboards.language import t
 from xai_tf.errors import InputError
+from xai_tf.inputs.formats import FORMATS, START, Format, format_of
+from xai_tf.inputs.pictures import register_heif
 from xai_tf.inputs.sample import MAX_PIXELS, MIN_SIDE
 
-ACCEPTED = mark("PNG, JPEG, BMP, TIFF, WebP, DICOM, WAV, FLAC, OGG or MP3")
 DEFLATED = b"1.2.840.10008.1.2.1.99"  # transfer syntax of deflated DICOM
+MAX_VALUES = 5 * MAX_PIXELS  # of all slices of a volume
+PILLOW_NAMES = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000")
 
 
-@dataclass(frozen=True)
-class Content:
-    """A file type.
-
-    Attributes:
-        title: the name shown to visitors.
-        kind: "sound" or "picture", as in `Upload`.
-        suffix: the suffix under which such files are stored.
-    """
-
-    title: str
-    kind: str
-    suffix: str
+def accepted() -> str:
+    """The formats of pictures and sounds that can be read."""
+    *first, last = (known.title for known in FORMATS)
+    return t("{first} or {last}", first=", ".join(first), last=last)
 
 
-PNG = Content("PNG", "picture", ".png")
-JPEG = Content("JPEG", "picture", ".jpg")
-BMP = Content("BMP", "picture", ".bmp")
-TIFF = Content("TIFF", "picture", ".tif")
-WEBP = Content("WebP", "picture", ".webp")
-DICOM = Content("DICOM", "picture", ".dcm")
-WAV = Content("WAV", "sound", ".wav")
-FLAC = Content("FLAC", "sound", ".flac")
-OGG = Content("OGG", "sound", ".ogg")
-MP3 = Content("MP3", "sound", ".mp3")
-
-_STARTS = {
-    b"\x89PNG\r\n\x1a\n": PNG,
-    b"\xff\xd8\xff": JPEG,
-    b"BM": BMP,
-    b"II*\0": TIFF,
-    b"MM\0*": TIFF,
-    b"fLaC": FLAC,
-    b"OggS": OGG,
-    b"ID3": MP3,
-}
-_FORMATS = (PNG, JPEG, BMP, TIFF, WEBP)
-
-
-def content_of(data: bytes) -> Content | None:
-    """The type of `data` by its first bytes, or None if it is not supported."""
-    if data[128:132] == b"DICM":
-        return DICOM
-    if data[:4] == b"RIFF":
-        return {b"WAVE": WAV, b"WEBP": WEBP}.get(data[8:12])
-    for start, content in _STARTS.items():
-        if data.startswith(start):
-            return content
-    return MP3 if _is_mpeg_frame(data) else None
-
-
-def check_content(name: str, data: bytes) -> Content:
+def check_content(name: str, data: bytes) -> Format:
     """The type of `data`, after checking its header without unpacking pixels.
 
     Args:
@@ -80,13 +40,13 @@ def check_content(name: str, data: bytes) -> Content:
     """
     if not data:
         raise InputError(t("{name} is empty (0 bytes). Copy or export it again.", name=name))
-    content = content_of(data)
+    content = format_of(data[:START])
     if content is None:
         raise InputError(
             t(
                 "{name} does not contain a supported picture or sound. Expected {types}.",
                 name=name,
-                types=t(ACCEPTED),
+                types=accepted(),
             )
         )
     if content.kind == "picture":
@@ -94,27 +54,25 @@ def check_content(name: str, data: bytes) -> Content:
     return content
 
 
-def _is_mpeg_frame(data: bytes) -> bool:
-    """Whether `data` starts with the header of an MPEG audio layer III frame."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
-        return False
-    version, bit_rate, rate = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
-    return version != 1 and bit_rate not in (0, 15) and rate != 3
+def suffix_of(content: Format, data: bytes) -> str:
+    """The suffix under which a file is stored; that of gzip is how a volume is known as one."""
+    return f"{content.suffix}.gz" if data[:2] == b"\x1f\x8b" else content.suffix
 
 
-def _picture_size(name: str, data: bytes, content: Content) -> tuple[int, int]:
+def _picture_size(name: str, data: bytes, content: Format) -> tuple[int, int]:
     """Width and height in the header, with frames stacked vertically."""
-    if content is DICOM:
+    if content.title == "DICOM":
         return _dicom_size(name, data)
+    read = SIZES.get(content.title, _pillow_size)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about damaged tags and sizes, which are handled here
-            formats = [picture_type.title.upper() for picture_type in _FORMATS]
-            with Image.open(io.BytesIO(data), formats=formats) as picture:
-                return picture.size
+            return read(name, data)
+    except InputError:
+        raise
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
-    except Exception as error:  # PIL's readers raise various errors on a damaged header
+    except Exception as error:  # the readers raise various errors on a damaged header
         raise InputError(
             t(
                 "Cannot read {name}: the header of this {type} file is damaged. Copy or export it "
@@ -123,6 +81,62 @@ def _picture_size(name: str, data: bytes, content: Content) -> tuple[int, int]:
                 type=content.title,
             )
         ) from error
+
+
+def _pillow_size(
+    name: str, data: bytes, formats: tuple[str, ...] = PILLOW_NAMES
+) -> tuple[int, int]:
+    with Image.open(io.BytesIO(data), formats=formats) as picture:
+        return picture.size
+
+
+def _heic_size(name: str, data: bytes) -> tuple[int, int]:
+    register_heif(name)
+    return _pillow_size(name, data, ("HEIF",))
+
+
+def _tiff_size(name: str, data: bytes) -> tuple[int, int]:
+    try:
+        return _pillow_size(name, data)
+    except Image.UnidentifiedImageError:  # colors as floats, which Pillow does not know
+        import tifffile
+
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages[0].aspage()
+            return page.imagewidth, page.imagelength
+
+
+def _nifti_size(name: str, data: bytes) -> tuple[int, int]:
+    """The size of a slice, from the header: nothing else is unpacked."""
+    import numpy as np
+
+    if data[:2] == b"\x1f\x8b":
+        data = zlib.decompressobj(31).decompress(data, 348)
+    order = "<" if data[:4] == (348).to_bytes(4, "little") else ">"
+    count, *sides = (int(side) for side in np.frombuffer(data[40:56], f"{order}i2"))
+    if not 2 <= count <= 7 or min(sides[:count]) < 1:
+        raise ValueError("the header names no volume")
+    if math.prod(sides[:count]) > MAX_VALUES:
+        raise InputError(
+            t(
+                "{name} is too large: more than {count} million voxels. Export the slice as PNG.",
+                name=name,
+                count=MAX_VALUES // 1_000_000,
+            )
+        )
+    return sides[0], sides[1]
+
+
+def _array_size(name: str, data: bytes) -> tuple[int, int]:
+    from numpy.lib import format as npy
+
+    file = io.BytesIO(data)
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject or len(shape) not in (2, 3):
+        raise ValueError("it is no picture")
+    return shape[1], shape[0]
 
 
 def _dicom_size(name: str, data: bytes) -> tuple[int, int]:
@@ -149,6 +163,14 @@ def _dicom_size(name: str, data: bytes) -> tuple[int, int]:
                 name=name,
             )
         ) from error
+
+
+SIZES: dict[str, Callable[[str, bytes], tuple[int, int]]] = {
+    "TIFF": _tiff_size,
+    "HEIC": _heic_size,
+    "NIfTI": _nifti_size,
+    "NumPy array": _array_size,
+}
 
 
 def _check_size(name: str, width: int, height: int) -> None:

@@ -20,11 +20,12 @@ from tempfile import mkdtemp
 from threading import Lock
 from uuid import uuid4
 
-from dashboards.files.file_types import ACCEPTED, check_content, content_of
+from dashboards.files.file_types import accepted, check_content, suffix_of
 from dashboards.language import mark, number, t
 from dashboards.service.requests import VISITOR, Upload
 from xai_tf.errors import InputError, OutputError
 from xai_tf.files import write_private
+from xai_tf.inputs.formats import START, format_of
 from xai_tf.inputs.sample import check_file, file_sha256
 
 MEGABYTE = 1_000_000
@@ -41,12 +42,14 @@ class Limits:
         picture_bytes: largest picture file.
         total_bytes: all files of a session, including removed files that can be restored.
         files: number of files at one time.
+        labeled_files: number of files in a labeled set.
     """
 
     sound_bytes: int = 200 * MEGABYTE
     picture_bytes: int = 100 * MEGABYTE
     total_bytes: int = 1000 * MEGABYTE
     files: int = 50
+    labeled_files: int = 5000
 
     @property
     def file_bytes(self) -> int:
@@ -145,7 +148,7 @@ class Uploads:
             if existing := self._files.get(digest) or self._restore(digest):
                 return existing
             self._make_room(name, len(data))
-            path = self.folder / f"{digest}{content.suffix}"
+            path = self.folder / f"{digest}{suffix_of(content, data)}"
             _write(path, name, data)
             upload = Upload(name=name, path=path, sha256=digest, size=len(data), kind=content.kind)
             self._files[digest] = upload
@@ -161,13 +164,13 @@ class Uploads:
         """
         check_file(path)
         with path.open("rb") as file:
-            content = content_of(file.read(132))
+            content = format_of(file.read(START))
         if content is None:
             raise InputError(
                 t(
                     "{name} does not contain a supported picture or sound. Expected {types}.",
                     name=path,
-                    types=t(ACCEPTED),
+                    types=accepted(),
                 )
             )
         return Upload(

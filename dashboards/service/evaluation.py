@@ -15,4 +15,5 @@ def evaluate(classifier: Classifier, request: Evaluate, progress: Progress) -> P
     Raises:
         InputError: there are no labeled files, or none of them can be read.
     """
-    return predict_labeled(classifier, find_files(request, classifier.classes), progress)
+    files = find_files(request, classifier.classes, classifier.head.multi_label)
+    return predict_labeled(classifier, files, progress)

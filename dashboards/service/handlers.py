@@ -24,6 +24,7 @@ from dashboards.service.hiding import WhatIf, what_if
 from dashboards.service.listening import SoundClip, listen
 from dashboards.service.requests import (
     SAMPLES,
+    Average,
     Bundle,
     Describe,
     DrawSearch,
@@ -54,6 +55,7 @@ from xai_tf.classifiers.ood import OODScore, ood_scores, predict_with_ood_scores
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, combine_windows
 from xai_tf.errors import OutputError, SettingError
+from xai_tf.evaluation.mean_map import MeanMap, mean_map
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.inputs.audio import mel_spectrogram
@@ -234,6 +236,25 @@ def _through_layers(context: WorkerContext, request: ThroughLayers) -> list[Expl
     )
 
 
+def _average(context: WorkerContext, request: Average) -> MeanMap:
+    classifier = context.classifier(request.model)
+
+    def explanations() -> Iterator[Explanation]:
+        for done, file in enumerate(request.files):
+            context.progress(done, len(request.files))
+            samples, window = context.samples(classifier, file), 0
+            if len(samples) > 1:
+                predictions, _ = predict_with_ood_scores(classifier, samples)
+                reading = combine_windows(classifier, file.path, samples, predictions, None)
+                window = reading.most_confident(request.question.target)
+            known = context.known(Explain(request.model, file, request.question, window))
+            yield known or explain(classifier, samples[window], request.question)
+
+    mean = mean_map(explanations())
+    context.progress(len(request.files), len(request.files))
+    return mean
+
+
 def _part(context: WorkerContext, request: Part) -> Regions:
     classifier = context.classifier(request.model)
     sample = context.sample(classifier, request.file, request.window)
@@ -330,6 +351,7 @@ HANDLERS: dict[type, Callable[[WorkerContext, Any], Any]] = {
     FullPicture: _full_picture,
     Explain: _explain,
     ThroughLayers: _through_layers,
+    Average: _average,
     Part: _part,
     Judge: _judge,
     Listen: _listen,

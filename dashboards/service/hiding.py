@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dashboards.service.requests import Hide
+from dashboards.service.requests import TRIM, Hide
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.errors import InputError
-from xai_tf.inputs.hiding import draw_shapes, hide, strongest
+from xai_tf.inputs.audio import trimmed
+from xai_tf.inputs.hiding import ERASE, draw_shapes, hide, strongest
 from xai_tf.inputs.sample import Sample
 from xai_tf.regions import Regions
 
@@ -23,14 +24,16 @@ class WhatIf:
     Attributes:
         before: the prediction for the window as it is.
         after: the prediction for what is left of it.
-        image: what is left, uint8 (height, width, 3).
-        share: the share of the area that is hidden, 0 to 1.
+        image: what is left, uint8 (height, width, 3); of a trimmed sound at its original times.
+        share: the share of the area that is hidden, 0 to 1; of a trimmed sound, of its time.
+        trimmed: whether the marked times of a sound were cut out.
     """
 
     before: Prediction
     after: Prediction
     image: np.ndarray
     share: float
+    trimmed: bool = False
 
 
 def what_if(
@@ -55,12 +58,28 @@ def what_if(
         mask = mask | strongest(explanation.attribution)
     if not mask.any():
         raise InputError("Nothing is marked. Draw a box or a stroke on the picture.")
+    if request.fill == TRIM:
+        mask = np.broadcast_to(mask.any(axis=0), mask.shape)  # a box stands for its times
     mask = ~mask if request.keep else mask
-    image = hide(sample.image, mask, request.fill, classifier.baseline)
-    before, after = classifier.predict([sample, replace(sample, image=image)])
+    rest = _rest(classifier, sample, mask, request.fill)
+    before, after = classifier.predict([sample, rest])
+    # A trimmed sound is shown with gaps, so that its times and what is marked stay where they are.
+    shown = (
+        hide(sample.image, mask, ERASE, classifier.baseline) if request.fill == TRIM else rest.image
+    )
     return WhatIf(
         before=before,
         after=after,
-        image=np.rint(image * 255).astype(np.uint8),
+        image=np.rint(shown * 255).astype(np.uint8),
         share=float(mask.mean()),
+        trimmed=request.fill == TRIM,
     )
+
+
+def _rest(classifier: Classifier, sample: Sample, mask: np.ndarray, fill: str) -> Sample:
+    if fill != TRIM:
+        return replace(sample, image=hide(sample.image, mask, fill, classifier.baseline))
+    recipe = classifier.task.recipe if classifier.task else None
+    if recipe is None or sample.sound is None:
+        raise InputError("Only a sound can be trimmed. Choose another way to hide.")
+    return trimmed(sample, ~mask[0], recipe)

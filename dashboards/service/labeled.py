@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from dashboards.service.requests import Evaluate, ModelEntry, Upload
 from xai_tf.datasets.csv_labels import FILE_COLUMNS
 from xai_tf.datasets.layouts import SPLIT_FOLDERS
-from xai_tf.datasets.listing import some
+from xai_tf.datasets.listing import label_of, some
 from xai_tf.errors import InputError
 from xai_tf.evaluation.predictions import PICTURES, LabeledFiles, find_labeled, training_files
 from xai_tf.inputs.audio import SOUND_SUFFIXES
@@ -26,7 +26,9 @@ from xai_tf.tasks import known_task
 MAX_DEPTH = 3
 MAX_ENTRIES = 500  # entries that are inspected to decide what a folder is
 MAX_SETS = 200
+MOST_NAMES = 12  # of folders or classes in a message
 SIDE = 96  # width and height of a thumbnail in pixels
+_SPLIT_NAMES = {name for names in SPLIT_FOLDERS.values() for name in names}
 
 
 def inside(path: str | Path, roots: Sequence[Path]) -> Path:
@@ -71,14 +73,26 @@ def find_sets(roots: Sequence[Path]) -> dict[str, Path]:
     return dict(sorted(sets.items()))
 
 
-def find_files(request: Evaluate, classes: Sequence[str]) -> LabeledFiles:
+def find_files(
+    request: Evaluate, classes: Sequence[str], multi_label: bool = False
+) -> LabeledFiles:
     """The labeled files of a request, matched by class names and their synonyms.
+
+    Args:
+        request: the folder or CSV file, its split, and the model.
+        classes: the classes of the model.
+        multi_label: whether a file may have several of them, or none.
 
     Raises:
         InputError: there are none, or the folders or labels do not match the classes.
     """
-    model = request.model
-    return find_labeled(request.folder, model.name, classes, known_task(model.task), request.split)
+    model, task = request.model, known_task(request.model.task)
+    try:
+        return find_labeled(request.folder, model.name, classes, task, request.split, multi_label)
+    except InputError as error:
+        if problem := _mismatch(request.folder, model.name, classes):
+            raise InputError(problem) from error
+        raise
 
 
 def matching_model(folder: Path, split: str, models: Iterable[ModelEntry]) -> ModelEntry | None:
@@ -134,15 +148,20 @@ def find_training(
     return None
 
 
-def file_record(path: Path) -> Upload:
-    """The record of a file of a labeled set, for requests."""
+def file_record(path: Path, public: bool = True) -> Upload:
+    """The record of a file of a labeled set, for requests.
+
+    Args:
+        path: the file.
+        public: whether it lies on this server anyway, and is not a visitor's.
+    """
     return Upload(
         name=path.name,
         path=path,
         sha256=file_sha256(path),
         size=path.stat().st_size,
         kind="sound" if path.suffix.lower() in SOUND_SUFFIXES else "picture",
-        public=True,
+        public=public,
     )
 
 
@@ -173,6 +192,29 @@ def _jpeg(picture: Image.Image) -> bytes:
     file = BytesIO()
     picture.save(file, format="jpeg", quality=80)
     return file.getvalue()
+
+
+def _mismatch(folder: Path, model: str, classes: Sequence[str]) -> str:
+    """Why no folder can be a class of a model; empty where the cause is another one."""
+    if not folder.is_dir():
+        return ""
+    folders = [path for path in _entries(folder) if path.is_dir()]
+    splits = [path for path in folders if path.name.lower() in _SPLIT_NAMES]
+    names = [p.name for split in splits for p in _entries(split) if p.is_dir()] or [
+        path.name for path in folders
+    ]
+    if not names:
+        return (
+            f"{folder.name} holds no folders. Put the files of each class into a folder that is "
+            f"named after it: {some(classes, MOST_NAMES)}."
+        )
+    if any(label_of(name, classes) is not None for name in names):
+        return ""
+    return (
+        f"No folder of {folder.name} is named after a class of {model}. "
+        f"Folders: {some(dict.fromkeys(names), MOST_NAMES)}. "
+        f"Classes: {some(classes, MOST_NAMES)}. Rename the folders, or choose another model."
+    )
 
 
 def _sets(folder: Path, depth: int) -> Iterator[Path]:

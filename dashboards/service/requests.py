@@ -171,6 +171,32 @@ class ThroughLayers:
 
 
 @dataclass(frozen=True)
+class Average:
+    """The mean map of several files. Answer: `xai_tf.evaluation.mean_map.MeanMap`.
+
+    Attributes:
+        model: what explains.
+        files: what is explained; of a long recording the window that is most confident of the
+            class.
+        question: what is asked of each, with a target.
+    """
+
+    model: ModelEntry
+    files: tuple[Upload, ...]
+    question: Question
+
+    @property
+    def file(self) -> Upload:
+        """What stands for all files where answers are stored and deleted."""
+        together = hashlib.sha256("".join(file.sha256 for file in self.files).encode())
+        return replace(
+            self.files[0],
+            sha256=together.hexdigest(),
+            public=all(file.public for file in self.files),
+        )
+
+
+@dataclass(frozen=True)
 class Part:
     """Partition one window of a file into named regions. Answer: `xai_tf.regions.Regions`."""
 
@@ -231,6 +257,9 @@ class Listen:
         return self.explanation.file
 
 
+TRIM = "trim"
+
+
 @dataclass(frozen=True)
 class Hide:
     """Hide a part of a file and predict it again. Answer: `hiding.WhatIf`. Not stored on disk.
@@ -244,7 +273,8 @@ class Hide:
         regions: (partition, region) names; see `xai_tf.regions`.
         strongest: the explanation whose strongest tenth is hidden; None for none.
         keep: whether everything else is hidden instead.
-        fill: a name in `xai_tf.inputs.hiding.FILLS`.
+        fill: a name in `xai_tf.inputs.hiding.FILLS`, or `TRIM` to cut the marked times out of a
+            sound.
     """
 
     model: ModelEntry
@@ -334,14 +364,14 @@ class DrawSearch:
     stamp: str
 
 
-Stored = Predict | Explain | ThroughLayers | Part | Judge | Listen
+Stored = Predict | Explain | ThroughLayers | Average | Part | Judge | Listen
 Request = (
     Describe | FullPicture | Hide | Stored | Bundle | Evaluate | FindSimilar | TryModel | DrawSearch
 )
 
 
 # Increase it when the answer to a request, or its serialization, changes.
-ANSWERS = 12
+ANSWERS = 13
 
 
 def is_packed(request: Request) -> bool:

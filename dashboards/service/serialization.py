@@ -15,6 +15,7 @@ import numpy as np
 from dashboards.service.facts import ModelFacts
 from dashboards.service.listening import SoundClip
 from dashboards.service.requests import (
+    Average,
     Describe,
     Explain,
     Judge,
@@ -29,6 +30,7 @@ from xai_tf.attribution.convergence import MAX_STATE, Convergence
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.codec import Decoder, Encoder
 from xai_tf.classifiers.reading import Reading
+from xai_tf.evaluation.mean_map import MeanMap
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.score import Score
 from xai_tf.regions import Regions
@@ -42,6 +44,7 @@ KINDS: dict[type, Any] = {  # of the answers that are packed
     Predict: Reading,
     Explain: Explanation,
     ThroughLayers: list[Explanation],
+    Average: MeanMap,
     Part: Regions,
     Judge: tuple[Score, ...],
     Listen: SoundClip,
@@ -148,6 +151,7 @@ class _Packer(Encoder):
         }
         return {
             "warnings": list(regions.warnings),
+            "guessed": sorted(regions.guessed),
             "partitions": {
                 name: [self.encode(numbers[name]), list(masks)]
                 for name, masks in regions.partitions.items()
@@ -201,6 +205,7 @@ class _Unpacker(Decoder):
                 for partition, (numbers, regions) in tree["partitions"].items()
             },
             tuple(text.replace(FILE, name) for text in tree["warnings"]),
+            frozenset(tree["guessed"]),
         )
 
     def _array(self, name: str) -> np.ndarray:

@@ -21,6 +21,7 @@ from dashboards.service.pool import Pool
 from dashboards.service.requests import (
     SAMPLES,
     VISITOR,
+    Average,
     Bundle,
     DrawSearch,
     Evaluate,
@@ -173,7 +174,7 @@ class Service:
     def is_slow(self, request: Request) -> bool:
         """Whether a request will keep a process busy for long."""
         if not isinstance(request, Explain | Judge):
-            return isinstance(request, Bundle | Evaluate | FindSimilar | DrawSearch)
+            return isinstance(request, Average | Bundle | Evaluate | FindSimilar | DrawSearch)
         try:
             facts = self._facts.get(request.model.sha256)
             if facts is not None:

@@ -6,16 +6,20 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import param
 
+from dashboards.language import t
 from dashboards.service.errors import CancelledJobError
-from dashboards.service.labeled import file_record, inside, thumbnail
-from dashboards.service.requests import Explain, Upload
+from dashboards.service.labeled import inside, thumbnail
+from dashboards.service.requests import Explain, ModelEntry, Predict, Upload
+from dashboards.state.errors_maps import CellMap, TileMaps
 from dashboards.state.labeled_run import LabeledRun
 from dashboards.state.neighbors import NeighborSearch
 from xai_tf.attribution.methods import METHODS, default_method
 from xai_tf.attribution.question import Question
 from xai_tf.errors import InputError, XaiTfError
+from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
 
 if TYPE_CHECKING:
@@ -31,24 +35,29 @@ class ErrorStudy(LabeledRun):
     """A visitor's evaluation of a model on labeled files, and the file they look at.
 
     Attributes:
+        finding: of a model of several labels, the index of the label whose results are shown.
         label: index of the class whose one-vs-rest curves are shown.
         threshold: probability from which files are predicted as that class.
         cell: (true, predicted), the cell of the confusion matrix whose files are shown; None for
             all cells.
         shown: which files are shown: "all", "right" or "wrong".
-        ranking: the numbers of the files shown, the worst mistakes first.
+        ranking: the numbers of the files shown, by falling margin: the worst mistakes first.
         page: page number of the gallery, from 0.
         thumbnails: for the files on that page, by number: JPEG bytes, or an error text.
         selected: the number of the selected file, or None.
         file: the record of the selected file, once it is read.
+        window: the window of that file that the maps explain: of a long recording, the one that is
+            most confident of the predicted class.
         maps: explanations of that file, by "predicted" and "truth"; for a model with several
             logits also by "contrast": why the predicted and not the true class.
         map_problem: why there are no maps.
         mapping: whether the maps are being computed.
+        active: whether the tab is open; while it is not, no map of a tile is computed.
         open_request: the explanation to open in the Explain tab; set last, so that the page can
             react to it.
     """
 
+    finding = param.Integer(default=0)
     label = param.Integer(default=1)
     threshold = param.Number(default=0.5, bounds=(0, 1))
     cell = param.NumericTuple(default=None, length=2, allow_None=True)
@@ -58,10 +67,12 @@ class ErrorStudy(LabeledRun):
     thumbnails = param.Dict(default={})
     selected = param.Integer(default=None, allow_None=True)
     file = param.ClassSelector(class_=Upload)
+    window = param.Integer(default=0)
     method: param.Selector[str] = param.Selector(default="grad_cam", objects=list(METHODS))
     maps = param.Dict(default={})
     map_problem = param.String(default="")
     mapping = param.Boolean(default=False)
+    active = param.Boolean(default=True)
     open_request = param.ClassSelector(class_=Explain)
 
     def __init__(self, *args: Any, **params: Any) -> None:
@@ -69,11 +80,32 @@ class ErrorStudy(LabeledRun):
         self._map_jobs: list[Job] = []
         super().__init__(*args, **params)
         self.neighbors = NeighborSearch(self)
+        self.tile_maps = TileMaps(self)
+        self.cell_map = CellMap(self)
 
     @property
     def speed(self) -> float:
         """Seconds of compute per file, for the model that made the predictions."""
         return self._facts.forward_seconds if self._facts else 0.0
+
+    @property
+    def margins(self) -> np.ndarray:
+        """The margin of each file, which is what the gallery is ordered by."""
+        return self.results.wrong_class_margin(self.threshold)
+
+    @property
+    def explained_model(self) -> ModelEntry:
+        """The model that made the predictions."""
+        return self.models[self.results.predictions.model]
+
+    @property
+    def quick_method(self) -> str:
+        """The method for maps of many files: a cheap one that the model can be explained by."""
+        return default_method(self._facts.access)
+
+    def seconds_for(self, request: Explain, count: int = 1) -> float:
+        """Estimated seconds for the maps of some files like that of a request."""
+        return count * self._facts.seconds(request) if self._facts else 0.0
 
     @property
     def num_pages(self) -> int:
@@ -87,9 +119,20 @@ class ErrorStudy(LabeledRun):
 
     @property
     def targets(self) -> dict[str, int]:
-        """The classes that are explained for the selected file, the competing class first."""
+        """The classes that are explained for the selected file, the competing class first.
+
+        Of several labels it is the one whose results are shown, whether it was found or not.
+        """
+        if self.several is not None:
+            return {PREDICTED: self.finding}
         rival = self.results.contrast_class(self.selected, self.threshold)
         return {PREDICTED: rival, TRUTH: self.results.predictions.labels[self.selected]}
+
+    def predicted_class(self, number: int) -> int:
+        """The class that a map of a file is for: what was predicted, or the label shown."""
+        if self.several is not None:
+            return self.finding
+        return int(self.results.predicted(self.threshold)[number])
 
     async def run(self) -> None:
         """Predict all files, then look for the training files of the set."""
@@ -120,21 +163,37 @@ class ErrorStudy(LabeledRun):
     async def select(self, number: int | None) -> None:
         """Select a file: read it, and explain its predicted and its true class."""
         self.stop_maps()
-        self.param.update(selected=number, file=None)
+        self.param.update(selected=number, file=None, window=0)
         if number is None:
             return
         results = self.results
         try:
-            place = inside(results.predictions.files[number], self.roots)
-            file = await asyncio.to_thread(file_record, place)
+            file = await asyncio.to_thread(self.record, results.predictions.files[number])
+            window = await self.decisive_window(file, number, "errors window")
+        except CancelledJobError:
+            return
         except (XaiTfError, OSError) as error:
             if self._is_selected(results, number):
                 name, reason = results.name(number), self.error_text(error)
-                self.map_problem = f"Cannot read {name} any more: {reason}"
+                self.map_problem = t(
+                    "Cannot read {name} any more: {reason}", name=name, reason=reason
+                )
             return
         if self._is_selected(results, number):
-            self.file = file
+            self.param.update(file=file, window=window)
             await self.explain_if_quick()
+
+    async def decisive_window(self, file: Upload, number: int, slot: str) -> int:
+        """The window of a file that is most confident of its predicted class.
+
+        Raises:
+            XaiTfError: the file cannot be read.
+            CancelledJobError: the slot was taken by another file.
+        """
+        if file.kind != "sound":
+            return 0
+        reading = await self.visitor.submit(Predict(self.explained_model, file), slot).result()
+        return int(reading.most_confident(self.predicted_class(number)))
 
     @property
     def map_seconds(self) -> float | None:
@@ -151,7 +210,7 @@ class ErrorStudy(LabeledRun):
             await self.explain()
 
     async def explain(self) -> None:
-        """Compute the maps of the selected file for its predicted and its true class."""
+        """Compute the maps of the selected file for the `targets`."""
         self.stop_maps()
         requests = self._map_requests()
         if not requests:
@@ -191,21 +250,50 @@ class ErrorStudy(LabeledRun):
             ranking = self.results.ranked(self.threshold, self.shown, self.cell)
             self.param.update(ranking=ranking, page=0)
 
-    def _show(self, results: EvaluationResults, measures: tuple[Any, ...]) -> None:
+    @param.depends("finding", watch=True)
+    def _on_finding(self) -> None:
+        """Show the results of another label, from its own threshold on."""
+        if self.several is not None:
+            self._reset()
+            self.param.update(
+                results=self.several.of_label(self.finding),
+                threshold=self.several.predictions.thresholds[self.finding],
+                cell=None,
+                shown=WRONG,
+            )
+
+    def _show(
+        self,
+        results: EvaluationResults,
+        several: LabelResults | None,
+        measures: tuple[Any, ...],
+    ) -> None:
         """Show new results, with all filters reset."""
         label = (results.classes_with_curve or (1,))[0]
-        self.stop_maps()
-        self.param.update(selected=None, file=None, thumbnails={})
+        self._reset()
+        self.thumbnails = {}
         if self._facts and not METHODS[self.method].works_with(self._facts.access):
             self.method = default_method(self._facts.access)
         self.param.update(
             results=results,
+            several=several,
+            finding=0,
             measures=list(measures),
             label=label,
-            threshold=0.5,
+            threshold=several.predictions.thresholds[0] if several else 0.5,
             cell=None,
             shown=WRONG,
         )
+
+    def _reset(self) -> None:
+        """Select no file."""
+        self.stop_maps()
+        self.param.update(selected=None, file=None, window=0)
+
+    def _clear(self) -> None:
+        self._reset()
+        self.param.update(ranking=[], thumbnails={}, cell=None)
+        super()._clear()
 
     def _is_selected(self, results: EvaluationResults, number: int) -> bool:
         return self.selected == number and self.results is results
@@ -213,14 +301,13 @@ class ErrorStudy(LabeledRun):
     def _map_requests(self) -> dict[str, Explain]:
         if self.file is None or self.selected is None or self.results is None:
             return {}
-        predictions = self.results.predictions
-        model = self.models[predictions.model]
+        model = self.explained_model
         requests = {
-            role: Explain(model, self.file, Question(self.method, target=target))
+            role: Explain(model, self.file, Question(self.method, target=target), self.window)
             for role, target in self.targets.items()
         }
         # A single logit is the difference of both classes, so the contrast adds nothing.
-        if len(predictions.logits[0]) > 1 and METHODS[self.method].class_specific:
+        if len(self.results.predictions.logits[0]) > 1 and METHODS[self.method].class_specific:
             for_predicted = requests[PREDICTED]
             question = replace(for_predicted.question, contrast=self.targets[TRUTH])
             requests[CONTRAST] = replace(for_predicted, question=question)
@@ -228,7 +315,7 @@ class ErrorStudy(LabeledRun):
 
     def _thumbnail(self, results: EvaluationResults, number: int) -> bytes | str:
         try:
-            place = inside(results.predictions.files[number], self.roots)
+            place = inside(results.predictions.files[number], self.readable)
             return thumbnail(place, self.models[results.predictions.model].task)
         except InputError as error:
             return self.error_text(error)

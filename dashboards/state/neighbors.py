@@ -68,14 +68,15 @@ class NeighborSearch(param.Parameterized):
         return self.training.count * self._study.speed
 
     async def find_training(self) -> None:
-        """Find the training files of the evaluated set."""
+        """Find the training files of the evaluated set, where a file is of one class."""
         study, results = self._study, self._study.results
-        if results is None:
+        if results is None or study.several is not None:
+            self.training = None
             return
         predictions = results.predictions
         model = study.models[predictions.model]
         training = await asyncio.to_thread(
-            find_training, predictions.folder, model, predictions.classes, study.roots
+            find_training, predictions.folder, model, predictions.classes, study.readable
         )
         if results is study.results:
             self.training = training
@@ -121,7 +122,7 @@ class NeighborSearch(param.Parameterized):
 
     def _picture(self, neighbor: Neighbor, task: str | None) -> bytes | str:
         try:
-            return thumbnail(inside(neighbor.sample.path, self._study.roots), task)
+            return thumbnail(inside(neighbor.sample.path, self._study.readable), task)
         except InputError as error:
             return self._study.error_text(error)
 

@@ -6,16 +6,17 @@ import asyncio
 import csv
 import io
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import param
 
+from dashboards.language import mark, t
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.requests import Describe, Explain, ModelEntry, Predict, Request, Upload
 from dashboards.state.explorer import Explorer
 from dashboards.state.model_finder import ModelFinder
+from dashboards.state.progress import error_text
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import default_method
 from xai_tf.attribution.question import Question
@@ -23,7 +24,7 @@ from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
 from xai_tf.files import spreadsheet_cell
 
-UNKNOWN = "No model here knows it."
+UNKNOWN = mark("No model here knows it.")
 COLUMNS = ("file", "model", "class", "probability", "ood_ratio", "doubt")
 ORDER, DOUBT = "order", "doubt"
 
@@ -89,31 +90,40 @@ class Overview(param.Parameterized):
     def __init__(self, explorer: Explorer, **params: Any) -> None:
         self.explorer, self.workspace = explorer, explorer.workspace
         self._known: dict[str, FileRow] = {}  # by the file's hash
+        self._run = object()  # a new one ends the run before
+        self._search: ModelFinder | None = None
+        self._searched = asyncio.Event()  # set when the search has ended, or was stopped
         super().__init__(**params)
-        self.workspace.param.watch(self._arrange, "files")
+        self.workspace.param.watch(self._arrange, ["files", "model"])
         self._arrange()
 
     async def run(self) -> None:
         """Find a model for each file, predict it, and explain the answer by a first method."""
         if self.running:
             return
+        self._run = run = object()
         self.param.update(running=True, done=0)
         try:
             for file in tuple(self.workspace.files):
                 row = await self._explained(file)
-                if not self.running:
-                    break
+                if run is not self._run:
+                    return
                 self._known[file.sha256] = row
                 self.done += 1
                 self._arrange()
         finally:
-            self.running = False
+            if run is self._run:
+                self.running = False
 
     def stop(self) -> None:
-        """Stop after what is there."""
-        self.running = False
+        """Stop after what is there; also when the page closes."""
+        self._run = object()
+        if self._search is not None:
+            self._search.cancel()
+            self._searched.set()
         for slot in ("overview", "overview facts"):
             self.workspace.visitor.cancel(slot)
+        self.running = False
 
     def table(self) -> bytes:
         """The rows as a CSV file."""
@@ -124,42 +134,52 @@ class Overview(param.Parameterized):
         return text.getvalue().encode()
 
     async def _explained(self, file: Upload) -> FileRow:
+        model = self.workspace.model_of(file)
         try:
-            model = self.workspace.model_of(file) or await self._find(file)
+            model = model or await self._find(file)
             if model is None:
-                return FileRow(file=file, problem=UNKNOWN)
+                return FileRow(file=file, problem=t(UNKNOWN))
             reading = await self._answer(Predict(model, file))
             facts = await self._answer(Describe(model), "overview facts")
             question = Question(default_method(facts.access), target=reading.prediction.label)
-            request = Explain(model, file, question)
+            request = Explain(model, file, question, reading.most_confident())
             explanation = self.explorer.remember(request, await self._answer(request))
         except CancelledJobError:
-            return FileRow(file=file, problem="Stopped.")
+            return FileRow(file=file, model=model, problem=t("Stopped."))
         except XaiTfError as error:
-            return FileRow(file=file, problem=str(error))
+            return FileRow(file=file, model=model, problem=error_text(error))
         return FileRow(file=file, model=model, reading=reading, explanation=explanation)
 
     async def _answer(self, request: Request, slot: str = "overview") -> Any:
         return await self.workspace.visitor.submit(request, slot).result()
 
     async def _find(self, file: Upload) -> ModelEntry | None:
-        """The model that knows a file, or None."""
-        found = asyncio.Event()
+        """The model that knows a file, or None.
+
+        Raises:
+            CancelledJobError: the search was stopped.
+        """
+        finished = self._searched = asyncio.Event()
 
         def changed() -> None:
-            if finder.match is not None:
-                found.set()
+            if search.match is not None:
+                finished.set()
 
-        finder = ModelFinder(self.workspace.visitor, changed, slot="overview find")
-        finder.find(file, tuple(self.workspace.models.values()), None)
-        with suppress(asyncio.CancelledError):
-            if finder.match is None:
-                await found.wait()
-        return finder.match.model if finder.match else None
+        self._search = search = ModelFinder(self.workspace.visitor, changed, slot="overview find")
+        search.find(file, tuple(self.workspace.models.values()), None)
+        await finished.wait()
+        if search.match is None:
+            raise CancelledJobError("The search for a model was stopped.")
+        return search.match.model
 
     @param.depends("sort", watch=True)
     def _arrange(self, *_: Any) -> None:
-        rows = [self._known.get(file.sha256, FileRow(file=file)) for file in self.workspace.files]
+        """Show what is known of each file; an answer of a model that was left is not shown."""
+        rows = []
+        for file in self.workspace.files:
+            known, model = self._known.get(file.sha256), self.workspace.model_of(file)
+            outdated = known is not None and model is not None and known.model != model
+            rows.append(known if known and not outdated else FileRow(file=file))
         self.rows = _sorted(rows) if self.sort == DOUBT else rows
 
 

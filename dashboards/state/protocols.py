@@ -12,6 +12,7 @@ from dashboards.state.explorer import Explorer
 from dashboards.state.workspace import Workspace
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.errors import XaiTfError
+from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.results import EvaluationResults
 
 
@@ -34,14 +35,45 @@ class Narrated(Protocol):
 
 
 class Reviewed(Protocol):
-    """What the search for similar training samples needs from an error study."""
+    """What the parts of an error study need from it."""
 
     results: EvaluationResults | None
+    several: LabelResults | None
     file: Upload | None
     visitor: Visitor
     models: Mapping[str, ModelEntry]
-    roots: tuple[Path, ...]
+    ranking: list[int]
+    cell: tuple[int, int] | None
+    active: bool
     param: Any
+
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """The folders whose files the visitor may read."""
+
+    @property
+    def on_page(self) -> list[int]:
+        """The numbers of the files on the current page of the gallery."""
+
+    @property
+    def explained_model(self) -> ModelEntry:
+        """The model that made the predictions."""
+
+    @property
+    def quick_method(self) -> str:
+        """The method for maps of many files."""
+
+    def predicted_class(self, number: int) -> int:
+        """The class that a map of a file is for."""
+
+    def record(self, path: Path) -> Upload:
+        """The record of a file that this visitor may read."""
+
+    async def decisive_window(self, file: Upload, number: int, slot: str) -> int:
+        """The window of a file that is most confident of its predicted class."""
+
+    def seconds_for(self, request: Explain, count: int = 1) -> float:
+        """Estimated seconds for the maps of some files like that of a request."""
 
     @property
     def speed(self) -> float:

@@ -277,6 +277,7 @@ class Session(param.Parameterized):
     def close(self) -> None:
         """End the session."""
         self.narrator.close()
+        self.overview.stop()
         self.workspace.close()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import param
 
 from dashboards.service.hiding import WhatIf
-from dashboards.service.requests import Hide
+from dashboards.service.requests import TRIM, Hide
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import error_text
@@ -28,7 +28,7 @@ class WhatIfEditor(param.Parameterized):
         regions: (partition, region) names that are hidden.
         strongest: whether the strongest tenth of the current map is hidden.
         keep: whether only what is marked is kept.
-        fill: how it is hidden, a name in `FILLS`.
+        fill: how it is hidden, a name in `FILLS`, or `TRIM` for the times of a sound.
         result: the answer before and after; None while nothing is hidden.
         problem: the last error.
     """
@@ -38,7 +38,7 @@ class WhatIfEditor(param.Parameterized):
     regions = param.List(default=[])
     strongest = param.Boolean(default=False)
     keep = param.Boolean(default=False)
-    fill: param.Selector[str] = param.Selector(default=ERASE, objects=list(FILLS))
+    fill: param.Selector[str] = param.Selector(default=ERASE, objects=[*FILLS, TRIM])
     result = param.ClassSelector(class_=WhatIf)
     problem = param.String()
 
@@ -48,6 +48,12 @@ class WhatIfEditor(param.Parameterized):
         super().__init__(**params)
         explorer.workspace.param.watch(lambda *_: self.clear(), ["reading", "window"])
         explorer.param.watch(lambda _: self.strongest and self._ask(), "explanation")
+
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The ways to hide that the current sample has."""
+        sample = self.explorer.workspace.sample
+        return (*FILLS, TRIM) if sample is not None and sample.sound is not None else FILLS
 
     @property
     def marked(self) -> bool:
@@ -76,7 +82,10 @@ class WhatIfEditor(param.Parameterized):
 
     def clear(self) -> None:
         """Show everything again."""
-        self.param.update(shapes=[], regions=[], strongest=False, result=None, problem="")
+        fill = self.fill if self.fill in self.fills else ERASE
+        self.param.update(
+            shapes=[], regions=[], strongest=False, fill=fill, result=None, problem=""
+        )
 
     @param.depends("shapes", "regions", "strongest", "keep", "fill", watch=True)
     def _ask(self) -> None:

@@ -324,7 +324,7 @@ class Workspace(param.Parameterized):
             answer = (answer_summary(job.answer.prediction), bool(job.answer.ood_caption))
             self.param.update(
                 reading=job.answer,
-                window=_most_confident_window(job.answer),
+                window=job.answer.most_confident(),
                 answers=self.answers | {self.file.sha256: answer},
             )
             if self.file.kind != "sound":  # the model may see only a part of the picture
@@ -389,10 +389,3 @@ def _data_url(picture: bytes) -> str:
         return ""
     kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
-
-
-def _most_confident_window(reading: Reading) -> int:
-    """The window with the highest probability of the class predicted for the whole recording."""
-    label = reading.prediction.label
-    probabilities = [prediction.probabilities[label] for prediction in reading.predictions]
-    return max(range(len(probabilities)), key=probabilities.__getitem__)

@@ -15,7 +15,7 @@ from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.language import library_text, number, t
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
-from dashboards.views.classes import class_options
+from dashboards.views.classes import class_options, readable
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
@@ -150,7 +150,7 @@ class GridView(View):
         titles = state.columns
         for (row, column), cell in sorted(state.cells.items()):
             method = METHODS[state.methods[row]].title
-            title = t("{name}: {meaning}", name=method, meaning=titles[column])
+            title = t("{name}: {meaning}", name=method, meaning=readable(titles[column]))
             self._draw_cell((row, column), cell, self._ends[row], title)
         if list(self._grid.objects) != shown or self._grid.ncols != columns:
             self._grid.param.update(ncols=columns, objects=shown)
@@ -214,7 +214,7 @@ class AgreementView(View):
             self._consensus_viewer.visible = self._conflict_viewer.visible = False
             return
         names = self.comparison.columns if self.comparison.cells else []
-        options = {name: number for number, name in enumerate(names)}
+        options = class_options(names)
         value = self._pick.value if self._pick.value in options.values() else None
         first = 0 if options else None
         self._pick.param.update(options=options, value=first if value is None else value)

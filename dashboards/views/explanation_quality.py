@@ -19,11 +19,11 @@ from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, stop_button, words
 from dashboards.views.view import View
-from xai_tf.attribution.methods import METHODS, shown
+from xai_tf.attribution.methods import shown
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
 
-LABELS = {BASIC: mark("Score this map"), RERUN: mark("Run the method again")}
+LABELS = {BASIC: mark("Score this map"), RERUN: mark("Test how robust it is")}
 ABOUT = {
     BASIC: mark(
         "Does the probability follow the map? The input is changed where the map is strong, and "
@@ -72,12 +72,8 @@ class ExplanationQualityView(View):
         for level, button in self._buttons.items():
             count, seconds = quality.passes(level), quality.seconds(level)
             cost = f" ({passes(count)}, {about(seconds)})" if count else ""
-            label = t(LABELS[level])
-            if level == RERUN and quality.explorer.explanation is not None:
-                method = METHODS[quality.explorer.explanation.method.name]
-                label = t("Run {method} again", method=method.title)
             button.param.update(
-                label=label + cost,
+                label=t(LABELS[level]) + cost,
                 visible=quality.request(level) is not None and not quality.done(level),
                 disabled=bool(quality.running),
             )

@@ -95,7 +95,9 @@ def _item(row: RegionShare) -> dict[str, Any]:
     return {
         "value": SEPARATOR.join((row.partition, row.region)),
         "label": t(row.region),
-        "group": t(partition.title),
+        "group": t("{title} (a guess)", title=t(partition.title))
+        if row.guess
+        else t(partition.title),
         "share": float(min(max(row.share or 0.0, 0.0), 1.0)),
         "area": float(min(max(row.area, 0.0), 1.0)),
         "text": text,

@@ -253,7 +253,7 @@ def second_text(prediction: Prediction) -> str:
         return ""
     second = prediction.ranked[1]
     name, probability = readable(prediction.classes[second]), prediction.probabilities[second]
-    return t("then {name}, {probability}", name=name, probability=number(probability, ".1%"))
+    return t("Then {name}, {probability}", name=name, probability=number(probability, ".1%"))
 
 
 def findings_text(prediction: Prediction) -> str:

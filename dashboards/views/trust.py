@@ -146,7 +146,7 @@ def computed_words(explanation: Explanation | None) -> str:
     if explanation is None:
         return ""
     rows = [
-        (t("Class"), explanation.target_name),
+        (t("Class"), readable(explanation.target_name)),
         (t("Method"), explanation.method.title),
         *([(t("Layer"), explanation.layer)] if explanation.layer else []),
         *((t(readable(name)), shown(value)) for name, value in explanation.settings.items()),
@@ -160,12 +160,17 @@ def computed_words(explanation: Explanation | None) -> str:
             ),
         ),
         (t("Time"), f"{number(explanation.seconds, '.2f')} s"),
-        *((t(readable(name)), number(value, ".3g")) for name, value in explanation.figures.items()),
+        *((t(readable(name)), _figure(value)) for name, value in explanation.figures.items()),
     ]
     return (
         f"<details><summary>{t('How it was computed')}</summary>"
         f"{facts(rows)}{_convergence_words(explanation)}</details>"
     )
+
+
+def _figure(value: float) -> str:
+    """A count with all its digits, any other number with three."""
+    return number(value, ",.0f" if float(value).is_integer() else ".3g")
 
 
 def _convergence_words(explanation: Explanation) -> str:

@@ -578,6 +578,18 @@ def test_a_guessed_preprocessing_is_told(run, pets):
     assert "--preprocessing" in err
 
 
+def test_what_is_said_of_the_model_is_said_once_for_all_files(run, pets, tmp_path):
+    for name in ("one.jpg", "two.jpg"):
+        shutil.copy(CAT, tmp_path / name)
+
+    code, _, err = run(
+        "explain", tmp_path, "--model", pets, "--method", "saliency", "--out", tmp_path / "out"
+    )
+
+    assert code == 0
+    assert err.count("The preprocessing of") == 1
+
+
 def test_a_contrast_with_the_predicted_class_explains_the_runner_up(run, asking, tmp_path):
     _, out, _ = run("predict", CAT, *asking, "--json")
     chances = result_of(out)[0]["prediction"]["probabilities"]

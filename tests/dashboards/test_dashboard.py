@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 import weights_keras
+from dashboards.state.links import View, to_query
 from tests.browser import (
     axe_faults,
     chromium,
@@ -31,6 +32,7 @@ from tests.browser import (
 from tests.conftest import SAMPLES
 from tests.waiting import PATIENCE, eventually
 from weights_keras import ModelCard
+from xai_tf.attribution.question import Question
 from xai_tf.inputs.sample import file_sha256
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -376,21 +378,29 @@ def test_a_slow_method_says_its_cost_shows_what_it_has_and_keeps_it_when_stopped
     the_map(page, "Saliency").wait_for()
 
 
-def test_a_killed_process_costs_one_retry_and_nothing_else(page, site):
-    take(page, "Chest X-ray, opacity")
-    tile(page, "RISE").click()
-    page.get_by_text("RISE, so far").wait_for()
+def test_a_killed_process_costs_one_retry_and_nothing_else(browser, site):
+    view = View(
+        sample=file_sha256(SAMPLES / "xray_opacity.jpg"),
+        model="xray_mobilenetv2",
+        question=Question("rise", settings=(("num_samples", 256),)),
+    )
+    with visit(browser, site[0], f"?{to_query(view)}") as page:
+        tile(page, "RISE").click()
+        page.get_by_text("RISE, so far").wait_for()
+        kill_all_workers(site[1])
 
-    # All at one moment for the server, however busy the machine is.
-    os.kill(site[1].pid, signal.SIGSTOP)
-    for pid in workers_of(site[1].pid):
+        open_tab(page, "Settings")
+        page.get_by_text("is being retried").first.wait_for()
+        the_map(page, "RISE").wait_for()
+        assert "".join(page.get_by_role("alert").all_text_contents()) == ""
+
+
+def kill_all_workers(server) -> None:
+    """Kill them all at one moment for the server, however busy the machine is."""
+    os.kill(server.pid, signal.SIGSTOP)
+    for pid in workers_of(server.pid):
         os.kill(pid, signal.SIGKILL)
-    os.kill(site[1].pid, signal.SIGCONT)
-
-    open_tab(page, "Settings")
-    page.get_by_text("is being retried").first.wait_for()
-    the_map(page, "RISE").wait_for()
-    assert "".join(page.get_by_role("alert").all_text_contents()) == ""
+    os.kill(server.pid, signal.SIGCONT)
 
 
 def test_a_page_outlives_its_server_with_its_view_and_its_uploads(browser, tmp_path):

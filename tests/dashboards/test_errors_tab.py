@@ -19,13 +19,16 @@ from dashboards.service.labeled import (
     inside,
     thumbnail,
 )
-from dashboards.service.requests import Evaluate, ModelEntry
+from dashboards.service.requests import Average, Evaluate, ModelEntry
 from dashboards.service.service import Service
 from dashboards.state.errors import CONTRAST, PAGE, PREDICTED, TRUTH, ErrorStudy
-from tests.conftest import SHARED, draw_stripes
+from dashboards.views.errors_labels import LabelsView
+from dashboards.views.errors_review import GalleryView
+from tests.conftest import SHARED, draw_stripes, several_labels
 from tests.served import at_first
-from tests.waiting import eventually
+from tests.waiting import eventually, until
 from weights_keras import ModelCard, save
+from xai_tf.attribution.question import Question
 from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
@@ -792,6 +795,170 @@ def test_another_filter_starts_at_the_first_page(service, sides):
     assert study.cell is None
 
 
+def test_the_tiles_say_the_number_that_they_are_ordered_by(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        view = GalleryView(study=study)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.shown = ALL
+        await until(lambda: len(view._files.items) == 6)
+        return view
+
+    view = asyncio.run(visit())
+
+    # (right - left) / 255 is the logit of "right": what speaks against the true class is above 0
+    expected = [255, 10, -40, -50, -100, -200]
+    shown = [item["badge"] for item in view._files.items]
+    assert shown == [f"margin {level / 255:+.2f}" for level in expected]
+    assert "the largest margin first" in view._text.object
+
+
+def test_the_model_of_the_classes_is_taken_by_itself(service, tmp_path):
+    draw_stripes(tmp_path / "stripes", ("a", "b", "c"), 1)
+
+    async def visit():
+        study = study_of(service, tmp_path, "halves")
+        study.folder = "stripes"
+        await study.check()
+        await study.check()  # as the page does when the model changes
+        return study
+
+    study = asyncio.run(visit())
+
+    assert (study.model.name, study.num_files, study.problem) == ("three_classes", 3, "")
+
+
+# Maps of many files
+
+
+def test_tiles_get_the_maps_of_what_was_predicted_while_they_are_shown(service, tmp_path):
+    root = tmp_path / "many"
+    for number in range(PAGE + 6):
+        draw(root / "left" / f"{number:02d}.png", 0, number + 1)
+    draw(root / "right" / "r.png", 0, 255)
+
+    async def visit():
+        study = study_of(service, root)
+        study.folder = "many"
+        await study.check()
+        await study.run()
+        maps = study.tile_maps
+        await maps.draw()
+        unasked = dict(maps.maps)
+        maps.shown = True
+        at_first(maps, "maps", lambda drawn: len(drawn) == 3, lambda: study.turn_page(1))
+        turned = asyncio.create_task(maps.draw())
+        await until(lambda: study.page == 1)
+        await asyncio.gather(turned, maps.draw())
+        of_pages = {number for number, _ in maps.maps}
+        second = set(study.on_page)
+        study.turn_page(-1)
+        study.active = False
+        await maps.draw()
+        return unasked, of_pages, second, {number for number, _ in maps.maps}, maps.maps
+
+    unasked, of_pages, second, at_last, drawn = asyncio.run(visit())
+
+    assert unasked == {}
+    assert second <= of_pages
+    assert len(of_pages - second) <= 4  # the work for the first page has ended
+    assert at_last == of_pages  # nothing is computed while another tab is open
+    assert all(url.startswith("data:image/png") for url in drawn.values())
+    assert {label for _, label in drawn} == {1}
+
+
+def test_a_cell_has_the_mean_of_the_maps_of_its_files(service, sides):
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.choose_cell((1, 1))  # c.png and d.png
+        await study.cell_map.prepare()
+        mean, count = study.cell_map.result, study.cell_map.count
+        await study.select(study.ranking[0])
+        request = Average(
+            study.explained_model,
+            tuple(study.record(study.results.predictions.files[n]) for n in study.ranking),
+            Question(study.quick_method, target=1),
+        )
+        stored = service.has_answer(request)
+        study.choose_cell(None)
+        await study.cell_map.prepare()
+        return mean, count, stored, study.cell_map.result
+
+    mean, count, stored, after = asyncio.run(visit())
+
+    assert (mean.count, count, mean.target_name) == (2, 2, "right")
+    np.testing.assert_allclose(mean.picture[0, [0, 31], 0], [50 / 255, 170 / 255], atol=1e-6)
+    assert stored
+    assert after is None
+
+
+# Several labels
+
+
+@pytest.fixture(scope="module")
+def service_of_labels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labels")
+    card = ModelCard(
+        name="labels",
+        task="none",
+        classes=("left", "upper", "middle"),
+        backbone="none",
+        image_size=(32, 32),
+        preprocessing="inside the model: give RGB in [0, 1]",
+        thresholds={"middle": 0.7},
+    )
+    digest = save(several_labels(), card, folder).sha256
+    entry = replace(
+        ENTRY,
+        name="labels",
+        path=folder / "labels.keras",
+        sha256=digest,
+        classes=card.classes,
+    )
+    service = Service({"labels": entry}, tmp_path_factory.mktemp("service"), workers=1)
+    yield service
+    service.close()
+
+
+def test_each_label_has_its_figures_its_mistakes_and_its_map(service_of_labels, tmp_path):
+    draw(tmp_path / "left.png", 255, 0)
+    draw(tmp_path / "right.png", 0, 255)
+    draw(tmp_path / "dark.png", 0, 0)
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\nleft.png,left\nright.png,left|upper\ndark.png,No Finding\n")
+
+    async def visit():
+        study = study_of(service_of_labels, tmp_path, "labels")
+        view = LabelsView(study=study)
+        study.folder = "labels.csv"
+        await study.check()
+        await study.run()
+        assert study.problem == ""
+        left = (study.threshold, [study.results.name(n) for n in study.ranking])
+        rows = {row["label"]: row for row in view._table.rows}
+        view._table.value = "middle"
+        middle = (study.threshold, study.results.predictions.classes)
+        view._table.value = "left"
+        await study.select(study.ranking[0])
+        return study, rows, left, middle
+
+    study, rows, left, middle = asyncio.run(visit())
+
+    assert left == (0.5, ["right.png"])
+    assert middle == (0.7, ("not middle", "middle"))
+    assert (rows["left"]["positives"], rows["left"]["mistakes"]) == (2, 1)
+    assert rows["left"]["sensitivity"].startswith("0.500 [")
+    assert rows["middle"]["auc"] == "-"  # no file has it
+    assert {m.name for m in study.measures} == {"exact match", "mean F1", "mean auc"}
+    assert list(study.maps) == [PREDICTED]
+    assert study.maps[PREDICTED].target_name == "left"
+
+
 # The page
 
 # The busy indicator of pmui.Page, which has no name; the bars of this tab are not Material's.
@@ -870,10 +1037,12 @@ def test_a_cell_shows_its_files_by_keyboard_and_again_all(fresh):
     fresh.keyboard.press("ArrowRight")
     fresh.keyboard.press("Enter")
 
-    fresh.get_by_text("30 files of class right, predicted as right.").wait_for()
+    fresh.get_by_text(
+        "30 files of class right, predicted as right, the largest margin first."
+    ).wait_for()
     assert cell(fresh, "right", "right").get_attribute("aria-pressed") == "true"
     fresh.keyboard.press("Enter")
-    fresh.get_by_text("31 files predicted wrongly.").wait_for()
+    fresh.get_by_text("31 files predicted wrongly, the largest margin first.").wait_for()
     assert cell(fresh, "right", "right").get_attribute("aria-pressed") == "false"
 
 
@@ -938,7 +1107,7 @@ def test_the_point_on_the_curve_follows_the_slider(fresh):
     fresh.get_by_text("30 files").first.wait_for()
     fresh.get_by_role("button", name="true class right, predicted left: 30 files").wait_for()
     slider.fill("0.5")
-    fresh.get_by_text("31 files predicted wrongly.").wait_for()
+    fresh.get_by_text("31 files predicted wrongly, the largest margin first.").wait_for()
 
 
 @pytest.mark.parametrize("width", [320, 1280])

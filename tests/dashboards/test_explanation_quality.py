@@ -316,4 +316,4 @@ def test_another_map_is_offered_at_its_own_cost_even_where_no_region_is_known(vi
     passes, button = visit(story)
 
     assert button.visible
-    assert button.label.startswith(f"Run SmoothGrad again ({passes} passes")
+    assert button.label.startswith(f"Test how robust it is ({passes} passes")

@@ -84,7 +84,11 @@ def unmarked(node):
     """The texts below a node that are shown as they are, in English."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return  # a docstring
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in (*CALLS, "_log.exception"):
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+        *CALLS,
+        "_log.exception",
+        "CancelledJobError",
+    ):
         return
     if isinstance(node, ast.keyword) and node.arg in ("doc", "alt", "credit"):
         return  # a parameter's, and what is known of the samples but not shown

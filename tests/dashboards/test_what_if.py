@@ -12,6 +12,7 @@ from dashboards.views.what_if import what_if_sentence, what_if_words
 from tests.conftest import SAMPLES
 from tests.waiting import until
 from xai_tf import load
+from xai_tf.inputs.audio import mel_spectrogram, spectrogram_image
 from xai_tf.inputs.hiding import draw_shapes, hide
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
@@ -20,7 +21,8 @@ BOX = [0.25, 0.0, 0.75, 0.5]
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    models = {"brain_cnn": find_models()["brain_cnn"]}
+    found = find_models()
+    models = {name: found[name] for name in ("brain_cnn", "audio_mobilenetv2")}
     service = Service(models, tmp_path_factory.mktemp("store"))
     yield service
     service.close()
@@ -91,6 +93,48 @@ def test_shapes_regions_and_the_strongest_tenth_add_up_and_are_taken_back(visit)
     assert kept == pytest.approx(1 - with_box)
     assert with_corners > tenth
     assert (result, marked) == (None, False)
+
+
+def test_a_sound_is_trimmed_to_the_times_of_a_box(visit):
+    async def story(session):
+        session.workspace.show(Uploads.from_path(SAMPLES / "speech_human.wav"), "audio_mobilenetv2")
+        await until(lambda: session.explorer.explanation is not None)
+        editor = session.what_if
+        editor.param.update(fill="trim", keep=True)
+        editor.draw([0.25, 0.4, 0.75, 0.6])
+        return await answered(editor), editor.fills, session.workspace.sample
+
+    result, fills, sample = visit(story)
+    classifier = load("audio_mobilenetv2")
+    quarter = len(sample.sound.waveform) // 4
+    middle = np.zeros_like(sample.sound.waveform)
+    middle[: 2 * quarter] = sample.sound.waveform[quarter : 3 * quarter]
+    recipe = classifier.task.recipe
+    decibels = mel_spectrogram(middle, recipe).decibels
+    image = spectrogram_image(decibels, classifier.image_size, recipe)
+
+    assert "trim" in fills
+    assert result.share == pytest.approx(0.5, abs=0.01)
+    (after,) = classifier.predict(image)
+    assert np.allclose(result.after.probabilities, after.probabilities, atol=0.02)
+    assert not np.allclose(result.after.probabilities, result.before.probabilities, atol=0.02)
+    assert (result.image[:, 60:160] > 128).any()
+    assert (result.image[:, :50] == result.image[0, 0]).all()
+    assert "50% of the recording" in what_if_sentence(result)
+
+
+def test_only_sounds_are_trimmed(visit):
+    async def story(session):
+        editor = await shown(session)
+        editor.fill = "trim"
+        editor.draw(BOX)
+        await answered(editor)
+        return editor.fills, editor.problem
+
+    fills, problem = visit(story)
+
+    assert "trim" not in fills
+    assert "Only a sound can be trimmed" in problem
 
 
 def test_what_is_hidden_ends_with_its_file_and_nonsense_is_ignored(visit):

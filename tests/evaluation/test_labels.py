@@ -50,6 +50,17 @@ def test_true_labels_of_a_file_are_all_counted(results):
     assert results.truth.sum(axis=0).tolist() == [2, 3, 2]
 
 
+def test_a_label_alone_is_a_question_of_two_classes_with_the_same_counts(results):
+    for number, label in enumerate(results.labels):
+        alone = results.of_label(number)
+        (correct_not, false_alarms), (missed, hits) = alone.counts(label.threshold)
+
+        assert alone.predictions.classes == (f"not {label.name}", label.name)
+        assert (hits, false_alarms, missed, correct_not) == label.counts
+        above = alone.wrong_class_margin(label.threshold)
+        np.testing.assert_allclose(above, results.margins[:, number], atol=1e-6)
+
+
 def test_precision_and_recall_are_those_of_a_count_by_hand(results):
     left, upper, middle = results.labels
 

@@ -367,6 +367,14 @@ def test_a_sound_within_full_scale_is_written_as_it_is(tmp_path, peak):
     assert np.allclose(soundfile.read(tmp_path / "a.wav")[0], waveform, atol=1e-4)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_called_so_where_a_sound_is_written():
+    sound = mel_spectrogram(tone(500, 8000).astype(np.float32), RECIPE)
+
+    with pytest.raises(OSError, match="No space left"):
+        write_wav(Path("/dev/full"), sound)
+
+
 def test_a_wav_of_unknown_length_from_a_stream_is_read(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(wav_header(0xFFFFFFFF, riff_bytes=0xFFFFFFFF) + sixteen_bits(tone(1000, 8000)))

@@ -118,6 +118,15 @@ def test_a_map_is_supported_only_where_every_check_passed():
         assert verdict(checked(**missing)).level == "unchecked"
 
 
+def test_regions_that_are_a_guess_are_no_reason():
+    alarmed = replace(region("lungs", 0.3, 0.1), guess=True)
+
+    kinds = {reason.kind for reason in verdict(checked(audit=audited(alarmed))).reasons}
+
+    assert "no_regions" in kinds
+    assert not kinds & {"not_expected", "regions_plausible"}
+
+
 def test_what_was_not_checked_is_named_and_no_praise():
     found = verdict(Checks(explanation=explained()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,9 @@ def save_bundle(
     Raises:
         OutputError: the folder holds something else, or cannot be written.
     """
+    drawing = _Drawing(opacity, shared_scale, smooth, caption=reading.ood_caption)
     with whole_folder(folder, MANIFEST) as new:
-        manifest = _write(
-            new, classifier, reading, explanations, opacity, shared_scale, smooth, scores, audits
-        )
+        manifest = _write(new, classifier, reading, explanations, drawing, scores, audits)
         if question is not None:
             manifest["question"] = json.loads(json.dumps(question))
         (new / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
@@ -195,42 +194,40 @@ def describe_audit(audit: Audit) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """How the pictures of a bundle are drawn."""
+
+    opacity: float
+    shared_scale: bool
+    smooth: bool
+    caption: str
+
+
 def _write(
     folder: Path,
     classifier: Classifier,
     reading: Reading,
     explanations: Sequence[Explanation],
-    opacity: float,
-    shared_scale: bool,
-    smooth: bool,
+    drawing: _Drawing,
     scores: Sequence[Sequence[Score]],
     audits: Sequence[Audit],
 ) -> dict[str, Any]:
     """Write everything but the manifest, and return the manifest."""
-    numbers = {id(sample): number for number, sample in enumerate(reading.samples)}
-    several = len({id(e.sample) for e in explanations}) > 1
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
+    windows = [reading.samples.index(e.sample) for e in explanations]
+    several = len(set(windows)) > 1
     encoder = BundleEncoder()
-    entries = []
     options = classifier.read_options or DEFAULT_OPTIONS
-    pictures = {id(sample): read_full_size(sample, options) for sample in reading.samples}
-    samples: dict[str, Any] = {}
+    pictures = [read_full_size(sample, options) for sample in reading.samples]
     described = describe_scores(explanations, scores) or [[] for _ in explanations]
     trust = verdicts(reading, explanations, audits, scores)
-    for number, explanation in enumerate(explanations):
-        window = numbers[id(explanation.sample)]
+    entries = []
+    for number, (explanation, window) in enumerate(zip(explanations, windows, strict=True)):
         name = _name(explanation, last_layer, window if several else None)
         entry = {
             "array": name,
-            "pictures": _draw_explanation(
-                folder,
-                name,
-                explanation,
-                opacity,
-                reading.ood_caption,
-                smooth=smooth,
-                picture=pictures[id(explanation.sample)],
-            ),
+            "pictures": _draw_explanation(folder, name, explanation, drawing, pictures[window]),
             **describe_explanation(explanation),
             "window": window,
             "scores": described[number],
@@ -240,22 +237,12 @@ def _write(
         if audits:
             entry["audit"] = describe_audit(audits[number])
         entries.append(entry)
-    for sample in dict.fromkeys(e.sample for e in explanations):
-        suffix = f"_window{numbers[id(sample)]:02d}" if several else ""
-        of_sample = [e for e in explanations if e.sample is sample]
-        _save_picture(folder / f"input{suffix}.png", heatmaps.image_bytes(sample))
-        samples[str(numbers[id(sample)])] = encoder.sample(sample, suffix)
-        compared = heatmaps.comparison(
-            of_sample,
-            shared_scale,
-            opacity,
-            reading.ood_caption,
-            smooth=smooth,
-            picture=pictures[id(sample)],
-        )
-        compared.savefig(folder / f"comparison{suffix}.png")
-        if sample.sound is not None:
-            write_wav(folder / f"sound{suffix}.wav", sample.sound)
+    samples: dict[str, Any] = {}
+    for window in dict.fromkeys(windows):
+        sample, suffix = reading.samples[window], f"_window{window:02d}" if several else ""
+        of_sample = [e for e, w in zip(explanations, windows, strict=True) if w == window]
+        _draw_sample(folder, suffix, of_sample, drawing, pictures[window])
+        samples[str(window)] = encoder.sample(sample, suffix)
     if len(reading.samples) > 1:
         heatmaps.timeline(reading).savefig(folder / "timeline.png")
     arrays: dict[str, Any] = dict(encoder.arrays)
@@ -268,22 +255,46 @@ def _write(
         "input": describe_reading(reading, explained=True)
         | {"record": encoder.reading(reading), "samples": samples},
         "explanations": entries,
-        "comparisons": save_comparisons(folder, explanations, [e["window"] for e in entries]),
+        "comparisons": save_comparisons(folder, explanations, windows),
     }
+
+
+def _draw_sample(
+    folder: Path,
+    suffix: str,
+    explanations: Sequence[Explanation],
+    drawing: _Drawing,
+    picture: np.ndarray | None,
+) -> None:
+    """Write a sample as picture and sound, and its explanations side by side."""
+    sample = explanations[0].sample
+    _save_picture(folder / f"input{suffix}.png", heatmaps.image_bytes(sample))
+    compared = heatmaps.comparison(
+        explanations,
+        drawing.shared_scale,
+        drawing.opacity,
+        drawing.caption,
+        smooth=drawing.smooth,
+        picture=picture,
+    )
+    compared.savefig(folder / f"comparison{suffix}.png")
+    if sample.sound is not None:
+        write_wav(folder / f"sound{suffix}.wav", sample.sound)
 
 
 def _draw_explanation(
     folder: Path,
     name: str,
     explanation: Explanation,
-    opacity: float,
-    caption: str,
-    **drawing: Any,
+    drawing: _Drawing,
+    picture: np.ndarray | None,
 ) -> list[str]:
-    """Write the pictures of an explanation; return their names. `drawing` as for `figure`."""
+    """Write the pictures of an explanation, and return their names."""
     names = [f"{name}.png", f"{name}_overlay.png"]
-    heatmaps.figure(explanation, opacity, caption, **drawing).savefig(folder / names[0])
-    _save_picture(folder / names[1], heatmaps.overlay(explanation, opacity, **drawing))
+    look: dict[str, Any] = {"smooth": drawing.smooth, "picture": picture}
+    figure = heatmaps.figure(explanation, drawing.opacity, drawing.caption, **look)
+    figure.savefig(folder / names[0])
+    _save_picture(folder / names[1], heatmaps.overlay(explanation, drawing.opacity, **look))
     convergence = explanation.convergence
     if convergence and len(convergence.samples):
         names.append(f"{name}_stability.svg")

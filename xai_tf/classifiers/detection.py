@@ -201,7 +201,8 @@ def _by_statistics(misfits: dict[str, float], backbone: str | None) -> Detected 
     plain = next((name for name in ("unit", "raw") if name in tied), None)
     if plain and backbone is None and len(tied) > 1:
         # Networks of one's own are seldom fed with the mean and deviation of ImageNet.
-        return Detected(plain, _fits(plain, misfits), False)
+        near = "" if plain == best else ", too near to tell, and more networks are fed so"
+        return Detected(plain, _fits(plain, misfits) + near, False)
     return Detected(best, _fits(best, misfits), False)
 
 

@@ -90,13 +90,36 @@ def load(
     if str(model).lower().startswith(PREFIX):
         name = str(model)[len(PREFIX) :]
         return _stock_classifier(name, classes, task, preprocessing, read_options, image_size)
-    file = _for_output(_read_file(model), output)
+    return _classifier_of(
+        _for_output(_read_file(model), output),
+        classes,
+        task,
+        preprocessing=preprocessing,
+        read_options=read_options,
+        thresholds=thresholds,
+        output=output,
+        inputs=inputs,
+        image_size=image_size,
+        returns=returns,
+    )
+
+
+def _classifier_of(
+    file: _ModelFile,
+    classes: Sequence[str] | None,
+    task: Task | None,
+    *,
+    output: str | None,
+    inputs: Mapping[str, HeldValue] | None,
+    returns: str | None,
+    **chosen: Any,
+) -> Classifier:
+    """The classifier in a file. What is not given is as its card says, or as is found beside it."""
     if file.card:
         output = output or file.card.output or None
         inputs = {**file.card.inputs, **(inputs or {})}
         returns = returns or file.card.returns or None
-    if task is None and file.card:
-        task = known_task(file.card.task)
+        task = task or known_task(file.card.task)
     beside, problem = None, ""
     if not (classes or (file.card and file.card.classes) or (task and task.classes)):
         beside, classes, problem = _classes_beside(file, output, inputs)
@@ -107,15 +130,12 @@ def load(
             name=file.path.stem,
             task=task,
             card=file.card,
-            preprocessing=preprocessing,
-            read_options=read_options,
-            thresholds=thresholds,
-            output=output,
-            inputs=inputs,
             loss=file.loss,
             sha256=file.sha256,
-            image_size=image_size,
+            output=output,
+            inputs=inputs,
             returns=returns,
+            **chosen,
         )
     except ModelError as error:
         raise ModelError(f"{file.path}: {error}") from error

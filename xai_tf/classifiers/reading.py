@@ -89,6 +89,15 @@ class Reading:
         scores = np.array([prediction.logits @ target for prediction in self.predictions])
         return sorted(np.argsort(-scores, kind="stable")[: count or len(scores)].tolist())
 
+    def most_confident(self, label: int | None = None) -> int:
+        """The number of the window with the highest probability of a class.
+
+        Args:
+            label: index of the class; that of the answer for the whole file if left out.
+        """
+        wanted = self.prediction.label if label is None else label
+        return int(np.argmax([one.probabilities[wanted] for one in self.predictions]))
+
 
 def read_and_predict(classifier: Classifier, path: str | Path, label: int | None = None) -> Reading:
     """Read a file, predict all its windows, and average their logits.

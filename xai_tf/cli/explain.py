@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -169,7 +170,13 @@ def explain_files(
         _tell_costs(classifier, asked, len(plan.to_do))
     with progress_of("explaining") as progress:
         results = explain_folder(
-            classifier, files, asked, out, plan=plan, progress=progress, on_result=_tell_result
+            classifier,
+            files,
+            asked,
+            out,
+            plan=plan,
+            progress=progress,
+            on_result=partial(_tell_result, classifier),
         )
     done = [result for result in results if result.manifest is not None]
     if done:
@@ -314,11 +321,12 @@ def _tell_costs(classifier: Classifier, request: BundleRequest, count: int) -> N
     )
 
 
-def _tell_result(result: FileResult) -> None:
+def _tell_result(classifier: Classifier, result: FileResult) -> None:
     if result.error:
         complain(result.error)
     for text in result.notes:
-        warn(f"{result.path.name}: {text}")
+        if text not in classifier.warnings:  # `tell_doubt` prints those, once for all files
+            warn(f"{result.path.name}: {text}")
     for text in result.alarms:
         note(f"{result.path.name}: {text}", style="red")
     _tell_trust(result)

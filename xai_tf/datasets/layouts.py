@@ -71,8 +71,8 @@ def folder_listing(
     classes = classes or task.classes or class_folders(folder)
     entries = [
         Entry(path, (label,), split, str(path))
-        for label, name in enumerate(classes)
-        for class_folder in _folders_of_class(folder, name)
+        for label in range(len(classes))
+        for class_folder in _folders_of_class(folder, label, classes)
         for path in class_files(class_folder, task.suffixes)
     ]
     return Listing(tuple(entries), tuple(classes))
@@ -196,10 +196,10 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _folders_of_class(folder: Path, name: str) -> list[Path]:
+def _folders_of_class(folder: Path, label: int, classes: tuple[str, ...]) -> list[Path]:
     """The folders with the name of a class or a synonym of it."""
-    folders = _folders(folder)
-    matches = [candidate for candidate in folders if label_of(candidate.name, (name,)) == 0]
+    folders, name = _folders(folder), classes[label]
+    matches = [candidate for candidate in folders if label_of(candidate.name, classes) == label]
     if matches:
         return matches
     tables = some(path.name for path in sorted(folder.glob("*.csv")))

@@ -104,13 +104,19 @@ class Listing:
 def label_of(name: str, classes: Iterable[str]) -> int | None:
     """The index of the class with this name or a synonym of it; None where there is none.
 
+    Upper and lower case differ only where two classes differ by nothing else.
+
     >>> label_of("bonafide", ("human", "synthetic"))
     0
+    >>> label_of("NORMAL", ("normal", "opacity"))
+    0
     """
+    classes = tuple(classes)
     for label, class_name in enumerate(classes):
         if name == class_name or name.lower() in SYNONYMS.get(class_name, ()):
             return label
-    return None
+    alike = [label for label, one in enumerate(classes) if one.casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from weights_keras import Measure
 from xai_tf.evaluation.classification import area_under_curve, interval_of_area, measure
 from xai_tf.evaluation.curves import Outcome, outcome
 from xai_tf.evaluation.predictions import Predictions
+from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.files import spreadsheet_cell
 from xai_tf.statistics import wilson
 
@@ -114,6 +115,22 @@ class LabelResults:
         """
         over = np.array(self.predictions.logits) - logit(np.array(self.predictions.thresholds))
         return np.where(self.truth, -over, over)
+
+    def of_label(self, label: int) -> EvaluationResults:
+        """One label as a question of two classes: "not NAME" and "NAME"."""
+        found, name = self.predictions, self.predictions.classes[label]
+        return EvaluationResults(
+            replace(
+                found,
+                classes=(f"not {name}", name),
+                labels=tuple(self.truth[:, label].astype(int).tolist()),
+                logits=tuple((row[label],) for row in found.logits),
+                probabilities=tuple((1 - row[label], row[label]) for row in found.probabilities),
+                multi_label=False,
+                thresholds=(),
+                label_sets=(),
+            )
+        )
 
     def ranked_mistakes(self) -> list[tuple[int, int]]:
         """(number of the file, label) of all mistakes, the most confident first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -138,6 +139,28 @@ def mel_centers(recipe: MelRecipe) -> np.ndarray:
     return edges[1:-1].astype(np.float32)
 
 
+def trimmed(sample: Sample, times: np.ndarray, recipe: MelRecipe) -> Sample:
+    """A recording of which only some times are left, joined and followed by silence.
+
+    Args:
+        sample: of a sound.
+        times: bool array of shape (width,), true for each column of the image that stays.
+        recipe: by which the sample was read.
+
+    Raises:
+        InputError: less than 0.1 s of sound is left.
+    """
+    assert sample.sound is not None
+    waveform = sample.sound.waveform
+    column = (np.arange(len(waveform)) + 0.5) / len(waveform) * len(times)
+    left = waveform[times[column.astype(int)]]
+    if len(left) < 0.1 * recipe.rate or np.abs(left).max() < SILENCE:
+        raise InputError("Less than 0.1 s of sound would be left. Leave more of the recording.")
+    sound = mel_spectrogram(_window(left, 0, recipe), recipe)
+    image = spectrogram_image(sound.decibels, sample.image.shape[:2], recipe)
+    return replace(sample, image=image, sound=sound)
+
+
 def spectrogram_image(
     decibels: np.ndarray, image_size: tuple[int, int], recipe: MelRecipe
 ) -> np.ndarray:
@@ -205,7 +228,9 @@ def write_wav(path: Path, sound: Sound) -> float:
 
     peak = float(np.abs(sound.waveform).max(initial=0))
     factor = 1 / peak if peak > 1 else 1.0
-    soundfile.write(path, sound.waveform * factor, sound.rate, subtype="PCM_16")
+    buffer = io.BytesIO()  # libsndfile says "System error" where a disk is full
+    soundfile.write(buffer, sound.waveform * factor, sound.rate, subtype="PCM_16", format="WAV")
+    path.write_bytes(buffer.getvalue())
     return factor
 
 

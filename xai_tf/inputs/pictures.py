@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, features
 
 from xai_tf.errors import InputError
+from xai_tf.inputs.formats import AVIF_BRANDS, HEIF_BRANDS, START, brands, format_of
 from xai_tf.inputs.pixels import (
     MAX_PIXELS,
     Pixels,
@@ -28,8 +29,6 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 SINGLE_PICTURES = ("MPO", "PSD")
 PHOTOMETRIC, SAMPLE_FORMAT, BITS = 262, 339, 258  # tags of TIFF
 ORIENTATION, UPRIGHT = 274, 1  # a tag of EXIF, and its usual value
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-AVIF_BRANDS = (b"avif", b"avis")
 # What else people give as a picture: the first bytes, what it is, and the next step.
 OTHER_FILES = (
     (b"%PDF", "a PDF document", "Export the page as PNG."),
@@ -43,13 +42,6 @@ OTHER_FILES = (
     (b"ID3", "a sound", "Choose a model for sound."),
     (b"WAVE", "a sound", "Choose a model for sound."),  # after RIFF and a size
 )
-PICTURE_STARTS = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xffO\xffQ": "JPEG 2000",
-}
 FORMATS = "PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF, JPEG 2000, HEIC, DICOM, NIfTI or .npy"
 
 
@@ -69,9 +61,9 @@ def read_picture(path: Path, frame: int | None = None) -> Pixels:
         InputError: the file is damaged, is no picture, has too many pixels or fewer frames, has
             pixels that are NaN or infinite, or needs a decoder that is not installed.
     """
-    brands = _brands(path)
-    if brands & set(HEIF_BRANDS) and not brands & set(AVIF_BRANDS):
-        _register_heif(path)
+    found = brands(_start(path))
+    if found & set(HEIF_BRANDS) and not found & set(AVIF_BRANDS):
+        register_heif(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -86,7 +78,7 @@ def read_picture(path: Path, frame: int | None = None) -> Pixels:
     except UnidentifiedImageError as error:
         if _start(path)[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return _read_other_tiff(path, frame)
-        raise InputError(_unknown(path, brands)) from error
+        raise InputError(_unknown(path, found)) from error
     except Image.DecompressionBombError as error:
         raise InputError(too_large(path)) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -98,21 +90,17 @@ def read_picture(path: Path, frame: int | None = None) -> Pixels:
     return Pixels(pixels.levels, (*notes, *pixels.warnings))
 
 
-def _start(path: Path, length: int = 512) -> bytes:
+def _start(path: Path, length: int = START) -> bytes:
     with path.open("rb") as file:
         return file.read(length)
 
 
-def _brands(path: Path) -> set[bytes]:
-    """The brands of an ISO media file (HEIC, AVIF, MP4); none of other files."""
-    start = _start(path, 128)
-    if start[4:8] != b"ftyp":
-        return set()
-    end = min(int.from_bytes(start[:4], "big"), len(start))
-    return {start[8:12]} | {start[at : at + 4] for at in range(16, end, 4)}
+def register_heif(path: str | Path) -> None:
+    """Let Pillow read HEIC.
 
-
-def _register_heif(path: Path) -> None:
+    Raises:
+        InputError: the extra for it is not installed.
+    """
     if not has_extra("heic"):
         raise InputError(
             f"Cannot read {path}: it is a HEIC picture, which needs one more package. "
@@ -123,18 +111,19 @@ def _register_heif(path: Path) -> None:
     pi_heif.register_heif_opener()
 
 
-def _unknown(path: Path, brands: set[bytes]) -> str:
+def _unknown(path: Path, found: set[bytes]) -> str:
     """The text of the error for a file that Pillow does not identify."""
-    if brands & set(AVIF_BRANDS) and not features.check("avif"):
+    if found & set(AVIF_BRANDS) and not features.check("avif"):
         return (
             f"Cannot read {path}: it is an AVIF picture, and the installed Pillow was built "
             "without AVIF. Run: pip install --upgrade pillow, or convert it to JPEG."
         )
     start = _start(path)
-    if kind := _picture_kind(start, brands):
+    known = format_of(start)
+    if known is not None and known.kind == "picture":
         return (
-            f"Cannot read {path}: the {kind} picture is damaged or truncated. Copy or export it "
-            "again."
+            f"Cannot read {path}: the {known.title} picture is damaged or truncated. Copy or "
+            "export it again."
         )
     text = start.lstrip()
     if text.startswith(b"<?xml") and b"<svg" in text:
@@ -143,23 +132,12 @@ def _unknown(path: Path, brands: set[bytes]) -> str:
     for magic, what, next_step in OTHER_FILES:
         if text.startswith(magic) or riff == magic:
             return f"Cannot read {path}: it is not a picture but {what}. {next_step}"
-    if brands:
+    if found:
         return (
             f"Cannot read {path}: it is not a picture but a video or sound (MP4). Export a frame "
             "as PNG, or choose a model for sound."
         )
     return f"Cannot read {path}: it is not a picture of a known format. Give {FORMATS}."
-
-
-def _picture_kind(start: bytes, brands: set[bytes]) -> str:
-    """The format of a picture by its first bytes; empty where they are of none."""
-    if brands & set(AVIF_BRANDS):
-        return "AVIF"
-    if brands & set(HEIF_BRANDS):
-        return "HEIC"
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "WebP"
-    return next((kind for magic, kind in PICTURE_STARTS.items() if start.startswith(magic)), "")
 
 
 def _seek(path: Path, picture: Image.Image, frame: int | None) -> tuple[str, ...]:

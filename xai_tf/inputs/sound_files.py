@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from xai_tf.errors import InputError
-from xai_tf.inputs.pictures import AVIF_BRANDS, HEIF_BRANDS
+from xai_tf.inputs.formats import START, Format, format_of
 
 SOUND_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"),
@@ -54,15 +54,13 @@ class Recording:
 
 def is_sound(path: Path) -> bool:
     """Whether the content of a file is sound of a known format, whatever its name."""
+    found = _format(path)
+    return found is not None and found.kind == "sound"
+
+
+def _format(path: Path) -> Format | None:
     with path.open("rb") as file:
-        start = file.read(16)
-    riff = start[:4] in (b"RIFF", b"RF64") and start[8:12] == b"WAVE"
-    aiff = start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC")
-    known = start[:4] in (b"fLaC", b"OggS", b".snd", b"caff") or start[:3] == b"ID3"
-    w64 = start == b"riff.\x91\xcf\x11\xa5\xd6(\xdb\x04\xc1\0\0"
-    # An MPEG frame begins with eleven ones; layer 0 is none of MP3.
-    mpeg = start[:1] == b"\xff" and len(start) > 1 and start[1] >> 5 == 7 and start[1] & 6 != 0
-    return riff or aiff or known or w64 or mpeg or _container(start) is not None
+        return format_of(file.read(START))
 
 
 def read_recording(path: Path) -> Recording:
@@ -84,14 +82,13 @@ def read_recording(path: Path) -> Recording:
         InputError: the file is damaged, empty or silent, has no finite sample, is shorter than
             0.1 s or longer than an hour, or needs ffmpeg where there is none.
     """
-    with path.open("rb") as file:
-        container = _container(file.read(16))
-    if container is None:
+    found = _format(path)
+    if found is None or not found.demuxer:
         channels, rate, subtype = _decode(path, _repaired(path))
     else:
         with TemporaryDirectory() as folder:
             target = Path(folder) / "sound.w64"
-            _convert(path, *container, target)
+            _convert(path, found.title, found.demuxer, target)
             channels, rate, _ = _decode(path, target)
             subtype = ""
     if len(channels) < 0.1 * rate:
@@ -99,21 +96,6 @@ def read_recording(path: Path) -> Recording:
             f"{path} is too short: {len(channels) / rate:.2f} s. Give at least 0.1 s of sound."
         )
     return _mono(path, channels, rate, is_float=subtype in ("FLOAT", "DOUBLE"))
-
-
-def _container(start: bytes) -> tuple[str, str] | None:
-    """What needs ffmpeg: its name for people, and ffmpeg's name of the format."""
-    if start[4:8] == b"ftyp" and start[8:12] not in HEIF_BRANDS + AVIF_BRANDS:
-        return "AAC in MP4", "mov"
-    if start[:4] == b"\x1a\x45\xdf\xa3":
-        return "WebM or Matroska", "matroska"
-    if start[:5] == b"#!AMR":
-        return "AMR", "amr"
-    if start[:8] == b"\x30\x26\xb2\x75\x8e\x66\xcf\x11":
-        return "Windows Media Audio (WMA)", "asf"
-    if start[:1] == b"\xff" and len(start) > 1 and start[1] & 0xF6 == 0xF0:
-        return "AAC (ADTS)", "aac"
-    return None
 
 
 def _convert(path: Path, title: str, demuxer: str, target: Path) -> None:

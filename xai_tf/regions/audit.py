@@ -36,6 +36,7 @@ class RegionShare:
         supporting, opposing: share of the evidence for the class, and against it; None for an
             unsigned method or where there is no such evidence.
         alarm: whether the limit of the region is exceeded.
+        guess: whether it is uncertain that the region is where it is said to be.
     """
 
     partition: str
@@ -46,6 +47,7 @@ class RegionShare:
     supporting: float | None
     opposing: float | None
     alarm: bool
+    guess: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def audit(explanation: Explanation, regions: Regions | None = None) -> Audit:
     """Measure how much of an explanation is in each region, and raise alarms.
 
     There is an alarm where a region has more of the strength, and at a higher density, than its
-    `Limit` allows. A map without signal (NaN or constant) has no shares and raises no alarms.
+    `Limit` allows, but none in regions that are a guess. A map without signal (NaN or constant) has
+    no shares and raises no alarms.
 
     Args:
         explanation: the explanation to audit.
@@ -103,7 +106,8 @@ def audit(explanation: Explanation, regions: Regions | None = None) -> Audit:
     silent = not has_signal(explanation.attribution)
     rows = []
     for partition, masks in regions.partitions.items():
-        limits = PARTITIONS[partition].limits if partition in PARTITIONS else {}
+        guess = partition in regions.guessed
+        limits = PARTITIONS[partition].limits if partition in PARTITIONS and not guess else {}
         for region, mask in masks.items():
             if mask.shape != attribution.shape:
                 raise InputError(
@@ -114,7 +118,8 @@ def audit(explanation: Explanation, regions: Regions | None = None) -> Audit:
             shares: Shares = (None, None, None)
             if not silent:
                 shares = _shares(attribution, mask, explanation)
-            rows.append(_region_share(partition, region, mask, shares, limits.get(region)))
+            row = _region_share(partition, region, mask, shares, limits.get(region))
+            rows.append(replace(row, guess=guess))
     source, warnings = explanation.sample.source, regions.warnings
     if silent:
         warnings = (*warnings, f"{source.name}: {SILENT}")

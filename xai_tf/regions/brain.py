@@ -17,6 +17,9 @@ RAYS, STEPS = 96, 64  # rays from the center of the brain outwards, and points o
 SCALP = 0.1  # thickness, as a share of the radius of the largest circle in the head
 MAX_AIR = 0.4  # maximum brightness around the head, relative to the head; up to 0.2 in 67 slices
 MIN_SHARE, MAX_SHARE = 0.12, 0.92  # plausible share of the head that is brain
+UPPER = 0.75  # height of the part of the head that has no neck, as a share of its shorter side
+SIZE = 0.75  # usual area of the brain, as a share of the largest circle in the head
+MIN_AGREEMENT = 0.7  # median IoU of the outline with those from the other starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,21 @@ class Tolerance:
     dark: float = -1
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where an outline is grown from.
+
+    Attributes:
+        center: (row, column).
+        radius: expected radius of the brain, in pixels.
+        core: certain brain tissue, bool array of shape (SIDE, SIDE).
+    """
+
+    center: tuple[float, float]
+    radius: float
+    core: np.ndarray
+
+
 # The first round finds certain brain tissue. The others start from its center and gray levels, and
 # also include tumors and ventricles up to the skull, but avoid the face and the neck, where the
 # edge of the head is far. This errs on the side of too much brain, because evidence in a tumor must
@@ -56,27 +74,34 @@ def head(sample: Sample) -> dict[str, np.ndarray]:
     the face and the neck.
 
     Raises:
-        NotFoundError: there is no head, or no brain in it.
+        NotFoundError: there is no head, or no brain in it; or it is only a guess, which is in the
+            error.
     """
-    inside, whole = brain(sample.image)
-    return {"brain": inside, "skull and scalp": whole & ~inside, "background": ~whole}
+    inside, whole, agreement = brain(sample.image)
+    masks = {"brain": inside, "skull and scalp": whole & ~inside, "background": ~whole}
+    if agreement < MIN_AGREEMENT:
+        raise NotFoundError("outlines of the brain from several starting points differ", masks)
+    return masks
 
 
-def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Segment the brain and the head in an MRI slice.
 
     The head is separated from the air by half of Otsu's threshold (1979,
     doi:10.1109/TSMC.1979.4310076). As in Smith 2002, Fast robust automated brain extraction,
-    doi:10.1002/hbm.10062, the brain is grown from its center by gray level. Here its outline is the
-    best of all outlines that cross each ray from the center once (`cheapest_round`): it encloses as
+    doi:10.1002/hbm.10062, the brain is grown from a point by gray level. Here its outline is the
+    best of all outlines that cross each ray from the point once (`cheapest_round`): it encloses as
     much as possible that looks like brain by gray level and smoothness, and runs where the image
-    gets darker outwards.
+    gets darker outwards. A ventricle or a bone can stop the growth, and the face can be grown into;
+    so it starts from three points (`_starts`), and the outline of the most usual area is the
+    result.
 
     Args:
         image: float array of shape (height, width, 3), RGB in [0, 1].
 
     Returns:
-        Two bool arrays of shape (height, width): the brain, and the head including the brain.
+        Two bool arrays of shape (height, width), the brain and the head including the brain; and
+        how well the outlines agree, the median IoU of the result with the others, 0 to 1.
 
     Raises:
         NotFoundError: there is no head, or no brain in it.
@@ -89,20 +114,20 @@ def brain(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise NotFoundError("no head on a dark background was found")
     depth = scipy.ndimage.distance_transform_edt(np.pad(whole, 1))[1:-1, 1:-1]
     rough = _roughness(fine)
-    center, radius, core = _start(fine, rough, depth)
-    for tolerance in (STRICT, LOOSE, LOOSE, LOOSE):
-        outline = _outline(fine, rough, depth, center, radius, core, tolerance)
-        inside = filled(outline, (1, 1), fine.shape)
-        if not inside.any():
-            raise NotFoundError("no brain was found in the head")
-        center, core = scipy.ndimage.center_of_mass(inside), inside
-        radius = max(np.sqrt(inside.sum() / np.pi), 0.6 * depth.max())
+    outlines = [_grown(fine, rough, depth, start) for start in _starts(fine, rough, depth)]
+    masks = [filled(outline, (1, 1), fine.shape) for outline in outlines]
+    usual = SIZE * np.pi * depth.max() ** 2
+    best = int(np.argmin([abs(np.log(max(mask.sum(), 1) / usual)) for mask in masks]))
+    inside = masks[best]
     share = (inside & whole).sum() / whole.sum()
     if not MIN_SHARE < share < MAX_SHARE:
         raise NotFoundError(f"the segmented brain is {share:.0%} of the head, which is implausible")
+    others = [mask for number, mask in enumerate(masks) if number != best]
+    agreement = np.median([(mask & inside).sum() / (mask | inside).sum() for mask in others])
     height, width = gray.shape
     whole = resize(whole.astype(np.float32), gray.shape) > 0.5
-    return filled(outline, (height / SIDE, width / SIDE), gray.shape) & whole, whole
+    found = filled(outlines[best], (height / SIDE, width / SIDE), gray.shape) & whole
+    return found, whole, float(agreement)
 
 
 def _head(fine: np.ndarray) -> np.ndarray:
@@ -126,32 +151,56 @@ def _roughness(fine: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(scipy.ndimage.gaussian_filter(fine**2, 2) - mean**2, 0))
 
 
-def _start(
-    fine: np.ndarray, rough: np.ndarray, depth: np.ndarray
-) -> tuple[tuple[float, float], float, np.ndarray]:
-    """The center (row, column) of the smoothest tissue, a radius, and that tissue as a mask."""
-    mean, largest = scipy.ndimage.gaussian_filter(fine, 2), depth.max()
-    tissue = (depth > SCALP * largest) & (mean > 0.35 * np.median(fine[depth > 0]))
+def _starts(fine: np.ndarray, rough: np.ndarray, depth: np.ndarray) -> list[Start]:
+    """From the smoothest tissue, the deepest point, and the center of the upper part of the head.
+
+    Depth alone is not misled by ventricles, and the upper part is above the face and the neck.
+    """
+    mean, largest, whole = scipy.ndimage.gaussian_filter(fine, 2), depth.max(), depth > 0
+    tissue = (depth > SCALP * largest) & (mean > 0.35 * np.median(fine[whole]))
     smooth = np.exp(-((rough / (0.2 * mean + 1e-3)) ** 2)) * tissue
     around = scipy.ndimage.gaussian_filter(smooth, 0.35 * largest, mode="constant")
-    row, column = np.unravel_index(around.argmax(), around.shape)
-    radius = max(depth[row, column], 0.6 * largest)
-    rows, columns = np.indices(fine.shape)
+    rows, columns = np.nonzero(whole)
+    side = min(np.ptp(rows), np.ptp(columns))
+    upper = rows < rows.min() + UPPER * side
+    centers = (
+        np.unravel_index(around.argmax(), around.shape),
+        np.unravel_index(depth.argmax(), depth.shape),
+        (rows[upper].mean(), columns[upper].mean()),
+    )
+    return [_start((float(row), float(column)), smooth, depth) for row, column in centers]
+
+
+def _start(center: tuple[float, float], smooth: np.ndarray, depth: np.ndarray) -> Start:
+    row, column = center
+    radius = max(depth[int(row), int(column)], 0.6 * depth.max())
+    rows, columns = np.indices(depth.shape)
     disc = (np.hypot(rows - row, columns - column) < 0.6 * radius) & (depth > 0)
     even = disc & (smooth > 0.3)
-    return (row, column), radius, even if even.sum() > 50 else disc
+    return Start(center, radius, even if even.sum() > 50 else disc)
+
+
+def _grown(fine: np.ndarray, rough: np.ndarray, depth: np.ndarray, start: Start) -> np.ndarray:
+    """The outline of what grows from a start: float array of shape (RAYS, 2), as (x, y)."""
+    for tolerance in (STRICT, LOOSE, LOOSE, LOOSE):
+        outline = _outline(fine, rough, depth, start, tolerance)
+        inside = filled(outline, (1, 1), fine.shape)
+        if not inside.any():
+            break
+        radius = max(np.sqrt(inside.sum() / np.pi), 0.6 * depth.max())
+        start = Start(scipy.ndimage.center_of_mass(inside), radius, inside)
+    return outline
 
 
 def _outline(
     fine: np.ndarray,
     rough: np.ndarray,
     depth: np.ndarray,
-    center: tuple[float, float],
-    radius: float,
-    core: np.ndarray,
+    start: Start,
     tolerance: Tolerance,
 ) -> np.ndarray:
-    """The best outline around a center: float array of shape (RAYS, 2), as (x, y)."""
+    """The best outline around a start: float array of shape (RAYS, 2), as (x, y)."""
+    center, radius, core = start.center, start.radius, start.core
     angles = np.arange(RAYS) * 2 * np.pi / RAYS
     ahead = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     lengths = np.linspace(0.3, 1.5, STEPS) * radius

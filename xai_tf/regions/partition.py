@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 
 class NotFoundError(Exception):
-    """An image does not show what a partition needs; the text says what is missing."""
+    """An image does not show what a partition needs; the text says what is missing.
+
+    Attributes:
+        guess: the masks as they may be, for a partition that is uncertain; empty without one.
+    """
+
+    def __init__(self, text: str, guess: Mapping[str, np.ndarray] | None = None) -> None:
+        super().__init__(text)
+        self.guess = guess or {}
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def overlay(
             out.
     """
     picture = explanation.sample.image if picture is None else picture
-    background, segments = _gray(picture), explanation.segments
+    segments = explanation.segments
     attribution = drawn(explanation.attribution, explanation.method, smooth)
     end = end or limit_of([attribution])
     if attribution.shape != picture.shape[:2]:
@@ -152,11 +152,30 @@ def overlay(
             attribution = np.zeros(picture.shape[:2], np.float32)
         if segments is not None:
             segments = resized(segments, picture.shape[:2], Image.Resampling.NEAREST)
-    colors = cover(attribution, explanation.method.signed, end)
-    alpha = opacity * colors[..., 3:] / 255
-    mixed = (1 - alpha) * background + alpha * colors[..., :3]
-    image = np.rint(mixed).astype(np.uint8)
+    image = blended(picture, attribution, explanation.method.signed, opacity, end)
     return outlined(image, segments) if segments is not None else image
+
+
+def blended(
+    picture: np.ndarray,
+    attribution: np.ndarray,
+    signed: bool,
+    opacity: float = 0.7,
+    end: float | None = None,
+) -> np.ndarray:
+    """An attribution over a picture in gray: uint8 array of shape (height, width, 3).
+
+    Args:
+        picture: float32 array of shape (height, width, 3) in [0, 1].
+        attribution: float array of shape (height, width).
+        signed: whether its negative values speak against the class.
+        opacity: as in `overlay`.
+        end: as in `heatmap`.
+    """
+    colors = cover(attribution, signed, end)
+    alpha = opacity * colors[..., 3:] / 255
+    mixed = (1 - alpha) * _gray(picture) + alpha * colors[..., :3]
+    return np.rint(mixed).astype(np.uint8)
 
 
 def outlines(segments: np.ndarray) -> np.ndarray:
@@ -174,7 +193,12 @@ def outlined(image: np.ndarray, segments: np.ndarray) -> np.ndarray:
 
 def image_bytes(sample: Sample) -> np.ndarray:
     """The input of the network: uint8 array of shape (height, width, 3)."""
-    return np.rint(np.clip(sample.image, 0, 1) * 255).astype(np.uint8)
+    return bytes_of(sample.image)
+
+
+def bytes_of(picture: np.ndarray) -> np.ndarray:
+    """A float picture in [0, 1] as a uint8 array of the same shape."""
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def gray_bytes(sample: Sample) -> np.ndarray:

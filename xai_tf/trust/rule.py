@@ -202,7 +202,8 @@ def _far(score: OODScore) -> Reason:
 
 def _of_regions(audit: Audit | None) -> Iterator[Reason]:
     """Evidence where little is expected, and too little where it is expected."""
-    rows = [row for row in audit.rows if row.share is not None] if audit else []
+    given = audit.rows if audit else ()
+    rows = [row for row in given if row.share is not None and not row.guess]
     if not rows:
         yield _reason("no_regions", UNCHECKED, "find_regions")
         return
