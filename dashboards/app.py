@@ -18,7 +18,7 @@ from dashboards.files.own_sets import OwnSets
 from dashboards.files.uploads import open_uploads, uploads_folder
 from dashboards.language import language, mark, set_language, t, wanted_language
 from dashboards.server.addresses import visitors_bring_models
-from dashboards.server.settings import ServeSettings
+from dashboards.server.settings import ServeSettings, default_searches
 from dashboards.server.visitors import current_visitor
 from dashboards.service.requests import Explain
 from dashboards.service.service import Service
@@ -27,6 +27,7 @@ from dashboards.state.links import TABS
 from dashboards.state.own_model import OwnModel
 from dashboards.state.own_sets import OwnLabeled
 from dashboards.state.session import Session
+from dashboards.state.training import TrainingDesk
 from dashboards.state.tuning import TuningRuns
 from dashboards.views.compare import ComparePage
 from dashboards.views.downloads import DownloadsView
@@ -181,13 +182,20 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         return ErrorsView(study=study)
 
     def tuning() -> TuningView:
-        runs = TuningRuns(visitor, settings.searches)
+        trainings, folders = session.service.trainings, settings.searches
+        if trainings is not None:  # searches that are started here go to the user's own
+            folders = (*folders, *default_searches())
+        runs = TuningRuns(visitor, dict.fromkeys(folders))
+        desk = None if trainings is None else TrainingDesk(trainings, settings.data)
 
-        async def try_model(_: Any) -> None:
-            await session.try_model(runs.model)
+        async def try_model(event: Any) -> None:
+            await session.try_model(event.obj.model)
 
-        runs.param.watch(try_model, "open_model")
-        return TuningView(runs=runs)
+        for owner in filter(None, (runs, desk)):
+            owner.param.watch(try_model, "open_model")
+        if desk is not None and pn.state.curdoc:
+            pn.state.on_session_destroyed(lambda _: desk.give_up_plan())
+        return TuningView(runs=runs, desk=desk)
 
     return {
         "explain": explain,

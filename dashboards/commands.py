@@ -94,6 +94,14 @@ VisitorModels = Annotated[
 MaxModel = Annotated[
     float, typer.Option(min=0.001, help="Maximum size of all models of a visitor in MB.")
 ]
+VisitorTraining = Annotated[
+    bool | None,
+    typer.Option(
+        "--visitor-training/--no-visitor-training",
+        help="Whether visitors may train and tune models on this machine, one at a time. Default: "
+        "only with an address that other machines cannot reach.",
+    ),
+]
 MaxUpload = Annotated[float, typer.Option(min=0.001, help="Maximum size of an upload in MB.")]
 
 
@@ -116,6 +124,7 @@ def serve_dashboard(
     keep_uploads: KeepUploads = 10,
     visitor_models: VisitorModels = None,
     max_model: MaxModel = 500,
+    visitor_training: VisitorTraining = None,
 ) -> None:
     """Serve the dashboard: explain, compare, analyze errors and follow searches in a browser."""
     require_extra("dashboard")
@@ -139,6 +148,7 @@ def serve_dashboard(
         keep_seconds=60 * keep_uploads,
         visitor_models=visitor_models,
         model_bytes=int(max_model * 1_000_000),
+        visitor_training=visitor_training,
     )
     serve(settings, create_app, partial(_announce, settings, browser))
     note(f"Stopped. {_uploads_left(settings)}")

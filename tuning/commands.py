@@ -39,9 +39,11 @@ def tune(
     If the search is stopped, the same command resumes it.
     """
     require_extra("tuning")
+    from tuning.export import check_export_folder
+
     settings = export.settings(typed_command())
     study = search.study(folder, data.options)
-    _check_folder(study, export)
+    check_export_folder(study, export.folder, export.overwrite)
     with progress_of("reading") as progress:
         plan = study.plan(progress)
         for text in study.training_data().splits.notes:
@@ -112,16 +114,6 @@ def tune_many(
         if one.exit_code
     ]
     return Answer(result=found, table=table, rows=found, failures=failures)
-
-
-def _check_folder(study: Study, export: ExportOptions) -> None:
-    """Raise an OutputError where the model cannot be written; a search may write its own again."""
-    from tuning.export import is_export_of
-    from xai_tf.training.publish import check_folder
-
-    model = export.folder / f"{study.name}.keras"
-    again = model.is_file() and is_export_of(model, study.folder)
-    check_folder(export.folder, study.name, export.overwrite or again)
 
 
 def _also_test(study: Study, sources: dict[str, Path]) -> dict[str, Dataset]:

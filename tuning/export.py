@@ -17,7 +17,7 @@ from tuning.batched_tuner import STATE
 from tuning.calibration import best_threshold, calibrated, fit_calibration, single_questions
 from tuning.search_folder import write_durably, write_json
 from tuning.seed_repeats import repeat_with_seeds
-from tuning.settings import ExportSettings, Mode
+from tuning.settings import ExportSettings, Mode, StudySettings
 from tuning.space import configuration
 from tuning.trials import (
     ARRAYS,
@@ -40,7 +40,7 @@ from xai_tf.evaluation.classification import evaluate
 from xai_tf.evaluation.curves import calibration_error
 from xai_tf.evaluation.labels import label_measures
 from xai_tf.progress import Progress, silent
-from xai_tf.training.publish import OPTIMISM_NOTE, publish
+from xai_tf.training.publish import OPTIMISM_NOTE, check_folder, publish
 from xai_tf.training.train import features, with_sigmoids
 
 if TYPE_CHECKING:
@@ -149,6 +149,22 @@ def export(
     )
     _store_winner(winner, card, record)
     return card
+
+
+def check_export_folder(study: StudySettings, folder: Path, overwrite: bool = False) -> None:
+    """Make sure that the model of a search can be written; a search may write its own again.
+
+    Args:
+        study: the search.
+        folder: the folder for the model.
+        overwrite: whether another model of this name may be replaced.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    model = folder / f"{study.name}.keras"
+    again = model.is_file() and is_export_of(model, study.folder)
+    check_folder(folder, study.name, overwrite or again)
 
 
 def is_export_of(model: Path, folder: Path) -> bool:

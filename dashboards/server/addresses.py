@@ -47,6 +47,13 @@ def visitors_bring_models(settings: ServeSettings) -> bool:
     return settings.visitor_models
 
 
+def visitors_train(settings: ServeSettings) -> bool:
+    """Whether visitors may train and tune models: as set, or where only this machine visits."""
+    if settings.visitor_training is None:
+        return is_loopback(settings.host)
+    return settings.visitor_training
+
+
 def allowed_hosts(settings: ServeSettings, port: int) -> frozenset[str]:
     """The `host:port` names under which visitors may reach the server, in lower case.
 

@@ -30,6 +30,8 @@ class ServeSettings:
         visitor_models: whether visitors may use models of their own; None: only at an address that
             other machines cannot reach.
         model_bytes: maximum size of a visitor's models.
+        visitor_training: whether visitors may train and tune models on this server; None: only at
+            an address that other machines cannot reach.
         workers: number of worker processes.
         limits: limits of uploads.
         passwords: by user name; the name "" stands for everyone. Empty: no login.
@@ -50,6 +52,7 @@ class ServeSettings:
     cache_bytes: int = 2 * GIGABYTE
     visitor_models: bool | None = None
     model_bytes: int = 500 * MEGABYTE
+    visitor_training: bool | None = None
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -72,6 +75,7 @@ class ServeSettings:
             searches=_folders("XAI_TF_SEARCHES") or default_searches(),
             cache=Path(os.environ.get("XAI_TF_CACHE") or default_cache()),
             cache_bytes=int(_number("XAI_TF_CACHE_GB", 2) * GIGABYTE),
+            visitor_training=False,  # where `panel serve` listens is not known here
             workers=int(_number("XAI_TF_WORKERS", 2, least=1)),
             limits=limits_of(_number("XAI_TF_MAX_UPLOAD", 200)),
             keep_seconds=60 * _number("XAI_TF_KEEP_UPLOADS", 10, least=0),

@@ -11,12 +11,14 @@ from functools import lru_cache
 from filelock import FileLock, Timeout
 
 from dashboards.files.uploads import clear_uploads, sweep_uploads, uploads_folder
+from dashboards.server.addresses import visitors_train
 from dashboards.server.settings import ServeSettings
 from dashboards.service.catalogue import Catalogue
 from dashboards.service.service import Service
 from dashboards.service.store import answers_folder
 from xai_tf.errors import SettingError
 
+TRAININGS = "trainings"  # in the cache: what visitors had trained, with its logs
 SWEEP_SECONDS = 30.0  # between two looks at the uploads whose time may be over
 
 
@@ -81,6 +83,7 @@ def start_service(settings: ServeSettings, catalogue: Catalogue) -> Service:
         workers=settings.workers,
         store_bytes=settings.cache_bytes,
         scratch=scratch,
+        trainings=settings.cache / TRAININGS if visitors_train(settings) else None,
     )
     service.follow_models(catalogue.refresh)
     return service

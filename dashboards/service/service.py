@@ -35,6 +35,7 @@ from dashboards.service.requests import (
 )
 from dashboards.service.retention import AnswerCache
 from dashboards.service.serialization import Shared, unpack, with_names
+from dashboards.service.trainings import Trainings
 from xai_tf.attribution.methods import METHODS
 from xai_tf.errors import XaiTfError
 
@@ -87,6 +88,7 @@ class Service:
     Attributes:
         models: the models of the server, by name; replaced when they change, see `follow_models`.
         answers: the stored answers.
+        trainings: the models that visitors train; None where they may not.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Service:
         workers: int = 2,
         store_bytes: int = 2 * 2**30,
         scratch: Path | None = None,
+        trainings: Path | None = None,
     ) -> None:
         """Start the worker processes.
 
@@ -107,11 +110,13 @@ class Service:
             store_bytes: maximum size of the stored answers.
             scratch: where the processes write temporary files, in a folder "visitor-..." that is
                 deleted by `close`; None for the system's folder of temporary files.
+            trainings: the folder of what visitors train; None where they may not.
         """
         self.models = models
         self.read_models: Callable[[], dict[str, ModelEntry]] = lambda: models
         self._closing, self._reading = threading.Event(), threading.Lock()
         self.answers = AnswerCache(folder, store_bytes)
+        self.trainings = Trainings(trainings) if trainings else None
         self._facts: dict[str, ModelFacts] = {}  # by the model's SHA-256
         self._flights: dict[str, Flight] = {}
         self._shared: Shared = WeakValueDictionary()
@@ -164,6 +169,8 @@ class Service:
         """Stop all processes; unfinished jobs fail."""
         atexit.unregister(self.close)
         self._closing.set()
+        if self.trainings is not None:
+            self.trainings.close()
         self._pool.close()
         with self._pool.lock:
             flights = list(self._flights.values())

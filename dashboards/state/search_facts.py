@@ -11,6 +11,8 @@ from typing import Any
 from tuning.reporting.leaderboard import leader, varying
 from tuning.settings import STORED_NAMES, StudySettings, own_searches
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial
+from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD
+from xai_tf.evaluation.labels import LABEL_COLUMNS, label_results
 from xai_tf.progress import duration
 
 STATUSES = {
@@ -20,6 +22,22 @@ STATUSES = {
     "INVALID": "waiting for a retry",
 }
 NAMES = {"auc": "AUC", "ce": "cross-entropy"}
+WINNER = "{goal} {objective} on the validation files; trial {trial} is the winner"
+LEADER = "{goal} {objective} on the validation files; trial {trial} leads so far"
+ACCURACY = "accuracy of the leading trial on the validation files"
+LABELS_RIGHT = (
+    "of all labels of the validation files are right in the leading trial; each label of a file "
+    "counts as one"
+)
+# What an objective is; with several labels (True) it is a mean over the labels.
+MEANINGS: dict[bool, dict[str, str]] = {
+    False: {"val_loss": "val_loss (including the L1 and L2 penalties)"},
+    True: {
+        "val_loss": "val_loss (mean over the labels, including the L1 and L2 penalties)",
+        "val_ce": "val_ce (mean over the labels)",
+        "val_accuracy": "val_accuracy (share of the labels that are right)",
+    },
+}
 # Settings that are options of `xai-tf tune`, and are left out where they have their default.
 OPTIONS = (
     "objective",
@@ -112,22 +130,29 @@ def rounds(search: Search) -> list[dict[str, Any]]:
 
 
 def trial_rows(search: Search) -> list[dict[str, Any]]:
-    """The rows of the table of trials, as dicts by column: results and varying parameters."""
+    """The rows of the table of trials, as dicts by column: results and varying parameters.
+
+    The best trial comes first; those without a score follow in the order of their start, the
+    running ones before the failed ones.
+    """
     names = varying(search)
+    ranked = search.ranked()
+    others = [trial for trial in search.trials if trial not in ranked]
+    others.sort(key=lambda trial: trial.status != RUNNING)
     rows = []
-    for trial in search.trials:
+    for trial in (*ranked, *others):
         epoch = search.best_epoch(trial)
         rows.append(
             {
                 "trial": trial.id,
-                "status": STATUSES.get(trial.status, trial.status.lower()),
-                "bracket": trial.bracket,
-                "round": trial.round,
-                "epochs": trial.first_epoch + len(trial.curve),
                 "score": trial.score,
                 "val_ce": _finite(epoch and epoch.val_ce),
                 "val_accuracy": _finite(epoch and epoch.val_accuracy),
+                "status": STATUSES.get(trial.status, trial.status.lower()),
+                "epochs": trial.first_epoch + len(trial.curve),
                 **{name: trial.values.get(name) for name in names if name not in _COLUMNS},
+                "bracket": trial.bracket,
+                "round": trial.round,
             }
         )
     return rows
@@ -138,13 +163,16 @@ def headline(search: Search) -> tuple[str, str]:
     best = leader(search)
     if best is None or best.score is None:
         return "no score yet", "no trial has finished"
-    state = "is the winner" if search.winner else "leads so far"
-    penalties = " (including the L1 and L2 penalties)" if search.objective == "val_loss" else ""
+    text = WINNER if search.winner else LEADER
     goal = "highest" if search.direction == "max" else "lowest"
-    return (
-        measure(search.objective, best.score),
-        f"{goal} {search.objective}{penalties} on the validation files; trial {best.id} {state}",
-    )
+    meaning = MEANINGS[search.multi_label].get(search.objective, search.objective)
+    title = text.format(goal=goal, objective=meaning, trial=best.id)
+    return measure(search.objective, best.score), title
+
+
+def accuracy_title(search: Search) -> str:
+    """What the accuracy of the leading trial is."""
+    return LABELS_RIGHT if search.multi_label else ACCURACY
 
 
 def trial_facts(search: Search, trial: Trial) -> list[tuple[str, str]]:
@@ -163,7 +191,10 @@ def trial_facts(search: Search, trial: Trial) -> list[tuple[str, str]]:
             ("best epoch", str(epoch.epoch)),
             ("val_loss", measure("val_loss", epoch.val_loss)),
             ("val_ce", measure("val_ce", epoch.val_ce)),
-            ("val_accuracy", measure("val_accuracy", epoch.val_accuracy)),
+            (
+                "right labels" if search.multi_label else "val_accuracy",
+                measure("val_accuracy", epoch.val_accuracy),
+            ),
         ]
     return facts + [(name, value_text(value)) for name, value in trial.values.items()]
 
@@ -186,6 +217,23 @@ def winner_facts(search: Search) -> list[tuple[str, str]]:
         facts.append((best, f"{winner['threshold']:g}"))
     if winner.get("size"):
         facts.append(("model file", f"{winner['size'] / 1e6:.1f} MB"))
+    return facts
+
+
+def label_facts(search: Search) -> list[tuple[str, str]]:
+    """Of a model of several labels, how well each is found in the test files; else empty."""
+    arrays = search.arrays() if search.multi_label else {}
+    if "test_probabilities" not in arrays or not len(arrays["test_labels"]):
+        return []
+    classes = [str(name) for name in search.study["classes"]]
+    limits = [DEFAULT_THRESHOLD] * len(classes)
+    truth = arrays["test_labels"] == 1
+    results = label_results(classes, arrays["test_probabilities"], truth, limits)
+    columns = ("precision", "recall", "F1", "AUC")
+    facts = []
+    for result in results:
+        cells = dict(zip(LABEL_COLUMNS, result.cells, strict=True))
+        facts.append((result.name, ", ".join(f"{name} {cells[name]}" for name in columns)))
     return facts
 
 

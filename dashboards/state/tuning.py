@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import param
 
 from dashboards.service.requests import DrawSearch
 from dashboards.service.searches import FolderStatus, find_searches, folder_status, read_whole
+from dashboards.state.search_facts import label_facts
 from tuning.reporting.leaderboard import leader
 from tuning.trials import Search, Trial
 from xai_tf.errors import InputError
@@ -29,6 +30,7 @@ class TuningRuns(param.Parameterized):
         searches: search folders, the most recently started first.
         folder: the folder of the selected search.
         search: the selected search; None until it is read.
+        labels: of a winner of several labels, how well each is found, as names and texts.
         stamp: identifies the state of the files that was read.
         live: whether a process is working on it.
         changed: when one of its files was last changed, in seconds since 1970.
@@ -43,6 +45,7 @@ class TuningRuns(param.Parameterized):
     searches = param.ClassSelector(class_=tuple, default=())
     folder = param.ClassSelector(class_=Path)
     search = param.ClassSelector(class_=Search)
+    labels = param.List(default=[])
     stamp = param.String()
     live = param.Boolean()
     changed = param.Number(default=0.0)
@@ -53,10 +56,11 @@ class TuningRuns(param.Parameterized):
     drawing = param.String()
     open_model = param.Event()
 
-    def __init__(self, visitor: Visitor, folders: Sequence[Path], **params: Any) -> None:
+    def __init__(self, visitor: Visitor, folders: Iterable[Path], **params: Any) -> None:
         self.visitor, self.folders = visitor, tuple(folders)
         self._damaged = ("", "")  # the stamp of files that could not be read, and the error
         self._drawn, self._drawn_at = "", 0.0
+        self._awaited: Path | None = None  # a search that was started and has no folder yet
         self._job: Job | None = None
         super().__init__(**params)
 
@@ -79,6 +83,10 @@ class TuningRuns(param.Parameterized):
             self._reset(folder)
             await self.refresh()
 
+    def follow(self, folder: Path | None) -> None:
+        """Select a search that is being started, as soon as its folder is there."""
+        self._awaited = folder
+
     def read_now(self) -> None:
         """Read the folders at once, for the first view of a page."""
         self._apply(self._read(self.folder))
@@ -89,6 +97,9 @@ class TuningRuns(param.Parameterized):
         values = await asyncio.to_thread(self._read, selected)
         if self.folder == selected:  # the visitor did not select another one meanwhile
             self._apply(values)
+        if self._awaited in self.searches:
+            awaited, self._awaited = self._awaited, None
+            await self.choose(awaited)
 
     def _read(self, selected: Path | None) -> dict[str, Any]:
         """The state of the folders, by parameter. Runs in a thread."""
@@ -103,7 +114,9 @@ class TuningRuns(param.Parameterized):
         }
         if look:
             values["changed"] = look.changed
-            values |= {"search": search, "stamp": look.stamp} if search else {}
+        if look and search:
+            labels = label_facts(search)  # takes a second, as their intervals are drawn
+            values |= {"search": search, "stamp": look.stamp, "labels": labels}
         return values
 
     def _apply(self, values: dict[str, Any]) -> None:
@@ -139,7 +152,14 @@ class TuningRuns(param.Parameterized):
         self.visitor.cancel("search-figures")
         self._drawn, self._drawn_at, self._job = "", 0.0, None
         self.param.update(
-            folder=folder, search=None, stamp="", chosen="", problem="", figures={}, drawing=""
+            folder=folder,
+            search=None,
+            labels=[],
+            stamp="",
+            chosen="",
+            problem="",
+            figures={},
+            drawing="",
         )
 
     @param.depends("wants_figures", watch=True)

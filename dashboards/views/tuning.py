@@ -12,10 +12,12 @@ import param
 
 from dashboards.components.table import Table
 from dashboards.state.search_facts import rounds, trial_facts, trial_rows
+from dashboards.state.training import TrainingDesk
 from dashboards.state.tuning import TuningRuns
 from dashboards.views import tuning_figures, tuning_text
 from dashboards.views.text import facts, heading, paragraph
-from dashboards.views.theme import card, side_by_side, words
+from dashboards.views.theme import card, run_button, side_by_side, words
+from dashboards.views.training import TrainingsView
 from dashboards.views.tuning_plots import LearningCurves, ParallelCoordinates, Rounds
 from tuning.trials import Search
 
@@ -108,18 +110,23 @@ class TrialsView(pn.viewable.Viewer):
 
 
 class TuningView(pn.viewable.Viewer):
-    """The list of searches, and everything about the selected one."""
+    """The list of searches, and everything about the selected one.
+
+    Attributes:
+        runs: the searches.
+        desk: what visitors have trained; None where they may not.
+    """
 
     runs = param.ClassSelector(class_=TuningRuns)
+    desk = param.ClassSelector(class_=TrainingDesk)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         runs = self.runs
         runs.read_now()  # a page that is still being built would miss later changes
         self._picker = pmui.Select(label="Search", size="small", sizing_mode="stretch_width")
-        self._try = pmui.Button(
-            label="Explain with this model", icon="search", on_click=self._open, visible=False
-        )
+        self._try = run_button("Use it here", "search")
+        self._try.on_click(self._open)
         self._rounds, self._parallel = Rounds(), ParallelCoordinates(self._choose_trial)
         self._more = pmui.Button(
             label="Draw the figures of the report",
@@ -134,6 +141,8 @@ class TuningView(pn.viewable.Viewer):
         runs.param.watch(self._draw, "search")
         self._list()
         self._draw()
+        if self.desk is not None:
+            self.desk.param.watch(self._follow_started, "running_search")
         if pn.state.curdoc is not None:  # nothing ticks without a page
             pn.state.add_periodic_callback(self._look, period=PERIOD)
 
@@ -144,13 +153,15 @@ class TuningView(pn.viewable.Viewer):
         )
         plots = side_by_side(
             card("Brackets and rounds", _plot(self._rounds.plot)),
-            card("Configurations (click one to select it)", _plot(self._parallel.plot)),
+            card("Configurations (click one to select it)", _scrolling(self._parallel.plot)),
         )
         return [
             _words(summary),
-            side_by_side(_words(self._about(tuning_text.winner)), self._try),
+            _words(pn.bind(_if_read(tuning_text.winner), runs.param.search, runs.param.labels)),
+            self._try,
             side_by_side(
-                card("Trials", TrialsView(runs=runs)), card("Trial", TrialView(runs=runs))
+                card("Trials, the best first", TrialsView(runs=runs)),
+                card("Trial", TrialView(runs=runs)),
             ),
             plots,
             _words(self._about(tuning_text.failed)),
@@ -187,6 +198,8 @@ class TuningView(pn.viewable.Viewer):
 
     @pn.io.with_lock  # without it, changes made after an await may not reach the page
     async def _look(self) -> None:
+        if self.desk is not None:
+            await self.desk.refresh()
         await self.runs.refresh()
 
     @pn.io.with_lock
@@ -197,6 +210,9 @@ class TuningView(pn.viewable.Viewer):
     def _choose_trial(self, name: str) -> None:
         self.runs.chosen = name
 
+    def _follow_started(self, event: param.parameterized.Event) -> None:
+        self.runs.follow(event.new)
+
     def _want_figures(self, *_: Any) -> None:
         self._more.visible = False  # from now on they are redrawn as the search progresses
         self.runs.wants_figures = True
@@ -206,12 +222,14 @@ class TuningView(pn.viewable.Viewer):
 
     @param.depends("runs.searches", "runs.search", "runs.problem")
     def _introduction(self) -> str:
-        return tuning_text.how_to_start(self.runs) + paragraph(self.runs.problem, "error")
+        how = tuning_text.how_to_start(self.runs, self.desk is not None)
+        return how + paragraph(self.runs.problem, "error")
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return pn.Column(
-            _words(self._introduction), self._picker, self._parts, sizing_mode="stretch_width"
-        )
+        parts = [_words(self._introduction), self._picker, self._parts]
+        if self.desk is not None:
+            parts.insert(0, TrainingsView(desk=self.desk).__panel__())
+        return pn.Column(*parts, sizing_mode="stretch_width")
 
 
 def _words(content: Any) -> pn.pane.HTML:
@@ -222,6 +240,11 @@ def _words(content: Any) -> pn.pane.HTML:
 
 def _plot(plot: Any) -> pn.pane.Bokeh:
     return pn.pane.Bokeh(plot, sizing_mode="stretch_width")
+
+
+def _scrolling(plot: Any) -> pn.Column:
+    """A plot that scrolls where the page is too narrow for it."""
+    return pn.Column(_plot(plot), sizing_mode="stretch_width", styles={"overflow-x": "auto"})
 
 
 def _with_page(draw: Callable[[], None]) -> None:
@@ -239,14 +262,16 @@ def _if_read(text: Callable[..., str]) -> Callable[..., str]:
 
 def _columns(search: Search, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The columns of the table of trials: the objective, other metrics, then parameters."""
-    style = COLUMNS.get(search.objective, {"number": True, "digits": 4})
-    columns = {name: column for name, column in COLUMNS.items() if name != search.objective}
-    names = list(columns)
-    names.insert(names.index("epochs") + 1, "score")
-    names += [name for name in (rows[0] if rows else {}) if name not in (*COLUMNS, "score")]
-    columns["score"] = style | {"label": search.objective}
+    columns = dict(COLUMNS)
+    if search.multi_label:
+        columns["val_accuracy"] = columns["val_accuracy"] | {"label": "right labels"}
+    score = columns.pop(search.objective, {"number": True, "digits": 4})
+    columns["score"] = score | {"label": search.objective}
+    names = list(rows[0]) if rows else ["trial", "score"]
     return [
-        {"name": n} | columns.get(n, {"label": n, "number": _are_numbers(rows, n)}) for n in names
+        {"name": n} | columns.get(n, {"label": n, "number": _are_numbers(rows, n)})
+        for n in names
+        if n != search.objective
     ]
 
 

@@ -43,6 +43,8 @@ TICK_BACKGROUND: dict[str, Any] = {
     "background_fill_color": "#ffffff",
     "background_fill_alpha": 0.8,
 }
+AXIS_WIDTH = 62  # pixels that an axis needs for the texts at its ticks
+LEANING = 0.6  # the angle of the axes' names in radians, so that long ones stay apart
 MOST_DRAWN = 300  # configurations; more could not be distinguished, and would be slow
 
 
@@ -181,6 +183,7 @@ class ParallelCoordinates:
         plot.add_tools(hover, TapTool())
         plot.yaxis.visible = plot.grid.visible = False
         plot.xaxis.major_tick_line_color = None
+        plot.xaxis.major_label_orientation = LEANING
         self._on_select = on_select
         self._lines.selected.on_change("indices", self._tapped)
 
@@ -222,6 +225,7 @@ class ParallelCoordinates:
             zip(("x", "y", "text"), map(list, zip(*ticks, strict=True)), strict=True)
         )
         self._span.end = len(scales) - 0.4
+        self.plot.min_width = AXIS_WIDTH * len(scales)
         self.plot.xaxis.ticker = FixedTicker(ticks=list(range(len(scales))))
         self.plot.xaxis.major_label_overrides = {i: s.name for i, s in enumerate(scales)}
 

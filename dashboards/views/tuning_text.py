@@ -9,6 +9,7 @@ from html import escape
 
 from dashboards.state.search_facts import (
     SearchProgress,
+    accuracy_title,
     command,
     failures,
     headline,
@@ -38,7 +39,7 @@ p { max-width: 46rem; }
 code { display: block; padding: 0.6rem 0.8rem; border-radius: 6px; white-space: pre-wrap;
   overflow-wrap: anywhere; font-size: 0.85rem; max-width: 60rem; margin-bottom: 0.5em;
   background: color-mix(in srgb, currentColor 9%, transparent); }
-progress { appearance: none; display: block; width: 100%; max-width: 30rem; height: 0.6rem;
+progress { appearance: none; display: block; width: 100%; height: 0.6rem;
   margin-top: 0.7rem; border: 0; border-radius: 0.3rem; overflow: hidden;
   background: color-mix(in srgb, currentColor 18%, transparent); }
 progress::-webkit-progress-bar { background: none; }
@@ -51,7 +52,17 @@ STAGES = {
     "searched": "All trials have ended; no model is exported yet",
     "exported": "Finished; its model is exported",
 }
+ONE_CLASS = "Search for the best head for {task} ({classes})."
+SEVERAL_LABELS = (
+    "Search for the best head for {task}. A file may have several labels or none: {classes}."
+)
+PROGRESS_BAR = '<progress max="{planned}" value="{done}" aria-label="{label}"></progress>'
+EACH_LABEL = "Each label on the test files"
 NO_SEARCH = "There is no search here yet. Start one in a terminal, and follow it live on this page:"
+NO_SEARCH_HERE = (
+    "There is no search here yet. Start one above, or in a terminal, and follow it live on this "
+    "page:"
+)
 EXAMPLE = "xai-tf tune photos/ --task photo --name flowers"
 RESUME = (
     "If the search was stopped or killed, the same command resumes it and exports a model; no "
@@ -61,13 +72,22 @@ RESUME = (
 RELATIVE = " Paths are relative to the folder that contains {root}."
 
 
-def how_to_start(runs: TuningRuns) -> str:
-    """How to start a search; empty where there is one."""
+def how_to_start(runs: TuningRuns, here: bool = False) -> str:
+    """How to start a search; empty where there is one.
+
+    Args:
+        runs: the searches.
+        here: whether the page can start one.
+    """
     if runs.searches or runs.search:
         return ""
     root = next(iter(runs.folders), None)
     place = root_option(root) if root is not None else []
-    return heading("Tuning") + paragraph(NO_SEARCH) + _code(" ".join([EXAMPLE, *place]))
+    return (
+        heading("Tuning")
+        + paragraph(NO_SEARCH_HERE if here else NO_SEARCH)
+        + _code(" ".join([EXAMPLE, *place]))
+    )
 
 
 def summary(search: Search, live: bool, changed: float) -> str:
@@ -77,21 +97,34 @@ def summary(search: Search, live: bool, changed: float) -> str:
     best = leader(search)
     epoch = search.best_epoch(best) if best else None
     if epoch and not search.winner:
-        title = "accuracy of the leading trial on the validation files"
-        cards.insert(1, (measure("val_accuracy", epoch.val_accuracy), title))
-    classes = ", ".join(map(str, study.get("classes", [])))
-    about = f"Search for the best head for {study.get('task')} ({classes})."
+        share = measure("val_accuracy", epoch.val_accuracy)
+        cards.insert(1, (share, accuracy_title(search)))
+    about = (SEVERAL_LABELS if search.multi_label else ONE_CLASS).format(
+        task=study.get("task"), classes=", ".join(map(str, study.get("classes", [])))
+    )
+    now = stage(search, live)
+    # A search that has ended may have trained fewer epochs than planned: where a trial fails, none
+    # continues it. A bar that stays short of its end would look as if something were missing.
+    bar = PROGRESS_BAR.format(
+        planned=max(1, progress.planned_epochs),
+        done=progress.epochs,
+        label="Epochs trained of those planned",
+    )
     return (
         heading(str(study["name"]))
-        + paragraph(f"{STAGES[stage(search, live)]}. {about}")
+        + paragraph(f"{STAGES[now]}. {about}")
         + _cards(cards)
-        + f'<progress max="{max(1, progress.planned_epochs)}" value="{progress.epochs}" '
-        'aria-label="Epochs trained of those planned"></progress>'
+        + (bar if now in ("running", "stopped") else "")
     )
 
 
-def winner(search: Search) -> str:
-    """The exported model; before the export a warning about the ranking, if there is one."""
+def winner(search: Search, labels: Sequence[tuple[str, str]] = ()) -> str:
+    """The exported model; before the export a warning about the ranking, if there is one.
+
+    Args:
+        search: the search.
+        labels: of a model of several labels, how well each is found.
+    """
     if search.winner is None:
         warning = ranking_warning(leaderboard_rows(search))
         return heading("About the ranking") + paragraph(warning) if warning else ""
@@ -105,6 +138,7 @@ def winner(search: Search) -> str:
         heading(f"Best model: {search.winner['model']}")
         + facts([("trial", search.winner["trial"]), *winner_facts(search)])
         + paragraph(caveat + seeds)
+        + (heading(EACH_LABEL, 3) + facts(labels) if labels else "")
     )
 
 

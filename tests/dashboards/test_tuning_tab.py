@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -22,15 +23,17 @@ from dashboards.state.search_facts import (
     rounds,
     search_progress,
     stage,
+    trial_rows,
     winner_facts,
 )
 from dashboards.state.tuning import TuningRuns
 from dashboards.views import tuning_text
-from dashboards.views.tuning import _short_names
+from dashboards.views.tuning import _columns, _short_names
 from tests.browser import axe_faults, chromium, complaints, served
 from tests.conftest import TEST_DATA
 from tests.made_search import EVIL, curve_at, export_winner, make_search
 from tests.waiting import until
+from tuning.reporting.leaderboard import leader
 from tuning.trials import read_search
 
 pytestmark = pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
@@ -211,6 +214,46 @@ def test_progress_failures_and_rounds_are_counted(root):
     assert sum(row["planned"] for row in table) == 30
     assert sum(row["done"] for row in table) == 16
     assert failures(search) == [("0005", f"ValueError: out of memory in {EVIL}")]
+
+
+def test_the_best_trial_comes_first_and_those_without_a_score_last(root):
+    search = read_search(root / "going")
+
+    rows = trial_rows(search)
+
+    scores = [row["score"] for row in rows]
+    assert rows[0]["trial"] == leader(search).id
+    assert scores[:16] == sorted(scores[:16])
+    assert [row["status"] for row in rows[16:]] == ["running", "failed"]
+    assert list(rows[0])[:4] == ["trial", "score", "val_ce", "val_accuracy"]
+
+
+def test_only_a_search_that_can_go_on_has_a_bar(root):
+    done, going = (read_search(root / name) for name in ("done", "going"))
+
+    assert "<progress" not in tuning_text.summary(done, False, 0.0)
+    assert 'max="120" value="40"' in tuning_text.summary(going, False, 0.0)
+
+
+def test_a_search_of_several_labels_says_what_is_right_of_each(root):
+    folder, rng = root / "done", np.random.default_rng(0)
+    study = json.loads((folder / "study.json").read_text())
+    study |= {"multi_label": True, "classes": ["red", "striped"]}
+    (folder / "study.json").write_text(json.dumps(study))
+    truth = rng.integers(0, 2, (60, 2))
+    found = np.column_stack([truth[:, 0], 1 - truth[:, 1]]).astype(float)
+    np.savez(folder / "winner.npz", test_probabilities=found, test_labels=truth)
+
+    runs = looking_at(folder)
+
+    labels, summary = dict(runs.labels), tuning_text.summary(runs.search, False, 0.0)
+    assert "recall 1.000 [" in labels["red"]
+    assert "recall 0.000 [" in labels["striped"]
+    assert "A file may have several labels or none: red, striped." in summary
+    assert "val_loss (mean over the labels, including the L1 and L2 penalties)" in summary
+    assert "Each label on the test files" in tuning_text.winner(runs.search, runs.labels)
+    columns = {c["name"]: c["label"] for c in _columns(runs.search, trial_rows(runs.search))}
+    assert columns["val_accuracy"] == "right labels"
 
 
 def test_the_winner_has_intervals_and_calibration(root):

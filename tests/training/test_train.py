@@ -16,6 +16,7 @@ from xai_tf.errors import InputError, ModelError, OutputError
 from xai_tf.inputs import augmentation
 from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.tasks import TASKS
+from xai_tf.training.estimate import estimate_seconds
 from xai_tf.training.publish import RESULTS, publish, training_story
 from xai_tf.training.run import TrainingSettings, train_on_files
 from xai_tf.training.train import Recipe, predict_files, train
@@ -237,3 +238,17 @@ def test_folders_of_one_class_are_no_further_test_of_several_labels(tmp_path, st
 
     with pytest.raises(InputError, match="Give a CSV file that lists the labels"):
         train_on_files(settings)
+
+
+def test_the_estimate_is_in_seconds_and_misses_weights_that_do_not_fit(splits, tmp_path):
+    augment = TASKS["lung_opacity"].augment
+    whole = Recipe(**SMALL, unfreeze=-1, copies=0)
+    frozen = Recipe(**SMALL, unfreeze=1, copies=2)
+
+    seconds = [estimate_seconds(splits, recipe, augment) for recipe in (whole, frozen)]
+
+    assert all(0 < value < 10_000 for value in seconds)
+    (tmp_path / "wrong.h5").write_bytes(b"no weights")
+    wrong = Recipe(backbone="vgg16", weights=tmp_path / "wrong.h5")
+    with pytest.raises(ModelError, match=r"wrong\.h5"):
+        estimate_seconds(splits, wrong, augment)

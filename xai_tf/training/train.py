@@ -99,7 +99,7 @@ def train(splits: Splits, recipe: Recipe, augment: Augment, progress: Progress =
     model = build_model(
         recipe.backbone, num_logits, data.images.shape[1:3], recipe.weights, dropout=recipe.dropout
     )
-    unfrozen = _unfrozen(model, recipe.unfreeze)
+    unfrozen = unfrozen_layers(model, recipe.unfreeze)
     history = _phase("head", model, [], splits, _Copies(data, None, 1, 0), recipe, progress)
     if unfrozen and recipe.epochs:
         copies = _Copies(data, augment, recipe.copies, recipe.seed)
@@ -151,15 +151,16 @@ def _phase(
     import tensorflow as tf
 
     epochs = recipe.epochs if unfrozen else recipe.head_epochs
-    lower, upper = _divide(model, unfrozen)
+    lower, upper = divide(model, unfrozen)
     binary = model.output_shape[-1] == 1 or splits.train.multi_label
-    _compile(upper, unfrozen, recipe, binary, epochs * -(-len(copies) // recipe.batch_size))
-    targets, weights = _targets(copies.labels, model.output_shape[-1]), _weights(copies.labels)
+    compile_upper(upper, unfrozen, recipe, binary, epochs * -(-len(copies) // recipe.batch_size))
+    targets, weights = targets_of(copies.labels, model.output_shape[-1]), _weights(copies.labels)
     held_out = splits.validation.images
     validation = held_out if lower is None else features(lower, held_out)
     history, best = [], (_validate(upper, validation, splits.validation)[0], upper.get_weights())
     for epoch in range(epochs):
-        progress(epoch, epochs, f"{name}, epoch {epoch + 1} of {epochs}")
+        so_far = f", best validation loss {best[0]:.3f}" if epoch else ""
+        progress(epoch, epochs, f"{name}, epoch {epoch + 1} of {epochs}{so_far}")
         rows = tf.data.Dataset.from_tensor_slices((copies.inputs(lower, epoch), targets, weights))
         rows = rows.shuffle(len(copies), seed=recipe.seed + epoch).batch(recipe.batch_size)
         loss = upper.fit(rows.map(_scaled), shuffle=False, verbose=0).history["loss"][-1]
@@ -219,9 +220,18 @@ def _scaled(inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
     return tf.cast(inputs, tf.float32) / scale, targets, weights
 
 
-def _compile(
+def compile_upper(
     upper: keras.Model, unfrozen: list[str], recipe: Recipe, binary: bool, steps: int
 ) -> None:
+    """Compile the trained part of a model.
+
+    Args:
+        upper: the part, as from `divide`.
+        unfrozen: the layers of the backbone that are trained; none in the phase of the head.
+        recipe: the settings.
+        binary: whether each logit is a question of its own.
+        steps: the number of steps in all epochs.
+    """
     import keras
 
     trained = {*unfrozen, "logits"}
@@ -250,7 +260,8 @@ def lower_momentum(norm: keras.layers.BatchNormalization) -> None:
     norm.momentum = min(norm.momentum, 0.9)
 
 
-def _targets(labels: np.ndarray, num_logits: int) -> np.ndarray:
+def targets_of(labels: np.ndarray, num_logits: int) -> np.ndarray:
+    """The targets of labels: float32 of shape (rows, logits)."""
     if labels.ndim == 2:
         return labels.astype(np.float32)
     if num_logits == 1:
@@ -269,14 +280,14 @@ def _weights(labels: np.ndarray) -> np.ndarray:
     return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype(np.float32)
 
 
-def _unfrozen(model: keras.Model, count: int) -> list[str]:
+def unfrozen_layers(model: keras.Model, count: int) -> list[str]:
     """The names of the last `count` layers of the backbone (-1: all of them)."""
     names = [layer.name for layer in model.layers]
     backbone = names[names.index(PREPROCESSING) + 1 : names.index("pool")]
     return backbone if count < 0 else backbone[len(backbone) - count :] if count else []
 
 
-def _divide(model: keras.Model, unfrozen: list[str]) -> tuple[keras.Model | None, keras.Model]:
+def divide(model: keras.Model, unfrozen: list[str]) -> tuple[keras.Model | None, keras.Model]:
     """Cut a model below the unfrozen layers: (the frozen part or None, the trained part)."""
     import keras
 
