@@ -41,7 +41,9 @@ ENGLISH = re.compile(
 PAGE = ROOT / "dashboards"
 SOURCES = sorted(PAGE.rglob("*.py"))
 COMPONENTS = sorted((PAGE / "components").glob("*.js"))
-LIBRARY = [path for room in ("xai_tf", "weights_keras") for path in (ROOT / room).rglob("*.py")]
+# The service runs in processes of its own, which serve pages of every language.
+MADE_IN = ("xai_tf", "weights_keras", "tuning", "dashboards/service")
+LIBRARY = [path for room in MADE_IN for path in (ROOT / room).rglob("*.py")]
 CALLS = ("t", "mark", "n")
 SHOWN = ("app.py", "components", "files", "state", "views")
 # What a person reads: several words that begin like a sentence, or the label of a control.
@@ -69,7 +71,7 @@ def patterns(tree):
     """The texts of a module, with {} for what is filled in."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+            yield re.sub(r"\{\w+\}", "{}", node.value)
         elif isinstance(node, ast.JoinedStr):
             yield pattern(node)
 
