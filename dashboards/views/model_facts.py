@@ -7,7 +7,7 @@ from typing import Any
 import panel as pn
 import param
 
-from dashboards.language import number, t
+from dashboards.language import library_text, number, t
 from dashboards.state.workspace import Workspace
 from dashboards.views.classes import model_title
 from dashboards.views.text import paragraph
@@ -37,7 +37,7 @@ class ModelFactsView(View):
             )
         device = self.workspace.service.status().device
         running = t("Running on {device}.", device=device) if device else ""
-        summary = paragraph(f"{model_title(model)} ({model.name}). {model.summary}")
+        summary = paragraph(f"{model_title(model)} ({model.name}). {library_text(model.summary)}")
         return summary + paragraph(f"{state} {running}", "note")
 
     def layout(self) -> pn.viewable.Viewable:

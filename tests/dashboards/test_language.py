@@ -2,14 +2,16 @@
 
 import ast
 import re
+import shutil
 from string import Formatter
 
 import pytest
 
 from dashboards.language import CATALOGUE, browser_texts, read_catalogue
 from tests.browser import chromium
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SAMPLES
 from tests.dashboards.test_dashboard import serving, visit
+from tests.made_search import make_search
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.access import ACCESS
 from xai_tf.metrics.metric import METRICS
@@ -212,25 +214,51 @@ def english_in(page):
 
 
 def test_a_french_page_has_no_english_in_it(tmp_path):
+    wrong = {"normal": "xray_opacity.jpg", "opacity": "xray_normal.jpg"}
+    for name, sample in wrong.items():
+        (tmp_path / "xrays" / name).mkdir(parents=True)
+        shutil.copy(SAMPLES / sample, tmp_path / "xrays" / name)
+    make_search(tmp_path / "searches" / "chest", max_epochs=4)
+    folders = ("--data", str(tmp_path / "xrays"), "--searches", str(tmp_path / "searches"))
     with (
         chromium() as browser,
-        serving(tmp_path) as (url, _),
+        serving(tmp_path, *folders) as (url, _),
         visit(browser, url, locale="fr-FR") as page,
     ):
         found = {}
-        page.get_by_role("radio", name="Voix humaine", exact=True).click()
-        page.get_by_text(re.compile("^Grad-CAM.: pourquoi")).first.wait_for()
-        page.get_by_role("tab", name="Confiance").click()
-        page.get_by_role("button", name="Évaluer cette carte").click()
-        page.get_by_text("Face aux cartes aléatoires").wait_for()
-        found["Expliquer"] = list(english_in(page))
-        for name in ("Comparer", "Couches", "Erreurs", "Optimisation"):
+
+        def look(name):
+            found[name] = list(english_in(page))
+
+        def open_tab(name):
             page.get_by_role("tab", name=name).click()
             page.get_by_role("tab", name=name, selected=True).wait_for()
-            found[name] = list(english_in(page))
+
+        page.get_by_role("radio", name="Voix humaine", exact=True).click()
+        page.get_by_text(re.compile("^Grad-CAM.: pourquoi")).first.wait_for()
+        open_tab("Confiance")
+        page.get_by_role("button", name="Évaluer cette carte").click()
+        page.get_by_text("Face aux cartes aléatoires").wait_for()
+        look("Expliquer")
+        for name in ("Comparer", "Couches"):
+            open_tab(name)
+            look(name)
+        open_tab("Optimisation")
+        page.get_by_role("button", name="Nouvelle recherche").click()
+        page.get_by_role("button", name="Voir le plan").wait_for()
+        page.get_by_text("À propos du classement").wait_for()
+        look("Optimisation")
+        open_tab("Erreurs")
+        page.get_by_role("combobox", name="Jeu étiqueté").click()
+        page.get_by_text("xrays", exact=True).last.click()
+        page.get_by_role("button", name="Évaluer", disabled=False).click()
+        page.get_by_text("Performances").wait_for()
+        page.get_by_role("radio", name="xray_opacity.jpg").click()
+        page.get_by_text("Classe prédite").wait_for()
+        look("Erreurs")
         page.get_by_role("button", name="Aide et raccourcis clavier").click()
         page.get_by_role("dialog").get_by_text("Comment ça marche").wait_for()
-        found["help"] = list(english_in(page))
+        look("help")
 
         assert page.evaluate("document.documentElement.lang") == "fr"
         assert {name: texts for name, texts in found.items() if texts} == {}
