@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 import panel as pn
 import panel_material_ui as pmui
 from panel.util import edit_readonly
+from panel_material_ui.template.base import BASE_TEMPLATE
 
 from dashboards.components.connection import Connection
 from dashboards.components.shortcuts import Shortcuts
 from dashboards.files.own_models import OwnModels
 from dashboards.files.own_sets import OwnSets
 from dashboards.files.uploads import open_uploads, uploads_folder
+from dashboards.language import language, mark, set_language, t, wanted_language
 from dashboards.server.addresses import visitors_bring_models
 from dashboards.server.settings import ServeSettings, default_searches
 from dashboards.server.visitors import current_visitor
@@ -53,11 +55,11 @@ from dashboards.views.what_if import WhatIfView
 from xai_tf.attribution.methods import METHODS
 
 TITLES = {
-    "explain": "Explain",
-    "compare": "Compare",
-    "layers": "Layers",
-    "errors": "Errors",
-    "tuning": "Tuning",
+    "explain": mark("Explain"),
+    "compare": mark("Compare"),
+    "layers": mark("Layers"),
+    "errors": mark("Errors"),
+    "tuning": mark("Tuning"),
 }
 FILE_TABS = ("explain", "compare", "layers")
 # Explain fills the screen; without this, no card of another tab would be higher than the screen.
@@ -68,13 +70,17 @@ FOLLOW = 2000  # milliseconds between two looks at what changed on the server
 def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     """A visitor's page: their own session on the shared service."""
     pn.extension("tabulator")
+    if pn.state.curdoc:
+        accepted = pn.state.headers.get("Accept-Language", "")
+        set_language(pn.state.curdoc, wanted_language(pn.state.session_args, accepted))
     pn.config.respect_explicit_sizing = True  # else Panel warns of each stretched child
     folder, visitor = uploads_folder(settings.cache), current_visitor()
-    session = Session(service, open_uploads(folder, settings.limits, visitor))
+    uploads = open_uploads(folder, settings.limits, visitor)
+    session = Session(service, uploads, language=language())
     tabs = _tabs(session, settings)
     help_view = HelpView()
     keys = Shortcuts(on_key=_keys(session, help_view))
-    help_button = pmui.IconButton(icon="help", description="Help and keyboard shortcuts")
+    help_button = pmui.IconButton(icon="help", description=t("Help and keyboard shortcuts"))
     help_button.on_click(lambda _: help_view.open())
     workspace, link = session.workspace, LinkView(session=session)
     page = pmui.Page(
@@ -93,6 +99,7 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         sidebar_resizable=False,  # its handle has an invalid ARIA label
         main=[NoticesView(workspace=workspace), tabs, help_view, keys, Connection()],
         theme_config=THEMES,
+        template=_template(),
         # The template's busy bar has no accessible name; our own progress bars have one.
         sx={"& header .MuiLinearProgress-root": {"display": "none"}},
     )
@@ -114,6 +121,14 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
     return page
 
 
+def _template() -> str:
+    """Panel's template, which is in English, with the language of the page and its texts."""
+    environment = BASE_TEMPLATE.environment
+    source, *_ = environment.loader.get_source(environment, BASE_TEMPLATE.name)
+    ours = '<html lang="{{ language or "en" }}" data-texts="{{ texts | default("{}") | e }}"'
+    return source.replace('<html lang="en"', ours, 1)
+
+
 def _own_model(session: Session, settings: ServeSettings) -> list[OwnModelView]:
     """The card for a visitor's own models, where the host allows it."""
     if not visitors_bring_models(settings):
@@ -133,7 +148,9 @@ def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
         for name in TABS
     }
     tabs = pmui.Tabs(
-        *((TITLES[name], shown[name]) for name in TABS), dynamic=True, sizing_mode="stretch_width"
+        *((t(TITLES[name]), shown[name]) for name in TABS),
+        dynamic=True,
+        sizing_mode="stretch_width",
     )
 
     def open_tab(*_: Any) -> None:
@@ -184,7 +201,7 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         "explain": explain,
         "compare": lambda: ComparePage(
             comparison=session.comparison,
-            extras=[RankingView(ranking=session.ranking, language=session.param.language)],
+            extras=[RankingView(ranking=session.ranking)],
         ),
         "layers": lambda: LayerSweepPage(layer_sweep=session.layer_sweep),
         "errors": errors,
@@ -195,18 +212,16 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
 def explain_page(session: Session) -> ExplainPage:
     """The Explain tab, with its views connected."""
     explorer, workspace, editor = session.explorer, session.workspace, session.what_if
-    language = session.param.language
     picture = PictureView(explorer=explorer, editor=editor)
     regions = RegionsView(quality=session.quality, editor=editor)
     trust = TrustView(
         trust=session.trust,
-        language=language,
         actions={
             "hide_region": lambda reason: editor.toggle_region(*reason.region),
             "another_model": lambda _: workspace.find_model(),
         },
     )
-    badge = VerdictBadge(trust=session.trust, language=language)
+    badge = VerdictBadge(trust=session.trust)
     regions.param.watch(lambda event: setattr(picture, "highlight", event.new), "highlight")
     trust.param.watch(lambda event: regions.point(event.new), "shown_region")
     page = ExplainPage(
@@ -214,14 +229,14 @@ def explain_page(session: Session) -> ExplainPage:
         picture=picture,
         film=FilmstripView(explorer=explorer),
         tabs={
-            "Why": [
+            t("Why"): [
                 NarrationView(narrator=session.narrator),
                 WhatIfView(editor=editor),
                 regions,
                 ListenView(listener=session.listener),
             ],
-            "Trust": [trust],
-            "Settings": [
+            t("Trust"): [trust],
+            t("Settings"): [
                 PredictionView(explorer=explorer),
                 MethodView(explorer=explorer),
                 ModelFactsView(workspace=workspace),
@@ -229,7 +244,7 @@ def explain_page(session: Session) -> ExplainPage:
         },
         footer=DownloadsView(session=session),
     )
-    badge.param.watch(lambda _: page.open("Trust"), "pressed")
+    badge.param.watch(lambda _: page.open(t("Trust")), "pressed")
     return page
 
 

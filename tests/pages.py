@@ -1,13 +1,28 @@
-"""What the tests of offline pages share: a page taken apart, and a name that would harm it."""
+"""What the tests of pages share: a page taken apart, a hostile name, and a page in a language."""
 
 import base64
 import io
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import numpy as np
 from PIL import Image
 
 HOSTILE = '<img src=x onerror="document.title=1">$\\frac$ $x^$.png'
+
+
+@contextmanager
+def page_in(language):
+    """What runs here runs for a page in a language."""
+    from bokeh.document import Document
+    from panel.io.state import set_curdoc
+
+    from dashboards.language import set_language
+
+    document = Document()
+    set_language(document, language)
+    with set_curdoc(document):
+        yield
 
 
 class Page(HTMLParser):

@@ -1,11 +1,13 @@
 // A picture with its overlays. The server sends the layers; mode, opacity, swipe and zoom are
 // handled in the browser without a round trip.
 
-import {clamp, icon, make} from "../_resources/js/dom.js"
+import {clamp, icon, make, number, t, written} from "../_resources/js/dom.js"
 import {addDrawing} from "../_resources/js/drawing.js"
 import {addSound} from "../_resources/js/sound.js"
 
-const MODES = {original: "Original", overlay: "Overlay", map: "Map", swipe: "Swipe"}
+const MODES = {original: t("Original"), overlay: t("Overlay"), map: t("Map"), swipe: t("Swipe")}
+// What the server calls the scales.
+const SCALES = {"strength": t("strength"), "against ← → for": t("against ← → for")}
 const ZOOMS = [1, 2, 4]
 const STEP = 0.05 // step of the swipe by arrow keys, as a share of the width
 const WIDE = 1.6 // aspect of a spectrogram that fills its place
@@ -58,10 +60,10 @@ export function render({model, view}) {
   const describe = () => {
     caption.textContent = model.caption
     caption.hidden = !model.caption
-    figure.setAttribute("aria-label", model.caption || "Picture")
+    figure.setAttribute("aria-label", model.caption || t("Picture"))
     pictures.layers.setAttribute("aria-label", model.alt)
     pictures.silence.hidden = model.signal || !model.heatmap
-    pictures.status.textContent = model.busy ? "Preview: still computing" : model.note
+    pictures.status.textContent = model.busy ? t("Preview: still computing") : model.note
     figure.classList.toggle("bare", !model.original && !model.full)
     figure.classList.toggle("dimmed", model.dimmed)
     figure.classList.toggle("edited", Boolean(model.edited))
@@ -127,7 +129,7 @@ function addPictures(model, figure) {
     "div", {class: "layers", role: "img"}, original, over, layer("heatmap"), layer("edited"),
     layer("highlight"),
   )
-  const silence = make("p", {class: "silence"}, "no signal")
+  const silence = make("p", {class: "silence"}, t("no signal"))
   const status = make("p", {class: "status", role: "status"})
   const frame = make("div", {class: "frame"}, layers, silence, status)
   figure.append(make("div", {class: "plot"}, frame))
@@ -145,9 +147,9 @@ function addScale(model, figure) {
       return
     }
     bar.style.background = `linear-gradient(to right, ${model.scale.colors.join(", ")})`
-    title.textContent = model.scale.title
+    title.textContent = SCALES[model.scale.title] ?? model.scale.title
     ticks.replaceChildren(...model.scale.ticks.map(([share, text]) => {
-      const tick = make("span", {}, text)
+      const tick = make("span", {}, written(text))
       tick.style.left = `${100 * share}%`
       return tick
     }))
@@ -167,10 +169,10 @@ function addControls(model, group, figure) {
     return element
   })
   const slider = make("input", {
-    type: "range", min: 0, max: 100, step: 5, "aria-label": "Opacity of the map",
+    type: "range", min: 0, max: 100, step: 5, "aria-label": t("Opacity of the map"),
   })
   slider.addEventListener("input", () => group.set({opacity: slider.value / 100}))
-  const label = make("span", {"aria-hidden": "true"}, "Opacity")
+  const label = make("span", {"aria-hidden": "true"}, t("Opacity"))
   const percent = make("output")
   const zoom = button("1×", () => {
     const level = next(ZOOMS, group.state.zoom)
@@ -188,7 +190,7 @@ function addControls(model, group, figure) {
   zoom.classList.add("zoom")
   const bar = figure.appendChild(make(
     "div", {class: "controls"},
-    make("div", {class: "modes", role: "group", "aria-label": "View"}, ...modes),
+    make("div", {class: "modes", role: "group", "aria-label": t("View")}, ...modes),
     make("div", {class: "tools"}, zoom, addEnlarge(figure, button)),
     addTools(model, button),
     make("div", {class: "opacity"}, label, slider, percent),
@@ -197,24 +199,32 @@ function addControls(model, group, figure) {
     modes.forEach((button) => button.setAttribute("aria-pressed", button.dataset.mode === mode))
     slider.value = 100 * state.opacity
     slider.disabled = !["overlay", "swipe"].includes(mode)
-    percent.textContent = `${Math.round(100 * state.opacity)} %`
+    percent.textContent = number(state.opacity, 0, "percent")
     zoom.textContent = `${state.zoom}×`
-    zoom.setAttribute("aria-label", `Zoom, now ${state.zoom} times; arrow keys move the picture`)
+    zoom.setAttribute(
+      "aria-label", t("Zoom, now {zoom} times; arrow keys move the picture", {zoom: state.zoom}),
+    )
   }
   return {bar, draw}
 }
 
 // What the pointer hides: a second press of a tool puts it away.
 function addTools(model, button) {
-  const tools = ["box", "brush"].map((tool) => {
+  const labels = {
+    box: [t("Hide with the box"), t("Hide a part with the box, and see whether the answer changes")],
+    brush: [
+      t("Hide with the brush"), t("Hide a part with the brush, and see whether the answer changes"),
+    ],
+  }
+  const tools = Object.entries(labels).map(([tool, [label, title]]) => {
     const element = button("", () => { model.tool = model.tool === tool ? "" : tool })
     element.append(icon(tool))
-    element.title = `Hide a part with the ${tool}, and see whether the answer changes`
-    element.setAttribute("aria-label", `Hide with the ${tool}`)
+    element.title = title
+    element.setAttribute("aria-label", label)
     element.dataset.tool = tool
     return element
   })
-  const group = make("div", {class: "pens", role: "group", "aria-label": "What if"}, ...tools)
+  const group = make("div", {class: "pens", role: "group", "aria-label": t("What if")}, ...tools)
   const draw = () => {
     group.hidden = !model.editable
     tools.forEach((element) => {
@@ -227,10 +237,10 @@ function addTools(model, button) {
 }
 
 function addEnlarge(figure, button) {
-  const dialog = make("dialog", {"aria-label": "Enlarged picture"})
+  const dialog = make("dialog", {"aria-label": t("Enlarged picture")})
   const label = () => {
     toggle.replaceChildren(icon(dialog.open ? "close" : "enlarge"))
-    toggle.setAttribute("aria-label", dialog.open ? "Close" : "Enlarge")
+    toggle.setAttribute("aria-label", dialog.open ? t("Close") : t("Enlarge"))
   }
   const toggle = button("", () => {
     if (dialog.open) {
@@ -257,7 +267,7 @@ function addEnlarge(figure, button) {
 function addSwipe(model, group, frame) {
   const handle = frame.appendChild(make("div", {
     class: "handle", role: "slider", tabindex: "0",
-    "aria-label": "Swipe: original on the left, map on the right",
+    "aria-label": t("Swipe: original on the left, map on the right"),
     "aria-valuemin": 0, "aria-valuemax": 100,
   }))
   const drag = (event) => group.set({swipe: shareOf(event, frame).x})

@@ -11,7 +11,8 @@ import param
 from panel.custom import JSComponent
 
 from dashboards.files.drops import Drop
-from dashboards.files.uploads import MEGABYTE, Limits, safe_name
+from dashboards.files.uploads import Limits, megabytes, safe_name
+from dashboards.language import t
 from xai_tf.errors import InputError
 
 CHUNK_BYTES = 4 * 2**20  # the server accepts messages of five times this size
@@ -103,9 +104,13 @@ class FileField(JSComponent):
         room = self._limits.unfinished_bytes
         if received + size > room or len(self._uploads_under_way) >= self._limits.files:
             raise InputError(
-                f"{safe_name(name)} was rejected: more than {self._limits.files} files or "
-                f"{room / MEGABYTE:g} MB were being uploaded at once. Upload fewer or smaller "
-                "files."
+                t(
+                    "{name} was rejected: more than {count} files or {size} were being uploaded at "
+                    "once. Upload fewer or smaller files.",
+                    name=safe_name(name),
+                    count=self._limits.files,
+                    size=megabytes(room),
+                )
             )
         return PartialUpload(name, size)
 
@@ -130,7 +135,10 @@ def _append(upload: PartialUpload, at: int, chunk: bytes) -> None:
     fits = at == received and received + len(chunk) <= upload.size
     if not fits or (not chunk and upload.size > 0):
         raise InputError(
-            f"The browser could not read all of {safe_name(upload.name)}. Upload it again; for a "
-            "folder, choose the files in it."
+            t(
+                "The browser could not read all of {name}. Upload it again; for a folder, choose "
+                "the files in it.",
+                name=safe_name(upload.name),
+            )
         )
     upload.data.write(chunk)

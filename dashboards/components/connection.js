@@ -1,10 +1,11 @@
 // Shows a bar while the server cannot be reached, and loads the page again when it can.
 
-import {make} from "../_resources/js/dom.js"
+import {make, t} from "../_resources/js/dom.js"
 
-const LOST = "The connection to the server is lost. Trying again ..."
-const SILENT = "The server does not answer. Trying again ..."
-const AGAIN = "The connection was lost again right after the page was loaded. Next try in 30 seconds."
+const LOST = t("The connection to the server is lost. Trying again ...")
+const SILENT = t("The server does not answer. Trying again ...")
+const AGAIN = t(
+  "The connection was lost again right after the page was loaded. Next try in 30 seconds.")
 const FIRST = 1000 // milliseconds before the first try; each further one waits twice as long
 const LONGEST = 8000
 const PATIENCE = 10000 // how long an answer may take
@@ -33,7 +34,7 @@ function loadAgain() {
 
 export function render({model, el}) {
   const text = make("span", {role: "alert"})
-  const button = make("button", {type: "button"}, "Try now")
+  const button = make("button", {type: "button"}, t("Try now"))
   const bar = make("div", {hidden: "", style: `position: fixed; inset: 0 0 auto; z-index: 100000;
     padding: 10px 16px; gap: 16px; align-items: center; justify-content: center;
     background: #8c1d18; color: #fff; font: 500 1rem/1.4 system-ui, sans-serif`}, text, button)

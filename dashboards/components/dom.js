@@ -1,5 +1,23 @@
 // Helpers that create elements. Text is never parsed as markup, as names come from visitors.
 
+// The page brings the translations of the texts in these files; see `dashboards/language.py`.
+const texts = JSON.parse(document.documentElement.dataset.texts || "{}")
+const language = document.documentElement.lang || "en"
+
+// A text in the language of the page, with values in place of its {names}.
+export function t(text, values = {}) {
+  return (texts[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name])
+}
+
+// A number as the language of the page writes it.
+export function number(value, digits, style = "decimal") {
+  const options = {style, minimumFractionDigits: digits, maximumFractionDigits: digits}
+  return value.toLocaleString(language, {...options, useGrouping: false})
+}
+
+// A number that is written in English, as the language of the page writes it.
+export const written = (text) => text.replace(".", (0.5).toLocaleString(language)[1])
+
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) {

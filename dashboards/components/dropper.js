@@ -1,7 +1,7 @@
 // A field for files: files that are dropped, chosen or pasted are sent at once. A field for folders takes a .zip, or a
 // folder whose files are named by their path.
 
-import {make} from "../_resources/js/dom.js"
+import {make, t} from "../_resources/js/dom.js"
 import {sender} from "../_resources/js/chunked_upload.js"
 
 // The files of dropped folders, and their paths.
@@ -28,12 +28,12 @@ async function filesOf(items) {
 export function render({model, el}) {
   const folders = Boolean(model.esm_constants.folders)
   const input = make("input", folders ? {type: "file", accept: ".zip"} : {type: "file", multiple: ""})
-  const text = folders ? "Choose a .zip, or drop it or its folder here" : "Choose files, or drop them here"
+  const text = folders ? t("Choose a .zip, or drop it or its folder here") : t("Choose files, or drop them here")
   const labels = [make("label", {}, input, text)]
   const inputs = [input]
   if (folders) {
     inputs.push(make("input", {type: "file", webkitdirectory: ""}))
-    labels.push(make("label", {class: "folder"}, inputs[1], "Choose a folder"))
+    labels.push(make("label", {class: "folder"}, inputs[1], t("Choose a folder")))
   }
   const row = make("div", {class: "sending"})
   const field = make("div", {class: folders ? "field folders" : "field"}, ...labels, row)
@@ -41,9 +41,10 @@ export function render({model, el}) {
   const sendAll = sender(model, (files, share) => {
     row.replaceChildren()
     if (files.length > 0) {
-      const more = files.length > 1 ? ` and ${files.length - 1} more` : ""
-      const bar = make("progress", {value: share, "aria-label": `Uploading ${files[0].name}`})
-      row.append(make("span", {}, files[0].name + more), bar)
+      const [{name}, ...more] = files
+      const text = more.length ? t("{name} and {count} more", {name, count: more.length}) : name
+      const bar = make("progress", {value: share, "aria-label": t("Uploading {name}", {name})})
+      row.append(make("span", {}, text), bar)
     }
   })
 

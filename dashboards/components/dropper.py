@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import param
 
 from dashboards.components.chunked_upload import CHUNK_BYTES, FileField
+from dashboards.language import number, t
 
 
 class Dropper(FileField):
@@ -33,9 +34,10 @@ class FolderDropper(Dropper):
         match data:
             case {"too_many": int(count)}:
                 self.problem = ""  # so that the same text counts as a change
-                self.problem = (
-                    f"The folder holds {count:,} files; the limit is {self.max_files:,}. Choose a "
-                    "part of it."
+                self.problem = t(
+                    "The folder holds {count} files; the limit is {limit}. Choose a part of it.",
+                    count=number(count, ","),
+                    limit=number(self.max_files, ","),
                 )
             case _:
                 super()._handle_msg(data)

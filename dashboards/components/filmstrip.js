@@ -1,5 +1,5 @@
 // The methods as a strip of tiles: click to show or compute, point to preview, Stop in place.
-import {make} from "../_resources/js/dom.js"
+import {make, t} from "../_resources/js/dom.js"
 
 const HOVER = 150 // milliseconds before a tile is previewed
 const RING = 94.2 // circumference of the ring: 2 * pi * 15
@@ -32,18 +32,18 @@ function tile(model, item) {
   }
   const button = make("button", {type: "button", class: "tile"}, picture)
   const name = make("span", {class: "name"}, item.label)
-  button.append(name, make("span", {class: "badge"}, running ? "running" : item.badge ?? ""))
+  button.append(name, make("span", {class: "badge"}, running ? t("running") : item.badge ?? ""))
   button.dataset.value = item.value
   button.setAttribute("aria-disabled", Boolean(item.disabled)) // and can still be reached by keys
   button.title = [item.label, item.note].filter(Boolean).join(": ")
   button.setAttribute("aria-pressed", item.value === model.value)
   if (item.star) {
-    picture.append(make("span", {class: "star", title: "Recommended", "aria-hidden": "true"}, "★"))
-    name.append(make("span", {class: "hidden"}, ", recommended"))
+    picture.append(make("span", {class: "star", title: t("Recommended"), "aria-hidden": "true"}, "★"))
+    name.append(make("span", {class: "hidden"}, t(", recommended")))
   }
   const box = make("div", {class: "cell"}, button)
   if (running) {
-    const stop = make("button", {type: "button", class: "stop", "aria-label": `Stop ${item.label}`}, "Stop")
+    const stop = make("button", {type: "button", class: "stop", "aria-label": t("Stop {name}", {name: item.label})}, t("Stop"))
     stop.addEventListener("click", () => { model.stops += 1 })
     box.append(stop)
   }

@@ -13,13 +13,11 @@ class Live(JSComponent):
 
     Attributes:
         paragraphs: the texts.
-        language: their language, "en" or "fr".
         variant: "status", "warning", "error" or "said" (by a language model).
         urgent: whether the announcement interrupts the screen reader.
     """
 
     paragraphs = param.List(default=[], item_type=str)
-    language = param.String(default="en")
     variant: param.Selector[str] = param.Selector(
         default="status", objects=["status", "warning", "error", "said"]
     )
@@ -32,7 +30,6 @@ class Live(JSComponent):
       region.setAttribute("role", model.urgent ? "alert" : "status");
       region.setAttribute("aria-live", model.urgent ? "assertive" : "polite");
       const draw = () => {
-        region.lang = model.language;
         region.className = `look-${model.variant}`;
         const old = [...region.children];
         model.paragraphs.forEach((text, number) => {
@@ -42,7 +39,7 @@ class Live(JSComponent):
         old.slice(model.paragraphs.length).forEach((line) => line.remove());
       };
       draw();
-      ["paragraphs", "language", "variant"].forEach((name) => model.on(name, draw));
+      ["paragraphs", "variant"].forEach((name) => model.on(name, draw));
       return region;
     }
     """

@@ -1,4 +1,6 @@
 // A confusion matrix: one tab stop, arrow keys move, each cell is a toggle button.
+import {number, t} from "../_resources/js/dom.js"
+
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -50,10 +52,12 @@ export function render({ model, el }) {
         const share = total ? count / total : 0;
         const [truth, predicted] = [model.classes[row], model.classes[column]];
         button.firstChild.textContent = count;
-        button.lastChild.textContent = total ? `${Math.round(share * 100)}%` : "–";
+        button.lastChild.textContent = total ? number(share, 0, "percent") : "–";
         button.style.setProperty("--share", `${Math.round(Math.sqrt(share) * 55)}%`);
-        button.setAttribute("aria-label",
-          `true class ${truth}, predicted ${predicted}: ${count} ${count === 1 ? "file" : "files"}`);
+        const values = {truth, predicted, count};
+        button.setAttribute("aria-label", count === 1
+          ? t("true class {truth}, predicted {predicted}: {count} file", values)
+          : t("true class {truth}, predicted {predicted}: {count} files", values));
       });
     });
   };
@@ -62,9 +66,9 @@ export function render({ model, el }) {
     box.replaceChildren();
     cells = [];
     stop = [0, 0];
-    add(box, "p", "", "Rows: true class. Columns: predicted class. Percentages are of the row.");
+    add(box, "p", "", t("Rows: true class. Columns: predicted class. Percentages are of the row."));
     const table = add(box, "table", model.classes.length > 6 ? "many" : "");
-    table.setAttribute("aria-label", "Confusion matrix");
+    table.setAttribute("aria-label", t("Confusion matrix"));
     const head = add(add(table, "thead", ""), "tr", "");
     add(head, "td", "");
     for (const name of model.classes) {

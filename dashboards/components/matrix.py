@@ -23,7 +23,8 @@ class Matrix(JSComponent):
     counts = param.List(default=[], item_type=list)
     value = param.List(default=[], item_type=int)
 
-    _esm = Path(__file__).with_name("matrix.js")
+    _bundle = "matrix.js"
+    _resources = {"js": ["dom.js"]}  # noqa: RUF012
     _stylesheets = [Path(__file__).with_name("matrix.css").read_text("utf-8")]  # noqa: RUF012
 
     def __init__(self, **params: Any) -> None:

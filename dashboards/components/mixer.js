@@ -1,4 +1,6 @@
 // Toggle buttons for the parts of a sound, and to solo or mute its regions.
+import {t} from "../_resources/js/dom.js"
+
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -7,13 +9,13 @@ function add(parent, tag, className, text) {
   return element;
 }
 
-const WAYS = [["solo", "Solo"], ["mute", "Mute"]];
+const WAYS = [["solo", t("Solo")], ["mute", t("Mute")]];
 
 export function render({ model, el }) {
   const box = add(el, "div", "mixer");
   const parts = add(box, "div", "parts");
   parts.setAttribute("role", "group");
-  parts.setAttribute("aria-label", "Part to play");
+  parts.setAttribute("aria-label", t("Part to play"));
   const scroll = add(box, "div", "scroll");
   let buttons = [];
 
@@ -52,9 +54,9 @@ export function render({ model, el }) {
     scroll.replaceChildren();
     if (model.regions.length) {
       const table = add(scroll, "table", "");
-      add(table, "caption", "", "Strongest regions of the map");
+      add(table, "caption", "", t("Strongest regions of the map"));
       const head = add(add(table, "thead", ""), "tr", "");
-      for (const text of ["Region", "Share of the evidence", "Play alone or mute"]) {
+      for (const text of [t("Region"), t("Share of the evidence"), t("Play alone or mute")]) {
         add(head, "th", "", text).scope = "col";
       }
       const body = add(table, "tbody", "");
@@ -64,7 +66,7 @@ export function render({ model, el }) {
         add(row, "td", "", share);
         const cell = add(row, "td", "");
         for (const [part, label] of WAYS) {
-          addButton(cell, part, place + 1, label, `${label}: ${where}`);
+          addButton(cell, part, place + 1, label, t("{name}: {meaning}", {name: label, meaning: where}));
         }
       });
     }

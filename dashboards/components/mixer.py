@@ -32,7 +32,8 @@ class Mixer(JSComponent):
     chosen = param.List(default=[], item_type=int)
     disabled = param.Boolean()
 
-    _esm = Path(__file__).with_name("mixer.js")
+    _bundle = "mixer.js"
+    _resources: ClassVar = {"js": ["dom.js"]}
     _stylesheets: ClassVar[list[str]] = [Path(__file__).with_name("mixer.css").read_text("utf-8")]
 
     def __init__(self, on_press: Callable[[str, int], None], **params: Any) -> None:

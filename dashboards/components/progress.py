@@ -17,7 +17,7 @@ class Progress(JSComponent):
     """
 
     value = param.Number(default=-1.0, bounds=(-1, 1))
-    label = param.String(default="Progress")
+    label = param.String()
 
     _esm = """
 export function render({ model, el }) {

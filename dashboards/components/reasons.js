@@ -31,13 +31,12 @@ export function render({ model }) {
     const buttons = () => [...list.querySelectorAll("button")];
     const root = list.getRootNode();
     const focused = buttons().indexOf(root.activeElement);
-    list.lang = model.language;
     list.setAttribute("aria-label", model.label);
     list.replaceChildren();
     model.items.forEach(item);
     if (focused >= 0) buttons()[Math.min(focused, buttons().length - 1)]?.focus();
   };
-  for (const name of ["items", "label", "language"]) model.on(name, draw);
+  for (const name of ["items", "label"]) model.on(name, draw);
   draw();
   return list;
 }

@@ -23,12 +23,10 @@ class Reasons(JSComponent):
             (the severity as a word), and the labels of its buttons, `remedy` and `region`, empty
             for none. Everything is shown as text.
         label: the accessible name of the list.
-        language: of the texts, "en" or "fr".
     """
 
     items = param.List(default=[], item_type=dict)
     label = param.String(default="")
-    language = param.String(default="en")
 
     _esm = Path(__file__).with_name("reasons.js")
     _stylesheets: ClassVar[list[str]] = [Path(__file__).with_name("reasons.css").read_text("utf-8")]

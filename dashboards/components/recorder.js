@@ -1,5 +1,6 @@
 // Records from the microphone to an uncompressed WAV file.
 
+import {number, t} from "../_resources/js/dom.js"
 import {sender} from "../_resources/js/chunked_upload.js"
 
 // Runs in the browser's audio thread and passes on the input, 128 samples at a time.
@@ -11,13 +12,11 @@ const LISTENER = `registerProcessor("listener", class extends AudioWorkletProces
 })`
 
 const PROBLEMS = {
-  NotAllowedError: "The browser is not allowed to use the microphone. "
-    + "Allow it next to the address of this page, then record again.",
-  NotFoundError: "No microphone was found. Connect one, or drop a sound file instead.",
-  NotReadableError: "Another program is using the microphone. Close it, then record again.",
+  NotAllowedError: t("The browser is not allowed to use the microphone. Allow it next to the address of this page, then record again."),
+  NotFoundError: t("No microphone was found. Connect one, or drop a sound file instead."),
+  NotReadableError: t("Another program is using the microphone. Close it, then record again."),
 }
-const INSECURE = "Browsers record only on https or localhost. "
-  + "Open the page there, or drop a sound file instead."
+const INSECURE = t("Browsers record only on https or localhost. Open the page there, or drop a sound file instead.")
 
 export function render({model, el}) {
   const send = sender(model, () => {})
@@ -25,13 +24,13 @@ export function render({model, el}) {
   button.type = "button"
   const level = document.createElement("meter")
   level.max = 1
-  level.setAttribute("aria-label", "Input level")
+  level.setAttribute("aria-label", t("Input level"))
   const status = document.createElement("p")
   status.setAttribute("role", "status")
   let recording = null
 
   const show = (text) => {
-    button.textContent = recording ? "Stop" : "Record from the microphone"
+    button.textContent = recording ? t("Stop") : t("Record from the microphone")
     button.classList.toggle("recording", recording !== null)
     level.hidden = recording === null
     status.textContent = text
@@ -43,11 +42,11 @@ export function render({model, el}) {
     context.close()
     const length = blocks.reduce((sum, block) => sum + block.length, 0)
     if (length === 0) {
-      show("Nothing was recorded. Record again.")
+      show(t("Nothing was recorded. Record again."))
       return
     }
     send([new File([wavOf(blocks, length, context.sampleRate)], "recording.wav")])
-    show(`Recorded ${(length / context.sampleRate).toFixed(1)} s.`)
+    show(t("Recorded {seconds} s.", {seconds: number(length / context.sampleRate, 1)}))
   }
   const start = async () => {
     if (!navigator.mediaDevices?.getUserMedia) {
@@ -69,12 +68,15 @@ export function render({model, el}) {
         } else if (Math.floor(seconds) > recording.announced) {
           // Screen readers announce the status, so it changes only once a second.
           recording.announced = Math.floor(seconds)
-          status.textContent = `Recording: ${recording.announced} s of at most ${model.seconds} s`
+          status.textContent = t(
+            "Recording: {seconds} s of at most {limit} s",
+            {seconds: recording.announced, limit: model.seconds},
+          )
         }
       })
-      show("Recording")
+      show(t("Recording"))
     } catch (error) {
-      show(PROBLEMS[error.name] ?? `The microphone cannot be used: ${error.message}`)
+      show(PROBLEMS[error.name] ?? t("The microphone cannot be used: {reason}", {reason: error.message}))
     } finally {
       button.disabled = false
     }

@@ -1,5 +1,5 @@
 // Regions with their share of the evidence: pointing at a row shows it, its button hides it.
-import {make} from "../_resources/js/dom.js"
+import {make, t} from "../_resources/js/dom.js"
 
 export function render({model, el}) {
   const box = make("div", {class: "box"})
@@ -17,9 +17,10 @@ export function render({model, el}) {
     const area = make("span", {class: "area"})
     area.style.left = `${100 * item.area}%`
     bar.append(fill, area)
-    const button = make("button", {type: "button", "aria-pressed": hidden}, hidden ? "Show" : "Hide")
-    button.setAttribute("aria-label", `${hidden ? "Show" : "Hide"} ${item.label}`)
-    button.title = hidden ? "Show it again" : "Hide it, and predict again"
+    const button = make("button", {type: "button", "aria-pressed": hidden}, hidden ? t("Show") : t("Hide"))
+    const name = item.label
+    button.setAttribute("aria-label", hidden ? t("Show {name}", {name}) : t("Hide {name}", {name}))
+    button.title = hidden ? t("Show it again") : t("Hide it, and predict again")
     button.addEventListener("click", () => model.send_msg({hide: item.value}))
     const words = make("span", {class: "words"}, make("b", {}, item.label), ` ${item.text}`)
     if (item.note) {
@@ -34,7 +35,7 @@ export function render({model, el}) {
     const groups = [...new Set(model.items.map((item) => item.group))]
     box.replaceChildren(...groups.flatMap((group) => [
       make("h3", {}, group),
-      make("ul", {"aria-label": `${model.label}: ${group}`},
+      make("ul", {"aria-label": t("{name}: {meaning}", {name: model.label, meaning: group})},
         ...model.items.filter((item) => item.group === group).map(row)),
     ]))
   }

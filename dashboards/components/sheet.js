@@ -1,4 +1,6 @@
 // The handle of a sheet: the panel that holds it is `open` or not.
+import {t} from "../_resources/js/dom.js"
+
 export function render({model, el}) {
   const style = document.createElement("style")
   style.textContent = `
@@ -14,7 +16,7 @@ export function render({model, el}) {
   const set = (open) => {
     sheet?.classList.toggle("open", open)
     handle.setAttribute("aria-expanded", open)
-    handle.setAttribute("aria-label", open ? "Close the panel" : "Open the panel")
+    handle.setAttribute("aria-label", open ? t("Close the panel") : t("Open the panel"))
   }
   handle.addEventListener("click", (event) => {
     event.stopPropagation()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import param
 from panel.custom import JSComponent
@@ -20,7 +19,8 @@ class SheetHandle(JSComponent):
 
     opened = param.Integer(default=0)
 
-    _esm = Path(__file__).with_name("sheet.js")
+    _bundle = "sheet.js"
+    _resources: ClassVar = {"js": ["dom.js"]}
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"sizing_mode": "stretch_width", "margin": 0, **params})

@@ -1,6 +1,6 @@
 // The sound of a spectrogram: player, cursor, axes, and a readout of time and frequency.
 
-import {clamp, icon, make} from "./dom.js"
+import {clamp, icon, make, number, t, written} from "./dom.js"
 
 const STEP = 0.05 // step of an arrow key, as a share of the sound
 const ROUND = 10 // the position is announced in tenths of a second
@@ -18,7 +18,7 @@ export function addSound(model, group, frame, figure) {
   const readout = make("span", {class: "readout", "aria-hidden": "true"})
   const player = make("div", {class: "player"}, play, clock, readout)
   const position = make("div", {
-    class: "position", role: "slider", tabindex: "0", "aria-label": "Position in the sound",
+    class: "position", role: "slider", tabindex: "0", "aria-label": t("Position in the sound"),
   })
   const cursor = make("div", {class: "cursor"})
   frame.append(cursor, position)
@@ -32,7 +32,7 @@ export function addSound(model, group, frame, figure) {
     group.set({time: share})
   }
   const toggle = () => audio.paused ? audio.play().catch(refused) : audio.pause()
-  const refused = () => { clock.textContent = "This browser cannot play the sound." }
+  const refused = () => { clock.textContent = t("This browser cannot play the sound.") }
   const follow = () => {
     if (!audio.paused) {
       group.set({time: audio.currentTime / audio.duration})
@@ -41,7 +41,7 @@ export function addSound(model, group, frame, figure) {
   }
   const label = () => {
     play.replaceChildren(icon(audio.paused ? "play" : "pause"))
-    play.setAttribute("aria-label", audio.paused ? "Play" : "Pause")
+    play.setAttribute("aria-label", audio.paused ? t("Play") : t("Pause"))
   }
 
   play.addEventListener("click", toggle)
@@ -76,12 +76,12 @@ export function addSound(model, group, frame, figure) {
     const [start, end] = model.span
     const now = start + time * (end - start)
     cursor.style.left = `${100 * time}%`
-    const text = `${now.toFixed(2)} s of ${end.toFixed(2)} s`
+    const text = t("{now} s of {end} s", {now: number(now, 2), end: number(end, 2)})
     clock.textContent = text
     for (const [name, value] of [["min", start], ["max", end], ["now", now]]) {
       position.setAttribute(`aria-value${name}`, Math.round(value * ROUND) / ROUND)
     }
-    position.setAttribute("aria-valuetext", `${(Math.round(now * ROUND) / ROUND)} seconds`)
+    position.setAttribute("aria-valuetext", t("{now} seconds", {now: number(now, 1)}))
   }
   const load = () => {
     audio.pause()
@@ -116,8 +116,8 @@ function addAxes(model, frame, position, readout) {
     plot.classList.toggle("scaled", Boolean(model.axes.x))
     for (const [name, axis] of Object.entries(axes)) {
       const {title, ticks} = model.axes[name] ?? {title: "", ticks: []}
-      axis.replaceChildren(make("span", {class: "title"}, title), ...ticks.map(([share, text]) => {
-        const tick = make("span", {class: "tick"}, text)
+      axis.replaceChildren(make("span", {class: "title"}, title === "seconds" ? t("seconds") : title), ...ticks.map(([share, text]) => {
+        const tick = make("span", {class: "tick"}, written(text))
         tick.style[name === "x" ? "left" : "bottom"] = `${100 * share}%`
         return tick
       }))
@@ -130,7 +130,7 @@ function addAxes(model, frame, position, readout) {
     const box = frame.getBoundingClientRect()
     const seconds = valueAt(model.axes.x.ticks, (event.clientX - box.left) / box.width)
     const hertz = valueAt(model.axes.y.ticks, (box.bottom - event.clientY) / box.height)
-    readout.textContent = `${Math.round(hertz)} Hz, ${seconds.toFixed(2)} s`
+    readout.textContent = `${Math.round(hertz)} Hz, ${number(seconds, 2)} s`
   })
   position.addEventListener("pointerleave", () => { readout.textContent = "" })
   model.on("axes", draw)

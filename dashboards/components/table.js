@@ -1,4 +1,6 @@
 // A table that sorts by its headers and whose rows can be chosen. Rows are reused on new data.
+import {number, written} from "../_resources/js/dom.js"
+
 function add(parent, tag, className, text) {
   const element = document.createElement(tag);
   element.className = className;
@@ -9,10 +11,10 @@ function add(parent, tag, className, text) {
 
 function words(value, column) {
   if (value === null || value === undefined) return "–";
-  if (typeof value !== "number") return String(value);
-  if (column.percent) return `${(value * 100).toFixed(1)}%`;
-  if (column.digits !== undefined) return value.toFixed(column.digits);
-  return String(Number(value.toPrecision(4)));
+  if (typeof value !== "number") return column.words?.[value] ?? String(value);
+  if (column.percent) return number(value, 1, "percent");
+  if (column.digits !== undefined) return number(value, column.digits);
+  return written(String(Number(value.toPrecision(4))));
 }
 
 function compare(first, second) {
@@ -80,7 +82,7 @@ export function render({ model, el }) {
       const text = words(values[column.name], column);
       if (cell.textContent !== text) cell.textContent = text;
       cell.className = column.number ? "number" : "";
-      cell.dataset.value = column.name === "status" ? text : "";
+      cell.dataset.value = column.name === "status" ? values.status : "";
     });
   };
 

@@ -14,7 +14,8 @@ class Table(JSComponent):
 
     Attributes:
         columns: one dict per column: `name` (the key in the rows), `label`, and for numbers
-            `number` with the `digits` after the point, or `percent`. Everything is shown as text.
+            `number` with the `digits` after the point, or `percent`; for words `words`, what is
+            shown for each value. Everything is shown as text.
         rows: one dict per row. The value of the first column is a text that identifies the row.
         value: the first column of the chosen row; "" for none. Set by the server and by the
             browser.
@@ -26,7 +27,8 @@ class Table(JSComponent):
     value = param.String(default="")
     label = param.String(default="")
 
-    _esm = Path(__file__).with_name("table.js")
+    _bundle = "table.js"
+    _resources: ClassVar = {"js": ["dom.js"]}
     _stylesheets: ClassVar[list[str]] = [Path(__file__).with_name("table.css").read_text("utf-8")]
 
     def __init__(self, **params: Any) -> None:

@@ -13,14 +13,13 @@ export function render({ model }) {
 
   const draw = () => {
     button.hidden = !model.level;
-    button.lang = model.language;
     button.className = `verdict-button ${model.level}`;
     button.title = model.description;
     button.setAttribute("aria-label", `${model.label}: ${model.word}`);
     icon.textContent = ICONS[model.level] ?? "";
     word.textContent = model.word;
   };
-  for (const name of ["level", "word", "label", "description", "language"]) model.on(name, draw);
+  for (const name of ["level", "word", "label", "description"]) model.on(name, draw);
   draw();
   return button;
 }

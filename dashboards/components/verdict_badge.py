@@ -21,14 +21,12 @@ class Badge(JSComponent):
         word: the level as a word.
         label: what the word is about; with the word, the accessible name.
         description: a tooltip.
-        language: of the texts, "en" or "fr".
     """
 
     level = param.String(default="")
     word = param.String(default="")
     label = param.String(default="")
     description = param.String(default="")
-    language = param.String(default="en")
 
     _esm = Path(__file__).with_name("verdict_badge.js")
     _stylesheets: ClassVar[list[str]] = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dashboards.language import t
+
 MOST_NAMED = 8
 
 
@@ -45,9 +47,13 @@ class Rejections:
             return reason
         more = len(self._reasons) - MOST_NAMED
         lines = [
-            f"{len(self._reasons)} of {self._drop.count} files were not taken:",
+            t(
+                "{count} of {total} files were not taken:",
+                count=len(self._reasons),
+                total=self._drop.count,
+            ),
             *self._reasons[:MOST_NAMED],
-            *([f"And {more} more."] if more > 0 else []),
+            *([t("And {count} more.", count=more)] if more > 0 else []),
         ]
         self.text = "\n".join(lines)
         return self.text

@@ -10,15 +10,21 @@ from collections.abc import Callable
 
 from PIL import Image
 
+from dashboards.language import t
 from xai_tf.errors import InputError
 from xai_tf.inputs.formats import FORMATS, START, Format, format_of
 from xai_tf.inputs.pictures import register_heif
 from xai_tf.inputs.sample import MAX_PIXELS, MIN_SIDE
 
-ACCEPTED = f"{', '.join(known.title for known in FORMATS[:-1])} or {FORMATS[-1].title}"
 DEFLATED = b"1.2.840.10008.1.2.1.99"  # transfer syntax of deflated DICOM
 MAX_VALUES = 5 * MAX_PIXELS  # of all slices of a volume
 PILLOW_NAMES = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000")
+
+
+def accepted() -> str:
+    """The formats of pictures and sounds that can be read."""
+    *first, last = (known.title for known in FORMATS)
+    return t("{first} or {last}", first=", ".join(first), last=last)
 
 
 def check_content(name: str, data: bytes) -> Format:
@@ -33,11 +39,15 @@ def check_content(name: str, data: bytes) -> Format:
             than 8 pixels on a side or more than 100 megapixels.
     """
     if not data:
-        raise InputError(f"{name} is empty (0 bytes). Copy or export it again.")
+        raise InputError(t("{name} is empty (0 bytes). Copy or export it again.", name=name))
     content = format_of(data[:START])
     if content is None:
         raise InputError(
-            f"{name} does not contain a supported picture or sound. Expected {ACCEPTED}."
+            t(
+                "{name} does not contain a supported picture or sound. Expected {types}.",
+                name=name,
+                types=accepted(),
+            )
         )
     if content.kind == "picture":
         _check_size(name, *_picture_size(name, data, content))
@@ -64,8 +74,12 @@ def _picture_size(name: str, data: bytes, content: Format) -> tuple[int, int]:
         raise InputError(_too_large(name)) from error
     except Exception as error:  # the readers raise various errors on a damaged header
         raise InputError(
-            f"Cannot read {name}: the header of this {content.title} file is damaged. Copy or "
-            "export it again."
+            t(
+                "Cannot read {name}: the header of this {type} file is damaged. Copy or export it "
+                "again.",
+                name=name,
+                type=content.title,
+            )
         ) from error
 
 
@@ -104,8 +118,11 @@ def _nifti_size(name: str, data: bytes) -> tuple[int, int]:
         raise ValueError("the header names no volume")
     if math.prod(sides[:count]) > MAX_VALUES:
         raise InputError(
-            f"{name} is too large: more than {MAX_VALUES // 1_000_000} million voxels. Export the "
-            "slice as PNG."
+            t(
+                "{name} is too large: more than {count} million voxels. Export the slice as PNG.",
+                name=name,
+                count=MAX_VALUES // 1_000_000,
+            )
         )
     return sides[0], sides[1]
 
@@ -127,8 +144,11 @@ def _dicom_size(name: str, data: bytes) -> tuple[int, int]:
 
     if DEFLATED in data:  # reading the header would unpack the whole file, however large
         raise InputError(
-            f"Cannot read {name}: its size cannot be checked because it is a deflated DICOM file. "
-            "Export it without deflate compression."
+            t(
+                "Cannot read {name}: its size cannot be checked because it is a deflated DICOM "
+                "file. Export it without deflate compression.",
+                name=name,
+            )
         )
     try:
         with warnings.catch_warnings():
@@ -138,7 +158,10 @@ def _dicom_size(name: str, data: bytes) -> tuple[int, int]:
             return int(header.Columns), int(header.Rows) * frames
     except Exception as error:  # pydicom raises various errors; without Rows there is no picture
         raise InputError(
-            f"Cannot read {name}: this DICOM file has no readable picture. Export it again."
+            t(
+                "Cannot read {name}: this DICOM file has no readable picture. Export it again.",
+                name=name,
+            )
         ) from error
 
 
@@ -152,16 +175,23 @@ SIZES: dict[str, Callable[[str, bytes], tuple[int, int]]] = {
 
 def _check_size(name: str, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise InputError(_too_large(name, f" ({width}x{height})"))
+        raise InputError(_too_large(f"{name} ({width}x{height})"))
     if min(width, height) < MIN_SIDE:
         raise InputError(
-            f"{name} is too small ({width}x{height} pixels). Expected a picture of at least "
-            f"{MIN_SIDE}x{MIN_SIDE} pixels."
+            t(
+                "{name} is too small ({width}x{height} pixels). Expected a picture of at least "
+                "{side}x{side} pixels.",
+                name=name,
+                width=width,
+                height=height,
+                side=MIN_SIDE,
+            )
         )
 
 
-def _too_large(name: str, size: str = "") -> str:
-    return (
-        f"{name} is too large: more than {MAX_PIXELS // 1_000_000} megapixels{size}. "
-        "Scale it down first."
+def _too_large(name: str) -> str:
+    return t(
+        "{name} is too large: more than {count} megapixels. Scale it down first.",
+        name=name,
+        count=MAX_PIXELS // 1_000_000,
     )

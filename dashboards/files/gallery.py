@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from dashboards.language import mark
 from xai_tf.cli.demo import SAMPLES
 from xai_tf.inputs.audio import SOUND_SUFFIXES
 from xai_tf.inputs.sample import file_sha256
@@ -67,7 +68,7 @@ _COLIN = (
 
 GALLERY: tuple[GalleryItem, ...] = (
     GalleryItem(
-        title="Human speech",
+        title=mark("Human speech"),
         name="speech_human.wav",
         **_SPEECH,
         alt="3.2 seconds of English read by a person, as over a telephone.",
@@ -75,14 +76,14 @@ GALLERY: tuple[GalleryItem, ...] = (
         "processed like a telephone call.",
     ),
     GalleryItem(
-        title="Synthetic speech",
+        title=mark("Synthetic speech"),
         name="speech_synthetic.wav",
         **_SPEECH,
         alt="2.8 seconds of English from a speech synthesizer, as over a telephone.",
         credit=_ESPEAK,
     ),
     GalleryItem(
-        title="Synthetic speech, long",
+        title=mark("Synthetic speech, long"),
         name="speech_synthetic_long.flac",
         **_SPEECH,
         alt="9.7 seconds of English from a speech synthesizer, as over a telephone: several "
@@ -90,42 +91,42 @@ GALLERY: tuple[GalleryItem, ...] = (
         credit=_ESPEAK,
     ),
     GalleryItem(
-        title="Chest X-ray, normal",
+        title=mark("Chest X-ray, normal"),
         name="xray_normal.jpg",
         **_XRAY,
         alt="Frontal chest X-ray of a child, labeled normal.",
         credit=_KERMANY,
     ),
     GalleryItem(
-        title="Chest X-ray, opacity",
+        title=mark("Chest X-ray, opacity"),
         name="xray_opacity.jpg",
         **_XRAY,
         alt="Frontal chest X-ray of a child, labeled pneumonia; tubes are visible.",
         credit=_KERMANY,
     ),
     GalleryItem(
-        title="Brain, healthy",
+        title=mark("Brain, healthy"),
         name="brain_head_notumor.png",
         **_BRAIN,
         alt="Axial T1 MRI slice of a healthy head.",
         credit=_COLIN,
     ),
     GalleryItem(
-        title="Brain, painted lesion",
+        title=mark("Brain, painted lesion"),
         name="brain_head_lesion.png",
         **_BRAIN,
         alt="The same slice with a bright round spot painted in; it is not a real tumor.",
         credit=f"{_COLIN} The spot is ours, CC0 1.0.",
     ),
     GalleryItem(
-        title="Dog, unknown breed",
+        title=mark("Dog, unknown breed"),
         name="dog.jpg",
         **_DOGS,
         alt="Photo of a German shepherd on grass, a breed the dog breed classifier does not know.",
         credit="Hans Kemperman, public domain; resized.",
     ),
     GalleryItem(
-        title="Cat",
+        title=mark("Cat"),
         name="cat.jpg",
         **_DOGS,
         alt="Photo of a cat, which is not among the classes of a dog breed classifier.",

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import weights_keras
-from dashboards.files.uploads import MEGABYTE, safe_name
+from dashboards.files.uploads import megabytes, not_stored, safe_name
+from dashboards.language import mark, t
 from dashboards.service.catalogue import free_name, model_entry
 from dashboards.service.requests import ModelEntry
 from weights_keras import ModelCard
@@ -22,7 +23,12 @@ from xai_tf.files import write_private
 MODELS = "models"  # the folder in that of the visitor
 USED = "used"  # a file that marks a model which the visitor has added to theirs
 GRAPH = "saved_model.pb"
-TAKEN = f"{', '.join(SUFFIXES)}, or a .zip of the folder of a SavedModel"
+TAKEN = mark("{suffixes}, or a .zip of the folder of a SavedModel")
+
+
+def taken_files() -> str:
+    """The files of a model that can be used."""
+    return t(TAKEN, suffixes=", ".join(SUFFIXES))
 
 
 class OwnModels:
@@ -52,16 +58,26 @@ class OwnModels:
         name = safe_name(name)
         suffix = Path(name).suffix.lower()
         if suffix not in (*SUFFIXES, ".zip"):
-            raise InputError(f"{name} is not a model that can be used here. Expected {TAKEN}.")
+            raise InputError(
+                t(
+                    "{name} is not a model that can be used here. Expected {taken}.",
+                    name=name,
+                    taken=taken_files(),
+                )
+            )
         self._delete_unused()
         members = _members(name, data) if suffix == ".zip" else {}
         size = sum(info.file_size for info in members.values()) or len(data)
         used = sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
         if used + size > self.max_bytes:
             raise InputError(
-                f"{name} was rejected: with it, your models would take "
-                f"{(used + size) / MEGABYTE:,.1f} MB; the limit is {self.max_bytes / MEGABYTE:g} "
-                "MB. Remove the others, or run xai-tf on your own machine."
+                t(
+                    "{name} was rejected: with it, your models would take {size}; the limit is "
+                    "{limit}. Remove the others, or run xai-tf on your own machine.",
+                    name=name,
+                    size=megabytes(used + size, ",.1f"),
+                    limit=megabytes(self.max_bytes),
+                )
             )
         stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(name).stem).strip("_")[:60] or "model"
         folder = self._folder / free_name(stem, {*taken, *self._names()})
@@ -88,12 +104,14 @@ class OwnModels:
         try:
             write_private(file, text)
         except OSError as error:
-            raise _not_stored(f"the card of {entry.name}", error) from error
+            raise _not_stored(t("the card of {name}", name=entry.name), error) from error
         if not weights_keras.is_card(file):
             file.unlink()
             raise InputError(
-                "The .md file is not the card of a Keras model, so it is not used. Give the class "
-                "names below."
+                t(
+                    "The .md file is not the card of a Keras model, so it is not used. Give the "
+                    "class names below."
+                )
             )
 
     def use(self, entry: ModelEntry, card: ModelCard) -> ModelEntry:
@@ -106,15 +124,15 @@ class OwnModels:
             weights_keras.save_card(card, entry.path)
             (entry.path.parent / USED).touch()
         except (weights_keras.ModelFileError, OSError) as error:
-            raise _not_stored(f"the card of {entry.name}", error) from error
+            raise _not_stored(t("the card of {name}", name=entry.name), error) from error
         return replace(model_entry(entry.name, entry.path, entry.sha256), private=True)
 
     def entries(self) -> dict[str, ModelEntry]:
         """The models that have been used, by name; after a reload as well."""
         found = {}
-        for mark in sorted(self._folder.glob(f"*/{USED}")):
-            name, path = mark.parent.name, _model_in(mark.parent)
-            file = mark.parent / f"{name}.md"
+        for used in sorted(self._folder.glob(f"*/{USED}")):
+            name, path = used.parent.name, _model_in(used.parent)
+            file = used.parent / f"{name}.md"
             if path and weights_keras.is_card(file):  # written by `use`, so the hash is right
                 sha256 = weights_keras.read_card(file).sha256
                 found[name] = replace(model_entry(name, path, sha256), private=True)
@@ -144,12 +162,23 @@ def _members(name: str, data: bytes) -> dict[PurePosixPath, zipfile.ZipInfo]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = [info for info in archive.infolist() if not info.is_dir()]
     except zipfile.BadZipFile as error:
-        raise InputError(f"{name} is damaged or truncated ({error}). Upload it again.") from error
+        raise InputError(
+            t(
+                "{name} is damaged or truncated ({reason}). Upload it again.",
+                name=name,
+                reason=error,
+            )
+        ) from error
     roots = [PurePosixPath(i.filename).parent for i in files if i.filename.endswith(GRAPH)]
     if len(roots) != 1:
         raise InputError(
-            f"{name} holds {len(roots)} files {GRAPH}. Expected a .zip of the folder of one "
-            "SavedModel; a .keras or .h5 file is given as it is."
+            t(
+                "{name} holds {count} files {file}. Expected a .zip of the folder of one "
+                "SavedModel; a .keras or .h5 file is given as it is.",
+                name=name,
+                count=len(roots),
+                file=GRAPH,
+            )
         )
     paths = {PurePosixPath(info.filename): info for info in files}
     inside = {
@@ -158,7 +187,9 @@ def _members(name: str, data: bytes) -> dict[PurePosixPath, zipfile.ZipInfo]:
         if path.is_relative_to(roots[0])
     }
     if any(path.is_absolute() or ".." in path.parts for path in paths):
-        raise InputError(f"{name} holds paths outside of its folder. Zip the folder of the model.")
+        raise InputError(
+            t("{name} holds paths outside of its folder. Zip the folder of the model.", name=name)
+        )
     return inside
 
 
@@ -173,8 +204,4 @@ def _extract(data: bytes, members: dict[PurePosixPath, zipfile.ZipInfo], target:
 
 
 def _not_stored(what: str, error: Exception) -> OutputError:
-    reason = getattr(error, "strerror", None) or "the disk is not writable"
-    return OutputError(
-        f"Cannot store {what} on this server: {reason}. Contact its administrator, or try again "
-        "later."
-    )
+    return not_stored(what, getattr(error, "strerror", None) or t("the disk is not writable"))

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dashboards.files.file_types import check_content
-from dashboards.files.uploads import MEGABYTE, Limits, safe_name
+from dashboards.files.uploads import Limits, megabytes, not_stored, safe_name
+from dashboards.language import mark, number, t
 from dashboards.service.catalogue import free_name
 from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError, OutputError
@@ -154,8 +155,12 @@ class NewSet:
             self.delete()
             reasons = some(reason for _, reason in self._left_out)
             raise InputError(
-                f"{name} holds no picture or sound that can be used. Give a folder with one "
-                f"subfolder of files for each class. {reasons}".rstrip()
+                t(
+                    "{name} holds no picture or sound that can be used. Give a folder with one "
+                    "subfolder of files for each class.",
+                    name=name,
+                )
+                + f" {reasons}".rstrip()
             )
         report = {"count": self._count, "left_out": self._left_out}
         try:
@@ -173,22 +178,28 @@ class NewSet:
     def _store(self, parts: tuple[str, ...], data: bytes) -> None:
         name, limits = parts[-1], self._limits
         if len(parts) > MAX_DEPTH:
-            raise InputError(f"{name} is in more than {MAX_DEPTH} folders. Move it up.")
+            text = mark("{name} is in more than {count} folders. Move it up.")
+            raise InputError(t(text, name=name, count=MAX_DEPTH))
         content = check_content(name, data)
         limits.check(name, len(data), content.kind)
         if self._count >= limits.labeled_files:
-            raise InputError(f"{name} was left out: the limit is {limits.labeled_files:,} files.")
+            text = mark("{name} was left out: the limit is {count} files.")
+            raise InputError(t(text, name=name, count=number(limits.labeled_files, ",")))
         if self._used + len(data) > limits.total_bytes:
             raise InputError(
-                f"{name} was left out: with it, your labeled sets would take more than "
-                f"{limits.total_bytes / MEGABYTE:g} MB."
+                t(
+                    "{name} was left out: with it, your labeled sets would take more than {size}.",
+                    name=name,
+                    size=megabytes(limits.total_bytes),
+                )
             )
         suffixes = SOUND_SUFFIXES if content.kind == "sound" else PICTURE_SUFFIXES
         if not name.lower().endswith(tuple(suffixes)):  # as those of DICOM often have none
             name += content.suffix
         path = self._folder.joinpath(self._folder.name, *parts[:-1], name)
         if path.exists():
-            raise InputError(f"{name} was left out: its folder holds two files of this name.")
+            text = mark("{name} was left out: its folder holds two files of this name.")
+            raise InputError(t(text, name=name))
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_private(path, data)
@@ -216,13 +227,14 @@ def _unpacked(name: str, data: bytes, limits: Limits) -> Iterator[tuple[str, byt
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except _BROKEN as error:
-        raise InputError(f"{safe_name(name)} is damaged or no .zip ({error}).") from error
+        text = mark("{name} is damaged or no .zip ({reason}).")
+        raise InputError(t(text, name=safe_name(name), reason=error)) from error
     with archive:
         files = [info for info in archive.infolist() if not info.is_dir()]
         _check_archive(safe_name(name), files, limits)
         for info in files:
             if stat.S_ISLNK(info.external_attr >> 16):
-                yield info.filename, f"{safe_name(info.filename)} is a link."
+                yield info.filename, t("{name} is a link.", name=safe_name(info.filename))
                 continue
             try:
                 limits.check(info.filename, info.file_size)
@@ -231,8 +243,9 @@ def _unpacked(name: str, data: bytes, limits: Limits) -> Iterator[tuple[str, byt
             except InputError as error:
                 yield info.filename, str(error)
             except _BROKEN:
-                reason = "is encrypted" if info.flag_bits & 1 else "is damaged"
-                yield info.filename, f"{safe_name(info.filename)} {reason}."
+                encrypted = info.flag_bits & 1
+                reason = mark("{name} is encrypted.") if encrypted else mark("{name} is damaged.")
+                yield info.filename, t(reason, name=safe_name(info.filename))
             else:
                 yield info.filename, content
 
@@ -240,18 +253,28 @@ def _unpacked(name: str, data: bytes, limits: Limits) -> Iterator[tuple[str, byt
 def _check_archive(name: str, files: list[zipfile.ZipInfo], limits: Limits) -> None:
     if len(files) > MOST_ENTRIES * limits.labeled_files:
         raise InputError(
-            f"{name} holds {len(files):,} files; the limit is {limits.labeled_files:,}. Choose a "
-            "part of it."
+            t(
+                "{name} holds {count} files; the limit is {limit}. Choose a part of it.",
+                name=name,
+                count=number(len(files), ","),
+                limit=number(limits.labeled_files, ","),
+            )
         )
     for info in files:
         path = PurePosixPath(info.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
-            raise InputError(f"{name} holds paths outside of its folder. Zip the folder again.")
+            text = mark("{name} holds paths outside of its folder. Zip the folder again.")
+            raise InputError(t(text, name=name))
     size = sum(info.file_size for info in files)
     if size > limits.total_bytes:
         raise InputError(
-            f"{name} would take {size / MEGABYTE:,.0f} MB when it is unpacked; the limit is "
-            f"{limits.total_bytes / MEGABYTE:g} MB. Choose a part of it."
+            t(
+                "{name} would take {size} when it is unpacked; the limit is {limit}. Choose a part "
+                "of it.",
+                name=name,
+                size=megabytes(size, ",.0f"),
+                limit=megabytes(limits.total_bytes),
+            )
         )
 
 
@@ -264,7 +287,4 @@ def _parts(path: str) -> tuple[str, ...] | None:
 
 
 def _not_stored(what: str, error: OSError) -> OutputError:
-    return OutputError(
-        f"Cannot store {what} on this server: {error.strerror or 'the disk is not writable'}. "
-        "Contact its administrator, or try again later."
-    )
+    return not_stored(what, error.strerror or t("the disk is not writable"))

@@ -20,7 +20,8 @@ from tempfile import mkdtemp
 from threading import Lock
 from uuid import uuid4
 
-from dashboards.files.file_types import ACCEPTED, check_content, suffix_of
+from dashboards.files.file_types import accepted, check_content, suffix_of
+from dashboards.language import mark, number, t
 from dashboards.service.requests import VISITOR, Upload
 from xai_tf.errors import InputError, OutputError
 from xai_tf.files import write_private
@@ -75,11 +76,21 @@ class Limits:
             kind, self.file_bytes
         )
         if size > limit:
+            text = {
+                "": mark("{name} has {size}; the limit is {limit}. Shorten it, or scale it down."),
+                "sound": mark("{name} has {size}; the limit for a sound is {limit}. Shorten it."),
+                "picture": mark(
+                    "{name} has {size}; the limit for a picture is {limit}. Scale it down."
+                ),
+            }[kind]
             raise InputError(
-                f"{safe_name(name)} has {size / MEGABYTE:,.2f} MB; the limit"
-                f"{kind and f' for a {kind}'} is {limit / MEGABYTE:g} MB. Shorten it, or scale it "
-                "down."
+                t(text, name=safe_name(name), size=megabytes(size, ",.2f"), limit=megabytes(limit))
             )
+
+
+def megabytes(size: int, form: str = "g") -> str:
+    """A size in megabytes."""
+    return t("{size} MB", size=number(size / MEGABYTE, form))
 
 
 class Uploads:
@@ -155,7 +166,13 @@ class Uploads:
         with path.open("rb") as file:
             content = format_of(file.read(START))
         if content is None:
-            raise InputError(f"{path} is not a supported picture or sound. Expected {ACCEPTED}.")
+            raise InputError(
+                t(
+                    "{name} does not contain a supported picture or sound. Expected {types}.",
+                    name=path,
+                    types=accepted(),
+                )
+            )
         return Upload(
             name=path.name,
             path=path,
@@ -212,13 +229,22 @@ class Uploads:
         """Delete removed files, the oldest first, until a file of `size` bytes fits."""
         if len(self._files) >= self.limits.files:
             raise InputError(
-                f"{name} was rejected: the limit is {self.limits.files} files. Remove a file first."
+                t(
+                    "{name} was rejected: the limit is {count} files. Remove a file first.",
+                    name=name,
+                    count=self.limits.files,
+                )
             )
         used = sum(upload.size for upload in self._files.values())
         if used + size > self.limits.total_bytes:
             raise InputError(
-                f"{name} was rejected: your files would take {(used + size) / MEGABYTE:,.2f} MB; "
-                f"the limit is {self.limits.total_bytes / MEGABYTE:g} MB. Remove some files first."
+                t(
+                    "{name} was rejected: your files would take {size}; the limit is {limit}. "
+                    "Remove some files first.",
+                    name=name,
+                    size=megabytes(used + size, ",.2f"),
+                    limit=megabytes(self.limits.total_bytes),
+                )
             )
         while self._removed and (
             len(self._files) + len(self._removed) >= self.limits.files
@@ -336,8 +362,17 @@ def _write(path: Path, name: str, data: bytes) -> None:
         write_private(path, data)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else error.strerror or "the disk is not writable"
-        raise OutputError(
-            f"Cannot store {name} on this server: {reason}. Contact its administrator, or try "
-            "again later."
-        ) from error
+        reason = t("the disk is full") if full else error.strerror or t("the disk is not writable")
+        raise not_stored(name, reason) from error
+
+
+def not_stored(what: str, reason: str) -> OutputError:
+    """The error where this server cannot store something."""
+    return OutputError(
+        t(
+            "Cannot store {what} on this server: {reason}. Contact its administrator, or try "
+            "again later.",
+            what=what,
+            reason=reason,
+        )
+    )

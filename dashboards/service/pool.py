@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import RLock, Timer
 from typing import Any
 
+from dashboards.language import mark
 from dashboards.service.errors import JobError
 from dashboards.service.jobs import Flight
 from dashboards.service.process import IDLE, LOST, STARTING, Process
@@ -253,15 +254,19 @@ def _problem(kind: str, text: str) -> XaiTfError:
 
 def _defect() -> JobError:
     return JobError(
-        "This request failed because of a bug in xai-tf. Report it with the server's log, and try "
-        "another method or model."
+        mark(
+            "This request failed because of a bug in xai-tf. Report it with the server's log, and "
+            "try another method or model."
+        )
     )
 
 
 def _lost_twice() -> JobError:
     return JobError(
-        "The worker process crashed twice on this request, which may need more memory than the "
-        "server has. Use fewer samples, a smaller model or a shorter recording."
+        mark(
+            "The worker process crashed twice on this request, which may need more memory than the "
+            "server has. Use fewer samples, a smaller model or a shorter recording."
+        )
     )
 
 
@@ -274,6 +279,8 @@ def _overdue() -> JobError:
 
 def _no_process() -> JobError:
     return JobError(
-        "Cannot start a worker process on this server. See the server's log, and try again in a "
-        "minute."
+        mark(
+            "Cannot start a worker process on this server. See the server's log, and try again in "
+            "a minute."
+        )
     )

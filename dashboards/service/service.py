@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
+from dashboards.language import mark
 from dashboards.service.errors import JobError
 from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import DONE, FAILED, Flight, Job
@@ -328,13 +329,15 @@ class Visitor:
 
 
 def _stopped() -> JobError:
-    return JobError("The server was stopped. Restart it, then reload the page.")
+    return JobError(mark("The server was stopped. Restart it, then reload the page."))
 
 
 def _unreadable() -> JobError:
     return JobError(
-        "Cannot read the answer of the worker process, which is a bug in xai-tf. Delete the folder "
-        "of stored answers, and report the error with the server's log."
+        mark(
+            "Cannot read the answer of the worker process, which is a bug in xai-tf. Delete the "
+            "folder of stored answers, and report the error with the server's log."
+        )
     )
 
 

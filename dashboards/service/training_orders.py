@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from dashboards.language import mark, t
 from dashboards.service.labeled import find_sets
 from tuning import schedule
 from tuning.settings import own_searches
@@ -215,8 +216,8 @@ def search_sizes() -> dict[str, int]:
     for epochs in SEARCH_EPOCHS:
         brackets = schedule.schedule(epochs, 3)
         trials, tried = schedule.num_trials(brackets), schedule.num_configurations(brackets)
-        text = "{trials} trials of {tried} configurations, up to {epochs} epochs each"
-        sizes[text.format(trials=trials, tried=tried, epochs=epochs)] = epochs
+        text = mark("{trials} trials of {tried} configurations, up to {epochs} epochs each")
+        sizes[t(text, trials=trials, tried=tried, epochs=epochs)] = epochs
     return sizes
 
 

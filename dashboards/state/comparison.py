@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import param
 
+from dashboards.language import t
 from dashboards.service.requests import Explain, ModelEntry, key
 from dashboards.service.service import Job
 from dashboards.state.explorer import NOTHING, PREDICTED, Explorer
 from dashboards.state.model_finder import takes_sound
-from dashboards.state.progress import describe_progress
+from dashboards.state.progress import describe_progress, error_text
 from dashboards.state.workspace import Workspace
 from xai_tf.agreement.agreement import Agreement, agreement, consensus
 from xai_tf.agreement.disagreement import DisagreementMap, disagreement_map
@@ -244,9 +245,9 @@ class Comparison(param.Parameterized):
         if job.state == "done":
             cell = Cell(cell.request, self.explorer.remember(job.request, job.answer))
         elif job.state == "failed":
-            cell = Cell(cell.request, status=str(job.error))
+            cell = Cell(cell.request, status=error_text(job.error))
         elif job.state == "cancelled":
-            cell = Cell(cell.request, status="Stopped.")
+            cell = Cell(cell.request, status=t("Stopped."))
         else:
             cell = Cell(cell.request, status=describe_progress(job), busy=True)
         cells = {**self.cells, place: cell}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import param
 
+from dashboards.language import t
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.labeled import inside, thumbnail
 from dashboards.service.requests import Explain, ModelEntry, Predict, Upload
@@ -174,7 +175,9 @@ class ErrorStudy(LabeledRun):
         except (XaiTfError, OSError) as error:
             if self._is_selected(results, number):
                 name, reason = results.name(number), self.error_text(error)
-                self.map_problem = f"Cannot read {name} any more: {reason}"
+                self.map_problem = t(
+                    "Cannot read {name} any more: {reason}", name=name, reason=reason
+                )
             return
         if self._is_selected(results, number):
             self.param.update(file=file, window=window)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import param
 
+from dashboards.language import t
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.requests import Average, Explain
 from dashboards.state.protocols import Reviewed
@@ -146,7 +147,7 @@ class CellMap(param.Parameterized):
             return
         files = tuple(file for file in records if file is not None)
         if not files:
-            self.param.update(running=False, problem="The files of this cell are gone.")
+            self.param.update(running=False, problem=t("The files of this cell are gone."))
             return
         request = Average(study.explained_model, files, self._question())
         self._job = job = study.visitor.submit(request, CELL_SLOT)

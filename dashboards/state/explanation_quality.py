@@ -6,11 +6,12 @@ from typing import Any
 
 import param
 
+from dashboards.language import t
 from dashboards.service.jobs import OVER
 from dashboards.service.requests import Explain, Judge, Part, key
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
-from dashboards.state.progress import describe_progress
+from dashboards.state.progress import describe_progress, error_text
 from xai_tf.attribution.methods import METHODS
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import Score
@@ -154,7 +155,7 @@ class ExplanationQuality(param.Parameterized):
             found = audit(self.explorer.explanation, job.answer)
             self.param.update(regions=job.answer, audit=found)
         elif job.state == "failed":
-            self.problem = f"Cannot find the regions: {job.error}"
+            self.problem = t("Cannot find the regions: {reason}", reason=error_text(job.error))
 
     def _on_update(self, job: Job) -> None:
         if job.state == "done":
@@ -164,9 +165,11 @@ class ExplanationQuality(param.Parameterized):
         if job.state == "done":
             self.param.update(running="", progress=0.0, status="", scores=self._current_scores())
         elif job.state == "failed":
-            self.param.update(running="", progress=0.0, status="", problem=str(job.error))
+            self.param.update(running="", progress=0.0, status="", problem=error_text(job.error))
         elif job.state == "cancelled":
-            self.param.update(running="", progress=0.0, status="Stopped." if self.running else "")
+            self.param.update(
+                running="", progress=0.0, status=t("Stopped.") if self.running else ""
+            )
         else:
             progress = job.done / job.total if job.total else 0.0
             self.param.update(progress=progress, status=describe_progress(job))

@@ -9,16 +9,17 @@ from typing import Any
 
 import param
 
+from dashboards.language import number, t
 from dashboards.service.jobs import OVER
 from dashboards.service.requests import SAMPLES, Explain, ThroughLayers, key
 from dashboards.service.service import Job
-from dashboards.state.progress import describe_progress
+from dashboards.state.progress import describe_progress, error_text
 from dashboards.state.workspace import Workspace
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, is_stable
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS, Value, default_method
 from xai_tf.attribution.question import Question, sample_limit
-from xai_tf.errors import SettingError, XaiTfError
+from xai_tf.errors import SettingError
 
 MAX_HISTORY = 200  # explanations per visitor: 0.2 MB each at 224 x 224, plus their pictures
 QUICK_SECONDS = 1.5  # explanations that take no longer are computed automatically
@@ -54,7 +55,7 @@ class Explorer(param.Parameterized):
     target = param.Integer(default=PREDICTED, bounds=(-1, None))
     contrast = param.Integer(default=NOTHING, bounds=(-1, None))
     layer = param.String(default="")
-    seed = param.Integer(default=0, bounds=(0, 2**31 - 1), label="Seed")
+    seed = param.Integer(default=0, bounds=(0, 2**31 - 1))
     settings = param.Dict(default={})
     explanation = param.ClassSelector(class_=Explanation)
     partial = param.Array()
@@ -299,7 +300,7 @@ class Explorer(param.Parameterized):
                     self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])
             self.param.update(**_IDLE | {"progress": 1.0}, explanation=answer)
         elif job.state == "failed":
-            self.param.update(**_IDLE | {"problem": _error_text(job.error)}, explanation=None)
+            self.param.update(**_IDLE | {"problem": error_text(job.error)}, explanation=None)
         elif job.state == "cancelled":
             cached = self.cached(self.method)  # the map before it was resumed
             partial = None if cached else self.partial
@@ -318,14 +319,11 @@ class Explorer(param.Parameterized):
         if job.state == "done":
             self.layer_maps = job.answer
         elif job.state == "failed":
-            self.problem = _error_text(job.error)
+            self.problem = error_text(job.error)
 
 
 def _stopped(job: Job) -> str:
     if job.done and job.total:
-        return f"Stopped after {job.done:,} of {job.total:,} passes."
-    return "Stopped."
-
-
-def _error_text(error: XaiTfError | None) -> str:
-    return str(error) if error else "The computation failed for an unknown reason. Try again."
+        done, total = number(job.done, ","), number(job.total, ",")
+        return t("Stopped after {done} of {total} passes.", done=done, total=total)
+    return t("Stopped.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import param
 
+from dashboards.language import library_text, mark, t
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.facts import ModelFacts
 from dashboards.service.labeled import (
@@ -19,6 +20,7 @@ from dashboards.service.labeled import (
     matching_model,
 )
 from dashboards.service.requests import Describe, Evaluate, ModelEntry, Upload
+from dashboards.state.answers import readable
 from dashboards.state.own_sets import OwnLabeled
 from xai_tf.errors import XaiTfError
 from xai_tf.evaluation.labels import LabelResults
@@ -28,7 +30,12 @@ from xai_tf.evaluation.results import EvaluationResults
 if TYPE_CHECKING:
     from dashboards.service.service import Job, Visitor
 
-SPLITS = {"All files": "", "Test": "test", "Validation": "validation", "Training": "train"}
+SPLITS = {
+    mark("All files"): "",
+    mark("Test"): "test",
+    mark("Validation"): "validation",
+    mark("Training"): "train",
+}
 
 
 class LabeledRun(param.Parameterized):
@@ -254,12 +261,12 @@ class LabeledRun(param.Parameterized):
         for root in self.readable:
             for path in (root.resolve(), root):
                 text = text.replace(str(path), path.name)
-        return text
+        return library_text(t(text))
 
 
 def own_title(name: str) -> str:
     """The title of a visitor's own set, which differs from those on the server."""
-    return f"{name} (yours)"
+    return t("{name} (yours)", name=name)
 
 
 def _notes(files: LabeledFiles, classes: Sequence[str]) -> list[str]:
@@ -269,7 +276,10 @@ def _notes(files: LabeledFiles, classes: Sequence[str]) -> list[str]:
     if len(of_class) == 1 and len(files.entries[0].labels) == 1:
         name = classes[files.entries[0].label]
         notes.append(
-            f"All files are of class {name}, so only the recall of {name} can be measured."
+            t(
+                "All files are of class {name}, so only the recall of {name} can be measured.",
+                name=readable(name),
+            )
         )
     return [*notes, *(reason for _, reason in files.left_out)]
 

@@ -10,7 +10,7 @@ import param
 from dashboards.service.requests import ModelEntry, ThroughLayers
 from dashboards.service.service import Job
 from dashboards.state.model_finder import takes_sound
-from dashboards.state.progress import describe_progress
+from dashboards.state.progress import describe_progress, error_text
 from dashboards.state.workspace import Workspace
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
@@ -118,5 +118,5 @@ class LayerSweep(param.Parameterized):
             maps: list[Explanation] = job.answer
             self.param.update(maps={**self.maps, side: maps}, status={**self.status, side: ""})
         elif job.state != "cancelled":
-            text = str(job.error) if job.state == "failed" else describe_progress(job)
+            text = error_text(job.error) if job.state == "failed" else describe_progress(job)
             self.status = {**self.status, side: text}

@@ -8,18 +8,21 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from dashboards.language import mark, t
 from dashboards.service.requests import ModelEntry
+from dashboards.state.answers import readable
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS
 from dashboards.state.layer_sweep import FOLLOWED
 from xai_tf.attribution.methods import METHODS, Value
 from xai_tf.attribution.question import Question
+from xai_tf.narration.templates import LANGUAGES
 
 TABS = ("explain", "compare", "layers", "errors", "tuning")
-LANGUAGES = ("en", "fr")
 MAX_LENGTH = 4000  # of a query, in characters; the longest view has about 1000
 MAX_SEED = 2**31 - 1
 MAX_WINDOW = 9999
 MAX_CLASSES = 10_000  # of a model whose classes only loading will tell
+IGNORED = mark("Ignored the link's {name}: {reason}.")
 SETTING = "set_"  # how the name of a method's setting begins in a link
 
 
@@ -36,7 +39,7 @@ class View:
         question: the explanation that is shown; its classes are indices. Only loading the model
             tells whether it has the layer.
         methods: those compared; empty for the page's own choice.
-        language: one of `LANGUAGES`.
+        language: one of `LANGUAGES`; "" for that of the visitor's browser.
         across: what they are compared across, "classes" or "models".
         classes, models: the columns of either; empty for the page's own choice.
         through: the method that is followed through the layers.
@@ -51,7 +54,7 @@ class View:
     window: int = 0
     question: Question = field(default_factory=Question)
     methods: tuple[str, ...] = ()
-    language: str = "en"
+    language: str = ""
     across: str = CLASSES
     classes: tuple[int, ...] = ()
     models: tuple[str, ...] = ()
@@ -80,9 +83,9 @@ def to_query(view: View) -> str:
     pairs |= _differences(view.question, Question())
     settings = pairs.pop("settings", ())
     pairs = {name: pairs[name] for name in _READERS if name in pairs}
-    for name, mark in _MARKS.items():
+    for name, separator in _SEPARATORS.items():
         if name in pairs:
-            pairs[name] = mark.join(map(str, pairs[name]))
+            pairs[name] = separator.join(map(str, pairs[name]))
     return urlencode(pairs | {SETTING + name: value for name, value in settings}, safe="/")
 
 
@@ -106,7 +109,7 @@ def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
         file of a view may still be missing: its sentence says how to go on.
     """
     if len(query) > MAX_LENGTH:
-        return View(), ("This link is too long to be one of this page, so it was ignored.",)
+        return View(), (t("This link is too long to be one of this page, so it was ignored."),)
     given: dict[str, str] = {}
     for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
         given.setdefault(name, text)
@@ -121,7 +124,7 @@ def from_query(query: str, known: Known) -> tuple[View, tuple[str, ...]]:
             else:
                 view = replace(view, **{name: value})
         except _UnusableValueError as reason:
-            said.append(f"Ignored the link's {_WORDS.get(name, name)}: {reason}.")
+            said.append(t(IGNORED, name=t(_WORDS[name]), reason=reason))
     settings, refused = _settings(given, view.question.method)
     view = replace(view, question=replace(view.question, settings=settings))
     return view, (*said, *refused, *_missing(view, known))
@@ -137,13 +140,18 @@ def _missing(view: View, known: Known) -> list[str]:
     model = known.models.get(view.model)
     if model and view.fingerprint and not model.sha256.startswith(view.fingerprint):
         said.append(
-            f"The model {model.name} has changed since this link was made, so its answers may "
-            "differ."
+            t(
+                "The model {name} has changed since this link was made, so its answers may differ.",
+                name=model.name,
+            )
         )
     if view.sample and view.sample not in known.samples:
         said.append(
-            "This link is about a file that is not on this server (its SHA-256 starts with "
-            f"{view.sample[:8]}). Drop the same file to continue."
+            t(
+                "This link is about a file that is not on this server (its SHA-256 starts with "
+                "{start}). Drop the same file to continue.",
+                start=view.sample[:8],
+            )
         )
     return said
 
@@ -163,19 +171,21 @@ def _settings(
             if value != option.default:
                 found.append((name, value))
         else:
-            said.append(f"Ignored the link's {name}: {METHODS[method].title} takes {option.kind}.")
+            reason = t("{method} takes {kind}", method=METHODS[method].title, kind=option.kind)
+            said.append(t(IGNORED, name=t(readable(name)), reason=reason))
     if any(
         name.startswith(SETTING) and name[len(SETTING) :] not in METHODS[method].options
         for name in given
     ):
-        said.append(f"Ignored settings in the link that {METHODS[method].title} does not have.")
+        text = mark("Ignored settings in the link that {method} does not have.")
+        said.append(t(text, method=METHODS[method].title))
     return tuple(sorted(found)), said
 
 
 def _one_of(choices: Collection[str]) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if text not in choices:
-            raise _UnusableValueError("the name is unknown")
+            raise _UnusableValueError(t("the name is unknown"))
         return text
 
     return read
@@ -185,7 +195,8 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
     def read(text: str, *_: Any) -> int:
         # Not int(): it takes "١", "1_0" and " 1 ", and a million digits at leisure.
         if not _WHOLE.fullmatch(text) or int(text) > highest:
-            raise _UnusableValueError(f"it is not a whole number from 0 to {highest}")
+            text = mark("it is not a whole number from 0 to {highest}")
+            raise _UnusableValueError(t(text, highest=highest))
         return int(text)
 
     return read
@@ -194,7 +205,8 @@ def _whole(highest: int) -> Callable[[str, View, Known], int]:
 def _hex(length: int) -> Callable[[str, View, Known], str]:
     def read(text: str, *_: Any) -> str:
         if not re.fullmatch(f"[0-9a-f]{{{length}}}", text):
-            raise _UnusableValueError(f"it is not a hexadecimal number of {length} digits")
+            text = mark("it is not a hexadecimal number of {count} digits")
+            raise _UnusableValueError(t(text, count=length))
         return text
 
     return read
@@ -202,49 +214,50 @@ def _hex(length: int) -> Callable[[str, View, Known], str]:
 
 def _model(text: str, _: View, known: Known) -> str:
     if text not in known.models:
-        raise _UnusableValueError("this server has no model of that name")
+        raise _UnusableValueError(t("this server has no model of that name"))
     return text
 
 
 def _class(text: str, view: View, known: Known) -> int:
     model = known.models.get(view.model)
     if model is None:
-        raise _UnusableValueError("the model of the class is unknown")
+        raise _UnusableValueError(t("the model of the class is unknown"))
     return _whole((len(model.classes) or MAX_CLASSES) - 1)(text, view, known)
 
 
 def _contrast(text: str, view: View, known: Known) -> int:
     label = _class(text, view, known)
     if label == view.question.target:
-        raise _UnusableValueError("a class cannot be contrasted with itself")
+        raise _UnusableValueError(t("a class cannot be contrasted with itself"))
     return label
 
 
 def _layer(text: str, *_: Any) -> str:
     if not (0 < len(text) <= 100 and text.isprintable()):
-        raise _UnusableValueError("it is not the name of a layer")
+        raise _UnusableValueError(t("it is not the name of a layer"))
     return text
 
 
 def _methods(text: str, *_: Any) -> tuple[str, ...]:
-    names = text.split(_MARKS["methods"])
+    names = text.split(_SEPARATORS["methods"])
     if len(set(names)) < len(names) or not set(names) <= set(METHODS):
-        raise _UnusableValueError("a method in it is unknown or occurs twice")
+        raise _UnusableValueError(t("a method in it is unknown or occurs twice"))
     return tuple(names)
 
 
 def _classes(text: str, view: View, known: Known) -> tuple[int, ...]:
-    labels = tuple(_class(part, view, known) for part in text.split(_MARKS["classes"]))
+    labels = tuple(_class(part, view, known) for part in text.split(_SEPARATORS["classes"]))
     return _columns(labels)
 
 
 def _models(text: str, view: View, known: Known) -> tuple[str, ...]:
-    return _columns(tuple(_model(name, view, known) for name in text.split(_MARKS["models"])))
+    return _columns(tuple(_model(name, view, known) for name in text.split(_SEPARATORS["models"])))
 
 
 def _columns(found: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(found) > MAX_COLUMNS or len(set(found)) < len(found):
-        raise _UnusableValueError(f"it has more than {MAX_COLUMNS} entries or one twice")
+        text = mark("it has more than {count} entries or one twice")
+        raise _UnusableValueError(t(text, count=MAX_COLUMNS))
     return found
 
 
@@ -253,7 +266,7 @@ def _right(text: str, view: View, known: Known) -> str:
 
 
 # What stands between the parts of a list: the name of a model is that of a file.
-_MARKS = {"methods": ".", "classes": ".", "models": "/"}
+_SEPARATORS = {"methods": ".", "classes": ".", "models": "/"}
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?(e-[0-9]{1,2})?")
 # In this order: a class is one of the model's.
@@ -279,15 +292,22 @@ _READERS: dict[str, Callable[[str, View, Known], Any]] = {
 }
 _OF_QUESTION = frozenset(each.name for each in fields(Question))
 _WORDS = {
-    "sample": "file",
-    "fingerprint": "fingerprint of the model",
-    "target": "class",
-    "contrast": "second class",
-    "methods": "list of methods",
-    "across": "what is compared",
-    "classes": "list of classes",
-    "models": "list of models",
-    "through": "method for the layers",
-    "left": "model on the left",
-    "right": "model on the right",
+    "tab": mark("tab"),
+    "sample": mark("file"),
+    "model": mark("model"),
+    "fingerprint": mark("fingerprint of the model"),
+    "window": mark("window"),
+    "method": mark("method"),
+    "target": mark("class"),
+    "contrast": mark("second class"),
+    "layer": mark("layer"),
+    "seed": mark("seed"),
+    "methods": mark("list of methods"),
+    "language": mark("language"),
+    "across": mark("what is compared"),
+    "classes": mark("list of classes"),
+    "models": mark("list of models"),
+    "through": mark("method for the layers"),
+    "left": mark("model on the left"),
+    "right": mark("model on the right"),
 }

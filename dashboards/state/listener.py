@@ -19,7 +19,7 @@ from dashboards.service.listening import (
 from dashboards.service.requests import Explain, Listen
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
-from dashboards.state.progress import describe_progress
+from dashboards.state.progress import describe_progress, error_text
 from xai_tf.inputs.sample import Sound
 
 SHARES = {"50%": 0.5, "80%": 0.8, "95%": 0.95}
@@ -38,9 +38,7 @@ class Listener(param.Parameterized):
         problem: the last error; stays until another part is chosen.
     """
 
-    share: param.Selector[float] = param.Selector(
-        default=0.8, objects=SHARES, label="Share of the supporting evidence"
-    )
+    share: param.Selector[float] = param.Selector(default=0.8, objects=SHARES)
     part: param.Selector[str] = param.Selector(default="", objects=["", *PARTS])
     chosen = param.ClassSelector(class_=tuple, default=())
     clip = param.ClassSelector(class_=SoundClip)
@@ -105,6 +103,6 @@ class Listener(param.Parameterized):
         if job.state == "done":
             self.param.update(clip=job.answer, regions=job.answer.regions, status="")
         elif job.state == "failed":
-            self.param.update(clip=None, status="", problem=str(job.error))
+            self.param.update(clip=None, status="", problem=error_text(job.error))
         elif job.state != "cancelled":
             self.status = describe_progress(job)

@@ -52,17 +52,11 @@ class Narrator(param.Parameterized):
 
     facts = param.ClassSelector(class_=tuple, default=())
     medical = param.Boolean()
-    language: param.Selector[str] = param.Selector(
-        default="en", objects={title: code for code, title in LANGUAGES.items()}, label="Language"
-    )
+    language: param.Selector[str] = param.Selector(default="en", objects=list(LANGUAGES))
     text = param.ClassSelector(class_=tuple, default=())
-    wanted = param.Boolean(label="Add a text by a language model")
-    confirmed = param.Boolean(
-        label="I understand that a language model can be wrong and that its text is not a diagnosis"
-    )
-    model: param.Selector[str | None] = param.Selector(
-        objects=[], check_on_set=False, label="Language model"
-    )
+    wanted = param.Boolean()
+    confirmed = param.Boolean()
+    model: param.Selector[str | None] = param.Selector(objects=[], check_on_set=False)
     refused = param.ClassSelector(class_=tuple, default=())
     status: param.Selector[str] = param.Selector(default="off", objects=list(STATES))
     sentences = param.ClassSelector(class_=tuple, default=())
@@ -181,8 +175,6 @@ class Narrator(param.Parameterized):
         session.workspace.param.watch(gather, ["reading", "window"])
         session.explorer.param.watch(gather, "explanation")
         self.language = session.language
-        session.param.watch(lambda event: setattr(self, "language", event.new), "language")
-        self.param.watch(lambda event: setattr(session, "language", event.new), "language")
         gather()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 
 import param
 
+from dashboards.language import mark, t
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.requests import Describe, Explain, ModelEntry, Predict, Request, Upload
 from dashboards.state.explorer import Explorer
 from dashboards.state.model_finder import ModelFinder
+from dashboards.state.progress import error_text
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import default_method
 from xai_tf.attribution.question import Question
@@ -22,7 +24,7 @@ from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
 from xai_tf.files import spreadsheet_cell
 
-UNKNOWN = "No model here knows it."
+UNKNOWN = mark("No model here knows it.")
 COLUMNS = ("file", "model", "class", "probability", "ood_ratio", "doubt")
 ORDER, DOUBT = "order", "doubt"
 
@@ -136,16 +138,16 @@ class Overview(param.Parameterized):
         try:
             model = model or await self._find(file)
             if model is None:
-                return FileRow(file=file, problem=UNKNOWN)
+                return FileRow(file=file, problem=t(UNKNOWN))
             reading = await self._answer(Predict(model, file))
             facts = await self._answer(Describe(model), "overview facts")
             question = Question(default_method(facts.access), target=reading.prediction.label)
             request = Explain(model, file, question, reading.most_confident())
             explanation = self.explorer.remember(request, await self._answer(request))
         except CancelledJobError:
-            return FileRow(file=file, model=model, problem="Stopped.")
+            return FileRow(file=file, model=model, problem=t("Stopped."))
         except XaiTfError as error:
-            return FileRow(file=file, model=model, problem=str(error))
+            return FileRow(file=file, model=model, problem=error_text(error))
         return FileRow(file=file, model=model, reading=reading, explanation=explanation)
 
     async def _answer(self, request: Request, slot: str = "overview") -> Any:

@@ -13,6 +13,7 @@ import param
 
 from dashboards.files.own_models import OwnModels
 from dashboards.files.uploads import safe_name
+from dashboards.language import mark, t
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.requests import ModelEntry, TryModel
 from dashboards.service.trial import ModelTrial
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from dashboards.service.service import Job
     from dashboards.state.workspace import Workspace
 
-KINDS = {"Photo or other picture": "photo", "Medical image": "medical_image", "Sound": "sound"}
+KINDS = {
+    mark("Photo or other picture"): "photo",
+    mark("Medical image"): "medical_image",
+    mark("Sound"): "sound",
+}
 LABELS = (".txt", ".json", ".csv")
 MAX_TEXT = 2**20  # bytes of a file with class names, or of a card
 
@@ -73,7 +78,7 @@ class OwnModel(param.Parameterized):
         """Load the model, and predict the current file with each preprocessing."""
         self._forget_trial()
         if self.entry is None:
-            self.problem = "Drop the file of a model first."
+            self.problem = t("Drop the file of a model first.")
             return
         self.problem = ""
         try:
@@ -127,7 +132,7 @@ class OwnModel(param.Parameterized):
         elif name.lower().endswith(".md"):
             self._card = data[:MAX_TEXT]
         else:
-            self.working = f"Storing {safe_name(name)}"
+            self.working = t("Storing {name}", name=safe_name(name))
             taken = list(self.workspace.models)
             self.entry = await asyncio.to_thread(self.models.add, name, data, taken)
         if self._card and self.entry is not None:
@@ -139,7 +144,9 @@ class OwnModel(param.Parameterized):
 
     def _on_update(self, job: Job) -> None:
         if job.state in ("waiting", "running"):
-            self.working = f"Loading {job.request.model.name}. {describe_progress(job)}"
+            self.working = (
+                t("Loading {name}.", name=job.request.model.name) + f" {describe_progress(job)}"
+            )
 
 
 def _read_names(name: str, data: bytes) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import param
 from dashboards.files.drops import Drop
 from dashboards.files.own_sets import NewSet, OwnSet, OwnSets
 from dashboards.files.uploads import safe_name
+from dashboards.language import t
 from xai_tf.errors import XaiTfError
 
 TOLD = 25  # files after which the progress is told again
@@ -45,7 +46,9 @@ class OwnLabeled(param.Parameterized):
                     await asyncio.to_thread(self._of_folder(name, drop).add, name, data)
                     self._count(drop)
                 else:
-                    self.param.update(working=f"Unpacking {safe_name(name)}.", problem="")
+                    self.param.update(
+                        working=t("Unpacking {name}.", name=safe_name(name)), problem=""
+                    )
                     self._show(await asyncio.to_thread(self.store.add_zip, name, data))
             except XaiTfError as error:
                 self.param.update(working="", problem=str(error))
@@ -80,7 +83,9 @@ class OwnLabeled(param.Parameterized):
         self._seen += 1
         if self._seen < drop.count:
             if self._seen % TOLD == 1:
-                text = f"{self._seen} of {drop.count} files have arrived."
+                text = t(
+                    "{count} of {total} files have arrived.", count=self._seen, total=drop.count
+                )
                 self.param.update(working=text, problem="")
             return
         new, self._new = self._new, None

@@ -8,34 +8,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.language import library_text, mark, n, number, t
+from dashboards.state.progress import duration
 from tuning.reporting.leaderboard import leader, varying
 from tuning.settings import STORED_NAMES, StudySettings, own_searches
 from tuning.trials import COMPLETED, FAILED, RUNNING, Search, Trial
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD
 from xai_tf.evaluation.labels import LABEL_COLUMNS, label_results
-from xai_tf.progress import duration
 
 STATUSES = {
-    COMPLETED: "done",
-    FAILED: "failed",
-    RUNNING: "running",
-    "INVALID": "waiting for a retry",
+    COMPLETED: mark("done"),
+    FAILED: mark("failed"),
+    RUNNING: mark("running"),
+    "INVALID": mark("waiting for a retry"),
 }
-NAMES = {"auc": "AUC", "ce": "cross-entropy"}
-WINNER = "{goal} {objective} on the validation files; trial {trial} is the winner"
-LEADER = "{goal} {objective} on the validation files; trial {trial} leads so far"
-ACCURACY = "accuracy of the leading trial on the validation files"
-LABELS_RIGHT = (
+NAMES = {"auc": "AUC", "ce": mark("cross-entropy"), "accuracy": mark("accuracy")}
+# The best score of a search, by whether it has ended and by its direction.
+HEADLINES = {
+    (True, "max"): mark("highest {objective} on the validation files; trial {trial} is the winner"),
+    (True, "min"): mark("lowest {objective} on the validation files; trial {trial} is the winner"),
+    (False, "max"): mark("highest {objective} on the validation files; trial {trial} leads so far"),
+    (False, "min"): mark("lowest {objective} on the validation files; trial {trial} leads so far"),
+}
+ACCURACY = mark("accuracy of the leading trial on the validation files")
+LABELS_RIGHT = mark(
     "of all labels of the validation files are right in the leading trial; each label of a file "
     "counts as one"
 )
+SPLITS = {
+    "train": mark("training"),
+    "validation": mark("validation"),
+    "test": mark("test"),
+}
 # What an objective is; with several labels (True) it is a mean over the labels.
 MEANINGS: dict[bool, dict[str, str]] = {
-    False: {"val_loss": "val_loss (including the L1 and L2 penalties)"},
+    False: {"val_loss": mark("val_loss (including the L1 and L2 penalties)")},
     True: {
-        "val_loss": "val_loss (mean over the labels, including the L1 and L2 penalties)",
-        "val_ce": "val_ce (mean over the labels)",
-        "val_accuracy": "val_accuracy (share of the labels that are right)",
+        "val_loss": mark("val_loss (mean over the labels, including the L1 and L2 penalties)"),
+        "val_ce": mark("val_ce (mean over the labels)"),
+        "val_accuracy": mark("val_accuracy (share of the labels that are right)"),
     },
 }
 # Settings that are options of `xai-tf tune`, and are left out where they have their default.
@@ -109,20 +120,22 @@ def rounds(search: Search) -> list[dict[str, Any]]:
     """
     rows: dict[tuple[int, int], dict[str, Any]] = {}
     for bracket in search.study["plan"]["brackets"]:
-        for number, plan in enumerate(bracket["rounds"]):
+        for place, plan in enumerate(bracket["rounds"]):
             first, last = plan["first_epoch"] + 1, plan["last_epoch"]
             row = rows.setdefault(
-                (bracket["bracket"], number),
+                (bracket["bracket"], place),
                 {
                     "bracket": bracket["bracket"],
-                    "round": number,
+                    "round": place,
                     "planned": 0,
-                    "epochs": f"epochs {first} to {last}" if first < last else f"epoch {first}",
+                    "epochs": t("epochs {first} to {last}", first=first, last=last)
+                    if first < last
+                    else t("epoch {number}", number=first),
                 },
             )
             row["planned"] += plan["trials"]
-    for position, row in rows.items():
-        statuses = [t.status for t in search.trials if (t.bracket, t.round) == position]
+    for at, row in rows.items():
+        statuses = [trial.status for trial in search.trials if (trial.bracket, trial.round) == at]
         row |= {"done": statuses.count(COMPLETED), "failed": statuses.count(FAILED)}
         row["running"] = len(statuses) - row["done"] - row["failed"]
         row["open"] = max(0, row["planned"] - len(statuses))
@@ -162,17 +175,16 @@ def headline(search: Search) -> tuple[str, str]:
     """The best score as a text, and what it is."""
     best = leader(search)
     if best is None or best.score is None:
-        return "no score yet", "no trial has finished"
-    text = WINNER if search.winner else LEADER
-    goal = "highest" if search.direction == "max" else "lowest"
-    meaning = MEANINGS[search.multi_label].get(search.objective, search.objective)
-    title = text.format(goal=goal, objective=meaning, trial=best.id)
+        return t("no score yet"), t("no trial has finished")
+    goal = "max" if search.direction == "max" else "min"
+    meaning = t(MEANINGS[search.multi_label].get(search.objective, search.objective))
+    title = t(HEADLINES[bool(search.winner), goal], objective=meaning, trial=best.id)
     return measure(search.objective, best.score), title
 
 
 def accuracy_title(search: Search) -> str:
     """What the accuracy of the leading trial is."""
-    return LABELS_RIGHT if search.multi_label else ACCURACY
+    return t(LABELS_RIGHT if search.multi_label else ACCURACY)
 
 
 def trial_facts(search: Search, trial: Trial) -> list[tuple[str, str]]:
@@ -180,19 +192,27 @@ def trial_facts(search: Search, trial: Trial) -> list[tuple[str, str]]:
     epoch = search.best_epoch(trial)
     chain = " → ".join(step.id for step in search.lineage(trial))
     facts = [
-        ("status", STATUSES.get(trial.status, trial.status.lower())),
-        ("position", f"bracket {trial.bracket}, round {trial.round}"),
-        ("epochs", f"{trial.first_epoch + len(trial.curve)} of {trial.last_epoch}"),
+        (t("status"), t(STATUSES.get(trial.status, trial.status.lower()))),
+        (t("position"), position(trial.bracket, trial.round)),
+        (
+            t("epochs"),
+            t(
+                "{done} of {total}",
+                done=trial.first_epoch + len(trial.curve),
+                total=trial.last_epoch,
+            ),
+        ),
     ]
     if trial.parent is not None:
-        facts.append(("lineage", f"{chain}; each continues from the best epoch of the one before"))
+        text = mark("{trials}; each continues from the best epoch of the one before")
+        facts.append((t("lineage"), t(text, trials=chain)))
     if epoch is not None:
         facts += [
-            ("best epoch", str(epoch.epoch)),
+            (t("best epoch"), str(epoch.epoch)),
             ("val_loss", measure("val_loss", epoch.val_loss)),
             ("val_ce", measure("val_ce", epoch.val_ce)),
             (
-                "right labels" if search.multi_label else "val_accuracy",
+                t("right labels") if search.multi_label else "val_accuracy",
                 measure("val_accuracy", epoch.val_accuracy),
             ),
         ]
@@ -207,16 +227,21 @@ def winner_facts(search: Search) -> list[tuple[str, str]]:
     if "ece_before" in calibration:
         facts.append(
             (
-                "calibration error, test",
-                f"{calibration['ece_before']:.3f}; after {calibration.get('method')} scaling "
-                f"{calibration['ece_after']:.3f}",
+                t("calibration error, test"),
+                t(
+                    "{before}; after {method} scaling {after}",
+                    before=number(calibration["ece_before"], ".3f"),
+                    method=calibration.get("method"),
+                    after=number(calibration["ece_after"], ".3f"),
+                ),
             )
         )
     if winner.get("threshold") is not None:
-        best = f"best threshold for {search.study['classes'][1]}"
-        facts.append((best, f"{winner['threshold']:g}"))
+        best = t("best threshold for {name}", name=search.study["classes"][1])
+        facts.append((best, number(winner["threshold"], "g")))
     if winner.get("size"):
-        facts.append(("model file", f"{winner['size'] / 1e6:.1f} MB"))
+        size = t("{size} MB", size=number(winner["size"] / 1e6, ".1f"))
+        facts.append((t("model file"), size))
     return facts
 
 
@@ -229,30 +254,38 @@ def label_facts(search: Search) -> list[tuple[str, str]]:
     limits = [DEFAULT_THRESHOLD] * len(classes)
     truth = arrays["test_labels"] == 1
     results = label_results(classes, arrays["test_probabilities"], truth, limits)
-    columns = ("precision", "recall", "F1", "AUC")
+    columns = (mark("precision"), mark("recall"), "F1", "AUC")
     facts = []
     for result in results:
         cells = dict(zip(LABEL_COLUMNS, result.cells, strict=True))
-        facts.append((result.name, ", ".join(f"{name} {cells[name]}" for name in columns)))
+        facts.append(
+            (
+                result.name,
+                ", ".join(f"{t(name)} {library_text(str(cells[name]))}" for name in columns),
+            )
+        )
     return facts
 
 
 def _metric_title(metric: dict[str, Any]) -> str:
-    return f"{NAMES.get(metric['name'], metric['name'])}, {metric['split']}"
+    name = NAMES.get(metric["name"], metric["name"])
+    return f"{t(name)}, {t(SPLITS.get(metric['split'], metric['split']))}"
 
 
 def _metric_text(metric: dict[str, Any]) -> str:
     name, low, high = metric["name"], metric.get("low"), metric.get("high")
     has_interval = low is not None and high is not None
-    interval = f" ({measure(name, low)} to {measure(name, high)})" if has_interval else ""
-    files = f", {metric['count']} files" if metric.get("count") else ""
-    return f"{measure(name, metric.get('value'))}{interval}{files}"
+    text = measure(name, metric.get("value"))
+    if has_interval:
+        text += f" ({t('{low} to {high}', low=measure(name, low), high=measure(name, high))})"
+    files = n("{count} file", "{count} files", metric["count"]) if metric.get("count") else ""
+    return f"{text}, {files}" if files else text
 
 
 def failures(search: Search) -> list[tuple[str, str]]:
     """The ids of the trials that failed, each with its full reason."""
     failed = [trial for trial in search.trials if trial.reason or trial.status == FAILED]
-    return [(trial.id, trial.reason or "The reason is unknown.") for trial in failed]
+    return [(trial.id, trial.reason or t("The reason is unknown.")) for trial in failed]
 
 
 def command(search: Search) -> str:
@@ -281,17 +314,23 @@ def measure(name: str, value: float | None) -> str:
     """The value of a metric as a text: accuracy in percent."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:.1%}" if "accuracy" in name else f"{value:.3f}"
+    return number(value, ".1%" if "accuracy" in name else ".3f")
 
 
 def value_text(value: Any) -> str:
     """The value of a parameter as a text."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return number(value, ".4g") if isinstance(value, float) else str(value)
+
+
+def position(bracket: int, place: int) -> str:
+    """A round of Hyperband."""
+    return t("bracket {bracket}, round {round}", bracket=bracket, round=place)
 
 
 def time_left(progress: SearchProgress) -> str:
     """The remaining time as a text; empty where nothing is left or nothing is known."""
-    return f"about {duration(progress.seconds_left)} left" if progress.seconds_left else ""
+    left = progress.seconds_left
+    return t("about {time} left", time=duration(left)) if left else ""
 
 
 _COLUMNS = ("trial", "status", "bracket", "round", "epochs", "score", "val_ce", "val_accuracy")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import param
 
 from dashboards.files.gallery import GALLERY
 from dashboards.files.uploads import Uploads
+from dashboards.language import mark, t
 from dashboards.service.requests import (
     Bundle,
     Describe,
@@ -38,6 +40,7 @@ from xai_tf.classifiers.loading import card_beside
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.metrics.tables import describe_scores
 from xai_tf.narration import facts, narrate
+from xai_tf.narration.templates import LANGUAGES
 from xai_tf.regions import audit
 from xai_tf.reports import ReportItem, session_report
 from xai_tf.trust import describe_verdict, verdicts
@@ -48,11 +51,15 @@ class Session(param.Parameterized):
 
     Attributes:
         tab: the tab that is open, one of `links.TABS`.
-        language: the language of the narration, "en" or "fr".
+        language: the language of the page, "en" or "fr"; a page keeps its language.
+        chosen_language: the language that the link of the page asked for; "" for none.
     """
 
     tab: param.Selector[str] = param.Selector(default="explain", objects=list(TABS))
-    language: param.Selector[str] = param.Selector(default="en", objects=["en", "fr"])
+    language: param.Selector[str] = param.Selector(
+        default="en", objects=list(LANGUAGES), constant=True
+    )
+    chosen_language = param.String()
 
     def __init__(self, service: Service, uploads: Uploads, **params: Any) -> None:
         self.service = service
@@ -100,7 +107,7 @@ class Session(param.Parameterized):
                 settings=explorer.settings.get(explorer.method, {}),
             ),
             methods=tuple(self.comparison.methods),
-            language=self.language,
+            language=self.chosen_language,
             **self._view_of_tab(),
         )
 
@@ -120,16 +127,17 @@ class Session(param.Parameterized):
             }
         return {}
 
-    def link(self) -> str:
-        """The query of a link that restores this view."""
-        return to_query(self.view())
+    def link(self, language: str = "") -> str:
+        """The query of a link that restores this view, in another language if one is given."""
+        view = self.view()
+        return to_query(replace(view, language=language or view.language))
 
     def restore(self, query: str) -> None:
         """Restore the view of a link as far as possible; the rest becomes a notice."""
         gallery = {item.sha256: item for item in GALLERY}
         known = Known(self.workspace.models, {*gallery, *(f.sha256 for f in self.workspace.files)})
         view, messages = from_query(query, known)
-        self.param.update(tab=view.tab, language=view.language)
+        self.param.update(tab=view.tab, chosen_language=view.language)
         if view.model:
             self.workspace.choose_model(view.model)
         if view.methods:
@@ -167,9 +175,10 @@ class Session(param.Parameterized):
         if name not in self.workspace.models:  # it may have been written a moment ago
             await self.workspace.available.refresh()
         if name not in self.workspace.models:
-            self.workspace.problem = (
-                f"There is no model {name} on this server. Put it into a folder of its models, or "
-                "restart it with --models FOLDER and give the folder of the model."
+            self.workspace.problem = t(
+                "There is no model {name} on this server. Put it into a folder of its models, or "
+                "restart it with --models FOLDER and give the folder of the model.",
+                name=name,
             )
             return
         self.workspace.choose_model(name)
@@ -197,7 +206,7 @@ class Session(param.Parameterized):
         """
         explanations = tuple(request for request, _ in self.file_history())
         if not explanations:
-            raise InputError("There is no explanation yet. Explain something first.")
+            raise InputError(t("There is no explanation yet. Explain something first."))
         async with self._export_lock:
             request = Bundle(explanations, self.quality.requests_for(explanations))
             return await self.workspace.visitor.submit(request, "bundle").result()
@@ -214,20 +223,21 @@ class Session(param.Parameterized):
         for request, explanation in self.history():
             groups.setdefault((request.model, request.file), []).append((request, explanation))
         if not groups:
-            raise InputError("There is no explanation yet. Explain something first.")
+            raise InputError(t("There is no explanation yet. Explain something first."))
         items, missing = [], []
         async with self._export_lock:
             for (model, file), explained in groups.items():
                 try:
                     items.append(await self._report_item(model, file, explained))
                 except XaiTfError as error:
-                    missing.append(f"{file.name} with {model.name} was omitted: {error}")
+                    text = mark("{file} with {model} was omitted: {reason}")
+                    missing.append(t(text, file=file.name, model=model.name, reason=error))
             if not items:
                 raise InputError(" ".join(missing))
             page = await asyncio.to_thread(
                 session_report,
                 items,
-                "xai-tf session report",
+                t("xai-tf session report"),
                 " ".join(missing),
                 language=self.language,
             )

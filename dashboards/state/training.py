@@ -10,6 +10,7 @@ from typing import Any
 
 import param
 
+from dashboards.language import t
 from dashboards.service.searches import DAMAGE
 from dashboards.service.trainer import DONE
 from dashboards.service.training_orders import (
@@ -228,13 +229,15 @@ class TrainingDesk(param.Parameterized):
         """
         source = self._source()
         if source is None:
-            raise SettingError("Choose a labeled set first.")
+            raise SettingError(t("Choose a labeled set first."))
         if not self.backbones:
-            raise SettingError("Choose at least one backbone.")
+            raise SettingError(t("Choose at least one backbone."))
         if not NAME.fullmatch(self.model_name) or self.model_name == CACHE:
             raise SettingError(
-                "The name may have up to 60 letters, digits, dots, dashes and underscores, and "
-                "begins with a letter or a digit."
+                t(
+                    "The name may have up to 60 letters, digits, dots, dashes and underscores, and "
+                    "begins with a letter or a digit."
+                )
             )
         is_training = self.kind == TRAIN
         return order(
@@ -262,7 +265,9 @@ class TrainingDesk(param.Parameterized):
 def backbone_titles() -> dict[str, str]:
     """The backbones by a title that says which need no pretrained weights."""
     return {
-        backbone.title if backbone.application else f"{backbone.title} (from scratch)": name
+        backbone.title
+        if backbone.application
+        else t("{name} (from scratch)", name=backbone.title): name
         for name, backbone in BACKBONES.items()
     }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import param
 
+from dashboards.language import library_text, t
 from dashboards.service.requests import DrawSearch
 from dashboards.service.searches import FolderStatus, find_searches, folder_status, read_whole
 from dashboards.state.search_facts import label_facts
@@ -133,7 +134,7 @@ class TuningRuns(param.Parameterized):
         look = folder_status(folder) if folder else None
         if folder is None or look is None:
             gone = (
-                f"The folder of {folder.name} no longer exists. Choose another search."
+                t("The folder of {name} no longer exists. Choose another search.", name=folder.name)
                 if folder
                 else ""
             )
@@ -177,7 +178,7 @@ class TuningRuns(param.Parameterized):
         if job.request.folder != self.folder:
             return
         if job.state in ("waiting", "running"):
-            self.drawing = "" if self.figures else "Drawing the figures."
+            self.drawing = "" if self.figures else t("Drawing the figures.")
             return
         self._job = None
         if job.state == "done":
@@ -188,4 +189,4 @@ class TuningRuns(param.Parameterized):
 
 def _error_text(error: Exception, folder: Path) -> str:
     """The text of an error without the path of the searches on this server."""
-    return str(error).replace(f"{folder.parent}/", "")
+    return library_text(str(error).replace(f"{folder.parent}/", ""))

@@ -11,6 +11,7 @@ from dashboards.service.hiding import WhatIf
 from dashboards.service.requests import TRIM, Hide
 from dashboards.service.service import Job
 from dashboards.state.explorer import Explorer
+from dashboards.state.progress import error_text
 from xai_tf.inputs.hiding import ERASE, FILLS
 
 MAX_SHAPES = 60
@@ -114,4 +115,4 @@ class WhatIfEditor(param.Parameterized):
         if job.state == "done":
             self.param.update(result=job.answer, problem="")
         elif job.state == "failed":
-            self.param.update(result=None, problem=str(job.error))
+            self.param.update(result=None, problem=error_text(job.error))

@@ -11,13 +11,15 @@ import param
 
 from dashboards.files.drops import Drop, Rejections
 from dashboards.files.uploads import MEGABYTE, Uploads, safe_name
+from dashboards.language import library_text, t
 from dashboards.service.facts import ModelFacts
 from dashboards.service.jobs import OVER
 from dashboards.service.requests import Describe, FullPicture, ModelEntry, Predict, Upload
 from dashboards.service.service import Job, Service, Visitor
+from dashboards.state.answers import answer_summary
 from dashboards.state.model_finder import Match, ModelFinder, reads, takes_sound
 from dashboards.state.models import Models
-from dashboards.state.progress import describe_progress
+from dashboards.state.progress import describe_progress, error_text
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
 from xai_tf.inputs.sample import Sample
@@ -111,9 +113,10 @@ class Workspace(param.Parameterized):
             return
         waiting = sum(len(queued) for _, queued, _ in self._queue)
         if waiting + len(data) > self.uploads.limits.unfinished_bytes:
-            text = (
-                f"{safe_name(name)} was rejected because other uploads are still being stored. "
-                "Upload it again."
+            text = t(
+                "{name} was rejected because other uploads are still being stored. Upload it "
+                "again.",
+                name=safe_name(name),
             )
             self.reject(text, drop)
             return
@@ -150,9 +153,10 @@ class Workspace(param.Parameterized):
             return
         self.finder.cancel()
         if self.file is not None and not reads(chosen, self.file):
-            self.problem = self._transient_problem = (
-                f"{chosen.name} reads pictures, and {self.file.name} is a sound. Choose a model "
-                "of sounds."
+            self.problem = self._transient_problem = t(
+                "{model} reads pictures, and {file} is a sound. Choose a model of sounds.",
+                model=chosen.name,
+                file=self.file.name,
             )
             return
         self.param.update(model=chosen, match=None)
@@ -185,7 +189,9 @@ class Workspace(param.Parameterized):
         if restored.path.exists():
             self.show(restored)
         else:
-            self.problem = f"{file.name} was deleted to make room for others. Upload it again."
+            self.problem = t(
+                "{name} was deleted to make room for others. Upload it again.", name=file.name
+            )
             self.param.trigger("files")  # `can_undo` may have changed
 
     @property
@@ -214,7 +220,7 @@ class Workspace(param.Parameterized):
         try:
             while self._queue:
                 name, data, drop = self._queue[0]
-                self.working = f"Storing {safe_name(name)}"
+                self.working = t("Storing {name}", name=safe_name(name))
                 stored = asyncio.ensure_future(asyncio.to_thread(self.uploads.add, name, data))
                 await asyncio.wait([stored])
                 self.working = ""
@@ -276,7 +282,7 @@ class Workspace(param.Parameterized):
     def crop_plot(self) -> None:
         """Add what is inside the axes as a file of its own, and show it."""
         if self.plot and self.file is not None:
-            name = f"{self.file.name.rsplit('.', 1)[0]}, cropped"
+            name = t("{name}, cropped", name=self.file.name.rsplit(".", 1)[0])
             self.add(name, self.plot)
 
     def _request_picture(self, model: ModelEntry | None) -> None:
@@ -305,7 +311,9 @@ class Workspace(param.Parameterized):
             self._fail(job)
         if self.file is None:
             self.working = (
-                "" if job.state in OVER else f"Loading {self.model.name}. {describe_progress(job)}"
+                ""
+                if job.state in OVER
+                else t("Loading {name}.", name=self.model.name) + f" {describe_progress(job)}"
             )
 
     def _on_reading(self, job: Job) -> None:
@@ -313,7 +321,7 @@ class Workspace(param.Parameterized):
             return
         if job.state == "done":
             self.working = ""
-            answer = (job.answer.prediction.summary, bool(job.answer.ood_caption))
+            answer = (answer_summary(job.answer.prediction), bool(job.answer.ood_caption))
             self.param.update(
                 reading=job.answer,
                 window=job.answer.most_confident(),
@@ -325,10 +333,11 @@ class Workspace(param.Parameterized):
             self.working = ""
             self._fail(job)
         elif job.state != "cancelled":
-            self.working = f"Reading {job.request.file.name}. {describe_progress(job)}"
+            reading = t("Reading {name}.", name=job.request.file.name)
+            self.working = f"{reading} {describe_progress(job)}"
 
     def _fail(self, job: Job) -> None:
-        self.problem = self._transient_problem = str(job.error)
+        self.problem = self._transient_problem = error_text(job.error)
 
     def find_model(self) -> None:
         """Look for a model that knows the current file."""
@@ -343,16 +352,18 @@ class Workspace(param.Parameterized):
         """Show the progress of the search for a model, and use the one that was found."""
         finder = self.finder
         if finder.looking:
-            self.working = (
-                f"Looking for a model that knows {self.file.name}: "
-                f"{finder.done} of {finder.total} tried."
+            self.working = t(
+                "Looking for a model that knows {name}: {done} of {total} tried.",
+                name=self.file.name,
+                done=finder.done,
+                total=finder.total,
             )
             return
         match = finder.match
         if match is None or match.file is not self.file or match is self.match:
             return
         if match.problem:
-            self.problem = self._transient_problem = match.problem
+            self.problem = self._transient_problem = library_text(match.problem)
         changed = {} if match.model is self.model else {"model": match.model}
         self.param.update(working="", match=match, **changed)
 

@@ -6,19 +6,23 @@ from collections import Counter
 from collections.abc import Sequence
 
 import weights_keras
+from dashboards.language import t
 from dashboards.service.requests import ModelEntry
+from dashboards.state.answers import readable
+from xai_tf.tasks import find_task
 
 
-def readable(name: str) -> str:
-    """A class name for people: "Irish_wolfhound" becomes "Irish wolfhound"."""
-    return name.replace("_", " ").strip() or name
+def model_title(model: ModelEntry) -> str:
+    """What a model is for, and its backbone: "Lung opacity, MobileNetV2"."""
+    task = find_task(model.task).title if model.task else ""
+    return t(task) + model.title.removeprefix(task) if model.title.startswith(task) else model.title
 
 
 def model_label(model: ModelEntry) -> str:
     """What a model is called: by its task if it comes with the package, else by its name first."""
     if model.path.parent == weights_keras.FOLDER or model.title == model.name:
-        return model.title
-    return f"{model.name}: {model.title}"
+        return model_title(model)
+    return f"{model.name}: {model_title(model)}"
 
 
 def class_options(classes: Sequence[str]) -> dict[str, int]:

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
+from dashboards.language import library_text, number, t
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
 from dashboards.views.classes import class_options, readable
@@ -35,21 +36,21 @@ class ControlsView(View):
         super().__init__(**params)
         state = self.comparison
         self._methods = pmui.MultiChoice(
-            label="Methods",
+            label=t("Methods"),
             options={m.title: m.name for m in METHODS.values()},
             value=state.methods,
             sizing_mode="stretch_width",
         )
         self._across = pmui.RadioButtonGroup(
-            label="Columns show",
-            options={"classes": CLASSES, "models": MODELS},
+            label=t("Columns show"),
+            options={t("classes"): CLASSES, t("models"): MODELS},
             value=state.across,
         )
         self._columns = pmui.MultiChoice(
-            label="Columns", max_items=MAX_COLUMNS, sizing_mode="stretch_width"
+            label=t("Columns"), max_items=MAX_COLUMNS, sizing_mode="stretch_width"
         )
         self._alone = words("")
-        self._run, self._stop = run_button("Compare", "grid_view"), stop_button()
+        self._run, self._stop = run_button(t("Compare"), "grid_view"), stop_button()
         self._run.on_click(lambda _: state.run())
         self._stop.on_click(lambda _: state.stop())
         self._methods.param.watch(lambda e: setattr(state, "methods", list(e.new)), "value")
@@ -78,20 +79,20 @@ class ControlsView(View):
         self._columns.param.update(options=options, value=chosen)
         alone = state.across == MODELS and len(options) < 2 and reading is not None
         self._alone.object = paragraph(
-            "No other model of this task is on this server, so there is nothing to compare with."
+            t("No other model of this task is on this server, so there is nothing to compare with.")
             if alone
             else "",
             "note",
         )
         seconds = state.seconds
-        self._run.label = f"Compare ({about(seconds)})" if seconds else "Compare"
+        self._run.label = t("Compare") + (f" ({about(seconds)})" if seconds else "")
         self._run.disabled = not state.cells or all(c.explanation for c in state.cells.values())
         self._stop.visible = state.running > 0
 
     def layout(self) -> pn.viewable.Viewable:
         """The card of the controls."""
         return card(
-            "What to compare",
+            t("What to compare"),
             self._methods,
             self._across,
             self._columns,
@@ -112,13 +113,15 @@ class GridView(View):
         self._explanations: dict[tuple[int, int], Any] = {}
         self._ends: dict[int, float] = {}
         self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
-        self._together = pmui.Switch(label="Change all cells together", value=True)
+        self._together = pmui.Switch(label=t("Change all cells together"), value=True)
         self._controls = AttributionViewer(group="compare", visible=self._together)
         self._words = words(
             paragraph(
-                "All maps share one scale. Its end, 1, is the 99th percentile of the row in the "
-                "method's own unit; the value is given in each caption. Colors can be compared "
-                "within a row, shapes across the whole grid.",
+                t(
+                    "All maps share one scale. Its end, 1, is the 99th percentile of the row in "
+                    "the method's own unit; the value is given in each caption. Colors can be "
+                    "compared within a row, shapes across the whole grid."
+                ),
                 "note",
             )
         )
@@ -146,7 +149,8 @@ class GridView(View):
             self._ends = {row: state.end(row) for row in {row for row, _ in places}}
         titles = state.columns
         for (row, column), cell in sorted(state.cells.items()):
-            title = f"{METHODS[state.methods[row]].title}: {readable(titles[column])}"
+            method = METHODS[state.methods[row]].title
+            title = t("{name}: {meaning}", name=method, meaning=readable(titles[column]))
             self._draw_cell((row, column), cell, self._ends[row], title)
         if list(self._grid.objects) != shown or self._grid.ncols != columns:
             self._grid.param.update(ncols=columns, objects=shown)
@@ -160,12 +164,13 @@ class GridView(View):
             changed = (
                 _not_yet(sample)
                 if explanation is None
-                else _on_shared_scale(viewer_data(explanation, end)) | {"note": ""}
+                else _on_shared_scale(viewer_data(explanation, end))
+                | {"note": "", "alt": library_text(viewer_data(explanation, end)["alt"])}
             )
         if explanation is None:
             caption = f"{title}. {cell.status}" if cell.status else title
         else:
-            caption = f"{title} (1 is {end:.2g})"
+            caption = t("{title} (1 is {end})", title=title, end=number(end, ".2g"))
         self._viewers[place].param.update(**changed | {"caption": caption})
         self._drawn[place] = content
 
@@ -193,7 +198,7 @@ class AgreementView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._pick = pmui.Select(label="Agreement on", size="small", sizing_mode="stretch_width")
+        self._pick = pmui.Select(label=t("Agreement on"), size="small", sizing_mode="stretch_width")
         self._words = words("")
         self._consensus_viewer = AttributionViewer(controls=False, group="consensus", visible=False)
         self._conflict_viewer = AttributionViewer(controls=False, group="consensus", visible=False)
@@ -224,15 +229,17 @@ class AgreementView(View):
         agreement = None if column is None else self.comparison.agreement(column)
         self._consensus_viewer.visible = self._conflict_viewer.visible = agreement is not None
         if agreement is None:
-            self._words.object = paragraph("At least two maps are needed.", "note")
+            self._words.object = paragraph(t("At least two maps are needed."), "note")
             self._disagreements.object = ""
             return
-        self._words.object = paragraph(agreement.sentence, "headline-small") + _tables(agreement)
+        self._words.object = paragraph(
+            library_text(agreement.sentence), "headline-small"
+        ) + _tables(agreement)
         self._consensus_viewer.visible = agreement.beyond_chance
         if agreement.beyond_chance:
             self._consensus_viewer.param.update(**_consensus(self.comparison, column))
         else:
-            self._words.object += paragraph(NO_CONSENSUS, "note")
+            self._words.object += paragraph(library_text(NO_CONSENSUS), "note")
         disagreement = self.comparison.disagreement_map(column)
         self._conflict_viewer.param.update(**_conflicts(self.comparison, disagreement))
         self._disagreements.object = _disagreement_text(disagreement)
@@ -240,7 +247,7 @@ class AgreementView(View):
     def layout(self) -> pn.viewable.Viewable:
         """The card of the agreement."""
         maps = side_by_side(self._consensus_viewer, self._conflict_viewer, least=240)
-        return card("Do the methods agree?", self._pick, self._words, maps, self._disagreements)
+        return card(t("Do the methods agree?"), self._pick, self._words, maps, self._disagreements)
 
 
 class ComparePage(View):
@@ -264,7 +271,11 @@ class ComparePage(View):
 def _not_yet(sample: Sample) -> dict[str, Any]:
     """A cell without a map: the picture in gray, so that it does not look like a result."""
     shown = sample_viewer_data(sample)
-    return shown | {"original": shown["gray"], "note": "Not computed yet"}
+    return shown | {
+        "original": shown["gray"],
+        "note": t("Not computed yet"),
+        "alt": library_text(shown["alt"]),
+    }
 
 
 def _on_shared_scale(shown: dict[str, Any]) -> dict[str, Any]:
@@ -273,16 +284,19 @@ def _on_shared_scale(shown: dict[str, Any]) -> dict[str, Any]:
         return shown
     first = -1 if float(shown["scale"]["ticks"][0][1]) < 0 else 0
     numbers = (first, (first + 1) / 2, 1)
-    ticks = [(place, f"{n:g}") for place, n in zip((0, 0.5, 1), numbers, strict=True)]
+    ticks = [(place, number(end, "g")) for place, end in zip((0, 0.5, 1), numbers, strict=True)]
     return shown | {"scale": shown["scale"] | {"ticks": ticks}}
 
 
 def _tables(agreement: Agreement) -> str:
     chance = chance_overlap(0.1)
     return (
-        _table("Rank correlation of strength (1: same order)", agreement, agreement.correlations)
+        _table(t("Rank correlation of strength (1: same order)"), agreement, agreement.correlations)
         + _table(
-            f"Overlap of the strongest 10% (1: same pixels; chance: {chance:.2f})",
+            t(
+                "Overlap of the strongest 10% (1: same pixels; chance: {chance})",
+                chance=number(chance, ".2f"),
+            ),
             agreement,
             agreement.overlaps,
         )
@@ -294,10 +308,13 @@ def _signs(agreement: Agreement) -> str:
     signed = ~np.isnan(np.diag(agreement.signs))
     if signed.sum() < 2:
         return paragraph(
-            "Signs cannot be compared: fewer than two of the methods are signed.", "note"
+            t("Signs cannot be compared: fewer than two of the methods are signed."), "note"
         )
     names = tuple(name for name, has_sign in zip(agreement.names, signed, strict=True) if has_sign)
-    title = "Same sign within the strongest 10% of either map (1: always; chance: 0.50)"
+    title = t(
+        "Same sign within the strongest 10% of either map (1: always; chance: {chance})",
+        chance=number(0.5, ".2f"),
+    )
     return _table(title, replace(agreement, names=names), agreement.signs[np.ix_(signed, signed)])
 
 
@@ -305,7 +322,7 @@ def _table(title: str, agreement: Agreement, values: np.ndarray) -> str:
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in agreement.names)
     rows = "".join(
         f"<tr><th scope=row>{escape(name)}</th>"
-        + "".join(f'<td style="{_shade(value)}">{value:.2f}</td>' for value in line)
+        + "".join(f'<td style="{_shade(value)}">{number(value, ".2f")}</td>' for value in line)
         + "</tr>"
         for name, line in zip(agreement.names, values, strict=True)
     )
@@ -320,23 +337,30 @@ def _shade(value: float) -> str:
 def _consensus(comparison: Comparison, column: int) -> dict[str, Any]:
     """The parameters of a viewer that shows the consensus of a column."""
     count = len(comparison.of_column(column))
-    text = (
-        f"Consensus of {count} methods: mean rank of each pixel, brightest where all methods agree."
+    text = t(
+        "Consensus of {count} methods: mean rank of each pixel, brightest where all methods agree.",
+        count=count,
     )
     return _map(comparison, comparison.consensus(column), text)
 
 
 def _conflicts(comparison: Comparison, disagreement: DisagreementMap) -> dict[str, Any]:
     """The parameters of a viewer that shows where the methods of a column disagree."""
-    text = "Conflict: brightest where the ranks of a pixel differ most or the signs are opposite."
+    text = t(
+        "Conflict: brightest where the ranks of a pixel differ most or the signs are opposite."
+    )
     return _map(comparison, disagreement.level, text)
 
 
 def _disagreement_text(disagreement: DisagreementMap) -> str:
     if not disagreement.disagreements:
-        return paragraph("The methods do not disagree strongly in any region.", "note")
-    texts = [f"{region.place}: {region.text}." for region in disagreement.disagreements]
-    return heading("Where the methods disagree most", 3) + bullets(texts)
+        return paragraph(t("The methods do not disagree strongly in any region."), "note")
+    texts = [
+        t("{name}: {meaning}", name=library_text(region.place), meaning=library_text(region.text))
+        + "."
+        for region in disagreement.disagreements
+    ]
+    return heading(t("Where the methods disagree most"), 3) + bullets(texts)
 
 
 def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.files import exports
+from dashboards.language import t
 from dashboards.service.errors import CancelledJobError
 from dashboards.state.session import Session
 from dashboards.views.text import paragraph
@@ -30,9 +31,9 @@ class DownloadsView(View):
         self._words = words("")
         self._buttons = [
             self._button("PNG", "image", "explanation.png", self._png),
-            self._button("Array", "data_object", "explanation.npz", self._array),
-            self._button("Bundle", "folder_zip", "bundle.zip", self._bundle),
-            self._button("Report", "description", "report.html", self._report),
+            self._button(t("Array"), "data_object", "explanation.npz", self._array),
+            self._button(t("Bundle"), "folder_zip", "bundle.zip", self._bundle),
+            self._button(t("Report"), "description", "report.html", self._report),
         ]
         self.session.explorer.param.watch(self._enable, "explanation")
         self.session.comparison.param.watch(self._enable, "cells")

@@ -9,18 +9,18 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.progress import Progress
+from dashboards.language import n, t
 from dashboards.service.requests import ModelEntry
 from dashboards.state.errors import ErrorStudy
 from dashboards.state.labeled_run import SPLITS
-from dashboards.state.progress import about
+from dashboards.state.progress import about, duration
+from dashboards.views.classes import model_title
 from dashboards.views.errors_figures import CurvesView, FiguresView, MatrixView
 from dashboards.views.errors_labels import LabelsView
 from dashboards.views.errors_review import GalleryView, MistakeView
 from dashboards.views.own_sets import OwnSetsView
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import card, side_by_side, words
-from xai_tf.datasets.listing import counted
-from xai_tf.progress import duration
 
 
 class RunView(pn.viewable.Viewer):
@@ -32,24 +32,33 @@ class RunView(pn.viewable.Viewer):
         super().__init__(**params)
         study = self.study
         wide = {"size": "small", "sizing_mode": "stretch_width"}
-        self._sets = pmui.Select(label="Labeled set", options={"(choose)": ""}, **wide)
+        self._sets = pmui.Select(label=t("Labeled set"), options={t("(choose)"): ""}, **wide)
         self._folder = pmui.TextInput(
-            label="Or its folder or CSV file",
+            label=t("Or its folder or CSV file"),
             value=study.folder,
             visible=bool(study.roots),
             **wide,
         )
-        self._split = pmui.Select(label="Split", options=SPLITS, value=study.split, **wide)
+        self._split = pmui.Select(
+            label=t("Split"),
+            options={t(title): split for title, split in SPLITS.items()},
+            value=study.split,
+            **wide,
+        )
         chosen = study.model.name if study.model else None
-        self._model = pmui.Select(label="Model", options=self._names(), value=chosen, **wide)
+        self._model = pmui.Select(label=t("Model"), options=self._names(), value=chosen, **wide)
         study.param.watch(lambda _: self._model.param.update(options=self._names()), "models")
         self._run = pmui.Button(
-            label="Evaluate", icon="play_arrow", color="primary", variant="contained", disabled=True
+            label=t("Evaluate"),
+            icon="play_arrow",
+            color="primary",
+            variant="contained",
+            disabled=True,
         )
         self._stop = pmui.Button(
-            label="Stop", icon="stop", color="error", variant="outlined", visible=False
+            label=t("Stop"), icon="stop", color="error", variant="outlined", visible=False
         )
-        self._bar = Progress(label="Files predicted", visible=False)
+        self._bar = Progress(label=t("Files predicted"), visible=False)
         self._text = words("")
         self._sets.param.watch(self._on_set, "value")
         self._folder.param.watch(self._on_folder, "value")
@@ -73,7 +82,7 @@ class RunView(pn.viewable.Viewer):
     def _fill_sets(self, *_: Any) -> None:
         """List the sets, and mark the chosen one."""
         study = self.study
-        options = {"(choose)": ""} | {title: title for title in study.sets}
+        options = {t("(choose)"): ""} | {title: title for title in study.sets}
         value = study.folder if study.folder in study.sets else ""
         self._sets.param.update(options=options, value=value)
         self._folder.value = "" if study.is_own else study.folder
@@ -114,7 +123,7 @@ class RunView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         own = [OwnSetsView(own=self.study.own)] if self.study.own else []
         return card(
-            "What to evaluate",
+            t("What to evaluate"),
             side_by_side(self._sets, self._folder, least=220),
             *own,
             side_by_side(self._model, self._split, least=220),
@@ -134,9 +143,11 @@ class ErrorsView(pn.viewable.Viewer):
         study = self.study
         self._empty = words(
             paragraph(
-                "Choose a labeled set and a model to see what the model gets wrong. A labeled "
-                "set is a folder with one subfolder of files per class, yours or one of this "
-                "server, or on this server a CSV file with the columns path and label.",
+                t(
+                    "Choose a labeled set and a model to see what the model gets wrong. A labeled "
+                    "set is a folder with one subfolder of files per class, yours or one of this "
+                    "server, or on this server a CSV file with the columns path and label."
+                )
             )
         )
         self._outcome = pn.Column(
@@ -166,20 +177,25 @@ def _panel(view: type[pn.viewable.Viewer], study: ErrorStudy) -> pn.viewable.Vie
 
 def _model_title(name: str, model: ModelEntry) -> str:
     """The name of a model with its title; several models may share a title."""
-    return name if model.title in ("", name) else f"{name}: {model.title}"
+    title = model_title(model)
+    return name if title in ("", name) else t("{name}: {meaning}", name=name, meaning=title)
 
 
 def _progress(study: ErrorStudy) -> str:
     """The progress of the run, or its estimated time."""
     if study.running:
         left = study.seconds_left
-        eta = f", about {duration(left)} left" if left is not None and left >= 1 else ""
-        return f"{study.done} of {study.total} files{eta}."
+        counts = {"done": study.done, "total": study.total}
+        if left is None or left < 1:
+            return t("{done} of {total} files.", **counts)
+        return t("{done} of {total} files, about {time} left.", **counts, time=duration(left))
     if study.checking:
-        return "Finding files and timing the model."
+        return t("Finding files and timing the model.")
     if study.request is None:
         return ""
-    return (
-        f"{counted(study.num_files, 'file')}: {about(study.seconds)} of compute, plus the time to "
-        "read them."
+    return n(
+        "{count} file: {time} of compute, plus the time to read it.",
+        "{count} files: {time} of compute, plus the time to read them.",
+        study.num_files,
+        time=about(study.seconds),
     )

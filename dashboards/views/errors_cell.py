@@ -10,11 +10,13 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.progress import Progress
+from dashboards.language import library_text, t
 from dashboards.state.errors_maps import CellMap
+from dashboards.state.progress import duration
+from dashboards.views.classes import readable
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import stop_button, words
 from xai_tf.evaluation.mean_map import CAVEAT, MeanMap
-from xai_tf.progress import duration
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url
 
@@ -36,7 +38,7 @@ class CellMapView(pn.viewable.Viewer):
         cell_map = self.cell_map
         self._run = pmui.Button(label="", icon="layers", variant="outlined", size="small")
         self._stop = stop_button()
-        self._bar = Progress(label="Files explained")
+        self._bar = Progress(label=t("Files explained"))
         self._text = words("")
         self._box = pn.Column(
             self._text,
@@ -59,7 +61,9 @@ class CellMapView(pn.viewable.Viewer):
         cell_map = self.cell_map
         self._box.visible = cell_map.count > 0
         self._run.visible = not cell_map.running and cell_map.result is None
-        self._run.label = f"Compute the mean map of this cell ({duration(cell_map.seconds)})"
+        self._run.label = t(
+            "Compute the mean map of this cell ({time})", time=duration(cell_map.seconds)
+        )
         self._stop.visible = self._bar.visible = cell_map.running
         self._bar.value = cell_map.done / cell_map.count if cell_map.count else -1.0
         self._text.object = paragraph(cell_map.problem, "error") + (
@@ -73,23 +77,27 @@ class CellMapView(pn.viewable.Viewer):
 def _described(mean: MeanMap) -> str:
     """The mean picture and the mean map, with what they are made of."""
     over = heatmaps.blended(mean.picture, mean.attribution, mean.method.signed)
+    name = readable(mean.target_name)
     pictures = (
-        ("Mean of the pictures", heatmaps.bytes_of(mean.picture)),
-        (f"Mean map for {mean.target_name}", over),
+        (t("Mean of the pictures"), heatmaps.bytes_of(mean.picture)),
+        (t("Mean map for {name}", name=name), over),
     )
     figures = "".join(_figure(caption, picture_url(picture)) for caption, picture in pictures)
-    text = (
-        f"{mean.method.title} for {mean.target_name}, mean over n = {mean.count} files of this "
-        "cell, each map scaled to its own maximum."
+    text = t(
+        "{method} for {name}, mean over n = {count} files of this cell, each map scaled to its own "
+        "maximum.",
+        method=mean.method.title,
+        name=name,
+        count=mean.count,
     )
-    empty = f"The maps of {mean.num_empty} files are empty." if mean.num_empty else ""
+    empty = t("The maps of {count} files are empty.", count=mean.num_empty)
     return (
-        heading("Mean map of this cell", 3)
+        heading(t("Mean map of this cell"), 3)
         + STYLE
         + f'<div class="means">{figures}</div>'
         + paragraph(text)
-        + paragraph(empty, "warning")
-        + paragraph(CAVEAT, "note")
+        + paragraph(empty if mean.num_empty else "", "warning")
+        + paragraph(library_text(CAVEAT), "note")
     )
 
 

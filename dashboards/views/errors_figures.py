@@ -11,7 +11,9 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.matrix import Matrix
+from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.errors import ErrorStudy
+from dashboards.views.classes import readable
 from dashboards.views.errors_cell import CellMapView
 from dashboards.views.errors_plots import CurvePlots, ReliabilityPlot
 from dashboards.views.text import bullets, heading, paragraph
@@ -22,12 +24,16 @@ from xai_tf.statistics import Share
 
 MOST_SKIPPED = 20  # skipped files that are listed
 NAMES = {
-    "accuracy": "accuracy",
-    "auc": "area under the ROC curve",
-    "exact match": "files with all labels right",
-    "mean auc": "mean area under the ROC curve",
+    "accuracy": mark("accuracy"),
+    "auc": mark("area under the ROC curve"),
+    "exact match": mark("files with all labels right"),
+    "mean auc": mark("mean area under the ROC curve"),
+    "sensitivity": mark("sensitivity"),
+    "specificity": mark("specificity"),
+    "precision": mark("precision"),
+    "f1": mark("f1"),
 }
-OF_SEVERAL = (
+OF_SEVERAL = mark(
     "The threshold applies to these curves only. With several classes, the most probable class is "
     "predicted."
 )
@@ -43,7 +49,7 @@ class FiguresView(pn.viewable.Viewer):
         self._words = words("")
         self.study.param.watch(self._draw, ["results", "measures"])
         self._table = pmui.FileDownload(
-            callback=self._csv, filename="errors.csv", label="Table (CSV)", size="small"
+            callback=self._csv, filename="errors.csv", label=t("Table (CSV)"), size="small"
         )
 
     def _draw(self, *_: Any) -> None:
@@ -53,30 +59,44 @@ class FiguresView(pn.viewable.Viewer):
     def _describe(self, results: EvaluationResults) -> str:
         predictions, count = results.predictions, len(results.labels)
         html = paragraph(
-            f"{predictions.model} on {count} files of {predictions.folder.name}", "headline"
+            t(
+                "{model} on {count} files of {folder}",
+                model=predictions.model,
+                count=count,
+                folder=predictions.folder.name,
+            ),
+            "headline",
         )
         rows = [(m.name, m.value, m.low, m.high, m.count) for m in self.study.measures]
-        html += _table([(NAMES.get(name, name), Share(*row)) for name, *row in rows])
+        html += _table([(name, Share(*row)) for name, *row in rows])
         if len(rows) == 1:
             html += paragraph(
-                "The area under the ROC curve needs at least one file of every class.", "note"
+                t("The area under the ROC curve needs at least one file of every class."), "note"
             )
         error = calibration_error(results.probabilities, results.labels)
-        of = f" of {predictions.classes[1]}" if self.study.several else ""
+        if self.study.several:
+            text = mark("Expected calibration error of {name}: {error}.")
+        else:
+            text = mark("Expected calibration error: {error}.")
         html += paragraph(
-            f"Expected calibration error{of}: {error:.3f}. At 0, the confidence equals the "
-            "accuracy."
+            t(text, name=readable(predictions.classes[-1]), error=number(error, ".3f"))
+            + " "
+            + t("At 0, the confidence equals the accuracy.")
         )
         if num_ood := sum(predictions.out_of_distribution):
             html += paragraph(
-                f"{num_ood} of {count} files are unlike the training data of the model.", "warning"
+                t(
+                    "{count} of {total} files are unlike the training data of the model.",
+                    count=num_ood,
+                    total=count,
+                ),
+                "warning",
             )
-        skipped = [reason for _, reason in predictions.skipped]
+        skipped = [library_text(reason) for _, reason in predictions.skipped]
         if skipped:
-            more = (
-                [f"and {len(skipped) - MOST_SKIPPED} more"] if len(skipped) > MOST_SKIPPED else []
-            )
-            html += heading(f"Skipped files: {len(skipped)}", 3)
+            left = len(skipped) - MOST_SKIPPED
+            more = [t("And {count} more.", count=left)] if left > 0 else []
+            html += heading(t("Skipped files: {count}", count=len(skipped)), 3)
             html += bullets([*skipped[:MOST_SKIPPED], *more], "warning")
         return html
 
@@ -87,7 +107,7 @@ class FiguresView(pn.viewable.Viewer):
         return BytesIO(table.encode("utf-8-sig"))
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return card("Performance", self._words, self._table)
+        return card(t("Performance"), self._words, self._table)
 
 
 class MatrixView(pn.viewable.Viewer):
@@ -121,7 +141,7 @@ class MatrixView(pn.viewable.Viewer):
         self._matrix.value = list(self.study.cell or ())
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return card("Confusion matrix: choose a cell to see its files", self._matrix, self._mean)
+        return card(t("Confusion matrix: choose a cell to see its files"), self._matrix, self._mean)
 
 
 class CurvesView(pn.viewable.Viewer):
@@ -134,10 +154,10 @@ class CurvesView(pn.viewable.Viewer):
         study = self.study
         self._curves, self._reliability = CurvePlots(), ReliabilityPlot()
         self._label = pmui.Select(
-            label="Class (one vs. rest)", size="small", width=260, visible=False
+            label=t("Class (one vs. rest)"), size="small", width=260, visible=False
         )
         self._slider = pmui.FloatSlider(
-            label="Decision threshold",
+            label=t("Decision threshold"),
             start=0,
             end=1,
             step=0.005,
@@ -170,7 +190,8 @@ class CurvesView(pn.viewable.Viewer):
             visible=not results.binary,
         )
         self._slider.param.update(
-            label=f"Decision threshold for {names[study.label]}", value=study.threshold
+            label=t("Decision threshold for {name}", name=readable(names[study.label])),
+            value=study.threshold,
         )
         # Bokeh models may only change under the document's lock, which this task does not hold.
         pn.state.execute(self._draw_plots, schedule=True)
@@ -188,20 +209,23 @@ class CurvesView(pn.viewable.Viewer):
             return
         if study.label not in results.classes_with_curve:
             self._text.object = paragraph(
-                "All files belong to one class, so there are no curves.", "note"
+                t("All files belong to one class, so there are no curves."), "note"
             )
             return
         outcome = results.outcome(study.label, study.threshold)
-        rows = [(n, getattr(outcome, n)) for n in ("sensitivity", "specificity", "precision", "f1")]
+        measures = ("sensitivity", "specificity", "precision", "f1")
+        rows = [(name, getattr(outcome, name)) for name in measures]
         average = results.curve(study.label).average_precision
-        html = _table(rows) + paragraph(f"Average precision {average:.3f}.")
-        self._text.object = html + paragraph("" if results.binary else OF_SEVERAL, "note")
+        html = _table(rows) + paragraph(
+            t("Average precision {value}.", value=number(average, ".3f"))
+        )
+        self._text.object = html + paragraph("" if results.binary else t(OF_SEVERAL), "note")
 
     def __panel__(self) -> pn.viewable.Viewable:
         drawn = (self._curves.roc, self._curves.recall, self._reliability.plot)
         plots = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=4) for plot in drawn]
         return card(
-            "Decision threshold",
+            t("Decision threshold"),
             self._label,
             self._slider,
             self._text,
@@ -212,18 +236,17 @@ class CurvesView(pn.viewable.Viewer):
 def _table(rows: list[tuple[str, Share]]) -> str:
     """Shares with their confidence intervals and file counts."""
     body = "".join(
-        f"<tr><th scope=row>{escape(name)}</th><td>{_share(share)}</td>"
-        f"<td>{share.count} files</td></tr>"
+        f"<tr><th scope=row>{escape(t(NAMES.get(name, name)))}</th><td>{_share(share)}</td>"
+        f"<td>{escape(n('{count} file', '{count} files', share.count))}</td></tr>"
         for name, share in rows
     )
-    head = (
-        "<tr><th scope=col>metric</th><th scope=col>value (95% interval)</th>"
-        "<th scope=col>files</th></tr>"
-    )
-    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+    titles = (t("metric"), t("value (95% interval)"), t("files"))
+    head = "".join(f"<th scope=col>{escape(title)}</th>" for title in titles)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _share(share: Share) -> str:
     if share.value is None:
-        return "no files"
-    return f"<b>{share.value:.3f}</b> ({share.low:.3f} to {share.high:.3f})"
+        return escape(t("no files"))
+    low, high = number(share.low, ".3f"), number(share.high, ".3f")
+    return f"<b>{number(share.value, '.3f')}</b> ({t('{low} to {high}', low=low, high=high)})"

@@ -8,21 +8,22 @@ import panel as pn
 import param
 
 from dashboards.components.table import Table
+from dashboards.language import library_text, mark, t
 from dashboards.state.errors import ErrorStudy
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, words
 from xai_tf.evaluation.labels import LabelResult
 
 COLUMNS = (
-    {"name": "label", "label": "Label"},
-    {"name": "positives", "label": "Files with it", "number": True, "digits": 0},
-    {"name": "mistakes", "label": "Mistakes", "number": True, "digits": 0},
-    {"name": "auc", "label": "AUC (95% interval)"},
-    {"name": "sensitivity", "label": "Sensitivity (95% interval)"},
-    {"name": "specificity", "label": "Specificity (95% interval)"},
-    {"name": "threshold", "label": "Threshold", "number": True, "digits": 2},
+    {"name": "label", "label": mark("Label")},
+    {"name": "positives", "label": mark("Files with it"), "number": True, "digits": 0},
+    {"name": "mistakes", "label": mark("Mistakes"), "number": True, "digits": 0},
+    {"name": "auc", "label": mark("AUC (95% interval)")},
+    {"name": "sensitivity", "label": mark("Sensitivity (95% interval)")},
+    {"name": "specificity", "label": mark("Specificity (95% interval)")},
+    {"name": "threshold", "label": mark("Threshold"), "number": True, "digits": 2},
 )
-ABOUT = (
+ABOUT = mark(
     "The model has several labels, and each is a question of its own. What follows is about the "
     "label chosen here."
 )
@@ -36,8 +37,11 @@ class LabelsView(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         study = self.study
-        self._table = Table(columns=list(COLUMNS), label="Labels")
-        self._card = card("Labels", words(paragraph(ABOUT)), self._table, visible=False)
+        self._table = Table(
+            columns=[column | {"label": t(str(column["label"]))} for column in COLUMNS],
+            label=t("Labels"),
+        )
+        self._card = card(t("Labels"), words(paragraph(t(ABOUT))), self._table, visible=False)
         self._table.param.watch(self._on_label, "value")
         study.param.watch(self._draw, ["several", "finding"])
 
@@ -65,8 +69,8 @@ def _row(result: LabelResult) -> dict[str, Any]:
         "label": result.name,
         "positives": hits + missed,
         "mistakes": false_alarms + missed,
-        "auc": str(result.area) if result.area else "-",
-        "sensitivity": str(result.outcome.sensitivity),
-        "specificity": str(result.outcome.specificity),
+        "auc": library_text(str(result.area)) if result.area else "-",
+        "sensitivity": library_text(str(result.outcome.sensitivity)),
+        "specificity": library_text(str(result.outcome.specificity)),
         "threshold": result.threshold,
     }

@@ -8,6 +8,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
+from dashboards.language import t
 from xai_tf.evaluation.curves import Bin, Curve
 from xai_tf.statistics import wilson
 
@@ -35,12 +36,12 @@ class CurvePlots:
         self._base = ColumnDataSource({"x": [0, 1], "y": [0, 0]})
         self.roc = self._plot("ROC", "alarms", "found")
         self.roc.line([0, 1], [0, 1], color=GREY, line_dash="dashed")
-        self.roc.xaxis.axis_label = "false positive rate (1 - specificity)"
-        self.roc.yaxis.axis_label = "sensitivity"
-        self.recall = self._plot("Precision and recall", "found", "precision")
+        self.roc.xaxis.axis_label = t("false positive rate (1 - specificity)")
+        self.roc.yaxis.axis_label = t("sensitivity")
+        self.recall = self._plot(t("Precision and recall"), "found", "precision")
         self.recall.line("x", "y", source=self._base, color=GREY, line_dash="dashed")
-        self.recall.xaxis.axis_label = "recall (sensitivity)"
-        self.recall.yaxis.axis_label = "precision"
+        self.recall.xaxis.axis_label = t("recall (sensitivity)")
+        self.recall.yaxis.axis_label = t("precision")
 
     def show(self, curve: Curve | None, threshold: float) -> None:
         """Draw a curve; None, where the class or the rest has no files, clears the plots."""
@@ -68,10 +69,10 @@ class CurvePlots:
         line = plot.line(x, y, source=self._curve, color=BLUE, line_width=2.5)
         plot.scatter(x, y, source=self._point, size=14, color=AMBER, line_color="#222222")
         tooltips = [
-            ("threshold", "@threshold{0.000}"),
-            ("sensitivity", "@found{0.0%}"),
-            ("false positive rate", "@alarms{0.0%}"),
-            ("precision", "@precision{0.0%}"),
+            (t("threshold"), "@threshold{0.000}"),
+            (t("sensitivity"), "@found{0.0%}"),
+            (t("false positive rate"), "@alarms{0.0%}"),
+            (t("precision"), "@precision{0.0%}"),
         ]
         plot.add_tools(HoverTool(tooltips=tooltips, renderers=[line]))
         return plot
@@ -83,7 +84,7 @@ class ReliabilityPlot:
     def __init__(self) -> None:
         names = ("confidence", "share", "low", "high", "count")
         self._bins = ColumnDataSource({name: [] for name in names})
-        self.plot = plot = _plot("Reliability diagram", end=1.12)  # room for the counts
+        self.plot = plot = _plot(t("Reliability diagram"), end=1.12)  # room for the counts
         plot.line([0, 1], [0, 1], color=GREY, line_dash="dashed")
         plot.segment(
             "confidence",
@@ -107,13 +108,13 @@ class ReliabilityPlot:
             text_font_size="11px",
             text_color=GREY,
         )
-        plot.xaxis.axis_label = "confidence (probability of the predicted class)"
-        plot.yaxis.axis_label = "accuracy"
+        plot.xaxis.axis_label = t("confidence (probability of the predicted class)")
+        plot.yaxis.axis_label = t("accuracy")
         tooltips = [
-            ("files", "@count"),
-            ("confidence", "@confidence{0.0%}"),
-            ("accuracy", "@share{0.0%}"),
-            ("95% interval", "@low{0.0%} to @high{0.0%}"),
+            (t("files"), "@count"),
+            (t("confidence"), "@confidence{0.0%}"),
+            (t("accuracy"), "@share{0.0%}"),
+            (t("95% interval"), t("{low} to {high}", low="@low{0.0%}", high="@high{0.0%}")),
         ]
         plot.add_tools(HoverTool(tooltips=tooltips, renderers=[line, dots]))
 

@@ -12,29 +12,41 @@ import param
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
+from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.errors import CONTRAST, PREDICTED, TRUTH, ErrorStudy
+from dashboards.state.progress import duration
+from dashboards.views.classes import readable
 from dashboards.views.neighbors import NeighborsView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.attribution.methods import METHODS
-from xai_tf.classifiers.ood import OOD_CAPTION
-from xai_tf.datasets.listing import counted
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
-from xai_tf.progress import duration
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import viewer_data
 
 WIDER = ".choices.tiles { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }"
-FILTERS = {"Wrong": WRONG, "Right": RIGHT, "All": ALL}
-TILES = {"Pictures": False, "Maps": True}
-MARGIN = (
+FILTERS = {mark("Wrong"): WRONG, mark("Right"): RIGHT, mark("All"): ALL}
+TILES = {mark("Pictures"): False, mark("Maps"): True}
+MARGIN = mark(
     "Margin: the highest logit of another class minus that of the true class. Above 0, the file is "
     "predicted wrongly."
 )
-MARGIN_OF_TWO = (
+MARGIN_OF_TWO = mark(
     "Margin: how far a file is on the wrong side of the decision threshold, in logits. Above 0, it "
     "is predicted wrongly."
 )
+
+
+NONE = {
+    WRONG: mark("No file is wrong."),
+    RIGHT: mark("No file is right."),
+    ALL: mark("No files."),
+}
+SOME = {
+    WRONG: mark("{files} predicted wrongly, the largest margin first."),
+    RIGHT: mark("{files} predicted correctly, the largest margin (the least certain) first."),
+    ALL: mark("{files}, wrong and right, the largest margin first."),
+}
 
 
 class GalleryView(pn.viewable.Viewer):
@@ -46,19 +58,25 @@ class GalleryView(pn.viewable.Viewer):
         super().__init__(**params)
         study, small = self.study, {"variant": "outlined", "size": "small"}
         self._filter = pmui.RadioButtonGroup(
-            label="Show", options=FILTERS, value=study.shown, size="small"
+            label=t("Show"),
+            options={t(title): shown for title, shown in FILTERS.items()},
+            value=study.shown,
+            size="small",
         )
         self._shown = pmui.RadioButtonGroup(
-            label="Tiles show", options=TILES, value=study.tile_maps.shown, size="small"
+            label=t("Tiles show"),
+            options={t(title): shown for title, shown in TILES.items()},
+            value=study.tile_maps.shown,
+            size="small",
         )
-        self._whole = pmui.Button(label="All cells", icon="close", visible=False, **small)
+        self._whole = pmui.Button(label=t("All cells"), icon="close", visible=False, **small)
         self._text = words("")
-        self._files = Choices(label="File", layout="tiles", stylesheets=[WIDER])
+        self._files = Choices(label=t("File"), layout="tiles", stylesheets=[WIDER])
         self._back = pmui.Button(
-            label="Previous", icon="chevron_left", variant="outlined", size="small"
+            label=t("Previous"), icon="chevron_left", variant="outlined", size="small"
         )
         self._next = pmui.Button(
-            label="Next", end_icon="chevron_right", variant="outlined", size="small"
+            label=t("Next"), end_icon="chevron_right", variant="outlined", size="small"
         )
         self._place = words("", sizing_mode=None)
         self._back.on_click(lambda _: study.turn_page(-1))
@@ -95,9 +113,9 @@ class GalleryView(pn.viewable.Viewer):
         self._filter.param.update(value=study.shown, disabled=study.cell is not None)
         self._whole.visible = study.cell is not None
         margin = MARGIN_OF_TWO if study.results.binary else MARGIN
-        self._text.object = paragraph(_count_text(study)) + paragraph(margin, "note")
+        self._text.object = paragraph(_count_text(study)) + paragraph(t(margin), "note")
         self._place.object = paragraph(
-            f"Page {study.page + 1} of {max(1, study.num_pages)}", "note"
+            t("Page {page} of {total}", page=study.page + 1, total=max(1, study.num_pages)), "note"
         )
         self._back.disabled = study.page == 0
         self._next.disabled = study.page + 1 >= study.num_pages
@@ -115,7 +133,7 @@ class GalleryView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return card(
-            "Files",
+            t("Files"),
             pn.FlexBox(self._filter, self._shown, self._whole, gap="8px", align_items="end"),
             self._text,
             self._files,
@@ -133,26 +151,26 @@ class MistakeView(pn.viewable.Viewer):
         study = self.study
         self._text = words("")
         self._method = pmui.Select(
-            label="Method",
+            label=t("Method"),
             options={m.title: m.name for m in METHODS.values()},
             value=study.method,
             size="small",
             width=240,
         )
         self._run = pmui.Button(
-            label="Compute maps", icon="play_arrow", color="primary", visible=False
+            label=t("Compute maps"), icon="play_arrow", color="primary", visible=False
         )
         self._stop = pmui.Button(
-            label="Stop",
+            label=t("Stop"),
             icon="stop",
             color="error",
             variant="outlined",
             size="small",
             visible=False,
         )
-        self._busy = Progress(label="Computing maps", visible=False)
+        self._busy = Progress(label=t("Computing maps"), visible=False)
         self._open = pmui.Button(
-            label="Open in Explain", icon="open_in_new", variant="outlined", size="small"
+            label=t("Open in Explain"), icon="open_in_new", variant="outlined", size="small"
         )
         self._viewers = {
             side: AttributionViewer(group="errors", controls=side == PREDICTED, visible=False)
@@ -168,7 +186,7 @@ class MistakeView(pn.viewable.Viewer):
             ["selected", "file", "maps", "map_problem", "mapping", "threshold", "results"],
         )
         self._card = card(
-            "Why: the evidence in the selected file",
+            t("Why: the evidence in the selected file"),
             self._text,
             pn.FlexBox(
                 self._method, self._run, self._stop, self._open, gap="8px", align_items="center"
@@ -201,17 +219,21 @@ class MistakeView(pn.viewable.Viewer):
         waits = study.file is not None and not study.maps and not study.mapping
         self._run.visible = waits
         if waits and study.map_seconds is not None:
-            self._run.label = f"Compute maps ({duration(study.map_seconds)})"
+            self._run.label = t("Compute maps ({time})", time=duration(study.map_seconds))
         for side, viewer in self._viewers.items():
             viewer.visible = side in study.maps
         if study.maps:
             end = heatmaps.limit([one for side, one in study.maps.items() if side != CONTRAST])
             for side, explanation in study.maps.items():
                 viewer = viewer_data(explanation, None if side == CONTRAST else end)
-                caption = f"Evidence for {explanation.target_name}"
+                name = readable(explanation.target_name)
                 if study.several is None:
-                    caption += f" ({_role(study, side)})"
-                self._viewers[side].param.update(**viewer | {"caption": caption})
+                    name += f" ({_role(study, side)})"
+                changed = {
+                    "caption": t("Evidence for {name}", name=name),
+                    "alt": library_text(viewer["alt"]),
+                }
+                self._viewers[side].param.update(**viewer | changed)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._card
@@ -219,76 +241,86 @@ class MistakeView(pn.viewable.Viewer):
 
 def _count_text(study: ErrorStudy) -> str:
     """How many files are shown, which, and in what order."""
-    classes, files = study.results.predictions.classes, counted(len(study.ranking), "file")
+    classes = study.results.predictions.classes
+    files = n("{count} file", "{count} files", len(study.ranking))
     if study.cell is not None:
-        truth, predicted = (classes[int(label)] for label in study.cell)
-        return f"{files} of class {truth}, predicted as {predicted}, the largest margin first."
+        truth, predicted = (readable(classes[int(label)]) for label in study.cell)
+        return t(
+            "{files} of class {truth}, predicted as {predicted}, the largest margin first.",
+            files=files,
+            truth=truth,
+            predicted=predicted,
+        )
     if not study.ranking:
-        return f"No file is {study.shown}." if study.shown != ALL else "No files."
-    texts = {
-        WRONG: f"{files} predicted wrongly, the largest margin first.",
-        RIGHT: f"{files} predicted correctly, the largest margin (the least certain) first.",
-        ALL: f"{files}, wrong and right, the largest margin first.",
-    }
-    return texts[study.shown]
+        return t(NONE[study.shown])
+    return t(SOME[study.shown], files=files)
 
 
-def _tile(study: ErrorStudy, number: int) -> dict[str, Any]:
+def _tile(study: ErrorStudy, place: int) -> dict[str, Any]:
     results = study.results
-    truth, predicted = _classes(study, number)
-    probability = results.probabilities[number][int(results.predicted(study.threshold)[number])]
-    verdict = f"predicted as {predicted} ({probability:.0%})"
-    drawn = study.thumbnails.get(number)
+    truth, predicted = _classes(study, place)
+    probability = results.probabilities[place][int(results.predicted(study.threshold)[place])]
+    values = {"truth": truth, "predicted": predicted, "share": number(probability, ".0%")}
+    if truth == predicted:
+        note = t("predicted as {predicted} ({share})", predicted=predicted, share=values["share"])
+    else:
+        note = t("true class {truth}, predicted as {predicted} ({share})", **values)
+    drawn = study.thumbnails.get(place)
     picture = _data_url(drawn) if isinstance(drawn, bytes) else ""
     return {
-        "value": str(number),
-        "label": results.predictions.files[number].name,
-        "badge": f"margin {study.margins[number]:+.2f}",
-        "note": verdict if truth == predicted else f"true class {truth}, {verdict}",
-        "picture": study.tile_maps.url(number) or picture,
+        "value": str(place),
+        "label": results.predictions.files[place].name,
+        "badge": t("margin {value}", value=number(study.margins[place], "+.2f")),
+        "note": note,
+        "picture": study.tile_maps.url(place) or picture,
     }
 
 
 def _description(study: ErrorStudy) -> str:
     """The selected file, its classes and probabilities as HTML."""
-    results, number = study.results, study.selected
-    truth, predicted = _classes(study, number)
-    classes, probabilities = results.predictions.classes, results.probabilities[number]
+    results, place = study.results, study.selected
+    truth, predicted = _classes(study, place)
+    classes, probabilities = results.predictions.classes, results.probabilities[place]
     ranked = sorted(range(len(classes)), key=lambda label: -probabilities[label])[:4]
-    html = heading(results.name(number), 3)
+    html = heading(results.name(place), 3)
     html += paragraph(
-        f"True class: {truth}. Predicted class: {predicted}.",
+        t("True class: {truth}. Predicted class: {predicted}.", truth=truth, predicted=predicted),
         "" if truth == predicted else "warning",
     )
-    shares = ", ".join(f"{classes[label]} {probabilities[label]:.1%}" for label in ranked)
+    shares = ", ".join(
+        f"{readable(classes[label])} {number(probabilities[label], '.1%')}" for label in ranked
+    )
     html += paragraph(f"{shares}.", "note")
     if (
         any(results.predictions.out_of_distribution)
-        and results.predictions.out_of_distribution[number]
+        and results.predictions.out_of_distribution[place]
     ):
-        html += paragraph(f"{OOD_CAPTION[0].upper()}{OOD_CAPTION[1:]}.", "warning")
+        html += paragraph(t("Explained anyway: unlike the training data."), "warning")
     if study.file is not None and study.file.kind == "sound":
         html += paragraph(
-            "Of a long recording, the maps show the window that is most confident of the predicted "
-            "class.",
+            t(
+                "Of a long recording, the maps show the window that is most confident of the "
+                "predicted class."
+            ),
             "note",
         )
     return html + paragraph(study.map_problem, "error")
 
 
-def _classes(study: ErrorStudy, number: int) -> tuple[str, str]:
+def _classes(study: ErrorStudy, place: int) -> tuple[str, str]:
     """The names of the true and the predicted class of a file."""
     classes, predicted = study.results.predictions.classes, study.results.predicted(study.threshold)
-    return classes[int(study.results.labels[number])], classes[int(predicted[number])]
+    truth = classes[int(study.results.labels[place])]
+    return readable(truth), readable(classes[int(predicted[place])])
 
 
 def _role(study: ErrorStudy, side: str) -> str:
     """The role of the class that a map explains, or a note on its scale."""
     if side == CONTRAST:
-        return "on its own scale"
+        return t("on its own scale")
     if side == TRUTH:
-        return "true class"
-    return "predicted class" if _is_wrong(study) else "next most probable class"
+        return t("true class")
+    return t("predicted class") if _is_wrong(study) else t("next most probable class")
 
 
 def _is_wrong(study: ErrorStudy) -> bool:

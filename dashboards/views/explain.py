@@ -10,6 +10,7 @@ import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.sheet import SheetHandle
+from dashboards.language import library_text, t
 from dashboards.state.explorer import Explorer
 from dashboards.state.what_if import WhatIfEditor
 from dashboards.views.classes import readable
@@ -78,10 +79,12 @@ class PictureView(View):
             sizing_mode="stretch_both",
         )
         self._empty = words(
-            paragraph("Drop a file anywhere on this page, or choose a sample.", "invitation")
+            paragraph(t("Drop a file anywhere on this page, or choose a sample."), "invitation")
             + paragraph(
-                "A photo, an X-ray, an MRI slice or a sound. The page finds the model that knows "
-                "such files, and shows what its answer is based on.",
+                t(
+                    "A photo, an X-ray, an MRI slice or a sound. The page finds the model that "
+                    "knows such files, and shows what its answer is based on."
+                ),
                 "note",
             )
         )
@@ -112,7 +115,12 @@ class PictureView(View):
         )
 
     def _layers(self) -> dict[str, Any]:
-        """The parameters of the viewer: a preview, the map, a part of it, or the last one."""
+        """The parameters of the viewer."""
+        data = self._data()
+        return data | {name: library_text(data[name]) for name in ("alt", "sound_note")}
+
+    def _data(self) -> dict[str, Any]:
+        """What is shown: a preview, the map, a part of it, or the last one."""
         explorer, sample = self.explorer, self.explorer.workspace.sample
         if sample is None:
             name = explorer.workspace.file.name if explorer.workspace.file else ""
@@ -120,19 +128,23 @@ class PictureView(View):
         previewed = explorer.previewed and explorer.cached(explorer.previewed)
         shown, note, dimmed = previewed or explorer.explanation, "", False
         if previewed:
-            note = f"Preview: {previewed.method.title}"
+            note = t("Preview: {method}", method=previewed.method.title)
         elif shown is not None:
             self._last = shown
         elif explorer.partial is not None:
             data = partial_viewer_data(sample, METHODS[explorer.method], explorer.partial)
             stopped = {"busy": False, "note": explorer.status} if not explorer.running else {}
-            return {**data, "note": "", "dimmed": False, **stopped}
+            caption = t("{method}, so far", method=METHODS[explorer.method].title)
+            return {**data, "caption": caption, "note": "", "dimmed": False, **stopped}
         elif self._last is not None and self._last.sample is sample:
             shown, dimmed = self._last, True
-            note = f"Earlier map: {shown.method.title}"
+            note = t("Earlier map: {method}", method=shown.method.title)
         if shown is None:
-            return {**sample_viewer_data(sample), "note": "", "dimmed": False}
-        caption = f"{shown.method.title}: why {readable(shown.target_name)}?"
+            caption = t("Model input")
+            data = sample_viewer_data(sample)
+            return {**data, "caption": caption, "note": "", "dimmed": False}
+        name = readable(shown.target_name)
+        caption = t("{method}: why {name}?", method=shown.method.title, name=name)
         return {**viewer_data(shown), "caption": caption, "note": note, "dimmed": dimmed}
 
     def layout(self) -> pn.viewable.Viewable:

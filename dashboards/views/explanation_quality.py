@@ -12,8 +12,10 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.state.explanation_quality import BASIC, LEVELS, RERUN, ExplanationQuality
-from dashboards.state.progress import about
+from dashboards.state.progress import about, passes
+from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, stop_button, words
 from dashboards.views.view import View
@@ -21,12 +23,16 @@ from xai_tf.attribution.methods import shown
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
 
-LABELS = {BASIC: "Score this map", RERUN: "Test how robust it is"}
+LABELS = {BASIC: mark("Score this map"), RERUN: mark("Test how robust it is")}
 ABOUT = {
-    BASIC: "Does the probability follow the map? The input is changed where the map is strong, and "
-    "for comparison where random maps of the same strength are.",
-    RERUN: "Does the map stay the same with another random seed and a slightly changed input, and "
-    "does it change when the weights of the network are randomized?",
+    BASIC: mark(
+        "Does the probability follow the map? The input is changed where the map is strong, and "
+        "for comparison where random maps of the same strength are."
+    ),
+    RERUN: mark(
+        "Does the map stay the same with another random seed and a slightly changed input, and "
+        "does it change when the weights of the network are randomized?"
+    ),
 }
 
 
@@ -34,17 +40,14 @@ class ExplanationQualityView(View):
     """Scores on request."""
 
     quality = param.ClassSelector(class_=ExplanationQuality)
-    language: param.Selector[str] = param.Selector(
-        default="en", objects=["en", "fr"], allow_refs=True
-    )
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
         quality = self.quality
-        self._scores = words(pn.bind(score_words, quality.param.scores, self.param.language))
+        self._scores = words(pn.bind(score_words, quality.param.scores))
         self._buttons = {
             level: pmui.Button(
-                label=LABELS[level], icon="fact_check", variant="outlined", size="small"
+                label=t(LABELS[level]), icon="fact_check", variant="outlined", size="small"
             )
             for level in LEVELS
         }
@@ -52,7 +55,7 @@ class ExplanationQualityView(View):
             button.on_click(lambda _, level=level: quality.run(level))
         self._stop = stop_button()
         self._stop.on_click(lambda _: quality.stop())
-        self._bar = Progress(label="Progress of the scores", visible=False)
+        self._bar = Progress(label=t("Progress of the scores"), visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(
             variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
@@ -67,10 +70,10 @@ class ExplanationQualityView(View):
         """Show the cost on each button, and hide the buttons of finished levels."""
         quality = self.quality
         for level, button in self._buttons.items():
-            passes, seconds = quality.passes(level), quality.seconds(level)
-            cost = f" ({passes} passes, {about(seconds)})" if passes else ""
+            count, seconds = quality.passes(level), quality.seconds(level)
+            cost = f" ({passes(count)}, {about(seconds)})" if count else ""
             button.param.update(
-                label=LABELS[level] + cost,
+                label=t(LABELS[level]) + cost,
                 visible=quality.request(level) is not None and not quality.done(level),
                 disabled=bool(quality.running),
             )
@@ -95,48 +98,58 @@ class ExplanationQualityView(View):
 
     def layout(self) -> pn.viewable.Viewable:
         """The card of the map's quality."""
-        return card("How good is this map?", *self.parts())
+        return card(t("How good is this map?"), *self.parts())
 
 
-def score_words(scores: Sequence[Score], language: str) -> str:
+def score_words(scores: Sequence[Score]) -> str:
     """Scores as HTML: the verdict, and a row per metric with the range of random maps."""
     if not scores:
-        return paragraph(f"Not scored yet. {ABOUT[BASIC]} {ABOUT[RERUN]}", "note")
-    rows = "".join(_score_row(one, language) for one in scores)
+        return paragraph(f"{t('Not scored yet.')} {t(ABOUT[BASIC])} {t(ABOUT[RERUN])}", "note")
+    titles = (t("Metric"), t("Value"), t("Compared with random maps"), t("Better than"))
+    heads = "".join(f"<th scope=col>{escape(title)}" for title in titles)
+    rows = "".join(map(_score_row, scores))
     return (
-        f'<div lang="{language}">{paragraph(verdict(scores, language))}</div>'
-        + "<table class=scores><thead><tr><th scope=col>Metric<th scope=col>Value"
-        "<th scope=col>Compared with random maps<th scope=col>Better than</tr></thead>"
-        + rows
-        + "</table>"
-        + paragraph("Gray: the range of 90% of random maps of the same strength.", "note")
+        paragraph(verdict(scores, language()))
+        + f"<table class=scores><thead><tr>{heads}</tr></thead>{rows}</table>"
+        + paragraph(t("Gray: the range of 90% of random maps of the same strength."), "note")
     )
 
 
-def _score_row(one: Score, language: str) -> str:
-    metric, meaning = one.metric, one.metric.meaning[language]
+def _score_row(one: Score) -> str:
+    metric = one.metric
     title = (
         f"<th scope=row><details><summary>{escape(metric.title)}</summary>"
-        f'<span lang="{language}">{escape(meaning)}</span> {escape(metric.better)}. '
+        f"{escape(metric.meaning[language()])} {escape(library_text(metric.better))}. "
         f"{escape(_how(one))}</details></th>"
     )
     if not np.isfinite(one.value):
-        return f'<tr>{title}<td colspan=3 class="look-note">{escape(one.note)}</td></tr>'
-    arrow, direction = ("↑", "higher") if metric.direction == "higher" else ("↓", "lower")
-    win_rate = f"{one.random.win_rate:.0%}" if one.random and metric.has_baseline else ""
-    note = f" {escape(one.note)}" if one.note else ""
+        return (
+            f'<tr>{title}<td colspan=3 class="look-note">{escape(library_text(one.note))}</td></tr>'
+        )
+    higher = metric.direction == "higher"
+    arrow, better = ("↑", t("higher is better")) if higher else ("↓", t("lower is better"))
+    compared = one.random and metric.has_baseline
+    win_rate = number(one.random.win_rate, ".0%") if compared else ""
+    note = f" {escape(library_text(one.note))}" if one.note else ""
     return (
-        f"<tr>{title}<td>{one.value:.3f} "
-        f'<span title="{direction} is better">{arrow}</span>{note}</td>'
+        f"<tr>{title}<td>{number(one.value, '.3f')} "
+        f'<span title="{better}">{arrow}</span>{note}</td>'
         f"<td>{_random_baseline(one)}</td><td>{win_rate}</td></tr>"
     )
 
 
 def _how(one: Score) -> str:
-    settings = ", ".join(f"{name} {shown(value)}" for name, value in one.settings.items())
-    took = f"{one.cost.evaluations} passes, {one.seconds:.2f} s." if one.cost.evaluations else ""
-    measured = f"Measured: {one.quantity}. " if one.quantity else ""
-    return f"{measured}{settings}{'. ' if settings else ''}{took} {one.metric.paper}."
+    settings = ", ".join(
+        f"{t(readable(name))} {shown(value)}" for name, value in one.settings.items()
+    )
+    count, seconds = one.cost.evaluations, number(one.seconds, ".2f")
+    parts = (
+        t("Measured: {quantity}.", quantity=library_text(one.quantity)) if one.quantity else "",
+        f"{settings}." if settings else "",
+        f"{passes(count)}, {seconds} s." if count else "",
+        f"{one.metric.paper}.",
+    )
+    return " ".join(filter(None, parts))
 
 
 def _random_baseline(one: Score) -> str:
@@ -148,7 +161,12 @@ def _random_baseline(one: Score) -> str:
     width = max(ends) - min(ends)
     places = [10 + 80 * (value - min(ends)) / width if width else 50 for value in ends]
     band = max(places[2] - places[1], 1)
-    text = f"{one.value:.2f}; random maps: {random.low:.2f} to {random.high:.2f}"
+    text = t(
+        "{value}; random maps: {low} to {high}",
+        value=number(one.value, ".2f"),
+        low=number(random.low, ".2f"),
+        high=number(random.high, ".2f"),
+    )
     return (
         f'<svg class=standing role=img aria-label="{text}" viewBox="0 0 100 12">'
         "<rect x=0 y=5 width=100 height=2 class=line />"

@@ -8,10 +8,11 @@ import panel as pn
 import param
 
 from dashboards.components.filmstrip import Filmstrip
+from dashboards.language import number, t
 from dashboards.state.explorer import Explorer
+from dashboards.state.progress import duration, passes
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, Method, default_method
-from xai_tf.progress import duration
 from xai_tf.rendering.viewer import thumbnail_url
 
 
@@ -23,7 +24,9 @@ class FilmstripView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         explorer = self.explorer
-        self._strip = Filmstrip(explorer.choose, label="Methods", value=explorer.method, margin=0)
+        self._strip = Filmstrip(
+            explorer.choose, label=t("Methods"), value=explorer.method, margin=0
+        )
         self._strip.param.watch(lambda _: explorer.stop(), "stops")
         self._strip.param.watch(self._preview, "hovered")
         explorer.param.watch(
@@ -55,14 +58,18 @@ class FilmstripView(View):
         explorer, facts = self.explorer, self.explorer.workspace.facts
         map_, seconds = explorer.cached(method.name), explorer.seconds(method.name)
         unavailable = facts is not None and not method.works_with(facts.access)
-        passes = explorer.passes(method.name)
-        note = f"needs {method.needs}" if unavailable else f"{passes} passes" if passes else ""
+        count = explorer.passes(method.name)
+        note = ""
+        if unavailable:
+            note = t("needs {access}", access=t(method.needs))
+        elif count:
+            note = _passes(count)
         badge = "" if seconds is None or unavailable else _about(seconds)
         return {
             "value": method.name,
             "label": method.title,
             "note": note,
-            "badge": badge if map_ is None else f"{max(map_.seconds, 0.1):.1f} s",
+            "badge": badge if map_ is None else f"{number(max(map_.seconds, 0.1), '.1f')} s",
             "picture": "" if map_ is None else thumbnail_url(map_),
             "star": facts is not None and method.name == default_method(facts.access),
             "disabled": unavailable or explorer.workspace.reading is None,
@@ -71,6 +78,12 @@ class FilmstripView(View):
     def layout(self) -> pn.viewable.Viewable:
         """The strip."""
         return pn.Column(self._strip, css_classes=["film"], sizing_mode="stretch_width", margin=0)
+
+
+def _passes(text: str) -> str:
+    """A number of passes, such as "1" or "64 to 512", with its noun."""
+    least, _, most = text.partition(" to ")
+    return t("{least} to {most} passes", least=least, most=most) if most else passes(int(least))
 
 
 def _about(seconds: float) -> str:

@@ -9,6 +9,8 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
+from dashboards.language import library_text, mark, t
+from dashboards.state.answers import answer_summary
 from dashboards.state.layer_sweep import SIDES, LayerSweep
 from dashboards.views.classes import class_options, readable
 from dashboards.views.text import paragraph
@@ -17,6 +19,8 @@ from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS
 from xai_tf.rendering.viewer import viewer_data
 
+MODEL_ON = {SIDES[0]: mark("Model on the left"), SIDES[1]: mark("Model on the right")}
+TITLES = {SIDES[0]: mark("Left model"), SIDES[1]: mark("Right model")}
 TILE = {"flex": "1 1 170px", "min-width": "0", "max-width": "280px"}
 
 
@@ -29,7 +33,7 @@ class ModelColumn(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._model = pmui.Select(
-            label=f"Model on the {self.side}", size="small", sizing_mode="stretch_width"
+            label=t(MODEL_ON[self.side]), size="small", sizing_mode="stretch_width"
         )
         self._words = words("")
         self._viewers: list[AttributionViewer] = []
@@ -51,29 +55,30 @@ class ModelColumn(View):
         names = (
             [model.name for model in layer_sweep.choices()] if layer_sweep.workspace.reading else []
         )
-        none = {"(none)": ""} if self.side == SIDES[1] else {}
+        none = {t("(none)"): ""} if self.side == SIDES[1] else {}
         self._model.param.update(
             options=none | {name: name for name in names}, value=getattr(layer_sweep, self.side)
         )
         maps = layer_sweep.maps.get(self.side, [])
         html = paragraph(layer_sweep.status.get(self.side, ""), "note")
         if maps:
-            html += paragraph(
-                f"{readable(maps[0].prediction.summary)}; why {readable(maps[0].target_name)}?"
-            )
+            summary, name = answer_summary(maps[0].prediction), readable(maps[0].target_name)
+            html += paragraph(t("{answer}; why {name}?", answer=summary, name=name))
         self._words.object = html
         while len(self._viewers) < len(maps):
             self._viewers.append(
                 AttributionViewer(group="layer_sweep", controls=False, styles=TILE)
             )
         for viewer, explanation in zip(self._viewers, maps, strict=False):
-            viewer.param.update(**viewer_data(explanation) | {"caption": explanation.layer})
+            data = viewer_data(explanation)
+            alt = library_text(data["alt"])
+            viewer.param.update(**data | {"caption": explanation.layer, "alt": alt})
         if len(self._column) != len(maps):
             self._column[:] = self._viewers[: len(maps)]
 
     def layout(self) -> pn.viewable.Viewable:
         """The card of the model."""
-        return card(f"{self.side.title()} model", self._model, self._words, self._column)
+        return card(t(TITLES[self.side]), self._model, self._words, self._column)
 
 
 class LayerSweepPage(View):
@@ -86,11 +91,11 @@ class LayerSweepPage(View):
         self._method = pmui.Select.from_param(
             self.layer_sweep.param.method,
             size="small",
-            label="Method",
+            label=t("Method"),
             options={METHODS[name].title: name for name in self.layer_sweep.param.method.objects},
         )
         self._target = pmui.Select(
-            label="Class explained", searchable=True, size="small", sizing_mode="stretch_width"
+            label=t("Class explained"), searchable=True, size="small", sizing_mode="stretch_width"
         )
         self._target.param.watch(self._on_choice, "value")
         self.layer_sweep.param.watch(self._fill, ["left", "target", "maps"])
@@ -98,15 +103,17 @@ class LayerSweepPage(View):
         self._controls = AttributionViewer(group="layer_sweep")
         self._words = words(
             paragraph(
-                "Each map shows the last layer of one resolution, from fine to coarse, on its own "
-                "scale, because layers have no common unit. Early layers respond to edges and "
-                "textures, late layers to evidence for the class."
+                t(
+                    "Each map shows the last layer of one resolution, from fine to coarse, on its "
+                    "own scale, because layers have no common unit. Early layers respond to edges "
+                    "and textures, late layers to evidence for the class."
+                )
             )
         )
 
     def _fill(self, *_: Any) -> None:
         layer_sweep = self.layer_sweep
-        options = {"(predicted class of each model)": -1} | class_options(layer_sweep.classes())
+        options = {t("(predicted class of each model)"): -1} | class_options(layer_sweep.classes())
         self._target.param.update(options=options, value=layer_sweep.target)
 
     def _on_choice(self, event: Any) -> None:

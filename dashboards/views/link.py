@@ -1,4 +1,4 @@
-"""The link that restores the view, in the address bar and behind a button."""
+"""The link that restores the view: in the address bar, behind a button, in the other language."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import param
 from dashboards.components.address import Address
 from dashboards.state.session import Session
 from dashboards.views.view import View
+from xai_tf.narration.templates import LANGUAGES
 
 
 class LinkView(View):
@@ -20,11 +21,18 @@ class LinkView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._address = Address(width=110, margin=(0, 8), align="center")
         session = self.session
+        self._other = next(name for name in LANGUAGES if name != session.language)
+        self._address = Address(
+            language=self._other,
+            language_name=LANGUAGES[self._other],
+            translated=session.link(self._other),
+            margin=(0, 8),
+            align="center",
+        )
         names = ["method", "target", "contrast", "layer", "seed", "settings"]
         for state, watched in (
-            (session, ["tab", "language"]),
+            (session, ["tab"]),
             (session.workspace, ["file", "model", "window"]),
             (session.explorer, names),
             (session.comparison, ["methods", "across", "classes", "models"]),
@@ -42,7 +50,8 @@ class LinkView(View):
         self._address.param.watch(lambda _: call(), "dark")
 
     def _follow(self, *_: Any) -> None:
-        self._address.query = self.session.link()
+        session = self.session
+        self._address.param.update(query=session.link(), translated=session.link(self._other))
 
     def layout(self) -> pn.viewable.Viewable:
         """The button that copies the link."""

@@ -12,6 +12,7 @@ import param
 from dashboards.components.live import Live
 from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.listening import MUTE, ORIGINAL, REMAINDER, SOLO, SUPPORTING, SoundClip
 from dashboards.state.listener import Listener
 from dashboards.views.classes import readable
@@ -21,6 +22,7 @@ from dashboards.views.view import View
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.rendering.viewer import REBUILT_NOTE
 from xai_tf.sonification import TimeFrequencyRegion
+from xai_tf.trust.sentences import written
 
 
 class ListenView(View):
@@ -71,9 +73,14 @@ class _Parts:
         self._problem = Live(
             variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
         )
-        share = pmui.Select.from_param(listener.param.share, size="small", max_width=260)
+        share = pmui.Select.from_param(
+            listener.param.share,
+            label=t("Share of the supporting evidence"),
+            size="small",
+            max_width=260,
+        )
         self.card = card(
-            "Listen to the evidence",
+            t("Listen to the evidence"),
             self._intro,
             self._mixer,
             share,
@@ -118,53 +125,68 @@ class _Parts:
 
 def _introduction(listener: Listener) -> str:
     sound, reading = listener.sound, listener.explorer.workspace.reading
-    text = (
+    text = t(
         "These are parts of the original sound, cut out where the map is strong. Muted parts are "
         "60 dB quieter."
     )
     if len(reading.samples) > 1:
         start, end = float(sound.seconds[0]), float(sound.seconds[-1])
-        text += f" You hear the window from {start:.2f} to {end:.2f} s of this recording."
-    return paragraph(text, "note") + paragraph(REBUILT_NOTE if sound.rebuilt else "", "warning")
+        text += " " + t(
+            "You hear the window from {start} to {end} s of this recording.",
+            start=number(start, ".2f"),
+            end=number(end, ".2f"),
+        )
+    return paragraph(text, "note") + paragraph(
+        library_text(REBUILT_NOTE) if sound.rebuilt else "", "warning"
+    )
 
 
 def _buttons(explanation: Explanation | None) -> list[dict[str, str]]:
-    supporting = "Only the strongest evidence"
-    if explanation is None or explanation.method.signed:
-        target = readable(explanation.target_name) if explanation else "the class"
-        supporting = f"Only the evidence for {target}"
-    labels = {ORIGINAL: "Original", SUPPORTING: supporting, REMAINDER: "Everything else"}
+    if explanation is None:
+        supporting = t("Only the evidence for the class")
+    elif explanation.method.signed:
+        supporting = t("Only the evidence for {name}", name=readable(explanation.target_name))
+    else:
+        supporting = t("Only the strongest evidence")
+    labels = {ORIGINAL: t("Original"), SUPPORTING: supporting, REMAINDER: t("Everything else")}
     return [{"value": part, "label": label} for part, label in labels.items()]
 
 
 def _row(region: TimeFrequencyRegion) -> dict[str, str]:
     where, share = region.text.rsplit(": ", 1)
-    return {"where": where, "share": share}
+    places = [written(part, language()) for part in where.split(", ")]
+    return {"where": ", ".join(places), "share": written(share, language())}
 
 
 def _audible_part(listener: Listener) -> str:
     """A description of the part that is played."""
     if listener.part in (SOLO, MUTE):
         places = [_row(listener.regions[number - 1])["where"] for number in listener.chosen]
-        return f"{'Only' if listener.part == SOLO else 'Without'} {'; '.join(places)}"
+        text = mark("Only {places}") if listener.part == SOLO else mark("Without {places}")
+        return t(text, places="; ".join(places))
     buttons = _buttons(listener.explorer.explanation)
     return next((b["label"] for b in buttons if b["value"] == listener.part), "")
 
 
 def _measurements(clip: SoundClip, part: str, explanation: Explanation) -> str:
     """The measurements of a clip as HTML."""
-    rows = [("You hear", part), ("Remaining energy", f"{clip.energy:.1%}")]
+    rows = [(t("You hear"), part), (t("Remaining energy"), number(clip.energy, ".1%"))]
     if clip.score is None:
-        return facts(rows) + paragraph("Only silence is left, so there is no prediction for it.")
+        return facts(rows) + paragraph(t("Only silence is left, so there is no prediction for it."))
     change = clip.score - clip.score_before
     rows += [
-        ("Prediction", f"{clip.predicted}, {clip.probability:.1%}"),
+        (t("Prediction"), f"{readable(clip.predicted)}, {number(clip.probability, '.1%')}"),
         (
-            f"Logit for {readable(explanation.target_name)}",
-            f"{clip.score:+.2f}; original {clip.score_before:+.2f} (change {change:+.2f})",
+            t("Logit for {name}", name=readable(explanation.target_name)),
+            t(
+                "{after}; original {before} (change {change})",
+                after=number(clip.score, "+.2f"),
+                before=number(clip.score_before, "+.2f"),
+                change=number(change, "+.2f"),
+            ),
         ),
     ]
     if not clip.regions:
-        rows.append(("Regions", "no region of this map stands out"))
-    note = "The classifier predicted exactly this sound file, not an edited spectrogram."
+        rows.append((t("Regions"), t("no region of this map stands out")))
+    note = t("The classifier predicted exactly this sound file, not an edited spectrogram.")
     return facts(rows) + paragraph(note, "note")

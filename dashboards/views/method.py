@@ -11,15 +11,18 @@ import param
 from dashboards.components.choices import Choices
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
+from dashboards.language import language, mark, t
 from dashboards.service.requests import SAMPLES, Explain
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
+from dashboards.state.progress import about, passes
+from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import run_button, section, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, Option, Value, shown
 from xai_tf.errors import XaiTfError
-from xai_tf.progress import duration
 from xai_tf.rendering.viewer import thumbnail_url
+from xai_tf.trust.sentences import written
 
 DEFAULT = ""  # the choice that stands for the default of a setting with names
 
@@ -35,14 +38,14 @@ class MethodView(View):
         self._summary = words(pn.bind(_summary, explorer.param.method))
         self._forms: dict[str, pn.Column] = {}
         self._form = pn.Column(sizing_mode="stretch_width")
-        self._layers = Choices(label="Layer", layout="tiles", visible=False)
+        self._layers = Choices(label=t("Layer"), layout="tiles", visible=False)
         self._layer = pmui.Select(
-            label="Any layer", searchable=True, size="small", sizing_mode="stretch_width"
+            label=t("Any layer"), searchable=True, size="small", sizing_mode="stretch_width"
         )
-        self._run, self._stop = run_button("Explain", "play_arrow"), stop_button()
+        self._run, self._stop = run_button(t("Explain"), "play_arrow"), stop_button()
         self._sampling = pn.Row()  # filled when the first stochastic method is chosen
         self._inputs: dict[tuple[str, str], pn.widgets.Widget] = {}
-        self._bar = Progress(label="Progress of the explanation", visible=False)
+        self._bar = Progress(label=t("Progress of the explanation"), visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(
             variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
@@ -68,7 +71,7 @@ class MethodView(View):
         explorer = self.explorer
         seconds = explorer.seconds()
         slow = seconds is not None and seconds > QUICK_SECONDS
-        self._run.label = f"Explain (about {duration(seconds)})" if slow else "Explain"
+        self._run.label = t("Explain") + (f" ({about(seconds)})" if slow else "")
         self._run.disabled = explorer.request() is None
         self._run.visible = explorer.explanation is None and not explorer.running
         self._show_sampling()
@@ -93,9 +96,11 @@ class MethodView(View):
         )
         more.visible, until_stable.visible = count is not None, stable is not None
         if count is not None:
-            more.label = f"Run more ({self._remaining_cost(request.of_samples(count))})"
+            more.label = t(
+                "Run more ({cost})", cost=self._remaining_cost(request.of_samples(count))
+            )
         if stable is not None:
-            until_stable.label = f"Until stable (up to {self._remaining_cost(stable)})"
+            until_stable.label = t("Until stable (up to {cost})", cost=self._remaining_cost(stable))
 
     def _remaining_cost(self, request: Explain) -> str:
         """The cost of the samples of a request beyond those already taken."""
@@ -103,7 +108,7 @@ class MethodView(View):
         resumable = shown and shown.convergence and shown.convergence.kept
         count = request.samples - (shown.settings[SAMPLES] if resumable else 0)
         seconds = facts.seconds(request) * count / request.samples if facts else None
-        return f"{count} passes" + ("" if seconds is None else f", about {duration(seconds)}")
+        return passes(count) + ("" if seconds is None else f", {about(seconds)}")
 
     def _show_progress(self, *_: Any) -> None:
         explorer = self.explorer
@@ -141,9 +146,10 @@ class MethodView(View):
             form.append(
                 pmui.IntInput.from_param(
                     explorer.param.seed,
+                    label=t("Seed"),
                     size="small",
                     sizing_mode="stretch_width",
-                    description="The same random seed gives the same map.",
+                    description=t("The same random seed gives the same map."),
                 )
             )
         return form
@@ -172,7 +178,7 @@ class MethodView(View):
         if facts is None:
             return
         last = facts.feature_layers[-1] if facts.feature_layers else ""
-        self._layer.options = {f"{last} (the last)": ""} | {
+        self._layer.options = {t("{layer} (the last)", layer=last): ""} | {
             name: name for name in reversed(facts.feature_layers[:-1])
         }
         self._layer.value = self.explorer.layer
@@ -210,7 +216,7 @@ class MethodView(View):
     def layout(self) -> pn.viewable.Viewable:
         """The settings, the layer and the buttons."""
         return section(
-            "Method",
+            t("Method"),
             self._summary,
             self._form,
             self._layers,
@@ -225,18 +231,18 @@ class MethodView(View):
 
 def _summary(method: str) -> str:
     entry = METHODS[method]
-    return paragraph(f"{entry.title}. {entry.summary}") + paragraph(entry.paper, "note")
+    return paragraph(f"{entry.title}. {t(entry.summary)}") + paragraph(entry.paper, "note")
 
 
 def _widget(
     name: str, option: Option, value: Value | None
 ) -> pmui.IntInput | pmui.FloatInput | pmui.Select:
     if option.names:
-        choices: dict[str, Value] = {"that of the task": DEFAULT}
+        choices: dict[str, Value] = {t("that of the task"): DEFAULT}
         choices |= {shown(end): end for end in (option.low, option.high)}
-        choices |= {f"{word} ({meaning})": word for word, meaning in option.names.items()}
+        choices |= {f"{word} ({t(meaning)})": word for word, meaning in option.names.items()}
         select = pmui.Select(
-            label=f"{name.replace('_', ' ')}: {option.doc}",
+            label=_label(name, option),
             options=choices,
             size="small",
             sizing_mode="stretch_width",
@@ -245,16 +251,24 @@ def _widget(
         return select
     kind = pmui.IntInput if option.whole else pmui.FloatInput
     default = option.default if option.default is not None else 0.0
-    limits = f"{shown(option.low)} to {shown(option.high)}"
+    text = mark("From {low} to {high}, or 0.") if option.zero else mark("From {low} to {high}.")
     return kind(
-        label=f"{name.replace('_', ' ')}: {option.doc}",
-        description=f"From {limits}{', or 0' if option.zero else ''}.",
+        label=_label(name, option),
+        description=t(
+            text,
+            low=written(shown(option.low), language()),
+            high=written(shown(option.high), language()),
+        ),
         value=default if value is None else value,
         start=0 if option.zero else option.low if not option.whole else int(option.low),
         end=option.high if not option.whole else int(option.high),
         size="small",
         sizing_mode="stretch_width",
     )
+
+
+def _label(name: str, option: Option) -> str:
+    return t("{name}: {meaning}", name=t(readable(name)), meaning=t(option.doc))
 
 
 def _choose(select: pmui.Select, value: Value | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
+from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 
 from dashboards.components.live import Live
+from dashboards.language import t
 from dashboards.state.narrator import Narrator
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, words
@@ -23,25 +24,33 @@ class NarrationView(pn.viewable.Viewer):
         super().__init__(**params)
         narrator = self.narrator
         self._text = words(self._paragraphs)
-        self._language = pmui.RadioButtonGroup.from_param(
-            narrator.param.language, size="small", align="end", margin=(0, 8)
+        self._wanted = pmui.Switch.from_param(
+            narrator.param.wanted, label=t("Add a text by a language model")
         )
-        self._wanted = pmui.Switch.from_param(narrator.param.wanted)
         self._confirmed = pmui.Checkbox.from_param(
-            narrator.param.confirmed, visible=self._needs_confirmation
+            narrator.param.confirmed,
+            label=t(
+                "I understand that a language model can be wrong and that its text is not a "
+                "diagnosis"
+            ),
+            visible=self._needs_confirmation,
         )
         self._model = pmui.Select.from_param(
-            narrator.param.model, size="small", min_width=180, visible=self._has_models
+            narrator.param.model,
+            label=t("Language model"),
+            size="small",
+            min_width=180,
+            visible=self._has_models,
         )
         self._start = pmui.Button(
-            label="Write",
+            label=t("Write"),
             icon="edit_note",
             disabled=self._cannot_start,
             visible=self._has_models,
             on_click=lambda _: narrator.start(),
         )
         self._stop = pmui.Button(
-            label="Stop",
+            label=t("Stop"),
             icon="stop",
             color="error",
             variant="outlined",
@@ -49,35 +58,30 @@ class NarrationView(pn.viewable.Viewer):
             on_click=lambda _: narrator.stop(),
         )
         self._retry = pmui.Button(
-            label="Retry",
+            label=t("Retry"),
             icon="refresh",
             variant="outlined",
             visible=self._can_retry,
             on_click=lambda _: narrator.find_models(),
         )
-        language, shown = (
-            narrator.param.language,
-            {"sizing_mode": "stretch_width", "margin": (4, 8)},
-        )
-        self._status = Live(paragraphs=self._status_lines, language=language, **shown)
-        self._voice = Live(paragraphs=self._voice_lines, language=language, variant="said", **shown)
-        self._withheld = Live(
-            paragraphs=self._withheld_lines, language=language, variant="warning", **shown
-        )
+        shown: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (4, 8)}
+        self._status = Live(paragraphs=self._status_lines, **shown)
+        self._voice = Live(paragraphs=self._voice_lines, variant="said", **shown)
+        self._withheld = Live(paragraphs=self._withheld_lines, variant="warning", **shown)
         self._label = words(self._label_lines)
 
-    @param.depends("narrator.text", "narrator.language")
+    @param.depends("narrator.text")
     def _paragraphs(self) -> str:
         *paragraphs, disclaimer = self.narrator.text or ("",)
         html = "".join(paragraph(text) for text in paragraphs)
-        return self._in_language(html + paragraph(disclaimer, "note"))
+        return html + paragraph(disclaimer, "note")
 
-    @param.depends("narrator.sentences", "narrator.language", "narrator.medical")
+    @param.depends("narrator.sentences", "narrator.medical")
     def _label_lines(self) -> str:
         lines = (self.narrator.label(), self.narrator.disclaimer())
-        return self._in_language("".join(paragraph(text, "note") for text in lines if lines[0]))
+        return "".join(paragraph(text, "note") for text in lines if lines[0])
 
-    @param.depends("narrator.status", "narrator.refused", "narrator.language", "narrator.model")
+    @param.depends("narrator.status", "narrator.refused", "narrator.model")
     def _status_lines(self) -> list[str]:
         lines = (self.narrator.message(), self.narrator.left_out_message())
         return [text for text in lines if text and self.narrator.wanted]
@@ -86,7 +90,7 @@ class NarrationView(pn.viewable.Viewer):
     def _voice_lines(self) -> list[str]:
         return list(self.narrator.sentences)
 
-    @param.depends("narrator.withheld", "narrator.language")
+    @param.depends("narrator.withheld")
     def _withheld_lines(self) -> list[str]:
         return list(filter(None, [self.narrator.withheld_message()]))
 
@@ -121,16 +125,12 @@ class NarrationView(pn.viewable.Viewer):
             "not_pulled",
         )
 
-    def _in_language(self, html: str) -> str:
-        return html and f'<div lang="{escape(self.narrator.language)}">{html}</div>'
-
     def __panel__(self) -> pn.viewable.Viewable:
         buttons = pn.FlexBox(
             self._model, self._start, self._stop, self._retry, gap="8px", align_items="center"
         )
         return card(
-            "In words",
-            self._language,
+            t("In words"),
             self._text,
             self._wanted,
             self._confirmed,

@@ -12,8 +12,10 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.progress import Progress
+from dashboards.language import number, t
 from dashboards.state.neighbors import NeighborSearch, NeighborTile
 from dashboards.state.progress import about
+from dashboards.views.classes import readable
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import stop_button, words
 
@@ -34,10 +36,13 @@ class NeighborsView(pn.viewable.Viewer):
         super().__init__(**params)
         search = self.search
         self._run = pmui.Button(
-            label="Find similar training samples", icon="search", variant="outlined", size="small"
+            label=t("Find similar training samples"),
+            icon="search",
+            variant="outlined",
+            size="small",
         )
         self._stop = stop_button()
-        self._bar = Progress(label="Training files processed", visible=False)
+        self._bar = Progress(label=t("Training files processed"), visible=False)
         self._text = words("")
         self._run.on_click(self._start)
         self._stop.on_click(lambda _: search.stop())
@@ -53,8 +58,11 @@ class NeighborsView(pn.viewable.Viewer):
         search, training = self.search, self.search.training
         self._run.visible = training is not None and not search.searching and not search.results
         if training is not None:
-            cost = f"{training.count} files: {about(search.seconds)}, plus the time to read them"
-            self._run.label = f"Find similar training samples ({cost})"
+            self._run.label = t(
+                "Find similar training samples ({count} files: {time}, plus the time to read them)",
+                count=training.count,
+                time=about(search.seconds),
+            )
         self._stop.visible = self._bar.visible = search.searching
         self._bar.value = search.done / search.total if search.total else -1
         self._text.object = paragraph(search.problem, "error") + _tiles(search.results)
@@ -73,26 +81,33 @@ def _tiles(tiles: list[NeighborTile]) -> str:
     if not tiles:
         return ""
     names = Counter(tile.class_name for tile in tiles)
-    counts = ", ".join(f"{count} {name}" for name, count in names.most_common())
-    notes = paragraph(f"Classes of the {len(tiles)} nearest samples: {counts}.", "note")
+    counts = ", ".join(f"{count} {readable(name)}" for name, count in names.most_common())
+    text = t("Classes of the {count} nearest samples: {counts}.", count=len(tiles), counts=counts)
+    notes = paragraph(text, "note")
     if any(tile.neighbor.same_file for tile in tiles):
-        notes += paragraph("This file itself is among the training files.", "warning")
+        notes += paragraph(t("This file itself is among the training files."), "warning")
     figures = "".join(map(_figure, tiles))
     return (
-        f"{heading('Most similar training samples', 3)}{notes}{TILES}"
+        f"{heading(t('Most similar training samples'), 3)}{notes}{TILES}"
         f'<div class="tiles">{figures}</div>'
     )
 
 
 def _figure(tile: NeighborTile) -> str:
     sample = tile.neighbor.sample
-    name = f"{tile.class_name}: {sample.path.name}, distance {tile.neighbor.distance:.2f}"
+    name = readable(tile.class_name)
+    caption = t(
+        "{name}: {file}, distance {distance}",
+        name=name,
+        file=sample.path.name,
+        distance=number(tile.neighbor.distance, ".2f"),
+    )
     picture = (
         paragraph(tile.picture, "note")
         if isinstance(tile.picture, str)
         else (
-            f'<img alt="A training sample of class {escape(tile.class_name)}" '
+            f'<img alt="{escape(t("A training sample of class {name}", name=name))}" '
             f'src="data:image/jpeg;base64,{base64.b64encode(tile.picture).decode()}">'
         )
     )
-    return f"<figure>{picture}<figcaption>{escape(name)}</figcaption></figure>"
+    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"

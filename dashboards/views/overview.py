@@ -11,13 +11,15 @@ import param
 
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
+from dashboards.language import mark, number, t
 from dashboards.state.overview import DOUBT, ORDER, FileRow, Overview
 from dashboards.views.classes import readable
 from dashboards.views.theme import run_button, stop_button
 from dashboards.views.view import View
+from xai_tf.classifiers.prediction import Prediction
 from xai_tf.rendering.viewer import thumbnail_url
 
-SORTS = {"As they came": ORDER, "Most doubtful first": DOUBT}
+SORTS = {mark("As they came"): ORDER, mark("Most doubtful first"): DOUBT}
 
 
 class OverviewView(View):
@@ -29,18 +31,21 @@ class OverviewView(View):
         super().__init__(**params)
         overview = self.overview
         self._open = pmui.Button(
-            label="All files", icon="grid_view", variant="text", size="small", visible=False
+            label=t("All files"), icon="grid_view", variant="text", size="small", visible=False
         )
-        self._sheet = Choices(label="All files", layout="sheet")
+        self._sheet = Choices(label=t("All files"), layout="sheet")
         self._sort = pmui.RadioButtonGroup(
-            label="Order", options=SORTS, value=overview.sort, size="small"
+            label=t("Order"),
+            options={t(title): sort for title, sort in SORTS.items()},
+            value=overview.sort,
+            size="small",
         )
-        self._run, self._stop = run_button("Explain all", "play_arrow"), stop_button()
-        self._bar = Progress(label="Files explained", visible=False)
+        self._run, self._stop = run_button(t("Explain all"), "play_arrow"), stop_button()
+        self._bar = Progress(label=t("Files explained"), visible=False)
         self._table = pmui.FileDownload(
             callback=lambda: BytesIO(overview.table()),
             filename="files.csv",
-            label="Table (CSV)",
+            label=t("Table (CSV)"),
             icon="table_view",
             size="small",
         )
@@ -48,7 +53,7 @@ class OverviewView(View):
             pn.FlexBox(self._run, self._stop, self._sort, self._table, gap="8px"),
             self._bar,
             self._sheet,
-            title="All files",
+            title=t("All files"),
             open=False,
             width_option="lg",
             show_close_button=True,
@@ -92,11 +97,15 @@ class OverviewView(View):
         if row.reading is not None:
             prediction = row.reading.prediction
             probability = float(prediction.probabilities[prediction.label])
-            tile["badge"] = f"{readable(prediction.answer)}, {probability:.0%}"
+            tile["badge"] = f"{_answer(prediction)}, {number(probability, '.0%')}"
             tile["share"] = probability
-            tile["note"] = "unlike the training data" if row.reading.ood_caption else ""
+            tile["note"] = t("unlike the training data") if row.reading.ood_caption else ""
         return tile
 
     def layout(self) -> pn.viewable.Viewable:
         """The button and the dialog."""
         return pn.Column(self._open, self._dialog, margin=0)
+
+
+def _answer(prediction: Prediction) -> str:
+    return readable(prediction.answer) if prediction.findings else t("No finding")

@@ -12,20 +12,22 @@ import param
 from dashboards.components.choices import Choices
 from dashboards.components.dropper import Dropper
 from dashboards.components.live import Live
-from dashboards.files.own_models import TAKEN
+from dashboards.files.own_models import taken_files
 from dashboards.files.uploads import Limits
+from dashboards.language import library_text, mark, number, t
 from dashboards.service.trial import ModelTrial
 from dashboards.state.own_model import KINDS, OwnModel
+from dashboards.views.classes import readable
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import run_button, words
 from dashboards.views.view import View
 
-ABOUT = (
-    f"Drop a Keras model ({TAKEN}) and, if you have them, the names of its classes (labels.txt, "
+ABOUT = mark(
+    "Drop a Keras model ({taken}) and, if you have them, the names of its classes (labels.txt, "
     "class_indices.json) or its card. Code in a model is never run. Only you see it, and it is "
     "deleted with your files."
 )
-UNSURE = (
+UNSURE = mark(
     "How the colors must be scaled is a guess. Choose the row whose answers are right; a wrong one "
     "gives wrong answers and wrong maps."
 )
@@ -46,24 +48,27 @@ class OwnModelView(View):
         self._drop = Dropper(limits, lambda *file: pn.state.execute(partial(own.add, *file)))
         wide = {"size": "small", "sizing_mode": "stretch_width"}
         self._classes = pmui.TextAreaInput.from_param(
-            own.param.classes, label="Class names, in the order of the outputs", rows=3, **wide
+            own.param.classes, label=t("Class names, in the order of the outputs"), rows=3, **wide
         )
         self._kind = pmui.Select.from_param(
-            own.param.kind, label="Its files", options=KINDS, **wide
+            own.param.kind,
+            label=t("Its files"),
+            options={t(title): kind for title, kind in KINDS.items()},
+            **wide,
         )
-        self._try = run_button("Load and try", "play_arrow")
-        self._tried = Choices(label="Preprocessing", layout="list")
-        self._use = run_button("Use this model", "check")
+        self._try = run_button(t("Load and try"), "play_arrow")
+        self._tried = Choices(label=t("Preprocessing"), layout="list")
+        self._use = run_button(t("Use this model"), "check")
         self._remove = pmui.Button(
-            label="Remove my models", icon="delete", variant="text", size="small"
+            label=t("Remove my models"), icon="delete", variant="text", size="small"
         )
         self._said = words("")
         self._live = Live(sizing_mode="stretch_width")
         self._open = pmui.Button(
-            label="Add your model", icon="add", variant="outlined", size="small"
+            label=t("Add your model"), icon="add", variant="outlined", size="small"
         )
         self._dialog = pmui.Dialog(
-            words(paragraph(ABOUT, "note")),
+            words(paragraph(t(ABOUT, taken=taken_files()), "note")),
             self._drop,
             self._classes,
             self._kind,
@@ -72,7 +77,7 @@ class OwnModelView(View):
             self._said,
             self._tried,
             self._use,
-            title="Add your model",
+            title=t("Add your model"),
             open=False,
             show_close_button=True,
             close_on_click=True,
@@ -109,7 +114,7 @@ class OwnModelView(View):
         stored = own.entry is not None and trial is None and not own.working
         self._said.object = (
             paragraph(own.problem, "error")
-            + paragraph(f"{own.entry.name} is stored. Load it next." if stored else "")
+            + paragraph(t("{name} is stored. Load it next.", name=own.entry.name) if stored else "")
             + (_found(trial, own.workspace.file is not None) if trial else "")
         )
         self._live.paragraphs = [own.working] if own.working else []
@@ -122,14 +127,14 @@ class OwnModelView(View):
 def _rows(trial: ModelTrial) -> list[dict[str, Any]]:
     """A row for each preprocessing that was tried; without a file only the one that was found."""
     if not trial.tried:
-        return [{"value": trial.card.scaling, "label": trial.card.preprocessing}]
+        return [{"value": trial.card.scaling, "label": library_text(trial.card.preprocessing)}]
     return [
         {
             "value": tried.name,
-            "label": f"{tried.label}, {tried.probability:.1%}",
-            "note": tried.title,
+            "label": f"{readable(tried.label)}, {number(tried.probability, '.1%')}",
+            "note": library_text(tried.title),
             "share": tried.probability,
-            **({"badge": "found"} if tried.name == trial.card.scaling else {}),
+            **({"badge": t("found")} if tried.name == trial.card.scaling else {}),
         }
         for tried in trial.tried
     ]
@@ -138,12 +143,18 @@ def _rows(trial: ModelTrial) -> list[dict[str, Any]]:
 def _found(trial: ModelTrial, has_file: bool) -> str:
     """What was found in a model."""
     card = trial.card
-    size = f"{card.image_size[0]} x {card.image_size[1]} pixels"
-    because = f"{card.preprocessing}, because {trial.reason}."
+    answers = mark("What it answers for your file with each preprocessing")
+    found = t(
+        "Loaded: {height} x {width} pixels. Preprocessing: {preprocessing}, because {reason}.",
+        height=card.image_size[0],
+        width=card.image_size[1],
+        preprocessing=library_text(card.preprocessing),
+        reason=library_text(trial.reason),
+    )
     return (
-        heading("What it answers for your file with each preprocessing" if has_file else "Found", 3)
-        + paragraph(f"Loaded: {size}. Preprocessing: {because}")
-        + paragraph("" if trial.certain else UNSURE, "warning")
-        + paragraph("" if has_file else "Show a file first to see what it answers.", "note")
-        + bullets(trial.warnings, "warning")
+        heading(t(answers) if has_file else t("Found"), 3)
+        + paragraph(found)
+        + paragraph("" if trial.certain else t(UNSURE), "warning")
+        + paragraph("" if has_file else t("Show a file first to see what it answers."), "note")
+        + bullets(map(library_text, trial.warnings), "warning")
     )

@@ -12,12 +12,13 @@ import param
 from dashboards.components.dropper import FolderDropper
 from dashboards.components.live import Live
 from dashboards.files.own_sets import OwnSet
+from dashboards.language import mark, t
 from dashboards.state.own_sets import OwnLabeled
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import words
 
 MOST_NAMED = 8  # files that were left out
-ABOUT = (
+ABOUT = mark(
     "Or your own files: a .zip or a folder with one subfolder per class, named after it. Only you "
     "see them, and they are deleted with your other files."
 )
@@ -35,7 +36,7 @@ class OwnSetsView(pn.viewable.Viewer):
         self._live = Live(sizing_mode="stretch_width")
         self._text = words("")
         self._remove = pmui.Button(
-            label="Delete my labeled files", icon="delete", variant="text", size="small"
+            label=t("Delete my labeled files"), icon="delete", variant="text", size="small"
         )
         self._drop.param.watch(self._on_rejected, "problem")
         self._remove.on_click(lambda _: own.remove_all())
@@ -59,7 +60,7 @@ class OwnSetsView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            words(paragraph(ABOUT, "note")),
+            words(paragraph(t(ABOUT), "note")),
             self._drop,
             self._live,
             self._text,
@@ -70,12 +71,15 @@ class OwnSetsView(pn.viewable.Viewer):
 
 def _described(added: OwnSet) -> str:
     """How many files were taken, and which were not."""
-    left_out = [f"{name}: {reason}" for name, reason in added.left_out]
+    left_out = [
+        t("{name}: {meaning}", name=name, meaning=reason) for name, reason in added.left_out
+    ]
     more = len(left_out) - MOST_NAMED
-    text = paragraph(f"{added.count} files of {added.name} were stored.")
+    text = paragraph(t("{count} files of {name} were stored.", count=added.count, name=added.name))
     if left_out:
-        text += paragraph(f"{len(left_out)} files were left out:", "warning")
+        text += paragraph(t("{count} files were left out:", count=len(left_out)), "warning")
         text += bullets(
-            [*left_out[:MOST_NAMED], *([f"And {more} more."] if more > 0 else [])], "warning"
+            [*left_out[:MOST_NAMED], *([t("And {count} more.", count=more)] if more > 0 else [])],
+            "warning",
         )
     return text

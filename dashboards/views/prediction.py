@@ -9,13 +9,13 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
+from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.explorer import Explorer
 from dashboards.views.classes import class_options, readable
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
 from xai_tf.classifiers.prediction import Prediction
-from xai_tf.datasets.listing import counted
 
 MAX_CLASSES = 8  # classes shown as bars
 
@@ -31,22 +31,22 @@ class PredictionView(View):
         self._words = words(
             pn.bind(self._describe, workspace.param.reading, workspace.param.window)
         )
-        self._classes = Choices(label="Class to explain", layout="bars")
+        self._classes = Choices(label=t("Class to explain"), layout="bars")
         self._any = pmui.Select(
-            label="Any class",
+            label=t("Any class"),
             searchable=True,
             size="small",
             sizing_mode="stretch_width",
             visible=False,
         )
         self._contrast = pmui.Select(
-            label="rather than",
-            options={"(any other)": -1},
+            label=t("rather than"),
+            options={t("(any other)"): -1},
             searchable=True,
             size="small",
             sizing_mode="stretch_width",
         )
-        self._windows = Choices(label="Window of the recording", layout="tiles", visible=False)
+        self._windows = Choices(label=t("Window of the recording"), layout="tiles", visible=False)
         workspace.param.watch(self._fill, ["reading", "window"])
         self.explorer.param.watch(self._mark, ["target", "contrast"])
         self._classes.param.watch(self._on_class, "value")
@@ -60,7 +60,7 @@ class PredictionView(View):
             return ""
         shown = (*reading.model_warnings, *reading.samples[window].warnings)
         text = paragraph(_meaning(reading.prediction), "note")
-        return bullets(shown, "warning") + text
+        return bullets(map(library_text, shown), "warning") + text
 
     def _fill(self, *_: Any) -> None:
         reading = self.explorer.workspace.reading
@@ -74,13 +74,13 @@ class PredictionView(View):
             options=options, value=self._explained(), visible=num_classes > MAX_CLASSES
         )
         self._contrast.param.update(
-            options={"(any other)": -1} | options,
+            options={t("(any other)"): -1} | options,
             value=self.explorer.contrast,
             visible=num_classes > 2,
         )
         self._windows.param.update(
             visible=len(reading.samples) > 1,
-            items=[_window(number, reading) for number in range(len(reading.samples))],
+            items=[_window(place, reading) for place in range(len(reading.samples))],
             value=str(self.explorer.workspace.window),
         )
         self._mark()
@@ -115,7 +115,7 @@ class PredictionView(View):
     def layout(self) -> pn.viewable.Viewable:
         """The classes, and the windows of a long recording."""
         return section(
-            "Class to explain",
+            t("Class to explain"),
             self._classes,
             self._any,
             self._contrast,
@@ -127,14 +127,17 @@ class PredictionView(View):
 def _meaning(prediction: Prediction) -> str:
     """How clear the answer is; with several labels, what counts as a finding."""
     if prediction.multi_label:
-        return (
-            f"{counted(len(prediction.findings), 'finding')} of {len(prediction.classes)} labels. "
-            "Each label is a question of its own, found where its probability reaches its "
-            "threshold."
+        return n(
+            "{count} finding of {total} labels. Each label is a question of its own, found where "
+            "its probability reaches its threshold.",
+            "{count} findings of {total} labels. Each label is a question of its own, found where "
+            "its probability reaches its threshold.",
+            len(prediction.findings),
+            total=len(prediction.classes),
         )
-    return (
-        f"Margin {prediction.margin:.2f}: the logit of the first class minus that of the second. "
-        "0 is undecided."
+    return t(
+        "Margin {margin}: the logit of the first class minus that of the second. 0 is undecided.",
+        margin=number(prediction.margin, ".2f"),
     )
 
 
@@ -142,25 +145,29 @@ def _bar(prediction: Prediction, label: int) -> dict[str, Any]:
     """A class and its probability; with several labels also whether it is found."""
     probability, note = float(prediction.probabilities[label]), {}
     if prediction.multi_label:
-        found = "found" if label in prediction.findings else "not found"
-        note = {"note": f"{found}, threshold {prediction.thresholds[label]:.0%}"}
+        found = label in prediction.findings
+        text = mark("found, threshold {share}") if found else mark("not found, threshold {share}")
+        note = {"note": t(text, share=number(prediction.thresholds[label], ".0%"))}
     return {
         "value": str(label),
         "label": readable(prediction.classes[label]),
         "share": probability,
-        "badge": f"{probability:.1%}",
+        "badge": number(probability, ".1%"),
         **note,
     }
 
 
-def _window(number: int, reading: Any) -> dict[str, Any]:
-    sound, prediction = reading.samples[number].sound, reading.predictions[number]
+def _window(place: int, reading: Any) -> dict[str, Any]:
+    sound, prediction = reading.samples[place].sound, reading.predictions[place]
     label = reading.prediction.label
-    span = f"{sound.seconds[0]:.1f} to {sound.seconds[-1]:.1f} s" if sound else str(number + 1)
+    span = str(place + 1)
+    if sound:
+        start, end = (number(sound.seconds[edge], ".1f") for edge in (0, -1))
+        span = t("{start} to {end} s", start=start, end=end)
     probability = float(prediction.probabilities[label])
     return {
-        "value": str(number),
+        "value": str(place),
         "label": span,
         "share": probability,
-        "badge": f"{probability:.0%}",
+        "badge": number(probability, ".0%"),
     }

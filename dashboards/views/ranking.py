@@ -11,7 +11,8 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.live import Live
-from dashboards.state.progress import about
+from dashboards.language import language, library_text, number, t
+from dashboards.state.progress import about, passes
 from dashboards.state.ranking import Ranking, Table
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, run_button, stop_button, words
@@ -23,16 +24,13 @@ class RankingView(View):
     """Scores of methods side by side, computed on request; the best of each metric is bold."""
 
     ranking = param.ClassSelector(class_=Ranking)
-    language: param.Selector[str] = param.Selector(
-        default="en", objects=["en", "fr"], allow_refs=True
-    )
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
         ranking = self.ranking
-        self._pick = pmui.Select(label="Scores for", size="small", sizing_mode="stretch_width")
-        self._run, self._stop = run_button("Score these maps", "leaderboard"), stop_button()
-        self._words = words(pn.bind(ranking_words, ranking.param.table, self.param.language))
+        self._pick = pmui.Select(label=t("Scores for"), size="small", sizing_mode="stretch_width")
+        self._run, self._stop = run_button(t("Score these maps"), "leaderboard"), stop_button()
+        self._words = words(pn.bind(ranking_words, ranking.param.table))
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(
             variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
@@ -60,9 +58,11 @@ class RankingView(View):
             value=column if names else None,
         )
         cost = ranking.cost()
-        estimate = f" ({cost[0]} passes, {about(cost[1])})" if cost and cost[0] else ""
+        label = t("Score these maps")
+        if cost and cost[0]:
+            label += f" ({passes(cost[0])}, {about(cost[1])})"
         self._run.param.update(
-            label=f"Score these maps{estimate}",
+            label=label,
             disabled=len(ranking.requests()) < 2 or bool(ranking.running) or (cost or (1,))[0] == 0,
         )
         self._stop.visible = ranking.running > 0
@@ -72,7 +72,7 @@ class RankingView(View):
     def layout(self) -> pn.viewable.Viewable:
         """The card of the ranking."""
         return card(
-            "Which method is best here?",
+            t("Which method is best here?"),
             self._pick,
             pn.Row(self._run, self._stop),
             self._status,
@@ -81,17 +81,18 @@ class RankingView(View):
         )
 
 
-def ranking_words(table: Table | None, language: str = "en") -> str:
+def ranking_words(table: Table | None) -> str:
     """A table of scores as HTML: methods by metrics, with the best of each metric in bold."""
     if table is None:
         return paragraph(
-            "At least two scored maps are needed. Each map is compared with random maps of the "
-            "same strength.",
+            t(
+                "At least two scored maps are needed. Each map is compared with random maps of "
+                "the same strength."
+            ),
             "note",
         )
     heads = "".join(
-        f'<th scope=col lang="{language}" title="{escape(metric.meaning[language])}">'
-        f'<span lang="en">{escape(metric.title)}</span> '
+        f'<th scope=col title="{escape(metric.meaning[language()])}">{escape(metric.title)} '
         f"{'↑' if metric.direction == 'higher' else '↓'}</th>"
         for metric in table.metrics
     )
@@ -102,13 +103,16 @@ def ranking_words(table: Table | None, language: str = "en") -> str:
         for method, scores, places in zip(table.methods, table.scores, table.places, strict=True)
     )
     return (
-        '<div style="overflow-x: auto" tabindex=0 role=region aria-label="Scores by method">'
-        f"<table><thead><tr><td></td>{heads}<th scope=col>Mean rank</th></tr></thead>{rows}"
-        "</table></div>"
+        '<div style="overflow-x: auto" tabindex=0 role=region '
+        f'aria-label="{escape(t("Scores by method"))}">'
+        f"<table><thead><tr><td></td>{heads}<th scope=col>{escape(t('Mean rank'))}</th></tr>"
+        f"</thead>{rows}</table></div>"
         + paragraph(
-            "Bold: the best value of the metric. In brackets: the share of random maps that the "
-            "map outperforms. The mean rank weights all metrics equally; which of them matter "
-            "depends on your question.",
+            t(
+                "Bold: the best value of the metric. In brackets: the share of random maps that "
+                "the map outperforms. The mean rank weights all metrics equally; which of them "
+                "matter depends on your question."
+            ),
             "note",
         )
     )
@@ -116,13 +120,19 @@ def ranking_words(table: Table | None, language: str = "en") -> str:
 
 def _cell(one: Score, place: int) -> str:
     if not place:
-        value = f"{one.value:.2f}, not ranked" if np.isfinite(one.value) else "no value"
-        return f'<td title="{escape(one.note)}">{value}</td>'
-    win_rate = f" ({one.random.win_rate:.0%})" if one.random and one.metric.has_baseline else ""
-    value = f"<b>{one.value:.2f}</b>" if place == 1 else f"{one.value:.2f}"
+        finite = np.isfinite(one.value)
+        value = (
+            t("{value}, not ranked", value=number(one.value, ".2f")) if finite else t("no value")
+        )
+        return f'<td title="{escape(library_text(one.note))}">{value}</td>'
+    win_rate = (
+        f" ({number(one.random.win_rate, '.0%')})" if one.random and one.metric.has_baseline else ""
+    )
+    value = number(one.value, ".2f")
+    value = f"<b>{value}</b>" if place == 1 else value
     return f"<td>{value}{win_rate}</td>"
 
 
 def _mean(places: np.ndarray) -> str:
     ranked = places[places > 0]
-    return f"{ranked.mean():.1f}" if len(ranked) else ""
+    return number(ranked.mean(), ".1f") if len(ranked) else ""

@@ -8,6 +8,7 @@ import panel as pn
 import param
 
 from dashboards.components.region_list import RegionList
+from dashboards.language import library_text, mark, number, t
 from dashboards.state.explanation_quality import ExplanationQuality
 from dashboards.state.what_if import WhatIfEditor
 from dashboards.views.text import bullets, paragraph
@@ -16,7 +17,9 @@ from dashboards.views.view import View
 from xai_tf.regions import PARTITIONS, Audit, RegionShare
 from xai_tf.rendering.viewer import region_url
 
-ABOUT = "Bar: share of the evidence. Mark: share of the area, which a map without a preference has."
+ABOUT = mark(
+    "Bar: share of the evidence. Mark: share of the area, which a map without a preference has."
+)
 SEPARATOR = "/"  # between a partition and a region
 
 
@@ -33,12 +36,14 @@ class RegionsView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._list = RegionList(self._on_hide, label="Where the evidence lies")
+        self._list = RegionList(self._on_hide, label=t("Where the evidence lies"))
         self._about = words("")
         self._list.param.watch(lambda event: self.point(_names(event.new)), "pointed")
         self.quality.param.watch(self._draw, ["audit", "regions"])
         self.editor.param.watch(self._mark, "regions")
-        self._section = section("Where the evidence lies", self._list, self._about, visible=False)
+        self._section = section(
+            t("Where the evidence lies"), self._list, self._about, visible=False
+        )
         self._draw()
 
     def point(self, names: tuple[str, str] | None) -> None:
@@ -60,7 +65,9 @@ class RegionsView(View):
         self._section.visible = audit is not None
         self._list.items = [_item(row) for row in audit.rows] if audit else []
         warnings = audit.warnings if audit else ()
-        self._about.object = bullets(warnings, "warning") + paragraph(ABOUT, "note")
+        self._about.object = bullets(map(library_text, warnings), "warning") + paragraph(
+            t(ABOUT), "note"
+        )
 
     def _mark(self, *_: Any) -> None:
         self._list.hidden = [SEPARATOR.join(names) for names in self.editor.regions]
@@ -78,15 +85,22 @@ def _names(value: str) -> Any:
 
 def _item(row: RegionShare) -> dict[str, Any]:
     partition = PARTITIONS[row.partition]
-    share = "no signal" if row.share is None else f"{row.share:.0%} of the evidence"
-    note = "expected here" if row.region in partition.expected else ""
+    area = number(row.area, ".0%")
+    if row.share is None:
+        text = t("no signal, {area} of the area", area=area)
+    else:
+        share = number(row.share, ".0%")
+        text = t("{share} of the evidence, {area} of the area", share=share, area=area)
+    note = t("expected here") if row.region in partition.expected else ""
     return {
         "value": SEPARATOR.join((row.partition, row.region)),
-        "label": row.region,
-        "group": f"{partition.title} (a guess)" if row.guess else partition.title,
+        "label": t(row.region),
+        "group": t("{title} (a guess)", title=t(partition.title))
+        if row.guess
+        else t(partition.title),
         "share": float(min(max(row.share or 0.0, 0.0), 1.0)),
         "area": float(min(max(row.area, 0.0), 1.0)),
-        "text": f"{share}, {row.area:.0%} of the area",
-        "note": "more evidence than can be right here" if row.alarm else note,
+        "text": text,
+        "note": t("more evidence than can be right here") if row.alarm else note,
         "alarm": bool(row.alarm),
     }

@@ -15,12 +15,13 @@ from dashboards.components.live import Live
 from dashboards.components.recorder import Recorder
 from dashboards.files.gallery import GALLERY, GalleryItem
 from dashboards.files.uploads import Uploads
+from dashboards.language import mark, number, t
 from dashboards.service.requests import Upload
 from dashboards.state.workspace import Workspace
-from dashboards.views.classes import readable
 from dashboards.views.theme import section
 from dashboards.views.view import View
 
+KINDS = {"sound": mark("sound"), "picture": mark("picture")}
 # Messages lie over the page, so that nothing below them moves.
 TOAST = """
 :host {
@@ -43,7 +44,9 @@ class InputView(View):
             lambda *file: self.workspace.add(*file, drop=self._drop.drop),
         )
         self._recorder = Recorder(self.workspace.add)
-        self._gallery = Choices(label="Samples", layout="tiles", items=[_tile(i) for i in GALLERY])
+        self._gallery = Choices(
+            label=t("Samples"), layout="tiles", items=[_tile(i) for i in GALLERY]
+        )
         for field in (self._drop, self._recorder):
             field.param.watch(self._on_rejected, "problem")
         self._gallery.param.watch(self._on_sample, "value")
@@ -66,8 +69,8 @@ class InputView(View):
     def layout(self) -> pn.viewable.Viewable:
         """The upload field, the recorder and the samples."""
         return pn.Column(
-            section("Add a file", self._drop, self._recorder),
-            section("Samples", self._gallery),
+            section(t("Add a file"), self._drop, self._recorder),
+            section(t("Samples"), self._gallery),
             sizing_mode="stretch_width",
         )
 
@@ -80,13 +83,13 @@ class FilesView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         workspace = self.workspace
-        self._files = Choices(label="Files", layout="list")
-        self._remove = pmui.Button(label="Remove", icon="delete", variant="text", size="small")
+        self._files = Choices(label=t("Files"), layout="list")
+        self._remove = pmui.Button(label=t("Remove"), icon="delete", variant="text", size="small")
         self._undo = pmui.Button(
-            label="Undo", icon="undo", variant="text", size="small", visible=False
+            label=t("Undo"), icon="undo", variant="text", size="small", visible=False
         )
         self._card = section(
-            "Your files", self._files, pn.Row(self._remove, self._undo), visible=False
+            t("Your files"), self._files, pn.Row(self._remove, self._undo), visible=False
         )
         self._files.param.watch(self._on_file, "value")
         self._remove.on_click(self._on_remove)
@@ -114,10 +117,8 @@ class FilesView(View):
     def _item(self, file: Upload) -> dict[str, Any]:
         picture = self.workspace.thumbnails.get(file.sha256, "")
         answer, doubtful = self.workspace.answers.get(file.sha256, ("", False))
-        note = (
-            f"{readable(answer)}{' (doubtful)' if doubtful else ''}"
-            or f"{file.kind}, {_size(file.size)}"
-        )
+        note = answer or f"{t(KINDS[file.kind])}, {_size(file.size)}"
+        note = t("{answer} (doubtful)", answer=note) if doubtful else note
         return {"value": file.sha256, "label": file.name, "note": note, "picture": picture}
 
     def layout(self) -> pn.viewable.Viewable:
@@ -140,7 +141,7 @@ class NoticesView(View):
         )
 
     def _row(self, name: str, variant: str) -> pn.Row:
-        close = pmui.IconButton(icon="close", description=f"Close this {name}", size="small")
+        close = pmui.IconButton(icon="close", description=t("Close this message"), size="small")
         close.on_click(lambda _: self.workspace.param.update(**{name: ""}))
         message = Live(
             paragraphs=pn.bind(_as_lines, self.workspace.param[name]),
@@ -164,8 +165,10 @@ def gallery_picture(item: GalleryItem) -> str:
 
 
 def _tile(item: GalleryItem) -> dict[str, Any]:
-    return {"value": item.name, "label": item.title, "picture": gallery_picture(item)}
+    return {"value": item.name, "label": t(item.title), "picture": gallery_picture(item)}
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
+    if count >= 1e5:
+        return t("{size} MB", size=number(count / 1e6, ".1f"))
+    return t("{size} kB", size=number(count / 1e3, ".0f"))

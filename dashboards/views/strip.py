@@ -12,6 +12,7 @@ import param
 
 from dashboards.components.live import Live
 from dashboards.files.gallery import GALLERY
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.requests import ModelEntry
 from dashboards.state.model_finder import Match, reads
 from dashboards.state.workspace import Workspace
@@ -40,8 +41,8 @@ STRIP = """
 .file, .answer, .model, .badge { width: auto !important; min-width: 0; margin: 0 !important; }
 .progress { flex: 1 1 100%; width: auto !important; margin: 0 !important; }
 """
-FIND = "Find the model that knows the file"
-PLOT = (
+FIND = mark("Find the model that knows the file")
+PLOT = mark(
     "This looks like a plot with axes. The model is given the labels and margins, too, which its "
     "training pictures did not have."
 )
@@ -101,11 +102,11 @@ class StripView(View):
             gap="8px", align_items="center", css_classes=["answer"], visible=False
         )
         crop = pmui.Button(
-            label="Crop it to its axes", icon="crop", variant="outlined", size="small"
+            label=t("Crop it to its axes"), icon="crop", variant="outlined", size="small"
         )
         crop.on_click(lambda _: workspace.crop_plot())
         self._plot = pn.FlexBox(
-            words(paragraph(PLOT, "warning")),
+            words(paragraph(t(PLOT), "warning")),
             crop,
             gap="8px",
             align_items="center",
@@ -139,15 +140,15 @@ class StripView(View):
             if workspace.file is None or reads(model, workspace.file)
         ]
         labels = Counter(map(model_label, models))
-        self._names = {FIND: ""} | {
+        self._names = {t(FIND): ""} | {
             label if labels[label] == 1 else f"{label} ({model.name})": model.name
             for model in models
             for label in [model_label(model)]
         }
         items = [{"label": label} for label in self._names]
-        chosen = model_label(workspace.model) if workspace.model else "choose"
+        chosen = model_label(workspace.model) if workspace.model else t("choose")
         changed = {} if items == self._model.items else {"items": items}
-        self._model.param.update(label=f"Model: {chosen}", **changed)
+        self._model.param.update(label=t("Model: {name}", name=chosen), **changed)
 
     def _describe_file(self, file: Any, match: Match | None, thumbnails: dict[str, str]) -> str:
         if file is None:
@@ -158,7 +159,7 @@ class StripView(View):
         image = (
             f'<img alt="" src="{escape(picture)}">' if picture else '<span class="icon">♪</span>'
         )
-        name = item.title if item else file.name
+        name = t(item.title) if item else file.name
         return (
             f'<div class="file">{image}<div><strong>{escape(name)}</strong>'
             f"<span>{escape(looks_like(match))}</span></div></div>"
@@ -171,13 +172,13 @@ class StripView(View):
         prediction = reading.prediction
         text = findings_text(prediction) if prediction.multi_label else answer_text(prediction)
         windows = len(reading.samples)
-        note = f"Mean of {windows} windows. " if windows > 1 else ""
-        if reading.ood_caption:
-            note += "Unlike the training data: this answer may mean nothing."
-        elif not prediction.multi_label:
-            note += second_text(prediction)
-        if reading.ood_problem:
-            note += f" {reading.ood_problem}"
+        notes = [
+            t("Mean of {count} windows.", count=windows) if windows > 1 else "",
+            second_text(prediction) if not (muted or prediction.multi_label) else "",
+            t("Unlike the training data: this answer may mean nothing.") if muted else "",
+            library_text(reading.ood_problem),
+        ]
+        note = " ".join(filter(None, notes))
         return f'<p class="look-headline{muted}">{escape(text)}</p>' + paragraph(note, "note")
 
     def _show_unknown(self, *_: Any) -> None:
@@ -188,8 +189,13 @@ class StripView(View):
         self._unknown[:] = []
         if not shown:
             return
-        kind = "sounds" if match.file.kind == "sound" else "pictures"
-        self._unknown.append(words(paragraph(f"No model here knows such {kind}.", "headline")))
+        sound = match.file.kind == "sound"
+        text = (
+            t("No model here knows such sounds.")
+            if sound
+            else t("No model here knows such pictures.")
+        )
+        self._unknown.append(words(paragraph(text, "headline")))
         for model, label in self._ways_out(match):
             button = pmui.Button(label=label, variant="outlined", size="small")
             button.on_click(lambda _, name=model.name: workspace.choose_model(name))
@@ -197,10 +203,12 @@ class StripView(View):
 
     def _ways_out(self, match: Match) -> list[tuple[ModelEntry, str]]:
         ways = [
-            (model, f"Try {model_label(model)}, which cannot tell") for model in match.silent[:3]
+            (model, t("Try {model}, which cannot tell", model=model_label(model)))
+            for model in match.silent[:3]
         ]
         if match.nearest is not None:
-            ways.append((match.nearest, f"See what {model_label(match.nearest)} says anyway"))
+            label = t("See what {model} says anyway", model=model_label(match.nearest))
+            ways.append((match.nearest, label))
         return ways
 
     def layout(self) -> pn.viewable.Viewable:
@@ -225,15 +233,18 @@ def looks_like(match: Match | None) -> str:
     if match is None or match.model is None:
         return ""
     if not match.known:
-        return f"{model_label(match.model)} cannot tell whether it knows such files."
+        return t("{model} cannot tell whether it knows such files.", model=model_label(match.model))
     task = find_task(match.model.task) if match.model.task else None
-    subject = task.subject.get("en", "") if task else ""
-    return f"Looks like {subject}." if subject else "The model knows such files."
+    subject = task.subject.get(language(), "") if task else ""
+    if subject:
+        return t("Looks like {subject}.", subject=subject)
+    return t("The model knows such files.")
 
 
 def answer_text(prediction: Prediction) -> str:
     """The predicted class and its probability."""
-    return f"{readable(prediction.name)}, {prediction.probabilities[prediction.label]:.1%}"
+    probability = number(prediction.probabilities[prediction.label], ".1%")
+    return f"{readable(prediction.name)}, {probability}"
 
 
 def second_text(prediction: Prediction) -> str:
@@ -241,13 +252,14 @@ def second_text(prediction: Prediction) -> str:
     if len(prediction.classes) < 2:
         return ""
     second = prediction.ranked[1]
-    return f"Then {readable(prediction.classes[second])}, {prediction.probabilities[second]:.1%}"
+    name, probability = readable(prediction.classes[second]), prediction.probabilities[second]
+    return t("Then {name}, {probability}", name=name, probability=number(probability, ".1%"))
 
 
 def findings_text(prediction: Prediction) -> str:
     """The findings in one line."""
     found = [
-        f"{readable(prediction.classes[label])} {prediction.probabilities[label]:.0%}"
+        f"{readable(prediction.classes[label])} {number(prediction.probabilities[label], '.0%')}"
         for label in prediction.findings
     ]
-    return ", ".join(found) or "No finding"
+    return ", ".join(found) or t("No finding")

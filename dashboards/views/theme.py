@@ -7,6 +7,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.language import t
 from dashboards.views.text import heading
 
 THEME: dict[str, Any] = {
@@ -73,7 +74,9 @@ def run_button(label: str, icon: str) -> pmui.Button:
 
 def stop_button() -> pmui.Button:
     """A button that stops a computation; hidden until one runs."""
-    return pmui.Button(label="Stop", icon="stop", color="error", variant="outlined", visible=False)
+    return pmui.Button(
+        label=t("Stop"), icon="stop", color="error", variant="outlined", visible=False
+    )
 
 
 def side_by_side(*parts: Any, least: int = 340) -> pn.FlexBox:

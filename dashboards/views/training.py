@@ -12,6 +12,7 @@ import param
 from dashboards.components.into_view import IntoView
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
+from dashboards.language import mark, t
 from dashboards.service.trainer import DONE, FAILED, STOPPED
 from dashboards.service.training_orders import TRAIN, TUNE, search_sizes
 from dashboards.service.trainings import (
@@ -29,7 +30,7 @@ from dashboards.views.view import View
 from xai_tf.tasks import TASKS
 
 WIDE = {"size": "small", "sizing_mode": "stretch_width"}
-TITLES = {TRAIN: "Train a model", TUNE: "Search for the best model"}
+TITLES = {TRAIN: mark("Train a model"), TUNE: mark("Search for the best model")}
 
 
 class OrderView(View):
@@ -46,41 +47,41 @@ class OrderView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         desk = self.desk
-        self._sets = pmui.Select(label="Labeled set", options={"(choose)": ""}, **WIDE)
+        self._sets = pmui.Select(label=t("Labeled set"), options={t("(choose)"): ""}, **WIDE)
         self._task = pmui.Select.from_param(
             desk.param.task,
-            label="Its files are read as",
-            options={task.title: name for name, task in TASKS.items()},
+            label=t("Its files are read as"),
+            options={t(task.title): name for name, task in TASKS.items()},
             **WIDE,
         )
         titles = backbone_titles()
         self._backbone = pmui.Select(
-            label="Backbone", options=titles, value=desk.backbones[0], **WIDE
+            label=t("Backbone"), options=titles, value=desk.backbones[0], **WIDE
         )
         self._backbones = pmui.MultiChoice(
-            label="Backbones",
+            label=t("Backbones"),
             options=titles,
             value=desk.backbones,
             sizing_mode="stretch_width",
         )
-        self._epochs = pmui.IntInput.from_param(desk.param.epochs, label="Epochs", **WIDE)
+        self._epochs = pmui.IntInput.from_param(desk.param.epochs, label=t("Epochs"), **WIDE)
         self._trials = pmui.Select.from_param(
-            desk.param.max_epochs, label="Trials", options=search_sizes(), **WIDE
+            desk.param.max_epochs, label=t("Trials"), options=search_sizes(), **WIDE
         )
         self._size = pmui.Select.from_param(
             desk.param.image_size,
-            label="Picture size in pixels",
+            label=t("Picture size in pixels"),
             options={f"{side} x {side}": side for side in IMAGE_SIZES},
             **WIDE,
         )
         self._name = pmui.TextInput.from_param(
-            desk.param.model_name, label="Name of the model", **WIDE
+            desk.param.model_name, label=t("Name of the model"), **WIDE
         )
-        self._plan = run_button("Show the plan", "calculate")
-        self._start = run_button("Start", "play_arrow")
-        self._close = pmui.Button(label="Cancel", variant="text")
+        self._plan = run_button(t("Show the plan"), "calculate")
+        self._start = run_button(t("Start"), "play_arrow")
+        self._close = pmui.Button(label=t("Cancel"), variant="text")
         self._about, self._text = words(""), words("")
-        self._bar = Progress(label="Making the plan", visible=False)
+        self._bar = Progress(label=t("Making the plan"), visible=False)
         self._live = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._sets.param.watch(self._on_set, "value")
         self._backbone.param.watch(lambda event: self._on_backbones([event.new]), "value")
@@ -126,7 +127,7 @@ class OrderView(View):
 
     def _fill_sets(self, *_: Any) -> None:
         titles = [*(self.desk.sets or {}), *self.desk.own_sets]
-        self._sets.options = {"(choose)": ""} | {title: title for title in titles}
+        self._sets.options = {t("(choose)"): ""} | {title: title for title in titles}
 
     # Without the lock, changes made after an await may not reach the page.
     @pn.io.with_lock
@@ -155,11 +156,13 @@ class OrderView(View):
         self._plan.visible, self._start.visible = not planned, planned
         self._bar.visible = desk.planning
         self._live.param.update(
-            paragraphs=[training_text.PLANNING] if desk.planning else [],
+            paragraphs=[t(training_text.PLANNING)] if desk.planning else [],
         )
-        self._about.object = heading(TITLES[desk.kind]) + paragraph(training_text.ABOUT[desk.kind])
+        self._about.object = heading(t(TITLES[desk.kind])) + paragraph(
+            t(training_text.ABOUT[desk.kind])
+        )
         self._about.object += (
-            paragraph(training_text.NO_SETS, "warning") if desk.has_no_sets else ""
+            paragraph(t(training_text.NO_SETS), "warning") if desk.has_no_sets else ""
         )
         self._text.object = paragraph(desk.problem, "error") + (
             training_text.plan(desk.planned, desk.plan) if planned else ""
@@ -185,13 +188,13 @@ class TrainingView(View):
         super().__init__(**params)
         name = self.training.order.name
         self._title = words(training_text.title(self.training))
-        self._bar = Progress(label=f"Progress of {name}")
+        self._bar = Progress(label=t("Progress of {name}", name=name))
         self._live = Live(sizing_mode="stretch_width", margin=(4, 8))
-        self._use = run_button("Use it here", "search")
+        self._use = run_button(t("Use it here"), "search")
         self._stop = stop_button()
-        self._resume = self._button("Resume", "play_arrow")
-        self._finish = self._button("Make a model of the best trial", "check")
-        self._forget = self._button("Remove from this list", "close", "text")
+        self._resume = self._button(t("Resume"), "play_arrow")
+        self._finish = self._button(t("Make a model of the best trial"), "check")
+        self._forget = self._button(t("Remove from this list"), "close", "text")
         self._use.on_click(lambda _: self.desk.use(name))
         self._on(self._stop, lambda: self.desk.stop(name))
         self._on(self._resume, lambda: self.desk.resume(name))
@@ -227,7 +230,7 @@ class TrainingView(View):
         self._stop.visible = active
         self._stop.disabled = state == STOPPING
         self._resume.visible = can_resume
-        self._resume.label = "Start again" if status.order.kind == TRAIN else "Resume"
+        self._resume.label = t("Start again") if status.order.kind == TRAIN else t("Resume")
         self._finish.visible = can_resume and status.order.name in self.desk.finishable
         self._forget.visible = not active
 
@@ -249,8 +252,8 @@ class TrainingsView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._order = OrderView(desk=self.desk)
-        self._train = run_button("Train a model", "model_training")
-        self._tune = run_button("New search", "tune")
+        self._train = run_button(t("Train a model"), "model_training")
+        self._tune = run_button(t("New search"), "tune")
         for button, kind in ((self._train, TRAIN), (self._tune, TUNE)):
             button.on_click(self._opening(kind))
         self._views: dict[str, TrainingView] = {}

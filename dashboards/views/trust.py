@@ -10,6 +10,7 @@ import param
 
 from dashboards.components.reasons import Reasons
 from dashboards.components.verdict_badge import Badge
+from dashboards.language import language, library_text, mark, number, t
 from dashboards.state.trust import Trust
 from dashboards.views.classes import readable
 from dashboards.views.explanation_quality import ExplanationQualityView
@@ -22,16 +23,7 @@ from xai_tf.attribution.methods import shown
 from xai_tf.trust import REMEDIES, Reason
 from xai_tf.trust.sentences import WORDS, region_name
 
-QUESTION = {"en": "Can this map be trusted?", "fr": "Peut-on se fier à cette carte ?"}
-TEXTS = {
-    "no_map": {"en": "No map yet.", "fr": "Pas encore de carte."},
-    "comparing": {
-        "en": "{} is being computed to compare with.",
-        "fr": "{} est calculée pour comparer.",
-    },
-    "show": {"en": "Show {}", "fr": "Montrer {}"},
-    "computed": {"en": "How it was computed", "fr": "Comment elle a été calculée"},
-}
+QUESTION = mark("Can this map be trusted?")
 Action = Callable[[Reason], None]
 
 
@@ -40,34 +32,28 @@ class VerdictBadge(View):
 
     Attributes:
         trust: the state.
-        language: "en" or "fr".
         pressed: grows whenever the button is pressed.
     """
 
     trust = param.ClassSelector(class_=Trust)
-    language: param.Selector[str] = param.Selector(
-        default="en", objects=["en", "fr"], allow_refs=True
-    )
     pressed = param.Integer(default=0)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._badge = Badge(on_press=self._on_press)
         self.trust.param.watch(self._draw, "verdict")
-        self.param.watch(self._draw, "language")
         self._draw()
 
     def _on_press(self) -> None:
         self.pressed += 1
 
     def _draw(self, *_: Any) -> None:
-        found, language = self.trust.verdict, self.language
+        found = self.trust.verdict
         self._badge.param.update(
             level=found.level if found else "",
-            word=found.word(language) if found else "",
-            description=found.sentence(language) if found else "",
-            label=QUESTION[language],
-            language=language,
+            word=found.word(language()) if found else "",
+            description=found.sentence(language()) if found else "",
+            label=t(QUESTION),
         )
 
     def layout(self) -> pn.viewable.Viewable:
@@ -80,7 +66,6 @@ class TrustView(View):
 
     Attributes:
         trust: the state.
-        language: "en" or "fr".
         actions: by the name of a remedy, what the page does about a reason. A remedy that neither
             the page nor the state can apply has no button.
         shown_region: the names of the partition and the region that a visitor wants to see on the
@@ -88,9 +73,6 @@ class TrustView(View):
     """
 
     trust = param.ClassSelector(class_=Trust)
-    language: param.Selector[str] = param.Selector(
-        default="en", objects=["en", "fr"], allow_refs=True
-    )
     actions: Mapping[str, Action] = param.Dict(default={})
     shown_region = param.Parameter(default=None)
 
@@ -99,39 +81,36 @@ class TrustView(View):
         trust = self.trust
         self._sentence = words("", margin=(4, 8))
         self._reasons = Reasons(on_press=self._on_press)
-        self._quality = ExplanationQualityView(quality=trust.quality, language=self.param.language)
-        self._computed = words(
-            pn.bind(computed_words, trust.explorer.param.explanation, self.param.language)
-        )
+        self._quality = ExplanationQualityView(quality=trust.quality)
+        self._computed = words(pn.bind(computed_words, trust.explorer.param.explanation))
         trust.param.watch(self._draw, ["verdict", "comparing"])
         trust.explorer.param.watch(self._forget_region, "explanation")
-        self.param.watch(self._draw, ["language", "actions"])
+        self.param.watch(self._draw, "actions")
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        found, language = self.trust.verdict, self.language
-        comparing = self.trust.comparing
-        lines = [
-            paragraph(found.sentence(language) if found else TEXTS["no_map"][language]),
-            paragraph(TEXTS["comparing"][language].format(comparing), "note") if comparing else "",
-        ]
-        self._sentence.object = f'<div lang="{language}">{"".join(lines)}</div>'
+        found, comparing = self.trust.verdict, self.trust.comparing
+        self._sentence.object = paragraph(
+            found.sentence(language()) if found else t("No map yet.")
+        ) + paragraph(
+            t("{method} is being computed to compare with.", method=comparing) if comparing else "",
+            "note",
+        )
         self._reasons.param.update(
             items=[self._item(reason) for reason in found.reasons] if found else [],
-            label=QUESTION[language],
-            language=language,
+            label=t(QUESTION),
         )
 
     def _item(self, reason: Reason) -> dict[str, str]:
-        language, region = self.language, ""
+        region = ""
         if reason.region:
-            region = TEXTS["show"][language].format(region_name(reason.region[1], language))
+            region = t("Show {name}", name=region_name(reason.region[1], language()))
         applicable = self.trust.can(reason) or reason.remedy in self.actions
         return {
-            "text": reason.text(language),
+            "text": reason.text(language()),
             "severity": reason.severity,
-            "word": WORDS[reason.severity][language],
-            "remedy": REMEDIES[reason.remedy].label(language) if applicable else "",
+            "word": WORDS[reason.severity][language()],
+            "remedy": REMEDIES[reason.remedy].label(language()) if applicable else "",
             "region": region,
         }
 
@@ -162,29 +141,36 @@ class TrustView(View):
         )
 
 
-def computed_words(explanation: Explanation | None, language: str) -> str:
+def computed_words(explanation: Explanation | None) -> str:
     """How a map was computed, collapsed, as HTML; empty without a map."""
     if explanation is None:
         return ""
     rows = [
-        ("Class", readable(explanation.target_name)),
-        ("Method", explanation.method.title),
-        *([("Layer", explanation.layer)] if explanation.layer else []),
-        *((name, shown(value)) for name, value in explanation.settings.items()),
-        *([("Seed", str(explanation.seed))] if explanation.seed is not None else []),
-        ("Passes", f"{explanation.cost.forward} forward, {explanation.cost.gradient} gradient"),
-        ("Time", f"{explanation.seconds:.2f} s"),
-        *((name.replace("_", " "), _figure(value)) for name, value in explanation.figures.items()),
+        (t("Class"), readable(explanation.target_name)),
+        (t("Method"), explanation.method.title),
+        *([(t("Layer"), explanation.layer)] if explanation.layer else []),
+        *((t(readable(name)), shown(value)) for name, value in explanation.settings.items()),
+        *([(t("Seed"), str(explanation.seed))] if explanation.seed is not None else []),
+        (
+            t("Passes"),
+            t(
+                "{forward} forward, {gradient} gradient",
+                forward=explanation.cost.forward,
+                gradient=explanation.cost.gradient,
+            ),
+        ),
+        (t("Time"), f"{number(explanation.seconds, '.2f')} s"),
+        *((t(readable(name)), _figure(value)) for name, value in explanation.figures.items()),
     ]
     return (
-        f'<details><summary lang="{language}">{TEXTS["computed"][language]}</summary>'
+        f"<details><summary>{t('How it was computed')}</summary>"
         f"{facts(rows)}{_convergence_words(explanation)}</details>"
     )
 
 
 def _figure(value: float) -> str:
     """A count with all its digits, any other number with three."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+    return number(value, ",.0f" if float(value).is_integer() else ".3g")
 
 
 def _convergence_words(explanation: Explanation) -> str:
@@ -192,5 +178,12 @@ def _convergence_words(explanation: Explanation) -> str:
     found = explanation.convergence
     if found is None:
         return ""
-    plot = "" if found.exact else curve(found.samples, found.stability, found.wanted)
-    return paragraph(convergence_text(found)) + plot
+    text = paragraph(library_text(convergence_text(found)))
+    if found.exact or not len(found.samples):
+        return text
+    label = t(
+        "Stability {value} after {count} samples",
+        value=number(found.stability[-1], ".2f"),
+        count=found.samples[-1],
+    )
+    return text + curve(found.samples, found.stability, found.wanted, label)

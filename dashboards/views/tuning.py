@@ -11,7 +11,8 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.table import Table
-from dashboards.state.search_facts import rounds, trial_facts, trial_rows
+from dashboards.language import library_text, mark, t
+from dashboards.state.search_facts import STATUSES, rounds, trial_facts, trial_rows
 from dashboards.state.training import TrainingDesk
 from dashboards.state.tuning import TuningRuns
 from dashboards.views import tuning_figures, tuning_text
@@ -22,16 +23,16 @@ from dashboards.views.tuning_plots import LearningCurves, ParallelCoordinates, R
 from tuning.trials import Search
 
 PERIOD = 2000  # milliseconds between two checks of the folders
-CURVES = (
+CURVES = mark(
     "Solid: validation files; dashed: training files. Gray line: from here on, another trial "
     "continues."
 )
 COLUMNS = {
-    "trial": {"label": "trial"},
-    "status": {"label": "status"},
-    "bracket": {"label": "bracket", "number": True},
-    "round": {"label": "round", "number": True},
-    "epochs": {"label": "epochs", "number": True},
+    "trial": {"label": mark("trial")},
+    "status": {"label": mark("status")},
+    "bracket": {"label": mark("bracket"), "number": True},
+    "round": {"label": mark("round"), "number": True},
+    "epochs": {"label": mark("epochs"), "number": True},
     "val_ce": {"label": "val_ce", "number": True, "digits": 4},
     "val_accuracy": {"label": "val_accuracy", "number": True, "percent": True},
 }
@@ -58,10 +59,15 @@ class TrialView(pn.viewable.Viewer):
         trial = self.runs.trial
         if trial is None:
             return ""
-        leads = "" if self.runs.chosen else " (leading)"
-        reason = paragraph(f"Failed: {trial.reason}", "error") if trial.reason else ""
-        no_epochs = "" if trial.curve else paragraph("This trial has not finished an epoch yet.")
-        return heading(f"Trial {trial.id}{leads}") + reason + no_epochs + paragraph(CURVES, "note")
+        text = mark("Trial {name}") if self.runs.chosen else mark("Trial {name} (leading)")
+        reason = t("Failed: {reason}", reason=library_text(trial.reason)) if trial.reason else ""
+        no_epochs = "" if trial.curve else t("This trial has not finished an epoch yet.")
+        return (
+            heading(t(text, name=trial.id))
+            + paragraph(reason, "error")
+            + paragraph(no_epochs)
+            + paragraph(t(CURVES), "note")
+        )
 
     @param.depends("runs.search", "runs.chosen")
     def _facts_text(self) -> str:
@@ -82,7 +88,7 @@ class TrialsView(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._table = Table(label="Trials of the search")
+        self._table = Table(label=t("Trials of the search"))
         self.runs.param.watch(self._fill, "search")
         self.runs.param.watch(self._mark, ["search", "chosen"])
         self._table.param.watch(self._chosen, "value")
@@ -126,12 +132,12 @@ class TuningView(pn.viewable.Viewer):
         runs.read_now()  # a page that is still being built would miss later changes
         if self.desk is not None:
             self.desk.read_now()
-        self._picker = pmui.Select(label="Search", size="small", sizing_mode="stretch_width")
-        self._try = run_button("Use it here", "search")
+        self._picker = pmui.Select(label=t("Search"), size="small", sizing_mode="stretch_width")
+        self._try = run_button(t("Use it here"), "search")
         self._try.on_click(self._open)
         self._rounds, self._parallel = Rounds(), ParallelCoordinates(self._choose_trial)
         self._more = pmui.Button(
-            label="Draw the figures of the report",
+            label=t("Draw the figures of the report"),
             icon="insert_chart",
             variant="outlined",
             on_click=self._want_figures,
@@ -154,16 +160,16 @@ class TuningView(pn.viewable.Viewer):
             _if_read(tuning_text.summary), runs.param.search, runs.param.live, runs.param.changed
         )
         plots = side_by_side(
-            card("Brackets and rounds", _plot(self._rounds.plot)),
-            card("Configurations (click one to select it)", _scrolling(self._parallel.plot)),
+            card(t("Brackets and rounds"), _plot(self._rounds.plot)),
+            card(t("Configurations (click one to select it)"), _scrolling(self._parallel.plot)),
         )
         return [
             _words(summary),
             _words(pn.bind(_if_read(tuning_text.winner), runs.param.search, runs.param.labels)),
             self._try,
             side_by_side(
-                card("Trials, the best first", TrialsView(runs=runs)),
-                card("Trial", TrialView(runs=runs)),
+                card(t("Trials, the best first"), TrialsView(runs=runs)),
+                card(t("Trial"), TrialView(runs=runs)),
             ),
             plots,
             _words(self._about(tuning_text.failed)),
@@ -266,15 +272,24 @@ def _columns(search: Search, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
     """The columns of the table of trials: the objective, other metrics, then parameters."""
     columns = dict(COLUMNS)
     if search.multi_label:
-        columns["val_accuracy"] = columns["val_accuracy"] | {"label": "right labels"}
+        columns["val_accuracy"] = columns["val_accuracy"] | {"label": mark("right labels")}
     score = columns.pop(search.objective, {"number": True, "digits": 4})
     columns["score"] = score | {"label": search.objective}
+    columns["status"] = columns["status"] | {"words": {name: t(name) for name in STATUSES.values()}}
     names = list(rows[0]) if rows else ["trial", "score"]
     return [
-        {"name": n} | columns.get(n, {"label": n, "number": _are_numbers(rows, n)})
-        for n in names
-        if n != search.objective
+        {"name": name} | _translated(columns.get(name) or _parameter(rows, name))
+        for name in names
+        if name != search.objective
     ]
+
+
+def _parameter(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return {"label": name, "number": _are_numbers(rows, name)}
+
+
+def _translated(column: dict[str, Any]) -> dict[str, Any]:
+    return column | {"label": t(column["label"])}
 
 
 def _are_numbers(rows: list[dict[str, Any]], name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 
+from dashboards.language import mark, n, number, t
 from dashboards.state.search_facts import headline, measure, search_progress
 from dashboards.views.text import heading
 from tuning.reporting.leaderboard import leaderboard_rows, rank_correlation, varying
@@ -18,41 +19,49 @@ figcaption { font-size: 0.85rem; max-width: 46rem; margin-top: 0.3rem; }
 # Titles and captions, in the order of the page.
 FIGURES = {
     "confusion_matrix": (
-        "Confusion matrix on the test files",
-        "Rows are the true class, columns the predicted class; shares are of the row.",
+        mark("Confusion matrix on the test files"),
+        mark("Rows are the true class, columns the predicted class; shares are of the row."),
     ),
     "roc": (
-        "ROC curves on the test files",
-        "Area under the curve with its 95% interval, and 95% band of the curve, by bootstrap of "
-        "files.",
+        mark("ROC curves on the test files"),
+        mark(
+            "Area under the curve with its 95% interval, and 95% band of the curve, by bootstrap "
+            "of files."
+        ),
     ),
     "reliability": (
-        "Calibration on the test files",
-        "On the diagonal, confidence equals accuracy; bars are 95% intervals.",
+        mark("Calibration on the test files"),
+        mark("On the diagonal, confidence equals accuracy; bars are 95% intervals."),
     ),
     "importance": (
-        "Importance of the parameters",
-        "Out-of-bag permutation importance of a random forest, on ranks. Bars left of the dashed "
-        "line can be chance.",
+        mark("Importance of the parameters"),
+        mark(
+            "Out-of-bag permutation importance of a random forest, on ranks. Bars left of the "
+            "dashed line can be chance."
+        ),
     ),
     "penalty": (
-        "Parts of val_loss",
-        "val_loss includes the L1 and L2 penalties, which are part of the search. Where the "
-        "triangles rise with the line, it ranks configurations by their penalty rather than by how "
-        "well they predict.",
+        mark("Parts of val_loss"),
+        mark(
+            "val_loss includes the L1 and L2 penalties, which are part of the search. Where the "
+            "triangles rise with the line, it ranks configurations by their penalty rather than by "
+            "how well they predict."
+        ),
     ),
     "learning_curves": (
-        "Learning curves of all configurations",
-        "Each line is a configuration, colored by bracket; the leading one is bold, and its best "
-        "epoch has a star.",
+        mark("Learning curves of all configurations"),
+        mark(
+            "Each line is a configuration, colored by bracket; the leading one is bold, and its "
+            "best epoch has a star."
+        ),
     ),
     "parallel_coordinates": (
-        "Parallel coordinates",
-        "Each line is a configuration, dark where cross-entropy is low.",
+        mark("Parallel coordinates"),
+        mark("Each line is a configuration, dark where cross-entropy is low."),
     ),
     "schedule": (
-        "Schedule",
-        "Each round continues the best configurations of the round before with more epochs.",
+        mark("Schedule"),
+        mark("Each round continues the best configurations of the round before with more epochs."),
     ),
 }
 
@@ -62,9 +71,9 @@ def figures(search: Search | None, drawn: dict[str, bytes]) -> str:
     if search is None:
         return ""
     return "".join(
-        f'<figure>{heading(title, 3)}<img alt="{escape(_alt(name, search))}" '
+        f'<figure>{heading(t(title), 3)}<img alt="{escape(_alt(name, search))}" '
         f'src="data:image/png;base64,{base64.b64encode(drawn[name]).decode()}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"<figcaption>{escape(t(caption))}</figcaption></figure>"
         for name, (title, caption) in FIGURES.items()
         if name in drawn
     )
@@ -74,32 +83,64 @@ def _alt(name: str, search: Search) -> str:
     """The alternative text of a figure."""
     rows, progress = leaderboard_rows(search), search_progress(search)
     best, what = headline(search)
-    count = f"{len(rows)} finished configuration{'' if len(rows) == 1 else 's'}"
+    count = n("{count} finished configuration", "{count} finished configurations", len(rows))
     correlation = rank_correlation(rows)
-    ranks = (
-        f" The ranks by val_loss and by val_ce have a correlation of {correlation:.2f}."
-        if correlation is not None
-        else ""
-    )
-    return {
-        "confusion_matrix": f"Confusion matrix. {_test_metric(search, 'accuracy')}",
-        "roc": f"ROC curves. {_test_metric(search, 'auc')}",
-        "reliability": f"Reliability diagram: accuracy by confidence. {_calibration(search)}",
-        "importance": f"Bars for {', '.join(varying(search)) or 'no parameter'}, from {count}.",
-        "penalty": f"val_loss as cross-entropy and penalty, for {count}.{ranks}",
-        "learning_curves": f"Loss, cross-entropy and accuracy over {progress.epochs} epochs of "
-        f"{len(search.trials)} trials. Best: {best}, {what}.",
-        "parallel_coordinates": f"Values and results of {count}. Best: {best}, {what}.",
-        "schedule": f"{progress.done} of {progress.planned} planned trials are done, "
-        f"{progress.failed} failed, {progress.running} are running.",
-    }[name]
+    ranks = ""
+    if correlation is not None:
+        ranks = t(
+            "The ranks by val_loss and by val_ce have a correlation of {value}.",
+            value=number(correlation, ".2f"),
+        )
+    parameters = ", ".join(varying(search)) or t("no parameter")
+    texts = {
+        "confusion_matrix": (t("Confusion matrix."), _test_metric(search, "accuracy")),
+        "roc": (t("ROC curves."), _test_metric(search, "auc")),
+        "reliability": (
+            t("Reliability diagram: accuracy by confidence."),
+            _calibration(search),
+        ),
+        "importance": (t("Bars for {names}, from {count}.", names=parameters, count=count),),
+        "penalty": (
+            t("val_loss as cross-entropy and penalty, for {count}.", count=count),
+            ranks,
+        ),
+        "learning_curves": (
+            t(
+                "Loss, cross-entropy and accuracy over {epochs} epochs of {trials} trials.",
+                epochs=progress.epochs,
+                trials=len(search.trials),
+            ),
+            t("Best: {value}, {meaning}.", value=best, meaning=what),
+        ),
+        "parallel_coordinates": (
+            t("Values and results of {count}.", count=count),
+            t("Best: {value}, {meaning}.", value=best, meaning=what),
+        ),
+        "schedule": (
+            t(
+                "{done} of {total} planned trials are done, {failed} failed, {running} are "
+                "running.",
+                done=progress.done,
+                total=progress.planned,
+                failed=progress.failed,
+                running=progress.running,
+            ),
+        ),
+    }
+    return " ".join(filter(None, texts[name]))
 
 
 def _test_metric(search: Search, name: str) -> str:
     for metric in (search.winner or {}).get("metrics", []):
         if (metric["name"], metric["split"]) == (name, "test"):
             value, low, high = (measure(name, metric.get(key)) for key in ("value", "low", "high"))
-            return f"{name} on the test files: {value} (95%: {low} to {high})."
+            return t(
+                "{name} on the test files: {value} (95%: {low} to {high}).",
+                name=t(name),
+                value=value,
+                low=low,
+                high=high,
+            )
     return ""
 
 
@@ -107,7 +148,8 @@ def _calibration(search: Search) -> str:
     calibration = (search.winner or {}).get("calibration") or {}
     if "ece_before" not in calibration:
         return ""
-    return (
-        f"Calibration error {calibration['ece_before']:.3f}; after calibration "
-        f"{calibration['ece_after']:.3f}."
+    return t(
+        "Calibration error {before}; after calibration {after}.",
+        before=number(calibration["ece_before"], ".3f"),
+        after=number(calibration["ece_after"], ".3f"),
     )

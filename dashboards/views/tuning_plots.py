@@ -22,6 +22,8 @@ from bokeh.models import (
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
+from dashboards.language import t
+from dashboards.state.search_facts import position
 from tuning.reporting.drawing import COLOURS
 from tuning.reporting.leaderboard import leader, leaderboard_rows, varying
 from tuning.reporting.parallel import Scale
@@ -55,8 +57,8 @@ class LearningCurves:
         self._epochs = ColumnDataSource({"epoch": [], **{n: [] for n, *_ in (*LOSSES, *SHARES)}})
         self._starts = ColumnDataSource({"epoch": []})
         self._best = ColumnDataSource({"epoch": [], "val_loss": [], "val_accuracy": []})
-        self.losses = self._figure("Loss", LOSSES, "val_loss")
-        self.shares = self._figure("Accuracy", SHARES, "val_accuracy")
+        self.losses = self._figure(t("Loss"), LOSSES, "val_loss")
+        self.shares = self._figure(t("Accuracy"), SHARES, "val_accuracy")
         self.shares.x_range = self.losses.x_range
 
     def show(self, search: Search | None, trial: Trial | None) -> None:
@@ -92,13 +94,13 @@ class LearningCurves:
             size=16,
             color=AMBER,
             line_color="#222222",
-            legend_label="best epoch",
+            legend_label=t("best epoch"),
         )
-        plot.xaxis.axis_label = "epoch"
+        plot.xaxis.axis_label = t("epoch")
         plot.xaxis.ticker.min_interval = 1
         plot.xaxis.ticker.num_minor_ticks = 0
         _legend_below(plot)
-        tooltips = [("epoch", "@epoch"), *((name, f"@{name}{{0.0000}}") for name, *_ in lines)]
+        tooltips = [(t("epoch"), "@epoch"), *((name, f"@{name}{{0.0000}}") for name, *_ in lines)]
         plot.add_tools(HoverTool(tooltips=tooltips, mode="vline", renderers=plot.renderers[1:2]))
         return plot
 
@@ -121,16 +123,18 @@ class Rounds:
             color=[color for _, color in STATES],
             legend_label=[_state(n) for n, _ in STATES],
         )
-        self.plot.xaxis.axis_label = "trials"
+        self.plot.xaxis.axis_label = t("trials")
         self.plot.ygrid.visible = False
         _legend_below(self.plot)
-        tooltips = [("planned", "@planned trials, @epochs")]
+        tooltips = [
+            (t("planned"), t("{count} trials, {epochs}", count="@planned", epochs="@epochs"))
+        ]
         tooltips += [(_state(name), f"@{name}") for name, _ in STATES]
         self.plot.add_tools(HoverTool(tooltips=tooltips))
 
     def show(self, rows: Sequence[dict[str, Any]]) -> None:
         """Draw the rows of `search_facts.rounds`."""
-        places = [f"bracket {row['bracket']}, round {row['round']}" for row in rows]
+        places = [position(row["bracket"], row["round"]) for row in rows]
         columns = ("planned", "epochs", *(name for name, _ in STATES))
         if list(self._places.factors) != places[::-1]:
             self._places.factors = places[::-1]
@@ -178,7 +182,7 @@ class ParallelCoordinates:
             text_color="#222222",
             **TICK_BACKGROUND,
         )
-        tooltips = [(n, f"@{n}") for n in ("trial", "score", "val_ce", "values")]
+        tooltips = [(t(name), f"@{name}") for name in ("trial", "score", "val_ce", "values")]
         hover = HoverTool(tooltips=tooltips, renderers=[lines], line_policy="interp")
         plot.add_tools(hover, TapTool())
         plot.yaxis.visible = plot.grid.visible = False
@@ -256,7 +260,7 @@ def _legend_below(plot: figure) -> None:
 
 
 def _state(name: str) -> str:
-    return "not run" if name == "open" else name
+    return t("not run") if name == "open" else t(name)
 
 
 def _values_text(trial: Trial, names: Sequence[str]) -> str:

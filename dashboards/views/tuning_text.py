@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from html import escape
 
+from dashboards.language import library_text, mark, t
+from dashboards.state.progress import duration
 from dashboards.state.search_facts import (
     SearchProgress,
     accuracy_title,
@@ -24,7 +26,6 @@ from dashboards.state.tuning import TuningRuns
 from dashboards.views.text import facts, heading, paragraph
 from tuning.reporting.leaderboard import leader, leaderboard_rows, ranking_warning
 from tuning.trials import Search
-from xai_tf.progress import duration
 
 STYLE = """
 p { max-width: 46rem; }
@@ -47,29 +48,31 @@ progress::-webkit-progress-value { background: var(--panel-primary-color, Highli
 progress::-moz-progress-bar { background: var(--panel-primary-color, Highlight); }
 """
 STAGES = {
-    "running": "Running",
-    "stopped": "Stopped: no process on this machine is working on it",
-    "searched": "All trials have ended; no model is exported yet",
-    "exported": "Finished; its model is exported",
+    "running": mark("Running"),
+    "stopped": mark("Stopped: no process on this machine is working on it"),
+    "searched": mark("All trials have ended; no model is exported yet"),
+    "exported": mark("Finished; its model is exported"),
 }
-ONE_CLASS = "Search for the best head for {task} ({classes})."
-SEVERAL_LABELS = (
+ONE_CLASS = mark("Search for the best head for {task} ({classes}).")
+SEVERAL_LABELS = mark(
     "Search for the best head for {task}. A file may have several labels or none: {classes}."
 )
 PROGRESS_BAR = '<progress max="{planned}" value="{done}" aria-label="{label}"></progress>'
-EACH_LABEL = "Each label on the test files"
-NO_SEARCH = "There is no search here yet. Start one in a terminal, and follow it live on this page:"
-NO_SEARCH_HERE = (
+EACH_LABEL = mark("Each label on the test files")
+NO_SEARCH = mark(
+    "There is no search here yet. Start one in a terminal, and follow it live on this page:"
+)
+NO_SEARCH_HERE = mark(
     "There is no search here yet. Start one above, or in a terminal, and follow it live on this "
     "page:"
 )
 EXAMPLE = "xai-tf tune photos/ --task photo --name flowers"
-RESUME = (
+RESUME = mark(
     "If the search was stopped or killed, the same command resumes it and exports a model; no "
     "trial is lost or run twice. Give the same data, and the same options for the data and the "
     "search space, as at the start; the command names any difference and stops."
 )
-RELATIVE = " Paths are relative to the folder that contains {root}."
+RELATIVE = mark("Paths are relative to the folder that contains {root}.")
 
 
 def how_to_start(runs: TuningRuns, here: bool = False) -> str:
@@ -84,8 +87,8 @@ def how_to_start(runs: TuningRuns, here: bool = False) -> str:
     root = next(iter(runs.folders), None)
     place = root_option(root) if root is not None else []
     return (
-        heading("Tuning")
-        + paragraph(NO_SEARCH_HERE if here else NO_SEARCH)
+        heading(t("Tuning"))
+        + paragraph(t(NO_SEARCH_HERE if here else NO_SEARCH))
         + _code(" ".join([EXAMPLE, *place]))
     )
 
@@ -99,8 +102,10 @@ def summary(search: Search, live: bool, changed: float) -> str:
     if epoch and not search.winner:
         share = measure("val_accuracy", epoch.val_accuracy)
         cards.insert(1, (share, accuracy_title(search)))
-    about = (SEVERAL_LABELS if search.multi_label else ONE_CLASS).format(
-        task=study.get("task"), classes=", ".join(map(str, study.get("classes", [])))
+    about = t(
+        SEVERAL_LABELS if search.multi_label else ONE_CLASS,
+        task=study.get("task"),
+        classes=", ".join(map(str, study.get("classes", []))),
     )
     now = stage(search, live)
     # A search that has ended may have trained fewer epochs than planned: where a trial fails, none
@@ -108,11 +113,11 @@ def summary(search: Search, live: bool, changed: float) -> str:
     bar = PROGRESS_BAR.format(
         planned=max(1, progress.planned_epochs),
         done=progress.epochs,
-        label="Epochs trained of those planned",
+        label=t("Epochs trained of those planned"),
     )
     return (
         heading(str(study["name"]))
-        + paragraph(f"{STAGES[now]}. {about}")
+        + paragraph(f"{t(STAGES[now])}. {about}")
         + _cards(cards)
         + (bar if now in ("running", "stopped") else "")
     )
@@ -127,18 +132,18 @@ def winner(search: Search, labels: Sequence[tuple[str, str]] = ()) -> str:
     """
     if search.winner is None:
         warning = ranking_warning(leaderboard_rows(search))
-        return heading("About the ranking") + paragraph(warning) if warning else ""
-    caveat = (
+        return heading(t("About the ranking")) + paragraph(library_text(warning)) if warning else ""
+    caveat = t(
         "It was chosen by its validation metrics, so these are optimistic; the test files were not "
         "used for the choice. Ranges are 95% intervals."
     )
     repeats = len(search.winner.get("repeats") or [])
-    seeds = f" It was trained again with {repeats} other seeds; see the report." if repeats else ""
+    seeds = t("It was trained again with {count} other seeds; see the report.", count=repeats)
     return (
-        heading(f"Best model: {search.winner['model']}")
-        + facts([("trial", search.winner["trial"]), *winner_facts(search)])
-        + paragraph(caveat + seeds)
-        + (heading(EACH_LABEL, 3) + facts(labels) if labels else "")
+        heading(t("Best model: {name}", name=search.winner["model"]))
+        + facts([(t("trial"), search.winner["trial"]), *winner_facts(search)])
+        + paragraph(f"{caveat} {seeds}" if repeats else caveat)
+        + (heading(t(EACH_LABEL), 3) + facts(labels) if labels else "")
     )
 
 
@@ -147,8 +152,10 @@ def failed(search: Search) -> str:
     reasons = failures(search)
     if not reasons:
         return ""
-    title = f"{len(reasons)} of {len(search.trials)} trials failed"
-    return heading(title) + facts([(f"trial {name}", reason) for name, reason in reasons])
+    title = t("{count} of {total} trials failed", count=len(reasons), total=len(search.trials))
+    return heading(title) + facts(
+        [(t("trial {name}", name=name), library_text(reason)) for name, reason in reasons]
+    )
 
 
 def how_to_resume(search: Search) -> str:
@@ -156,13 +163,13 @@ def how_to_resume(search: Search) -> str:
     folder = search.folder
     named = root_option(folder.parent)  # without the path on this server
     place = f"{folder.parent.name}/{folder.name}" if named else folder.name
-    where = RELATIVE.format(root=folder.parent.name) if named else ""
+    where = " " + t(RELATIVE, root=folder.parent.name) if named else ""
     report = shlex.join(["xai-tf", "tune-report", place])
     return (
-        heading("Resume this search")
-        + paragraph(RESUME + where)
+        heading(t("Resume this search"))
+        + paragraph(t(RESUME) + where)
         + _code(command(search))
-        + paragraph("Write its report as one page, at any time:")
+        + paragraph(t("Write its report as one page, at any time:"))
         + _code(report)
     )
 
@@ -179,18 +186,23 @@ def _code(text: str) -> str:
 def _progress_cards(
     progress: SearchProgress, live: bool, created: str, changed: float
 ) -> list[tuple[str, str]]:
-    epochs = f"{progress.epochs} of {progress.planned_epochs} epochs"
-    spent = f"planned trials done; {epochs}, {duration(progress.seconds)} of training"
-    cards = [(f"{progress.done} of {progress.planned}", spent)]
-    cards.append((str(progress.failed), "failed trials"))
+    spent = t(
+        "planned trials done; {epochs} of {planned} epochs, {time} of training",
+        epochs=progress.epochs,
+        planned=progress.planned_epochs,
+        time=duration(progress.seconds),
+    )
+    done = t("{done} of {total}", done=progress.done, total=progress.planned)
+    cards = [(done, spent), (str(progress.failed), t("failed trials"))]
     if live:
-        cards.append((time_left(progress) or "just started", f"running since {_minute(created)}"))
+        since = t("running since {time}", time=_minute(created))
+        cards.append((time_left(progress) or t("just started"), since))
     else:
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(changed))
-        cards.append((when, f"last change; started {_minute(created)}"))
+        cards.append((when, t("last change; started {time}", time=_minute(created))))
     return cards
 
 
 def _minute(timestamp: str) -> str:
     """A timestamp in ISO 8601 and UTC, as a search writes it, to the minute."""
-    return f"{timestamp[:16].replace('T', ' ')} UTC" if timestamp else "an unknown time"
+    return f"{timestamp[:16].replace('T', ' ')} UTC" if timestamp else t("an unknown time")

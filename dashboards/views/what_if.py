@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.live import Live
+from dashboards.language import mark, number, t
 from dashboards.service.hiding import WhatIf
 from dashboards.service.requests import TRIM
 from dashboards.state.what_if import WhatIfEditor
@@ -19,12 +20,17 @@ from dashboards.views.theme import section, words
 from dashboards.views.view import View
 from xai_tf.classifiers.prediction import Prediction
 
-FILL_TITLES = {"Erase": "erase", "Blur": "blur", "Mean color": "mean", "Trim": TRIM}
-HOW = (
+FILL_TITLES = {
+    mark("Erase"): "erase",
+    mark("Blur"): "blur",
+    mark("Mean color"): "mean",
+    mark("Trim"): TRIM,
+}
+HOW = mark(
     "Draw a box or a stroke on the picture: where the answer changes, the model needs what was "
     "there. Something erased is itself a thing the model has never seen, so try a blur, too."
 )
-HOW_TO_TRIM = (
+HOW_TO_TRIM = mark(
     "Trim cuts the marked times out of the recording and joins the rest; with “Hide everything "
     "else instead”, only the marked times are left."
 )
@@ -41,15 +47,15 @@ class WhatIfView(View):
         editor = self.editor
         group: dict[str, Any] = {"size": "small", "margin": (4, 8)}
         self._fill = pmui.RadioButtonGroup(
-            label="Hide by", options=self._fills(), value=editor.fill, **group
+            label=t("Hide by"), options=self._fills(), value=editor.fill, **group
         )
-        self._keep = pmui.Switch(label="Hide everything else instead", value=editor.keep)
+        self._keep = pmui.Switch(label=t("Hide everything else instead"), value=editor.keep)
         self._tenth = pmui.Button(
-            label="Hide the strongest tenth of the map", variant="outlined", size="small"
+            label=t("Hide the strongest tenth of the map"), variant="outlined", size="small"
         )
-        self._undo = pmui.Button(label="Undo", icon="undo", variant="text", size="small")
-        self._clear = pmui.Button(label="Show all again", variant="text", size="small")
-        self._how_to_trim = words(paragraph(HOW_TO_TRIM, "note"), visible=False)
+        self._undo = pmui.Button(label=t("Undo"), icon="undo", variant="text", size="small")
+        self._clear = pmui.Button(label=t("Show all again"), variant="text", size="small")
+        self._how_to_trim = words(paragraph(t(HOW_TO_TRIM), "note"), visible=False)
         self._answer = words(pn.bind(what_if_words, editor.param.result))
         self._problem = Live(variant="error", urgent=True, sizing_mode="stretch_width")
         self._fill.param.watch(lambda event: setattr(editor, "fill", event.new), "value")
@@ -65,7 +71,8 @@ class WhatIfView(View):
         self._show()
 
     def _fills(self) -> dict[str, str]:
-        return {title: fill for title, fill in FILL_TITLES.items() if fill in self.editor.fills}
+        fills = self.editor.fills
+        return {t(title): fill for title, fill in FILL_TITLES.items() if fill in fills}
 
     def _show(self, *_: Any) -> None:
         editor = self.editor
@@ -77,17 +84,17 @@ class WhatIfView(View):
         self._undo.visible, self._clear.visible = bool(editor.shapes), editor.marked
         self._tenth.visible = editor.explorer.explanation is not None
         self._tenth.label = (
-            "Show the strongest tenth again"
+            t("Show the strongest tenth again")
             if editor.strongest
-            else "Hide the strongest tenth of the map"
+            else t("Hide the strongest tenth of the map")
         )
         self._problem.paragraphs = [editor.problem] if editor.problem else []
 
     def layout(self) -> pn.viewable.Viewable:
         """The tools, and the answer."""
         return section(
-            "What if this were hidden?",
-            words(paragraph(HOW, "note")),
+            t("What if this were hidden?"),
+            words(paragraph(t(HOW), "note")),
             self._fill,
             self._how_to_trim,
             pn.FlexBox(self._tenth, self._undo, self._clear, gap="8px", margin=(4, 8)),
@@ -103,6 +110,8 @@ def what_if_words(result: WhatIf | None) -> str:
         return ""
     before, after = result.before, result.after
     labels = list(dict.fromkeys((*before.ranked[:SHOWN], *after.ranked[:2])))
+    titles = (t("Class"), t("Before"), t("After"))
+    heads = "".join(f"<th scope=col>{escape(title)}" for title in titles)
     rows = "".join(
         f"<tr><th scope=row>{escape(readable(before.classes[label]))}"
         f"<td>{_bar(before, label)}<td>{_bar(after, label)}</tr>"
@@ -110,25 +119,38 @@ def what_if_words(result: WhatIf | None) -> str:
     )
     return (
         paragraph(what_if_sentence(result))
-        + "<table><thead><tr><th scope=col>Class<th scope=col>Before<th scope=col>After</tr>"
-        f"</thead>{rows}</table>"
+        + f"<table><thead><tr>{heads}</tr></thead>{rows}</table>"
     )
 
 
 def _bar(prediction: Prediction, label: int) -> str:
     share = float(prediction.probabilities[label])
-    return f'<meter value="{share:.4f}">{share:.1%}</meter> {share:.1%}'
+    text = number(share, ".1%")
+    return f'<meter value="{share:.4f}">{text}</meter> {text}'
 
 
 def what_if_sentence(result: WhatIf) -> str:
     """Whether the answer follows what is hidden, in a sentence."""
     before, after = result.before, result.after
-    whole = "recording" if result.trimmed else "picture"
-    label, hidden = before.label, f"Without {result.share:.0%} of the {whole}"
-    probabilities = f"{before.probabilities[label]:.1%} → {after.probabilities[label]:.1%}"
+    label, share = before.label, number(result.share, ".0%")
+    if result.trimmed:
+        hidden = t("Without {share} of the recording", share=share)
+    else:
+        hidden = t("Without {share} of the picture", share=share)
+    old, new = (number(each.probabilities[label], ".1%") for each in (before, after))
     if after.label != label and not before.multi_label:
-        return (
-            f"{hidden}, the answer becomes {readable(after.name)}: "
-            f"{readable(before.name)} {probabilities}."
+        return t(
+            "{hidden}, the answer becomes {after}: {before} {old} → {new}.",
+            hidden=hidden,
+            after=readable(after.name),
+            before=readable(before.name),
+            old=old,
+            new=new,
         )
-    return f"{hidden}, the answer stays {readable(before.name)}: {probabilities}."
+    return t(
+        "{hidden}, the answer stays {before}: {old} → {new}.",
+        hidden=hidden,
+        before=readable(before.name),
+        old=old,
+        new=new,
+    )

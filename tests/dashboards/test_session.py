@@ -542,7 +542,7 @@ def test_a_link_restores_the_question_about_a_sample(visit):
             seed=7,
             settings={"smooth_grad": {"noise": 0.3}},
         )
-        session.param.update(tab="compare", language="fr")
+        session.param.update(tab="compare", chosen_language="fr")
         session.explorer.run()
         await explained(session)
         return session.link(), session.view(), session.explorer.explanation.attribution
@@ -719,7 +719,7 @@ def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
         await explained(session)
         explorer.method = "lime"
         stored = session.workspace.service.has_answer(explorer.request())
-        return settled, explorer, computed_words(explorer.explanation, "en"), stored
+        return settled, explorer, computed_words(explorer.explanation), stored
 
     settled, explorer, said, stored = visit(story)
 

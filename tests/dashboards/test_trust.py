@@ -12,6 +12,7 @@ from dashboards.state.session import Session
 from dashboards.state.trust import COMPARED, MAX_COMPARED
 from dashboards.views.trust import TrustView, VerdictBadge, computed_words
 from tests.conftest import SAMPLES
+from tests.pages import page_in
 from tests.served import make_models
 from tests.waiting import patiently, until
 from xai_tf.attribution.methods import METHODS
@@ -168,7 +169,8 @@ def test_a_reason_has_a_button_for_what_can_be_done_about_it(visit):
         view._reasons._handle_msg({"button": "remedy", "number": 7})  # of a list that is gone
         view._reasons._handle_msg({"button": "anything", "number": 0})
         sentence = view._sentence.object
-        view.language = "fr"
+        with page_in("fr"):
+            view._draw()
         return alarm, items, view.shown_region, hidden, sentence, view._reasons.items
 
     alarm, items, shown, hidden, sentence, french = visit(story)
@@ -203,8 +205,8 @@ def test_how_a_map_was_computed_is_folded(visit):
 
     explanation = visit(story)
 
-    said = computed_words(explanation, "en")
+    said = computed_words(explanation)
     assert said.startswith("<details>")
     assert explanation.layer in said
     assert "problem" not in said
-    assert computed_words(None, "en") == ""
+    assert computed_words(None) == ""

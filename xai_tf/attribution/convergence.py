@@ -103,6 +103,7 @@ def curve(
     samples: Sequence[int] | np.ndarray,
     values: Sequence[float] | np.ndarray,
     wanted: float | None = None,
+    label: str = "",
 ) -> str:
     """Stability by number of samples as a small inline SVG in the text color; "" without checks.
 
@@ -112,13 +113,14 @@ def curve(
         samples: numbers of samples, ascending.
         values: the stability at each of them.
         wanted: drawn as a dashed line.
+        label: the accessible name; empty for an English one.
     """
     if not len(samples):
         return ""
     last = samples[-1]
     points = [(8 + 210 * n / last, _height(y)) for n, y in zip(samples, values, strict=True)]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    label = f"Stability {values[-1]:.2f} after {last} samples"
+    label = label or f"Stability {values[-1]:.2f} after {last} samples"
     goal = ""
     if wanted is not None:
         goal = f'<path d="M8 {_height(wanted):.1f}H218" stroke-dasharray="4 3" opacity=".6" />'

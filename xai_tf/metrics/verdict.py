@@ -10,12 +10,12 @@ CLEAR, CHANCE = 0.95, 0.8  # win rates: better than random from CLEAR, due to ch
 
 _WORDS = {
     "en": {
-        "better": "Better than {share:.0%} of random maps on {count} of {all} metrics{names}.",
+        "better": "Better than {share} of random maps on {count} of {all} metrics{names}.",
         "chance": "No better than chance on {names}.",
         "none": "None of these metrics is compared with random maps.",
     },
     "fr": {
-        "better": "Meilleure que {share:.0%} des cartes aléatoires selon {count} des {all} "
+        "better": "Meilleure que {share} des cartes aléatoires selon {count} des {all} "
         "métriques{names}.",
         "chance": "Pas meilleure que le hasard selon {names}.",
         "none": "Aucune de ces métriques n'est comparée à des cartes aléatoires.",
@@ -46,5 +46,7 @@ def verdict(scores: Sequence[Score], language: str = "en") -> str:
     better = [title for title, rate in win_rates.items() if rate >= CLEAR]
     chance = [title for title, rate in win_rates.items() if rate < CHANCE]
     names = f" ({', '.join(better)})" if better else ""
-    text = words["better"].format(share=CLEAR, count=len(better), all=len(win_rates), names=names)
+    share = f"{CLEAR:.0%}"
+    share = share.replace("%", "\N{NO-BREAK SPACE}%") if language == "fr" else share
+    text = words["better"].format(share=share, count=len(better), all=len(win_rates), names=names)
     return f"{text} {words['chance'].format(names=', '.join(chance))}" if chance else text

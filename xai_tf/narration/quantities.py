@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from xai_tf.narration.templates import LESS_THAN, MORE_THAN
-
-NO_BREAK = "\N{NO-BREAK SPACE}"
+from xai_tf.trust.sentences import NO_BREAK, written
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,10 @@ class Value:
     def write(self, language: str) -> str:
         """The number with its unit in "en" or "fr"."""
         digits = f"{self.number:f}"
-        tight = not self.unit or (self.unit == "%" and language == "en")
-        text = f"{digits}{'' if tight else NO_BREAK}{self.unit}"
-        written = text.replace(".", ",") if language == "fr" else text
+        tight = self.unit in ("", "%")
+        text = written(f"{digits}{'' if tight else NO_BREAK}{self.unit}", language)
         bound = {">": MORE_THAN, "<": LESS_THAN}.get(self.bound)
-        return bound[language] + written if bound else written
+        return bound[language] + text if bound else text
 
 
 def rounded(number: float, decimals: int = 0, unit: str = "") -> Value:

@@ -100,6 +100,7 @@ def regions_of(sample: Sample, task: Task | None = None, by: Sequence[str] = ())
     """
     partitions: dict[str, Mapping[str, np.ndarray]] = {}
     warnings, guessed = [], []
+    advice = "Use another --by." if by else "Check that the file matches the task."
     for name in by or (task.regions if task else ANYTHING):
         partition = pick(PARTITIONS, name, "partition")
         try:
@@ -116,8 +117,7 @@ def regions_of(sample: Sample, task: Task | None = None, by: Sequence[str] = ())
                 continue
             warnings.append(
                 f"Cannot find the regions of {partition.title.lower()!r} in {sample.source.name}: "
-                f"{error}. "
-                + ("Use another --by." if by else "Check that the file matches the task.")
+                f"{error}. {advice}"
             )
     if not partitions:
         partitions = {name: PARTITIONS[name].find(sample) for name in ANYTHING}

@@ -23,7 +23,11 @@ THUMBNAIL = 96  # pixels
 REGION_SCALE = 3  # regions are drawn larger, so that their outlines are thin
 MAX_THUMBNAILS = 100  # per sample, about 15 kB each
 STRONGEST = 0.1  # share of the pixels of a map that its description is about
-ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "center", "right")
+NINTHS = (
+    *("upper left", "upper center", "upper right"),
+    *("middle left", "middle", "middle right"),
+    *("lower left", "lower center", "lower right"),
+)
 # Cached as long as the record exists: users go back and forth, and share explanations.
 _samples: WeakKeyDictionary[Sample, dict[str, Any]] = WeakKeyDictionary()
 _explanations: WeakKeyDictionary[Explanation, dict[float | None, dict[str, Any]]] = (
@@ -80,15 +84,17 @@ def thumbnail_url(explanation: Explanation) -> str:
 
 def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
     prediction, segments = explanation.prediction, explanation.segments
-    layer = f" at layer {explanation.layer}" if explanation.layer else ""
+    layer = explanation.layer
+    method = explanation.method.title
+    method = f"{method} at layer {layer}" if layer else method
+    described = _describe_map(explanation.attribution, explanation.method, explanation.sample, end)
     return {
         **sample_viewer_data(explanation.sample),
         **_map(explanation.attribution, explanation.method, end),
         "outlines": "" if segments is None else picture_url(heatmaps.outlines(segments)),
-        "alt": f"{_describe_sample(explanation.sample)}, predicted as "
-        f"{prediction.summary}. {explanation.method.title}{layer}, for {explanation.target_name}: "
-        + _describe_map(explanation.attribution, explanation.method, explanation.sample, end),
-        "caption": f"{explanation.method.title}{layer}: why {explanation.target_name}?"
+        "alt": f"{_describe_sample(explanation.sample)}, predicted as {prediction.summary}. "
+        f"{method}, for {explanation.target_name}: {described}",
+        "caption": f"{method}: why {explanation.target_name}?"
         + (f" ({heatmaps.SMOOTHED})" if explanation.method.pixel_fine else ""),
     }
 
@@ -118,7 +124,7 @@ def partial_viewer_data(sample: Sample, method: Method, attribution: np.ndarray)
         **sample_viewer_data(sample),
         **_map(attribution, method, None),
         "alt": f"{_describe_sample(sample)}. {method.title}, a partial map: "
-        + _describe_map(attribution, method, sample, None),
+        f"{_describe_map(attribution, method, sample, None)}",
         "caption": f"{method.title}, so far",
         "busy": True,
     }
@@ -256,13 +262,8 @@ def _ninths(rows: np.ndarray, columns: np.ndarray) -> str:
     ninths = 3 * (rows * 3).astype(int) + (columns * 3).astype(int)
     shares = np.bincount(ninths, minlength=9) / len(ninths)
     first, second = np.argsort(-shares, kind="stable")[:2]
-    text = f"{shares[first]:.0%} is in the {_ninth(first)}"
-    return text + (f" and {shares[second]:.0%} in the {_ninth(second)}" if shares[second] else "")
-
-
-def _ninth(number: int) -> str:
-    row, column = divmod(int(number), 3)
-    return "middle" if number == 4 else f"{ROWS[row]} {COLUMNS[column]}"
+    text = f"{shares[first]:.0%} is in the {NINTHS[first]}"
+    return f"{text} and {shares[second]:.0%} in the {NINTHS[second]}" if shares[second] else text
 
 
 def _time_and_pitch(rows: np.ndarray, columns: np.ndarray, sound: Sound) -> str:

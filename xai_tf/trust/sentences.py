@@ -10,6 +10,8 @@ Phrase = Mapping[str, str]  # the words in each language
 
 QUOTES: Phrase = {"en": "“{}”", "fr": "« {} »"}
 NO_BREAK = "\N{NO-BREAK SPACE}"
+SEPARATOR: Phrase = {"en": "; ", "fr": f"{NO_BREAK}; "}
+_FRENCH = str.maketrans({",": "\N{NARROW NO-BREAK SPACE}", ".": ",", "%": f"{NO_BREAK}%"})
 
 WORDS: Mapping[str, Phrase] = {
     "doubtful": {"en": "Doubtful", "fr": "Douteuse"},
@@ -231,5 +233,5 @@ def region_name(region: str, language: str) -> str:
 
 
 def written(number: str, language: str) -> str:
-    """A formatted number, such as "12.5%", as it is written in "en" or "fr"."""
-    return number.replace(".", ",").replace("%", f"{NO_BREAK}%") if language == "fr" else number
+    """A formatted number, such as "1,234.5%", as it is written in "en" or "fr"."""
+    return number.translate(_FRENCH) if language == "fr" else number

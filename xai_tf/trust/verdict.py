@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xai_tf.trust.remedies import REMEDIES, Remedy
-from xai_tf.trust.sentences import NOT_CHECKED, SUPPORTED, WORDS
+from xai_tf.trust.sentences import NOT_CHECKED, SEPARATOR, SUPPORTED, WORDS
 
 # The worst first. "unchecked" is no objection, and no support: too little was looked at.
 DOUBTFUL, CAUTION, UNCHECKED, SUPPORTS = LEVELS = ("doubtful", "caution", "unchecked", "supported")
@@ -77,7 +77,8 @@ class Verdict:
         if self.level == SUPPORTS:
             return SUPPORTED[language]
         missing = [reason for reason in self.reasons if reason.severity == UNCHECKED]
-        names = "; ".join(NOT_CHECKED[reason.kind][language] for reason in missing)
+        separator = SEPARATOR[language]
+        names = separator.join(NOT_CHECKED[reason.kind][language] for reason in missing)
         return NOT_CHECKED["lead"][language].format(names=names)
 
 

@@ -1,0 +1,23 @@
+"""The answer of a model in words."""
+
+from __future__ import annotations
+
+from dashboards.language import number, t
+from xai_tf.classifiers.prediction import Prediction
+
+
+def readable(name: str) -> str:
+    """A class name for people: "Irish_wolfhound" becomes "Irish wolfhound"."""
+    return name.replace("_", " ").strip() or name
+
+
+def answer_summary(prediction: Prediction) -> str:
+    """The findings with their probabilities: "Mass (81.0%), Edema (62.5%)"."""
+    if not prediction.findings:
+        return t("no finding; closest: {name}", name=_named(prediction, prediction.label))
+    return ", ".join(_named(prediction, label) for label in prediction.findings)
+
+
+def _named(prediction: Prediction, label: int) -> str:
+    probability = number(prediction.probabilities[label], ".1%")
+    return f"{readable(prediction.classes[label])} ({probability})"
