@@ -7,11 +7,7 @@ from collections.abc import Sequence
 
 import weights_keras
 from dashboards.service.requests import ModelEntry
-
-
-def readable(name: str) -> str:
-    """A class name for people: "Irish_wolfhound" becomes "Irish wolfhound"."""
-    return name.replace("_", " ").strip() or name
+from xai_tf.classifiers.class_names import readable
 
 
 def model_label(model: ModelEntry) -> str:

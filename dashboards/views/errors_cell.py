@@ -13,6 +13,7 @@ from dashboards.components.progress import Progress
 from dashboards.state.errors_maps import CellMap
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import stop_button, words
+from xai_tf.classifiers.class_names import readable
 from xai_tf.evaluation.mean_map import CAVEAT, MeanMap
 from xai_tf.progress import duration
 from xai_tf.rendering import heatmaps
@@ -75,12 +76,12 @@ def _described(mean: MeanMap) -> str:
     over = heatmaps.blended(mean.picture, mean.attribution, mean.method.signed)
     pictures = (
         ("Mean of the pictures", heatmaps.bytes_of(mean.picture)),
-        (f"Mean map for {mean.target_name}", over),
+        (f"Mean map for {readable(mean.target_name)}", over),
     )
     figures = "".join(_figure(caption, picture_url(picture)) for caption, picture in pictures)
     text = (
-        f"{mean.method.title} for {mean.target_name}, mean over n = {mean.count} files of this "
-        "cell, each map scaled to its own maximum."
+        f"{mean.method.title} for {readable(mean.target_name)}, mean over n = {mean.count} files "
+        "of this cell, each map scaled to its own maximum."
     )
     empty = f"The maps of {mean.num_empty} files are empty." if mean.num_empty else ""
     return (

@@ -17,6 +17,7 @@ from dashboards.views.neighbors import NeighborsView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.ood import OOD_CAPTION
 from xai_tf.datasets.listing import counted
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
@@ -208,7 +209,7 @@ class MistakeView(pn.viewable.Viewer):
             end = heatmaps.limit([one for side, one in study.maps.items() if side != CONTRAST])
             for side, explanation in study.maps.items():
                 viewer = viewer_data(explanation, None if side == CONTRAST else end)
-                caption = f"Evidence for {explanation.target_name}"
+                caption = f"Evidence for {readable(explanation.target_name)}"
                 if study.several is None:
                     caption += f" ({_role(study, side)})"
                 self._viewers[side].param.update(**viewer | {"caption": caption})

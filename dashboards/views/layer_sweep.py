@@ -10,11 +10,12 @@ import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.state.layer_sweep import SIDES, LayerSweep
-from dashboards.views.classes import class_options, readable
+from dashboards.views.classes import class_options
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.class_names import readable
 from xai_tf.rendering.viewer import viewer_data
 
 TILE = {"flex": "1 1 170px", "min-width": "0", "max-width": "280px"}

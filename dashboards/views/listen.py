@@ -14,11 +14,11 @@ from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
 from dashboards.service.listening import MUTE, ORIGINAL, REMAINDER, SOLO, SUPPORTING, SoundClip
 from dashboards.state.listener import Listener
-from dashboards.views.classes import readable
 from dashboards.views.text import facts, paragraph
 from dashboards.views.theme import card, words
 from dashboards.views.view import View
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.rendering.viewer import REBUILT_NOTE
 from xai_tf.sonification import TimeFrequencyRegion
 
@@ -158,7 +158,7 @@ def _measurements(clip: SoundClip, part: str, explanation: Explanation) -> str:
         return facts(rows) + paragraph("Only silence is left, so there is no prediction for it.")
     change = clip.score - clip.score_before
     rows += [
-        ("Prediction", f"{clip.predicted}, {clip.probability:.1%}"),
+        ("Prediction", f"{readable(clip.predicted)}, {clip.probability:.1%}"),
         (
             f"Logit for {readable(explanation.target_name)}",
             f"{clip.score:+.2f}; original {clip.score_before:+.2f} (change {change:+.2f})",

@@ -12,9 +12,9 @@ import param
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
 from dashboards.state.overview import DOUBT, ORDER, FileRow, Overview
-from dashboards.views.classes import readable
 from dashboards.views.theme import run_button, stop_button
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 from xai_tf.rendering.viewer import thumbnail_url
 
 SORTS = {"As they came": ORDER, "Most doubtful first": DOUBT}

@@ -10,10 +10,11 @@ import param
 
 from dashboards.components.choices import Choices
 from dashboards.state.explorer import Explorer
-from dashboards.views.classes import class_options, readable
+from dashboards.views.classes import class_options
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.datasets.listing import counted
 

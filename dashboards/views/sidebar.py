@@ -17,9 +17,9 @@ from dashboards.files.gallery import GALLERY, GalleryItem
 from dashboards.files.uploads import Uploads
 from dashboards.service.requests import Upload
 from dashboards.state.workspace import Workspace
-from dashboards.views.classes import readable
 from dashboards.views.theme import section
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 
 # Messages lie over the page, so that nothing below them moves.
 TOAST = """

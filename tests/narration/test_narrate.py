@@ -34,6 +34,7 @@ from xai_tf.narration.locations import (
 from xai_tf.narration.prompt import MAX_FACT_BYTES, fitting, messages, schema
 from xai_tf.narration.quantities import Value, probability, rounded
 from xai_tf.narration.templates import LANGUAGES
+from xai_tf.trust import Checks, verdict
 
 
 def predicted(*shares: float, classes: tuple[str, ...] = ("normal", "opacity")) -> Prediction:
@@ -77,6 +78,20 @@ def kinds(found: tuple[Fact, ...]) -> list[str]:
 
 def one(found: tuple[Fact, ...], kind: str) -> Fact:
     return next(fact for fact in found if fact.kind == kind)
+
+
+def test_words_and_trust_name_a_class_as_people_do():
+    prediction = predicted(0.45, 0.55, classes=("Ibizan_hound", "Irish_wolfhound"))
+    shown = explained(corner(), prediction=prediction)
+    found = facts(reading_of(prediction), [shown])
+
+    told = " ".join(
+        narrate(found, "en")
+        + tuple(r.text("en") for r in verdict(Checks(explanation=shown)).reasons)
+    )
+
+    assert told.count("“Irish wolfhound”") > 1
+    assert "_" not in told
 
 
 # Places
@@ -287,6 +302,7 @@ def test_maps_that_are_called_the_same_are_not_held_together():
         ("x" * 41, "x" * 39 + "…"),
         ("\u202egnp.exe\x00\u200b", "gnp.exe"),
         ('say "yes" «now»', "say 'yes' 'now'"),
+        ("Irish_wolfhound", "Irish wolfhound"),
         ("", "?"),
         ("\n", "?"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 from weights_keras import ModelCard
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.rendering import heatmaps
@@ -58,7 +59,7 @@ class ReportItem:
     @property
     def title(self) -> str:
         """The file and what is predicted."""
-        return f"{self.reading.source.name}: {self.reading.prediction.answer}"
+        return f"{self.reading.source.name}: {readable(self.reading.prediction.answer)}"
 
     @property
     def truth(self) -> str | None:

@@ -15,6 +15,7 @@ from PIL import Image
 from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Method
+from xai_tf.classifiers.class_names import readable
 from xai_tf.inputs.sample import Sample, Sound
 from xai_tf.rendering import heatmaps
 
@@ -80,15 +81,16 @@ def thumbnail_url(explanation: Explanation) -> str:
 
 def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
     prediction, segments = explanation.prediction, explanation.segments
+    target = readable(explanation.target_name)
     layer = f" at layer {explanation.layer}" if explanation.layer else ""
     return {
         **sample_viewer_data(explanation.sample),
         **_map(explanation.attribution, explanation.method, end),
         "outlines": "" if segments is None else picture_url(heatmaps.outlines(segments)),
         "alt": f"{_describe_sample(explanation.sample)}, predicted as "
-        f"{prediction.summary}. {explanation.method.title}{layer}, for {explanation.target_name}: "
+        f"{readable(prediction.summary)}. {explanation.method.title}{layer}, for {target}: "
         + _describe_map(explanation.attribution, explanation.method, explanation.sample, end),
-        "caption": f"{explanation.method.title}{layer}: why {explanation.target_name}?"
+        "caption": f"{explanation.method.title}{layer}: why {target}?"
         + (f" ({heatmaps.SMOOTHED})" if explanation.method.pixel_fine else ""),
     }
 

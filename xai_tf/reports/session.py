@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import ReportItem
+from xai_tf.classifiers.class_names import readable
 from xai_tf.narration.notices import NOTICE
 from xai_tf.packages import versions
 from xai_tf.reports.html import (
@@ -109,7 +110,7 @@ def _explanations(item: ReportItem, opacity: float, language: str) -> str:
 
 def _explanation(explanation: Explanation, opacity: float) -> str:
     return (
-        heading(f"{map_title(explanation)}: why {explanation.target_name}?", 4)
+        heading(f"{map_title(explanation)}: why {readable(explanation.target_name)}?", 4)
         + paragraph(explanation.method.summary)
         + map_warnings(explanation)
         + explanation_panels(explanation, opacity)
