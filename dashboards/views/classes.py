@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import weights_keras
 from dashboards.service.requests import ModelEntry
 from xai_tf.classifiers.class_names import readable
+from xai_tf.classifiers.imagenet import cache_folder
 
 
 def model_label(model: ModelEntry) -> str:
-    """What a model is called: by its task if it comes with the package, else by its name first."""
-    if model.path.parent == weights_keras.FOLDER or model.title == model.name:
+    """What a model is called: by its title if it comes with the package or with Keras.
+
+    Else by its name first.
+    """
+    known = (weights_keras.FOLDER, cache_folder())
+    if model.path.parent in known or model.title == model.name:
         return model.title
     return f"{model.name}: {model.title}"
 
