@@ -293,6 +293,24 @@ def test_the_file_of_one_who_left_is_read_from_one_who_stays(service, models, pi
     assert len(asyncio.run(patiently(one_leaves())).samples) == 1
 
 
+def test_a_page_that_is_gone_hears_no_more_of_its_jobs(service, models, picture):
+    async def leaves_while_it_runs():
+        heard, visitor = [], service.visitor()
+        job = visitor.submit(Explain(models["wide"], picture, Question("rise", settings=LONG)))
+        job.watch(lambda job: heard.append(job.state))
+        await until(lambda: "running" in heard)
+        before = len(heard)
+        visitor.close()
+        job.post(state="running", done=1)  # what its process had sent already
+        await asyncio.sleep(0)
+        return before, len(heard), job.state
+
+    before, after, state = asyncio.run(patiently(leaves_while_it_runs()))
+
+    assert before == after
+    assert state == "cancelled"
+
+
 def test_the_latest_request_of_a_slot_wins(service, models, picture):
     async def change_ones_mind():
         visitor = service.visitor()
