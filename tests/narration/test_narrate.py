@@ -20,7 +20,7 @@ from xai_tf.attribution.question import Question
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.inputs.sample import Sound
-from xai_tf.narration import Fact, facts, narrate
+from xai_tf.narration import Fact, facts, narrate, narrate_maps
 from xai_tf.narration.facts import clean_name
 from xai_tf.narration.grounding import Claim, fault
 from xai_tf.narration.locations import (
@@ -78,6 +78,17 @@ def kinds(found: tuple[Fact, ...]) -> list[str]:
 
 def one(found: tuple[Fact, ...], kind: str) -> Fact:
     return next(fact for fact in found if fact.kind == kind)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_map_has_a_paragraph_of_its_own(language):
+    maps = [explained(corner(), method) for method in ("occlusion", "saliency", "fem")]
+    found = facts(reading_of(predicted(0.1, 0.9)), maps, medical=True)
+
+    told = narrate_maps(found, language)
+
+    assert [map.method.title in text for map, text in zip(maps, told, strict=True)] == [True] * 3
+    assert narrate(found, language)[1:4] == told
 
 
 def test_words_and_trust_name_a_class_as_people_do():

@@ -38,7 +38,8 @@ class ReportItem:
         reading: the file, as it was read and predicted; of a bundle, the windows explained only.
         explanations: of its windows, in the order they are shown.
         model: `xai_tf.bundles.write.describe_classifier`'s description.
-        sentences: the same in words, made by the page.
+        sentences: the prediction in words, in paragraphs made by the page.
+        map_sentences: each explanation in words, or none.
         card: of the model, or None.
         scores: of each explanation, as `xai_tf.metrics.tables` describes them; or none.
         audits: of each explanation, as `bundles.write.describe_audit` describes them; or none.
@@ -50,6 +51,7 @@ class ReportItem:
     explanations: tuple[Explanation, ...]
     model: Mapping[str, Any]
     sentences: tuple[str, ...] = ()
+    map_sentences: tuple[str, ...] = ()
     card: ModelCard | None = None
     scores: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     audits: tuple[Mapping[str, Any], ...] = ()

@@ -114,9 +114,14 @@ def _findings_table(prediction: Prediction) -> str:
 
 
 def narration_section(sentences: Sequence[str], language: str) -> str:
-    """The facts as text."""
-    text = paragraph(" ".join(sentences))
-    return f'{heading("In words")}<div lang="{escape(language)}">{text}</div>'
+    """The facts about a file as text."""
+    return heading("In words") + narration(sentences, language)
+
+
+def narration(sentences: Sequence[str], language: str) -> str:
+    """Paragraphs in a language."""
+    text = "".join(map(paragraph, sentences))
+    return f'<div lang="{escape(language)}">{text}</div>'
 
 
 def recording_section(recording: Recording, whole: Prediction) -> str:

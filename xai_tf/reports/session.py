@@ -28,6 +28,7 @@ from xai_tf.reports.sections import (
     map_title,
     map_warnings,
     model_section,
+    narration,
     narration_section,
     probability_table,
     recording_section,
@@ -94,12 +95,16 @@ def _explanations(item: ReportItem, opacity: float, language: str) -> str:
         return heading("The file") + player(sample) + sample_panel(sample)
     scores = dict(zip(map(id, item.explanations), item.scores, strict=False))
     audits = dict(zip(map(id, item.explanations), item.audits, strict=False))
+    told = dict(zip(map(id, item.explanations), item.map_sentences, strict=False))
     parts = [heading("Explanations")]
     for maps in by_window(item.explanations):
         parts.append(player(maps[0].sample))
         for explanation in maps:
             name = map_title(explanation)
             parts.append(_explanation(explanation, opacity))
+            if id(explanation) in told:
+                parts.append(narration([told[id(explanation)]], language))
+            parts.append(explanation_details(explanation))
             parts.append(score_table(scores.get(id(explanation), ()), name, language))
             if id(explanation) in audits:
                 parts.append(region_table(audits[id(explanation)], name))
@@ -114,7 +119,6 @@ def _explanation(explanation: Explanation, opacity: float) -> str:
         + paragraph(explanation.method.summary)
         + map_warnings(explanation)
         + explanation_panels(explanation, opacity)
-        + explanation_details(explanation)
     )
 
 
