@@ -17,7 +17,7 @@ from dashboards.views.text import paragraph
 from dashboards.views.theme import run_button, section, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, Option, Value, shown
-from xai_tf.errors import XaiTfError
+from xai_tf.errors import SettingError
 from xai_tf.progress import duration
 from xai_tf.rendering.viewer import thumbnail_url
 
@@ -42,6 +42,7 @@ class MethodView(View):
         self._run, self._stop = run_button("Explain", "play_arrow"), stop_button()
         self._sampling = pn.Row()  # filled when the first stochastic method is chosen
         self._inputs: dict[tuple[str, str], pn.widgets.Widget] = {}
+        self._refused: set[tuple[str, str]] = set()  # inputs whose value is not used
         self._bar = Progress(label="Progress of the explanation", visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(
@@ -69,7 +70,8 @@ class MethodView(View):
         seconds = explorer.seconds()
         slow = seconds is not None and seconds > QUICK_SECONDS
         self._run.label = f"Explain (about {duration(seconds)})" if slow else "Explain"
-        self._run.disabled = explorer.request() is None
+        refused = any(method == explorer.method for method, _ in self._refused)
+        self._run.disabled = refused or explorer.request() is None
         self._run.visible = explorer.explanation is None and not explorer.running
         self._show_sampling()
 
@@ -163,9 +165,24 @@ class MethodView(View):
             return
         try:
             self.explorer.set(method, name, None if event.new == DEFAULT else event.new)
-        except XaiTfError as error:
-            event.obj.value = event.old  # what the map is made with
-            self.explorer.problem = str(error)
+        except SettingError:
+            self._refused.add((method, name))
+            self._mark_refused(method, name)
+        else:
+            if (method, name) in self._refused:
+                self._refused.discard((method, name))
+                option = METHODS[method].options[name]
+                event.obj.param.update(error_state=False, helper_text=_limits(option))
+        self._show_run()
+
+    def _mark_refused(self, method: str, name: str) -> None:
+        """Say at the input what it accepts, and what is used as long as it holds something else."""
+        option = METHODS[method].options[name]
+        used = self.explorer.settings.get(method, {}).get(name, option.default)
+        text = f"Not used: this has to be {option.kind}."
+        if used is not None:
+            text += f" The map is still made with {_number(used)}."
+        self._inputs[method, name].param.update(error_state=True, helper_text=text)
 
     def _fill_layers(self, *_: Any) -> None:
         facts = self.explorer.workspace.facts
@@ -245,16 +262,25 @@ def _widget(
         return select
     kind = pmui.IntInput if option.whole else pmui.FloatInput
     default = option.default if option.default is not None else 0.0
-    limits = f"{shown(option.low)} to {shown(option.high)}"
     return kind(
         label=f"{name.replace('_', ' ')}: {option.doc}",
-        description=f"From {limits}{', or 0' if option.zero else ''}.",
+        helper_text=_limits(option),
         value=default if value is None else value,
         start=0 if option.zero else option.low if not option.whole else int(option.low),
         end=option.high if not option.whole else int(option.high),
         size="small",
         sizing_mode="stretch_width",
     )
+
+
+def _limits(option: Option) -> str:
+    zero = f", or 0 for {option.zero}" if option.zero else ""
+    return f"{_number(option.low)} to {_number(option.high)}{zero}"
+
+
+def _number(value: Value) -> str:
+    whole = not isinstance(value, str) and float(value).is_integer()
+    return f"{int(value):,}" if whole else shown(value)
 
 
 def _choose(select: pmui.Select, value: Value | None) -> None:

@@ -1129,6 +1129,31 @@ def test_a_page_hears_of_nobody_elses_work_and_is_known_to_nobody_else(visit, se
     assert before == after
 
 
+def test_a_number_that_is_refused_is_marked_and_nothing_runs_with_the_old_one(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.method = "rise"
+        view = MethodView(explorer=explorer)
+        field = view._inputs["rise", "num_samples"]
+        seen = [(field.value, field.error_state, field.helper_text, view._run.disabled)]
+        for typed in (99_999_999, 128):
+            field.value = typed
+            seen.append((field.value, field.error_state, field.helper_text, view._run.disabled))
+        return seen, explorer.settings
+
+    (first, refused, taken), settings = visit(story)
+
+    assert first[1:] == (False, "16 to 16,384", False)
+    assert refused[:2] == (99_999_999, True)
+    assert "a whole number from 16 to 16384" in refused[2]
+    assert f"still made with {first[0]:,}" in refused[2]
+    assert refused[3]
+    assert taken == (128, False, "16 to 16,384", False)
+    assert settings["rise"] == {"num_samples": 128}
+
+
 def test_a_setting_with_names_is_a_choice_in_the_form(visit, tmp_path):
     async def story(session):
         explorer = session.explorer
