@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import panel_material_ui as pmui
+
 import weights_keras
 from dashboards.service.requests import ModelEntry
 from xai_tf.classifiers.class_names import readable
@@ -20,6 +22,15 @@ def model_label(model: ModelEntry) -> str:
     if model.path.parent in known or model.title == model.name:
         return model.title
     return f"{model.name}: {model.title}"
+
+
+def offers(select: pmui.Select, value: object) -> bool:
+    """Whether a select offers a value now.
+
+    A browser repeats the values it is given. What it says late may be of another model or file, and
+    is no choice of the visitor.
+    """
+    return value in select.options.values()
 
 
 def class_options(classes: Sequence[str]) -> dict[str, int]:

@@ -14,7 +14,7 @@ import param
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
-from dashboards.views.classes import class_options
+from dashboards.views.classes import class_options, offers
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
@@ -63,7 +63,8 @@ class ControlsView(View):
 
     def _on_columns(self, event: Any) -> None:
         state = self.comparison
-        setattr(state, state.across, list(event.new))
+        if all(offers(self._columns, value) for value in event.new):
+            setattr(state, state.across, list(event.new))
 
     def _fill(self, *_: Any) -> None:
         state, reading = self.comparison, self.comparison.workspace.reading

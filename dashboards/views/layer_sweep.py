@@ -10,7 +10,7 @@ import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.state.layer_sweep import SIDES, LayerSweep
-from dashboards.views.classes import class_options
+from dashboards.views.classes import class_options, offers
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
@@ -41,7 +41,8 @@ class ModelColumn(View):
         self._draw()
 
     def _on_choice(self, event: Any) -> None:
-        if event.new is None or event.new == getattr(self.layer_sweep, self.side):
+        unchanged = event.new == getattr(self.layer_sweep, self.side)
+        if unchanged or not offers(self._model, event.new):
             return
         # The target is a class index of the left model.
         other = {"target": -1} if self.side == SIDES[0] else {}
@@ -111,7 +112,7 @@ class LayerSweepPage(View):
         self._target.param.update(options=options, value=layer_sweep.target)
 
     def _on_choice(self, event: Any) -> None:
-        if event.new is not None:
+        if offers(self._target, event.new):
             self.layer_sweep.target = event.new
 
     def layout(self) -> pn.viewable.Viewable:

@@ -10,7 +10,7 @@ import param
 
 from dashboards.components.choices import Choices
 from dashboards.state.explorer import Explorer
-from dashboards.views.classes import class_options
+from dashboards.views.classes import class_options, offers
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
@@ -61,7 +61,7 @@ class PredictionView(View):
             return ""
         shown = (*reading.model_warnings, *reading.samples[window].warnings)
         text = paragraph(_meaning(reading.prediction), "note")
-        return bullets(shown, "warning") + text
+        return bullets(shown, "warning") + paragraph(about_window(reading, window), "note") + text
 
     def _fill(self, *_: Any) -> None:
         reading = self.explorer.workspace.reading
@@ -105,7 +105,7 @@ class PredictionView(View):
             self.explorer.target = -1 if predicted else label
 
     def _on_contrast(self, event: Any) -> None:
-        if event.new is not None:
+        if offers(self._contrast, event.new):
             self.explorer.contrast = event.new
 
     def _on_window(self, event: Any) -> None:
@@ -123,6 +123,18 @@ class PredictionView(View):
             self._windows,
             self._words,
         )
+
+
+def about_window(reading: Any, window: int) -> str:
+    """Whose probabilities the bars show, in a recording of several windows; else empty."""
+    count, sound = len(reading.samples), reading.samples[window].sound
+    if count < 2 or sound is None:
+        return ""
+    start, end = float(sound.seconds[0]), float(sound.seconds[-1])
+    return (
+        f"The bars show the probabilities of this window alone, {start:.1f} to {end:.1f} s. The "
+        f"answer above is that of the whole file, from all of its {count} windows."
+    )
 
 
 def _meaning(prediction: Prediction) -> str:

@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import panel as pn
@@ -33,7 +34,7 @@ from dashboards.views import compare, sidebar
 from dashboards.views.downloads import DownloadsView
 from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.method import MethodView
-from dashboards.views.prediction import PredictionView
+from dashboards.views.prediction import PredictionView, about_window
 from dashboards.views.sidebar import InputView
 from dashboards.views.trust import computed_words
 from tests.conftest import SAMPLES
@@ -924,6 +925,45 @@ def test_any_class_can_be_explained_where_not_all_have_a_bar(visit, tmp_path, mo
         return session.explorer.explanation.target == last
 
     assert visit(story)
+
+
+def test_the_bars_of_a_window_are_told_from_the_answer_for_the_file():
+    windows = [
+        SimpleNamespace(sound=SimpleNamespace(seconds=np.array([start, start + 2])))
+        for start in (0.0, 1.2)
+    ]
+
+    told = about_window(SimpleNamespace(samples=windows), 1)
+
+    assert "of this window alone, 1.2 to 3.2 s" in told
+    assert "from all of its 2 windows" in told
+    assert about_window(SimpleNamespace(samples=windows[:1]), 0) == ""
+
+
+def test_a_late_word_of_the_browser_about_other_classes_is_no_choice(visit, tmp_path):
+    async def story(session):
+        give(session, tmp_path)
+        await explained(session)
+        layers = LayerSweepPage(layer_sweep=session.layer_sweep)
+        columns = compare.ControlsView(comparison=session.comparison)._columns
+        session.comparison.active = True
+        contrast = PredictionView(explorer=session.explorer)._contrast
+
+        def state():
+            chosen = (session.layer_sweep.target, session.comparison.classes)
+            return (*chosen, session.explorer.contrast)
+
+        before = state()
+        layers._target.value, columns.value, contrast.value = 117, [117, 3], 117
+        echoed = state()
+        layers._target.value, columns.value, contrast.value = 2, [2, 0], 2
+        return before, echoed, state()
+
+    before, echoed, chosen = visit(story)
+
+    assert before == echoed
+    assert chosen[0] == chosen[2] == 2
+    assert 2 in chosen[1]
 
 
 def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
