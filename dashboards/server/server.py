@@ -14,6 +14,7 @@ from dashboards.service.catalogue import Catalogue
 from dashboards.service.service import Service
 
 if TYPE_CHECKING:
+    from bokeh.document import Document
     from panel.io.server import Server
 
 _log = logging.getLogger(__name__)
@@ -142,13 +143,11 @@ def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: 
 def build_page(build: Build, service: Service, settings: ServeSettings) -> Any:
     """A visitor's page; if it fails, a short text instead of a traceback with paths."""
     from panel import state
-    from panel.io.resources import get_dist_path
 
     if state.curdoc:
         # A page that lost its server is loaded again, see `components.connection`.
         state.curdoc.config.update(reconnect_session=False, notify_connection_status=False)
-        # Panel learns this after the page is built; what a tab shows later would ask a CDN.
-        state.curdoc.template_variables["dist_url"] = get_dist_path()
+        _serve_stylesheets(state.curdoc)
     try:
         return build(service, settings)
     except Exception:
@@ -156,6 +155,18 @@ def build_page(build: Build, service: Service, settings: ServeSettings) -> Any:
 
         _log.exception("Cannot build a page")
         return Str("Cannot build this page. Open it again without the part after the '?'.")
+
+
+def _serve_stylesheets(document: Document) -> None:
+    """Have Panel's stylesheets come from this server for what is shown later, too.
+
+    Panel learns where they lie after the page is built, and takes its CDN for a pane of a tab that
+    is not open, as this has no document.
+    """
+    from panel import reactive
+    from panel.io.resources import get_dist_path
+
+    document.template_variables["dist_url"] = reactive.CDN_DIST = get_dist_path()
 
 
 def _stop_on_signals(server: Server) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import weights_keras
 from dashboards.service.requests import ModelEntry
 from weights_keras import ModelCard, is_model_folder, model_files, ood_file
 from weights_keras.store import SUFFIXES
+from xai_tf.classifiers import imagenet
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.loading import card_beside
 from xai_tf.classifiers.ood import OUT_OF_DISTRIBUTION
@@ -20,7 +22,7 @@ Stamp = tuple[tuple[str, int, int], ...]  # name, time and size of each file of 
 
 
 class Catalogue:
-    """The models of the package and of the user, then those in folders.
+    """The models of the package and of the user, those in folders, and those in Keras' cache.
 
     Further models of the same name are numbered (`name-2`). Files that are damaged or contain code
     are listed too; they are rejected when they are loaded. While the server runs, the folders can
@@ -57,9 +59,11 @@ class Catalogue:
             if before is not None and before[0] == stamp:
                 found[path] = before
                 continue
-            name = before[1].name if before else free_name(path.stem, names)
+            stock = stock_name(path)
+            name = before[1].name if before else free_name(stock or path.stem, names)
             names.add(name)
-            found[path] = stamp, model_entry(name, path)
+            entry = _stock_entry(name, path, stock) if stock else model_entry(name, path)
+            found[path] = stamp, entry
         models = {entry.name: entry for _, entry in found.values()}
         same = list(models) == list(self.models)
         if not (same and all(models[name] is self.models[name] for name in models)):
@@ -115,6 +119,17 @@ def model_entry(name: str, path: Path, sha256: str = "") -> ModelEntry:
     )
 
 
+def stock_name(path: Path) -> str:
+    """The stock network of Keras whose weights a file in Keras' cache holds, by name; else ""."""
+    return next((name for name, file in imagenet.cached().items() if file == path), "")
+
+
+def _stock_entry(name: str, path: Path, stock: str) -> ModelEntry:
+    entry = model_entry(name, path)
+    title = f"{imagenet.APPLICATIONS[stock].title}, ImageNet"
+    return replace(entry, title=title, classes=imagenet.cached_classes())
+
+
 def _paths(folders: Sequence[Path]) -> Iterator[Path]:
     for name in weights_keras.names():
         path = weights_keras.find(name)
@@ -125,6 +140,7 @@ def _paths(folders: Sequence[Path]) -> Iterator[Path]:
         for path in _listed(folder):
             if is_model_folder(path) or (path.suffix.lower() in SUFFIXES and path.is_file()):
                 yield path
+    yield from imagenet.cached().values()
 
 
 def _listed(folder: Path) -> list[Path]:

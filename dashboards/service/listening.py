@@ -10,6 +10,7 @@ from pathlib import Path
 from dashboards.service.requests import Listen
 from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import OutputError, SettingError, pick
 from xai_tf.inputs.sample import Sound
@@ -106,7 +107,7 @@ def _part(
     if not has_signal(explanation.attribution):
         raise SettingError(
             f"This map has no part to listen to. {explanation.method.title} for "
-            f"{explanation.target_name}: {diagnose(explanation.attribution)[0].text}"
+            f"{readable(explanation.target_name)}: {diagnose(explanation.attribution)[0].text}"
         )
     if part in (SOLO, MUTE):
         unknown = [number for number in request.regions if not 0 < number <= len(regions)]
@@ -120,7 +121,7 @@ def _part(
     mask = evidence_mask(explanation, request.share)
     if not mask.any():
         raise SettingError(
-            f"This map has no evidence for {explanation.target_name}, so there is nothing to keep "
-            "or to remove. Explain another class, or choose another method."
+            f"This map has no evidence for {readable(explanation.target_name)}, so there is "
+            "nothing to keep or to remove. Explain another class, or choose another method."
         )
     return (keep if part == SUPPORTING else mute)(sample, mask)

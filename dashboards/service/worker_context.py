@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dashboards.service.catalogue import stock_name
 from dashboards.service.requests import ModelEntry, Request, Upload, stored_names
 from dashboards.service.serialization import unpack
 from dashboards.service.store import read_answer
 from weights_keras import fingerprint
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.loading import load
+from xai_tf.classifiers.loading import load, load_cached
 from xai_tf.errors import InputError, ModelError, SettingError
 from xai_tf.evaluation.nearest import FeatureIndex
 from xai_tf.inputs.sample import Sample
@@ -121,6 +122,7 @@ def _load(entry: ModelEntry) -> Classifier:
             f"{entry.path} has changed since it was listed. Wait a few seconds, and choose it "
             "again."
         )
-    classifier = load(entry.path)
+    stock = stock_name(entry.path)
+    classifier = load_cached(stock) if stock else load(entry.path)
     classifier.name = entry.name
     return classifier

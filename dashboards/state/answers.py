@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dashboards.language import number, t
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
-
-
-def readable(name: str) -> str:
-    """A class name for people: "Irish_wolfhound" becomes "Irish wolfhound"."""
-    return name.replace("_", " ").strip() or name
 
 
 def answer_summary(prediction: Prediction) -> str:

@@ -20,8 +20,8 @@ from dashboards.service.labeled import (
     matching_model,
 )
 from dashboards.service.requests import Describe, Evaluate, ModelEntry, Upload
-from dashboards.state.answers import readable
 from dashboards.state.own_sets import OwnLabeled
+from xai_tf.classifiers.class_names import readable
 from xai_tf.errors import XaiTfError
 from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.predictions import LabeledFiles, Predictions

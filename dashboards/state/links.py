@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlencode
 
 from dashboards.language import mark, t
 from dashboards.service.requests import ModelEntry
-from dashboards.state.answers import readable
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS
 from dashboards.state.layer_sweep import FOLLOWED
 from xai_tf.attribution.methods import METHODS, Value
 from xai_tf.attribution.question import Question
+from xai_tf.classifiers.class_names import readable
 from xai_tf.narration.templates import LANGUAGES
 
 TABS = ("explain", "compare", "layers", "errors", "tuning")

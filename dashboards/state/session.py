@@ -39,7 +39,7 @@ from xai_tf.bundles.write import describe_audit
 from xai_tf.classifiers.loading import card_beside
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.metrics.tables import describe_scores
-from xai_tf.narration import facts, narrate
+from xai_tf.narration import facts, narrate, narrate_maps
 from xai_tf.narration.templates import LANGUAGES
 from xai_tf.regions import audit
 from xai_tf.reports import ReportItem, session_report
@@ -259,12 +259,14 @@ class Session(param.Parameterized):
         described = await visitor.submit(Describe(model), "report model").result()
         reading = await visitor.submit(Predict(model, file), "report file").result()
         card = card_beside(model.path, model.sha256)
-        text = narrate(facts(reading, explanations, medical=is_medical(model)), self.language)
+        about_file = facts(reading, medical=is_medical(model))
+        about_maps = facts(reading, explanations)
         return ReportItem(
             reading=reading,
             explanations=tuple(explanations),
             model=described.description,
-            sentences=text,
+            sentences=narrate(about_file, self.language),
+            map_sentences=narrate_maps(about_maps, self.language),
             card=card,
             scores=tuple(map(tuple, describe_scores(explanations, scored))),
             audits=tuple(map(describe_audit, audits)),

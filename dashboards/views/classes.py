@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import panel_material_ui as pmui
+
 import weights_keras
 from dashboards.language import t
 from dashboards.service.requests import ModelEntry
-from dashboards.state.answers import readable
+from xai_tf.classifiers.class_names import readable
+from xai_tf.classifiers.imagenet import cache_folder
 from xai_tf.tasks import find_task
 
 
@@ -19,10 +22,23 @@ def model_title(model: ModelEntry) -> str:
 
 
 def model_label(model: ModelEntry) -> str:
-    """What a model is called: by its task if it comes with the package, else by its name first."""
-    if model.path.parent == weights_keras.FOLDER or model.title == model.name:
+    """What a model is called: by its title if it comes with the package or with Keras.
+
+    Else by its name first.
+    """
+    known = (weights_keras.FOLDER, cache_folder())
+    if model.path.parent in known or model.title == model.name:
         return model_title(model)
     return f"{model.name}: {model_title(model)}"
+
+
+def offers(select: pmui.Select, value: object) -> bool:
+    """Whether a select offers a value now.
+
+    A browser repeats the values it is given. What it says late may be of another model or file, and
+    is no choice of the visitor.
+    """
+    return value in select.options.values()
 
 
 def class_options(classes: Sequence[str]) -> dict[str, int]:

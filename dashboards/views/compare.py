@@ -15,13 +15,14 @@ from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.language import library_text, number, t
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
-from dashboards.views.classes import class_options, readable
+from dashboards.views.classes import class_options, offers
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
 from xai_tf.agreement.agreement import NO_CONSENSUS, Agreement, chance_overlap
 from xai_tf.agreement.disagreement import DisagreementMap
 from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.class_names import readable
 from xai_tf.inputs.sample import Sample
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
@@ -63,7 +64,8 @@ class ControlsView(View):
 
     def _on_columns(self, event: Any) -> None:
         state = self.comparison
-        setattr(state, state.across, list(event.new))
+        if all(offers(self._columns, value) for value in event.new):
+            setattr(state, state.across, list(event.new))
 
     def _fill(self, *_: Any) -> None:
         state, reading = self.comparison, self.comparison.workspace.reading

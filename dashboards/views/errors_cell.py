@@ -13,9 +13,9 @@ from dashboards.components.progress import Progress
 from dashboards.language import library_text, t
 from dashboards.state.errors_maps import CellMap
 from dashboards.state.progress import duration
-from dashboards.views.classes import readable
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import stop_button, words
+from xai_tf.classifiers.class_names import readable
 from xai_tf.evaluation.mean_map import CAVEAT, MeanMap
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url

@@ -13,11 +13,11 @@ import param
 from dashboards.components.matrix import Matrix
 from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.errors import ErrorStudy
-from dashboards.views.classes import readable
 from dashboards.views.errors_cell import CellMapView
 from dashboards.views.errors_plots import CurvePlots, ReliabilityPlot
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
+from xai_tf.classifiers.class_names import readable
 from xai_tf.evaluation.curves import calibration_error
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.statistics import Share

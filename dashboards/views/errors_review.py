@@ -15,11 +15,11 @@ from dashboards.components.progress import Progress
 from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.errors import CONTRAST, PREDICTED, TRUTH, ErrorStudy
 from dashboards.state.progress import duration
-from dashboards.views.classes import readable
 from dashboards.views.neighbors import NeighborsView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.class_names import readable
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import viewer_data

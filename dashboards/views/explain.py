@@ -13,13 +13,13 @@ from dashboards.components.sheet import SheetHandle
 from dashboards.language import library_text, t
 from dashboards.state.explorer import Explorer
 from dashboards.state.what_if import WhatIfEditor
-from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
 from dashboards.views.view import View
 from dashboards.views.what_if import what_if_sentence
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.class_names import readable
 from xai_tf.rendering.viewer import (
     partial_viewer_data,
     picture_url,

@@ -15,11 +15,11 @@ from dashboards.components.progress import Progress
 from dashboards.language import language, library_text, mark, number, t
 from dashboards.state.explanation_quality import BASIC, LEVELS, RERUN, ExplanationQuality
 from dashboards.state.progress import about, passes
-from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import shown
+from xai_tf.classifiers.class_names import readable
 from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import verdict
 

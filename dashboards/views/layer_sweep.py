@@ -12,11 +12,12 @@ from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.language import library_text, mark, t
 from dashboards.state.answers import answer_summary
 from dashboards.state.layer_sweep import SIDES, LayerSweep
-from dashboards.views.classes import class_options, readable
+from dashboards.views.classes import class_options, offers
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS
+from xai_tf.classifiers.class_names import readable
 from xai_tf.rendering.viewer import viewer_data
 
 MODEL_ON = {SIDES[0]: mark("Model on the left"), SIDES[1]: mark("Model on the right")}
@@ -44,7 +45,8 @@ class ModelColumn(View):
         self._draw()
 
     def _on_choice(self, event: Any) -> None:
-        if event.new is None or event.new == getattr(self.layer_sweep, self.side):
+        unchanged = event.new == getattr(self.layer_sweep, self.side)
+        if unchanged or not offers(self._model, event.new):
             return
         # The target is a class index of the left model.
         other = {"target": -1} if self.side == SIDES[0] else {}
@@ -117,7 +119,7 @@ class LayerSweepPage(View):
         self._target.param.update(options=options, value=layer_sweep.target)
 
     def _on_choice(self, event: Any) -> None:
-        if event.new is not None:
+        if offers(self._target, event.new):
             self.layer_sweep.target = event.new
 
     def layout(self) -> pn.viewable.Viewable:

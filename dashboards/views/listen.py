@@ -15,11 +15,11 @@ from dashboards.components.player import Player
 from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.listening import MUTE, ORIGINAL, REMAINDER, SOLO, SUPPORTING, SoundClip
 from dashboards.state.listener import Listener
-from dashboards.views.classes import readable
 from dashboards.views.text import facts, paragraph
 from dashboards.views.theme import card, words
 from dashboards.views.view import View
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.rendering.viewer import REBUILT_NOTE
 from xai_tf.sonification import TimeFrequencyRegion
 from xai_tf.trust.sentences import written

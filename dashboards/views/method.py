@@ -11,16 +11,16 @@ import param
 from dashboards.components.choices import Choices
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
-from dashboards.language import language, mark, t
+from dashboards.language import language, number, t
 from dashboards.service.requests import SAMPLES, Explain
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
 from dashboards.state.progress import about, passes
-from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import run_button, section, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, Option, Value, shown
-from xai_tf.errors import XaiTfError
+from xai_tf.classifiers.class_names import readable
+from xai_tf.errors import SettingError
 from xai_tf.rendering.viewer import thumbnail_url
 from xai_tf.trust.sentences import written
 
@@ -45,6 +45,7 @@ class MethodView(View):
         self._run, self._stop = run_button(t("Explain"), "play_arrow"), stop_button()
         self._sampling = pn.Row()  # filled when the first stochastic method is chosen
         self._inputs: dict[tuple[str, str], pn.widgets.Widget] = {}
+        self._refused: set[tuple[str, str]] = set()  # inputs whose value is not used
         self._bar = Progress(label=t("Progress of the explanation"), visible=False)
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._problem = Live(
@@ -72,7 +73,8 @@ class MethodView(View):
         seconds = explorer.seconds()
         slow = seconds is not None and seconds > QUICK_SECONDS
         self._run.label = t("Explain") + (f" ({about(seconds)})" if slow else "")
-        self._run.disabled = explorer.request() is None
+        refused = any(method == explorer.method for method, _ in self._refused)
+        self._run.disabled = refused or explorer.request() is None
         self._run.visible = explorer.explanation is None and not explorer.running
         self._show_sampling()
 
@@ -169,9 +171,24 @@ class MethodView(View):
             return
         try:
             self.explorer.set(method, name, None if event.new == DEFAULT else event.new)
-        except XaiTfError as error:
-            event.obj.value = event.old  # what the map is made with
-            self.explorer.problem = str(error)
+        except SettingError:
+            self._refused.add((method, name))
+            self._mark_refused(method, name)
+        else:
+            if (method, name) in self._refused:
+                self._refused.discard((method, name))
+                option = METHODS[method].options[name]
+                event.obj.param.update(error_state=False, helper_text=_limits(option))
+        self._show_run()
+
+    def _mark_refused(self, method: str, name: str) -> None:
+        """Say at the input what it accepts, and what is used as long as it holds something else."""
+        option = METHODS[method].options[name]
+        used = self.explorer.settings.get(method, {}).get(name, option.default)
+        text = t("Not used. {limits}", limits=_limits(option))
+        if used is not None:
+            text += " " + t("The map is still made with {value}.", value=_number(used))
+        self._inputs[method, name].param.update(error_state=True, helper_text=text)
 
     def _fill_layers(self, *_: Any) -> None:
         facts = self.explorer.workspace.facts
@@ -251,14 +268,9 @@ def _widget(
         return select
     kind = pmui.IntInput if option.whole else pmui.FloatInput
     default = option.default if option.default is not None else 0.0
-    text = mark("From {low} to {high}, or 0.") if option.zero else mark("From {low} to {high}.")
     return kind(
         label=_label(name, option),
-        description=t(
-            text,
-            low=written(shown(option.low), language()),
-            high=written(shown(option.high), language()),
-        ),
+        helper_text=_limits(option),
         value=default if value is None else value,
         start=0 if option.zero else option.low if not option.whole else int(option.low),
         end=option.high if not option.whole else int(option.high),
@@ -269,6 +281,18 @@ def _widget(
 
 def _label(name: str, option: Option) -> str:
     return t("{name}: {meaning}", name=t(readable(name)), meaning=t(option.doc))
+
+
+def _limits(option: Option) -> str:
+    low, high = _number(option.low), _number(option.high)
+    if option.zero:
+        return t("From {low} to {high}, or 0.", low=low, high=high)
+    return t("From {low} to {high}.", low=low, high=high)
+
+
+def _number(value: Value) -> str:
+    whole = not isinstance(value, str) and float(value).is_integer()
+    return number(int(value), ",") if whole else written(shown(value), language())
 
 
 def _choose(select: pmui.Select, value: Value | None) -> None:

@@ -15,9 +15,9 @@ from dashboards.components.progress import Progress
 from dashboards.language import number, t
 from dashboards.state.neighbors import NeighborSearch, NeighborTile
 from dashboards.state.progress import about
-from dashboards.views.classes import readable
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import stop_button, words
+from xai_tf.classifiers.class_names import readable
 
 TILES = """<style>
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; }

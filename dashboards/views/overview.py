@@ -13,9 +13,9 @@ from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
 from dashboards.language import mark, number, t
 from dashboards.state.overview import DOUBT, ORDER, FileRow, Overview
-from dashboards.views.classes import readable
 from dashboards.views.theme import run_button, stop_button
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.rendering.viewer import thumbnail_url
 

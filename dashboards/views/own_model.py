@@ -17,10 +17,10 @@ from dashboards.files.uploads import Limits
 from dashboards.language import library_text, mark, number, t
 from dashboards.service.trial import ModelTrial
 from dashboards.state.own_model import KINDS, OwnModel
-from dashboards.views.classes import readable
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import run_button, words
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 
 ABOUT = mark(
     "Drop a Keras model ({taken}) and, if you have them, the names of its classes (labels.txt, "

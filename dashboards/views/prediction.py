@@ -11,10 +11,11 @@ import param
 from dashboards.components.choices import Choices
 from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.explorer import Explorer
-from dashboards.views.classes import class_options, readable
+from dashboards.views.classes import class_options, offers
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 
 MAX_CLASSES = 8  # classes shown as bars
@@ -60,7 +61,8 @@ class PredictionView(View):
             return ""
         shown = (*reading.model_warnings, *reading.samples[window].warnings)
         text = paragraph(_meaning(reading.prediction), "note")
-        return bullets(map(library_text, shown), "warning") + text
+        about = paragraph(about_window(reading, window), "note")
+        return bullets(map(library_text, shown), "warning") + about + text
 
     def _fill(self, *_: Any) -> None:
         reading = self.explorer.workspace.reading
@@ -104,7 +106,7 @@ class PredictionView(View):
             self.explorer.target = -1 if predicted else label
 
     def _on_contrast(self, event: Any) -> None:
-        if event.new is not None:
+        if offers(self._contrast, event.new):
             self.explorer.contrast = event.new
 
     def _on_window(self, event: Any) -> None:
@@ -122,6 +124,21 @@ class PredictionView(View):
             self._windows,
             self._words,
         )
+
+
+def about_window(reading: Any, window: int) -> str:
+    """Whose probabilities the bars show, in a recording of several windows; else empty."""
+    count, sound = len(reading.samples), reading.samples[window].sound
+    if count < 2 or sound is None:
+        return ""
+    start, end = float(sound.seconds[0]), float(sound.seconds[-1])
+    return t(
+        "The bars show the probabilities of this window alone, {start} to {end} s. The answer "
+        "above is that of the whole file, from all of its {count} windows.",
+        start=number(start, ".1f"),
+        end=number(end, ".1f"),
+        count=count,
+    )
 
 
 def _meaning(prediction: Prediction) -> str:

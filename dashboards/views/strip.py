@@ -16,11 +16,12 @@ from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.requests import ModelEntry
 from dashboards.state.model_finder import Match, reads
 from dashboards.state.workspace import Workspace
-from dashboards.views.classes import model_label, readable
+from dashboards.views.classes import model_label
 from dashboards.views.sidebar import gallery_picture
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.tasks import find_task

@@ -12,7 +12,6 @@ from dashboards.components.reasons import Reasons
 from dashboards.components.verdict_badge import Badge
 from dashboards.language import language, library_text, mark, number, t
 from dashboards.state.trust import Trust
-from dashboards.views.classes import readable
 from dashboards.views.explanation_quality import ExplanationQualityView
 from dashboards.views.text import facts, paragraph
 from dashboards.views.theme import words
@@ -20,6 +19,7 @@ from dashboards.views.view import View
 from xai_tf.attribution.convergence import convergence_text, curve
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import shown
+from xai_tf.classifiers.class_names import readable
 from xai_tf.trust import REMEDIES, Reason
 from xai_tf.trust.sentences import WORDS, region_name
 

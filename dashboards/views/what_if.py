@@ -14,10 +14,10 @@ from dashboards.language import mark, number, t
 from dashboards.service.hiding import WhatIf
 from dashboards.service.requests import TRIM
 from dashboards.state.what_if import WhatIfEditor
-from dashboards.views.classes import readable
 from dashboards.views.text import paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 
 FILL_TITLES = {

@@ -84,6 +84,34 @@ def test_missing_weights_are_told_with_the_file_keras_expects(address, file, tmp
     assert str(tmp_path / "models" / file) in str(refused.value)
 
 
+FEW = ("resnet50v2", "mobilenet", "mobilenetv3small", "efficientnetb0")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in APPLICATIONS],
+)
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+def test_weights_are_looked_for_in_the_file_that_keras_asks_for(name, tmp_path, monkeypatch):
+    class AskedError(Exception):
+        pass
+
+    def asked(fname, *_, **__):
+        raise AskedError(fname)
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.src.utils.file_utils, "get_file", asked)
+    title = APPLICATIONS[name].title
+    # In this scope no weight gets a value, so even the largest takes no memory.
+    with keras.StatelessScope(), pytest.raises(AskedError) as caught:
+        getattr(keras.applications, title)(weights="imagenet")
+    (tmp_path / "models").mkdir()
+
+    (tmp_path / "models" / str(caught.value)).touch()
+
+    assert imagenet.cached() == {name: tmp_path / "models" / str(caught.value)}
+
+
 def test_a_stock_network_in_the_cache_predicts_its_best_five_classes(tmp_path):
     cache = tmp_path / "models"
     cache.mkdir()

@@ -56,6 +56,7 @@ def item(explained, halves):
         explanations=explained,
         model=describe_classifier(halves),
         sentences=("It is bright on the left.", "So it says left."),
+        map_sentences=("First in words.", "Second in words.", "Third in words."),
         card=read_card(FOLDER / "xray_mobilenetv2.md"),
     )
 
@@ -185,6 +186,17 @@ def test_a_report_tells_the_facts(item, explained):
         assert wanted in page.text, wanted
     assert {"lang": "fr"} in page.all("div")
     assert page.wrong == page.open == []
+
+
+def test_the_words_of_each_map_stand_under_its_picture(item, explained):
+    text = Page(session_report([item])).text
+
+    headings = [text.index(f"{e.method.title}: why left?") for e in explained]
+    words = [text.index(sentence) for sentence in item.map_sentences]
+    assert sorted([*headings, *words]) == [
+        place for pair in zip(headings, words, strict=True) for place in pair
+    ]
+    assert text.index("It is bright on the left.") < headings[0]
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

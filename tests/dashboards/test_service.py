@@ -16,6 +16,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -34,12 +35,15 @@ from dashboards.service.requests import (
 )
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
+from dashboards.service.worker_context import WorkerContext
+from dashboards.views.classes import model_label
 from tests.conftest import SAMPLES, assert_told
 from tests.served import LONG, draw, make_models
 from tests.waiting import PATIENCE, eventually, patiently, until
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.methods import METHODS
 from xai_tf.attribution.question import Question
+from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import load
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
@@ -287,6 +291,24 @@ def test_the_file_of_one_who_left_is_read_from_one_who_stays(service, models, pi
         return await job.result()
 
     assert len(asyncio.run(patiently(one_leaves())).samples) == 1
+
+
+def test_a_page_that_is_gone_hears_no_more_of_its_jobs(service, models, picture):
+    async def leaves_while_it_runs():
+        heard, visitor = [], service.visitor()
+        job = visitor.submit(Explain(models["wide"], picture, Question("rise", settings=LONG)))
+        job.watch(lambda job: heard.append(job.state))
+        await until(lambda: "running" in heard)
+        before = len(heard)
+        visitor.close()
+        job.post(state="running", done=1)  # what its process had sent already
+        await asyncio.sleep(0)
+        return before, len(heard), job.state
+
+    before, after, state = asyncio.run(patiently(leaves_while_it_runs()))
+
+    assert before == after
+    assert state == "cancelled"
 
 
 def test_the_latest_request_of_a_slot_wins(service, models, picture):
@@ -554,6 +576,43 @@ def test_models_that_are_folders_are_listed_and_loaded(service, picture, small_c
     np.testing.assert_allclose(*predicted, atol=1e-6)
 
 
+def test_stock_networks_in_keras_cache_are_listed_and_nothing_is_downloaded(tmp_path, monkeypatch):
+    def download(*_, **__):
+        raise AssertionError("downloaded")
+
+    cache = tmp_path / "models"
+    cache.mkdir()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.src.utils.file_utils, "urlretrieve", download)
+    network = keras.applications.MobileNetV2(weights=None)
+    network.save(cache / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5")
+    (cache / "efficientnetb0.h5").write_bytes(b"not what Keras published")
+
+    models = find_models()
+
+    assert {"mobilenetv2", "efficientnetb0"} <= set(models)
+    assert model_label(models["mobilenetv2"]) == "MobileNetV2, ImageNet"
+    context = WorkerContext(tmp_path, tmp_path, reporter=Quiet())
+    classifier = context.classifier(models["mobilenetv2"])
+    assert classifier.preprocessing == "tf"
+    assert classifier.classes[7] == "class 7"
+    (expected,) = Classifier(network, preprocessing="tf").predict(SAMPLES / "dog.jpg")
+    (found,) = classifier.predict(SAMPLES / "dog.jpg")
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-5)
+    with pytest.raises(ModelError, match="is not Keras' file of EfficientNetB0"):
+        context.classifier(models["efficientnetb0"])
+
+
+class Quiet:
+    """A reporter to whom nobody listens."""
+
+    def progress(self, done, total, what=""):
+        pass
+
+    def partial(self, attribution):
+        pass
+
+
 def test_the_service_follows_its_models(small_cnn, tmp_path, monkeypatch):
     monkeypatch.setattr("dashboards.service.service.MODELS_SECONDS", 0.05)
     catalogue = Catalogue([tmp_path])
@@ -806,6 +865,8 @@ SERVER = """
 import sys, time
 from pathlib import Path
 from dashboards.service.service import Service
+from dashboards.service.worker_context import WorkerContext
+from dashboards.views.classes import model_label
 
 if __name__ == "__main__":
     service = Service({}, Path(sys.argv[1]), workers=1)

@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import panel as pn
@@ -33,7 +34,7 @@ from dashboards.views import compare, sidebar
 from dashboards.views.downloads import DownloadsView
 from dashboards.views.layer_sweep import LayerSweepPage
 from dashboards.views.method import MethodView
-from dashboards.views.prediction import PredictionView
+from dashboards.views.prediction import PredictionView, about_window
 from dashboards.views.sidebar import InputView
 from dashboards.views.trust import computed_words
 from tests.conftest import SAMPLES
@@ -926,6 +927,45 @@ def test_any_class_can_be_explained_where_not_all_have_a_bar(visit, tmp_path, mo
     assert visit(story)
 
 
+def test_the_bars_of_a_window_are_told_from_the_answer_for_the_file():
+    windows = [
+        SimpleNamespace(sound=SimpleNamespace(seconds=np.array([start, start + 2])))
+        for start in (0.0, 1.2)
+    ]
+
+    told = about_window(SimpleNamespace(samples=windows), 1)
+
+    assert "of this window alone, 1.2 to 3.2 s" in told
+    assert "from all of its 2 windows" in told
+    assert about_window(SimpleNamespace(samples=windows[:1]), 0) == ""
+
+
+def test_a_late_word_of_the_browser_about_other_classes_is_no_choice(visit, tmp_path):
+    async def story(session):
+        give(session, tmp_path)
+        await explained(session)
+        layers = LayerSweepPage(layer_sweep=session.layer_sweep)
+        columns = compare.ControlsView(comparison=session.comparison)._columns
+        session.comparison.active = True
+        contrast = PredictionView(explorer=session.explorer)._contrast
+
+        def state():
+            chosen = (session.layer_sweep.target, session.comparison.classes)
+            return (*chosen, session.explorer.contrast)
+
+        before = state()
+        layers._target.value, columns.value, contrast.value = 117, [117, 3], 117
+        echoed = state()
+        layers._target.value, columns.value, contrast.value = 2, [2, 0], 2
+        return before, echoed, state()
+
+    before, echoed, chosen = visit(story)
+
+    assert before == echoed
+    assert chosen[0] == chosen[2] == 2
+    assert 2 in chosen[1]
+
+
 def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
     drawn = []
     for name in ("sample_viewer_data", "viewer_data", "_tables"):
@@ -1127,6 +1167,31 @@ def test_a_page_hears_of_nobody_elses_work_and_is_known_to_nobody_else(visit, se
 
     assert busy is False
     assert before == after
+
+
+def test_a_number_that_is_refused_is_marked_and_nothing_runs_with_the_old_one(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.method = "rise"
+        view = MethodView(explorer=explorer)
+        field = view._inputs["rise", "num_samples"]
+        seen = [(field.value, field.error_state, field.helper_text, view._run.disabled)]
+        for typed in (99_999_999, 128):
+            field.value = typed
+            seen.append((field.value, field.error_state, field.helper_text, view._run.disabled))
+        return seen, explorer.settings
+
+    (first, refused, taken), settings = visit(story)
+
+    assert first[1:] == (False, "16 to 16,384", False)
+    assert refused[:2] == (99_999_999, True)
+    assert "a whole number from 16 to 16384" in refused[2]
+    assert f"still made with {first[0]:,}" in refused[2]
+    assert refused[3]
+    assert taken == (128, False, "16 to 16,384", False)
+    assert settings["rise"] == {"num_samples": 128}
 
 
 def test_a_setting_with_names_is_a_choice_in_the_form(visit, tmp_path):

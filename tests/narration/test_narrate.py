@@ -20,7 +20,7 @@ from xai_tf.attribution.question import Question
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading, read_and_predict
 from xai_tf.inputs.sample import Sound
-from xai_tf.narration import Fact, facts, narrate
+from xai_tf.narration import Fact, facts, narrate, narrate_maps
 from xai_tf.narration.facts import clean_name
 from xai_tf.narration.grounding import Claim, fault
 from xai_tf.narration.locations import (
@@ -34,6 +34,7 @@ from xai_tf.narration.locations import (
 from xai_tf.narration.prompt import MAX_FACT_BYTES, fitting, messages, schema
 from xai_tf.narration.quantities import Value, probability, rounded
 from xai_tf.narration.templates import LANGUAGES
+from xai_tf.trust import Checks, verdict
 
 
 def predicted(*shares: float, classes: tuple[str, ...] = ("normal", "opacity")) -> Prediction:
@@ -77,6 +78,31 @@ def kinds(found: tuple[Fact, ...]) -> list[str]:
 
 def one(found: tuple[Fact, ...], kind: str) -> Fact:
     return next(fact for fact in found if fact.kind == kind)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_map_has_a_paragraph_of_its_own(language):
+    maps = [explained(corner(), method) for method in ("occlusion", "saliency", "fem")]
+    found = facts(reading_of(predicted(0.1, 0.9)), maps, medical=True)
+
+    told = narrate_maps(found, language)
+
+    assert [map.method.title in text for map, text in zip(maps, told, strict=True)] == [True] * 3
+    assert narrate(found, language)[1:4] == told
+
+
+def test_words_and_trust_name_a_class_as_people_do():
+    prediction = predicted(0.45, 0.55, classes=("Ibizan_hound", "Irish_wolfhound"))
+    shown = explained(corner(), prediction=prediction)
+    found = facts(reading_of(prediction), [shown])
+
+    told = " ".join(
+        narrate(found, "en")
+        + tuple(r.text("en") for r in verdict(Checks(explanation=shown)).reasons)
+    )
+
+    assert told.count("“Irish wolfhound”") > 1
+    assert "_" not in told
 
 
 # Places
@@ -287,6 +313,7 @@ def test_maps_that_are_called_the_same_are_not_held_together():
         ("x" * 41, "x" * 39 + "…"),
         ("\u202egnp.exe\x00\u200b", "gnp.exe"),
         ('say "yes" «now»', "say 'yes' 'now'"),
+        ("Irish_wolfhound", "Irish wolfhound"),
         ("", "?"),
         ("\n", "?"),
     ],

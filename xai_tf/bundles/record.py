@@ -9,6 +9,7 @@ from typing import Any
 
 from weights_keras import ModelCard
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.classifiers.reading import Reading
 from xai_tf.rendering import heatmaps
@@ -37,7 +38,8 @@ class ReportItem:
         reading: the file, as it was read and predicted; of a bundle, the windows explained only.
         explanations: of its windows, in the order they are shown.
         model: `xai_tf.bundles.write.describe_classifier`'s description.
-        sentences: the same in words, made by the page.
+        sentences: the prediction in words, in paragraphs made by the page.
+        map_sentences: each explanation in words, or none.
         card: of the model, or None.
         scores: of each explanation, as `xai_tf.metrics.tables` describes them; or none.
         audits: of each explanation, as `bundles.write.describe_audit` describes them; or none.
@@ -49,6 +51,7 @@ class ReportItem:
     explanations: tuple[Explanation, ...]
     model: Mapping[str, Any]
     sentences: tuple[str, ...] = ()
+    map_sentences: tuple[str, ...] = ()
     card: ModelCard | None = None
     scores: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     audits: tuple[Mapping[str, Any], ...] = ()
@@ -58,7 +61,7 @@ class ReportItem:
     @property
     def title(self) -> str:
         """The file and what is predicted."""
-        return f"{self.reading.source.name}: {self.reading.prediction.answer}"
+        return f"{self.reading.source.name}: {readable(self.reading.prediction.answer)}"
 
     @property
     def truth(self) -> str | None:

@@ -16,6 +16,15 @@ BESIDE = ("labels.txt", "class_indices.json", "classes.txt", "class_names.txt", 
 _NUMBERED = re.compile(r"(\d+)[\s:,]+(.+)")  # "0 cat", as Teachable Machine writes
 
 
+def readable(name: str) -> str:
+    """A class name for people; files and JSON keep the name of the data.
+
+    >>> readable("Irish_wolfhound")
+    'Irish wolfhound'
+    """
+    return name.replace("_", " ").strip() or name
+
+
 def parse_classes(given: str | None) -> tuple[str, ...] | None:
     """Class names as they are typed on the command line: a list, or a file of names.
 

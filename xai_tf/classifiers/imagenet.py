@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,18 @@ _BY_SCALING = {
 _NAMES_IN_CACHE = {
     "NASNet-mobile.h5": "nasnet_mobile.h5",
     "NASNet-large.h5": "nasnet_large.h5",
+}
+# File names in the cache that do not follow `_cached_file`'s pattern.
+_TENSORFLOW = "_weights_tf_dim_ordering_tf_kernels"
+_IRREGULAR = {
+    "InceptionV3": f"inception_v3{_TENSORFLOW}.h5",
+    "InceptionResNetV2": f"inception_resnet_v2{_TENSORFLOW}.h5",
+    "MobileNet": "mobilenet_1_0_224_tf.h5",
+    "MobileNetV2": f"mobilenet_v2{_TENSORFLOW}_1.0_224.h5",
+    "MobileNetV3Small": "weights_mobilenet_v3_small_224_1.0_float.h5",
+    "MobileNetV3Large": "weights_mobilenet_v3_large_224_1.0_float.h5",
+    "NASNetMobile": "nasnet_mobile.h5",
+    "NASNetLarge": "nasnet_large.h5",
 }
 
 
@@ -74,21 +87,26 @@ class StockModel:
     problem: str
 
 
-def load_imagenet(name: str) -> StockModel:
-    """Load a stock network by its name in `APPLICATIONS`; Keras downloads what is not in its cache.
+def load_imagenet(name: str, download: bool = True) -> StockModel:
+    """Load a stock network by its name in `APPLICATIONS`.
+
+    Args:
+        name: of the network.
+        download: whether Keras may download what is not in its cache.
 
     Raises:
         UnknownNameError: there is no such network.
-        ModelError: its weights are not in the cache and cannot be downloaded.
+        ModelError: its weights are not in the cache and cannot be downloaded, or must not be.
     """
     import keras
 
     application = pick(APPLICATIONS, name.lower(), "network in keras.applications")
+    weights = "imagenet" if download else _weights_in_cache(application)
     try:
-        model = getattr(keras.applications, application.title)(weights="imagenet")
+        model = getattr(keras.applications, application.title)(weights=weights)
     except Exception as error:  # Keras raises many types on a failed download or a damaged file
         raise ModelError(_missing(name, application, str(error))) from error
-    classes, problem = _classes()
+    classes, problem = _classes(download)
     digest = hashlib.sha256()
     for values in model.get_weights():
         digest.update(values.tobytes())
@@ -98,6 +116,52 @@ def load_imagenet(name: str) -> StockModel:
 def cache_folder() -> Path:
     """The folder in which Keras keeps what it has downloaded."""
     return Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser(), "models")
+
+
+def cached() -> dict[str, Path]:
+    """The files of the stock networks whose weights are in Keras' cache, by name."""
+    files = {name: _cached_file(application) for name, application in APPLICATIONS.items()}
+    return {name: file for name, file in files.items() if file.is_file()}
+
+
+def cached_classes() -> tuple[str, ...]:
+    """The names of the ImageNet classes if they are in Keras' cache, else nothing."""
+    try:
+        return read_classes(cache_folder() / CLASS_INDEX)
+    except InputError:
+        return ()
+
+
+def _cached_file(application: Application) -> Path:
+    title = application.title
+    if title in _IRREGULAR:
+        name = _IRREGULAR[title]
+    elif title.startswith("EfficientNetV2"):
+        name = f"{title.lower().replace('v2', 'v2-')}.h5"
+    elif title.startswith("EfficientNet"):
+        name = f"{title.lower()}.h5"
+    elif title.startswith("ConvNeXt"):
+        name = f"{title.lower().replace('next', 'next_')}.h5"
+    else:
+        name = f"{title.lower()}{_TENSORFLOW}.h5"
+    return cache_folder() / name
+
+
+def _weights_in_cache(application: Application) -> str:
+    """What Keras is given so that it reads the weights from its cache, and from nowhere else."""
+    import keras
+
+    file = _cached_file(application)
+    if not file.is_file():
+        raise ModelError(f"The weights of {application.title} are not in Keras' cache: {file}.")
+    if not application.title.startswith("EfficientNetB"):
+        return str(file)
+    # Keras builds these with a layer more for "imagenet". It downloads a file that is not official.
+    module = sys.modules[getattr(keras.applications, application.title).__module__]
+    official = module.WEIGHTS_HASHES[application.title[-2:].lower()][0]
+    if hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != official:
+        raise ModelError(f"{file} is not Keras' file of {application.title}. Download it again.")
+    return "imagenet"
 
 
 def _missing(name: str, application: Application, cause: str) -> str:
@@ -113,13 +177,13 @@ def _missing(name: str, application: Application, cause: str) -> str:
     )
 
 
-def _classes() -> tuple[tuple[str, ...] | None, str]:
+def _classes(download: bool) -> tuple[tuple[str, ...] | None, str]:
     """The names of the ImageNet classes, or why they are not known."""
     import keras
 
     file = cache_folder() / CLASS_INDEX
     try:
-        if not file.is_file():
+        if download and not file.is_file():
             keras.utils.get_file(CLASS_INDEX, CLASS_INDEX_URL, cache_subdir="models")
         return read_classes(file), ""
     except InputError as error:

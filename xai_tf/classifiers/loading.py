@@ -146,15 +146,26 @@ def _classifier_of(
     return classifier
 
 
+def load_cached(name: str) -> Classifier:
+    """A stock network of Keras by its name, from Keras' cache: nothing is downloaded.
+
+    Raises:
+        ModelError: its weights are not in the cache.
+    """
+    return _stock_classifier(name, download=False)
+
+
 def _stock_classifier(
     name: str,
-    classes: Sequence[str] | None,
-    task: Task | None,
-    preprocessing: str | None,
-    read_options: ReadOptions | None,
-    image_size: tuple[int, int] | None,
+    classes: Sequence[str] | None = None,
+    task: Task | None = None,
+    preprocessing: str | None = None,
+    read_options: ReadOptions | None = None,
+    image_size: tuple[int, int] | None = None,
+    *,
+    download: bool = True,
 ) -> Classifier:
-    stock = load_imagenet(name)
+    stock = load_imagenet(name, download)
     names = classes or (task.classes if task else None) or stock.classes
     classifier = Classifier(
         stock.model,

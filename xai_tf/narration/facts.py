@@ -15,6 +15,7 @@ import numpy as np
 
 from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.prediction import DEFAULT_THRESHOLD
 from xai_tf.classifiers.reading import Reading
@@ -100,11 +101,11 @@ def facts(
 
 
 def clean_name(name: str) -> str:
-    """A class name as safe text: one line, no control characters, at most 40 characters.
+    """A class name as safe, readable text: one line, no control characters, at most 40 characters.
 
     Quotation marks become apostrophes, because names are quoted.
     """
-    plain = one_line(name).translate(_QUOTE_MARKS)
+    plain = one_line(readable(name)).translate(_QUOTE_MARKS)
     return (plain if len(plain) <= MAX_NAME else plain[: MAX_NAME - 1].rstrip() + "…") or "?"
 
 

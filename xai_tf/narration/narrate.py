@@ -15,16 +15,8 @@ from xai_tf.narration.templates import (
     WITHHELD,
 )
 
-_STARTS = (
-    "answer",
-    "finding",
-    "no_finding",
-    "map_signed",
-    "map_unsigned",
-    "map_of_features",
-    "agreement",
-    "medical",
-)
+_MAPS = ("map_signed", "map_unsigned", "map_of_features")
+_STARTS = ("answer", "finding", "no_finding", *_MAPS, "agreement", "medical")
 
 
 def narrate(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
@@ -40,14 +32,30 @@ def narrate(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
     """
     if not facts:
         return ()
-    paragraphs: list[list[str]] = []
+    texts = [_paragraph(group, language) for group in _grouped(facts)]
+    return (*texts, LIMITS[language], disclaimer(language, is_medical(facts)))
+
+
+def narrate_maps(facts: Sequence[Fact], language: str) -> tuple[str, ...]:
+    """What `narrate` writes of the maps alone: a paragraph for each, in their order."""
+    groups = [group for group in _grouped(facts) if group[0].kind in _MAPS]
+    return tuple(_paragraph(group, language) for group in groups)
+
+
+def _grouped(facts: Sequence[Fact]) -> list[list[Fact]]:
+    """The facts of each paragraph."""
+    groups: list[list[Fact]] = []
     for fact in facts:
         if fact.kind in _STARTS:
-            paragraphs.append([fact.sentence(language)])
+            groups.append([fact])
         else:
-            paragraphs[-1].append(fact.sentence_after(language))
-    texts = [" ".join(sentences) for sentences in paragraphs]
-    return (*texts, LIMITS[language], disclaimer(language, is_medical(facts)))
+            groups[-1].append(fact)
+    return groups
+
+
+def _paragraph(group: Sequence[Fact], language: str) -> str:
+    first, *others = group
+    return " ".join([first.sentence(language), *(f.sentence_after(language) for f in others)])
 
 
 def is_medical(facts: Sequence[Fact]) -> bool:

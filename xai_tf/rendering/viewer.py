@@ -15,6 +15,7 @@ from PIL import Image
 from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import Method
+from xai_tf.classifiers.class_names import readable
 from xai_tf.inputs.sample import Sample, Sound
 from xai_tf.rendering import heatmaps
 
@@ -84,7 +85,7 @@ def thumbnail_url(explanation: Explanation) -> str:
 
 def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
     prediction, segments = explanation.prediction, explanation.segments
-    layer = explanation.layer
+    target, layer = readable(explanation.target_name), explanation.layer
     method = explanation.method.title
     method = f"{method} at layer {layer}" if layer else method
     described = _describe_map(explanation.attribution, explanation.method, explanation.sample, end)
@@ -92,9 +93,9 @@ def _viewer_data(explanation: Explanation, end: float | None) -> dict[str, Any]:
         **sample_viewer_data(explanation.sample),
         **_map(explanation.attribution, explanation.method, end),
         "outlines": "" if segments is None else picture_url(heatmaps.outlines(segments)),
-        "alt": f"{_describe_sample(explanation.sample)}, predicted as {prediction.summary}. "
-        f"{method}, for {explanation.target_name}: {described}",
-        "caption": f"{method}: why {explanation.target_name}?"
+        "alt": f"{_describe_sample(explanation.sample)}, predicted as "
+        f"{readable(prediction.summary)}. {method}, for {target}: {described}",
+        "caption": f"{method}: why {target}?"
         + (f" ({heatmaps.SMOOTHED})" if explanation.method.pixel_fine else ""),
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from xai_tf.agreement.agreement import NO_CONSENSUS, agree_beyond_chance, consensus
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.inputs.sample import Sample
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
@@ -93,7 +94,7 @@ def agreement_panels(maps: Sequence[Explanation], disagreement: np.ndarray) -> s
         maps: explanations of one sample, at least two.
         disagreement: float array of shape (height, width) in [0, 1].
     """
-    shown, target = sample_viewer_data(maps[0].sample), maps[0].target_name
+    shown, target = sample_viewer_data(maps[0].sample), readable(maps[0].target_name)
     levels = {f"Disagreement of {len(maps)} maps: why {target}?": disagreement}
     agreed = agree_beyond_chance(maps)
     if agreed:

@@ -17,6 +17,7 @@ from xai_tf.attribution.diagnostics import diagnose
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import Recording, ReportItem
 from xai_tf.bundles.write import describe_explanation
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 from xai_tf.reports.html import details, facts, heading, paragraph, table
@@ -31,7 +32,7 @@ def verdict(item: ReportItem) -> str:
     if prediction.multi_label:
         return _verdict_of_findings(item)
     sentence = (
-        f"{item.model['name']} predicts {prediction.name}, with a probability of "
+        f"{item.model['name']} predicts {readable(prediction.name)}, with a probability of "
         f"{prediction.probabilities[prediction.label]:.1%} and a margin of "
         f"{prediction.margin:.2f} over the next class (difference of the logits)."
     )
@@ -39,21 +40,23 @@ def verdict(item: ReportItem) -> str:
         return paragraph(sentence)
     if truth == prediction.name:
         return paragraph(f"{sentence} This is correct.")
-    return paragraph(f"{sentence} This is wrong: the true class is {truth}.", "warning")
+    return paragraph(f"{sentence} This is wrong: the true class is {readable(truth)}.", "warning")
 
 
 def _verdict_of_findings(item: ReportItem) -> str:
     """The findings for the file in a sentence, and whether the true class is among them."""
     prediction, truth = item.reading.prediction, item.truth
     sentence = (
-        f"{item.model['name']} finds {prediction.summary}. A label is found where its probability "
-        "reaches its threshold."
+        f"{item.model['name']} finds {readable(prediction.summary)}. A label is found where "
+        "its probability reaches its threshold."
     )
     if truth is None:
         return paragraph(sentence)
     if item.correct:
-        return paragraph(f"{sentence} {truth}, a true label of the file, is found.")
-    return paragraph(f"{sentence} {truth}, a true label of the file, is missed.", "warning")
+        return paragraph(f"{sentence} {readable(truth)}, a true label of the file, is found.")
+    return paragraph(
+        f"{sentence} {readable(truth)}, a true label of the file, is missed.", "warning"
+    )
 
 
 def trust_section(item: ReportItem) -> str:
@@ -76,7 +79,10 @@ def probability_table(prediction: Prediction) -> str:
     """The classes by probability, as numbers and bars; of several labels all, with thresholds."""
     if prediction.multi_label:
         return _findings_table(prediction)
-    shown = [(prediction.classes[i], float(prediction.probabilities[i])) for i in prediction.ranked]
+    shown = [
+        (readable(prediction.classes[i]), float(prediction.probabilities[i]))
+        for i in prediction.ranked
+    ]
     rest = shown[MAX_CLASSES:]
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="number">{share:.1%}</td>'
@@ -96,7 +102,7 @@ def probability_table(prediction: Prediction) -> str:
 def _findings_table(prediction: Prediction) -> str:
     rows = [
         [
-            prediction.classes[label],
+            readable(prediction.classes[label]),
             f"{prediction.probabilities[label]:.1%}",
             f"{prediction.thresholds[label]:.1%}",
             "found" if label in prediction.findings else "",
@@ -108,9 +114,14 @@ def _findings_table(prediction: Prediction) -> str:
 
 
 def narration_section(sentences: Sequence[str], language: str) -> str:
-    """The facts as text."""
-    text = paragraph(" ".join(sentences))
-    return f'{heading("In words")}<div lang="{escape(language)}">{text}</div>'
+    """The facts about a file as text."""
+    return heading("In words") + narration(sentences, language)
+
+
+def narration(sentences: Sequence[str], language: str) -> str:
+    """Paragraphs in a language."""
+    text = "".join(map(paragraph, sentences))
+    return f'<div lang="{escape(language)}">{text}</div>'
 
 
 def recording_section(recording: Recording, whole: Prediction) -> str:
@@ -119,7 +130,7 @@ def recording_section(recording: Recording, whole: Prediction) -> str:
         [
             number,
             f"{first:.2f} to {last:.2f}",
-            prediction.answer,
+            readable(prediction.answer),
             f"{prediction.probabilities[prediction.label]:.1%}",
         ]
         for number, ((first, last), prediction) in enumerate(
@@ -128,7 +139,8 @@ def recording_section(recording: Recording, whole: Prediction) -> str:
     ]
     agree = sum(whole.agrees_with(prediction) for prediction in recording.predictions)
     summary = (
-        f"{agree} of {len(rows)} windows are predicted as {whole.answer}, like the whole recording."
+        f"{agree} of {len(rows)} windows are predicted as {readable(whole.answer)}, like the whole "
+        "recording."
     )
     return (
         heading("The recording over time")
@@ -201,7 +213,9 @@ def agreement_table(maps: Sequence[Explanation]) -> str:
     """The pairwise agreement of the maps of a window; empty for fewer than two maps."""
     measured = agreement(maps)
     names = [
-        ", ".join(filter(None, (maps[i].method.title, maps[i].layer, maps[i].target_name)))
+        ", ".join(
+            filter(None, (maps[i].method.title, maps[i].layer, readable(maps[i].target_name)))
+        )
         for i in measured.positions
     ]
     if len(names) < 2:

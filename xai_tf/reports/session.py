@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.bundles.record import ReportItem
+from xai_tf.classifiers.class_names import readable
 from xai_tf.narration.notices import NOTICE
 from xai_tf.packages import versions
 from xai_tf.reports.html import (
@@ -27,6 +28,7 @@ from xai_tf.reports.sections import (
     map_title,
     map_warnings,
     model_section,
+    narration,
     narration_section,
     probability_table,
     recording_section,
@@ -93,12 +95,16 @@ def _explanations(item: ReportItem, opacity: float, language: str) -> str:
         return heading("The file") + player(sample) + sample_panel(sample)
     scores = dict(zip(map(id, item.explanations), item.scores, strict=False))
     audits = dict(zip(map(id, item.explanations), item.audits, strict=False))
+    told = dict(zip(map(id, item.explanations), item.map_sentences, strict=False))
     parts = [heading("Explanations")]
     for maps in by_window(item.explanations):
         parts.append(player(maps[0].sample))
         for explanation in maps:
             name = map_title(explanation)
             parts.append(_explanation(explanation, opacity))
+            if id(explanation) in told:
+                parts.append(narration([told[id(explanation)]], language))
+            parts.append(explanation_details(explanation))
             parts.append(score_table(scores.get(id(explanation), ()), name, language))
             if id(explanation) in audits:
                 parts.append(region_table(audits[id(explanation)], name))
@@ -109,11 +115,10 @@ def _explanations(item: ReportItem, opacity: float, language: str) -> str:
 
 def _explanation(explanation: Explanation, opacity: float) -> str:
     return (
-        heading(f"{map_title(explanation)}: why {explanation.target_name}?", 4)
+        heading(f"{map_title(explanation)}: why {readable(explanation.target_name)}?", 4)
         + paragraph(explanation.method.summary)
         + map_warnings(explanation)
         + explanation_panels(explanation, opacity)
-        + explanation_details(explanation)
     )
 
 

@@ -18,6 +18,7 @@ from xai_tf.attribution.convergence import Convergence
 from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.run_diagnostics import UNSTABLE, diagnose_run
+from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.ood import OODScore
 from xai_tf.classifiers.reading import Reading
 from xai_tf.metrics.score import Score
@@ -316,7 +317,8 @@ def _of_answer(explanation: Explanation) -> Iterator[Reason]:
     if explanation.target == first and high - low < CLOSE:
         names = {
             name: {
-                language: QUOTES[language].format(prediction.classes[label]) for language in QUOTES
+                language: QUOTES[language].format(readable(prediction.classes[label]))
+                for language in QUOTES
             }
             for name, label in (("first", first), ("second", second))
         }
