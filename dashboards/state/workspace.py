@@ -267,11 +267,13 @@ class Workspace(param.Parameterized):
         if self.file is not None and self.file.kind != "sound" and not own:
             self._request_picture(None)
 
-    @param.depends("reading", watch=True)
+    @param.depends("reading", "match", watch=True)
     def _look_for_plot(self) -> None:
-        """Once there is an answer, see whether the picture is one of a plot with axes."""
+        """See whether the picture is one of a plot with axes, once it has an answer or no model."""
         self.visitor.cancel("plot")
-        if self.reading is not None and self.file.kind != "sound":
+        match = self.match
+        unknown = match is not None and match.file is self.file and match.model is None
+        if (self.reading is not None or unknown) and self.file.kind != "sound":
             request = FullPicture(self.file, PICTURE_SIDE, crop_plot=True)
             self.visitor.submit(request, "plot").watch(self._on_plot)
 

@@ -59,6 +59,15 @@ def test_a_plot_is_noticed_and_its_inside_becomes_a_file_of_its_own(visit):
     assert np.corrcoef(small.ravel(), shown.ravel())[0, 1] > 0.98
 
 
+def test_a_plot_that_no_model_knows_is_noticed_too(visit):
+    async def story(session):
+        session.workspace.add("screenshot.png", drawn_with_axes())
+        await until(lambda: session.workspace.plot)
+        return session.workspace.model, session.workspace.reading
+
+    assert visit(story) == (None, None)
+
+
 def test_a_picture_without_axes_is_no_plot(visit):
     async def story(session):
         workspace = session.workspace
