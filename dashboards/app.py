@@ -100,8 +100,11 @@ def create_app(service: Service, settings: ServeSettings) -> pmui.Page:
         main=[NoticesView(workspace=workspace), tabs, help_view, keys, Connection()],
         theme_config=THEMES,
         template=_template(),
-        # The template's busy bar has no accessible name; our own progress bars have one.
-        sx={"& header .MuiLinearProgress-root": {"display": "none"}},
+        sx={
+            # The template's busy bar has no accessible name; our own progress bars have one.
+            "& header .MuiLinearProgress-root": {"display": "none"},
+            "& header .title": {"whiteSpace": "nowrap", "fontSize": "clamp(1rem, 4.6vw, 1.5rem)"},
+        },
     )
     with edit_readonly(page):  # the default follows a global state, which would hold every page
         page.busy = pn.rx(False)
