@@ -8,6 +8,7 @@ from dashboards.service.training_orders import TUNE, TrainingOrder, TrainingPlan
 from dashboards.service.trainings import INTERRUPTED, RUNNING, STOPPING, WAITING, TrainingStatus
 from dashboards.state.progress import duration
 from dashboards.views.text import bullets, facts, heading, paragraph
+from tuning.reporting.conclusions import TITLES
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.datasets.listing import some
 
@@ -112,7 +113,9 @@ def state(status: TrainingStatus) -> str:
     if status.state in (RUNNING, STOPPING):
         return f"{text} {_step(status)}"
     if status.state == DONE:
-        measured = [f"{t(name)} {library_text(value)}" for name, value in status.measures]
+        measured = [
+            f"{t(TITLES.get(name, name))} {library_text(value)}" for name, value in status.measures
+        ]
         results = t("Test files: {measures}.", measures=", ".join(measured)) if measured else ""
         return f"{text} {results}".strip()
     if status.state in (STOPPED, INTERRUPTED, FAILED):
