@@ -585,7 +585,7 @@ def test_a_bad_file_is_a_lasting_message_and_the_page_lives_on(page, name, conte
     page.clock.fast_forward(60_000)  # milliseconds, after which a passing notice would be gone
     assert alert.is_visible()
     assert "/cache/" not in alert.text_content()
-    page.get_by_role("button", name="Close this problem").click()
+    page.get_by_role("button", name="Close this message").click()
     alert.wait_for(state="hidden")
     take(page, "Chest X-ray, normal")
 

@@ -1185,12 +1185,12 @@ def test_a_number_that_is_refused_is_marked_and_nothing_runs_with_the_old_one(vi
 
     (first, refused, taken), settings = visit(story)
 
-    assert first[1:] == (False, "16 to 16,384", False)
+    assert first[1:] == (False, "From 16 to 16,384.", False)
     assert refused[:2] == (99_999_999, True)
-    assert "a whole number from 16 to 16384" in refused[2]
+    assert "From 16 to 16,384." in refused[2]
     assert f"still made with {first[0]:,}" in refused[2]
     assert refused[3]
-    assert taken == (128, False, "16 to 16,384", False)
+    assert taken == (128, False, "From 16 to 16,384.", False)
     assert settings["rise"] == {"num_samples": 128}
 
 
