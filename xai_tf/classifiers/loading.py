@@ -74,34 +74,21 @@ def load(
     """
     if isinstance(task, str | Path):
         task = find_task(str(task))
+    chosen: dict[str, Any] = {
+        "preprocessing": preprocessing,
+        "read_options": read_options,
+        "thresholds": thresholds,
+        "output": output,
+        "inputs": inputs,
+        "image_size": image_size,
+        "returns": returns,
+    }
     if not isinstance(model, str | Path):
-        return Classifier(
-            model,
-            classes,
-            task=task,
-            preprocessing=preprocessing,
-            read_options=read_options,
-            thresholds=thresholds,
-            output=output,
-            inputs=inputs,
-            image_size=image_size,
-            returns=returns,
-        )
+        return Classifier(model, classes, task=task, **chosen)
     if str(model).lower().startswith(PREFIX):
         name = str(model)[len(PREFIX) :]
         return _stock_classifier(name, classes, task, preprocessing, read_options, image_size)
-    return _classifier_of(
-        _for_output(_read_file(model), output),
-        classes,
-        task,
-        preprocessing=preprocessing,
-        read_options=read_options,
-        thresholds=thresholds,
-        output=output,
-        inputs=inputs,
-        image_size=image_size,
-        returns=returns,
-    )
+    return _classifier_of(_for_output(_read_file(model), output), classes, task, **chosen)
 
 
 def _classifier_of(

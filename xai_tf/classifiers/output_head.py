@@ -41,7 +41,7 @@ SMALLEST = 1e-7
 LIMITING = ("Clip", "Maximum", "Minimum", "ReLU", "Relu")
 # Of sums over classes that are constant.
 SUM_TOLERANCE = 1e-5
-CLIPPED_TOLERANCE = 0.02  # of probabilities with a lower and an upper limit
+CLIPPED_TOLERANCE = 0.02  # the same for a softmax with a lower and an upper limit
 VARIED = 1e-3  # the deviation of an output over pictures from which on it is not constant
 
 
@@ -236,8 +236,8 @@ def _recover(
     summed = count > 1 and values.min() >= -SUM_TOLERANCE and total > 0
     # Sigmoids that all say the same of noise have a constant sum, too.
     varied = SOFTMAX in ends or values.std(axis=0).max() > VARIED
-    # A limit of 0.001 below each class lifts the sum where a network is sure of itself.
-    slack = CLIPPED_TOLERANCE if _is_clipped(model) else SUM_TOLERANCE
+    # Limits, as of 0.001 below, lift the sum of a softmax where the network is sure of itself.
+    slack = CLIPPED_TOLERANCE if SOFTMAX in ends and _is_clipped(model) else SUM_TOLERANCE
     if summed and varied and np.ptp(sums) <= slack * total:
         total = float(round(total)) if abs(total - round(total)) <= slack else total
         logits = _log(model.outputs[0], total)
