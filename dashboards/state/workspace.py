@@ -81,6 +81,7 @@ class Workspace(param.Parameterized):
         self._described: ModelEntry | None = None
         self._last_model: dict[str, ModelEntry] = {}  # the last model used, by the file's hash
         self._preferred: dict[str, ModelEntry] = {}  # the last model used, by the kind of file
+        self._plot_sought: Upload | None = None  # the file that is or was looked at for a plot
         self._transient_problem = ""  # a problem that ends with the current file and model
         self.finder = ModelFinder(self.visitor, self._on_match)
         params.setdefault("files", list(uploads.files))  # after a reload they are still there
@@ -263,17 +264,22 @@ class Workspace(param.Parameterized):
         """Request the new picture before any model is found, so that it is seen at once."""
         self.visitor.cancel("picture")
         own = _shown_by_browsers(self.file) if self.file is not None else b""
-        self.param.update(picture=_data_url(own), plot=b"")
+        self.picture = _data_url(own)
+        if self._plot_sought is not self.file:
+            self.visitor.cancel("plot")
+            self._plot_sought, self.plot = None, b""
         if self.file is not None and self.file.kind != "sound" and not own:
             self._request_picture(None)
 
     @param.depends("reading", "match", watch=True)
     def _look_for_plot(self) -> None:
         """See whether the picture is one of a plot with axes, once it has an answer or no model."""
-        self.visitor.cancel("plot")
         match = self.match
         unknown = match is not None and match.file is self.file and match.model is None
-        if (self.reading is not None or unknown) and self.file.kind != "sound":
+        if self._plot_sought is self.file or not (self.reading is not None or unknown):
+            return
+        self._plot_sought = self.file
+        if self.file.kind != "sound":
             request = FullPicture(self.file, PICTURE_SIDE, crop_plot=True)
             self.visitor.submit(request, "plot").watch(self._on_plot)
 

@@ -9,7 +9,6 @@ from PIL import Image
 import weights_keras
 from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
-from dashboards.state.errors import ErrorStudy
 from dashboards.views.prediction import PredictionView
 from tests.conftest import several_labels
 from tests.waiting import until
@@ -70,17 +69,3 @@ def test_the_page_lists_the_findings_and_explains_any_label(visit, tmp_path):
         "found, threshold 50%",
         "not found, threshold 70%",
     ]
-
-
-def test_the_errors_tab_says_which_command_takes_several_labels(visit, service, tmp_path):
-    async def story(session):
-        study = ErrorStudy(session.workspace.visitor, service.models, [tmp_path])
-        study.folder = tmp_path.name
-        await study.check()
-        return study.problem, study.request
-
-    problem, request = visit(story)
-
-    assert "several labels" in problem
-    assert "xai-tf errors" in problem
-    assert request is None

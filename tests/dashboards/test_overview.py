@@ -15,7 +15,6 @@ from dashboards.state.overview import UNKNOWN
 from dashboards.state.session import Session
 from dashboards.views.overview import OverviewView
 from tests.conftest import SAMPLES
-from tests.waiting import until
 from weights_keras import ModelCard, save
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
@@ -114,7 +113,8 @@ def test_the_search_for_a_model_ends_when_it_is_stopped_or_the_page_closes(visit
         give(session)
         overview = session.overview
         run = asyncio.create_task(overview.run())
-        await until(lambda: overview._search is not None and overview._search.looking)
+        while overview._search is None or not overview._search.looking:
+            await asyncio.sleep(0)  # the next turn of the loop: the first search may be short
         (overview.stop if leave == "stop" else session.close)()
         await run
         known = [row for row in overview.rows if row.model or row.problem]
