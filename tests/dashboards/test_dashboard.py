@@ -99,7 +99,11 @@ def visit(browser, url: str, query: str = "", **options):
         tab = page.get_by_role("tab", name=re.compile("Explain|Expliquer"))
         tab.or_(page.get_by_text("could not be built")).first.wait_for()
         assert tab.is_visible(), "The page could not be built."
-        yield page
+        try:
+            yield page
+        except Exception as error:  # a test that waited in vain shows what was there instead
+            error.add_note(f"{page.url} showed:\n{page.inner_text('body')}")
+            raise
     context.close()
     assert [text for text in found if "WebSocket" not in text] == []
 
