@@ -1,7 +1,7 @@
 // The link of the view: shown as the browser's address, and copied by a button; and the same view
 // in the other language.
 
-import {make, t} from "../_resources/js/dom.js"
+import {make, t, whenDrawn} from "../_resources/js/dom.js"
 
 const STYLE = `
   button, a { font: inherit; font-size: 0.875rem; color: #fff; white-space: nowrap; }
@@ -43,7 +43,5 @@ export function render({model, el}) {
     model.narrow = narrow.matches
     model.dark = matchMedia("(prefers-color-scheme: dark)").matches
   }
-  // Panel drops changes that are made before the page is drawn.
-  if (model.document.is_idle) tell()
-  else model.document.idle.connect(tell)
+  whenDrawn(model, tell)
 }

@@ -127,13 +127,29 @@ function addPictures(model, figure) {
   const over = make("div", {class: "over"}, layer("gray", true), layer("cover"), layer("outlines"))
   const layers = make(
     "div", {class: "layers", role: "img"}, original, over, layer("heatmap"), layer("edited"),
-    layer("highlight"),
+    layer("highlight"), addPlaces(model),
   )
   const silence = make("p", {class: "silence"}, t("no signal"))
   const status = make("p", {class: "status", role: "status"})
   const frame = make("div", {class: "frame"}, layers, silence, status)
   figure.append(make("div", {class: "plot"}, frame))
   return {frame, layers, silence, status}
+}
+
+// Outlines with the numbers of the sentences that tell of them.
+function addPlaces(model) {
+  const places = make("div", {class: "places"})
+  const draw = () => {
+    places.replaceChildren(...model.places.map(([name, ...box]) => {
+      const place = make("span", {class: "place"}, make("b", {}, name))
+      const sides = ["left", "top", "width", "height"]
+      sides.forEach((side, at) => { place.style[side] = `${100 * box[at]}%` })
+      return place
+    }))
+  }
+  model.on("places", draw)
+  draw()
+  return places
 }
 
 function addScale(model, figure) {

@@ -26,6 +26,11 @@ class AttributionViewer(JSComponent):
     heatmap = param.String(doc="The map alone; empty without an explanation.")
     alt = param.String(doc="The alternative text of the picture.")
     caption = param.String()
+    places = param.List(
+        default=[],
+        item_type=tuple,
+        doc="What is outlined: (number, left, top, width, height), as shares of the picture.",
+    )
     note = param.String(doc="A short note on the picture, such as the state of a partial map.")
     axes = param.Dict(
         default={},

@@ -1,11 +1,5 @@
 // Radio buttons with pictures, bars and notes: one tab stop, arrow keys move (WAI-ARIA radio group).
-function add(parent, tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-}
+import {add, whenDrawn} from "../_resources/js/dom.js"
 
 function content(button, item) {
   if (item.picture) {
@@ -41,13 +35,10 @@ export function render({ model, el }) {
   const choose = (button) => {
     if (!button || button.disabled) return;
     button.focus();
-    const submit = () => {
+    whenDrawn(model, () => {
       model.value = button.dataset.value;
       mark();
-    };
-    // Panel drops changes that are made before the page is drawn.
-    if (model.document.is_idle) submit();
-    else model.document.idle.connect(submit);
+    });
   };
 
   const draw = () => {

@@ -29,7 +29,8 @@ class Choices(JSComponent):
     )
 
     _priority_changes: ClassVar = ["value"]  # Panel delays other changes by 50 ms
-    _esm = Path(__file__).with_name("choices.js")
+    _bundle = "choices.js"
+    _resources: ClassVar = {"js": ["dom.js"]}
     _stylesheets: ClassVar = [Path(__file__).with_name("choices.css").read_text("utf-8")]
 
     def __init__(self, **params: Any) -> None:

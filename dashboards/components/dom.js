@@ -27,6 +27,20 @@ export function make(tag, attributes = {}, ...children) {
   return node
 }
 
+// Panel drops what is said before the page is drawn.
+export function whenDrawn(model, act) {
+  if (model.document.is_idle) act()
+  else model.document.idle.connect(act)
+}
+
+// An element at the end of another one.
+export function add(parent, tag, className, text) {
+  const element = parent.appendChild(document.createElement(tag))
+  element.className = className
+  if (text !== undefined) element.textContent = text
+  return element
+}
+
 const ICONS = {
   play: "M8 5v14l11-7z",
   pause: "M6 5h4v14H6zM14 5h4v14h-4z",

@@ -1,13 +1,5 @@
 // A confusion matrix: one tab stop, arrow keys move, each cell is a toggle button.
-import {number, t} from "../_resources/js/dom.js"
-
-function add(parent, tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-}
+import {add, number, t} from "../_resources/js/dom.js"
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 

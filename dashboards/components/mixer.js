@@ -1,13 +1,5 @@
 // Toggle buttons for the parts of a sound, and to solo or mute its regions.
-import {t} from "../_resources/js/dom.js"
-
-function add(parent, tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-}
+import {add, t, whenDrawn} from "../_resources/js/dom.js"
 
 const WAYS = [["solo", t("Solo")], ["mute", t("Mute")]];
 
@@ -19,12 +11,7 @@ export function render({ model, el }) {
   const scroll = add(box, "div", "scroll");
   let buttons = [];
 
-  const press = (part, number) => {
-    const send = () => model.send_msg({ part, number });
-    // Panel drops messages that are sent before the page is drawn.
-    if (model.document.is_idle) send();
-    else model.document.idle.connect(send);
-  };
+  const press = (part, number) => whenDrawn(model, () => model.send_msg({ part, number }));
 
   const addButton = (parent, part, number, label, name) => {
     const button = add(parent, "button", "", label);

@@ -1,13 +1,7 @@
 // A list of reasons with buttons. Text is never parsed as markup, as names come from visitors.
-const ICONS = { doubtful: "✕", caution: "!", unchecked: "?", supported: "✓" };
+import {add} from "../_resources/js/dom.js"
 
-function add(parent, tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-}
+const ICONS = { doubtful: "✕", caution: "!", unchecked: "?", supported: "✓" };
 
 export function render({ model }) {
   const list = document.createElement("ul");

@@ -28,7 +28,8 @@ class Reasons(JSComponent):
     items = param.List(default=[], item_type=dict)
     label = param.String(default="")
 
-    _esm = Path(__file__).with_name("reasons.js")
+    _bundle = "reasons.js"
+    _resources: ClassVar = {"js": ["dom.js"]}
     _stylesheets: ClassVar[list[str]] = [Path(__file__).with_name("reasons.css").read_text("utf-8")]
 
     def __init__(self, on_press: Callable[[str, int], None], **params: Any) -> None:

@@ -1,13 +1,5 @@
 // A table that sorts by its headers and whose rows can be chosen. Rows are reused on new data.
-import {number, written} from "../_resources/js/dom.js"
-
-function add(parent, tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-}
+import {add, number, written} from "../_resources/js/dom.js"
 
 function words(value, column) {
   if (value === null || value === undefined) return "–";

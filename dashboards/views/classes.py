@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import panel_material_ui as pmui
-
 import weights_keras
 from dashboards.language import t
 from dashboards.service.requests import ModelEntry
@@ -30,15 +28,6 @@ def model_label(model: ModelEntry) -> str:
     if model.path.parent in known or model.title == model.name:
         return model_title(model)
     return f"{model.name}: {model_title(model)}"
-
-
-def offers(select: pmui.Select, value: object) -> bool:
-    """Whether a select offers a value now.
-
-    A browser repeats the values it is given. What it says late may be of another model or file, and
-    is no choice of the visitor.
-    """
-    return value in select.options.values()
 
 
 def class_options(classes: Sequence[str]) -> dict[str, int]:

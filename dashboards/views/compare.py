@@ -12,20 +12,24 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
+from dashboards.components.select import MultiSelect, Select
 from dashboards.language import library_text, number, t
 from dashboards.state.comparison import CLASSES, MAX_COLUMNS, MODELS, Cell, Comparison
 from dashboards.state.progress import about
-from dashboards.views.classes import class_options, offers
-from dashboards.views.text import bullets, heading, paragraph
+from dashboards.views.classes import class_options
+from dashboards.views.text import bullets, heading, numbered, paragraph
 from dashboards.views.theme import card, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
 from xai_tf.agreement.agreement import NO_CONSENSUS, Agreement, chance_overlap
 from xai_tf.agreement.disagreement import DisagreementMap
+from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.class_names import readable
 from xai_tf.inputs.sample import Sample
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url, sample_viewer_data, viewer_data
+
+MAX_PAIRS = 3  # of methods that are said to disagree
 
 
 class ControlsView(View):
@@ -36,20 +40,17 @@ class ControlsView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         state = self.comparison
-        self._methods = pmui.MultiChoice(
+        self._methods = MultiSelect(
             label=t("Methods"),
             options={m.title: m.name for m in METHODS.values()},
             value=state.methods,
-            sizing_mode="stretch_width",
         )
         self._across = pmui.RadioButtonGroup(
             label=t("Columns show"),
             options={t("classes"): CLASSES, t("models"): MODELS},
             value=state.across,
         )
-        self._columns = pmui.MultiChoice(
-            label=t("Columns"), max_items=MAX_COLUMNS, sizing_mode="stretch_width"
-        )
+        self._columns = MultiSelect(label=t("Columns"), max_items=MAX_COLUMNS)
         self._alone = words("")
         self._run, self._stop = run_button(t("Compare"), "grid_view"), stop_button()
         self._run.on_click(lambda _: state.run())
@@ -63,9 +64,7 @@ class ControlsView(View):
         self._fill()
 
     def _on_columns(self, event: Any) -> None:
-        state = self.comparison
-        if all(offers(self._columns, value) for value in event.new):
-            setattr(state, state.across, list(event.new))
+        setattr(self.comparison, self.comparison.across, list(event.new))
 
     def _fill(self, *_: Any) -> None:
         state, reading = self.comparison, self.comparison.workspace.reading
@@ -114,6 +113,7 @@ class GridView(View):
         self._drawn: dict[tuple[int, int], tuple[Any, ...]] = {}
         self._explanations: dict[tuple[int, int], Any] = {}
         self._ends: dict[int, float] = {}
+        self._disagreements: dict[int, DisagreementMap | None] = {}  # by column
         self._grid = pn.GridBox(ncols=1, sizing_mode="stretch_width")
         self._together = pmui.Switch(label=t("Change all cells together"), value=True)
         self._controls = AttributionViewer(group="compare", visible=self._together)
@@ -149,6 +149,10 @@ class GridView(View):
         if explanations != self._explanations:
             self._explanations = explanations
             self._ends = {row: state.end(row) for row in {row for row, _ in places}}
+            self._disagreements = {
+                column: state.disagreement_map(column)
+                for column in {column for _, column in places}
+            }
         titles = state.columns
         for (row, column), cell in sorted(state.cells.items()):
             method = METHODS[state.methods[row]].title
@@ -160,7 +164,8 @@ class GridView(View):
     def _draw_cell(self, place: tuple[int, int], cell: Cell, end: float, title: str) -> None:
         """Draw a cell that changed; progress, ten times a second, updates only the caption."""
         explanation, sample = cell.explanation, self.comparison.workspace.sample
-        content = (sample,) if explanation is None else (explanation, end)
+        outlined = _outlined(self._disagreements.get(place[1]), explanation)
+        content = (sample,) if explanation is None else (explanation, end, outlined)
         changed: dict[str, Any] = {}
         if self._drawn.get(place) != content:
             changed = (
@@ -168,6 +173,7 @@ class GridView(View):
                 if explanation is None
                 else _on_shared_scale(viewer_data(explanation, end))
                 | {"note": "", "alt": library_text(viewer_data(explanation, end)["alt"])}
+                | {"places": outlined}
             )
         if explanation is None:
             caption = f"{title}. {cell.status}" if cell.status else title
@@ -200,7 +206,7 @@ class AgreementView(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._pick = pmui.Select(label=t("Agreement on"), size="small", sizing_mode="stretch_width")
+        self._pick = Select(label=t("Agreement on"))
         self._words = words("")
         self._consensus_viewer = AttributionViewer(controls=False, group="consensus", visible=False)
         self._conflict_viewer = AttributionViewer(controls=False, group="consensus", visible=False)
@@ -234,9 +240,11 @@ class AgreementView(View):
             self._words.object = paragraph(t("At least two maps are needed."), "note")
             self._disagreements.object = ""
             return
-        self._words.object = paragraph(
-            library_text(agreement.sentence), "headline-small"
-        ) + _tables(agreement)
+        self._words.object = (
+            paragraph(library_text(agreement.sentence), "headline-small")
+            + bullets(_unlike(agreement))
+            + _tables(agreement)
+        )
         self._consensus_viewer.visible = agreement.beyond_chance
         if agreement.beyond_chance:
             self._consensus_viewer.param.update(**_consensus(self.comparison, column))
@@ -276,6 +284,7 @@ def _not_yet(sample: Sample) -> dict[str, Any]:
     return shown | {
         "original": shown["gray"],
         "note": t("Not computed yet"),
+        "places": [],
         "alt": library_text(shown["alt"]),
     }
 
@@ -351,7 +360,18 @@ def _conflicts(comparison: Comparison, disagreement: DisagreementMap) -> dict[st
     text = t(
         "Conflict: brightest where the ranks of a pixel differ most or the signs are opposite."
     )
-    return _map(comparison, disagreement.level, text)
+    return _map(comparison, disagreement.level, text) | {"places": _outlined(disagreement)}
+
+
+def _outlined(
+    disagreement: DisagreementMap | None, explanation: Explanation | None = None
+) -> list[tuple[int, float, float, float, float]]:
+    """Numbers and boxes of the disagreements; of those only in which an explanation takes part."""
+    return [
+        (place, *region.box)
+        for place, region in enumerate(disagreement.disagreements if disagreement else (), 1)
+        if explanation is None or explanation.method.title in (region.first, region.second)
+    ]
 
 
 def _disagreement_text(disagreement: DisagreementMap) -> str:
@@ -362,7 +382,24 @@ def _disagreement_text(disagreement: DisagreementMap) -> str:
         + "."
         for region in disagreement.disagreements
     ]
-    return heading(t("Where the methods disagree most"), 3) + bullets(texts)
+    return (
+        heading(t("Where the methods disagree most"), 3)
+        + paragraph(t("Each place is outlined, with its number, on both maps."), "note")
+        + numbered(texts)
+    )
+
+
+def _unlike(agreement: Agreement) -> list[str]:
+    """The pairs of methods that disagree, the least alike first, as sentences."""
+    return [
+        t(
+            "{first} and {second} disagree: their rank correlation is {value}.",
+            first=first,
+            second=second,
+            value=number(value, ".2f"),
+        )
+        for first, second, value in agreement.unlike_pairs[:MAX_PAIRS]
+    ]
 
 
 def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]:
@@ -372,6 +409,7 @@ def _map(comparison: Comparison, level: np.ndarray, text: str) -> dict[str, Any]
     return sample_viewer_data(comparison.workspace.sample) | {
         "heatmap": picture_url(drawn),
         "mode": "map",
+        "places": [],
         "alt": text,
         "caption": text,
     }

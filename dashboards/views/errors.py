@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.progress import Progress
+from dashboards.components.select import Select
 from dashboards.language import n, t
 from dashboards.service.requests import ModelEntry
 from dashboards.state.errors import ErrorStudy
@@ -32,21 +33,20 @@ class RunView(pn.viewable.Viewer):
         super().__init__(**params)
         study = self.study
         wide = {"size": "small", "sizing_mode": "stretch_width"}
-        self._sets = pmui.Select(label=t("Labeled set"), options={t("(choose)"): ""}, **wide)
+        self._sets = Select(label=t("Labeled set"), options={t("(choose)"): ""})
         self._folder = pmui.TextInput(
             label=t("Or its folder or CSV file"),
             value=study.folder,
             visible=bool(study.roots),
             **wide,
         )
-        self._split = pmui.Select(
+        self._split = Select(
             label=t("Split"),
             options={t(title): split for title, split in SPLITS.items()},
             value=study.split,
-            **wide,
         )
         chosen = study.model.name if study.model else None
-        self._model = pmui.Select(label=t("Model"), options=self._names(), value=chosen, **wide)
+        self._model = Select(label=t("Model"), options=self._names(), value=chosen)
         study.param.watch(lambda _: self._model.param.update(options=self._names()), "models")
         self._run = pmui.Button(
             label=t("Evaluate"),

@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.matrix import Matrix
+from dashboards.components.select import Select
 from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.errors import ErrorStudy
 from dashboards.views.errors_cell import CellMapView
@@ -153,9 +154,7 @@ class CurvesView(pn.viewable.Viewer):
         super().__init__(**params)
         study = self.study
         self._curves, self._reliability = CurvePlots(), ReliabilityPlot()
-        self._label = pmui.Select(
-            label=t("Class (one vs. rest)"), size="small", width=260, visible=False
-        )
+        self._label = Select(label=t("Class (one vs. rest)"), width=260, visible=False)
         self._slider = pmui.FloatSlider(
             label=t("Decision threshold"),
             start=0,

@@ -12,6 +12,7 @@ import param
 from dashboards.components.attribution_viewer import AttributionViewer
 from dashboards.components.choices import Choices
 from dashboards.components.progress import Progress
+from dashboards.components.select import Select
 from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.errors import CONTRAST, PREDICTED, TRUTH, ErrorStudy
 from dashboards.state.progress import duration
@@ -150,11 +151,10 @@ class MistakeView(pn.viewable.Viewer):
         super().__init__(**params)
         study = self.study
         self._text = words("")
-        self._method = pmui.Select(
+        self._method = Select(
             label=t("Method"),
             options={m.title: m.name for m in METHODS.values()},
             value=study.method,
-            size="small",
             width=240,
         )
         self._run = pmui.Button(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 
 from dashboards.components.attribution_viewer import AttributionViewer
+from dashboards.components.select import Select
 from dashboards.language import library_text, mark, t
 from dashboards.state.answers import answer_summary
 from dashboards.state.layer_sweep import SIDES, LayerSweep
-from dashboards.views.classes import class_options, offers
+from dashboards.views.classes import class_options
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, side_by_side, words
 from dashboards.views.view import View
@@ -33,9 +33,7 @@ class ModelColumn(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._model = pmui.Select(
-            label=t(MODEL_ON[self.side]), size="small", sizing_mode="stretch_width"
-        )
+        self._model = Select(label=t(MODEL_ON[self.side]))
         self._words = words("")
         self._viewers: list[AttributionViewer] = []
         # Several in a row, so that layers can be compared without scrolling.
@@ -45,8 +43,7 @@ class ModelColumn(View):
         self._draw()
 
     def _on_choice(self, event: Any) -> None:
-        unchanged = event.new == getattr(self.layer_sweep, self.side)
-        if unchanged or not offers(self._model, event.new):
+        if event.new == getattr(self.layer_sweep, self.side):
             return
         # The target is a class index of the left model.
         other = {"target": -1} if self.side == SIDES[0] else {}
@@ -90,15 +87,13 @@ class LayerSweepPage(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._method = pmui.Select.from_param(
+        self._method = Select.from_param(
             self.layer_sweep.param.method,
-            size="small",
             label=t("Method"),
+            width=300,
             options={METHODS[name].title: name for name in self.layer_sweep.param.method.objects},
         )
-        self._target = pmui.Select(
-            label=t("Class explained"), searchable=True, size="small", sizing_mode="stretch_width"
-        )
+        self._target = Select(label=t("Class explained"), searchable=True)
         self._target.param.watch(self._on_choice, "value")
         self.layer_sweep.param.watch(self._fill, ["left", "target", "maps"])
         self._fill()
@@ -119,7 +114,7 @@ class LayerSweepPage(View):
         self._target.param.update(options=options, value=layer_sweep.target)
 
     def _on_choice(self, event: Any) -> None:
-        if offers(self._target, event.new):
+        if event.new is not None:
             self.layer_sweep.target = event.new
 
     def layout(self) -> pn.viewable.Viewable:

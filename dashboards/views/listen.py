@@ -6,12 +6,12 @@ import base64
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 
 from dashboards.components.live import Live
 from dashboards.components.mixer import Mixer
 from dashboards.components.player import Player
+from dashboards.components.select import Select
 from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.listening import MUTE, ORIGINAL, REMAINDER, SOLO, SUPPORTING, SoundClip
 from dashboards.state.listener import Listener
@@ -73,10 +73,9 @@ class _Parts:
         self._problem = Live(
             variant="error", urgent=True, sizing_mode="stretch_width", margin=(4, 8)
         )
-        share = pmui.Select.from_param(
+        share = Select.from_param(
             listener.param.share,
             label=t("Share of the supporting evidence"),
-            size="small",
             max_width=260,
         )
         self.card = card(

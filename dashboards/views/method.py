@@ -11,12 +11,13 @@ import param
 from dashboards.components.choices import Choices
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
+from dashboards.components.select import Select
 from dashboards.language import language, number, t
 from dashboards.service.requests import SAMPLES, Explain
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
 from dashboards.state.progress import about, passes
 from dashboards.views.text import paragraph
-from dashboards.views.theme import run_button, section, stop_button, words
+from dashboards.views.theme import NUMBER, run_button, section, stop_button, words
 from dashboards.views.view import View
 from xai_tf.attribution.methods import METHODS, Option, Value, shown
 from xai_tf.classifiers.class_names import readable
@@ -39,9 +40,7 @@ class MethodView(View):
         self._forms: dict[str, pn.Column] = {}
         self._form = pn.Column(sizing_mode="stretch_width")
         self._layers = Choices(label=t("Layer"), layout="tiles", visible=False)
-        self._layer = pmui.Select(
-            label=t("Any layer"), searchable=True, size="small", sizing_mode="stretch_width"
-        )
+        self._layer = Select(label=t("Any layer"), searchable=True)
         self._run, self._stop = run_button(t("Explain"), "play_arrow"), stop_button()
         self._sampling = pn.Row()  # filled when the first stochastic method is chosen
         self._inputs: dict[tuple[str, str], pn.widgets.Widget] = {}
@@ -149,9 +148,9 @@ class MethodView(View):
                 pmui.IntInput.from_param(
                     explorer.param.seed,
                     label=t("Seed"),
-                    size="small",
                     sizing_mode="stretch_width",
                     description=t("The same random seed gives the same map."),
+                    **NUMBER,
                 )
             )
         return form
@@ -161,7 +160,7 @@ class MethodView(View):
         for (method, name), widget in self._inputs.items():
             default = METHODS[method].options[name].default
             chosen = self.explorer.settings.get(method, {}).get(name, default)
-            if isinstance(widget, pmui.Select):
+            if isinstance(widget, Select):
                 _choose(widget, chosen)
             elif chosen is not None and chosen != widget.value:
                 widget.value = chosen
@@ -253,16 +252,14 @@ def _summary(method: str) -> str:
 
 def _widget(
     name: str, option: Option, value: Value | None
-) -> pmui.IntInput | pmui.FloatInput | pmui.Select:
+) -> pmui.IntInput | pmui.FloatInput | Select:
     if option.names:
         choices: dict[str, Value] = {t("that of the task"): DEFAULT}
         choices |= {shown(end): end for end in (option.low, option.high)}
         choices |= {f"{word} ({t(meaning)})": word for word, meaning in option.names.items()}
-        select = pmui.Select(
+        select = Select(
             label=_label(name, option),
             options=choices,
-            size="small",
-            sizing_mode="stretch_width",
         )
         _choose(select, value)
         return select
@@ -274,8 +271,8 @@ def _widget(
         value=default if value is None else value,
         start=0 if option.zero else option.low if not option.whole else int(option.low),
         end=option.high if not option.whole else int(option.high),
-        size="small",
         sizing_mode="stretch_width",
+        **NUMBER,
     )
 
 
@@ -295,7 +292,7 @@ def _number(value: Value) -> str:
     return number(int(value), ",") if whole else written(shown(value), language())
 
 
-def _choose(select: pmui.Select, value: Value | None) -> None:
+def _choose(select: Select, value: Value | None) -> None:
     """Show the value of a setting; a number that is not among the choices is added to them."""
     if value is not None and value not in select.options.values():
         select.options = {**select.options, shown(value): value}

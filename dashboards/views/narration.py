@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from dashboards.components.live import Live
+from dashboards.components.select import Select
 from dashboards.language import t
 from dashboards.state.narrator import Narrator
 from dashboards.views.text import paragraph
@@ -35,11 +36,10 @@ class NarrationView(pn.viewable.Viewer):
             ),
             visible=self._needs_confirmation,
         )
-        self._model = pmui.Select.from_param(
+        self._model = Select.from_param(
             narrator.param.model,
             label=t("Language model"),
-            size="small",
-            min_width=180,
+            width=240,
             visible=self._has_models,
         )
         self._start = pmui.Button(

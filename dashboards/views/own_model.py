@@ -12,6 +12,7 @@ import param
 from dashboards.components.choices import Choices
 from dashboards.components.dropper import Dropper
 from dashboards.components.live import Live
+from dashboards.components.select import Select
 from dashboards.files.own_models import taken_files
 from dashboards.files.uploads import Limits
 from dashboards.language import library_text, mark, number, t
@@ -50,11 +51,10 @@ class OwnModelView(View):
         self._classes = pmui.TextAreaInput.from_param(
             own.param.classes, label=t("Class names, in the order of the outputs"), rows=3, **wide
         )
-        self._kind = pmui.Select.from_param(
+        self._kind = Select.from_param(
             own.param.kind,
             label=t("Its files"),
             options={t(title): kind for title, kind in KINDS.items()},
-            **wide,
         )
         self._try = run_button(t("Load and try"), "play_arrow")
         self._tried = Choices(label=t("Preprocessing"), layout="list")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 
 from dashboards.components.choices import Choices
+from dashboards.components.select import Select
 from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.explorer import Explorer
-from dashboards.views.classes import class_options, offers
+from dashboards.views.classes import class_options
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
@@ -33,19 +33,15 @@ class PredictionView(View):
             pn.bind(self._describe, workspace.param.reading, workspace.param.window)
         )
         self._classes = Choices(label=t("Class to explain"), layout="bars")
-        self._any = pmui.Select(
+        self._any = Select(
             label=t("Any class"),
             searchable=True,
-            size="small",
-            sizing_mode="stretch_width",
             visible=False,
         )
-        self._contrast = pmui.Select(
+        self._contrast = Select(
             label=t("rather than"),
             options={t("(any other)"): -1},
             searchable=True,
-            size="small",
-            sizing_mode="stretch_width",
         )
         self._windows = Choices(label=t("Window of the recording"), layout="tiles", visible=False)
         workspace.param.watch(self._fill, ["reading", "window"])
@@ -106,7 +102,7 @@ class PredictionView(View):
             self.explorer.target = -1 if predicted else label
 
     def _on_contrast(self, event: Any) -> None:
-        if offers(self._contrast, event.new):
+        if event.new is not None:
             self.explorer.contrast = event.new
 
     def _on_window(self, event: Any) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-import panel_material_ui as pmui
 import param
 
 from dashboards.components.live import Live
+from dashboards.components.select import Select
 from dashboards.language import language, library_text, number, t
 from dashboards.state.progress import about, passes
 from dashboards.state.ranking import Ranking, Table
@@ -28,7 +28,7 @@ class RankingView(View):
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
         ranking = self.ranking
-        self._pick = pmui.Select(label=t("Scores for"), size="small", sizing_mode="stretch_width")
+        self._pick = Select(label=t("Scores for"))
         self._run, self._stop = run_button(t("Score these maps"), "leaderboard"), stop_button()
         self._words = words(pn.bind(ranking_words, ranking.param.table))
         self._status = Live(sizing_mode="stretch_width", margin=(4, 8))

@@ -37,7 +37,7 @@ STRIP = """
 .model { flex: 1 1 15rem; max-width: 21rem; }
 @media (max-width: 1000px) {
   :host { display: grid !important; grid-template-columns: minmax(0, 1fr) auto; }
-  .answer, .model, .progress { grid-column: 1 / -1; max-width: none; } .answer { order: -1; }
+  .file, .model, .progress { grid-column: 1 / -1; max-width: none; }
 }
 .file, .answer, .model, .badge { width: auto !important; min-width: 0; margin: 0 !important; }
 .progress { flex: 1 1 100%; width: auto !important; margin: 0 !important; }
@@ -216,10 +216,10 @@ class StripView(View):
         """The strip."""
         return pn.Column(
             self._file,
+            self._model,
             self._answer,
             self._unknown,
             *self.extras,
-            self._model,
             self._plot,
             self._progress,
             stylesheets=[STRIP],

@@ -24,6 +24,12 @@ def bullets(texts: Iterable[str], variant: str = "") -> str:
     return f'<ul class="look-{variant}">{items}</ul>' if items else ""
 
 
+def numbered(texts: Iterable[str]) -> str:
+    """A numbered list, or "" for no texts."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f"<ol>{items}</ol>" if items else ""
+
+
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values in two columns."""
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)

@@ -23,6 +23,9 @@ DARK_THEME: dict[str, Any] = THEME | {
 }
 THEMES = {"light": THEME, "dark": DARK_THEME}
 
+# The buttons beside a number of Material's have no names; keys count up and down as well.
+NUMBER: dict[str, Any] = {"size": "small", "sx": {"& .MuiInputAdornment-root": {"display": "none"}}}
+
 CARD = {
     "background": "var(--panel-surface-color)",
     "border": "1px solid color-mix(in srgb, var(--panel-on-surface-color) 22%, transparent)",
@@ -36,7 +39,7 @@ CSS = """
 p { margin: 0 0 0.5em; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 0.2em 0 0.4em; overflow-wrap: anywhere; }
 h3 { font-size: 1rem; margin: 0.6em 0 0.3em; }
-ul { margin: 0 0 0.5em; padding-left: 1.2em; }
+ul, ol { margin: 0 0 0.5em; padding-left: 1.4em; }
 .look-note { font-size: 0.85rem; opacity: 0.9; }
 .look-headline { font-size: 1.3rem; font-weight: 600; margin: 0; line-height: 1.25; }
 .look-invitation { font-size: 1.3rem; font-weight: 600; text-align: center; margin: 22vh 0 0.4em; }

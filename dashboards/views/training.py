@@ -12,6 +12,7 @@ import param
 from dashboards.components.into_view import IntoView
 from dashboards.components.live import Live
 from dashboards.components.progress import Progress
+from dashboards.components.select import MultiSelect, Select
 from dashboards.language import mark, t
 from dashboards.service.trainer import DONE, FAILED, STOPPED
 from dashboards.service.training_orders import TRAIN, TUNE, search_sizes
@@ -25,7 +26,7 @@ from dashboards.service.trainings import (
 from dashboards.state.training import IMAGE_SIZES, TrainingDesk, backbone_titles
 from dashboards.views import training_text
 from dashboards.views.text import heading, paragraph
-from dashboards.views.theme import CARD, run_button, side_by_side, stop_button, words
+from dashboards.views.theme import CARD, NUMBER, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
 from xai_tf.tasks import TASKS
 
@@ -47,32 +48,29 @@ class OrderView(View):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         desk = self.desk
-        self._sets = pmui.Select(label=t("Labeled set"), options={t("(choose)"): ""}, **WIDE)
-        self._task = pmui.Select.from_param(
+        self._sets = Select(label=t("Labeled set"), options={t("(choose)"): ""})
+        self._task = Select.from_param(
             desk.param.task,
             label=t("Its files are read as"),
             options={t(task.title): name for name, task in TASKS.items()},
-            **WIDE,
         )
         titles = backbone_titles()
-        self._backbone = pmui.Select(
-            label=t("Backbone"), options=titles, value=desk.backbones[0], **WIDE
-        )
-        self._backbones = pmui.MultiChoice(
+        self._backbone = Select(label=t("Backbone"), options=titles, value=desk.backbones[0])
+        self._backbones = MultiSelect(
             label=t("Backbones"),
             options=titles,
             value=desk.backbones,
-            sizing_mode="stretch_width",
         )
-        self._epochs = pmui.IntInput.from_param(desk.param.epochs, label=t("Epochs"), **WIDE)
-        self._trials = pmui.Select.from_param(
-            desk.param.max_epochs, label=t("Trials"), options=search_sizes(), **WIDE
+        self._epochs = pmui.IntInput.from_param(
+            desk.param.epochs, label=t("Epochs"), **{**WIDE, **NUMBER}
         )
-        self._size = pmui.Select.from_param(
+        self._trials = Select.from_param(
+            desk.param.max_epochs, label=t("Trials"), options=search_sizes()
+        )
+        self._size = Select.from_param(
             desk.param.image_size,
             label=t("Picture size in pixels"),
             options={f"{side} x {side}": side for side in IMAGE_SIZES},
-            **WIDE,
         )
         self._name = pmui.TextInput.from_param(
             desk.param.model_name, label=t("Name of the model"), **WIDE

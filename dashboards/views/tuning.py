@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from dashboards.components.select import Select
 from dashboards.components.table import Table
 from dashboards.language import library_text, mark, t
 from dashboards.state.search_facts import STATUSES, rounds, trial_facts, trial_rows
@@ -132,7 +133,7 @@ class TuningView(pn.viewable.Viewer):
         runs.read_now()  # a page that is still being built would miss later changes
         if self.desk is not None:
             self.desk.read_now()
-        self._picker = pmui.Select(label=t("Search"), size="small", sizing_mode="stretch_width")
+        self._picker = Select(label=t("Search"))
         self._try = run_button(t("Use it here"), "search")
         self._try.on_click(self._open)
         self._rounds, self._parallel = Rounds(), ParallelCoordinates(self._choose_trial)

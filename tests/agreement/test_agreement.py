@@ -228,6 +228,32 @@ def test_conflicts_are_named_apart_and_by_their_place(of):
     )
 
 
+def test_a_box_around_each_conflict_lies_inside_and_holds_its_center(of):
+    rng = np.random.default_rng(1)
+    maps = [of(rng.random((28, 28))), of(rng.random((28, 28)), "rise")]
+
+    found = disagreement_map(maps, count=20).disagreements
+
+    edge = 4 / 28
+    assert {(one.across < edge / 2 or one.down < edge / 2) for one in found} == {True, False}
+    for one in found:
+        left, top, width, height = one.box
+        assert width == height == pytest.approx(edge)
+        assert 0 <= left <= one.across <= left + width <= 1 + 1e-9
+        assert 0 <= top <= one.down <= top + height <= 1 + 1e-9
+
+
+def test_pairs_that_disagree_are_named_the_least_alike_first(of):
+    alike, other = of(SLOPE, "lime"), of(SLOPE.max() - SLOPE, "rise")
+
+    pairs = agreement([of(SLOPE), alike, other, of(SLOPE.T, "occlusion")]).unlike_pairs
+
+    assert ("Saliency", "LIME") not in {pair[:2] for pair in pairs}
+    assert pairs[0][:2] == ("Saliency", "RISE")
+    assert pairs[0][2] == pytest.approx(-1)
+    assert [value for *_, value in pairs] == sorted(value for *_, value in pairs)
+
+
 def test_a_conflict_in_a_sound_is_named_by_its_time_and_pitch(of):
     sample = TASKS["deepfake_audio"].read(SAMPLES / "speech_human.wav")
     one, other = (of(spot(0, x), m) for x, m in ((0, "saliency"), (128, "rise")))

@@ -362,7 +362,7 @@ def test_why_this_and_not_that(page):
 
     open_tab(page, "Settings")
     page.get_by_role("combobox", name="rather than").click()
-    page.get_by_role("menuitem").nth(2).click()
+    page.get_by_role("listbox").get_by_role("option").nth(2).click()
 
     page.get_by_text(re.compile(r"^Grad-CAM: why .* rather than ")).wait_for()
 

@@ -999,8 +999,7 @@ def page(service, opened, tmp_path_factory):
         page = browser.new_page(viewport={"width": 1280, "height": 2200})
         with complaints(page) as found:
             page.goto(url)
-            page.get_by_role("combobox").first.click()
-            page.get_by_role("menuitem", name="sides").click()
+            page.get_by_role("combobox", name="Labeled set").select_option("sides")
             page.locator("button:enabled", has_text="Evaluate").click()
             cell(page, "left", "right").wait_for()
             yield page

@@ -52,7 +52,13 @@ SHOWN = ("app.py", "components", "files", "state", "views")
 SENTENCE = re.compile(r"[A-Z][a-z']+,? \w+.*", re.DOTALL)
 WORDS = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
 LABELS = ("label", "title", "description", "placeholder")
-NAMES = {"xai-tf", "Arrow", "Files"}  # a name, and words of the browsers' interfaces
+NAMES = {
+    "xai-tf",
+    "Arrow",
+    "Files",
+    "Escape",
+    "Backspace",
+}  # a name, and words of the browsers' interfaces
 LICENSES = re.compile(r"\bCC0 |\bCC BY |MNI")  # of samples; they are not shown
 
 
@@ -249,8 +255,7 @@ def test_a_french_page_has_no_english_in_it(tmp_path):
         page.get_by_text("À propos du classement").wait_for()
         look("Optimisation")
         open_tab("Erreurs")
-        page.get_by_role("combobox", name="Jeu étiqueté").click()
-        page.get_by_text("xrays", exact=True).last.click()
+        page.get_by_role("combobox", name="Jeu étiqueté").select_option("xrays")
         page.get_by_role("button", name="Évaluer", disabled=False).click()
         page.get_by_text("Performances").wait_for()
         page.get_by_role("radio", name="xray_opacity.jpg").click()

@@ -992,6 +992,37 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
     assert visit(story) == (True, True)
 
 
+def test_places_of_disagreement_are_outlined_on_both_maps_under_the_numbers_of_their_sentences(
+    visit, tmp_path
+):
+    async def story(session):
+        grid = session.comparison
+        give(session, tmp_path)
+        await explained(session)
+        session.tab = "compare"
+        cells = compare.GridView(comparison=grid)
+        words = compare.AgreementView(comparison=grid)
+        grid.run()
+        await until(lambda: all(cell.explanation for cell in grid.cells.values()))
+        found = grid.disagreement_map(0).disagreements
+        numbers = list(range(1, len(found) + 1))
+        assert found
+        assert [place for place, *_ in words._conflict_viewer.places] == numbers
+        for number, region in enumerate(found, 1):
+            outlined = {
+                METHODS[grid.methods[row]].title
+                for (row, column), viewer in cells._viewers.items()
+                if column == 0 and (number, *region.box) in viewer.places
+            }
+            assert outlined == {region.first, region.second}
+        said = words._disagreements.object.split("<ol>")[1].split("<li>")[1:]
+        assert [region.place in line for region, line in zip(found, said, strict=True)]
+        grid.methods = grid.methods[:1]
+        assert cells._viewers[0, 0].places == cells._viewers[0, 1].places == []
+
+    visit(story)
+
+
 def test_layers_are_asked_for_once_and_by_the_name_of_the_class(visit, tmp_path):
     async def story(session):
         layer_sweep, asked = session.layer_sweep, []

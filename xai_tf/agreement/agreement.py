@@ -70,6 +70,20 @@ class Agreement:
     beyond_chance: bool
 
     @property
+    def unlike_pairs(self) -> list[tuple[str, str, float]]:
+        """The pairs that disagree: both names and their rank correlation, the least alike first.
+
+        A pair disagrees where its rank correlation is below `PART`.
+        """
+        pairs = zip(*np.triu_indices(len(self.names), 1), strict=True)
+        unlike = [
+            (self.names[i], self.names[j], float(self.correlations[i, j]))
+            for i, j in pairs
+            if self.correlations[i, j] < PART
+        ]
+        return sorted(unlike, key=lambda pair: pair[2])
+
+    @property
     def sentence(self) -> str:
         """How far the maps agree, and what follows, in a sentence; empty for fewer than two."""
         pairs = self.correlations[np.triu_indices(len(self.names), 1)]

@@ -47,6 +47,17 @@ class Disagreement:
     opposed: bool
 
     @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height of its surroundings, as shares of the image.
+
+        They are as wide as the distance of two disagreements that are listed, so no two overlap
+        but at an edge of the image, where they are moved inside.
+        """
+        side = MIN_DISTANCE / GRID
+        left, top = (min(max(at - side / 2, 0), 1 - side) for at in (self.across, self.down))
+        return left, top, side, side
+
+    @property
     def text(self) -> str:
         """The two ratings: "Saliency ranks it above 98% of the image, LIME above 12%"."""
         if self.opposed:
