@@ -38,7 +38,7 @@ SETS = {
     "brain_mri": (("brain_mobilenetv2", "brain_cnn"), None),
     "chest_xray_adult": (("xray_mobilenetv2",), "opacity"),
 }
-FEW_PASSES = 100  # of a method that is run on all files
+FEW_PASSES = 20  # of a method that is run on all files
 SMOOTHING = 4  # pixels of 224, of a second look at maps of single pixels
 TEST = "test"
 HEAD = """## What people marked

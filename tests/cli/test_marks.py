@@ -118,3 +118,19 @@ def test_a_tolerance_without_marks_is_refused(run, asking, files):
 
     assert code == 2
     assert "--tolerance is for marks" in said
+
+
+def test_errors_are_reported_with_marks(run, asking, files, boxes, tmp_path):
+    (files / "bird").mkdir()
+    (files / "dog" / "c.png").rename(files / "bird" / "c.png")
+    words = ["errors", files, *asking, "--method", "saliency", "--marks", boxes]
+
+    code, printed, said = run(*words, "--out", tmp_path / "out", "--json")
+
+    found = result_of(printed)
+    assert code == 0
+    assert found["marks"]["source"] == str(boxes)
+    judged = {one["file"] for one in found["mistakes"] if one["marks"]}
+    assert judged == {one["file"] for one in found["mistakes"] if "c.png" not in one["file"]}
+    assert "explained have marks" in said
+    assert "What people marked" in (tmp_path / "out" / "errors.html").read_text()

@@ -222,8 +222,8 @@ def test_files_without_marks_and_marks_without_files_are_said():
     matched = match_marks(named("a.png", "c.png"), [Path("a.png"), Path("b.png")])
 
     assert matched.unused == ("c.png",)
-    without, unused = matched.notes
-    assert without == "1 file without marks left out: b.png."
+    (unused,) = matched.notes
+    assert matched.left_out == "1 file without marks left out: b.png."
     assert unused.startswith("Marks of 1 file not used")
     assert "c.png" in unused
 

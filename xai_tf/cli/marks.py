@@ -86,7 +86,8 @@ class MarkJudge:
                 f"None of the files has marks in {marks.source}, which names "
                 f"{some(self._matched.unused)}. Name the files as they are."
             )
-        self._notes = (*marks.notes, *self._matched.notes)
+        left_out = filter(None, [self._matched.left_out])
+        self._notes = (*marks.notes, *left_out, *self._matched.notes)
         for text in self._notes:
             note(text)
         return list(self._matched.by_file)
@@ -107,12 +108,9 @@ class MarkJudge:
 
     def described_last(self) -> dict[str, Any]:
         """The judgment of the last map as plain data."""
-        last = self._judged[-1]
-        return {
-            "right": last.right,
-            "scores": last.scores and asdict(last.scores),
-            "problem": last.problem,
-        }
+        from xai_tf.bundles.write import describe_judgment
+
+        return describe_judgment(self._judged[-1])
 
     def described(self) -> dict[str, Any]:
         """All maps together as plain data."""

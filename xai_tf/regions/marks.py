@@ -147,12 +147,17 @@ class MatchedMarks:
     by_name: tuple[Path, ...] = ()
 
     @property
+    def left_out(self) -> str:
+        """A sentence on the files without marks, for where they are left out; "" without any."""
+        if not self.unmarked:
+            return ""
+        names = some(path.name for path in self.unmarked)
+        return f"{counted(len(self.unmarked), 'file')} without marks left out: {names}."
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know, a sentence each."""
+        """What a person should know of the marks, a sentence each."""
         notes = []
-        if self.unmarked:
-            names = some(path.name for path in self.unmarked)
-            notes.append(f"{counted(len(self.unmarked), 'file')} without marks left out: {names}.")
         if self.unused:
             notes.append(
                 f"Marks of {counted(len(self.unused), 'file')} not used, as they are none of the "
