@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.conftest import SAMPLES, sample_of
+from tests.inputs.test_dicom import dicom
 from xai_tf.inputs.audio import read_sound
 from xai_tf.inputs.geometry import geometry_of
 from xai_tf.inputs.mel_recipe import MelRecipe
@@ -77,3 +79,36 @@ def test_the_way_of_other_samples_is_not_known(tmp_path):
     assert geometry_of(sample) is None  # read in another way than is said
     assert geometry_of(sound) is None
     assert geometry_of(sample_of(np.zeros((32, 32, 3)))) is None
+
+
+def test_a_dicom_file_and_its_marks_go_the_same_way(tmp_path):
+    mark = spotted(tmp_path / "spot.png")
+    path = dicom(
+        tmp_path / "spot.dcm", np.where(mark, 4095, 0), WindowCenter=2048, WindowWidth=4096
+    )
+    (sample,) = read_image(path, (64, 64), ReadOptions(resize="pad"))
+
+    placed = geometry_of(sample, ReadOptions(resize="pad")).place(mark)
+
+    assert placed.any()
+    assert (placed != (sample.image[..., 0] > 0.5)).sum() <= 2
+
+
+def test_marks_of_a_plot_are_cropped_with_it(tmp_path):
+    figure = Figure(figsize=(6, 4), dpi=100)
+    axes = figure.subplots()
+    levels = np.full((40, 60), 0.3)
+    levels[10:20, 15:30] = 1
+    axes.imshow(levels, cmap="gray", vmin=0, vmax=1, aspect="auto")
+    figure.savefig(tmp_path / "plot.png")
+    options = ReadOptions(crop_plot=True)
+    (sample,) = read_image(tmp_path / "plot.png", (80, 80), options)
+    shown = np.asarray(Image.open(tmp_path / "plot.png").convert("L")) / 255
+    left, upper, right, lower = sample.crop
+    mark = np.zeros(shown.shape, bool)
+    mark[upper:lower, left:right] = shown[upper:lower, left:right] > 0.65
+
+    placed = geometry_of(sample, options).place(mark)
+
+    assert 0.05 < placed.mean() < 0.075  # a sixteenth of what is inside the axes
+    assert (placed != (sample.image[..., 0] > 0.65)).mean() < 0.005
