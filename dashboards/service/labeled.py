@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from dashboards.service.requests import Evaluate, ModelEntry, Upload
@@ -17,12 +18,24 @@ from xai_tf.datasets.csv_labels import FILE_COLUMNS
 from xai_tf.datasets.layouts import SPLIT_FOLDERS
 from xai_tf.datasets.listing import label_of, some
 from xai_tf.errors import InputError
-from xai_tf.evaluation.predictions import PICTURES, LabeledFiles, find_labeled, training_files
+from xai_tf.evaluation.predictions import (
+    PICTURES,
+    LabeledFiles,
+    Predictions,
+    find_labeled,
+    training_files,
+)
 from xai_tf.inputs.audio import SOUND_SUFFIXES
-from xai_tf.inputs.sample import PICTURE_SUFFIXES, file_sha256
+from xai_tf.inputs.geometry import geometry_of
+from xai_tf.inputs.options import ReadOptions
+from xai_tf.inputs.resizing import RESIZERS
+from xai_tf.inputs.sample import PICTURE_SUFFIXES, Sample, file_sha256
+from xai_tf.regions.mark_files import read_marks
+from xai_tf.regions.marks import match_marks, place_marks
 from xai_tf.rendering.heatmaps import image_bytes
 from xai_tf.tasks import known_task
 
+MARKS = ("marks.csv", "marks.json", "masks")  # in the folder of a set, or in that above it
 MAX_DEPTH = 3
 MAX_ENTRIES = 500  # entries that are inspected to decide what a folder is
 MAX_SETS = 200
@@ -145,6 +158,50 @@ def find_training(
         training = training_files(labeled)
         if path != folder or any(entry.split == "train" for entry in labeled.entries):
             return TrainingFiles(source, len(training.entries))
+    return None
+
+
+def marked_pixels(
+    sample: Sample, path: Path, predictions: Predictions, roots: Sequence[Path]
+) -> np.ndarray | None:
+    """What people marked in a file of a set, where the set brings marks (`MARKS`).
+
+    Args:
+        sample: read from the file.
+        path: the file.
+        predictions: those of the set, for its folder, files and classes.
+        roots: the folders that visitors may read.
+
+    Returns:
+        bool array of the size of the sample; None where the set or the file has no marks.
+
+    Raises:
+        InputError: the marks are invalid, ambiguous, or cannot be placed on the sample.
+    """
+    folder = predictions.folder if predictions.folder.is_dir() else predictions.folder.parent
+    source = _source_of_marks((folder, folder.parent), roots)
+    if source is None or sample.sound is not None:
+        return None
+    marks = read_marks(source).of_classes(predictions.classes)
+    of_file = match_marks(marks, predictions.files).by_file.get(path)
+    if of_file is None:
+        return None
+    at_path = replace(sample, source=path)
+    # Which resizing the card of a model asks for is not known here; the pixels tell.
+    for resizer in RESIZERS:
+        options = ReadOptions(resize=resizer)
+        if geometry_of(at_path, options) is not None:
+            return place_marks(at_path, of_file, options)[0]
+    return place_marks(at_path, of_file)[0]
+
+
+def _source_of_marks(folders: Iterable[Path], roots: Sequence[Path]) -> Path | None:
+    for folder in folders:
+        for name in MARKS:
+            try:
+                return inside(folder / name, roots)
+            except InputError:
+                continue
     return None
 
 

@@ -11,7 +11,7 @@ import param
 
 from dashboards.language import t
 from dashboards.service.errors import CancelledJobError
-from dashboards.service.labeled import inside, thumbnail
+from dashboards.service.labeled import inside, marked_pixels, thumbnail
 from dashboards.service.requests import Explain, ModelEntry, Predict, Upload
 from dashboards.state.errors_maps import CellMap, TileMaps
 from dashboards.state.labeled_run import LabeledRun
@@ -24,6 +24,7 @@ from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
 
 if TYPE_CHECKING:
     from dashboards.service.service import Job
+    from xai_tf.inputs.sample import Sample
 
 PAGE = 24  # thumbnails per page
 CHUNK = 6  # thumbnails that are drawn before the page is updated
@@ -50,7 +51,9 @@ class ErrorStudy(LabeledRun):
             most confident of the predicted class.
         maps: explanations of that file, by "predicted" and "truth"; for a model with several
             logits also by "contrast": why the predicted and not the true class.
-        map_problem: why there are no maps.
+        marked: what people marked in that file, bool array of shape (height, width); None where
+            the set brings no marks of it.
+        map_problem: why there are no maps, or no marks.
         mapping: whether the maps are being computed.
         active: whether the tab is open; while it is not, no map of a tile is computed.
         open_request: the explanation to open in the Explain tab; set last, so that the page can
@@ -70,6 +73,7 @@ class ErrorStudy(LabeledRun):
     window = param.Integer(default=0)
     method: param.Selector[str] = param.Selector(default="grad_cam", objects=list(METHODS))
     maps = param.Dict(default={})
+    marked = param.Array(default=None)
     map_problem = param.String(default="")
     mapping = param.Boolean(default=False)
     active = param.Boolean(default=True)
@@ -226,16 +230,22 @@ class ErrorStudy(LabeledRun):
             maps, problem = {}, ""
         except XaiTfError as error:
             maps, problem = {}, self.error_text(error)
+        marked = None
+        if maps:
+            try:
+                marked = await asyncio.to_thread(self._marked, maps[PREDICTED].sample)
+            except (XaiTfError, OSError) as error:
+                problem = self.error_text(error)
         if jobs is self._map_jobs:
             self.stop_maps()  # if one job failed, the results of the others are not needed
-            self.param.update(maps=maps, map_problem=problem)
+            self.param.update(maps=maps, map_problem=problem, marked=marked)
 
     def stop_maps(self) -> None:
         """Stop computing maps and remove those that are shown."""
         for job in self._map_jobs:
             job.cancel()
         self._map_jobs = []
-        self.param.update(maps={}, map_problem="", mapping=False)
+        self.param.update(maps={}, marked=None, map_problem="", mapping=False)
 
     def open_in_explain(self) -> None:
         """Ask the page to open the selected file in the Explain tab."""
@@ -312,6 +322,14 @@ class ErrorStudy(LabeledRun):
             question = replace(for_predicted.question, contrast=self.targets[TRUTH])
             requests[CONTRAST] = replace(for_predicted, question=question)
         return requests
+
+    def _marked(self, sample: Sample) -> np.ndarray | None:
+        """What people marked in the selected file; read from the disk."""
+        results, number = self.results, self.selected
+        if results is None or number is None:
+            return None
+        path = results.predictions.files[number]
+        return marked_pixels(sample, path, results.predictions, self.readable)
 
     def _thumbnail(self, results: EvaluationResults, number: int) -> bytes | str:
         try:

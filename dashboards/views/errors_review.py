@@ -23,7 +23,7 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.class_names import readable
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG
 from xai_tf.rendering import heatmaps
-from xai_tf.rendering.viewer import viewer_data
+from xai_tf.rendering.viewer import marks_url, viewer_data
 
 WIDER = ".choices.tiles { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }"
 FILTERS = {mark("Wrong"): WRONG, mark("Right"): RIGHT, mark("All"): ALL}
@@ -230,6 +230,7 @@ class MistakeView(pn.viewable.Viewer):
                 if study.several is None:
                     name += f" ({_role(study, side)})"
                 changed = {
+                    "highlight": "" if study.marked is None else marks_url(study.marked),
                     "caption": t("Evidence for {name}", name=name),
                     "alt": library_text(viewer["alt"]),
                 }
@@ -304,6 +305,8 @@ def _description(study: ErrorStudy) -> str:
             ),
             "note",
         )
+    if study.marked is not None:
+        html += paragraph(t("Outline: what people marked."), "note")
     return html + paragraph(study.map_problem, "error")
 
 

@@ -23,7 +23,7 @@ from dashboards.service.requests import Average, Evaluate, ModelEntry
 from dashboards.service.service import Service
 from dashboards.state.errors import CONTRAST, PAGE, PREDICTED, TRUTH, ErrorStudy
 from dashboards.views.errors_labels import LabelsView
-from dashboards.views.errors_review import GalleryView
+from dashboards.views.errors_review import GalleryView, MistakeView
 from tests.conftest import SHARED, draw_stripes, several_labels
 from tests.served import at_first
 from tests.waiting import eventually, until
@@ -34,6 +34,7 @@ from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.evaluation.results import ALL, RIGHT, WRONG, EvaluationResults
+from xai_tf.rendering.viewer import marks_url
 
 XRAYS = SHARED / "chest_xray" / "test"
 ENTRY = ModelEntry(
@@ -509,6 +510,50 @@ def test_a_mistake_has_a_map_of_what_it_was_called_and_one_of_what_it_is(service
     assert (study.maps[TRUTH].attribution[:, 16:] < 0).all()
     assert study.open_request.file.name == "wrong.png"
     assert study.open_request.question.target == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("marks.csv", "file,left,top,right,bottom\nleft/wrong.png,16,4,28,20\n", ""),
+        ("marks.csv", "file,left,top,right,bottom\nleft/a.png,16,4,28,20\n", None),
+        ("marks.csv", "file,left,top,right,bottom\nwrong.png,99,4,108,20\n", "is outside"),
+        ("masks", "", ""),
+    ],
+)
+def test_marks_that_a_set_brings_are_outlined_in_its_maps(service, sides, name, text, told):
+    truth = np.zeros((32, 32), bool)
+    truth[4:20, 16:28] = True
+    if text:
+        (sides / name).write_text(text)
+    else:
+        (sides / name).mkdir()
+        Image.fromarray(truth).save(sides / name / "wrong.png")
+
+    async def visit():
+        study = study_of(service, sides)
+        study.folder = "sides"
+        await study.check()
+        await study.run()
+        study.method = "gradient_input"
+        await study.select(study.ranking[0])
+        view = MistakeView(study=study)
+        shown = view._viewers[PREDICTED].highlight, view._text.object
+        marked, problem = study.marked, study.map_problem
+        await study.select(study.ranking[1])
+        return marked, problem, shown, study.marked
+
+    marked, problem, (outline, words), of_the_next = asyncio.run(visit())
+
+    assert of_the_next is None
+    if told == "":
+        np.testing.assert_array_equal(marked, truth)
+        assert outline == marks_url(truth)
+        assert "Outline: what people marked." in words
+    else:
+        assert marked is None
+        assert outline == ""
+        assert (told or "") in problem
 
 
 def test_slow_maps_wait_until_they_are_asked_for(service, sides, monkeypatch):

@@ -30,6 +30,7 @@ from xai_tf.metrics.score import Score
 from xai_tf.metrics.tables import describe_scores
 from xai_tf.packages import versions
 from xai_tf.regions.audit import Audit
+from xai_tf.regions.marked import MarkedMap
 from xai_tf.rendering import heatmaps
 from xai_tf.trust import describe_verdict, verdicts
 
@@ -191,6 +192,15 @@ def describe_audit(audit: Audit) -> dict[str, Any]:
         "regions": [asdict(row) for row in audit.rows],
         "alarms": list(audit.alarms),
         "warnings": list(audit.warnings),
+    }
+
+
+def describe_judgment(judged: MarkedMap) -> dict[str, Any]:
+    """How a map fits what people marked, as plain data."""
+    return {
+        "right": judged.right,
+        "scores": judged.scores and asdict(judged.scores),
+        "problem": judged.problem,
     }
 
 

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Group, RenderableType
 from rich.table import Table
 
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
-from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
+from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
 from xai_tf.cli.console import note, warn, with_progress
+from xai_tf.cli.marks import MarkFile, MarkJudge, Tolerance
 from xai_tf.cli.options import (
     Files,
-    Method,
     ModelFlags,
     Overwrite,
     Target,
@@ -26,15 +27,25 @@ from xai_tf.cli.options import (
     tell_doubt,
 )
 from xai_tf.cli.records import takes_records
-from xai_tf.cli.settings import picked_methods
-from xai_tf.errors import OutputError, pick
+from xai_tf.cli.settings import comma_separated, picked_methods
+from xai_tf.errors import OutputError, SettingError, pick
 from xai_tf.files import check_free, write_file
 from xai_tf.regions.registry import PARTITIONS
 
 if TYPE_CHECKING:
-    from xai_tf.regions.audit import AuditedFile
+    from xai_tf.regions.audit import Audit, AuditedFile
     from xai_tf.regions.folder import FolderRow
 
+AuditedMethods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="Attribution method (see `xai-tf methods`), or several, separated by commas.",
+        rich_help_panel=QUESTION,
+        autocompletion=completion.method_lists,
+        show_default="grad_cam",
+    ),
+]
 By = Annotated[
     list[str] | None,
     typer.Option(
@@ -56,9 +67,11 @@ PictureFolder = Annotated[
 def audit_files(
     files: Files,
     model: ModelFlags,
-    method: Method = "grad_cam",
+    method: AuditedMethods = None,
     target: Target = None,
     by: By = None,
+    marks: MarkFile = None,
+    tolerance: Tolerance = None,
     out: PictureFolder = None,
     overwrite: Overwrite = False,
 ) -> Answer:
@@ -66,40 +79,63 @@ def audit_files(
 
     Regions are the lungs for X-rays, the brain for MRI, frequency bands and speech for sound, and
     corners, border and quadrants for any picture. Of a long recording, the decisive window is used.
+    With --marks, maps are also judged by what people marked in the pictures, beside maps that know
+    nothing of the model; files without marks are left out.
     """
     from xai_tf.regions import audit_file, audit_folder
 
-    picked_methods([method])
+    methods = picked_methods(comma_separated(method) or ["grad_cam"])
     for name in by or ():
         pick(PARTITIONS, name, "partition")
+    if tolerance is not None and marks is None:
+        raise SettingError("--tolerance is for marks. Give --marks too, or leave it out.")
     if out and out.exists() and not out.is_dir():
         raise OutputError(f"{out} is not a folder. Use another --out.")
+    people = MarkJudge(marks, tolerance) if marks else None
     classifier = model.load()
     check_classes(classifier, target)
     paths = find_inputs(files, classifier, out)
-    audits, described = [], []
+    if people:
+        paths = people.take(classifier, paths, target)
+    described: list[dict[str, Any]] = []
+    audits: dict[str, list[Audit]] = {name: [] for name in methods}
     failures: list[Failure] = []
-    pictures = _pictures(paths, out, overwrite) if out else {}
-    audit = partial(audit_file, classifier, method=method, target=target, by=by or ())
-    for audited in _audited(paths, pictures, audit, failures):
-        audits.append(audited.audit)
-        described.append(_described(audited))
-    rows = audit_folder(audits)
-    if audits:
+    pictures = _pictures(paths, methods, out, overwrite) if out else {}
+    audit = partial(audit_file, classifier, target=target, by=by or ())
+    for audited in _audited(paths, methods, pictures, audit, failures, people):
+        name = audited.explanation.method.name
+        audits[name].append(audited.audit)
+        described.append(_described(audited, people))
+    rows = [(name, row) for name, found in audits.items() for row in audit_folder(found)]
+    if described:
         tell_doubt(classifier)
-    if audits and out:
+    if described and out:
         note(f"The pictures are in {out}")
-    summary = [asdict(row) for row in rows]
-    found, table = {"files": described, "summary": summary}, _table(rows) if audits else None
-    return Answer(result=found, table=table, rows=summary, failures=failures)
+    summary = [{"method": name, **asdict(row)} for name, row in rows]
+    found = {
+        "files": described,
+        "summary": summary,
+        "marks": people and people.described(),
+    }
+    table: RenderableType | None = _table(rows, len(methods) > 1) if described else None
+    if people and table is not None:
+        table = Group(table, people.table())
+    return Answer(
+        result=found, table=table, rows=people.rows() if people else summary, failures=failures
+    )
 
 
-def _pictures(paths: list[Path], out: Path, overwrite: bool) -> dict[Path, Path]:
-    """The picture of each file, none of which replaces an earlier one unless it may."""
+def _pictures(
+    paths: list[Path], methods: Sequence[str], out: Path, overwrite: bool
+) -> dict[tuple[Path, str], Path]:
+    """The picture of each file and method, none of which replaces an earlier one unless it may."""
     from xai_tf.bundles.manifest import bundle_names
 
-    names = bundle_names(paths)
-    pictures = {path: out / f"{name}.png" for path, name in zip(paths, names, strict=True)}
+    pictures = {
+        (path, method): out / f"{name}{f'-{method}' * (len(methods) > 1)}.png"
+        for path, name in zip(paths, bundle_names(paths), strict=True)
+        for method in methods
+    }
     for picture in pictures.values():
         check_free(picture, overwrite)
     return pictures
@@ -107,20 +143,25 @@ def _pictures(paths: list[Path], out: Path, overwrite: bool) -> dict[Path, Path]
 
 def _audited(
     paths: list[Path],
-    pictures: Mapping[Path, Path],
-    audit: Callable[[Path], AuditedFile],
+    methods: Sequence[str],
+    pictures: Mapping[tuple[Path, str], Path],
+    audit: Callable[..., AuditedFile],
     failures: list[Failure],
+    people: MarkJudge | None,
 ) -> Iterator[AuditedFile]:
     """Audit file by file, draw those that have a picture, and print warnings and alarms."""
     from xai_tf.regions.drawing import draw
 
     for path in with_progress(paths, "auditing"):
         with reported(path, failures):
-            audited = audit(path)
-            if path in pictures:
-                write_file(pictures[path], draw(audited).savefig)
-            _tell(path, audited)
-            yield audited
+            for method in methods:
+                audited = audit(path, method=method)
+                if people:
+                    audited = people.judge(audited)
+                if (path, method) in pictures:
+                    write_file(pictures[path, method], draw(audited).savefig)
+                _tell(path, audited)
+                yield audited
 
 
 def _tell(path: Path, audited: AuditedFile) -> None:
@@ -132,7 +173,7 @@ def _tell(path: Path, audited: AuditedFile) -> None:
         note(f"{path.name}: {text}", style="red")
 
 
-def _described(audited: AuditedFile) -> dict[str, Any]:
+def _described(audited: AuditedFile, people: MarkJudge | None) -> dict[str, Any]:
     from xai_tf.bundles.write import describe_audit
 
     explanation, audit = audited.explanation, audited.audit
@@ -144,6 +185,7 @@ def _described(audited: AuditedFile) -> dict[str, Any]:
         "target": explanation.target_name,
         "method": explanation.method.name,
         **describe_audit(audit),
+        "marks": people and people.described_last(),
     }
 
 
@@ -153,8 +195,10 @@ def _evidence(row: FolderRow) -> str:
     return f"{row.share:.1%} ({row.low:.1%} to {row.high:.1%})"
 
 
-def _table(rows: Sequence[FolderRow]) -> Table:
+def _table(rows: Sequence[tuple[str, FolderRow]], several: bool) -> Table:
+    """The regions; with a column for the method where there are several."""
     table = Table(
+        *["method"] * several,
         "partition",
         "region",
         "area",
@@ -164,8 +208,9 @@ def _table(rows: Sequence[FolderRow]) -> Table:
         "alarms",
         "verdict",
     )
-    for row in rows:
+    for method, row in rows:
         table.add_row(
+            *[method] * several,
             row.partition,
             row.region,
             f"{row.area:.1%}",

@@ -28,6 +28,13 @@ def methods(incomplete: str) -> Completions:
     return _matching(incomplete, ((m.name, m.title) for m in METHODS.values()))
 
 
+def method_lists(incomplete: str) -> Completions:
+    """Names of attribution methods, after those that are already given before a comma."""
+    before, comma, last = incomplete.rpartition(",")
+    names = [(m.name, m.title) for m in METHODS.values() if m.name not in before.split(",")]
+    return [(f"{before}{comma}{name}", title) for name, title in _matching(last.strip(), names)]
+
+
 def metrics(incomplete: str) -> Completions:
     """Names of metrics, after those that are already given before a comma."""
     before, comma, last = incomplete.rpartition(",")

@@ -15,6 +15,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
 from xai_tf.cli.console import complain, note, progress_of, warn
+from xai_tf.cli.marks import MarkFile
 from xai_tf.cli.options import (
     Method,
     ModelFlags,
@@ -72,6 +73,7 @@ def study_errors(
     top: Top = 12,
     train: TrainingData = None,
     split: Split = None,
+    marks: MarkFile = None,
     out: ReportFolder = Path("errors"),
     overwrite: Overwrite = False,
 ) -> Answer:
@@ -80,7 +82,8 @@ def study_errors(
     Writes one self-contained HTML page and the same as JSON: the confusion matrix and, for each
     mistake, the maps of the predicted and of the true class on one scale, why the one was predicted
     rather than the other. For a model of several labels: precision, recall, F1 and AUC of each
-    label, and its map for each mistake. With --train also the most similar training samples.
+    label, and its map for each mistake. With --train also the most similar training samples. With
+    --marks what people marked in the files is outlined, and the maps are judged by it.
     """
     from xai_tf.reports.errors import ErrorSettings, report_errors
 
@@ -92,6 +95,7 @@ def study_errors(
         split=split,
         out=out,
         overwrite=overwrite,
+        marks=marks,
     )
     settings.check()
     classifier = model.load()

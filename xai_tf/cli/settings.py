@@ -9,6 +9,11 @@ from xai_tf.errors import UnknownNameError, pick
 from xai_tf.metrics.metric import Metric
 
 
+def comma_separated(given: Sequence[str] | None) -> list[str]:
+    """The names in the values of an option, each of which may hold several between commas."""
+    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
+
+
 def picked_methods(names: Sequence[str]) -> list[str]:
     """The names of methods, each once.
 

@@ -146,20 +146,37 @@ def read_full_size(sample: Sample, options: ReadOptions = DEFAULT_OPTIONS) -> np
         float32 array of shape (height, width, 3) in [0, 1]; None for sound and arrays in memory,
         and where the file is gone or no longer shows what the sample shows.
     """
-    if sample.sound is not None or not sample.source.is_file():
+    found = shown_levels(sample, options)
+    if found is None:
         return None
+    levels = crop(found, sample.crop)
     size, resizer = sample.image.shape[:2], options.resize or DEFAULT_RESIZER
-    try:
-        levels = crop(_decode(sample.source, options.frame).levels, sample.crop)
-    except InputError:
-        return None
-    image = np.clip(resize(levels, size, resizer), 0, 1)
-    if np.abs(_as_rgb(image) - sample.image).max() > 1 / 255:
-        return None
     aspect = size if RESIZERS[resizer].keeps_aspect else levels.shape[:2]
     longest = min(max(*levels.shape[:2], *size), FULL_SIDE)
     full = tuple(max(1, round(side * longest / max(aspect))) for side in aspect)
     return _as_rgb(np.clip(resize(levels, full, resizer), 0, 1))
+
+
+def shown_levels(sample: Sample, options: ReadOptions = DEFAULT_OPTIONS) -> np.ndarray | None:
+    """The levels of the whole file that a sample was read from, turned as it is shown.
+
+    Args:
+        sample: read from the file with `options`.
+        options: the frame, and how it was resized.
+
+    Returns:
+        float32 array of shape (height, width) or (height, width, 3) in [0, 1]; None for sound and
+        arrays in memory, and where the file is gone or no longer gives the pixels of the sample.
+    """
+    if sample.sound is not None or not sample.source.is_file():
+        return None
+    try:
+        levels = _decode(sample.source, options.frame).levels
+    except InputError:
+        return None
+    part, resizer = crop(levels, sample.crop), options.resize or DEFAULT_RESIZER
+    image = _as_rgb(np.clip(resize(part, sample.image.shape[:2], resizer), 0, 1))
+    return levels if np.abs(image - sample.image).max() <= 1 / 255 else None
 
 
 def _as_rgb(image: np.ndarray) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xai_tf.regions.audit import AuditedFile, RegionShare
+from xai_tf.regions.marked import MARKED, PEOPLE
 from xai_tf.regions.registry import PARTITIONS
 from xai_tf.rendering.heatmaps import headline, outlined, overlay
 
@@ -27,11 +29,21 @@ def draw(audited: AuditedFile) -> Figure:
         rows = [row for row in audited.audit.rows if row.partition == name]
         panel.imshow(outlined(picture, np.argmax(list(masks.values()), axis=0)))
         panel.set(xticks=[], yticks=[])
+        if name == PEOPLE:
+            # A label would hide what is marked, which may be small.
+            panel.set_title(_people_title(rows), fontsize=9)
+            continue
         panel.set_title(PARTITIONS[name].title, fontsize=9)
         for row in rows:
             _label(panel, masks[row.region], row)
     plot.suptitle(headline(audited.explanation, audited.mark), fontsize=10, parse_math=False)
     return plot
+
+
+def _people_title(rows: Sequence[RegionShare]) -> str:
+    row = next(row for row in rows if row.region == MARKED)
+    share = "no signal" if row.share is None else f"{row.share:.0%} of the evidence"
+    return f"Marked by people: {share}, {row.area:.1%} of the area"
 
 
 def _label(panel: Axes, mask: np.ndarray, row: RegionShare) -> None:

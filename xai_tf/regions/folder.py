@@ -9,9 +9,8 @@ import numpy as np
 
 from xai_tf.regions.audit import Audit, RegionShare
 from xai_tf.regions.registry import PARTITIONS
-from xai_tf.statistics import wilson
+from xai_tf.statistics import bootstrap, wilson
 
-DRAWS = 1000
 FALSE_ALARMS = 0.05  # share of a sound model's files that may exceed a limit
 MIN_FILES = 10  # before missing evidence is reported
 MIN_ALARMS = 2  # before "too many" is reported, because one file may be an exception
@@ -64,7 +63,7 @@ def audit_folder(audits: Sequence[Audit]) -> tuple[FolderRow, ...]:
 
 def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderRow:
     shares = np.array([row.share for row in rows])
-    low, high = _interval(shares)
+    low, high = bootstrap(shares)
     area, share = float(np.mean([row.area for row in rows])), float(shares.mean())
     alarms, alarm = sum(row.alarm for row in rows), ""
     if alarms >= MIN_ALARMS and wilson(alarms, len(rows))[0] > FALSE_ALARMS:
@@ -89,11 +88,3 @@ def _folder_row(partition: str, region: str, rows: list[RegionShare]) -> FolderR
         alarms=alarms,
         alarm=alarm,
     )
-
-
-def _interval(shares: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    if len(shares) < 2:
-        return None, None
-    draws = np.random.default_rng(0).integers(len(shares), size=(DRAWS, len(shares)))
-    low, high = np.percentile(shares[draws].mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)

@@ -106,9 +106,23 @@ def region_url(mask: np.ndarray) -> str:
     Args:
         mask: boolean array of shape (height, width).
     """
+    return _outline_url(mask, veil=110)
+
+
+def marks_url(mask: np.ndarray) -> str:
+    """A data URL of the outline of what people marked, to lie over a picture.
+
+    Args:
+        mask: boolean array of shape (height, width).
+    """
+    return _outline_url(mask, veil=0)
+
+
+def _outline_url(mask: np.ndarray, veil: int) -> str:
+    """An outline, and a black veil over the rest of an opacity of 0 to 255."""
     enlarged = np.kron(mask, np.ones((REGION_SCALE, REGION_SCALE), bool))
     layer = np.zeros((*enlarged.shape, 4), np.uint8)
-    layer[~enlarged] = (0, 0, 0, 110)
+    layer[~enlarged] = (0, 0, 0, veil)
     layer[heatmaps.edges(enlarged)] = (*heatmaps.OUTLINE, 255)
     return picture_url(layer)
 

@@ -71,30 +71,31 @@ class ClassMistakesReport(MistakesReport[EvaluationResults, ClassMistake]):
     def _explained(self, mistake: ClassMistake) -> str:
         return self.classifier.classes[mistake.predicted]
 
-    def _maps(self, mistake: ClassMistake, opacity: float) -> str:
+    def _maps(self, mistake: ClassMistake, opacity: float, marked: np.ndarray | None) -> str:
         """The maps of both classes on one scale, and their contrast on its own scale."""
         warnings = map_warnings(mistake.map)
         if not has_one_logit(self.classifier):
             warnings += map_warnings(mistake.true_map)
-        return self._panels(mistake, opacity) + warnings
+        return self._panels(mistake, opacity, marked) + warnings
 
-    def _panels(self, mistake: ClassMistake, opacity: float) -> str:
+    def _panels(self, mistake: ClassMistake, opacity: float, marked: np.ndarray | None) -> str:
         truth, predicted = (self.classifier.classes[k] for k in (mistake.truth, mistake.predicted))
         pair = [mistake.map, mistake.true_map]
         end = heatmaps.limit(pair)
         captions = [f"For {predicted} (predicted)", f"For {truth} (true), same scale"]
         if not mistake.map.method.class_specific:
             note = f"{mistake.map.method.title} has the same map for every class."
-            return panel_row(pair[:1], opacity) + paragraph(note, "warning")
+            return panel_row(pair[:1], opacity, marked=marked) + paragraph(note, "warning")
         if has_one_logit(self.classifier):
             note = (
                 f"The network has one logit, so the map of {predicted} is also the map of "
                 f"{predicted} rather than {truth}."
             )
-            return panel_row(pair, opacity, captions, [end, end]) + paragraph(note, "soft")
+            row = panel_row(pair, opacity, captions, [end, end], marked)
+            return row + paragraph(note, "soft")
         captions.append(f"{predicted} rather than {truth}, its own scale")
         maps = [*pair, mistake.contrast_map]
-        return panel_row(maps, opacity, captions, [end, end, None])
+        return panel_row(maps, opacity, captions, [end, end, None], marked)
 
     def _shares_answer(self, mistake: ClassMistake, neighbor: Neighbor) -> bool:
         return neighbor.sample.label == mistake.predicted

@@ -23,9 +23,11 @@ from xai_tf.evaluation.predictions import (
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.files import check_free, write_file
 from xai_tf.progress import Progress, silent
+from xai_tf.regions.mark_files import read_marks
 from xai_tf.reports.class_mistakes import ClassMistakesReport
 from xai_tf.reports.html import check_page
 from xai_tf.reports.label_mistakes import LabelMistakesReport
+from xai_tf.reports.marks import judge_mistakes
 
 PAGE, DATA = "errors.html", "errors.json"
 
@@ -43,6 +45,8 @@ class ErrorSettings:
             split where there is one, else all files.
         out: folder for the page and the JSON file.
         overwrite: whether an earlier page may be replaced.
+        marks: places that people marked in the files, as `regions.read_marks` takes them; their
+            outlines are drawn and the maps judged by them.
     """
 
     source: Path
@@ -52,10 +56,11 @@ class ErrorSettings:
     split: str | None = None
     out: Path = Path("errors")
     overwrite: bool = False
+    marks: Path | None = None
 
     def __post_init__(self) -> None:
         # In a notebook people type paths as text.
-        for name in ("source", "train", "out"):
+        for name in ("source", "train", "out", "marks"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Path(given))
 
@@ -114,13 +119,14 @@ def report_errors(
         notify: called with each remark that is due before the work.
 
     Raises:
-        InputError: the labeled files or the training data cannot be found or read.
+        InputError: the labeled files, the training data or the marks cannot be found or read.
         ModelError: the method needs a feature map, and the model has none.
         OutputError: as `ErrorSettings.check`.
     """
     settings.check()
     if METHODS[settings.method].needs_layer:
         classifier.feature_layer(None)
+    marks = read_marks(settings.marks) if settings.marks else None
     labeled = _labeled_files(classifier, settings, notify)
     training = _training_files(classifier, settings.train)
     predictions = predict_labeled(classifier, labeled, _named(progress, "predicting"))
@@ -136,7 +142,11 @@ def report_errors(
     beside = _beside(results, training)
     left_out = [*lost, *beside, *(index.left_out if index else ())]
     kind: Any = LabelMistakesReport if predictions.multi_label else ClassMistakesReport
-    report = kind(classifier, results, mistakes, left_out)
+    files = [entry.path for entry in labeled.entries]
+    judged = judge_mistakes(classifier, mistakes, marks, files) if marks else None
+    for text in judged.notes if judged else ():
+        notify(text)
+    report = kind(classifier, results, mistakes, left_out, judged)
     described = report.to_dict()
     return ErrorReport(
         page=_write(settings.out, report.page(), described),

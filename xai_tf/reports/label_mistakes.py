@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from xai_tf.bundles.write import describe_explanation
 from xai_tf.datasets.listing import counted
 from xai_tf.evaluation.labels import LABEL_COLUMNS, LabelResult, LabelResults
@@ -53,8 +55,8 @@ class LabelMistakesReport(MistakesReport[LabelResults, LabelMistake]):
     def _explained(self, mistake: LabelMistake) -> str:
         return self.classifier.classes[mistake.label]
 
-    def _maps(self, mistake: LabelMistake, opacity: float) -> str:
-        return panel_row([mistake.map], opacity) + map_warnings(mistake.map)
+    def _maps(self, mistake: LabelMistake, opacity: float, marked: np.ndarray | None) -> str:
+        return panel_row([mistake.map], opacity, marked=marked) + map_warnings(mistake.map)
 
     def _shares_answer(self, mistake: LabelMistake, neighbor: Neighbor) -> bool:
         return mistake.label in neighbor.sample.labels

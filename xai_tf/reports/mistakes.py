@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from xai_tf.bundles.write import describe_classifier
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import InputError
@@ -29,6 +31,7 @@ from xai_tf.reports.html import (
     section,
     table,
 )
+from xai_tf.reports.marks import MistakeMarks, described_of, marks_sentence
 from xai_tf.reports.panels import STYLE, player, small_picture
 from xai_tf.reports.sections import explanation_details, model_section
 
@@ -45,12 +48,14 @@ class MistakesReport(ABC, Generic[Results, One]):
         results: its results on all files.
         mistakes: the mistakes to show, the worst first.
         left_out: (file, reason) of what could not be read, including training samples.
+        marks: what people marked in the files, where that was given.
     """
 
     classifier: Classifier
     results: Results
     mistakes: Sequence[One]
     left_out: Sequence[tuple[Path, str]] = ()
+    marks: MistakeMarks | None = None
 
     def page(self, opacity: float = 0.7) -> str:
         """A self-contained HTML page.
@@ -64,6 +69,7 @@ class MistakesReport(ABC, Generic[Results, One]):
         parts = {
             "overview": ("Overview", self._overview()),
             name: (title_of_counts, counts),
+            "marks": ("What people marked", self.marks.section() if self.marks else ""),
             "left-out": ("Left out", self._left_out()),
             "model": ("The model", model_section(describe_classifier(classifier), classifier.card)),
             "made-with": ("Created with", facts(versions(), "Versions")),
@@ -95,9 +101,11 @@ class MistakesReport(ABC, Generic[Results, One]):
                     **self._described(mistake),
                     "warnings": list(mistake.warnings),
                     "similar": [self._described_neighbor(one) for one in mistake.similar],
+                    "marks": described_of(self.marks, number),
                 }
-                for mistake in self.mistakes
+                for number, mistake in enumerate(self.mistakes)
             ],
+            "marks": self.marks and self.marks.described([one.path for one in self.mistakes]),
             "left_out": [
                 {"file": str(path), "reason": why}
                 for path, why in (*predictions.skipped, *self.left_out)
@@ -125,8 +133,8 @@ class MistakesReport(ABC, Generic[Results, One]):
         """The name of the class that the explained window speaks most for."""
 
     @abstractmethod
-    def _maps(self, mistake: One, opacity: float) -> str:
-        """The maps of a mistake, with their warnings."""
+    def _maps(self, mistake: One, opacity: float, marked: np.ndarray | None) -> str:
+        """The maps of a mistake with the outlines of what is marked, and their warnings."""
 
     @abstractmethod
     def _shares_answer(self, mistake: One, neighbor: Neighbor) -> bool:
@@ -166,6 +174,7 @@ class MistakesReport(ABC, Generic[Results, One]):
 
     def _section(self, number: int, mistake: One, opacity: float) -> str:
         addition, statement, probabilities = self._statement(mistake)
+        marked = self.marks.maps[number - 1] if self.marks else None
         sound, window = mistake.sample.sound, ""
         if sound is not None:
             window = (
@@ -180,7 +189,8 @@ class MistakesReport(ABC, Generic[Results, One]):
             paragraph(f"{probabilities}.{window}"),
             *(paragraph(text, "warning") for text in mistake.warnings),
             player(mistake.sample),
-            self._maps(mistake, opacity),
+            paragraph(marks_sentence(marked)) if marked else "",
+            self._maps(mistake, opacity, None if marked is None else marked.mask),
             explanation_details(mistake.map),
             self._similar(mistake) if mistake.similar else "",
             BACK_TO_OVERVIEW,

@@ -116,6 +116,7 @@ def panel_row(
     opacity: float,
     captions: Sequence[str] | None = None,
     ends: Sequence[float | None] | None = None,
+    marked: np.ndarray | None = None,
 ) -> str:
     """Several explanations of one sample side by side: the input once, then each overlay.
 
@@ -124,11 +125,12 @@ def panel_row(
         opacity: opacity of the maps.
         captions: one per map; the method and the class if left out.
         ends: end of the scale of each map, the same for maps on one scale; its own if left out.
+        marked: bool array of the size of the maps, whose outline is drawn into all pictures.
     """
-    panels = [_input_panel(maps[0].sample)]
+    panels = [_input_panel(maps[0].sample, marked)]
     for explanation, caption, end in zip_longest(maps, captions or (), ends or ()):
         shown = viewer_data(explanation, end)
-        over = picture_url(heatmaps.overlay(explanation, opacity, end))
+        over = picture_url(_with_outline(heatmaps.overlay(explanation, opacity, end), marked))
         panels.append(_panel(over, shown, caption or shown["caption"], _scale(shown["scale"])))
     return _panels(*panels)
 
@@ -156,9 +158,16 @@ def _panels(*panels: str) -> str:
     return f'<div class="panels">{"".join(panels)}</div>'
 
 
-def _input_panel(sample: Sample) -> str:
+def _input_panel(sample: Sample, marked: np.ndarray | None = None) -> str:
     shown = sample_viewer_data(sample)
-    return _panel(shown["original"], shown, shown["caption"])
+    if marked is None:
+        return _panel(shown["original"], shown, shown["caption"])
+    url = picture_url(_with_outline(heatmaps.image_bytes(sample), marked))
+    return _panel(url, shown, f"{shown['caption']}, with what people marked")
+
+
+def _with_outline(picture: np.ndarray, marked: np.ndarray | None) -> np.ndarray:
+    return picture if marked is None else heatmaps.outlined(picture, marked.astype(int))
 
 
 def _panel(url: str, shown: Mapping[str, Any], caption: str, below: str = "") -> str:

@@ -1,0 +1,228 @@
+"""Read marks of people: a CSV of boxes, a JSON file as COCO has it, or a folder of masks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from xai_tf.datasets.csv_labels import FILE_COLUMNS
+from xai_tf.datasets.layouts import readable_files
+from xai_tf.errors import InputError
+from xai_tf.inputs.sample import PICTURE_SUFFIXES
+from xai_tf.regions.marks import Ends, Mark, Marks
+
+# Names of columns; case, spaces and underscores are ignored.
+NAME_COLUMNS = (*FILE_COLUMNS, "filename", "image", "imagename", "name")
+CLASS_COLUMNS = ("class", "label", "classname", "category", "findinglabel")
+END_COLUMNS = (
+    ("left", "top", "right", "bottom"),
+    ("x0", "y0", "x1", "y1"),
+    ("x1", "y1", "x2", "y2"),
+    ("xmin", "ymin", "xmax", "ymax"),
+)
+SIZE_COLUMNS = (("x", "y", "width", "height"), ("x", "y", "w", "h"))  # upper left corner, and size
+EXPECTED = (
+    "Expected the columns file, left, top, right, bottom or file, x, y, width, height, and class "
+    "if the boxes are about one"
+)
+IN_SHARES = "The boxes in {} are read as shares of the width and height: all are from 0 to 1."
+IN_PIXELS = "The boxes in {} are read as pixels of the files."
+
+
+def read_marks(source: str | Path) -> Marks:
+    """Read marks that people made in pictures.
+
+    - A CSV file with a line for each box: a column `file`, and either `left`, `top`, `right`,
+      `bottom` (or `x0`, `y0`, `x1`, `y1`; `x1`, `y1`, `x2`, `y2`; `xmin`, ...) or `x`, `y`,
+      `width`, `height`, counted from the upper left corner. A column `class` is optional. All
+      numbers from 0 to 1 are shares of the width and height, else all are pixels of the file.
+    - A JSON file as COCO has it, with `images`, `annotations` (`bbox`) and `categories`. Outlines
+      (`segmentation`) are not read.
+    - A folder of masks, pictures with the same stems as the files.
+
+    Positions are those of the picture as it is shown, turned as its EXIF data says.
+
+    Args:
+        source: the file or folder.
+
+    Raises:
+        InputError: there are no marks, or one is invalid; the text names the line.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return _read_masks(source)
+    if not source.is_file():
+        raise InputError(
+            f"There are no marks at {source}. Give a CSV or JSON file of boxes, or a folder of "
+            "masks."
+        )
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(
+            f"Cannot read the marks in {source}: it is no text in UTF-8. Give a CSV or JSON file "
+            "of boxes, or a folder of masks."
+        ) from error
+    if not text.strip():
+        raise InputError(f"{source} is empty, so there are no marks. {EXPECTED}.")
+    is_json = source.suffix.lower() == ".json"
+    return _read_coco(source, text) if is_json else _read_boxes(source, text)
+
+
+def _read_masks(folder: Path) -> Marks:
+    paths = readable_files(folder, PICTURE_SUFFIXES)
+    if not paths:
+        raise InputError(
+            f"{folder} has no pictures, so there are no marks. Give a folder of masks, named as "
+            "the files they belong to."
+        )
+    marks = [
+        Mark(file=path.relative_to(folder).as_posix(), origin=str(path), mask=path)
+        for path in paths
+    ]
+    return Marks(folder, tuple(marks), (f"{folder} is read as a folder of masks.",))
+
+
+def _read_boxes(source: Path, text: str) -> Marks:
+    rows = csv.DictReader(text.splitlines())
+    columns = {_folded(name): name for name in rows.fieldnames or () if name}
+    file = next((columns[name] for name in NAME_COLUMNS if name in columns), None)
+    of_class = next((columns[name] for name in CLASS_COLUMNS if name in columns), None)
+    ends = _columns(columns, END_COLUMNS)
+    numbers = ends or _columns(columns, SIZE_COLUMNS)
+    if file is None or not numbers:
+        raise InputError(
+            f"{source} has the columns {', '.join(columns.values()) or 'of no table'}. {EXPECTED}."
+        )
+    marks = []
+    for row in rows:
+        origin = f"{source.name}, line {rows.line_num}"
+        name = (row[file] or "").strip()
+        if not name:
+            raise InputError(f"There is no file in {source}, line {rows.line_num}. {EXPECTED}.")
+        values = _numbers(source, rows.line_num, [row[column] for column in numbers])
+        box = _checked(origin, values if ends else _with_size(values))
+        class_name = (row[of_class] or "").strip() if of_class else ""
+        marks.append(Mark(file=_slashes(name), origin=origin, box=box, class_name=class_name))
+    if not marks:
+        raise InputError(f"{source} has no boxes below its columns, so there are no marks.")
+    return _with_unit(source, marks)
+
+
+def _with_unit(source: Path, marks: Sequence[Mark]) -> Marks:
+    """Decide whether boxes are in shares or in pixels: in shares where all are within 0 to 1.
+
+    Raises:
+        InputError: some are and some are not, so that one of them is a mistake.
+    """
+    assert all(mark.box is not None for mark in marks)
+    within = [max(mark.box or (0,)) <= 1 for mark in marks]
+    if all(within):
+        shares = (replace(mark, in_shares=True) for mark in marks)
+        return Marks(source, tuple(shares), (IN_SHARES.format(source.name),))
+    if any(within):
+        one, other = marks[within.index(True)], marks[within.index(False)]
+        raise InputError(
+            f"The box in {one.origin} looks like shares of the picture, from 0 to 1, and that in "
+            f"{other.origin} like pixels. Use one of the two for all boxes."
+        )
+    return Marks(source, tuple(marks), (IN_PIXELS.format(source.name),))
+
+
+def _read_coco(source: Path, text: str) -> Marks:
+    try:
+        found = json.loads(text)
+        images = {image["id"]: image for image in found["images"]}
+        names = {one["id"]: str(one["name"]) for one in found.get("categories", ())}
+        annotations = found["annotations"]
+        marks = [
+            _coco_mark(source, number, one, images[one["image_id"]], names)
+            for number, one in enumerate(annotations, 1)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"Cannot read the marks in {source} ({type(error).__name__}: {error}). Expected JSON "
+            "as COCO has it, with images (id, file_name) and annotations (image_id, bbox)."
+        ) from error
+    if not marks:
+        raise InputError(f"{source} has no annotations, so there are no marks.")
+    return Marks(source, tuple(marks), (f"{source.name} is read as boxes of COCO.",))
+
+
+def _coco_mark(
+    source: Path,
+    number: int,
+    annotation: Mapping[str, Any],
+    image: Mapping[str, Any],
+    names: Mapping[Any, str],
+) -> Mark:
+    """A box of COCO; in shares where the size of the picture is given, which may be another."""
+    origin = f"{source.name}, annotation {number}"
+    left, top, width, height = (float(value) for value in annotation["bbox"])
+    box = _checked(origin, _with_size((left, top, width, height)))
+    size = float(image.get("width") or 0), float(image.get("height") or 0)
+    in_shares = all(size)
+    if in_shares:
+        box = (box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1])
+    return Mark(
+        file=_slashes(str(image["file_name"])),
+        origin=origin,
+        box=box,
+        in_shares=in_shares,
+        class_name=names.get(annotation.get("category_id"), ""),
+    )
+
+
+def _columns(columns: Mapping[str, str], choices: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The first choice whose columns are all there, as the file writes them; else none."""
+    for names in choices:
+        if all(name in columns for name in names):
+            return tuple(columns[name] for name in names)
+    return ()
+
+
+def _numbers(source: Path, line: int, cells: Sequence[str | None]) -> Ends:
+    try:
+        left, top, right, bottom = (float(cell or "") for cell in cells)
+    except ValueError:
+        left = top = right = bottom = math.nan
+    if not all(map(math.isfinite, (left, top, right, bottom))):
+        raise InputError(
+            f"Invalid box in {source}, line {line}: {', '.join(cell or '-' for cell in cells)}. "
+            "Expected four numbers."
+        )
+    return left, top, right, bottom
+
+
+def _with_size(values: Ends) -> Ends:
+    left, top, width, height = values
+    return left, top, left + width, top + height
+
+
+def _checked(origin: str, box: Ends) -> Ends:
+    left, top, right, bottom = box
+    if not (left < right and top < bottom):
+        raise InputError(
+            f"The box in {origin} has no area: left {left:g}, top {top:g}, right {right:g}, bottom "
+            f"{bottom:g}. Expected left < right and top < bottom."
+        )
+    if right <= 0 or bottom <= 0:
+        raise InputError(
+            f"The box in {origin} is outside the picture: right {right:g}, bottom {bottom:g}. "
+            "Expected positions from the upper left corner."
+        )
+    return box
+
+
+def _slashes(name: str) -> str:
+    """A path as files are compared, also where it was written on Windows."""
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace(" ", "")
