@@ -168,6 +168,14 @@ def settled(page: Page) -> None:
     eventually(is_settled)
 
 
+def choose_option(page: Page, menu: str, part: str) -> None:
+    """Choose, from a menu that is the browser's own, the first option that contains a text."""
+    box = page.get_by_role("combobox", name=menu, exact=True)
+    option = box.locator("option", has_text=part).first
+    option.wait_for(state="attached")
+    box.select_option(option.text_content())
+
+
 def toggle_theme(page: Page) -> None:
     """Change from the light to the dark theme or back, and wait for the change."""
     ink = "() => getComputedStyle(document.body).backgroundColor"

@@ -44,13 +44,18 @@ class InputView(View):
             lambda *file: self.workspace.add(*file, drop=self._drop.drop),
         )
         self._recorder = Recorder(self.workspace.add)
-        self._gallery = Choices(
-            label=t("Samples"), layout="tiles", items=[_tile(i) for i in GALLERY]
-        )
+        self._gallery = Choices(label=t("Samples"), layout="tiles")
         for field in (self._drop, self._recorder):
             field.param.watch(self._on_rejected, "problem")
         self._gallery.param.watch(self._on_sample, "value")
         self.workspace.param.watch(self._mark, "file")
+        self.workspace.param.watch(self._fill, "answers")
+        self._fill()
+
+    def _fill(self, *_: Any) -> None:
+        items = [_tile(item, _answer(self.workspace, item.sha256)) for item in GALLERY]
+        if items != self._gallery.items:  # most answers are about other files
+            self._gallery.items = items
 
     def _on_rejected(self, event: Any) -> None:
         if event.new:
@@ -116,9 +121,8 @@ class FilesView(View):
 
     def _item(self, file: Upload) -> dict[str, Any]:
         picture = self.workspace.thumbnails.get(file.sha256, "")
-        answer, doubtful = self.workspace.answers.get(file.sha256, ("", False))
-        note = answer or f"{t(KINDS[file.kind])}, {_size(file.size)}"
-        note = t("{answer} (doubtful)", answer=note) if doubtful else note
+        known = _answer(self.workspace, file.sha256)
+        note = known or f"{t(KINDS[file.kind])}, {_size(file.size)}"
         return {"value": file.sha256, "label": file.name, "note": note, "picture": picture}
 
     def layout(self) -> pn.viewable.Viewable:
@@ -164,8 +168,15 @@ def gallery_picture(item: GalleryItem) -> str:
     return f"data:image/jpeg;base64,{picture}"
 
 
-def _tile(item: GalleryItem) -> dict[str, Any]:
-    return {"value": item.name, "label": t(item.title), "picture": gallery_picture(item)}
+def _answer(workspace: Workspace, sha256: str) -> str:
+    """The last answer about a file, and its doubt; empty where none is known."""
+    answer, doubtful = workspace.answers.get(sha256, ("", False))
+    return t("{answer} (doubtful)", answer=answer) if doubtful else answer
+
+
+def _tile(item: GalleryItem, answer: str) -> dict[str, Any]:
+    picture = gallery_picture(item)
+    return {"value": item.name, "label": t(item.title), "picture": picture, "note": answer}
 
 
 def _size(count: int) -> str:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import weights_keras
-from tests.browser import axe_faults, chromium, settled
+from tests.browser import axe_faults, choose_option, chromium, settled
 from tests.conftest import SAMPLES, draw_stripes
 from tests.dashboards.test_dashboard import picture, serving, take, tile, visit
 from tests.made_search import make_search
@@ -50,19 +50,11 @@ def settings_of(page, method: str) -> None:
 def evaluated(page) -> None:
     """The Errors tab after an evaluation, with a file chosen."""
     opened(page, "Errors")
-    choose(page, "Model", "small")
-    choose(page, "Labeled set", "stripes")
+    choose_option(page, "Model", "small")
+    choose_option(page, "Labeled set", "stripes")
     page.locator("button:enabled", has_text="Evaluate").click()
     page.get_by_role("radiogroup", name="File").get_by_role("radio").first.click()
     page.get_by_role("combobox", name="Method", exact=True).wait_for()
-
-
-def choose(page, menu: str, start: str) -> None:
-    menu = page.get_by_role("combobox", name=menu, exact=True)
-    menu.wait_for()
-    option = menu.get_by_role("option", name=re.compile(f"^{start}"))
-    option.first.wait_for(state="attached")
-    menu.select_option(option.first.text_content())
 
 
 def ordered(page, kind: str) -> None:

@@ -1023,7 +1023,7 @@ def page(service, opened, tmp_path_factory):
 
     from dashboards.views.errors import ErrorsView
     from dashboards.views.theme import THEMES
-    from tests.browser import chromium, complaints, served
+    from tests.browser import choose_option, chromium, complaints, served
 
     root = tmp_path_factory.mktemp("page") / "sides"
     for number in range(30):
@@ -1044,7 +1044,7 @@ def page(service, opened, tmp_path_factory):
         page = browser.new_page(viewport={"width": 1280, "height": 2200})
         with complaints(page) as found:
             page.goto(url)
-            page.get_by_role("combobox", name="Labeled set").select_option("sides")
+            choose_option(page, "Labeled set", "sides")
             page.locator("button:enabled", has_text="Evaluate").click()
             cell(page, "left", "right").wait_for()
             yield page

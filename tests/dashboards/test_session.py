@@ -1146,6 +1146,20 @@ def test_what_is_dropped_or_recorded_comes_on_the_bench(visit, tmp_path):
     assert visit(story) == (["picture", "sound"], "")
 
 
+def test_a_sample_that_was_read_carries_its_answer_and_its_doubt(visit):
+    def notes(view):
+        return {item["value"]: item["note"] for item in view._gallery.items if item["note"]}
+
+    async def story(session):
+        view, workspace = InputView(workspace=session.workspace), session.workspace
+        assert notes(view) == {}
+        first, second = GALLERY[:2]
+        workspace.answers = {first.sha256: ("a, 90%", False), second.sha256: ("b, 60%", True)}
+        assert notes(view) == {first.name: "a, 90%", second.name: "b, 60% (doubtful)"}
+
+    visit(story)
+
+
 def test_only_who_takes_a_sample_gets_the_model_it_is_meant_for(visit, monkeypatch):
     dog = replace(next(item for item in GALLERY if item.name == "dog.jpg"), model="twin")
     monkeypatch.setattr(sidebar, "GALLERY", (dog,))
