@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -171,13 +172,19 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
     """The functions that build the view of each tab, by name."""
     visitor = session.workspace.visitor
 
+    @cache
+    def own_labeled() -> OwnLabeled:
+        uploads = session.workspace.uploads
+        own = OwnLabeled(OwnSets(uploads.folder, uploads.limits))
+        if pn.state.curdoc:
+            pn.state.on_session_destroyed(lambda _: own.close())
+        return own
+
     def explain() -> ExplainPage:
         return explain_page(session)
 
     def errors() -> ErrorsView:
-        uploads = session.workspace.uploads
-        own = OwnLabeled(OwnSets(uploads.folder, uploads.limits))
-        study = ErrorStudy(visitor, session.workspace.models, settings.data, own)
+        study = ErrorStudy(visitor, session.workspace.models, settings.data, own_labeled())
         available = session.workspace.available
         session.param.watch(lambda event: setattr(study, "active", event.new == "errors"), "tab")
         available.param.watch(lambda event: study.param.update(models=event.new), "by_name")
@@ -189,7 +196,9 @@ def _pages(session: Session, settings: ServeSettings) -> dict[str, Callable[[], 
         if trainings is not None:  # searches that are started here go to the user's own
             folders = (*folders, *default_searches())
         runs = TuningRuns(visitor, dict.fromkeys(folders))
-        desk = None if trainings is None else TrainingDesk(trainings, settings.data)
+        desk = (
+            None if trainings is None else TrainingDesk(trainings, settings.data, own=own_labeled())
+        )
 
         async def try_model(event: Any) -> None:
             await session.try_model(event.obj.model)

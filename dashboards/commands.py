@@ -16,6 +16,7 @@ from xai_tf.errors import InputError
 from xai_tf.packages import require_extra
 
 if TYPE_CHECKING:
+    from dashboards.server.server import Build
     from dashboards.server.settings import ServeSettings
     from dashboards.service.service import Service
 
@@ -128,7 +129,6 @@ def serve_dashboard(
 ) -> None:
     """Serve the dashboard: explain, compare, analyze errors and follow searches in a browser."""
     require_extra("dashboard")
-    from dashboards.app import create_app  # imported now, so that the first visitor need not wait
     from dashboards.server.server import serve
 
     settings = _settings(
@@ -150,8 +150,15 @@ def serve_dashboard(
         model_bytes=int(max_model * 1_000_000),
         visitor_training=visitor_training,
     )
-    serve(settings, create_app, partial(_announce, settings, browser))
+    serve(settings, _load_app, partial(_announce, settings, browser))
     note(f"Stopped. {_uploads_left(settings)}")
+
+
+def _load_app() -> Build:
+    """Import the page, so that the first visitor need not wait for it."""
+    from dashboards.app import create_app
+
+    return create_app
 
 
 def _settings(

@@ -10,8 +10,11 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from threading import Lock
+from weakref import WeakValueDictionary
 
 from dashboards.files.file_types import check_content
 from dashboards.files.uploads import Limits, megabytes, not_stored, safe_name
@@ -49,7 +52,7 @@ class OwnSet:
 
 
 class OwnSets:
-    """The labeled sets of one visitor.
+    """The labeled sets of one visitor, whose pages may add sets at the same time. Thread-safe.
 
     Args:
         folder: the visitor's folder, in which they are stored and with which they are deleted.
@@ -59,6 +62,11 @@ class OwnSets:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.limits = limits
         self.folder = folder / SETS
+        with _opening:
+            space = _open.get(self.folder)
+            if space is None:
+                space = _open[self.folder] = _Space(self.folder)
+        self._space = space
 
     def sets(self) -> dict[str, OwnSet]:
         """The complete sets, by name; after a reload as well."""
@@ -67,11 +75,10 @@ class OwnSets:
             try:
                 content = json.loads(report.read_text(encoding="utf-8"))
                 left_out = tuple((name, reason) for name, reason in content["left_out"])
-                count = int(content["count"])
-            except (OSError, ValueError, TypeError, KeyError):  # a disk that was full
+                count, name = int(content["count"]), report.parent.name
+                found[name] = OwnSet(name, class_level(report.parent / name), count, left_out)
+            except (OSError, ValueError, TypeError, KeyError):  # a full disk, or deleted meanwhile
                 continue
-            name = report.parent.name
-            found[name] = OwnSet(name, class_level(report.parent / name), count, left_out)
         return found
 
     def add_zip(self, name: str, data: bytes) -> OwnSet:
@@ -95,18 +102,77 @@ class OwnSets:
         return new.finish()
 
     def begin(self, name: str) -> NewSet:
-        """Begin a set; what remains of one that was never finished is deleted."""
-        for folder in self.folder.glob("*"):
-            if not (folder / REPORT).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+        """Begin a set; what remains of one that is no longer coming is deleted.
+
+        Raises:
+            OutputError: this server cannot store it.
+        """
         stem = re.sub(r"[^\w .-]+", "_", safe_name(name)).strip("_. ")[:60] or "set"
-        used = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-        taken = {folder.name for folder in self.folder.glob("*")}
-        return NewSet(self.folder / free_name(stem, taken), self.limits, used)
+        try:
+            return NewSet(self._space.begin(stem), self.limits, self._space)
+        except OSError as error:
+            raise _not_stored(stem, error) from error
 
     def clear(self) -> None:
-        """Delete all of them."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all of them but those that are still coming to another page."""
+        self._space.clear()
+
+
+class _Space:
+    """The folder of a visitor's sets, shared by all of their pages. Thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = Lock()
+        self._folder = folder
+        self._coming: dict[Path, int] = {}  # the size of each set that is coming in
+        self._used = 0  # the size of all sets
+
+    def begin(self, stem: str) -> Path:
+        """The new folder of a set, whose name no other set has."""
+        with self._lock:
+            for folder in self._folder.glob("*"):
+                if folder not in self._coming and not (folder / REPORT).exists():
+                    shutil.rmtree(folder, ignore_errors=True)
+            new = self._folder / free_name(stem, {folder.name for folder in self._folder.glob("*")})
+            new.mkdir(parents=True, mode=0o700)
+            self._coming[new] = 0
+            files = (path for path in self._folder.rglob("*") if path.is_file())
+            self._used = sum(path.stat().st_size for path in files)
+            return new
+
+    def take(self, folder: Path, size: int, most: int) -> bool:
+        """Whether a file still fits into `most` bytes; if so, it is counted."""
+        with self._lock:
+            if self._used + size > most:
+                return False
+            self._coming[folder] = self._coming.get(folder, 0) + size
+            self._used += size
+            return True
+
+    def complete(self, folder: Path) -> None:
+        """A set has come whole."""
+        with self._lock:
+            self._coming.pop(folder, None)
+
+    def delete(self, folder: Path) -> None:
+        """Delete a set that was coming in."""
+        with self._lock:
+            self._used -= self._coming.pop(folder, 0)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Delete all sets but those that are coming in."""
+        with self._lock:
+            for folder in self._folder.glob("*"):
+                if folder not in self._coming:
+                    shutil.rmtree(folder, ignore_errors=True)
+            self._used = sum(self._coming.values())
+            with suppress(OSError):  # missing, or not empty
+                self._folder.rmdir()
+
+
+_open: WeakValueDictionary[Path, _Space] = WeakValueDictionary()  # by folder
+_opening = Lock()
 
 
 class NewSet:
@@ -115,11 +181,11 @@ class NewSet:
     Args:
         folder: of the set.
         limits: of its files, and of all sets together.
-        used: size of the other sets.
+        space: of all sets of the visitor.
     """
 
-    def __init__(self, folder: Path, limits: Limits, used: int) -> None:
-        self._folder, self._limits, self._used = folder, limits, used
+    def __init__(self, folder: Path, limits: Limits, space: _Space) -> None:
+        self._folder, self._limits, self._space = folder, limits, space
         self._count = 0
         self._left_out: list[tuple[str, str]] = []
 
@@ -165,15 +231,16 @@ class NewSet:
         report = {"count": self._count, "left_out": self._left_out}
         try:
             write_private(self._folder / REPORT, json.dumps(report).encode())
+            path = class_level(self._folder / name)
         except OSError as error:
             self.delete()
             raise _not_stored(name, error) from error
-        path = class_level(self._folder / name)
+        self._space.complete(self._folder)
         return OwnSet(name, path, self._count, tuple(self._left_out))
 
     def delete(self) -> None:
         """Delete what is there of it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._space.delete(self._folder)
 
     def _store(self, parts: tuple[str, ...], data: bytes) -> None:
         name, limits = parts[-1], self._limits
@@ -185,14 +252,6 @@ class NewSet:
         if self._count >= limits.labeled_files:
             text = mark("{name} was left out: the limit is {count} files.")
             raise InputError(t(text, name=name, count=number(limits.labeled_files, ",")))
-        if self._used + len(data) > limits.total_bytes:
-            raise InputError(
-                t(
-                    "{name} was left out: with it, your labeled sets would take more than {size}.",
-                    name=name,
-                    size=megabytes(limits.total_bytes),
-                )
-            )
         suffixes = SOUND_SUFFIXES if content.kind == "sound" else PICTURE_SUFFIXES
         if not name.lower().endswith(tuple(suffixes)):  # as those of DICOM often have none
             name += content.suffix
@@ -200,13 +259,20 @@ class NewSet:
         if path.exists():
             text = mark("{name} was left out: its folder holds two files of this name.")
             raise InputError(t(text, name=name))
+        if not self._space.take(self._folder, len(data), limits.total_bytes):
+            raise InputError(
+                t(
+                    "{name} was left out: with it, your labeled sets would take more than {size}.",
+                    name=name,
+                    size=megabytes(limits.total_bytes),
+                )
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_private(path, data)
         except OSError as error:
             raise _not_stored(name, error) from error
         self._count += 1
-        self._used += len(data)
 
 
 def class_level(folder: Path) -> Path:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 Build = Callable[[Service, ServeSettings], Any]
+Load = Callable[[], Build]
 Ready = Callable[[str, Service], None]
 FORM_BYTES = 64 * 1024  # only the login form is sent outside of the socket
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
@@ -26,14 +27,15 @@ STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 def serve(
     settings: ServeSettings,
-    build: Build,
+    load: Load,
     ready: Ready | None = None,
 ) -> None:
     """Serve the dashboard until the process receives a signal; then stop all its processes.
 
     Args:
         settings: the settings of the server.
-        build: builds the page of one visitor from the service and the settings.
+        load: called once; returns what builds the page of one visitor from the service and the
+            settings. What it imports is imported while the worker processes start.
         ready: called with the URL and the service once the server accepts visitors.
 
     Raises:
@@ -46,7 +48,7 @@ def serve(
     with claim_cache(settings):
         service = start_service(settings, catalogue)
         try:
-            _run(settings, service, ready, build)
+            _run(settings, service, ready, load())
         finally:
             service.close()
 

@@ -116,16 +116,25 @@ def _describe(context: WorkerContext, request: Describe) -> ModelFacts:
 
 
 def _prepare(context: WorkerContext, request: Describe | Prepare) -> None:
-    """Compile what the first prediction and the first map need, so that they are fast."""
+    """Compile what the first prediction and the first map need, so that they are fast.
+
+    Whoever cancels it waits for one step only; a repetition finds the earlier ones done.
+    """
     classifier = context.classifier(request.model)
     images, targets = _noise(classifier, 1)
-    to_recognize = isinstance(request, Prepare) and request.to_recognize
-    if gives(classifier.access, "gradients") and not to_recognize:
+    sample = Sample(image=images[0], source=request.model.path, sha256="")
+    context.check()
+    ood_scores(classifier, [sample])
+    if isinstance(request, Prepare) and request.to_recognize:
+        return
+    context.check()
+    if gives(classifier.access, "gradients"):
         classifier.passes.gradients(images, targets)
-    ood_scores(classifier, [Sample(image=images[0], source=request.model.path, sha256="")])
+    context.check()
     method = default_method(classifier.access)
-    if METHODS[method].needs_layer and not to_recognize:
-        explain(classifier, Sample(image=images[0], source=request.model.path, sha256=""), method)
+    if METHODS[method].needs_layer:
+        explain(classifier, sample, method)
+    context.check()
 
 
 def _noise(classifier: Classifier, count: int) -> tuple[np.ndarray, np.ndarray]:

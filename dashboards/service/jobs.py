@@ -33,6 +33,10 @@ class Requester(Protocol):
     def starting(self) -> bool:
         """Whether all worker processes are still starting."""
 
+    @property
+    def preparing(self) -> bool:
+        """Whether no worker process is idle, and one is preparing a model."""
+
     def leave(self, job: Job) -> None:
         """Withdraw a job."""
 
@@ -47,6 +51,7 @@ class Job:
         ahead: number of requests ahead of it in the queue.
         started: when it began to run, in seconds of `time.monotonic`; None before.
         done, total: passes, files or windows done, and in all; 0 while unknown.
+        step: what is done before the first pass: `requests.LOADING`, or "" for anything else.
         partial: a preview of the map, float32 (height, width), or None.
         retries: how often it was requeued because its process crashed.
         cached: whether the answer was stored already.
@@ -59,6 +64,7 @@ class Job:
         self.flight: Flight | None = None
         self.state, self.ahead, self.started = WAITING, 0, None
         self.done, self.total, self.partial = 0, 0, None
+        self.step = ""
         self.retries, self.cached = 0, False
         self.answer: Any = None
         self.error: XaiTfError | None = None
@@ -172,5 +178,11 @@ class Flight:
         """Wait again with the progress reset."""
         self.sent = None
         self.notify(
-            state=WAITING, started=None, done=0, total=0, partial=None, retries=self.retries
+            state=WAITING,
+            started=None,
+            done=0,
+            total=0,
+            step="",
+            partial=None,
+            retries=self.retries,
         )

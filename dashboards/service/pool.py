@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +27,9 @@ PRIVATE_SECONDS = 120.0
 MAX_SLOW_WAIT = 15.0  # seconds after which a slow request is no longer overtaken by quick ones
 MAX_FAILED_STARTS = 3
 MODELS_PREPARED = 8  # as many as a process keeps
+# Models are prepared when no visitor has asked for anything so long: one who looks at an answer
+# asks for the next thing at once, and must find the process that has the model, and the processor.
+QUIET_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 _turns = itertools.count(1)
 
@@ -36,7 +40,7 @@ class Pool:
     The visitor who was served longest ago comes first. Quick flights overtake slow ones, and with
     more than one process there is always one without a slow flight. A flight whose process crashed
     is requeued once. Idle processes prepare the models used last, except models that crashed a
-    process.
+    process; a visitor's request interrupts that, and it goes on later where it was.
 
     Attributes:
         lock: guards the pool and the flights.
@@ -61,15 +65,28 @@ class Pool:
         self._waiting: list[Flight] = []
         self._recent_models: OrderedDict[ModelEntry, bool] = OrderedDict()  # most recent last
         self._fatal_models: set[ModelEntry] = set()  # models that crashed a process in preparation
+        self._last_use = time.monotonic()  # when a visitor's flight came or ended last
+        self._looks_later = False  # whether a timer will look for models to prepare
+        # The first process starts alone, so that the first visitor has one as soon as possible.
+        self._first_started = threading.Event()
         with self.lock:
             self._processes = [
-                Process(store, scratch, self._on_message, self._on_exit) for _ in range(count)
+                Process(
+                    store,
+                    scratch,
+                    self._on_message,
+                    self._on_exit,
+                    after=self._first_started if number else None,
+                )
+                for number in range(count)
             ]
 
     def add(self, flight: Flight) -> None:
         """Queue a flight."""
         with self.lock:
             self._waiting.append(flight)
+            self._last_use = time.monotonic()
+            self._interrupt_preparation()
             self._dispatch()
 
     def drop(self, flight: Flight) -> None:
@@ -107,6 +124,7 @@ class Pool:
         """Stop all processes."""
         with self.lock:
             self.closed = True
+            self._first_started.set()
             for process in self._processes:
                 process.end()
         for process in self._processes:
@@ -145,20 +163,46 @@ class Pool:
         model = getattr(flight.request, "model", None)
         return min(idle, key=lambda process: model not in process.models, default=None)
 
+    def _interrupt_preparation(self) -> None:
+        """Ask processes to stop preparing after the current step; what they have done stays."""
+        for process in self._processes:
+            flight = process.flight
+            if flight is not None and isinstance(flight.request, Prepare):
+                process.stop()
+                self._later(LOADING_STOP_SECONDS, self._kill_if_others_wait, process, flight)
+
     def _prepare(self) -> None:
-        """Let an idle process load a model; one at a time, so that others stay available."""
+        """Let an idle process load a model; one at a time, so that others stay available.
+
+        Not beside a quick flight, which would take longer.
+        """
         flights = [process.flight for process in self._processes if process.flight]
-        if self._waiting or any(isinstance(flight.request, Prepare) for flight in flights):
+        if self._waiting or self.closed:
+            return
+        if any(isinstance(flight.request, Prepare) or not flight.slow for flight in flights):
+            return
+        quiet = time.monotonic() - self._last_use
+        if quiet < QUIET_SECONDS:
+            if not self._looks_later:
+                self._looks_later = True
+                self._later(QUIET_SECONDS - quiet, self._prepare_now)
             return
         for model, to_recognize in reversed(self._recent_models.items()):
             if model in self._fatal_models:
                 continue
             for process in self._processes:
                 loaded = (*process.models, *process.prepared)
-                if process.state == IDLE and model not in loaded:
+                known = model in loaded and model not in process.unfinished
+                if process.state == IDLE and not known:
                     process.prepared.add(model)
+                    process.unfinished.discard(model)
                     process.begin(Flight("", Prepare(model, to_recognize), slow=False))
                     return
+
+    def _prepare_now(self) -> None:
+        with self.lock:
+            self._looks_later = False
+            self._prepare()
 
     def _on_message(self, process: Process, message: tuple[Any, ...]) -> None:
         kind, *content = message
@@ -166,14 +210,22 @@ class Pool:
             flight = process.flight
             if kind == "ready":
                 self.device, process.failed_starts = content[0], 0
+                self._first_started.set()
             elif kind == "models":
                 process.models = content[0]
             elif kind == "progress":
                 flight.notify(done=content[0], total=content[1])
             elif kind == "partial":
                 flight.notify(partial=_shared(content[0]))
-            if kind in ("models", "progress", "partial"):
+            elif kind == "step":
+                flight.notify(step=content[0])
+            if kind in ("models", "progress", "partial", "step"):
                 return
+            if flight is not None and isinstance(flight.request, Prepare):
+                if kind == "cancelled":
+                    process.unfinished.add(flight.request.model)
+            else:
+                self._last_use = time.monotonic()
             process.flight, process.state = None, IDLE
             # The visitor whose request was sent may have left, and their file was deleted then.
             failed = kind in ("problem", "defect")
@@ -194,6 +246,7 @@ class Pool:
             flight = process.flight
             process.failed_starts += process.state in (STARTING, LOST)
             process.reset()
+            self._first_started.set()
             if self.closed:
                 return
             failed = self._give_up_waiting()
@@ -232,6 +285,11 @@ class Pool:
         with self.lock:
             if process.flight is flight and not flight.now.get("done"):
                 flight.overdue = True
+                process.kill()
+
+    def _kill_if_others_wait(self, process: Process, flight: Flight) -> None:
+        with self.lock:
+            if process.flight is flight and self._waiting:
                 process.kill()
 
     def _kill_if_still_on(self, process: Process, flight: Flight) -> None:

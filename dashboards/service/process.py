@@ -35,6 +35,7 @@ class Process:
         flight: the flight it computes, or None.
         models: the models it has loaded.
         prepared: the models it was asked to load while it was idle.
+        unfinished: those of them whose preparation was interrupted.
         failed_starts: number of consecutive starts that ended before the process was ready.
     """
 
@@ -44,6 +45,8 @@ class Process:
         scratch: Path,
         on_message: Callable[[Process, tuple[Any, ...]], None],
         on_exit: Callable[[Process], None],
+        *,
+        after: threading.Event | None = None,
     ) -> None:
         """Start a process, and a thread that supervises it.
 
@@ -53,12 +56,13 @@ class Process:
                 emptied at each start.
             on_message: called with each message of the process, in the supervising thread.
             on_exit: called when the process has ended, in the supervising thread.
+            after: the process is started once this is set; None to start it at once.
         """
         self._store, self._scratch = store, scratch / uuid4().hex
         self._on_message, self._on_exit = on_message, on_exit
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
-        self._closing = threading.Event()
+        self._closing, self._after = threading.Event(), after
         self.failed_starts = 0
         self.reset()
         self._thread = threading.Thread(target=self._supervise, daemon=True)
@@ -80,6 +84,7 @@ class Process:
         self.flight: Flight | None = None
         self.models: tuple[ModelEntry, ...] = ()
         self.prepared: set[ModelEntry] = set()
+        self.unfinished: set[ModelEntry] = set()
 
     def begin(self, flight: Flight) -> None:
         """Send a flight to the process."""
@@ -115,6 +120,8 @@ class Process:
             pass
 
     def _supervise(self) -> None:
+        if self._after is not None:
+            self._after.wait()
         while not self._closing.is_set():
             try:
                 self._listen(self._start())

@@ -14,6 +14,7 @@ from xai_tf.attribution.question import Question
 from xai_tf.packages import versions
 
 VISITOR = "visitor-"  # how the names of folders with a visitor's files begin
+LOADING = "loading"  # the step in which a process loads a model
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from dashboards.service.requests import (
     FindSimilar,
     Judge,
     ModelEntry,
+    Prepare,
     Request,
     is_packed,
     key,
@@ -322,6 +323,14 @@ class Visitor:
     def starting(self) -> bool:
         """Whether all worker processes are still starting, which takes TensorFlow a while."""
         return all(worker.state == "starting" for worker in self._service.status().workers)
+
+    @property
+    def preparing(self) -> bool:
+        """Whether no worker process is idle, and one is preparing a model that nobody waits for."""
+        workers = self._service.status().workers
+        return all(worker.state != "idle" for worker in workers) and any(
+            worker.doing.startswith(Prepare.__name__) for worker in workers
+        )
 
     def leave(self, job: Job) -> None:
         """Withdraw a job of this visitor."""

@@ -3,7 +3,8 @@
     python -m dashboards.service.trainer plan|run|export FOLDER --parent PID
 
 It reads `order.json` in FOLDER, and writes `progress.json` there while it works and `outcome.json`
-at the end. Whoever kills it loses nothing: a search resumes from its own folder.
+at the end, in the place of `reserve`. Whoever kills it loses nothing: a search resumes from its own
+folder.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from weights_keras import ModelCard
 
 ORDER, PROGRESS, OUTCOME, LOG = "order.json", "progress.json", "outcome.json", "log.txt"
+RESERVE = "reserve"  # a file that makes room for the outcome where the disk is full
+RESERVE_BYTES = 16_384
 PLAN, RUN, EXPORT = "plan", "run", "export"
 DONE, FAILED, STOPPED = "done", "failed", "stopped"
 PERIOD = 0.5  # seconds between two reports of progress
@@ -70,12 +73,15 @@ def main() -> None:
     except KeyboardInterrupt:
         outcome = {"state": STOPPED}
     except XaiTfError as error:
-        print(f"xai-tf: {error}", flush=True)  # noqa: T201  (into the log)
+        with suppress(OSError):  # the disk of the log may be full
+            print(f"xai-tf: {error}", flush=True)  # noqa: T201
         outcome = {"state": FAILED, "problem": order.without_places(str(error))}
     except Exception as error:
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         outcome = {"state": FAILED, "problem": order.without_places(DEFECT.format(error=text))}
+    (given.folder / RESERVE).unlink(missing_ok=True)
     _write(given.folder / OUTCOME, outcome)
 
 

@@ -45,6 +45,7 @@ class TrainingOrder:
         image_size: side of the square input, in pixels.
         searches: the folder of searches.
         models: the folder for the model.
+        private: whether a visitor brought the files, which are deleted when they leave.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class TrainingOrder:
     image_size: int
     searches: Path
     models: Path
+    private: bool = False
 
     @property
     def search_folder(self) -> Path | None:
@@ -115,7 +117,7 @@ class TrainingOrder:
     def without_places(self, text: str) -> str:
         """A text without the paths of this server's folders."""
         for folder in (self.data.parent, self.searches, self.models):
-            text = text.replace(f"{folder}/", "")
+            text = text.replace(f"{folder}/", "").replace(str(folder), folder.name)
         return text
 
     def to_json(self) -> str:
@@ -139,6 +141,7 @@ def order(
     backbones: Sequence[str],
     epochs: int,
     image_size: int,
+    private: bool = False,
 ) -> TrainingOrder:
     """An order whose search and model go to the user's own folders, where the page finds them."""
     return TrainingOrder(
@@ -151,6 +154,7 @@ def order(
         image_size=image_size,
         searches=own_searches(),
         models=own_folder(),
+        private=private,
     )
 
 

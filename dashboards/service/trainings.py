@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from xai_tf.files import replace_file
 WAITING, RUNNING, STOPPING, INTERRUPTED = "waiting", "running", "stopping", "interrupted"
 ACTIVE = (WAITING, RUNNING, STOPPING)
 PLANNED = "plan.json"
+FILES = "files"  # the folder of the files that a visitor brought
 POLL_SECONDS = 0.2
 STOP_SECONDS = 30.0  # a process has to end after it was asked to; longer than a step takes
 KILLED = (
@@ -138,8 +139,10 @@ class Trainings:
     def start(self, order: TrainingOrder, plan: TrainingPlan) -> None:
         """Start a training, or let it wait for those before it.
 
+        Files that a visitor brought are kept for it until it is done or removed from the list.
+
         Raises:
-            SettingError: there is one of this name.
+            SettingError: there is one of this name, or its files were deleted.
             OutputError: it cannot be stored.
         """
         folder = self._folder / order.name
@@ -151,10 +154,13 @@ class Trainings:
             try:
                 folder.mkdir(parents=True, mode=0o700)
                 _write(folder / PLANNED, json.dumps(asdict(plan)))
-                _write(folder / trainer.ORDER, order.to_json())
+                _write(folder / trainer.ORDER, _with_files(order, folder).to_json())
             except OSError as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise OutputError(_not_written(error)) from error
+            except SettingError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             self._enqueue(order.name, trainer.RUN)
 
     def resume(self, name: str, export: bool = False) -> None:
@@ -251,6 +257,12 @@ class Trainings:
             self._child = None
 
     def _end(self, name: str, outcome: dict[str, Any]) -> None:
+        folder = self._folder / name
+        if outcome["state"] == DONE:
+            shutil.rmtree(folder / FILES, ignore_errors=True)
+        (folder / trainer.RESERVE).unlink(missing_ok=True)
+        if _read(folder / trainer.OUTCOME) == outcome:  # as the process wrote it
+            return
         try:
             _write(self._folder / name / trainer.OUTCOME, json.dumps(outcome))
         except OSError:  # the next server will call it interrupted, and it can be resumed
@@ -290,7 +302,36 @@ class Trainings:
         )
 
 
+def _with_files(order: TrainingOrder, folder: Path) -> TrainingOrder:
+    """An order on files that outlive the visitor who brought them, in the folder of its training.
+
+    Raises:
+        SettingError: they were deleted.
+        OSError: they cannot be stored.
+    """
+    if not order.private:
+        return order
+    files = [path for path in order.data.rglob("*") if path.is_file()]
+    if not files:
+        raise SettingError(f"The files of {order.data.name} were deleted. Upload them again.")
+    kept = folder / FILES / order.data.name
+    for file in files:
+        target = kept / file.relative_to(order.data)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _link(file, target)
+    return replace(order, data=kept)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link a file, which takes no space; copy it where that is not possible."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def _start(folder: Path, what: str) -> Child:
+    (folder / trainer.RESERVE).write_bytes(bytes(trainer.RESERVE_BYTES))
     arguments = ["-m", "dashboards.service.trainer", what, str(folder)]
     return start(folder.name, [*arguments, "--parent", str(os.getpid())], folder / trainer.LOG, {})
 

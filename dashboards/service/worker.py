@@ -33,9 +33,10 @@ def main(connection: Connection, store: Path, scratch: Path) -> None:
     """Answer requests until the pipe closes.
 
     It receives ("do", number, request), ("cancel", number) and ("end",). It sends ("ready", device)
-    once; then for each request any number of ("progress", done, total) and ("partial", map), and
-    finally one of ("answer", bytes or object), ("problem", kind, text), ("defect", traceback) and
-    ("cancelled",). It sends ("models", entries) whenever its loaded models change.
+    once; then for each request any number of ("progress", done, total), ("partial", map) and
+    ("step", name), and finally one of ("answer", bytes or object), ("problem", kind, text),
+    ("defect", traceback) and ("cancelled",). It sends ("models", entries) whenever its loaded
+    models change.
 
     Args:
         connection: the worker's end of the pipe.
@@ -132,15 +133,19 @@ class _Reporter:
         self._last = 0.0
 
     def progress(self, done: int, total: int, what: str = "") -> None:
-        self._check()
+        self.check()
         if done == total or time.monotonic() - self._last >= PROGRESS_SECONDS:
             self._connection.send(("progress", done, total))
             self._last = time.monotonic()
 
     def partial(self, attribution: np.ndarray) -> None:
-        self._check()
+        self.check()
         self._connection.send(("partial", attribution))
 
-    def _check(self) -> None:
+    def step(self, name: str) -> None:
+        self.check()
+        self._connection.send(("step", name))
+
+    def check(self) -> None:
         if self._inbox.cancelled:
             raise Cancelled

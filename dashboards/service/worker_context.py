@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dashboards.service.catalogue import stock_name
-from dashboards.service.requests import ModelEntry, Request, Upload, stored_names
+from dashboards.service.requests import LOADING, ModelEntry, Request, Upload, stored_names
 from dashboards.service.serialization import unpack
 from dashboards.service.store import read_answer
 from weights_keras import fingerprint
@@ -33,6 +33,12 @@ class Reporter(Protocol):
     def partial(self, attribution: np.ndarray) -> None:
         """Report a preview of the map, float32 of shape (height, width)."""
 
+    def step(self, name: str) -> None:
+        """Report what is done before the first pass: `requests.LOADING`, or "" for others."""
+
+    def check(self) -> None:
+        """Report nothing."""
+
 
 class WorkerContext:
     """The state of a worker process.
@@ -43,12 +49,14 @@ class WorkerContext:
         store: the folder of stored answers, which is only read.
         scratch: a folder for temporary files.
         progress, partial: callbacks for the progress and for previews of the map.
+        check: to be called between steps that report no progress, so that they can be cancelled.
     """
 
     def __init__(self, store: Path, scratch: Path, reporter: Reporter) -> None:
         self.classifiers: OrderedDict[ModelEntry, Classifier] = OrderedDict()
         self.store, self.scratch = store, scratch
         self.progress, self.partial = reporter.progress, reporter.partial
+        self.check, self._step = reporter.check, reporter.step
         self.feature_indexes: OrderedDict[tuple[Any, ...], FeatureIndex] = OrderedDict()
         self._samples: OrderedDict[tuple[Any, ...], list[Sample]] = OrderedDict()
 
@@ -61,7 +69,9 @@ class WorkerContext:
         if entry not in self.classifiers:
             while len(self.classifiers) >= MODELS_KEPT:
                 self.classifiers.popitem(last=False)
+            self._step(LOADING)
             self.classifiers[entry] = _load(entry)
+            self._step("")
         self.classifiers.move_to_end(entry)
         return self.classifiers[entry]
 

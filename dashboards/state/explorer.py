@@ -23,6 +23,7 @@ from xai_tf.errors import SettingError
 
 MAX_HISTORY = 200  # explanations per visitor: 0.2 MB each at 224 x 224, plus their pictures
 QUICK_SECONDS = 1.5  # explanations that take no longer are computed automatically
+QUICK_PASSES = 2  # and those of no more passes before the speed of the model is known
 PREDICTED, NOTHING = -1, -1
 _IDLE = {"running": False, "partial": None, "progress": 0.0, "status": ""}
 
@@ -237,14 +238,25 @@ class Explorer(param.Parameterized):
         """Show a stored explanation, compute a quick one, and leave a slow one to the visitor."""
         self._job, self.problem = None, ""
         self.workspace.visitor.cancel("explain")
-        request, cached, seconds = self.request(), self.cached(self.method), self.seconds()
-        quick = seconds is not None and seconds <= QUICK_SECONDS
-        if request and cached is None and (quick or self.workspace.service.has_answer(request)):
+        request, cached = self.request(), self.cached(self.method)
+        if (
+            request
+            and cached is None
+            and (self._is_quick(request) or self.workspace.service.has_answer(request))
+        ):
             self._submit(request)
         else:
             if request and cached:
                 self.looked_at([request])
             self.param.update(**_IDLE, explanation=cached)
+
+    def _is_quick(self, request: Explain) -> bool:
+        facts = self.workspace.facts
+        if facts is not None:
+            return facts.seconds(request) <= QUICK_SECONDS
+        method = METHODS[request.method]
+        settings = method.settings(request.question.given, 0.0)
+        return method.cost(settings, (224, 224)).evaluations <= QUICK_PASSES
 
     def _submit(self, request: Explain) -> None:
         """Start computing; a stored answer is shown at once, without a blank in between."""
@@ -299,6 +311,9 @@ class Explorer(param.Parameterized):
                 with suppress(SettingError):  # a store may hold runs below today's minimum
                     self.set(job.request.method, SAMPLES, answer.settings[SAMPLES])
             self.param.update(**_IDLE | {"progress": 1.0}, explanation=answer)
+        elif job.state == "failed" and self.workspace.facts is None and self._is_quick(job.request):
+            # The model may not work with this method; its facts will tell, and it is tried again.
+            self.param.update(**_IDLE, explanation=None)
         elif job.state == "failed":
             self.param.update(**_IDLE | {"problem": error_text(job.error)}, explanation=None)
         elif job.state == "cancelled":

@@ -20,7 +20,7 @@ from dashboards.service.labeled import (
     matching_model,
 )
 from dashboards.service.requests import Describe, Evaluate, ModelEntry, Upload
-from dashboards.state.own_sets import OwnLabeled
+from dashboards.state.own_sets import OwnLabeled, own_title
 from xai_tf.classifiers.class_names import readable
 from xai_tf.errors import XaiTfError
 from xai_tf.evaluation.labels import LabelResults
@@ -262,11 +262,6 @@ class LabeledRun(param.Parameterized):
             for path in (root.resolve(), root):
                 text = text.replace(str(path), path.name)
         return library_text(t(text))
-
-
-def own_title(name: str) -> str:
-    """The title of a visitor's own set, which differs from those on the server."""
-    return t("{name} (yours)", name=name)
 
 
 def _notes(files: LabeledFiles, classes: Sequence[str]) -> list[str]:

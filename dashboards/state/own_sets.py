@@ -66,14 +66,21 @@ class OwnLabeled(param.Parameterized):
                 self.param.update(working="", problem=str(error))
 
     def remove_all(self) -> None:
-        """Delete the visitor's sets."""
-        self._new, self._drop = None, None
+        """Delete the visitor's sets, but not one that is coming to another of their pages."""
+        self.close()
         self.store.clear()
         self.param.update(sets={}, latest=None, working="", problem="")
+
+    def close(self) -> None:
+        """End the page: what came of a set that is not complete is deleted."""
+        new, self._new, self._drop = self._new, None, None
+        if new is not None:
+            new.delete()
 
     def _of_folder(self, name: str, drop: Drop) -> NewSet:
         """The set that the files of a drop go to."""
         if self._new is None or drop != self._drop:
+            self.close()
             self._new = self.store.begin(name.split("/")[0])
             self._drop, self._seen = drop, 0
         return self._new
@@ -93,6 +100,16 @@ class OwnLabeled(param.Parameterized):
             self._show(new.finish())
 
     def _show(self, added: OwnSet) -> None:
+        # Another page of the visitor may have added some, too.
+        others = {name: one for name, one in self.store.sets().items() if name != added.name}
         self.param.update(
-            sets={**self.sets, added.name: added}, latest=added, working="", problem=""
+            sets={**others, added.name: added},
+            latest=added,
+            working="",
+            problem="",
         )
+
+
+def own_title(name: str) -> str:
+    """The title of a visitor's own set, which differs from those on the server."""
+    return t("{name} (yours)", name=name)

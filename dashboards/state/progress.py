@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dashboards.language import language, library_text, mark, n, t
+from dashboards.service.requests import LOADING
 from xai_tf import progress
 from xai_tf.trust.sentences import written
 
@@ -31,9 +32,11 @@ def _state(job: Job) -> str:
             return t("The worker processes are starting, which takes about half a minute.")
         if job.ahead:
             return n("{count} request ahead.", "{count} requests ahead.", job.ahead)
+        if job.visitor.preparing:
+            return t("A worker process finishes one step of preparing another model first.")
         return t("Waiting for a worker process.")
     if not job.total:
-        return t("Preparing.")
+        return t("Loading the model.") if job.step == LOADING else t("Preparing.")
     counts = {"done": job.done, "total": job.total}
     left = job.seconds_left()
     if left is None or left < 1:

@@ -23,6 +23,7 @@ from dashboards.service.training_orders import (
     training_sets,
 )
 from dashboards.service.trainings import ACTIVE, RUNNING, STOPPING, Trainings, TrainingStatus
+from dashboards.state.own_sets import OwnLabeled, own_title
 from tuning.settings import CACHE
 from tuning.trials import read_search
 from xai_tf.classifiers.backbones import BACKBONES
@@ -48,8 +49,8 @@ class TrainingDesk(param.Parameterized):
 
     Attributes:
         sets: the labeled sets of the server, by title; None before they are looked for.
-        own_sets: sets that the visitor brought, by title; a model trained on one is still seen by
-            all visitors.
+        own: the sets that the visitor brought; None where they cannot bring any.
+        own_sets: these by title; a model trained on one is still seen by all visitors.
         kind: "train" for one model, "tune" for a search.
         chosen: the title of the chosen set; "" for none.
         task: how its files are read, a name in `TASKS`.
@@ -90,19 +91,36 @@ class TrainingDesk(param.Parameterized):
     model = param.String()
     open_model = param.Event()
 
-    def __init__(self, trainings: Trainings, roots: Sequence[Path], **params: Any) -> None:
+    def __init__(
+        self,
+        trainings: Trainings,
+        roots: Sequence[Path],
+        *,
+        own: OwnLabeled | None = None,
+        **params: Any,
+    ) -> None:
         """Start without an order.
 
         Args:
             trainings: of the server.
             roots: the folders of labeled files that visitors may use.
+            own: the sets that the visitor brought.
             params: initial values of the attributes.
         """
-        self._service, self._roots = trainings, tuple(roots)
+        self._service, self._roots, self.own = trainings, tuple(roots), own
         self._made: tuple[TrainingOrder, asyncio.Future[TrainingPlan]] | None = None
         self._suggested = ""  # the name that the page gave
         self._plans = 0  # a later plan, or a changed choice, gives the earlier ones up
         super().__init__(**params)
+        if own is not None:
+            own.param.watch(self._on_own, "sets")
+            self._on_own()
+
+    def _on_own(self, *_: Any) -> None:
+        """List the visitor's sets; one that was deleted is chosen no longer."""
+        self.own_sets = {own_title(name): one.path for name, one in self.own.sets.items()}
+        if self._source() is None:
+            self.chosen = ""
 
     async def find_sets(self) -> None:
         """Find the labeled sets that can be chosen."""
@@ -199,6 +217,11 @@ class TrainingDesk(param.Parameterized):
         self.param.trigger("open_model")
 
     @property
+    def is_own(self) -> bool:
+        """Whether the chosen set is one that the visitor brought."""
+        return self.chosen in self.own_sets
+
+    @property
     def has_no_sets(self) -> bool:
         """Whether nothing can be ordered, because there are no labeled sets."""
         return self.sets == {} and not self.own_sets
@@ -248,11 +271,13 @@ class TrainingDesk(param.Parameterized):
             backbones=self.backbones[:1] if is_training else self.backbones,
             epochs=self.epochs if is_training else self.max_epochs,
             image_size=self.image_size,
+            private=self.is_own,
         )
 
     def _free_name(self) -> str:
         """A name for the model, of its set and its backbone, that no training has."""
-        stem = re.sub(r"[^A-Za-z0-9_-]+", "_", self.chosen).strip("_") or "model"
+        title = self.own_sets[self.chosen].name if self.is_own else self.chosen
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "_", title).strip("_-") or "model"
         backbone = self.backbones[0] if self.kind == TRAIN and self.backbones else "search"
         name = f"{stem[:40]}_{backbone}"
         taken, number = {status.order.name for status in self.trainings}, 2

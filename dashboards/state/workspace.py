@@ -242,7 +242,10 @@ class Workspace(param.Parameterized):
         """Clear the results of another file or model, then request new ones."""
         self.visitor.cancel("read")
         other = self.model is not self._described
-        cleared: dict[str, Any] = {"facts": None} if other else {}
+        cleared: dict[str, Any] = {}
+        if other:
+            self.visitor.cancel("describe")
+            cleared["facts"] = None
         if self.problem == self._transient_problem:
             cleared["problem"] = ""
         self._described, self._transient_problem = self.model, ""
@@ -254,9 +257,9 @@ class Workspace(param.Parameterized):
         else:
             self._preferred[self.file.kind] = self.model
             self._last_model[self.file.sha256] = self.model
-        if other:
-            self.visitor.submit(Describe(self.model), "describe").watch(self._on_facts)
-        if self.file is not None:
+        if self.file is None:
+            self._request_facts()
+        else:  # the facts come after the answer, which the visitor waits for
             self.visitor.submit(Predict(self.model, self.file), "read").watch(self._on_reading)
 
     @param.depends("file", watch=True)
@@ -310,6 +313,10 @@ class Workspace(param.Parameterized):
             request = FullPicture(file, THUMBNAIL_SIDE)
             self.visitor.submit(request, f"thumbnail {file.sha256}").watch(show)
 
+    def _request_facts(self) -> None:
+        if self.facts is None:
+            self.visitor.submit(Describe(self.model), "describe").watch(self._on_facts)
+
     def _on_facts(self, job: Job) -> None:
         if job.request.model is not self.model:
             return
@@ -337,9 +344,11 @@ class Workspace(param.Parameterized):
             )
             if self.file.kind != "sound":  # the model may see only a part of the picture
                 self._request_picture(self.model)
+            self._request_facts()
         elif job.state == "failed":
             self.working = ""
             self._fail(job)
+            self._request_facts()
         elif job.state != "cancelled":
             reading = t("Reading {name}.", name=job.request.file.name)
             self.working = f"{reading} {describe_progress(job)}"

@@ -25,6 +25,7 @@ from dashboards.service.trainings import (
 )
 from dashboards.state.training import IMAGE_SIZES, TrainingDesk, backbone_titles
 from dashboards.views import training_text
+from dashboards.views.own_sets import OwnSetsView
 from dashboards.views.text import heading, paragraph
 from dashboards.views.theme import CARD, NUMBER, run_button, side_by_side, stop_button, words
 from dashboards.views.view import View
@@ -78,7 +79,7 @@ class OrderView(View):
         self._plan = run_button(t("Show the plan"), "calculate")
         self._start = run_button(t("Start"), "play_arrow")
         self._close = pmui.Button(label=t("Cancel"), variant="text")
-        self._about, self._text = words(""), words("")
+        self._about, self._text, self._privacy = words(""), words(""), words("")
         self._bar = Progress(label=t("Making the plan"), visible=False)
         self._live = Live(sizing_mode="stretch_width", margin=(4, 8))
         self._sets.param.watch(self._on_set, "value")
@@ -90,7 +91,7 @@ class OrderView(View):
         desk.param.watch(self._fill_sets, ["sets", "own_sets"])
         desk.param.watch(
             self._draw,
-            ["kind", "planning", "plan", "problem", "chosen", "sets"],
+            ["kind", "planning", "plan", "problem", "chosen", "sets", "own_sets"],
         )
         self._panel = _box(self._about, *self._fields(), visible=False)
         self._fill_sets()
@@ -112,9 +113,11 @@ class OrderView(View):
     def _on_open(self) -> None:
         self._panel.visible = self.open
 
-    def _fields(self) -> list[pn.viewable.Viewable]:
+    def _fields(self) -> list[pn.viewable.Viewable | pn.viewable.Viewer]:
         return [
             side_by_side(self._sets, self._task, least=220),
+            self._privacy,
+            *([] if self.desk.own is None else [OwnSetsView(own=self.desk.own)]),
             side_by_side(self._backbone, self._backbones, self._epochs, self._trials, least=220),
             side_by_side(self._size, self._name, least=220),
             self._bar,
@@ -126,6 +129,8 @@ class OrderView(View):
     def _fill_sets(self, *_: Any) -> None:
         titles = [*(self.desk.sets or {}), *self.desk.own_sets]
         self._sets.options = {t("(choose)"): ""} | {title: title for title in titles}
+        if self._sets.value not in ("", *titles):  # it was deleted
+            self._sets.value = ""
 
     # Without the lock, changes made after an await may not reach the page.
     @pn.io.with_lock
@@ -162,6 +167,7 @@ class OrderView(View):
         self._about.object += (
             paragraph(t(training_text.NO_SETS), "warning") if desk.has_no_sets else ""
         )
+        self._privacy.object = paragraph(t(training_text.OWN), "note") if desk.is_own else ""
         self._text.object = paragraph(desk.problem, "error") + (
             training_text.plan(desk.planned, desk.plan) if planned else ""
         )

@@ -30,6 +30,11 @@ NO_SETS = mark(
     "This server has no labeled files. Restart it with --data FOLDER: a folder with one subfolder "
     "of files per class, or a CSV file with the columns path and label."
 )
+OWN = mark(
+    "All visitors of this server can see the model and the names of its classes. Your files stay "
+    "on the server until the training is finished or removed from the list, and only the training "
+    "reads them."
+)
 PLANNING = mark("Making the plan: reading the files and timing a step. This takes about a minute.")
 FILES = mark("{train} for training, {validation} for validation, {test} for testing")
 TRIALS = mark("{trials} trials of {configurations} configurations, {epochs} epochs in all")

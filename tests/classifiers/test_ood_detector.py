@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from html import escape
@@ -57,6 +58,7 @@ from xai_tf.reports.class_mistakes import ClassMistakesReport
 from xai_tf.tasks import TASKS
 from xai_tf.training.publish import SECTION, publish, with_ood_detector
 
+COMMAND = "from xai_tf.cli import main; main()"
 CLEAN_SPEECH = TEST_DATA / "speech_clean.flac"
 FAR = OODScore(41.3, 10.0, 0.01, "lung_opacity")
 NEAR = replace(FAR, distance=9.9)
@@ -686,6 +688,26 @@ def test_a_detector_is_replaced_only_where_it_is_asked(run, copied, stripes):
     assert done.exit_code != 0
     assert "Add --overwrite to replace it, or keep it." in str(done.exception)
     assert ood_file(copied).read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_full_disk_is_reported_in_a_line_and_the_detector_stays(copied, stripes):
+    import resource
+
+    before = sorted((path.name, path.read_bytes()) for path in copied.parent.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "fit-ood", copied, stripes, "--overwrite"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        check=False,
+    )
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"Cannot write {ood_file(copied)}: File too large. Free some space" in line
+    assert done.stdout == ""
+    assert sorted((path.name, path.read_bytes()) for path in copied.parent.iterdir()) == before
 
 
 def test_the_command_refuses_data_of_other_classes(run, copied, tmp_path):

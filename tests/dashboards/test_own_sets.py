@@ -1,6 +1,7 @@
 """Labeled files that visitors bring: what is taken, what is left out, and who sees them."""
 
 import asyncio
+import gc
 import io
 import stat
 import zipfile
@@ -157,14 +158,73 @@ def test_a_folder_comes_file_by_file_and_is_complete_with_the_last(tmp_path):
 
 def test_a_folder_that_never_came_whole_is_no_set_and_makes_room(tmp_path):
     async def visit():
-        own = OwnLabeled(OwnSets(tmp_path, SMALL))
-        await own.add("torn/left/a.png", LEFT, Drop(0, count=2))
+        await OwnLabeled(OwnSets(tmp_path, SMALL)).add("torn/left/a.png", LEFT, Drop(0, count=2))
+        gc.collect()  # the page is gone, as where the server was killed
         after_reload = OwnLabeled(OwnSets(tmp_path, SMALL))
         await after_reload.add("s.zip", zipped(SIDES), Drop(0))
         return after_reload
 
     assert list(asyncio.run(visit()).sets) == ["s"]
     assert not list(tmp_path.rglob("torn"))
+
+
+def test_a_page_that_closes_deletes_what_came_of_its_set(tmp_path):
+    async def visit():
+        own, other = (OwnLabeled(OwnSets(tmp_path, SMALL)) for _ in range(2))
+        await other.add("whole/left/a.png", LEFT, Drop(0, count=2))
+        await own.add("torn/left/a.png", LEFT, Drop(0, count=2))
+        own.close()
+        other.remove_all()
+
+    asyncio.run(visit())
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("names", [("first", "second"), ("same", "same")])
+def test_folders_and_archives_that_come_to_two_pages_at_once_all_arrive_whole(tmp_path, names):
+    limits = Limits(labeled_files=100)
+    contents = [picture(level, 255 - level) for level in range(40)]
+
+    async def upload(own, name, first):
+        drop = Drop(0, count=len(contents))
+        for number, data in enumerate(contents):
+            side = "left" if number % 2 else "right"
+            await own.add(f"{name}/{side}/{first + number}.png", data, drop)
+
+    async def visit():
+        pages = [OwnLabeled(OwnSets(tmp_path, limits)) for _ in range(3)]
+        archive = zipped({f"left/{n}.png": data for n, data in enumerate(contents)})
+        await asyncio.gather(
+            upload(pages[0], names[0], 0),
+            upload(pages[1], names[1], 100),
+            *(pages[2].add("zipped.zip", archive, Drop(number)) for number in range(3)),
+        )
+        return pages
+
+    first, second, third = asyncio.run(visit())
+
+    assert [page.problem for page in (first, second, third)] == ["", "", ""]
+    for page, start in ((first, 0), (second, 100)):
+        found = sorted(int(path.stem) for path in page.latest.path.rglob("*.png"))
+        assert found == list(range(start, start + 40))
+    assert {one.count for one in OwnSets(tmp_path, limits).sets().values()} == {40}
+    assert len(OwnSets(tmp_path, limits).sets()) == 5
+
+
+def test_sets_that_come_at_once_share_the_limit_of_their_visitor(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")  # 16 kB, so that two are too many
+    first, second = (OwnSets(tmp_path, SMALL).begin("s") for _ in range(2))
+
+    first.add("left/a.png", buffer.getvalue())
+    second.add("left/a.png", buffer.getvalue())
+    second.add("left/b.png", LEFT)
+    left_out = (first.finish().left_out, second.finish().left_out)
+
+    assert left_out[0] == ()
+    assert "your labeled sets would take more than" in left_out[1][0][1]
 
 
 def test_sets_are_kept_and_deleted_like_uploads(tmp_path):

@@ -588,19 +588,24 @@ def test_the_command_refuses_in_a_line(monkeypatch, capsys, tmp_path, words, sai
 
 
 SERVE = """
-import sys
+import multiprocessing, sys
 import panel as pn
 import dashboards.commands, dashboards.server.server
 from dashboards.files.uploads import Uploads, uploads_folder
+from tests.waiting import eventually
 from xai_tf.cli import main
 
 def build(service, settings):
     Uploads(uploads_folder(settings.cache)).add("a.ogg", b"OggS")
     return pn.pane.Str("a page")
 
+def load():
+    eventually(multiprocessing.active_children)  # they start before the page is imported
+    return build
+
 if __name__ == "__main__":  # not in the workers, which import this again
     serve = dashboards.server.server.serve
-    dashboards.server.server.serve = lambda settings, _, ready: serve(settings, build, ready)
+    dashboards.server.server.serve = lambda settings, _, ready: serve(settings, load, ready)
     main()
 """
 

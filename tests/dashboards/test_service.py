@@ -23,19 +23,24 @@ import soundfile
 
 from dashboards.service.catalogue import Catalogue, find_models
 from dashboards.service.errors import CancelledJobError, JobError
+from dashboards.service.handlers import HANDLERS
+from dashboards.service.process import Process
 from dashboards.service.requests import (
     Bundle,
     Describe,
     Evaluate,
     Explain,
     Predict,
+    Prepare,
     ThroughLayers,
     Upload,
     key,
 )
 from dashboards.service.serialization import pack, unpack
 from dashboards.service.service import Service
+from dashboards.service.worker import Cancelled
 from dashboards.service.worker_context import WorkerContext
+from dashboards.state.progress import describe_progress
 from dashboards.views.classes import model_label
 from tests.conftest import SAMPLES, assert_told
 from tests.served import LONG, draw, make_models
@@ -609,8 +614,28 @@ class Quiet:
     def progress(self, done, total, what=""):
         pass
 
+    def step(self, name):
+        pass
+
     def partial(self, attribution):
         pass
+
+    def check(self):
+        pass
+
+
+class Impatient(Quiet):
+    """A reporter that cancels after a number of looks."""
+
+    left = 0
+
+    def step(self, name):
+        self.check()
+
+    def check(self):
+        self.left -= 1
+        if self.left <= 0:
+            raise Cancelled
 
 
 def test_the_service_follows_its_models(small_cnn, tmp_path, monkeypatch):
@@ -789,6 +814,7 @@ def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(servic
     async def kill_and_look():
         await until(lambda: all(w.state == "idle" for w in service.status().workers))
         service._pool.prepare_model(model)
+        await until(preparing)  # once no visitor has asked for anything for a while
         (pid,) = preparing()
         os.kill(pid, signal.SIGKILL)
         await until(lambda: not preparing() or preparing() != [pid])
@@ -801,6 +827,65 @@ def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(servic
         await until(is_back)
 
     asyncio.run(patiently(kill_and_look()))
+
+
+def test_a_visitors_request_comes_before_all_preparation_and_interrupts_it(
+    models, picture, tmp_path, monkeypatch
+):
+    begun, begin = [], Process.begin
+
+    def record(process, flight):
+        begin(process, flight)
+        begun.append((type(flight.sent), flight.sent.model.name))
+
+    monkeypatch.setattr(Process, "begin", record)
+    known = {name: models[name] for name in ("small", "wide")}
+    service = Service(known, tmp_path / "store", workers=1)
+
+    async def ask_while_it_prepares():
+        for name in ("small", "wide"):
+            service._pool.prepare_model(models[name])
+        await until(lambda: begun)
+        job = service.visitor().submit(Predict(models["small"], picture))
+        told = describe_progress(job)
+        await job.result()
+        await until(lambda: len(begun) >= 3)
+        return told
+
+    told = asyncio.run(patiently(ask_while_it_prepares()))
+    service.close()
+
+    # Where it was interrupted, the preparation goes on afterwards.
+    assert begun == [(Prepare, "wide"), (Predict, "small"), (Prepare, "wide")]
+    assert told == "A worker process finishes one step of preparing another model first."
+
+
+def test_no_model_is_prepared_beside_a_quick_request(service, models, picture):
+    async def look():
+        visitor = service.visitor()
+        await until(lambda: all(w.state == "idle" for w in service.status().workers))
+        job = visitor.submit(Predict(models["small"], picture))
+        service._pool.prepare_model(replace(models["wide"], name="other"))
+        beside = [w.doing for w in service.status().workers if w.doing.startswith("Prepare")]
+        await job.result()
+        await until(lambda: any("Prepare on other" in w.doing for w in service.status().workers))
+        return beside
+
+    assert asyncio.run(patiently(look())) == []
+
+
+def test_a_cancelled_preparation_keeps_the_steps_it_has_finished(models, tmp_path):
+    reporter, loaded = Impatient(), []
+    context = WorkerContext(tmp_path, tmp_path, reporter)
+
+    for reporter.left in (1, 2, 3, 4):
+        with pytest.raises(Cancelled):
+            HANDLERS[Prepare](context, Prepare(models["small"]))
+        loaded.append(models["small"] in context.classifiers)
+    reporter.left = 5
+    HANDLERS[Prepare](context, Prepare(models["small"]))
+
+    assert loaded == [False, True, True, True]
 
 
 def test_a_lost_process_costs_one_retry_and_nothing_else(service, models, picture, tmp_path):

@@ -129,6 +129,7 @@ def test_a_slow_method_waits_to_be_asked_can_be_stopped_and_is_kept(visit, tmp_p
         workspace.choose_model("wide")
         give(session, tmp_path)
         await explained(session)
+        await until(lambda: workspace.facts)
         explorer.param.update(method="rise", settings=SLOW)
         assert explorer.seconds() > 1.5
         assert explorer.passes() == "16384"
@@ -239,6 +240,18 @@ def test_known_answers_ask_nothing_on_the_way(visit, tmp_path):
         return slots, explorer.explanation is not None, fits(session)
 
     assert visit(story) == (["read", "plot", "regions", "picture"], True, True)  # no map
+
+
+def test_the_answer_and_the_first_map_are_asked_for_before_the_facts_of_a_model(visit, tmp_path):
+    async def story(session):
+        give(session, tmp_path)
+        await explained(session)
+        asked = submitted(session.workspace.visitor)
+        session.workspace.choose_model("twin")
+        await until(lambda: session.workspace.facts)
+        return [slot for slot, _ in asked if slot in ("read", "explain", "describe")]
+
+    assert visit(story)[:3] == ["read", "explain", "describe"]
 
 
 def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):

@@ -1,13 +1,21 @@
 """Trainings and searches that are started from the page: planned, run, queued, stopped."""
 
 import asyncio
+import io
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import zipfile
+from contextlib import suppress
 
 import pytest
 
 import weights_keras
+from dashboards.files.drops import Drop
+from dashboards.files.own_sets import OwnSets
+from dashboards.files.uploads import Limits
 from dashboards.server.addresses import visitors_train
 from dashboards.server.settings import ServeSettings
 from dashboards.server.start import start_service
@@ -22,11 +30,13 @@ from dashboards.service.training_orders import (
     training_sets,
 )
 from dashboards.service.trainings import Trainings
+from dashboards.state.own_sets import OwnLabeled
 from dashboards.state.training import TrainingDesk
 from dashboards.views import training_text
 from tests.conftest import draw_stripes
 from tests.waiting import eventually, until
 from tuning.trials import read_search
+from xai_tf.errors import OutputError, SettingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
 PLAN = TrainingPlan(
@@ -116,6 +126,56 @@ def num_scored(ordered):
     return len(read_search(folder).ranked()) if (folder / "study.json").is_file() else 0
 
 
+def own_set(folder, stripes):
+    """A labeled set as a visitor uploads it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in stripes.rglob("*.png"):
+            archive.write(path, path.relative_to(stripes.parent))
+    own = OwnLabeled(OwnSets(folder, Limits()))
+    asyncio.run(own.add("mine.zip", buffer.getvalue(), Drop(0)))
+    return own
+
+
+def test_a_visitors_own_set_is_trained_on_though_the_visitor_leaves(sets, trainings, tmp_path):
+    own = own_set(tmp_path / "visitor", sets / "stripes")
+
+    async def visit():
+        desk = TrainingDesk(trainings, [], own=own, backbones=["cnn"], image_size=32, epochs=1)
+        await desk.find_sets()
+        await desk.choose_set("mine (yours)")
+        desk.begin_plan()
+        while desk.planning:
+            await desk.refresh()
+            await asyncio.sleep(0.05)
+        assert desk.problem == ""
+        await desk.start()
+        own.remove_all()
+        return desk
+
+    desk = asyncio.run(visit())
+    kept = tmp_path / "cache" / "trainings" / "stripes_cnn"
+    assert desk.problem == ""
+    assert len(list((kept / "files").rglob("*.png"))) == 48
+    reached(trainings, "stripes_cnn", "done", "failed")
+
+    assert states(trainings) == {"stripes_cnn": "done"}
+    assert Catalogue().models["stripes_cnn"].classes == ("lying", "standing")
+    assert list(kept.rglob("*.png")) == []  # nothing of a visitor stays longer than needed
+    assert (desk.has_no_sets, desk.chosen) == (True, "")
+
+
+def test_an_own_set_that_was_deleted_after_the_plan_is_told_at_the_start(sets, trainings, tmp_path):
+    own = own_set(tmp_path / "visitor", sets / "stripes")
+    mine = order(TRAIN, data=own.latest.path, name="mine", private=True, **QUICK)
+    own.remove_all()
+
+    with pytest.raises(SettingError, match="The files of stripes were deleted"):
+        trainings.start(mine, PLAN)
+
+    assert trainings.all() == ()
+
+
 def test_a_killed_process_is_reported_with_the_last_line_of_its_log(sets, trainings):
     ordered = order(TRAIN, data=sets / "stripes", name="killed", **QUICK | {"epochs": 100})
     trainings.start(ordered, PLAN)
@@ -131,6 +191,66 @@ def test_a_killed_process_is_reported_with_the_last_line_of_its_log(sets, traini
     assert "The process was killed by SIGKILL" in status.problem
     assert status.problem.endswith("its log: Allocation exceeds the free memory")
     assert "it starts again from the beginning" in training_text.state(status)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of 4 MB, which only root may make."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("A small disk cannot be mounted here.")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(disk):
+    """Leave no byte free."""
+    with (disk / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_training_on_a_full_disk_ends_with_the_cause_and_the_next_step(sets, disk, monkeypatch):
+    for variable in ("XAI_TF_HOME", "HOME", "TMPDIR"):  # where else the model could go
+        monkeypatch.setenv(variable, str(disk / "home"))
+    (disk / "home").mkdir()
+    trainings = Trainings(disk / "trainings")
+    ordered = order(TRAIN, data=sets / "stripes", name="full", **QUICK)
+
+    trainings.start(ordered, PLAN)
+    eventually(lambda: trainings.all()[0].what)
+    fill(disk)
+    reached(trainings, "full", "done", "failed")
+    (first,) = trainings.all()
+    trainings.resume("full")
+    reached(trainings, "full", "failed")
+    (again,) = trainings.all()
+    with pytest.raises(OutputError, match=r"\(No space left on device\). Free some disk space"):
+        planned(trainings, ordered)
+    trainings.close()
+
+    assert first.state == "failed"
+    for problem in (first.problem, again.problem):
+        assert "No space left on device" in problem
+        assert "Free some disk space" in problem
+        assert str(disk) not in problem
+
+
+def test_a_training_whose_results_are_on_another_disk_is_done_though_that_of_the_server_is_full(
+    sets, disk, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XAI_TF_HOME", str(tmp_path / "home"))
+    trainings = Trainings(disk / "trainings")
+
+    trainings.start(order(TRAIN, data=sets / "stripes", name="fits", **QUICK), PLAN)
+    eventually(lambda: trainings.all()[0].what)
+    fill(disk)
+    reached(trainings, "fits", "done", "failed")
+    trainings.close()
+
+    assert states(trainings) == {"fits": "done"}
 
 
 @pytest.mark.parametrize(
