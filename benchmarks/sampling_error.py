@@ -7,10 +7,10 @@ of the weights over their norm; beside it the rank correlation. Means over the i
 `Captum` are the designs of those packages' KernelShap, written again here; LIME's other design are
 independent draws. `told` is the error that a run reports about itself.
 
-Run: python -m benchmarks.sampling_error DATA [--files 2] [--seeds 6] [--cache FOLDER] [--write],
-where DATA holds dogs, samples (photos), chest_xray, brain_mri and speech. A file takes 4,096
-passes; --cache keeps their scores. It prints a section for `benchmarks/results.md`, and writes it
-with --write.
+Run: python -m benchmarks.sampling_error DATA [--files 2] [--seeds 6] [--cache FOLDER [--cached]]
+[--write], where DATA holds dogs, samples (photos), chest_xray, brain_mri and speech. A file takes
+4,096 passes; --cache keeps their scores. It prints a section for `benchmarks/results.md`, and
+writes it with --write.
 """
 
 import argparse
@@ -55,7 +55,9 @@ LAYOUT = np.arange(COUNT).reshape(ROWS, COLUMNS)
 BATCH = 32
 
 
-def games(data: Path, files: int, cache: Path | None) -> Iterator[tuple[str, np.ndarray]]:
+def games(
+    data: Path, files: int, cache: Path | None, cached: bool
+) -> Iterator[tuple[str, np.ndarray]]:
     """Names, and scores by the number of the combination: float64 (4096,)."""
     for folder, (model, times) in SETS.items():
         if not (data / folder).is_dir():
@@ -67,6 +69,8 @@ def games(data: Path, files: int, cache: Path | None) -> Iterator[tuple[str, np.
             stored = cache and cache / f"{name}.g12.npy"
             if stored and stored.is_file():
                 yield name, np.load(stored).astype(float)
+                continue
+            if cached:
                 continue
             sample = classifier.read(path)
             target = classifier.target(classifier.predict([sample])[0].label)
@@ -137,12 +141,12 @@ def apart(found: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     return np.linalg.norm(found - true) / np.linalg.norm(true), spearmanr(found, true)[0]
 
 
-def measured(data: Path, files: int, seeds: int, cache: Path | None) -> str:
+def measured(data: Path, files: int, seeds: int, cache: Path | None, cached: bool) -> str:
     found: dict[str, dict[int, list]] = defaultdict(lambda: defaultdict(list))
     told: dict[int, list[tuple[float, float]]] = defaultdict(list)
     names, everything = [], all_coalitions(COUNT, 0, 2**COUNT)
     rivals = {"independent pairs": independent_pairs, "Xplique": xplique, "Captum": captum}
-    for name, table in games(data, files, cache):
+    for name, table in games(data, files, cache, cached):
         names.append(name)
 
         def scores(present: np.ndarray, table: np.ndarray = table) -> np.ndarray:
@@ -204,9 +208,10 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=2, help="of a set; five times as many dogs")
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--cache", type=Path, help="folder for the scores of the networks")
+    parser.add_argument("--cached", action="store_true", help="only files that are in the cache")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    text = measured(options.data, options.files, options.seeds, options.cache)
+    text = measured(options.data, options.files, options.seeds, options.cache, options.cached)
     print(text)
     if options.write:
         write_section(text)
