@@ -34,7 +34,7 @@ THEIRS: dict[str, Callable] = {
     "saliency": xplique.Saliency,
     "guided_backprop": xplique.GuidedBackprop,
     "integrated_gradients": lambda m: xplique.IntegratedGradients(m, steps=64, batch_size=16),
-    "smooth_grad": lambda m: xplique.SmoothGrad(m, nb_samples=32, batch_size=16),
+    "smooth_grad": lambda m: xplique.SmoothGrad(m, nb_samples=128, batch_size=16),
     "occlusion": lambda m: xplique.Occlusion(m, batch_size=32, patch_size=32, patch_stride=16),
     "lime": lambda m: xplique.Lime(m, batch_size=32, nb_samples=512),
     "kernel_shap": lambda m: xplique.KernelShap(m, batch_size=32, nb_samples=512),

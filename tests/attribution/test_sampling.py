@@ -424,8 +424,8 @@ def test_what_makes_no_sense_is_refused_with_a_way_out(three_classes, blobs):
     with pytest.raises(SettingError, match="16 to 16384"):
         explain(three_classes, blobs, "rise", until_stable=0.9, settings={"num_samples": 4})
     some = explain(three_classes, blobs, "smooth_grad")
-    with pytest.raises(SettingError, match="2 to 512"):
-        continue_explaining(three_classes, some, 512)
+    with pytest.raises(SettingError, match="2 to 1024"):
+        continue_explaining(three_classes, some, 1024)
     with pytest.raises(SettingError, match="draws no samples"):
         continue_explaining(three_classes, explain(three_classes, blobs, "saliency"), 8)
 

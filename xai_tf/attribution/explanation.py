@@ -42,7 +42,9 @@ class Explanation:
             several baselines the largest gap, all steps and the mean score), `r2` (LIME;
             left out below two samples per segment, and where the network answers every sample
             alike), `score_all` and `score_none` (Kernel SHAP, whose weights add up to their
-            difference) and `undetermined` (how many of its weights the samples do not determine);
+            difference), `undetermined` (how many of its weights the samples do not determine) and
+            `error` (how far the weights are expected to be from the Shapley values, as a share of
+            their norm; left out where they are exact);
             for all methods that sample, `samples` and `stability` (see
             `xai_tf.attribution.convergence`; left out where it cannot be computed).
         warnings: what a person should know before trusting the map, a sentence each.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xai_tf.attribution.baselines import BASELINES, num_baselines
@@ -256,6 +256,8 @@ _NOISE = {
     "num_samples": Option(32, 2, 512, "number of noisy copies of the image"),
     "noise": Option(0.15, 0.0, 1.0, "standard deviation of the noise; pixel values are 0 to 1"),
 }
+# Gradients of both signs cancel, so their mean needs more copies than that of their squares.
+_SMOOTH = _NOISE | {"num_samples": replace(_NOISE["num_samples"], default=128, high=1024)}
 _SURROGATE = {
     "num_samples": Option(512, 16, 8192, "number of images with some segments masked"),
     "num_segments": Option(48, 2, 400, "approximate number of segments"),
@@ -369,7 +371,7 @@ _ALL = (
         cost=_gradients,
         summary="The gradient averaged over noisy copies of the image, which reduces speckle.",
         paper="Smilkov et al. 2017, SmoothGrad, arXiv:1706.03825",
-        options=_NOISE,
+        options=_SMOOTH,
         stochastic=True,
     ),
     Method(

@@ -12,14 +12,15 @@ from xai_tf.attribution.methods import MAX_GAP, MAX_STEPS
 
 MIN_R2 = 0.3  # of LIME
 UNSTABLE = 0.5  # below, there is more chance than network in a sampled map
+MAX_ERROR = 0.5  # of Kernel SHAP's weights, as a share of their norm
 
 
 def diagnose_run(explanation: Explanation) -> tuple[Diagnosis, ...]:
     """What a method reports about itself that speaks against its map; the warnings are not read.
 
     Returns:
-        Diagnoses named "unstable", "incomplete" (the map does not add up), "undetermined" (too few
-        samples for the segments) or "poor_fit" (of LIME's linear model).
+        Diagnoses named "unstable" (a matter of chance), "incomplete" (the map does not add up),
+        "undetermined" (too few samples for the segments) or "poor_fit" (of LIME's linear model).
     """
     unstable = _doubts(explanation.convergence, explanation.attribution)
     return (*(Diagnosis("unstable", text) for text in unstable), *_of_figures(explanation))
@@ -36,6 +37,14 @@ def _of_figures(explanation: Explanation) -> tuple[Diagnosis, ...]:
                 f"Too few samples for so many segments: {figures['undetermined']:.0f} weights are "
                 "undetermined. Draw at least twice as many samples as there are segments, better "
                 "ten times as many.",
+            )
+        )
+    if figures.get("error", 0) > MAX_ERROR:
+        found.append(
+            Diagnosis(
+                "unstable",
+                f"Too few samples: the weights may be off by {figures['error']:.0%} of their size. "
+                "Draw more, or ask for fewer segments.",
             )
         )
     if figures.get("r2", 1) < MIN_R2:

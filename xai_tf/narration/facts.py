@@ -274,6 +274,8 @@ def _of_figures(
         yield _fact("completeness", names, words, gap=gap)
     if "r2" in figures:
         yield _fact("fit", names, words, fit=rounded(figures["r2"], 2))
+    if "error" in figures:
+        yield _fact("error", names, words, error=percent(figures["error"]))
     if figures.get("undetermined"):
         yield _fact("undetermined", names, words, count=rounded(figures["undetermined"]))
 

@@ -121,6 +121,12 @@ SENTENCES = {
         "fr": "Le modèle simple derrière {map} imite le réseau avec un R carré de {fit}, où un "
         "serait parfait.",
     },
+    "error": {
+        "en": "The weights of {map} are estimates; they are expected to be off by {error} of their "
+        "size.",
+        "fr": "Les poids de {map} sont des estimations ; on s'attend à un écart de {error} de leur "
+        "taille.",
+    },
     "undetermined": {
         "en": "{Map} leaves {count} of its weights undetermined, because it had too few samples.",
         "fr": "{Map} laisse {count} de ses poids indéterminés, faute d'échantillons suffisants.",

@@ -17,7 +17,9 @@ test in `tests/attribution/test_corrections.py`:
 | Rise | no seed; one shift for a whole batch of masks; zero has no meaning | a seed; one shift per mask; zero means no effect |
 | Lime, KernelShap | no seed; different segments | a seed; the same segments; rewritten on Xplique's explainer |
 | Lime | kernel on pixel distances, so its width depends on the image | the paper's kernel: cosine distance of the segments |
-| KernelShap | plain least squares: the values do not add up | the paper's constrained fit, paired draws, exact when all coalitions fit |
+| Lime | independent draws | balanced ones, rows of Hadamard matrices: about half the samples |
+| KernelShap | plain least squares: the values do not add up, and have another limit | a fit that adds up, exact when all coalitions fit |
+| KernelShap | independent draws, a fit of single segments | balanced pairs, none twice, a fit with three neighbors: about a tenth of the samples |
 | HsicAttributionMethod | kernel width is the median logit, which may be negative or zero | the median distance between logits |
 """  # noqa: E501
 

@@ -1,22 +1,29 @@
-"""LIME and Kernel SHAP: which segments are masked, and which linear model is fitted."""
+"""LIME and Kernel SHAP: a value for each segment, from images with some segments masked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import Ridge
 from xplique.attributions.base import BlackBoxExplainer
 
+from xai_tf.attribution.corrections.coalitions import (
+    MAX_PLAYERS,
+    CoalitionPairs,
+    all_coalitions,
+    can_enumerate,
+    hadamard_rows,
+    shapley_weights,
+)
 from xai_tf.attribution.corrections.sampled import GROUPS, Scored, State, nearly_constant
+from xai_tf.attribution.corrections.shapley import PairedShapley, neighboring_triples
 from xai_tf.attribution.pass_counter import FORWARD_BATCH
 
 PREVIEW_SAMPLES = 4  # per segment, before the linear model so far is shown
 FIT_SAMPLES = 2  # per segment, before a part of the samples is fitted, or R2 is computed
 KERNEL_WIDTH = 0.25
-MAX_PLAYERS = 20  # more segments are never enumerated
 FULL = 512  # up to so many coalitions, a run until stable takes all of them
 
 
@@ -37,16 +44,17 @@ class LocalModel(Ridge):
         return self
 
 
-class ShapleyModel:
+class ExactShapley:
     """Weighted least squares whose weights sum to the score of all minus the score of none.
 
-    The first two rows are the full image and the empty one, which are fitted exactly.
+    For all coalitions, or those that have been enumerated so far. The first two rows are the full
+    image and the empty one, which are fitted exactly.
     """
 
     coef_: np.ndarray
     figures: dict[str, float]
 
-    def fit(self, present: Any, scores: Any, sample_weight: Any) -> ShapleyModel:
+    def fit(self, present: Any, scores: Any, sample_weight: Any) -> ExactShapley:
         """Fit the scores (samples,) by the segments present, int (samples, segments)."""
         full, empty = float(scores[0]), float(scores[1])
         self.figures = {"score_all": full, "score_none": empty, "undetermined": 0.0}
@@ -75,7 +83,7 @@ class _Surrogate(Scored, BlackBoxExplainer):
         interpretable_model: the model of all samples, set by `value`.
     """
 
-    interpretable_model: LocalModel | ShapleyModel
+    interpretable_model: LocalModel | ExactShapley | PairedShapley
 
     def __init__(
         self, model: Any, seed: int, segments: np.ndarray, nb_samples: int, baseline: float
@@ -89,7 +97,7 @@ class _Surrogate(Scored, BlackBoxExplainer):
         if part and chosen.sum() < FIT_SAMPLES * self.count:
             return None
         present, scores = self._present[chosen], self._scores[chosen]
-        model = self._model().fit(present, scores, self._weights(present))
+        model = self._fitted(present, scores)
         if part is None:
             self.interpretable_model = model
         elif model.figures.get("undetermined"):
@@ -117,31 +125,30 @@ class _Surrogate(Scored, BlackBoxExplainer):
     def _add(self, drawn: np.ndarray, scores: np.ndarray) -> None:
         self._present = np.concatenate([self._present, drawn])
 
-    def _model(self) -> Any:
-        raise NotImplementedError
-
-    def _weights(self, present: np.ndarray) -> np.ndarray:
+    def _fitted(self, present: np.ndarray, scores: np.ndarray) -> Any:
+        """The model of some samples: their segments, int (samples, segments), and scores."""
         raise NotImplementedError
 
 
 class Lime(_Surrogate):
-    """LIME with a seed, the segments of Kernel SHAP, and the paper's kernel."""
+    """LIME with a seed, the segments of Kernel SHAP, the paper's kernel and balanced samples."""
 
-    def _model(self) -> LocalModel:
-        return LocalModel()
+    def _fitted(self, present: np.ndarray, scores: np.ndarray) -> LocalModel:
+        return LocalModel().fit(present, scores, cosine_weights(present))
 
-    def _weights(self, present: np.ndarray) -> np.ndarray:
-        return cosine_weights(present)
+    def _of(self, part: Sequence[int] | None) -> np.ndarray:
+        return pairs_of(self.taken, part)
 
-    def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
-        present = rng.integers(0, 2, (self.block, self.count), dtype=np.int32)
-        if self.taken == 0:
+    def _draw(self, _rng: np.random.Generator, part: slice) -> np.ndarray:
+        first = self.taken - self.taken % self.block
+        present = hadamard_rows(self.count, first, self.block, self._seed)
+        if first == 0:
             present[0] = 1
         return present[part]
 
 
 class KernelShap(_Surrogate):
-    """Kernel SHAP with a seed, the paper's constrained fit and paired draws.
+    """Kernel SHAP with a seed, balanced pairs of coalitions, and a fit that adds up.
 
     It is exact where `nb_samples` is large enough for all coalitions.
     """
@@ -151,6 +158,9 @@ class KernelShap(_Surrogate):
         self.exact = can_enumerate(self.count, self.nb_samples)
         if state and can_enumerate(self.count, len(state["scores"])) != self.exact:
             state = None  # the draws so far are not the first ones of an enumeration
+        if not self.exact:
+            self._stream = CoalitionPairs(self.count, self._seed)
+            self._triples = neighboring_triples(self._segments)
         super().begin(image, target, state)
 
     def at_most(self, limit: int) -> int:
@@ -159,62 +169,28 @@ class KernelShap(_Surrogate):
             return max(2**self.count, 2)
         return min(limit, 2**self.count - 1) if self.count < MAX_PLAYERS else limit
 
-    def _model(self) -> ShapleyModel:
-        return ShapleyModel()
-
-    def _weights(self, present: np.ndarray) -> np.ndarray:
-        return shapley_weights(present) if self.exact else np.ones(len(present), np.float32)
+    def _fitted(self, present: np.ndarray, scores: np.ndarray) -> ExactShapley | PairedShapley:
+        if self.exact:
+            return ExactShapley().fit(present, scores, shapley_weights(present))
+        return PairedShapley(self._triples).fit(present, scores)
 
     def _of(self, part: Sequence[int] | None) -> np.ndarray:
-        """Which samples belong to some groups: pairs stay together, the first is in every group."""
-        pairs = np.arange(self.taken) // 2
-        return (pairs == 0) | np.isin(pairs % GROUPS, part or range(GROUPS))
+        """Which samples belong to some groups; all and none are in every group."""
+        return pairs_of(self.taken, part) | (np.arange(self.taken) < 2)
 
-    def _draw(self, rng: np.random.Generator, part: slice) -> np.ndarray:
+    def _draw(self, _rng: np.random.Generator, part: slice) -> np.ndarray:
         first = self.taken - self.taken % self.block
         if self.exact:
             return all_coalitions(self.count, first, self.block)[part]
-        drawn = coalitions(self.count, self.block, rng)
-        if first == 0:
-            drawn[0], drawn[1] = 1, 0
-        return drawn[part]
+        return self._stream.rows(first + part.start, part.stop - part.start)
+
+
+def pairs_of(taken: int, part: Sequence[int] | None) -> np.ndarray:
+    """Which samples belong to some groups, where pairs stay together: bool (taken,)."""
+    return np.isin(np.arange(taken) // 2 % GROUPS, part or range(GROUPS))
 
 
 def cosine_weights(present: np.ndarray) -> np.ndarray:
     """LIME's kernel: the root of exp(-d^2 / width^2), d the cosine distance to all present."""
     distance = 1 - np.sqrt(present.mean(axis=1, dtype=np.float32))
     return np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2))
-
-
-def coalitions(num_segments: int, num_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Random coalitions for Kernel SHAP: which segments are present, int32 (samples, segments).
-
-    Sizes follow the Shapley kernel; each coalition comes with its complement (Covert & Lee 2021),
-    which cancels the first-order error.
-    """
-    sizes = np.arange(1, num_segments)
-    weights = 1 / (sizes * (num_segments - sizes))
-    drawn = rng.choice(sizes, num_samples // 2, p=weights / weights.sum())
-    order = rng.random((len(drawn), num_segments)).argsort(axis=1).argsort(axis=1)
-    half = (order < drawn[:, None]).astype(np.int32)
-    return np.stack([half, 1 - half], axis=1).reshape(-1, num_segments)
-
-
-def all_coalitions(num_segments: int, first: int, num_samples: int) -> np.ndarray:
-    """Every coalition once: all, none, then the others by number; padded with none, of weight 0."""
-    numbers = np.arange(first, first + num_samples)
-    codes = np.where(numbers < 2**num_segments, numbers - 1, 0)
-    codes = np.where(numbers == 0, 2**num_segments - 1, codes)
-    return ((codes[:, None] >> np.arange(num_segments)) & 1).astype(np.int32)
-
-
-def can_enumerate(num_segments: int, num_samples: int) -> bool:
-    """Whether the samples are enough for every coalition of the segments."""
-    return num_segments < MAX_PLAYERS and 2**num_segments <= num_samples
-
-
-def shapley_weights(present: np.ndarray) -> np.ndarray:
-    """The Shapley kernel of coalitions: float32 (samples,), 0 for all and none."""
-    count, sizes = present.shape[1], present.sum(axis=1)
-    kernel = [0.0] + [(count - 1) / (comb(count, k) * k * (count - k)) for k in range(1, count)]
-    return np.array([*kernel, 0.0], np.float32)[sizes]
