@@ -24,7 +24,13 @@ DARK_THEME: dict[str, Any] = THEME | {
 THEMES = {"light": THEME, "dark": DARK_THEME}
 
 # The buttons beside a number of Material's have no names; keys count up and down as well.
-NUMBER: dict[str, Any] = {"size": "small", "sx": {"& .MuiInputAdornment-root": {"display": "none"}}}
+NUMBER: dict[str, Any] = {
+    "size": "small",
+    "sx": {
+        "& .MuiInputAdornment-root": {"display": "none"},
+        "& .MuiInputBase-input": {"paddingLeft": "14px"},
+    },
+}
 
 CARD = {
     "background": "var(--panel-surface-color)",
