@@ -158,9 +158,14 @@ class Pool:
         return not flight.retries, can_wait, served, flight.number
 
     def _free(self, flight: Flight) -> Process | None:
-        """An idle process or None, preferably one that has loaded the model."""
+        """An idle process or None, preferably one that has loaded the model.
+
+        What needs no model leaves the processes with models to what needs them.
+        """
         idle = [p for p in self._processes if p.state == IDLE and not p.has_ended]
         model = getattr(flight.request, "model", None)
+        if model is None:
+            return min(idle, key=lambda process: len(process.models), default=None)
         return min(idle, key=lambda process: model not in process.models, default=None)
 
     def _interrupt_preparation(self) -> None:
@@ -168,8 +173,7 @@ class Pool:
         for process in self._processes:
             flight = process.flight
             if flight is not None and isinstance(flight.request, Prepare):
-                process.stop()
-                self._later(LOADING_STOP_SECONDS, self._kill_if_others_wait, process, flight)
+                process.stop()  # and never killed: its next start would take longer than a step
 
     def _prepare(self) -> None:
         """Let an idle process load a model; one at a time, so that others stay available.
@@ -285,11 +289,6 @@ class Pool:
         with self.lock:
             if process.flight is flight and not flight.now.get("done"):
                 flight.overdue = True
-                process.kill()
-
-    def _kill_if_others_wait(self, process: Process, flight: Flight) -> None:
-        with self.lock:
-            if process.flight is flight and self._waiting:
                 process.kill()
 
     def _kill_if_still_on(self, process: Process, flight: Flight) -> None:

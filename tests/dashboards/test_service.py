@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -24,12 +25,15 @@ import soundfile
 from dashboards.service.catalogue import Catalogue, find_models
 from dashboards.service.errors import CancelledJobError, JobError
 from dashboards.service.handlers import HANDLERS
-from dashboards.service.process import Process
+from dashboards.service.jobs import Flight
+from dashboards.service.pool import Pool
+from dashboards.service.process import IDLE, Process
 from dashboards.service.requests import (
     Bundle,
     Describe,
     Evaluate,
     Explain,
+    FullPicture,
     Predict,
     Prepare,
     ThroughLayers,
@@ -858,6 +862,18 @@ def test_a_visitors_request_comes_before_all_preparation_and_interrupts_it(
     # Where it was interrupted, the preparation goes on afterwards.
     assert begun == [(Prepare, "wide"), (Predict, "small"), (Prepare, "wide")]
     assert told == "A worker process finishes one step of preparing another model first."
+
+
+def test_what_needs_no_model_leaves_the_process_that_has_it_to_the_map(models, picture, tmp_path):
+    pool = Pool(0, tmp_path, tmp_path, lambda *_: None)
+    having, empty = (
+        SimpleNamespace(state=IDLE, has_ended=False, models=loaded)
+        for loaded in ((models["small"],), ())
+    )
+    pool._processes = [having, empty]
+
+    assert pool._free(Flight("", FullPicture(picture, 96), slow=False)) is empty
+    assert pool._free(Flight("", Explain(models["small"], picture), slow=False)) is having
 
 
 def test_no_model_is_prepared_beside_a_quick_request(service, models, picture):
