@@ -1,5 +1,6 @@
 """The designs of LIME and Kernel SHAP on games whose answers are known."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -21,6 +22,7 @@ from xai_tf.attribution.corrections.shapley import (
     pair_weights,
 )
 from xai_tf.attribution.explain import explain
+from xai_tf.attribution.run_diagnostics import diagnose_run
 
 
 class Game:
@@ -236,3 +238,17 @@ def test_100_passes_of_a_network_are_within_their_error_of_all_coalitions(three_
     assert 0 < share < 0.05
     assert share <= 2 * some.figures["error"]
     assert "error" not in exact.figures
+
+
+def test_weights_that_may_be_far_off_are_told_and_good_ones_are_not(halves, left_bright):
+    found = explain(
+        halves, left_bright, "kernel_shap", settings={"num_segments": 30, "num_samples": 128}
+    )
+
+    far_off = replace(found, figures=found.figures | {"error": 0.7})
+
+    assert found.figures["error"] < 0.01  # a network that adds up: the fit is exact
+    assert "off by" not in " ".join(one.text for one in diagnose_run(found))
+    (doubt,) = [one for one in diagnose_run(far_off) if "off by" in one.text]
+    assert doubt.name == "unstable"
+    assert "70%" in doubt.text

@@ -251,12 +251,13 @@ def test_map_without_signal_is_said_to_be_one_and_has_no_place(attribution, kind
 
 
 def test_figures_of_a_method_are_told():
-    figures = {"completeness_gap": 0.0346, "r2": 0.849, "undetermined": 3}
+    figures = {"completeness_gap": 0.0346, "r2": 0.849, "undetermined": 3, "error": 0.234}
     found = facts(reading_of(predicted(0.1, 0.9)), [explained(corner(), figures=figures)])
 
     assert one(found, "completeness").values == (Value(Decimal("3.5"), "%"),)
     assert one(found, "fit").values == (Value(Decimal("0.85")),)
     assert one(found, "undetermined").values == (Value(Decimal("3")),)
+    assert one(found, "error").values == (Value(Decimal("23"), "%"),)
 
 
 def test_contrast_is_told():
@@ -591,7 +592,7 @@ def test_sentence_without_facts_or_with_another_class_fails(cites, text, wrong):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_fact_passes_its_own_check(language):
-    figures = {"completeness_gap": 0.0346, "r2": 0.849, "undetermined": 3}
+    figures = {"completeness_gap": 0.0346, "r2": 0.849, "undetermined": 3, "error": 0.234}
     maps = [
         explained(corner(), figures=figures),
         explained(corner(), "fem", contrast=0),

@@ -19,7 +19,7 @@ test in `tests/attribution/test_corrections.py`:
 | Lime | kernel on pixel distances, so its width depends on the image | the paper's kernel: cosine distance of the segments |
 | Lime | independent draws | balanced ones, rows of Hadamard matrices: about half the samples |
 | KernelShap | plain least squares: the values do not add up, and have another limit | a fit that adds up, exact when all coalitions fit |
-| KernelShap | independent draws, a fit of single segments | balanced pairs, none twice, a fit with three neighbors: about a tenth of the samples |
+| KernelShap | independent draws, a fit of single segments | balanced pairs, none twice, a fit with three neighbors: a fifth to a tenth of the samples |
 | HsicAttributionMethod | kernel width is the median logit, which may be negative or zero | the median distance between logits |
 """  # noqa: E501
 
