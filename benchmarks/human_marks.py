@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -29,8 +29,8 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import InputError
 from xai_tf.regions.mark_files import read_marks
-from xai_tf.regions.marked import RIGHT, MarkedMap, MarkRow, judge, summarize
-from xai_tf.regions.marks import match_marks
+from xai_tf.regions.marked import RIGHT, MarkedMap, MarkRow, blind_scores, summarize
+from xai_tf.regions.marks import match_marks, place_marks
 from xai_tf.regions.yardstick import BLIND_TITLES, MarkScores, mark_scores, tolerance_of
 
 # The sets, each with its models and the class of its boxes where the boxes do not say it.
@@ -89,33 +89,36 @@ class Judged:
     """A file with its marks, where maps are judged; what does not depend on the map is kept."""
 
     def __init__(self, classifier: Classifier, path: Path, marks, target: str) -> None:
-        self.path, self.target = path, target
+        self.path, self.target, self._classifier = path, target, classifier
         self.sample = classifier.read(path)
-        self.right = classifier.predict([self.sample])[0].name == target
-        self._classifier, self._marks = classifier, marks
-        self._first: MarkedMap | None = None
-
-    def first(self) -> MarkedMap:
-        """The judgment of one map, whose marks and blind maps are those of every other."""
-        if self._first is None:
-            explanation = explain(self._classifier, self.sample, "saliency", target=self.target)
-            self._first = judge(self._classifier, explanation, self._marks)[0]
-        return self._first
+        self._mask = place_marks(self.sample, marks, classifier.read_options)[0]
+        self._blind = blind_scores(self.sample, self._mask)
+        self.right = False
 
     def by(self, method: str, kept: Kept) -> tuple[MarkedMap, MarkedMap]:
         """The judgment of the map of a method, and of the same map smoothed."""
-        first = self.first()
 
         def compute() -> list[MarkScores | None]:
             found = explain(self._classifier, self.sample, method, target=self.target).attribution
             reach = SMOOTHING * min(found.shape) / 224
             return [
-                scores_or_none(one, first.mask) for one in (found, gaussian_filter(found, reach))
+                scores_or_none(one, self._mask) for one in (found, gaussian_filter(found, reach))
             ]
 
         key = (self._classifier.name, method, str(self.path.relative_to(self.path.parents[2])))
-        raw, smoothed = (replace(first, method=method, scores=s) for s in kept(key, compute))
+        raw, smoothed = (self._judgment(method, scores) for scores in kept(key, compute))
         return raw, smoothed
+
+    def _judgment(self, method: str, scores: MarkScores | None) -> MarkedMap:
+        return MarkedMap(
+            file=self.path,
+            method=method,
+            target=self.target,
+            right=self.right,
+            mask=self._mask,
+            scores=scores,
+            blind=self._blind,
+        )
 
 
 def scores_or_none(attribution: np.ndarray, mask: np.ndarray) -> MarkScores | None:
@@ -176,6 +179,9 @@ def run(data: Path, name: str, model: str, methods: list[str], few: int, kept: K
         Judged(classifier, path, of_file, box_class or of_file[0].class_name)
         for path, of_file in by_file.items()
     ]
+    predictions = classifier.predict([one.sample for one in judged])
+    for one, prediction in zip(judged, predictions, strict=True):
+        one.right = prediction.name == one.target
     right = [one for one in judged if one.right]
     wrong = [one for one in judged if not one.right]
     fewer, start = [*subset(right, few), *wrong[: few // 5]], time.perf_counter()

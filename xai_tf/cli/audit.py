@@ -82,46 +82,66 @@ def audit_files(
     With --marks, maps are also judged by what people marked in the pictures, beside maps that know
     nothing of the model; files without marks are left out.
     """
-    from xai_tf.regions import audit_file, audit_folder
+    from xai_tf.regions.audit import audit_file
 
     methods = picked_methods(comma_separated(method) or ["grad_cam"])
-    for name in by or ():
-        pick(PARTITIONS, name, "partition")
-    if tolerance is not None and marks is None:
-        raise SettingError("--tolerance is for marks. Give --marks too, or leave it out.")
-    if out and out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is not a folder. Use another --out.")
+    _check(by, marks, tolerance, out)
     people = MarkJudge(marks, tolerance) if marks else None
     classifier = model.load()
     check_classes(classifier, target)
     paths = find_inputs(files, classifier, out)
     if people:
         paths = people.take(classifier, paths, target)
-    described: list[dict[str, Any]] = []
-    audits: dict[str, list[Audit]] = {name: [] for name in methods}
-    failures: list[Failure] = []
     pictures = _pictures(paths, methods, out, overwrite) if out else {}
+    failures: list[Failure] = []
     audit = partial(audit_file, classifier, target=target, by=by or ())
-    for audited in _audited(paths, methods, pictures, audit, failures, people):
-        name = audited.explanation.method.name
-        audits[name].append(audited.audit)
-        described.append(_described(audited, people))
-    rows = [(name, row) for name, found in audits.items() for row in audit_folder(found)]
-    if described:
+    audited = list(_audited(paths, methods, pictures, audit, failures, people))
+    if audited:
         tell_doubt(classifier)
-    if described and out:
+    if audited and out:
         note(f"The pictures are in {out}")
-    summary = [{"method": name, **asdict(row)} for name, row in rows]
-    found = {
-        "files": described,
-        "summary": summary,
-        "marks": people and people.described(),
-    }
-    table: RenderableType | None = _table(rows, len(methods) > 1) if described else None
+    return _answer(methods, audited, people, failures)
+
+
+def _check(
+    by: list[str] | None, marks: Path | None, tolerance: int | None, out: Path | None
+) -> None:
+    """Check what can be checked before the model is loaded."""
+    for name in by or ():
+        pick(PARTITIONS, name, "partition")
+    if tolerance is not None and marks is None:
+        raise SettingError("--tolerance is for marks. Give --marks too, or leave it out.")
+    if out and out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is not a folder. Use another --out.")
+
+
+def _answer(
+    methods: Sequence[str],
+    audited: Sequence[tuple[Audit, dict[str, Any]]],
+    people: MarkJudge | None,
+    failures: list[Failure],
+) -> Answer:
+    """All files together, by method; the table and the rows of the marks where there are any."""
+    from xai_tf.regions.folder import audit_folder
+
+    rows = [
+        (method, row)
+        for method in methods
+        for row in audit_folder([a for a, told in audited if told["method"] == method])
+    ]
+    summary = [{"method": method, **asdict(row)} for method, row in rows]
+    table: RenderableType | None = _table(rows, len(methods) > 1) if audited else None
     if people and table is not None:
         table = Group(table, people.table())
     return Answer(
-        result=found, table=table, rows=people.rows() if people else summary, failures=failures
+        result={
+            "files": [told for _, told in audited],
+            "summary": summary,
+            "marks": people and people.described(),
+        },
+        table=table,
+        rows=people.rows() if people else summary,
+        failures=failures,
     )
 
 
@@ -148,8 +168,11 @@ def _audited(
     audit: Callable[..., AuditedFile],
     failures: list[Failure],
     people: MarkJudge | None,
-) -> Iterator[AuditedFile]:
-    """Audit file by file, draw those that have a picture, and print warnings and alarms."""
+) -> Iterator[tuple[Audit, dict[str, Any]]]:
+    """Audit file by file, draw those that have a picture, and print warnings and alarms.
+
+    Yields each audit, and what is said of it in JSON; the maps themselves would fill the memory.
+    """
     from xai_tf.regions.drawing import draw
 
     for path in with_progress(paths, "auditing"):
@@ -161,7 +184,7 @@ def _audited(
                 if (path, method) in pictures:
                     write_file(pictures[path, method], draw(audited).savefig)
                 _tell(path, audited)
-                yield audited
+                yield audited.audit, _described(audited, people)
 
 
 def _tell(path: Path, audited: AuditedFile) -> None:

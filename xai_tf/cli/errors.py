@@ -102,6 +102,10 @@ def study_errors(
     with progress_of("reading") as progress:
         report = report_errors(classifier, settings, progress, note)
     _tell(report, classifier)
+    return _answer(report)
+
+
+def _answer(report: ErrorReport) -> Answer:
     return Answer(
         result={**report.described, "page": report.page},
         table=_tables(report),

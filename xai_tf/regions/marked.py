@@ -12,6 +12,7 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted, label_of, some
 from xai_tf.errors import InputError
+from xai_tf.inputs.sample import Sample
 from xai_tf.regions.audit import Audit, AuditedFile, audit
 from xai_tf.regions.marks import Mark, place_marks
 from xai_tf.regions.registry import Regions
@@ -132,11 +133,7 @@ def judge(
         if not chosen:
             raise InputError(f"It has no marks of the class {target}.")
         check_mask(mask, explanation.attribution.shape)
-        seed = int(sample.sha256[:8] or "0", 16)  # of the file, so that its random map stays
-        blind = {
-            name: mark_scores(blind_map(sample.image, seed), mask, tolerance)
-            for name, blind_map in BLIND_MAPS.items()
-        }
+        blind = blind_scores(sample, mask, tolerance)
         scores = mark_scores(explanation.attribution, mask, tolerance)
     except InputError as error:
         problem = str(error)
@@ -154,6 +151,26 @@ def judge(
         ),
         warnings,
     )
+
+
+def blind_scores(
+    sample: Sample, mask: np.ndarray, tolerance: int | None = None
+) -> dict[str, MarkScores]:
+    """How well maps that know nothing of the model find marks, by their names in `BLIND_MAPS`.
+
+    Args:
+        sample: the sample.
+        mask: bool array of its size, the marks.
+        tolerance: as for `mark_scores`.
+
+    Raises:
+        InputError: as `mark_scores`.
+    """
+    seed = int(sample.sha256[:8] or "0", 16)  # of the file, so that its random map stays
+    return {
+        name: mark_scores(blind_map(sample.image, seed), mask, tolerance)
+        for name, blind_map in BLIND_MAPS.items()
+    }
 
 
 def with_marks(audited: AuditedFile, mask: np.ndarray) -> AuditedFile:

@@ -27,7 +27,7 @@ from xai_tf.regions.mark_files import read_marks
 from xai_tf.reports.class_mistakes import ClassMistakesReport
 from xai_tf.reports.html import check_page
 from xai_tf.reports.label_mistakes import LabelMistakesReport
-from xai_tf.reports.marks import judge_mistakes
+from xai_tf.reports.marks import find_marks, judge_mistakes
 
 PAGE, DATA = "errors.html", "errors.json"
 
@@ -69,10 +69,13 @@ class ErrorSettings:
 
         Raises:
             UnknownNameError: there is no such method.
+            InputError: there are no marks, or one is invalid.
             OutputError: the folder is a file, or holds an earlier page, or one that was not
                 written by xai-tf.
         """
         pick(METHODS, self.method, "method")
+        if self.marks:
+            read_marks(self.marks)
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"{self.out} is not a folder. Use another --out.")
         check_page(self.out / PAGE)
@@ -126,8 +129,9 @@ def report_errors(
     settings.check()
     if METHODS[settings.method].needs_layer:
         classifier.feature_layer(None)
-    marks = read_marks(settings.marks) if settings.marks else None
     labeled = _labeled_files(classifier, settings, notify)
+    files = [entry.path for entry in labeled.entries]
+    marks = find_marks(settings.marks, classifier, files) if settings.marks else None
     training = _training_files(classifier, settings.train)
     predictions = predict_labeled(classifier, labeled, _named(progress, "predicting"))
     results = (LabelResults if predictions.multi_label else EvaluationResults)(predictions)
@@ -142,8 +146,7 @@ def report_errors(
     beside = _beside(results, training)
     left_out = [*lost, *beside, *(index.left_out if index else ())]
     kind: Any = LabelMistakesReport if predictions.multi_label else ClassMistakesReport
-    files = [entry.path for entry in labeled.entries]
-    judged = judge_mistakes(classifier, mistakes, marks, files) if marks else None
+    judged = judge_mistakes(classifier, mistakes, *marks) if marks else None
     for text in judged.notes if judged else ():
         notify(text)
     report = kind(classifier, results, mistakes, left_out, judged)

@@ -13,8 +13,9 @@ from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted
 from xai_tf.errors import InputError
 from xai_tf.evaluation.mistakes import Mistake
+from xai_tf.regions.mark_files import read_marks
 from xai_tf.regions.marked import ALL, MarkedMap, judge, summarize
-from xai_tf.regions.marks import Marks, match_marks
+from xai_tf.regions.marks import Marks, MatchedMarks, match_marks
 from xai_tf.regions.yardstick import BLIND_TITLES, tolerance_of
 from xai_tf.reports.html import paragraph, table
 
@@ -82,29 +83,42 @@ class MistakeMarks:
         }
 
 
+def find_marks(
+    source: Path, classifier: Classifier, files: Sequence[Path]
+) -> tuple[Marks, MatchedMarks]:
+    """The marks of labeled files.
+
+    Args:
+        source: the file or folder of the marks.
+        classifier: the classifier whose classes the marks may be about.
+        files: all labeled files.
+
+    Raises:
+        InputError: the marks are invalid, the model has none of their classes, none of the files
+            has marks, or it is ambiguous which.
+    """
+    marks = read_marks(source).of_classes(classifier.classes)
+    matched = match_marks(marks, files)
+    if not matched.by_file:
+        raise InputError(
+            f"None of the labeled files has marks in {marks.source}. Name the files as they are."
+        )
+    return marks, matched
+
+
 def judge_mistakes(
-    classifier: Classifier, mistakes: Sequence[Mistake], marks: Marks, files: Sequence[Path]
+    classifier: Classifier, mistakes: Sequence[Mistake], marks: Marks, matched: MatchedMarks
 ) -> MistakeMarks:
     """Judge the maps of mistakes by what people marked in their files.
 
     Args:
         classifier: the classifier that made them.
         mistakes: the mistakes.
-        marks: the marks.
-        files: all labeled files, which the marks may be of.
-
-    Raises:
-        InputError: the model has none of the classes of the marks, none of the files has marks, or
-            it is ambiguous which.
+        marks: from `find_marks`.
+        matched: the same.
     """
-    known = marks.of_classes(classifier.classes)
-    matched = match_marks(known, files)
-    if not matched.by_file:
-        raise InputError(
-            f"None of the labeled files has marks in {marks.source}. Name the files as they are."
-        )
     maps: list[MarkedMap | None] = []
-    notes = [*known.notes, *matched.notes]
+    notes = [*marks.notes, *matched.notes]
     for mistake in mistakes:
         found = None
         if mistake.path in matched.by_file:
