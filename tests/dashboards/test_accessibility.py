@@ -149,7 +149,7 @@ STOPS = {
     "model": "^Model: ",
     "verdict": "^Can this map be trusted",
     "picture tools": "^Original$",
-    "methods": "^Grad-CAM",
+    "methods": "Grad-CAM",
     "panel": "^Settings$",
     "classes": "^opacity",
     "exports": "PNG$",
