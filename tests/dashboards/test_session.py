@@ -967,16 +967,19 @@ def test_a_late_word_of_the_browser_about_other_classes_is_no_choice(visit, tmp_
             return (*chosen, session.explorer.contrast)
 
         before = state()
-        layers._target.value, columns.value, contrast.value = 117, [117, 3], 117
-        echoed = state()
-        layers._target.value, columns.value, contrast.value = 2, [2, 0], 2
-        return before, echoed, state()
+        menus = (layers._target, columns, contrast)
+        for menu in menus:
+            menu._handle_msg({"press": "a class of another model"})
+        late = state()
+        for menu in menus:
+            menu._handle_msg({"press": menu.texts[-1]})
+        return before, late, state(), [menu.options[menu.texts[-1]] for menu in menus]
 
-    before, echoed, chosen = visit(story)
+    before, late, chosen, last = visit(story)
 
-    assert before == echoed
-    assert chosen[0] == chosen[2] == 2
-    assert 2 in chosen[1]
+    assert late == before
+    assert (chosen[0], chosen[2]) == (last[0], last[2])
+    assert (last[1] in chosen[1]) != (last[1] in before[1])
 
 
 def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
