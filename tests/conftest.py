@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,17 @@ TEST_DATA = ROOT / "tests" / "data"
 ANSWERS = json.loads(SCHEMA.read_text())
 EAR_SIZE = (64, 64)
 HIGH, MIDDLE = slice(10, 20), slice(24, 40)  # rows and columns of what `ear` hears
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Say what the page showed where a test in the browser failed."""
+    report = (yield).get_result()
+    page = getattr(item, "funcargs", {}).get("page")
+    if call.when == "call" and report.failed and hasattr(page, "inner_text"):
+        with suppress(Exception):  # it may be closed
+            shown = page.inner_text("body", timeout=5000)
+            report.sections.append(("what the page showed", f"{page.url}\n{shown}"))
 
 
 def sample_of(image: np.ndarray) -> Sample:

@@ -95,6 +95,7 @@ def test_a_model_is_planned_trained_and_in_the_catalogue_while_the_next_one_wait
         planned(trainings, first)
 
 
+@pytest.mark.slow  # trains in a process of its own
 def test_a_stopped_search_keeps_its_trials_and_resumes_after_the_server_was_restarted(
     sets, trainings, tmp_path
 ):
@@ -137,6 +138,7 @@ def own_set(folder, stripes):
     return own
 
 
+@pytest.mark.slow  # trains in a process of its own
 def test_a_visitors_own_set_is_trained_on_though_the_visitor_leaves(sets, trainings, tmp_path):
     own = own_set(tmp_path / "visitor", sets / "stripes")
 
@@ -212,6 +214,7 @@ def fill(disk):
             file.write(bytes(4096))
 
 
+@pytest.mark.slow  # trains in a process of its own
 def test_a_training_on_a_full_disk_ends_with_the_cause_and_the_next_step(sets, disk, monkeypatch):
     for variable in ("XAI_TF_HOME", "HOME", "TMPDIR"):  # where else the model could go
         monkeypatch.setenv(variable, str(disk / "home"))
@@ -238,6 +241,7 @@ def test_a_training_on_a_full_disk_ends_with_the_cause_and_the_next_step(sets, d
         assert str(disk) not in problem
 
 
+@pytest.mark.slow  # trains in a process of its own
 def test_a_training_whose_results_are_on_another_disk_is_done_though_that_of_the_server_is_full(
     sets, disk, tmp_path, monkeypatch
 ):
