@@ -43,7 +43,7 @@ def _of_figures(explanation: Explanation) -> tuple[Diagnosis, ...]:
         found.append(
             Diagnosis(
                 "unstable",
-                f"Too few samples: the weights may be off by {figures['error']:.0%} of their size. "
+                f"Too few samples: expect the weights to be off by about {figures['error']:.0%} of their size. "
                 "Draw more, or ask for fewer segments.",
             )
         )

@@ -65,7 +65,7 @@ def read_marks(source: str | Path) -> Marks:
         text = source.read_text(encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:
         raise InputError(
-            f"Cannot read the marks in {source}: it is no text in UTF-8. Give a CSV or JSON file "
+            f"Cannot read the marks in {source}: it is not UTF-8 text. Give a CSV or JSON file "
             "of boxes, or a folder of masks."
         ) from error
     if not text.strip():
