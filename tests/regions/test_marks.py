@@ -173,7 +173,7 @@ def test_marks_that_are_nowhere_are_refused(tmp_path):
         read_marks(tmp_path / "nowhere.csv")
     with pytest.raises(InputError, match="has no pictures, so there are no marks"):
         read_marks(tmp_path / "empty")
-    with pytest.raises(InputError, match="no text in UTF-8"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         read_marks(binary)
 
 

@@ -43,8 +43,8 @@ def _of_figures(explanation: Explanation) -> tuple[Diagnosis, ...]:
         found.append(
             Diagnosis(
                 "unstable",
-                f"Too few samples: expect the weights to be off by about {figures['error']:.0%} of their size. "
-                "Draw more, or ask for fewer segments.",
+                "Too few samples: expect the weights to be off by about "
+                f"{figures['error']:.0%} of their size. Draw more, or ask for fewer segments.",
             )
         )
     if figures.get("r2", 1) < MIN_R2:
