@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `import xai_tf` does before TensorFlow
 # Beside other programs, processes that give way to all of them would hardly run at all.
 os.environ.setdefault("XAI_TF_NICENESS", "0")
 

@@ -61,5 +61,5 @@ def test_the_commands_and_their_options_exist(line):
 
     assert usage.exit_code == 0
     assert all(word in usage.output for word in words if word.startswith("--"))
-    given = [after for word, after in pairwise(words) if word == "--method"]
-    assert set(given) <= set(METHODS)
+    given = [after.split(",") for word, after in pairwise(words) if word == "--method"]
+    assert {name for names in given for name in names} <= set(METHODS)

@@ -1,12 +1,16 @@
 """Models whose input or output is laid out otherwise: what they predict is what Keras says."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import xai_tf
-from tests.conftest import SAMPLES
+from tests.conftest import ROOT, SAMPLES
 from xai_tf.errors import ModelError
 
 L = keras.layers
@@ -79,6 +83,27 @@ def test_maps_with_the_channels_first_are_not_read_as_maps_with_the_channels_las
     assert classifier.access == "gradients"
     with pytest.raises(ModelError, match="feature map"):
         xai_tf.explain(classifier, RGB, "grad_cam")
+
+
+WITHOUT_ONEDNN = """
+import keras, xai_tf
+from tests.classifiers.test_layout import LAYOUTS, network
+xai_tf.load(network(*LAYOUTS["channels first throughout"][:2]))
+"""
+
+
+def test_channels_first_that_this_machine_cannot_run_are_told_with_the_next_step():
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ONEDNN],
+        env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    last = ran.stderr.strip().splitlines()[-1]
+    assert last.startswith("xai_tf.errors.ModelError: TensorFlow cannot run this model")
+    assert "NHWC" in last
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in last
 
 
 def test_channels_moved_to_the_end_leave_the_feature_maps_of_the_network():

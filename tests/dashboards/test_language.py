@@ -211,7 +211,8 @@ def english_in(page):
     """The English texts of a page: those of the catalogue, and others by their small words."""
     catalogue = read_catalogue(CATALOGUE.read_text("utf-8"))
     papers = {entry.paper for entry in (*METHODS.values(), *METRICS.values())}
-    known = [text for text in (*catalogue.texts, *catalogue.library) if " " in text]
+    same = {text for text, forms in catalogue.texts.items() if text in forms}
+    known = [text for text in {*catalogue.texts, *catalogue.library} - same if " " in text]
     for text in page.evaluate(EVERYTHING):
         for paper in papers:
             text = text.replace(paper, "")

@@ -35,7 +35,7 @@ from xai_tf.classifiers.graph import (
     tensors,
 )
 from xai_tf.classifiers.guided_relu import can_change_relu, with_relu
-from xai_tf.classifiers.layout import usual_layout
+from xai_tf.classifiers.layout import told_if_not_supported, usual_layout
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.classifiers.output_head import LINEAR, OutputHead, linear_head, loss_name
 from xai_tf.classifiers.placement import Placement, Places, find_placement, find_places
@@ -191,7 +191,8 @@ class Classifier:
         self.preprocessing_certain = detected.certain
         size, self.size_certain = _input_size(model, backbone, card, image_size)
         flat = flatten(with_preprocessing(model, self.preprocessing, size))
-        self.model, self.head = linear_head(flat, loss, returns)
+        with told_if_not_supported():
+            self.model, self.head = linear_head(flat, loss, returns)
         if card and self.head.num_logits > 1:  # one that was written without `returns` knows it
             self.head = replace(self.head, known=True)
         self.backbone = backbone or (card.backbone if card else None)

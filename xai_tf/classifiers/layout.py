@@ -6,10 +6,13 @@ those that end in a map of one cell. They become models of the usual layout that
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from xai_tf.classifiers.graph import graph_of, is_graph, nodes, operations, replay
+from xai_tf.errors import ModelError
 from xai_tf.inputs.sample import MIN_SIDE
 
 if TYPE_CHECKING:
@@ -17,6 +20,23 @@ if TYPE_CHECKING:
 
 COLORS = (1, 3)
 TO_LAST, TO_FIRST = (2, 3, 1), (3, 1, 2)  # as `Permute` counts axes
+
+
+@contextmanager
+def told_if_not_supported() -> Iterator[None]:
+    """Raise a ModelError where TensorFlow has no code for an operation on this machine."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.UnimplementedError as error:
+        cause = next((line for line in str(error).splitlines() if "support" in line), str(error))
+        cause = cause.rpartition("}} ")[2].partition(" [Op:")[0].removesuffix(".")
+        raise ModelError(
+            f"TensorFlow cannot run this model on this machine: {cause}. Convolutions with the "
+            "channels first run on a CPU when TF_ENABLE_ONEDNN_OPTS=1 is set before TensorFlow "
+            "is imported (`import xai_tf` first does it)."
+        ) from error
 
 
 def usual_layout(model: keras.Model) -> tuple[keras.Model, str]:
