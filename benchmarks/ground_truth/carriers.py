@@ -17,7 +17,7 @@ from xai_tf.datasets.layouts import readable_files
 from xai_tf.errors import InputError
 from xai_tf.inputs.sample import Sample, read_image
 from xai_tf.regions.brain import brain
-from xai_tf.regions.lungs import lungs
+from xai_tf.regions.lungs import MIN_EVIDENCE, lungs
 from xai_tf.regions.partition import NotFoundError
 from xai_tf.tasks import TASKS
 
@@ -71,7 +71,7 @@ def photos(data: Path, counts: tuple[int, int, int]) -> Carriers:
 
 def chests(data: Path, counts: tuple[int, int, int]) -> Carriers:
     """X-rays without a finding; the plant belongs into the lungs."""
-    return _of_class(data / "chest_xray", ("normal",), counts, lungs)
+    return _of_class(data / "chest_xray", ("normal",), counts, _clear_lungs)
 
 
 def any_chests(data: Path, counts: tuple[int, int, int]) -> Carriers:
@@ -139,6 +139,18 @@ def _pictures(paths: Iterable[Path], find: Callable[[np.ndarray], np.ndarray]) -
             yield Picture(sample, depth(find(sample.image)))
         except NotFoundError:
             continue
+
+
+def _clear_lungs(image: np.ndarray) -> np.ndarray:
+    """The lungs.
+
+    Raises:
+        NotFoundError: there are none, or they are a guess.
+    """
+    found, evidence = lungs(image)
+    if evidence < MIN_EVIDENCE:
+        raise NotFoundError("the lungs are a guess")
+    return found
 
 
 def _dim_brain(image: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.ground_truth import running
 from benchmarks.ground_truth.baselines import BASELINES
-from benchmarks.ground_truth.carriers import SIZE, Clip, Picture, clips, depth
+from benchmarks.ground_truth.carriers import SIZE, Clip, Picture, chests, clips, depth, heads
 from benchmarks.ground_truth.drawing import draw
 from benchmarks.ground_truth.leaderboard import rounds_of, standings
 from benchmarks.ground_truth.learning import LEARNERS
@@ -200,6 +200,16 @@ def corners() -> Classifier:
     corner = np.repeat(np.outer(edge, edge).ravel(), 4)
     decision.set_weights([corner[:, None], np.array([-0.5])])
     return Classifier(model, ("without", "with"), name="corners", task=TASKS["lung_opacity"])
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the data folder")
+@pytest.mark.parametrize("read", [chests, heads])
+def test_carriers_of_real_files_have_a_place_for_the_plant(read):
+    found = read(SHARED, (2, 1, 1))
+
+    for carrier in (*found.train, *found.validation, *found.test):
+        assert carrier.depth.shape == SIZE
+        assert 0.05 < (carrier.depth > 0).mean() < 0.7
 
 
 def test_a_small_run_goes_from_carriers_to_the_page(tmp_path, monkeypatch):

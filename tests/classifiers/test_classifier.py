@@ -112,10 +112,10 @@ def test_a_contrast_is_the_difference_of_two_logits(three_classes, blobs):
     [
         ("vgg16", "block5_pool"),
         ("resnet50", "conv5_block3_out"),
-        ("inception_v3", "mixed10"),
+        pytest.param("inception_v3", "mixed10", marks=pytest.mark.slow),
         ("mobilenet_v2", "out_relu"),
-        ("densenet121", "relu"),
-        ("efficientnet_b0", "top_activation"),
+        pytest.param("densenet121", "relu", marks=pytest.mark.slow),
+        pytest.param("efficientnet_b0", "top_activation", marks=pytest.mark.slow),
         ("convnext_tiny", "layer_normalization"),
         ("alexnet", "pool5"),
         ("cnn", "pool4"),

@@ -24,6 +24,12 @@ APPLICATIONS = [
 ]
 
 
+LARGE = ("DenseNet121", "EfficientNetB0", "ConvNeXtTiny")
+ONE_BY_ONE = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in APPLICATIONS
+]
+
+
 def nested(application: str) -> keras.Model:
     base = getattr(keras.applications, application)(
         weights=None, include_top=False, input_shape=(75, 75, 3)
@@ -49,7 +55,7 @@ def test_flat_model_says_the_same_and_hides_no_layer(application):
     assert inside <= {layer.name for layer in flat.layers}
 
 
-@pytest.mark.parametrize("application", APPLICATIONS)
+@pytest.mark.parametrize("application", ONE_BY_ONE)
 def test_every_cut_of_a_network_keeps_its_logits(application):
     flat = flatten(nested(application))
     cuts = cut_points(flat)

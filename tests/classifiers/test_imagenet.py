@@ -112,6 +112,7 @@ def test_weights_are_looked_for_in_the_file_that_keras_asks_for(name, tmp_path, 
     assert imagenet.cached() == {name: tmp_path / "models" / str(caught.value)}
 
 
+@pytest.mark.slow
 def test_a_stock_network_in_the_cache_predicts_its_best_five_classes(tmp_path):
     cache = tmp_path / "models"
     cache.mkdir()

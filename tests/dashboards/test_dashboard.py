@@ -203,9 +203,13 @@ def test_all_of_an_explanation_fits_one_screen(page):
     ("sample", "model", "kind"),
     [
         ("xray_opacity.jpg", "Lung opacity", "a chest X-ray"),
-        ("brain_head_notumor.png", "Brain tumor", "a brain MRI slice"),
-        ("dog.jpg", "Dog breeds", "a photo of a dog"),
-        ("speech_human.wav", "Deepfake audio", "recorded speech"),
+        pytest.param(
+            "brain_head_notumor.png", "Brain tumor", "a brain MRI slice", marks=pytest.mark.slow
+        ),
+        pytest.param("dog.jpg", "Dog breeds", "a photo of a dog", marks=pytest.mark.slow),
+        pytest.param(
+            "speech_human.wav", "Deepfake audio", "recorded speech", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_dropped_file_finds_its_model(page, tmp_path, sample, model, kind):

@@ -970,6 +970,7 @@ def service_of_labels(tmp_path_factory):
     service.close()
 
 
+@pytest.mark.slow
 def test_each_label_has_its_figures_its_mistakes_and_its_map(service_of_labels, tmp_path):
     draw(tmp_path / "left.png", 255, 0)
     draw(tmp_path / "right.png", 0, 255)

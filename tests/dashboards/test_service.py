@@ -585,6 +585,7 @@ def test_models_that_are_folders_are_listed_and_loaded(service, picture, small_c
     np.testing.assert_allclose(*predicted, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_stock_networks_in_keras_cache_are_listed_and_nothing_is_downloaded(tmp_path, monkeypatch):
     def download(*_, **__):
         raise AssertionError("downloaded")
@@ -809,6 +810,7 @@ def test_a_callback_that_fails_disturbs_nobody(service, models, picture, caplog)
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(service, models):
     model = replace(models["wide"], name="deadly")
 
@@ -833,6 +835,7 @@ def test_a_model_that_kills_the_process_that_prepares_it_is_prepared_once(servic
     asyncio.run(patiently(kill_and_look()))
 
 
+@pytest.mark.slow
 def test_a_visitors_request_comes_before_all_preparation_and_interrupts_it(
     models, picture, tmp_path, monkeypatch
 ):
@@ -926,6 +929,7 @@ def test_a_lost_process_costs_one_retry_and_nothing_else(service, models, pictur
     np.testing.assert_array_equal(answer.attribution, expected.attribution)
 
 
+@pytest.mark.slow
 def test_a_request_that_loses_two_processes_fails(service, models, picture):
     async def lose_two():
         job = service.visitor().submit(

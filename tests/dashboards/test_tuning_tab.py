@@ -360,6 +360,7 @@ def test_without_a_search_the_page_says_how_to_start_one(tmp_path):
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 360
 
 
+@pytest.mark.slow
 def test_another_search_can_be_chosen(root):
     with served(lambda: page_of(root)) as url, chromium() as browser:
         page = browser.new_page(viewport={"width": 1300, "height": 900})

@@ -163,6 +163,7 @@ def test_brains_are_found_where_a_person_drew_them():
     assert min(found.values()) > 0.65
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_tumors_that_experts_saw_are_in_the_brain():
     shares = inside_of("brain_mri", lambda image: brain(image)[0], "test")
