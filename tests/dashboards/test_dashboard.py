@@ -255,6 +255,7 @@ def test_a_part_is_hidden_by_drawing_on_the_picture(page):
     the_map(page, "Grad-CAM").wait_for()
 
 
+@pytest.mark.slow
 def test_a_dropped_sound_is_read_by_a_model_that_hears_and_can_be_played(page):
     take(page, "Dog, unknown breed")
 
@@ -269,6 +270,7 @@ def test_a_dropped_sound_is_read_by_a_model_that_hears_and_can_be_played(page):
     assert page.get_by_text("Hz", exact=True).first.is_visible()
 
 
+@pytest.mark.slow
 def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
     drawn = SAMPLES.parents[1] / "dashboards/files/thumbnails/speech_human.jpg"
     Image.open(drawn).save(tmp_path / "spectrogram.png")
@@ -280,6 +282,7 @@ def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
     assert page.get_by_role("button", name="Play").first.is_visible()
 
 
+@pytest.mark.slow
 def test_what_decides_of_a_sound_can_be_heard_and_muted(page):
     take(page, "Synthetic speech")
     parts = page.get_by_role("group", name="Part to play")
@@ -328,6 +331,7 @@ def test_a_map_says_where_its_evidence_lies_and_is_judged_on_request(page):
     assert axe_faults(page) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_is_none_for_the_model_is_said_to_be_and_explained_anyway(page):
     page.locator("input[type=file]").set_input_files(SAMPLES / "dog.jpg")
     page.get_by_text("Looks like a photo of a dog.").wait_for()
@@ -361,6 +365,7 @@ def test_a_class_is_a_button_that_asks_why(page):
     page.get_by_text("Grad-CAM: why opacity?").wait_for()
 
 
+@pytest.mark.slow
 def test_why_this_and_not_that(page):
     take(page, "Dog, unknown breed")
 
@@ -386,6 +391,7 @@ def test_a_slow_method_says_its_cost_shows_what_it_has_and_keeps_it_when_stopped
     the_map(page, "Saliency").wait_for()
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_one_retry_and_nothing_else(browser, site):
     view = View(
         sample=file_sha256(SAMPLES / "xray_opacity.jpg"),
@@ -440,6 +446,7 @@ def test_a_page_outlives_its_server_with_its_view_and_its_uploads(browser, tmp_p
     assert [address for address in foreign if f":{port}/" not in address] == []
 
 
+@pytest.mark.slow
 def test_a_visitor_brings_a_model_and_finds_it_after_a_reload(page, tmp_path, small_cnn):
     small_cnn.save(tmp_path / "my pets.keras")
     (tmp_path / "labels.txt").write_text(f"cat\ndog\n{EVIL}\n")
@@ -512,6 +519,7 @@ def test_methods_are_compared_on_one_scale_with_their_agreement(page):
     picture(page, "compare")
 
 
+@pytest.mark.slow
 def test_the_layers_of_two_models_stand_side_by_side(page):
     take(page, "Dog, unknown breed")
 
@@ -598,6 +606,7 @@ def test_a_bad_file_is_a_lasting_message_and_the_page_lives_on(page, name, conte
     take(page, "Chest X-ray, normal")
 
 
+@pytest.mark.slow
 def test_two_dropped_files_of_one_name_are_both_taken_whole(page, tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (2, 1400, 1400, 3)).astype(np.uint8)
     for number, pixels in enumerate(noise):  # of 6 MB: two pieces each
@@ -625,6 +634,7 @@ def test_two_dropped_files_of_one_name_are_both_taken_whole(page, tmp_path):
     assert {file.get_attribute("data-value") for file in files.all()} == digests
 
 
+@pytest.mark.slow
 def test_a_file_over_the_limit_is_a_lasting_message(page):
     page.get_by_text("Choose files, or drop them here").evaluate(
         """(field) => {
@@ -654,6 +664,7 @@ def test_a_file_is_removed_and_brought_back(page):
     file.wait_for()
 
 
+@pytest.mark.slow
 def test_what_was_explained_can_be_taken_home(page, tmp_path):
     take(page, "Chest X-ray, opacity")
     got = {label: downloaded(page, label) for label in ("PNG", "Array", "Bundle", "Report")}
@@ -668,7 +679,7 @@ def test_what_was_explained_can_be_taken_home(page, tmp_path):
     assert b"xray_opacity.jpg" in got["Report"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_every_part_of_the_page_is_accessible(browser, site, scheme):
     with visit(browser, site[0]) as page:
         take(page, "Human speech")

@@ -158,6 +158,7 @@ def test_class_names_that_cannot_be_read_are_named(service, tmp_path, text):
     assert "class_indices.json" in asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_a_model_that_never_answers_is_stopped(service, small_cnn, tmp_path, monkeypatch):
     entry = OwnModels(tmp_path, LIMIT).add("slow.keras", content(small_cnn, tmp_path))
     eventually(lambda: service.status().workers[0].state == "idle")

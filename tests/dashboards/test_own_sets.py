@@ -363,6 +363,7 @@ def test_deleted_sets_take_their_results_with_them(service, tmp_path):
 # The page
 
 
+@pytest.mark.slow
 def test_a_folder_and_an_archive_are_given_in_the_page_and_evaluated(service, tmp_path):
     import panel_material_ui as pmui
 

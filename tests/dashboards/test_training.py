@@ -70,6 +70,7 @@ def reached(service, name, *wanted):
     eventually(lambda: states(service)[name] in wanted)
 
 
+@pytest.mark.slow
 def test_a_model_is_planned_trained_and_in_the_catalogue_while_the_next_one_waits(sets, trainings):
     first, second = (order(TRAIN, data=sets / "stripes", name=n, **QUICK) for n in ("one", "two"))
 
