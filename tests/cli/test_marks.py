@@ -64,6 +64,8 @@ def test_the_table_and_the_csv_have_the_same_rows(run, asking, files, boxes):
     assert "What people marked" in shown
     assert "Usual place" in shown
     assert "within 0 pixels" in shown
+    assert "strict pointing" in " ".join(shown.split())
+    assert all(row["pointing"] == row["strict_pointing"] for row in rows)
     assert {row["method"] for row in rows} >= {"saliency", "center"}
     assert float(rows[0]["auc_low"]) <= float(rows[0]["auc"]) <= float(rows[0]["auc_high"])
 

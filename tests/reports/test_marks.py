@@ -46,10 +46,13 @@ def test_marks_are_judged_and_outlined_in_the_report(halves, sides):
     assert scores["area"] == 0.25
     assert scores["share"] == pytest.approx(0.5)  # half of the right half, which has it all
     assert scores["pointing"]
+    assert scores["strict_pointing"]
     assert report.described["marks"]["unused"] == ["z.png"]
     assert "1 of 1 mistake explained have marks." in said
     html = report.page.read_text()
     assert "What people marked is outlined, 25.0% of the picture" in html
+    assert "points at it with its strongest pixel" in html
+    assert ">strict pointing<" in html
     assert "Usual place" not in html  # there are no other files
     pictures = [
         np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int)

@@ -43,8 +43,7 @@ Tolerance = Annotated[
         show_default="15 of 224 pixels",
     ),
 ]
-FIGURES = ("pointing", "share", "density", "iou", "auc", "lead")
-SHOWN = ("pointing", "density", "iou", "auc", "lead")  # in the table; the share is in the density
+LEAD = "lead"  # the figure of `MarkRow` that a single map does not have
 
 
 class MarkJudge:
@@ -125,12 +124,14 @@ class MarkJudge:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each method and blind map, with a column for each end of an interval."""
+        from xai_tf.regions.yardstick import FIGURES
+
         rows = []
         for row in self._rows():
             cells: dict[str, Any] = {
                 name: getattr(row, name) for name in ("method", "blind", "answers", "files", "area")
             }
-            for figure in FIGURES:
+            for figure in (*FIGURES, LEAD):
                 value = getattr(row, figure)
                 cells[figure] = value and value.value
                 cells[f"{figure}_low"], cells[f"{figure}_high"] = (
@@ -141,19 +142,21 @@ class MarkJudge:
 
     def table(self) -> Table:
         """All maps together for a person."""
-        from xai_tf.regions.yardstick import BLIND_TITLES
+        from xai_tf.regions.yardstick import BLIND_TITLES, FIGURES
 
+        shown = {**FIGURES, LEAD: LEAD}
+        del shown["share"]  # it is in the density
         reach, left_out = self._tolerance_in_pixels(), self._left_out()
         table = Table(
-            *("answers", "map", "files", *SHOWN),
+            *("answers", "map", "files", *shown.values()),
             title="What people marked",
             caption="Means with 95% intervals. pointing: the strongest pixel is on a mark or "
-            f"within {reach} pixels of one. lead: the AUC minus that of the best map that knows "
-            f"nothing of the model. {' '.join(left_out)}",
+            f"within {reach} pixels of one; strict pointing: it is on a mark. lead: the AUC minus "
+            f"that of the best map that knows nothing of the model. {' '.join(left_out)}",
         )
         for row in self._rows():
             title = BLIND_TITLES[row.method] if row.blind else METHODS[row.method].title
-            figures = (getattr(row, name) for name in SHOWN)
+            figures = (getattr(row, name) for name in shown)
             table.add_row(
                 row.answers,
                 f"[dim]{title}[/dim]" if row.blind else title,

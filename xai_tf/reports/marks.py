@@ -16,7 +16,7 @@ from xai_tf.evaluation.mistakes import Mistake
 from xai_tf.regions.mark_files import read_marks
 from xai_tf.regions.marked import ALL, MarkedMap, judge, summarize
 from xai_tf.regions.marks import Marks, MatchedMarks, match_marks
-from xai_tf.regions.yardstick import BLIND_TITLES, tolerance_of
+from xai_tf.regions.yardstick import BLIND_TITLES, FIGURES, tolerance_of
 from xai_tf.reports.html import paragraph, table
 
 
@@ -50,18 +50,18 @@ class MistakeMarks:
             [
                 BLIND_TITLES[row.method] if row.blind else METHODS[row.method].title,
                 row.files,
-                *map(str, (row.pointing, row.share, row.density, row.iou, row.auc)),
+                *map(str, (getattr(row, name) for name in FIGURES)),
             ]
             for row in summarize(self.judged)
             if row.answers == ALL
         ]
-        head = ("map", "files", "pointing", "share", "density", "IoU", "AUC")
+        head = ("map", "files", *FIGURES.values())
         caption = (
             "Maps of the predicted class beside maps that know nothing of the model, means with "
             "95% intervals. Pointing: the strongest pixel is on a mark or within "
-            f"{self.tolerance} pixels of one. Share: evidence on the marks; density: that by area. "
-            "IoU: overlap with as many of the strongest pixels. AUC: of the map as a ranking of "
-            "the pixels."
+            f"{self.tolerance} pixels of one; strict pointing: it is on a mark. Share: evidence on "
+            "the marks; density: that by area. IoU: overlap with as many of the strongest pixels. "
+            "AUC: of the map as a ranking of the pixels."
         )
         notes = "".join(paragraph(text, "soft") for text in self.notes)
         return notes + (table(head, rows, caption) if rows else "")
@@ -144,7 +144,8 @@ def marks_sentence(judged: MarkedMap) -> str:
     if judged.scores is None:
         return f"What people marked is outlined. The map cannot be judged by it: {judged.problem}"
     scores = judged.scores
-    points = "points at it" if scores.pointing else "does not point at it"
+    points = "points near it" if scores.pointing else "does not point at it"
+    points = "points at it" if scores.strict_pointing else points
     share = "" if scores.share is None else f", which has {scores.share:.0%} of its evidence"
     return (
         f"What people marked is outlined, {scores.area:.1%} of the picture{share}. The map of "
