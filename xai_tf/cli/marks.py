@@ -27,9 +27,9 @@ MarkFile = Annotated[
     Path | None,
     typer.Option(
         "--marks",
-        help="Places that people marked, to judge maps by: a CSV file of boxes (file, left, top, "
-        "right, bottom, or file, x, y, width, height; optionally class), a COCO JSON file, or a "
-        "folder of masks.",
+        help="Places that people marked, to judge maps by: a CSV file of boxes (file, then left, "
+        "top, right, bottom, or x, y, width, height, or x_center, y_center, width, height; "
+        "optionally class), a COCO JSON file, or a folder of masks.",
         rich_help_panel=DATA,
     ),
 ]

@@ -35,6 +35,8 @@ class Mark:
             a mask.
         in_shares: whether the box is in shares of the width and height, 0 to 1, and not in pixels
             of the file.
+        at_corner: whether the box was given by x, y and its size, and these were read as its upper
+            left corner, though they may be its center.
         mask: the picture of the mask, whose pixels above 0 are marked; in lossy formats those above
             half of the brightest.
         class_name: the class that the mark is about; "" for any.
@@ -44,6 +46,7 @@ class Mark:
     origin: str
     box: Ends | None = None
     in_shares: bool = False
+    at_corner: bool = False
     mask: Path | None = None
     class_name: str = ""
 
@@ -74,11 +77,15 @@ class Mark:
                 f"{width}x{height} pixels. Correct the box, or check which file it belongs to."
             )
         warnings: tuple[str, ...] = ()
-        if left < -1 or top < -1 or right > width + 1 or bottom > height + 1:
-            warnings = (
+        if not _fits((left, top, right, bottom), size):
+            beyond = (
                 f"The box in {self.origin} reaches beyond the picture of {width}x{height} pixels "
-                "and was cut off there.",
+                "and was cut off there."
             )
+            back, up = (right - left) / 2, (bottom - top) / 2
+            centered = (left - back, top - up, right - back, bottom - up)
+            meant = " It would fit if x and y were its center: if so, name them x_center, y_center."
+            warnings = (beyond + meant * (self.at_corner and _fits(centered, size)),)
         first_column, last_column = _pixels(left, right, width)
         first_row, last_row = _pixels(top, bottom, height)
         drawn = np.zeros(size, bool)
@@ -289,6 +296,12 @@ def _name(path: PurePosixPath) -> tuple[str, ...]:
 
 def _stem(path: PurePosixPath) -> tuple[str, ...]:
     return (path.stem,)
+
+
+def _fits(box: Ends, size: Size) -> bool:
+    """Whether a box in pixels is within a picture, but for a pixel of rounding."""
+    (left, top, right, bottom), (height, width) = box, size
+    return left >= -1 and top >= -1 and right <= width + 1 and bottom <= height + 1
 
 
 def _pixels(first: float, last: float, length: int) -> tuple[int, int]:
