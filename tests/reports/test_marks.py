@@ -86,5 +86,5 @@ def test_a_box_outside_the_picture_of_a_mistake_is_said(halves, sides):
 
 
 def test_marks_of_no_file_are_refused(halves, sides):
-    with pytest.raises(InputError, match="None of the labeled files has marks"):
+    with pytest.raises(InputError, match="None of the files has marks"):
         reported(halves, sides, "z.png,1,1,2,2,\n")

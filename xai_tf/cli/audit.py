@@ -17,7 +17,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
 from xai_tf.cli.console import note, warn, with_progress
-from xai_tf.cli.marks import MarkFile, MarkJudge, Tolerance
+from xai_tf.cli.marks import MarkFile, MarkJudge, Tolerance, check_tolerance
 from xai_tf.cli.options import (
     Files,
     ModelFlags,
@@ -29,7 +29,7 @@ from xai_tf.cli.options import (
 )
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.settings import picked_methods
-from xai_tf.errors import OutputError, SettingError, pick
+from xai_tf.errors import OutputError, pick
 from xai_tf.files import check_free, write_file
 from xai_tf.regions.registry import PARTITIONS
 
@@ -101,8 +101,7 @@ def _check(
     """Check what can be checked before the model is loaded."""
     for name in by or ():
         pick(PARTITIONS, name, "partition")
-    if tolerance is not None and marks is None:
-        raise SettingError("--tolerance is for marks. Give --marks too, or leave it out.")
+    check_tolerance(marks, tolerance)
     if out and out.exists() and not out.is_dir():
         raise OutputError(f"{out} is not a folder. Use another --out.")
 

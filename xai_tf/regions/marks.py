@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from xai_tf.inputs.geometry import geometry_of
 from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.pictures import read_picture
 from xai_tf.inputs.resizing import resize
-from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.sample import Sample, file_sha256
 
 LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif")  # their zeros are only nearly zero
 MAX_ASPECT_CHANGE = 0.02  # between a mask and its file, before a warning
@@ -66,6 +67,15 @@ class Mark:
             return _mask_pixels(self.mask, size)
         assert self.box is not None, "a mark has a box or a mask"
         return self._box_pixels(self.box, size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What decides which pixels it marks and for which class, as plain data."""
+        return {
+            "box": self.box and list(self.box),
+            "in_shares": self.in_shares,
+            "mask": self.mask and file_sha256(self.mask),
+            "class_name": self.class_name,
+        }
 
     def _box_pixels(self, box: Ends, size: Size) -> tuple[np.ndarray, tuple[str, ...]]:
         height, width = size
@@ -212,6 +222,30 @@ def match_marks(marks: Marks, files: Sequence[Path]) -> MatchedMarks:
         unused=tuple(name for name in named if name not in used),
         by_name=tuple(by_name),
     )
+
+
+def find_marks(
+    marks: Marks, classes: Sequence[str], files: Sequence[Path]
+) -> tuple[Marks, MatchedMarks]:
+    """The marks that are of a model's classes, and which of them each file has.
+
+    Args:
+        marks: the marks.
+        classes: of the model.
+        files: the files.
+
+    Raises:
+        InputError: the model has none of the classes of the marks, none of the files has marks, or
+            it is ambiguous which.
+    """
+    marks = marks.of_classes(classes)
+    matched = match_marks(marks, files)
+    if not matched.by_file:
+        raise InputError(
+            f"None of the files has marks in {marks.source}, which names {some(matched.unused)}. "
+            "Name the files as they are."
+        )
+    return marks, matched
 
 
 def place_marks(

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from xai_tf.attribution.methods import METHODS
-from xai_tf.bundles.write import describe_judgment
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted
 from xai_tf.errors import InputError
 from xai_tf.evaluation.mistakes import Mistake
-from xai_tf.regions.mark_files import read_marks
+from xai_tf.regions.mark_tables import describe_judgment
 from xai_tf.regions.marked import ALL, MarkedMap, judge, summarize
-from xai_tf.regions.marks import Marks, MatchedMarks, match_marks
+from xai_tf.regions.marks import Marks, MatchedMarks
 from xai_tf.regions.yardstick import BLIND_TITLES, FIGURES, tolerance_of
 from xai_tf.reports.html import paragraph, table
 
@@ -83,29 +82,6 @@ class MistakeMarks:
         }
 
 
-def find_marks(
-    source: Path, classifier: Classifier, files: Sequence[Path]
-) -> tuple[Marks, MatchedMarks]:
-    """The marks of labeled files.
-
-    Args:
-        source: the file or folder of the marks.
-        classifier: the classifier whose classes the marks may be about.
-        files: all labeled files.
-
-    Raises:
-        InputError: the marks are invalid, the model has none of their classes, none of the files
-            has marks, or it is ambiguous which.
-    """
-    marks = read_marks(source).of_classes(classifier.classes)
-    matched = match_marks(marks, files)
-    if not matched.by_file:
-        raise InputError(
-            f"None of the labeled files has marks in {marks.source}. Name the files as they are."
-        )
-    return marks, matched
-
-
 def judge_mistakes(
     classifier: Classifier, mistakes: Sequence[Mistake], marks: Marks, matched: MatchedMarks
 ) -> MistakeMarks:
@@ -114,7 +90,7 @@ def judge_mistakes(
     Args:
         classifier: the classifier that made them.
         mistakes: the mistakes.
-        marks: from `find_marks`.
+        marks: from `regions.find_marks`.
         matched: the same.
     """
     maps: list[MarkedMap | None] = []
