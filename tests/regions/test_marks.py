@@ -100,6 +100,19 @@ def test_centers_that_are_read_as_corners_are_told_once_a_box_leaves_the_picture
     assert columns.max() / 224 == pytest.approx(0.95, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [("0.4,0.4,0.2,0.2", True), ("0.01,0.4,0.2,0.2", False)],
+)
+def test_a_file_of_centers_that_is_read_from_corners_says_so_once(tmp_path, other, told):
+    text = f"file,x,y,width,height\na.png,{other}\nb.png,0.9,0.5,0.2,0.2\n"
+
+    note = read_marks(saved(tmp_path / "boxes.csv", text)).notes[-1]
+
+    sentence = "1 of 2 boxes leave the picture, first that in boxes.csv, line 3"
+    assert (sentence in note) == told
+
+
 def test_a_box_that_fits_neither_way_is_not_taken_for_a_center(tmp_path):
     text = "file,x,y,w,h\na.png,150,60,110,70\na.png,150,40,150,40\n"
     marks = read_marks(saved(tmp_path / "boxes.csv", text)).marks

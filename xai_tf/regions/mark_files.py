@@ -14,7 +14,7 @@ from xai_tf.datasets.csv_labels import FILE_COLUMNS
 from xai_tf.datasets.layouts import readable_files
 from xai_tf.errors import InputError
 from xai_tf.inputs.sample import PICTURE_SUFFIXES
-from xai_tf.regions.marks import Ends, Mark, Marks
+from xai_tf.regions.marks import Ends, Mark, Marks, centered
 
 # Names of columns; case, spaces and underscores are ignored.
 NAME_COLUMNS = (*FILE_COLUMNS, "filename", "image", "imagename", "name")
@@ -25,6 +25,7 @@ END_COLUMNS = (
     ("x1", "y1", "x2", "y2"),
     ("xmin", "ymin", "xmax", "ymax"),
 )
+ROUNDING = 0.01  # of boxes in shares, that they may reach beyond the picture
 SIZES = (("width", "height"), ("w", "h"))
 CORNER_COLUMNS = tuple(("x", "y", *size) for size in SIZES)  # upper left corner, and size
 CENTERS = (("xcenter", "ycenter"), ("centerx", "centery"), ("cx", "cy"))
@@ -40,6 +41,10 @@ YOLO = (
 IN_SHARES = "The boxes in {} are read as shares of the width and height: all are from 0 to 1."
 IN_PIXELS = "The boxes in {} are read as pixels of the files."
 FROM_CORNERS = "x and y are read as the upper left corner of a box."
+MEANT_CENTERS = (
+    "From there, {} of {} boxes leave the picture, first that in {}; from their centers, none "
+    "would. If x and y are centers, name them x_center, y_center."
+)
 FROM_CENTERS = "{} and {} are read as the center of a box."
 
 
@@ -136,8 +141,27 @@ def _read_boxes(source: Path, text: str) -> Marks:
     found = _with_unit(source, marks, within)
     if as_ends is _as_they_are:
         return found
-    how = FROM_CORNERS if at_corner else FROM_CENTERS.format(*numbers[:2])
+    how = FROM_CENTERS.format(*numbers[:2])
+    if at_corner:
+        how = " ".join(filter(None, [FROM_CORNERS, _meant_centers(found.marks)]))
     return replace(found, notes=(*found.notes, how))
+
+
+def _meant_centers(marks: Sequence[Mark]) -> str:
+    """A sentence where boxes in shares, read from their corners, should be read from their centers.
+
+    Whether boxes in pixels should is only known beside their pictures, see `Mark.draw`.
+    """
+    boxes = [mark.box for mark in marks if mark.box and mark.in_shares]
+    leaving = [not _in_picture(box) for box in boxes]
+    if not any(leaving) or not all(map(_in_picture, map(centered, boxes))):
+        return ""
+    first = marks[leaving.index(True)].origin
+    return MEANT_CENTERS.format(sum(leaving), len(boxes), first)
+
+
+def _in_picture(box: Ends) -> bool:
+    return min(box) >= -ROUNDING and max(box) <= 1 + ROUNDING
 
 
 def _with_unit(source: Path, marks: Sequence[Mark], within: Sequence[bool]) -> Marks:

@@ -92,10 +92,9 @@ class Mark:
                 f"The box in {self.origin} reaches beyond the picture of {width}x{height} pixels "
                 "and was cut off there."
             )
-            back, up = (right - left) / 2, (bottom - top) / 2
-            centered = (left - back, top - up, right - back, bottom - up)
             meant = " It would fit if x and y were its center: if so, name them x_center, y_center."
-            warnings = (beyond + meant * (self.at_corner and _fits(centered, size)),)
+            is_meant = self.at_corner and _fits(centered((left, top, right, bottom)), size)
+            warnings = (beyond + meant * is_meant,)
         first_column, last_column = _pixels(left, right, width)
         first_row, last_row = _pixels(top, bottom, height)
         drawn = np.zeros(size, bool)
@@ -186,6 +185,13 @@ class MatchedMarks:
                 f"matched by the name of the file alone: {some(p.name for p in self.by_name)}."
             )
         return tuple(notes)
+
+
+def centered(box: Ends) -> Ends:
+    """The box whose center is the upper left corner of this one."""
+    left, top, right, bottom = box
+    back, up = (right - left) / 2, (bottom - top) / 2
+    return left - back, top - up, right - back, bottom - up
 
 
 def match_marks(marks: Marks, files: Sequence[Path]) -> MatchedMarks:
