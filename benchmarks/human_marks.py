@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,7 +31,7 @@ from xai_tf.errors import InputError
 from xai_tf.regions.mark_files import read_marks
 from xai_tf.regions.marked import RIGHT, MarkedMap, MarkRow, blind_scores, summarize
 from xai_tf.regions.marks import match_marks, place_marks
-from xai_tf.regions.yardstick import BLIND_TITLES, MarkScores, mark_scores, tolerance_of
+from xai_tf.regions.yardstick import BLIND_TITLES, FIGURES, MarkScores, mark_scores, tolerance_of
 
 # The sets, each with its models and the class of its boxes where the boxes do not say it.
 SETS = {
@@ -40,32 +40,33 @@ SETS = {
 }
 FEW_PASSES = 20  # of a method that is run on all files
 SMOOTHING = 4  # pixels of 224, of a second look at maps of single pixels
+KEPT = {field.name for field in fields(MarkScores)}
 TEST = "test"
 HEAD = """## What people marked
 
 By `benchmarks/human_marks.py`, {date}. Boxes of tumors in MRI slices and of pneumonia in X-rays of
 adults, drawn by people, against maps of the class that they are about, every method at its
 defaults. Of answers that are right, if not said otherwise. Pointing: the strongest pixel is on a
-box or within {tolerance} pixels of it (of 224); density: share of the evidence in the boxes
-divided by their area; IoU with as many of the strongest pixels; AUC of the map as a ranking of the
-pixels, and the same of the map smoothed by {smoothing} pixels (of 224). Lead: the AUC minus that of
-the best blind map, file by file. In brackets: 95% intervals, Wilson for pointing, else bootstrap
-over the files. Methods of more than {passes} passes are run on a fixed subset. Maps in italics know
-nothing of the model.
+box or within {tolerance} pixels of it (of 224); strict pointing: it is on a box; density: share of
+the evidence in the boxes divided by their area; IoU with as many of the strongest pixels; AUC of
+the map as a ranking of the pixels, and the same of the map smoothed by {smoothing} pixels (of 224).
+Lead: the AUC minus that of the best blind map, file by file. In brackets: 95% intervals, Wilson for
+both kinds of pointing, else bootstrap over the files. Methods of more than {passes} passes are run
+on a fixed subset. Maps in italics know nothing of the model.
 """
-COLUMNS = "| {} | files | pointing | share | density | IoU | AUC | AUC, smoothed | lead |"
-RULE = "|---|---|---|---|---|---|---|---|---|"
+COLUMNS = ("method", "files", *FIGURES.values(), "AUC, smoothed", "lead")
 
 
 class Kept:
-    """Scores that were computed before, in a file of JSON lines."""
+    """Scores that were computed before, in a file of JSON lines; those of other figures are not."""
 
     def __init__(self, path: Path | None) -> None:
         self._path, self._known = path, {}
         if path and path.is_file():
             for line in path.read_text().splitlines():
                 key, *scores = json.loads(line)
-                self._known[tuple(key)] = [one and MarkScores(**one) for one in scores]
+                if all(one is None or one.keys() == KEPT for one in scores):
+                    self._known[tuple(key)] = [one and MarkScores(**one) for one in scores]
 
     def __call__(self, key: tuple[str, ...], compute) -> list[MarkScores | None]:
         """The scores of a key, computed where they are not known."""
@@ -141,7 +142,7 @@ def subset(files: list[Judged], count: int) -> list[Judged]:
 def cells(row: MarkRow, smoothed: MarkRow | None) -> str:
     title = f"*{BLIND_TITLES[row.method]}*" if row.blind else METHODS[row.method].title
     figures = (
-        *(row.pointing, row.share, row.density, row.iou, row.auc),
+        *(getattr(row, name) for name in FIGURES),
         smoothed.auc if smoothed else "-",
         row.lead if row.lead else "-",
     )
@@ -163,8 +164,8 @@ def table(title: str, maps: list[tuple[MarkedMap, MarkedMap]], answers: str) -> 
         "",
         f"{title}; the boxes cover {area:.1%}.",
         "",
-        COLUMNS.format("method"),
-        RULE,
+        f"| {' | '.join(COLUMNS)} |",
+        f"{'|---' * len(COLUMNS)}|",
         *(cells(row, smooth.get(row.method)) for row in order),
     ]
 

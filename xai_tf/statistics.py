@@ -12,34 +12,8 @@ NUM_DRAWS = 1000  # of the bootstrap
 
 
 @dataclass(frozen=True)
-class Share:
-    """A share of files with its 95% confidence interval.
-
-    Attributes:
-        value, low, high: 0 to 1; all None where there are no files.
-        count: the number of files it is a share of.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    count: int
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return "-"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over files with its 95% confidence interval.
-
-    Attributes:
-        value: the mean; None where there are no files.
-        low, high: None with fewer than two files, because one says nothing of how files differ.
-        count: the number of files.
-    """
+class _Estimate:
+    """A figure of files with its 95% confidence interval."""
 
     value: float | None
     low: float | None
@@ -52,6 +26,27 @@ class Mean:
         if self.low is None:
             return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Share(_Estimate):
+    """A share of files with its 95% confidence interval.
+
+    Attributes:
+        value, low, high: 0 to 1; all None where there are no files.
+        count: the number of files it is a share of.
+    """
+
+
+@dataclass(frozen=True)
+class Mean(_Estimate):
+    """A mean over files with its 95% confidence interval.
+
+    Attributes:
+        value: the mean; None where there are no files.
+        low, high: None with fewer than two files, because one says nothing of how files differ.
+        count: the number of files.
+    """
 
 
 def mean(values: Sequence[float] | np.ndarray) -> Mean:

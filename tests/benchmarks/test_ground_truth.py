@@ -25,6 +25,8 @@ from benchmarks.ground_truth.writing import page
 from tests.conftest import SAMPLES, SHARED, sample_of
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import InputError
+from xai_tf.regions.yardstick import mark_scores
+from xai_tf.statistics import bootstrap
 from xai_tf.tasks import TASKS
 from xai_tf.tasks.deepfake_audio import RECIPE
 
@@ -78,6 +80,27 @@ def test_random_maps_score_as_chance_in_the_mean(mask):
     means = {name: np.mean([one[name] for one in found]) for name in SCORES}
 
     assert means == pytest.approx(chance(mask.mean()), abs=0.02)
+
+
+@pytest.mark.parametrize("levels", [2, 9, 0])
+def test_maps_score_as_the_library_scores_them_by_marks(mask, levels):
+    rng = np.random.default_rng(levels)
+    for _ in range(50):  # levels make ties, as coarse maps have them
+        values = rng.normal(size=mask.shape) + mask
+        values = np.floor(values * levels / 3) if levels else values
+
+        here, there = scores(values, mask), mark_scores(values, mask)
+
+        assert here["iou"] == there.iou
+        assert here["auc"] == there.auc
+        assert here["energy"] == (mask.mean() if there.share is None else there.share)
+        assert (here["pointing"] >= 0.5) == there.strict_pointing
+
+
+def test_the_interval_is_that_of_the_library():
+    values = np.random.default_rng(0).random(30)
+
+    assert interval(values) == (values.mean(), *bootstrap(values))
 
 
 def test_what_speaks_against_the_class_is_no_evidence_for_it(mask):

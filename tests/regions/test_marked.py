@@ -152,6 +152,8 @@ def test_methods_and_blind_maps_are_summarized_with_intervals():
     best = rows["saliency"]
     assert (best.auc.value, best.iou.value, best.pointing.value, best.files) == (1, 1, 1, 12)
     assert best.pointing.low == pytest.approx(0.758, abs=1e-3)  # Wilson of 12 of 12
+    assert best.strict_pointing == best.pointing
+    assert rows["random"].strict_pointing.value <= rows["random"].pointing.value
     assert best.lead.low > 0.3
     assert not best.blind
     assert rows["occlusion"].auc.low < 0.5 < rows["occlusion"].auc.high

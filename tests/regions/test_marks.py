@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import SAMPLES
 from xai_tf.errors import InputError
 from xai_tf.inputs.sample import read_image
 from xai_tf.regions import Mark, Marks, match_marks, place_marks, read_marks
 
+CAT = SAMPLES / "cat.jpg"
 SIZE = (100, 200)  # height and width of a picture
 
 
@@ -46,6 +48,9 @@ def named(*names: str) -> Marks:
         ("path,x1,y1,x2,y2\na.png,20,10,60,50\n", False),
         ("file,x0,y0,x1,y1\na.png,0.1,0.1,0.3,0.5\n", True),
         ("file,x,y,width,height\na.png,0.1,0.1,0.2,0.4\n", True),
+        ("file,x_center,y_center,width,height\na.png,40,30,40,40\n", False),
+        ("file,cx,cy,w,h\na.png,0.2,0.3,0.2,0.4\n", True),
+        ("file,Center X,Center Y,w,h\na.png,40,30,40,40\n", False),
         ("\ufefffile,left,top,right,bottom\na.png,20,10,60,50\n", False),
     ],
 )
@@ -56,6 +61,74 @@ def test_boxes_are_read_in_pixels_or_shares(tmp_path, text, in_shares):
     assert (mark.file, mark.in_shares) == ("a.png", in_shares)
     assert drawn(mark) == (10, 50, 20, 60)
     assert ("shares" if in_shares else "pixels") in marks.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ("x,y,w,h", "x and y are read as the upper left corner of a box."),
+        ("x_center,y_center,w,h", "x_center and y_center are read as the center of a box."),
+    ],
+)
+def test_whether_corners_or_centers_were_read_is_said(tmp_path, columns, told):
+    marks = read_marks(saved(tmp_path / "boxes.csv", f"file,{columns}\na.png,40,30,40,40\n"))
+
+    assert marks.notes[-1] == told
+
+
+@pytest.mark.parametrize("in_shares", [True, False])
+def test_centers_that_are_read_as_corners_are_told_once_a_box_leaves_the_picture(
+    tmp_path, in_shares
+):
+    with Image.open(CAT) as opened:
+        width, height = opened.size
+    center = (0.7, 0.5, 0.5, 0.4) if in_shares else (0.7 * width, 0.5 * height, width / 2, 9)
+    numbers = ",".join(map(str, center))
+    (corner,) = read_marks(saved(tmp_path / "a.csv", f"file,x,y,w,h\ncat.jpg,{numbers}\n")).marks
+    (named,) = read_marks(saved(tmp_path / "b.csv", f"file,cx,cy,w,h\ncat.jpg,{numbers}\n")).marks
+    (sample,) = read_image(CAT, (224, 224))
+
+    _, (warning,) = place_marks(sample, [corner])
+    mask, warnings = place_marks(sample, [named])
+
+    assert corner.in_shares == named.in_shares == in_shares
+    assert "a.csv, line 2 reaches beyond the picture" in warning
+    assert "if so, name them x_center, y_center" in warning
+    assert warnings == ()
+    columns = np.nonzero(mask.any(axis=0))[0]
+    assert columns.min() / 224 == pytest.approx(0.45, abs=0.01)
+    assert columns.max() / 224 == pytest.approx(0.95, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [("0.4,0.4,0.2,0.2", True), ("0.01,0.4,0.2,0.2", False)],
+)
+def test_a_file_of_centers_that_is_read_from_corners_says_so_once(tmp_path, other, told):
+    text = f"file,x,y,width,height\na.png,{other}\nb.png,0.9,0.5,0.2,0.2\n"
+
+    note = read_marks(saved(tmp_path / "boxes.csv", text)).notes[-1]
+
+    sentence = "1 of 2 boxes leave the picture, first that in boxes.csv, line 3"
+    assert (sentence in note) == told
+
+
+def test_a_box_that_fits_neither_way_is_not_taken_for_a_center(tmp_path):
+    text = "file,x,y,w,h\na.png,150,60,110,70\na.png,150,40,150,40\n"
+    marks = read_marks(saved(tmp_path / "boxes.csv", text)).marks
+
+    fits, neither = (mark.draw(SIZE)[1][0] for mark in marks)
+
+    assert "x_center" not in fits  # half of 110 beside 150 leaves the picture too
+    assert "x_center" not in neither
+
+
+def test_text_files_of_yolo_are_refused_with_the_next_step(tmp_path):
+    file = saved(tmp_path / "a.txt", "0 0.5 0.5 0.2 0.2\n1 0.3 0.3 0.1 0.1\n")
+
+    for source in (file, tmp_path):
+        with pytest.raises(InputError, match="columns file, class, x_center, y_center, width"):
+            read_marks(source)
 
 
 def test_a_file_may_have_several_boxes_and_classes(tmp_path):
@@ -130,7 +203,7 @@ def test_a_mask_of_another_aspect_ratio_is_stretched_with_a_warning(tmp_path):
     [
         ("", "is empty"),
         ("file,left,top,right,bottom\n", "no boxes below its columns"),
-        ("file,left,top\na.png,1,2\n", "has the columns file, left, top.*Expected the columns"),
+        ("file,left,top\na.png,1,2\n", "has the columns file, left, top.*Expected the column"),
         ("left,top,right,bottom\n1,2,3,4\n", "has the columns left, top"),
         ("file,left,top,right,bottom\na.png,1,2,x,4\n", "line 2: 1, 2, x, 4"),
         ("file,left,top,right,bottom\na.png,1,2\n", "line 2: 1, 2, -, -"),

@@ -46,7 +46,17 @@ def test_pointing_counts_up_to_its_tolerance(away, tolerance, hit):
     values = RNG.random(MASK.shape)
     values[12, 29 + away] = 2
 
-    assert mark_scores(values, MASK, tolerance).pointing == hit
+    found = mark_scores(values, MASK, tolerance)
+
+    assert (found.pointing, found.strict_pointing) == (hit, False)
+
+
+@pytest.mark.parametrize("tolerance", [None, 0, 9])
+def test_strict_pointing_has_no_tolerance(tolerance):
+    values = RNG.random(MASK.shape)
+    values[12, 29] = 2
+
+    assert mark_scores(values, MASK, tolerance).strict_pointing
 
 
 def test_the_tolerance_is_15_pixels_of_224():

@@ -46,10 +46,13 @@ def test_marks_are_judged_and_outlined_in_the_report(halves, sides):
     assert scores["area"] == 0.25
     assert scores["share"] == pytest.approx(0.5)  # half of the right half, which has it all
     assert scores["pointing"]
+    assert scores["strict_pointing"]
     assert report.described["marks"]["unused"] == ["z.png"]
     assert "1 of 1 mistake explained have marks." in said
     html = report.page.read_text()
     assert "What people marked is outlined, 25.0% of the picture" in html
+    assert "points at it with its strongest pixel" in html
+    assert ">strict pointing<" in html
     assert "Usual place" not in html  # there are no other files
     pictures = [
         np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int)
@@ -83,5 +86,5 @@ def test_a_box_outside_the_picture_of_a_mistake_is_said(halves, sides):
 
 
 def test_marks_of_no_file_are_refused(halves, sides):
-    with pytest.raises(InputError, match="None of the labeled files has marks"):
+    with pytest.raises(InputError, match="None of the files has marks"):
         reported(halves, sides, "z.png,1,1,2,2,\n")

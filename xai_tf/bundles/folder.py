@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xai_tf.attribution.explain import explain, explain_layers
 from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
@@ -17,7 +17,7 @@ from xai_tf.bundles.resume import clear_leftovers, differences, stored_answer
 from xai_tf.bundles.sources import find_inputs, labels_in_paths
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
-from xai_tf.datasets.listing import some
+from xai_tf.datasets.listing import counted, some
 from xai_tf.errors import InputError, OutputError, pick
 from xai_tf.files import check_place, earlier_result
 from xai_tf.inputs.sample import Sample
@@ -25,6 +25,9 @@ from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import Score, score
 from xai_tf.packages import versions
 from xai_tf.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from xai_tf.regions.marks import Mark, Marks
 
 
 def _chosen(classifier: Classifier) -> dict[str, Any]:
@@ -49,6 +52,9 @@ class BundleRequest:
         metric_settings: by metric, the settings that differ from its defaults.
         metric_seed: random seed of the metrics.
         regions: whether to report how much of each map lies in which region.
+        marks: what people marked in the files, as `regions.read_marks` reads it; maps of files that
+            have marks are judged by them.
+        tolerance: of the pointing game, in pixels of the model's input; None for the default.
         opacity: of the maps in overlays, 0 to 1.
         shared_scale: whether the maps of one method share one color scale.
         smooth: whether maps of single pixels are drawn smoothed.
@@ -60,19 +66,28 @@ class BundleRequest:
     metric_settings: Mapping[str, Settings] = field(default_factory=dict)
     metric_seed: int = 0
     regions: bool = False
+    marks: Marks | None = None
+    tolerance: int | None = None
     opacity: float = 0.7
     shared_scale: bool = False
     smooth: bool = True
 
-    def to_dict(self, classifier: Classifier, truth: int | None = None) -> dict[str, Any]:
+    def to_dict(
+        self, classifier: Classifier, truth: int | None = None, marks: Sequence[Mark] = ()
+    ) -> dict[str, Any]:
         """What decides the content of a bundle, as plain data: request, model and version.
 
         Args:
             classifier: what is asked.
             truth: the label of the file, where it is known.
+            marks: those of the file.
         """
         detector, options = classifier.ood_detector, classifier.read_options
-        request = asdict(self)
+        request = asdict(replace(self, marks=None))
+        del request["marks"], request["tolerance"]
+        if marks:
+            request["marks"] = [mark.to_dict() for mark in marks]
+            request["tolerance"] = self.tolerance
         if self.smooth:
             del request["smooth"]
         return {
@@ -124,12 +139,16 @@ class FolderPlan:
         names: of their bundles.
         labels: index of the true class of each file that lies in a folder named as a class.
         reusable: manifests of bundles that answer the same request, by file.
+        marks: what people marked in each file that has marks.
+        notes: how the marks were read, and what has none, a sentence each.
     """
 
     paths: tuple[Path, ...]
     names: tuple[str, ...]
     labels: Mapping[Path, int]
     reusable: Mapping[Path, Mapping[str, Any]]
+    marks: Mapping[Path, tuple[Mark, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def to_do(self) -> tuple[Path, ...]:
@@ -154,7 +173,8 @@ def plan_folder(
         overwrite: as for `explain_folder`.
 
     Raises:
-        InputError: a folder holds no file that the model reads.
+        InputError: a folder holds no file that the model reads, none of the files has marks, or it
+            is ambiguous which.
         OutputError: something that is not ours is in the way in `out`, or, without `overwrite`,
             answers to another request.
         XaiTfError: the request cannot be answered, see `Question.validated`.
@@ -170,10 +190,11 @@ def plan_folder(
     for name in names:
         check_place(out / name, MANIFEST)
     labels = labels_in_paths(given, paths, classifier.classes)
+    marks, notes = _marks_of(request, classifier, paths)
     reusable: dict[Path, Mapping[str, Any]] = {}
     replaced: dict[str, Sequence[str]] = {}
     for path, name in zip(paths, names, strict=True):
-        asked = request.to_dict(classifier, labels.get(path))
+        asked = request.to_dict(classifier, labels.get(path), marks.get(path, ()))
         manifest = None if overwrite else stored_answer(out / name, asked, path)
         if manifest is not None:
             reusable[path] = manifest
@@ -181,7 +202,7 @@ def plan_folder(
             replaced[name] = different
     if replaced:
         raise _would_replace(out, replaced)
-    return FolderPlan(tuple(paths), tuple(names), labels, reusable)
+    return FolderPlan(tuple(paths), tuple(names), labels, reusable, marks, notes)
 
 
 def explain_folder(
@@ -234,9 +255,7 @@ def explain_folder(
         if manifest := plan.reusable.get(path):
             result = FileResult(path=path, folder=out / name, manifest=manifest, reused=True)
         else:
-            result = _explain_file(
-                classifier, path, plan.labels.get(path), request, out / name, progress
-            )
+            result = _explain_file(classifier, path, plan, request, out / name, progress)
         results.append(result)
         on_result(result)
     manifests = {r.folder.name: dict(r.manifest) for r in results if r.manifest is not None}
@@ -267,6 +286,20 @@ def _check(question: Question, classifier: Classifier) -> None:
     question.validated(classifier)
 
 
+def _marks_of(
+    request: BundleRequest, classifier: Classifier, paths: Sequence[Path]
+) -> tuple[Mapping[Path, tuple[Mark, ...]], tuple[str, ...]]:
+    """The marks of each file that has any, and what a person should know of them."""
+    from xai_tf.regions.marks import find_marks
+
+    if request.marks is None:
+        return {}, ()
+    marks, matched = find_marks(request.marks, classifier.classes, paths)
+    count, names = len(matched.unmarked), some(path.name for path in matched.unmarked)
+    unmarked = f"{counted(count, 'file')} without marks, so not judged by them: {names}."
+    return matched.by_file, (*marks.notes, *[unmarked] * bool(count), *matched.notes)
+
+
 def _through_layers(question: Question) -> bool:
     return question.entry.needs_layer and question.entry.class_specific
 
@@ -274,16 +307,19 @@ def _through_layers(question: Question) -> bool:
 def _explain_file(
     classifier: Classifier,
     path: Path,
-    truth: int | None,
+    plan: FolderPlan,
     request: BundleRequest,
     folder: Path,
     progress: Progress,
 ) -> FileResult:
     from xai_tf.bundles.write import save_bundle
-    from xai_tf.regions import audit, regions_of
+    from xai_tf.regions import audit, judge, place_marks, regions_of
 
+    truth, marks = plan.labels.get(path), plan.marks.get(path, ())
     try:
         reading = read_and_predict(classifier, path, truth)
+        if marks:  # those that cannot be placed are an error before the work
+            place_marks(reading.samples[0], marks, classifier.read_options)
     except InputError as error:
         return FileResult(path=path, folder=folder, error=error)
     first = request.questions[0]
@@ -304,6 +340,8 @@ def _explain_file(
         if request.regions
         else []
     )
+    only = first.target is not None
+    found = [judge(classifier, e, marks, request.tolerance, only) for e in explanations if marks]
     manifest = save_bundle(
         folder,
         classifier,
@@ -313,10 +351,12 @@ def _explain_file(
         request.shared_scale,
         scores if request.metrics else (),
         audits,
-        request.to_dict(classifier, truth),
+        request.to_dict(classifier, truth, marks),
         request.smooth,
+        [judged for judged, _ in found],
     )
     warnings = [text for e in explanations for text in e.warnings]
+    warnings += [text for _, of_marks in found for text in of_marks]
     alarms = [text for audited in audits for text in audited.alarms]
     return FileResult(
         path=path,

@@ -20,6 +20,7 @@ from xai_tf.files import check_page as check_own_page
 from xai_tf.files import write_file
 from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
 from xai_tf.narration.notices import NOTICE
+from xai_tf.regions.mark_tables import MARK_CAPTION, MARK_COLUMNS, mark_problems, mark_rows
 
 MARK = "<!doctype html><!-- written by xai-tf -->"
 STYLE = """
@@ -106,7 +107,7 @@ def _section(name: str, manifest: dict[str, Any]) -> str:
         f"{sounds}{pictures}{_compared(name, manifest)}"
         "<details><summary>Figures</summary><table><tr><th>Method<th>Class explained<th>Passes"
         f"<th>Seconds<th>Figures of the method<th>Diagnostics{rows}</table></details>"
-        f"{_agreement(manifest)}{_scores(manifest)}{_regions(manifest)}</section>"
+        f"{_agreement(manifest)}{_scores(manifest)}{_regions(manifest)}{_marks(manifest)}</section>"
     )
 
 
@@ -237,10 +238,20 @@ def _regions(manifest: dict[str, Any]) -> str:
     return _folded("Where the evidence lies", head, rows)
 
 
-def _folded(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _marks(manifest: dict[str, Any]) -> str:
+    """How the maps fit what people marked, beside blind maps; empty without marks."""
+    judged = [(e["method"], e["marks"]) for e in manifest["explanations"] if "marks" in e]
+    problems = "".join(f'<p class="note">{escape(text)}</p>' for text in mark_problems(judged))
+    return problems + _folded("What people marked", MARK_COLUMNS, mark_rows(judged), MARK_CAPTION)
+
+
+def _folded(
+    title: str, head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+) -> str:
     """A table that opens on a click; nothing where it has no rows."""
     if not rows:
         return ""
-    heads = "".join(f"<th>{name.capitalize()}" for name in head)
+    heads = "".join(f"<th>{name[0].upper()}{name[1:]}" for name in head)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in rows)
-    return f"<details><summary>{title}</summary><table><tr>{heads}{lines}</table></details>"
+    below = f'<p class="note">{caption}</p>' if caption else ""
+    return f"<details><summary>{title}</summary><table><tr>{heads}{lines}</table>{below}</details>"

@@ -81,6 +81,7 @@ def _item(
         card=_card(model["name"], model["sha256"]),
         scores=tuple(tuple(map(_known_score, entry.get("scores", ()))) for entry in entries),
         audits=tuple(entry["audit"] for entry in entries if "audit" in entry),
+        marks=tuple(entry["marks"] for entry in entries if "marks" in entry),
         verdicts=tuple(entry["trust"] for entry in entries if "trust" in entry),
         timeline=_recording(folder, read, predictions) if "windows" in read else None,
     )

@@ -43,6 +43,8 @@ class ReportItem:
         card: of the model, or None.
         scores: of each explanation, as `xai_tf.metrics.tables` describes them; or none.
         audits: of each explanation, as `bundles.write.describe_audit` describes them; or none.
+        marks: how each explanation fits what people marked, as
+            `regions.mark_tables.describe_judgment` describes it; or none.
         verdicts: on each explanation, as `xai_tf.trust` describes them; or none.
         timeline: all windows of a long recording, where `reading` holds but some.
     """
@@ -55,6 +57,7 @@ class ReportItem:
     card: ModelCard | None = None
     scores: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     audits: tuple[Mapping[str, Any], ...] = ()
+    marks: tuple[Mapping[str, Any], ...] = ()
     verdicts: tuple[Mapping[str, Any], ...] = ()
     timeline: Recording | None = None
 

@@ -73,7 +73,7 @@ def differences(folder: Path, question: Mapping[str, Any], file: Path) -> list[s
     asked = manifest.get("question")
     if not isinstance(asked, dict):
         return [*other, "not recorded"]
-    names = [name for name in question if asked.get(name) != question[name]]
+    names = [name for name in {**question, **asked} if asked.get(name) != question.get(name)]
     if "questions" in names:
         place = names.index("questions")
         names[place : place + 1] = _differing(asked.get("questions"), question["questions"])

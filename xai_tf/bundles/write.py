@@ -30,6 +30,7 @@ from xai_tf.metrics.score import Score
 from xai_tf.metrics.tables import describe_scores
 from xai_tf.packages import versions
 from xai_tf.regions.audit import Audit
+from xai_tf.regions.mark_tables import describe_judgment
 from xai_tf.regions.marked import MarkedMap
 from xai_tf.rendering import heatmaps
 from xai_tf.trust import describe_verdict, verdicts
@@ -48,6 +49,7 @@ def save_bundle(
     audits: Sequence[Audit] = (),
     question: Mapping[str, Any] | None = None,
     smooth: bool = True,
+    judged: Sequence[MarkedMap] = (),
 ) -> dict[str, Any]:
     """Write the explanations of one file into `folder`, whole or not at all.
 
@@ -55,8 +57,8 @@ def save_bundle(
     (`..._stability.svg`), a comparison each window, of two maps or more of a question what they
     have in common and where they conflict (`consensus.png`, `conflict.png`), `attributions.npz`
     (float32 arrays, unscaled), the sound heard, and `manifest.json`. A bundle that is there already
-    is replaced. `scores` and `audits`, where given, are those of each explanation; `question` is
-    what was asked, as plain data, by which a later run knows the answer.
+    is replaced. `scores`, `audits` and `judged`, where given, are those of each explanation;
+    `question` is what was asked, as plain data, by which a later run knows the answer.
     Overlays have the resolution of the file; with `smooth`, maps of single pixels are drawn
     smoothed.
 
@@ -68,7 +70,7 @@ def save_bundle(
     """
     drawing = _Drawing(opacity, shared_scale, smooth, caption=reading.ood_caption)
     with whole_folder(folder, MANIFEST) as new:
-        manifest = _write(new, classifier, reading, explanations, drawing, scores, audits)
+        manifest = _write(new, classifier, reading, explanations, drawing, scores, audits, judged)
         if question is not None:
             manifest["question"] = json.loads(json.dumps(question))
         (new / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False), "utf-8")
@@ -195,15 +197,6 @@ def describe_audit(audit: Audit) -> dict[str, Any]:
     }
 
 
-def describe_judgment(judged: MarkedMap) -> dict[str, Any]:
-    """How a map fits what people marked, as plain data."""
-    return {
-        "right": judged.right,
-        "scores": judged.scores and asdict(judged.scores),
-        "problem": judged.problem,
-    }
-
-
 @dataclass(frozen=True)
 class _Drawing:
     """How the pictures of a bundle are drawn."""
@@ -222,6 +215,7 @@ def _write(
     drawing: _Drawing,
     scores: Sequence[Sequence[Score]],
     audits: Sequence[Audit],
+    judged: Sequence[MarkedMap],
 ) -> dict[str, Any]:
     """Write everything but the manifest, and return the manifest."""
     last_layer = classifier.feature_layers[-1] if classifier.feature_layers else ""
@@ -246,6 +240,8 @@ def _write(
         }
         if audits:
             entry["audit"] = describe_audit(audits[number])
+        if judged:
+            entry["marks"] = describe_judgment(judged[number])
         entries.append(entry)
     samples: dict[str, Any] = {}
     for window in dict.fromkeys(windows):

@@ -15,20 +15,21 @@ from rich.table import Table
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
-from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
+from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
 from xai_tf.cli.console import note, warn, with_progress
-from xai_tf.cli.marks import MarkFile, MarkJudge, Tolerance
+from xai_tf.cli.marks import MarkFile, MarkJudge, Tolerance, check_tolerance
 from xai_tf.cli.options import (
     Files,
     ModelFlags,
     Overwrite,
     Target,
     check_classes,
+    methods_option,
     tell_doubt,
 )
 from xai_tf.cli.records import takes_records
-from xai_tf.cli.settings import comma_separated, picked_methods
-from xai_tf.errors import OutputError, SettingError, pick
+from xai_tf.cli.settings import picked_methods
+from xai_tf.errors import OutputError, pick
 from xai_tf.files import check_free, write_file
 from xai_tf.regions.registry import PARTITIONS
 
@@ -36,16 +37,7 @@ if TYPE_CHECKING:
     from xai_tf.regions.audit import Audit, AuditedFile
     from xai_tf.regions.folder import FolderRow
 
-AuditedMethods = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--method",
-        help="Attribution method (see `xai-tf methods`), or several, separated by commas.",
-        rich_help_panel=QUESTION,
-        autocompletion=completion.method_lists,
-        show_default="grad_cam",
-    ),
-]
+AuditedMethods = Annotated[list[str] | None, methods_option("grad_cam")]
 By = Annotated[
     list[str] | None,
     typer.Option(
@@ -84,7 +76,7 @@ def audit_files(
     """
     from xai_tf.regions.audit import audit_file
 
-    methods = picked_methods(comma_separated(method) or ["grad_cam"])
+    methods = picked_methods(method or ["grad_cam"])
     _check(by, marks, tolerance, out)
     people = MarkJudge(marks, tolerance) if marks else None
     classifier = model.load()
@@ -109,8 +101,7 @@ def _check(
     """Check what can be checked before the model is loaded."""
     for name in by or ():
         pick(PARTITIONS, name, "partition")
-    if tolerance is not None and marks is None:
-        raise SettingError("--tolerance is for marks. Give --marks too, or leave it out.")
+    check_tolerance(marks, tolerance)
     if out and out.exists() and not out.is_dir():
         raise OutputError(f"{out} is not a folder. Use another --out.")
 

@@ -34,6 +34,7 @@ from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import EXPLAIN, OUTPUT, app
 from xai_tf.cli.console import complain, note, progress_of, warn
+from xai_tf.cli.marks import MarkFile, Tolerance, check_tolerance, judgment_table
 from xai_tf.cli.options import (
     DEFAULT_OPACITY,
     Contrast,
@@ -96,6 +97,8 @@ class RequestFlags:
     shared_scale: SharedScale = False
     smooth: Smooth = True
     regions: WithRegions = False
+    marks: MarkFile = None
+    tolerance: Tolerance = None
 
     def request(self, access: str = FULL_ACCESS) -> BundleRequest:
         """The record that the library takes.
@@ -106,7 +109,11 @@ class RequestFlags:
         Raises:
             UnknownNameError: there is no such method, metric or setting.
             SettingError: a setting is out of its range, or an option applies to no method.
+            InputError: there are no marks, or one is invalid.
         """
+        from xai_tf.regions.mark_files import read_marks
+
+        check_tolerance(self.marks, self.tolerance)
         methods, metrics, chosen = parse_methods_and_metrics(
             self.method or default_methods(access), self.score, self.settings
         )
@@ -124,6 +131,8 @@ class RequestFlags:
             metric_settings={m.name: chosen[m.name] for m in metrics if m.name in chosen},
             metric_seed=self.seed,
             regions=self.regions,
+            marks=read_marks(self.marks) if self.marks else None,
+            tolerance=self.tolerance,
             opacity=self.opacity,
             shared_scale=self.shared_scale,
             smooth=self.smooth,
@@ -158,7 +167,9 @@ def explain_files(
     Writes images, raw arrays and a manifest for each file to --out, and one page that shows all.
     Folders are searched recursively, in the order of the paths; a folder that is named after a
     class gives its files their true class. Links to folders are not followed. Interrupted, the same
-    command resumes where it stopped. What another command wrote there is kept.
+    command resumes where it stopped. What another command wrote there is kept. With --marks, maps
+    are also judged by what people marked in the pictures, beside maps that know nothing of the
+    model.
     """
     asked = request.request()
     classifier = model.load()
@@ -182,10 +193,12 @@ def explain_files(
     if done:
         tell_doubt(classifier)
         note(f"Open {out / 'index.html'}")
-    return _answer(results, done, scored=bool(asked.metrics))
+    return _answer(results, done, asked)
 
 
-def _answer(results: Sequence[FileResult], done: Sequence[FileResult], scored: bool) -> Answer:
+def _answer(
+    results: Sequence[FileResult], done: Sequence[FileResult], request: BundleRequest
+) -> Answer:
     found = [_described(result) for result in done]
     rows = [
         prediction_row(one["input"]) | {"file": one["file"], "folder": one["folder"]}
@@ -193,7 +206,7 @@ def _answer(results: Sequence[FileResult], done: Sequence[FileResult], scored: b
     ]
     return Answer(
         result=found,
-        table=_table(done, scored=scored) if done else None,
+        table=_table(done, request) if done else None,
         rows=rows,
         failures=[Failure.of(one.path, one.error) for one in results if one.error],
     )
@@ -226,13 +239,18 @@ def _described(result: FileResult) -> dict[str, Any]:
     }
 
 
-def _table(results: Sequence[FileResult], scored: bool) -> Group:
+def _table(results: Sequence[FileResult], request: BundleRequest) -> Group:
     table = Table("file", "class", "probability", "margin", "windows", "written to")
     manifests = {one.folder.name: one.manifest for one in results if one.manifest is not None}
     for one in results:
         if one.manifest is not None:
             table.add_row(*table_row(one.manifest["input"]), escape(str(one.folder)))
-    return Group(table, score_table(manifests)) if scored else Group(table)
+    tables = [table]
+    if request.metrics:
+        tables.append(score_table(manifests))
+    if request.marks:
+        tables.append(judgment_table(manifests))
+    return Group(*tables)
 
 
 @app.command("demo", rich_help_panel=EXPLAIN)
@@ -294,7 +312,9 @@ def default_methods(access: str = FULL_ACCESS) -> list[str]:
 
 
 def _tell_plan(plan: FolderPlan, out: Path) -> None:
-    """Say what is reused."""
+    """Say how marks were read, and what is reused."""
+    for text in plan.notes:
+        note(text)
     if plan.reusable:
         note(
             f"{len(plan.reusable)} of {len(plan.paths)} files are explained in {out} already, by "

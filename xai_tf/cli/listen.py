@@ -31,8 +31,7 @@ from xai_tf.cli.options import (
     tell_warnings,
 )
 from xai_tf.cli.records import takes_records
-from xai_tf.cli.settings import picked_methods
-from xai_tf.errors import InputError, OutputError
+from xai_tf.errors import InputError, OutputError, pick
 from xai_tf.files import check_free, check_place, write_file
 from xai_tf.sonification.playback import check_reads_sound
 from xai_tf.sonification.profile import ClassProfile, class_profiles, draw
@@ -72,7 +71,7 @@ def listen_to_file(
     """
     from xai_tf.sonification.export import REGIONS, save_sounds
 
-    picked_methods([method])
+    pick(METHODS, method, "method")
     check_place(out, REGIONS)
     check_free(out, overwrite)
     classifier = model.load()
@@ -107,7 +106,7 @@ def profile_folder(
 
     The decisive window of each file is explained for its predicted class.
     """
-    picked_methods([method])
+    pick(METHODS, method, "method")
     if out.suffix.lower() != ".png" or out.is_dir():
         raise OutputError(
             f"Invalid value for --out: {out}. Expected the name of a PNG file, such as profile.png."

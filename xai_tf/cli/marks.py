@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +14,7 @@ from rich.table import Table
 from xai_tf.attribution.methods import METHODS
 from xai_tf.cli.app import ADVANCED, DATA
 from xai_tf.cli.console import note
-from xai_tf.datasets.listing import some
-from xai_tf.errors import InputError
+from xai_tf.errors import SettingError
 
 if TYPE_CHECKING:
     from xai_tf.classifiers.classifier import Classifier
@@ -27,9 +26,9 @@ MarkFile = Annotated[
     Path | None,
     typer.Option(
         "--marks",
-        help="Places that people marked, to judge maps by: a CSV file of boxes (file, left, top, "
-        "right, bottom, or file, x, y, width, height; optionally class), a COCO JSON file, or a "
-        "folder of masks.",
+        help="Places that people marked, to judge maps by: a CSV file of boxes (file, then left, "
+        "top, right, bottom, or x, y, width, height, or x_center, y_center, width, height; "
+        "optionally class), a COCO JSON file, or a folder of masks.",
         rich_help_panel=DATA,
     ),
 ]
@@ -43,8 +42,13 @@ Tolerance = Annotated[
         show_default="15 of 224 pixels",
     ),
 ]
-FIGURES = ("pointing", "share", "density", "iou", "auc", "lead")
-SHOWN = ("pointing", "density", "iou", "auc", "lead")  # in the table; the share is in the density
+LEAD = "lead"  # the figure of `MarkRow` that a single map does not have
+
+
+def check_tolerance(marks: Path | None, tolerance: int | None) -> None:
+    """Raise a SettingError for a tolerance without marks."""
+    if tolerance is not None and marks is None:
+        raise SettingError("--tolerance is for marks. Give --marks too, or leave it out.")
 
 
 class MarkJudge:
@@ -76,16 +80,10 @@ class MarkJudge:
         Raises:
             InputError: none of the files has marks, or it is ambiguous which.
         """
-        from xai_tf.regions.marks import match_marks
+        from xai_tf.regions.marks import find_marks
 
         self._classifier, self._only = classifier, target is not None
-        marks = self._marks.of_classes(classifier.classes)
-        self._matched = match_marks(marks, paths)
-        if not self._matched.by_file:
-            raise InputError(
-                f"None of the files has marks in {marks.source}, which names "
-                f"{some(self._matched.unused)}. Name the files as they are."
-            )
+        marks, self._matched = find_marks(self._marks, classifier.classes, paths)
         left_out = filter(None, [self._matched.left_out])
         self._notes = (*marks.notes, *left_out, *self._matched.notes)
         for text in self._notes:
@@ -108,7 +106,7 @@ class MarkJudge:
 
     def described_last(self) -> dict[str, Any]:
         """The judgment of the last map as plain data."""
-        from xai_tf.bundles.write import describe_judgment
+        from xai_tf.regions.mark_tables import describe_judgment
 
         return describe_judgment(self._judged[-1])
 
@@ -125,12 +123,14 @@ class MarkJudge:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each method and blind map, with a column for each end of an interval."""
+        from xai_tf.regions.yardstick import FIGURES
+
         rows = []
         for row in self._rows():
             cells: dict[str, Any] = {
                 name: getattr(row, name) for name in ("method", "blind", "answers", "files", "area")
             }
-            for figure in FIGURES:
+            for figure in (*FIGURES, LEAD):
                 value = getattr(row, figure)
                 cells[figure] = value and value.value
                 cells[f"{figure}_low"], cells[f"{figure}_high"] = (
@@ -141,19 +141,21 @@ class MarkJudge:
 
     def table(self) -> Table:
         """All maps together for a person."""
-        from xai_tf.regions.yardstick import BLIND_TITLES
+        from xai_tf.regions.yardstick import BLIND_TITLES, FIGURES
 
+        shown = {**FIGURES, LEAD: LEAD}
+        del shown["share"]  # it is in the density
         reach, left_out = self._tolerance_in_pixels(), self._left_out()
         table = Table(
-            *("answers", "map", "files", *SHOWN),
+            *("answers", "map", "files", *shown.values()),
             title="What people marked",
             caption="Means with 95% intervals. pointing: the strongest pixel is on a mark or "
-            f"within {reach} pixels of one. lead: the AUC minus that of the best map that knows "
-            f"nothing of the model. {' '.join(left_out)}",
+            f"within {reach} pixels of one; strict pointing: it is on a mark. lead: the AUC minus "
+            f"that of the best map that knows nothing of the model. {' '.join(left_out)}",
         )
         for row in self._rows():
             title = BLIND_TITLES[row.method] if row.blind else METHODS[row.method].title
-            figures = (getattr(row, name) for name in SHOWN)
+            figures = (getattr(row, name) for name in shown)
             table.add_row(
                 row.answers,
                 f"[dim]{title}[/dim]" if row.blind else title,
@@ -177,6 +179,22 @@ class MarkJudge:
 
         default = tolerance_of(self._classifier.image_size)
         return default if self._tolerance is None else self._tolerance
+
+
+def judgment_table(manifests: Mapping[str, Mapping[str, Any]]) -> Table:
+    """How the maps in manifests of bundles fit what people marked, with the blind maps below."""
+    from xai_tf.regions.mark_tables import MARK_CAPTION, MARK_COLUMNS, mark_rows
+
+    table = Table("file", *MARK_COLUMNS, title="What people marked", caption=MARK_CAPTION)
+    for manifest in manifests.values():
+        judged = [
+            (METHODS[entry["method"]].title, entry["marks"])
+            for entry in manifest["explanations"]
+            if "marks" in entry
+        ]
+        for row in mark_rows(judged):
+            table.add_row(escape(manifest["input"]["file"]), *row)
+    return table
 
 
 def _with_interval(found: Share | Mean | None) -> str:

@@ -64,16 +64,24 @@ Method = Annotated[
         autocompletion=completion.methods,
     ),
 ]
-Methods = Annotated[
-    list[str] | None,
-    typer.Option(
+
+
+def methods_option(default: str) -> Any:
+    """The option for one method or several; see `settings.picked_methods`.
+
+    Args:
+        default: what the help says of a command that is given none.
+    """
+    return typer.Option(
         "--method",
-        help="Attribution method (see `xai-tf methods`). Repeat the option for several.",
+        help="Attribution method (see `xai-tf methods`), or several, separated by commas.",
         rich_help_panel=QUESTION,
-        autocompletion=completion.methods,
-        show_default="grad_cam, square_grad",
-    ),
-]
+        autocompletion=completion.method_lists,
+        show_default=default,
+    )
+
+
+Methods = Annotated[list[str] | None, methods_option("grad_cam, square_grad")]
 Target = Annotated[
     str | None,
     typer.Option(

@@ -9,18 +9,17 @@ from xai_tf.errors import UnknownNameError, pick
 from xai_tf.metrics.metric import Metric
 
 
-def comma_separated(given: Sequence[str] | None) -> list[str]:
-    """The names in the values of an option, each of which may hold several between commas."""
-    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
+def picked_methods(given: Sequence[str]) -> list[str]:
+    """The names of methods that `--method` gives, each once.
 
-
-def picked_methods(names: Sequence[str]) -> list[str]:
-    """The names of methods, each once.
+    Args:
+        given: values of the option, each of which may hold several names between commas.
 
     Raises:
         UnknownNameError: there is no such method.
     """
-    for name in names:
+    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    for name in names or given:
         pick(METHODS, name, "method")
     return list(dict.fromkeys(names))
 

@@ -14,6 +14,7 @@ from xai_tf.regions.marked import summarize as summarize
 from xai_tf.regions.marked import with_marks as with_marks
 from xai_tf.regions.marks import Mark as Mark
 from xai_tf.regions.marks import Marks as Marks
+from xai_tf.regions.marks import find_marks as find_marks
 from xai_tf.regions.marks import match_marks as match_marks
 from xai_tf.regions.marks import place_marks as place_marks
 from xai_tf.regions.registry import PARTITIONS as PARTITIONS

@@ -14,7 +14,7 @@ from xai_tf.datasets.csv_labels import FILE_COLUMNS
 from xai_tf.datasets.layouts import readable_files
 from xai_tf.errors import InputError
 from xai_tf.inputs.sample import PICTURE_SUFFIXES
-from xai_tf.regions.marks import Ends, Mark, Marks
+from xai_tf.regions.marks import Ends, Mark, Marks, centered
 
 # Names of columns; case, spaces and underscores are ignored.
 NAME_COLUMNS = (*FILE_COLUMNS, "filename", "image", "imagename", "name")
@@ -25,22 +25,37 @@ END_COLUMNS = (
     ("x1", "y1", "x2", "y2"),
     ("xmin", "ymin", "xmax", "ymax"),
 )
-SIZE_COLUMNS = (("x", "y", "width", "height"), ("x", "y", "w", "h"))  # upper left corner, and size
+ROUNDING = 0.01  # of boxes in shares, that they may reach beyond the picture
+SIZES = (("width", "height"), ("w", "h"))
+CORNER_COLUMNS = tuple(("x", "y", *size) for size in SIZES)  # upper left corner, and size
+CENTERS = (("xcenter", "ycenter"), ("centerx", "centery"), ("cx", "cy"))
+CENTER_COLUMNS = tuple((*center, *size) for center in CENTERS for size in SIZES)
 EXPECTED = (
-    "Expected the columns file, left, top, right, bottom or file, x, y, width, height, and class "
-    "if the boxes are about one"
+    "Expected the column file, then left, top, right, bottom, or x, y, width, height, or x_center, "
+    "y_center, width, height, and class if the boxes are about one"
+)
+YOLO = (
+    "Text files of YOLO are not read: write their boxes into one CSV file with the columns file, "
+    "class, x_center, y_center, width, height."
 )
 IN_SHARES = "The boxes in {} are read as shares of the width and height: all are from 0 to 1."
 IN_PIXELS = "The boxes in {} are read as pixels of the files."
+FROM_CORNERS = "x and y are read as the upper left corner of a box."
+MEANT_CENTERS = (
+    "From there, {} of {} boxes leave the picture, first that in {}; from their centers, none "
+    "would. If x and y are centers, name them x_center, y_center."
+)
+FROM_CENTERS = "{} and {} are read as the center of a box."
 
 
 def read_marks(source: str | Path) -> Marks:
     """Read marks that people made in pictures.
 
     - A CSV file with a line for each box: a column `file`, and either `left`, `top`, `right`,
-      `bottom` (or `x0`, `y0`, `x1`, `y1`; `x1`, `y1`, `x2`, `y2`; `xmin`, ...) or `x`, `y`,
-      `width`, `height`, counted from the upper left corner. A column `class` is optional. All
-      numbers from 0 to 1 are shares of the width and height, else all are pixels of the file.
+      `bottom` (or `x0`, `y0`, `x1`, `y1`; `x1`, `y1`, `x2`, `y2`; `xmin`, ...), or `x`, `y`,
+      `width`, `height` of a box whose upper left corner is at `x`, `y`, or `x_center`, `y_center`
+      (or `cx`, `cy`), `width`, `height`. A column `class` is optional. All numbers from 0 to 1 are
+      shares of the width and height, else all are pixels of the file.
     - A JSON file as COCO has it, with `images`, `annotations` (`bbox`) and `categories`. Outlines
       (`segmentation`) are not read.
     - A folder of masks, pictures with the same stems as the files.
@@ -77,10 +92,10 @@ def read_marks(source: str | Path) -> Marks:
 def _read_masks(folder: Path) -> Marks:
     paths = readable_files(folder, PICTURE_SUFFIXES)
     if not paths:
-        raise InputError(
-            f"{folder} has no pictures, so there are no marks. Give a folder of masks, named as "
-            "the files they belong to."
-        )
+        step = "Give a folder of masks, named as the files they belong to."
+        if any(folder.rglob("*.txt")):
+            step = YOLO
+        raise InputError(f"{folder} has no pictures, so there are no marks. {step}")
     marks = [
         Mark(file=path.relative_to(folder).as_posix(), origin=str(path), mask=path)
         for path in paths
@@ -93,35 +108,73 @@ def _read_boxes(source: Path, text: str) -> Marks:
     columns = {_folded(name): name for name in rows.fieldnames or () if name}
     file = next((columns[name] for name in NAME_COLUMNS if name in columns), None)
     of_class = next((columns[name] for name in CLASS_COLUMNS if name in columns), None)
-    ends = _columns(columns, END_COLUMNS)
-    numbers = ends or _columns(columns, SIZE_COLUMNS)
+    ends, corner, center = (
+        _columns(columns, choices) for choices in (END_COLUMNS, CORNER_COLUMNS, CENTER_COLUMNS)
+    )
+    numbers = ends or corner or center
     if file is None or not numbers:
+        step = YOLO if source.suffix.lower() == ".txt" else f"{EXPECTED}."
         raise InputError(
-            f"{source} has the columns {', '.join(columns.values()) or 'of no table'}. {EXPECTED}."
+            f"{source} has the columns {', '.join(columns.values()) or 'of no table'}. {step}"
         )
-    marks = []
+    as_ends = _as_they_are if ends else _from_corner if corner else _from_center
+    at_corner = as_ends is _from_corner
+    marks, within = [], []
     for row in rows:
         origin = f"{source.name}, line {rows.line_num}"
         name = (row[file] or "").strip()
         if not name:
             raise InputError(f"There is no file in {source}, line {rows.line_num}. {EXPECTED}.")
         values = _numbers(source, rows.line_num, [row[column] for column in numbers])
-        box = _checked(origin, values if ends else _with_size(values))
-        class_name = (row[of_class] or "").strip() if of_class else ""
-        marks.append(Mark(file=_slashes(name), origin=origin, box=box, class_name=class_name))
+        within.append(max(values) <= 1)
+        marks.append(
+            Mark(
+                file=_slashes(name),
+                origin=origin,
+                box=_checked(origin, as_ends(values)),
+                at_corner=at_corner,
+                class_name=(row[of_class] or "").strip() if of_class else "",
+            )
+        )
     if not marks:
         raise InputError(f"{source} has no boxes below its columns, so there are no marks.")
-    return _with_unit(source, marks)
+    found = _with_unit(source, marks, within)
+    if as_ends is _as_they_are:
+        return found
+    how = FROM_CENTERS.format(*numbers[:2])
+    if at_corner:
+        how = " ".join(filter(None, [FROM_CORNERS, _meant_centers(found.marks)]))
+    return replace(found, notes=(*found.notes, how))
 
 
-def _with_unit(source: Path, marks: Sequence[Mark]) -> Marks:
+def _meant_centers(marks: Sequence[Mark]) -> str:
+    """A sentence where boxes in shares, read from their corners, should be read from their centers.
+
+    Whether boxes in pixels should is only known beside their pictures, see `Mark.draw`.
+    """
+    boxes = [mark.box for mark in marks if mark.box and mark.in_shares]
+    leaving = [not _in_picture(box) for box in boxes]
+    if not any(leaving) or not all(map(_in_picture, map(centered, boxes))):
+        return ""
+    first = marks[leaving.index(True)].origin
+    return MEANT_CENTERS.format(sum(leaving), len(boxes), first)
+
+
+def _in_picture(box: Ends) -> bool:
+    return min(box) >= -ROUNDING and max(box) <= 1 + ROUNDING
+
+
+def _with_unit(source: Path, marks: Sequence[Mark], within: Sequence[bool]) -> Marks:
     """Decide whether boxes are in shares or in pixels: in shares where all are within 0 to 1.
+
+    Args:
+        source: the file.
+        marks: its boxes.
+        within: of each whether its four numbers, as the file has them, are at most 1.
 
     Raises:
         InputError: some are and some are not, so that one of them is a mistake.
     """
-    assert all(mark.box is not None for mark in marks)
-    within = [max(mark.box or (0,)) <= 1 for mark in marks]
     if all(within):
         shares = (replace(mark, in_shares=True) for mark in marks)
         return Marks(source, tuple(shares), (IN_SHARES.format(source.name),))
@@ -164,7 +217,7 @@ def _coco_mark(
     """A box of COCO; in shares where the size of the picture is given, which may be another."""
     origin = f"{source.name}, annotation {number}"
     left, top, width, height = (float(value) for value in annotation["bbox"])
-    box = _checked(origin, _with_size((left, top, width, height)))
+    box = _checked(origin, _from_corner((left, top, width, height)))
     size = float(image.get("width") or 0), float(image.get("height") or 0)
     in_shares = all(size)
     if in_shares:
@@ -199,9 +252,18 @@ def _numbers(source: Path, line: int, cells: Sequence[str | None]) -> Ends:
     return left, top, right, bottom
 
 
-def _with_size(values: Ends) -> Ends:
+def _as_they_are(values: Ends) -> Ends:
+    return values
+
+
+def _from_corner(values: Ends) -> Ends:
     left, top, width, height = values
     return left, top, left + width, top + height
+
+
+def _from_center(values: Ends) -> Ends:
+    x, y, width, height = values
+    return _from_corner((x - width / 2, y - height / 2, width, height))
 
 
 def _checked(origin: str, box: Ends) -> Ends:

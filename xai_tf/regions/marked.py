@@ -67,6 +67,7 @@ class MarkRow:
         files: number of files.
         area: mean share of the picture that is marked.
         pointing: share of the files whose map points at a mark, with its Wilson interval.
+        strict_pointing: the same without a tolerance.
         share, density, iou, auc: means of `MarkScores`, with their bootstrap intervals.
         lead: the AUC minus that of the best blind map of the same files, file by file; None for
             blind maps.
@@ -78,6 +79,7 @@ class MarkRow:
     files: int
     area: float
     pointing: Share
+    strict_pointing: Share
     share: Mean
     density: Mean
     iou: Mean
@@ -269,6 +271,7 @@ def _row(method: str, answers: str, scores: Sequence[MarkScores], lead: Mean | N
         files=len(scores),
         area=float(np.mean([one.area for one in scores])),
         pointing=share(sum(one.pointing for one in scores), len(scores)),
+        strict_pointing=share(sum(one.strict_pointing for one in scores), len(scores)),
         share=mean([one.share for one in scores if one.share is not None]),
         density=mean([one.density for one in scores if one.density is not None]),
         iou=mean([one.iou for one in scores]),

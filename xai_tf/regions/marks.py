@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from xai_tf.inputs.geometry import geometry_of
 from xai_tf.inputs.options import DEFAULT_OPTIONS, ReadOptions
 from xai_tf.inputs.pictures import read_picture
 from xai_tf.inputs.resizing import resize
-from xai_tf.inputs.sample import Sample
+from xai_tf.inputs.sample import Sample, file_sha256
 
 LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif")  # their zeros are only nearly zero
 MAX_ASPECT_CHANGE = 0.02  # between a mask and its file, before a warning
@@ -35,6 +36,8 @@ class Mark:
             a mask.
         in_shares: whether the box is in shares of the width and height, 0 to 1, and not in pixels
             of the file.
+        at_corner: whether the box was given by x, y and its size, and these were read as its upper
+            left corner, though they may be its center.
         mask: the picture of the mask, whose pixels above 0 are marked; in lossy formats those above
             half of the brightest.
         class_name: the class that the mark is about; "" for any.
@@ -44,6 +47,7 @@ class Mark:
     origin: str
     box: Ends | None = None
     in_shares: bool = False
+    at_corner: bool = False
     mask: Path | None = None
     class_name: str = ""
 
@@ -64,6 +68,15 @@ class Mark:
         assert self.box is not None, "a mark has a box or a mask"
         return self._box_pixels(self.box, size)
 
+    def to_dict(self) -> dict[str, Any]:
+        """What decides which pixels it marks and for which class, as plain data."""
+        return {
+            "box": self.box and list(self.box),
+            "in_shares": self.in_shares,
+            "mask": self.mask and file_sha256(self.mask),
+            "class_name": self.class_name,
+        }
+
     def _box_pixels(self, box: Ends, size: Size) -> tuple[np.ndarray, tuple[str, ...]]:
         height, width = size
         scale = (width, height, width, height) if self.in_shares else (1, 1, 1, 1)
@@ -74,11 +87,14 @@ class Mark:
                 f"{width}x{height} pixels. Correct the box, or check which file it belongs to."
             )
         warnings: tuple[str, ...] = ()
-        if left < -1 or top < -1 or right > width + 1 or bottom > height + 1:
-            warnings = (
+        if not _fits((left, top, right, bottom), size):
+            beyond = (
                 f"The box in {self.origin} reaches beyond the picture of {width}x{height} pixels "
-                "and was cut off there.",
+                "and was cut off there."
             )
+            meant = " It would fit if x and y were its center: if so, name them x_center, y_center."
+            is_meant = self.at_corner and _fits(centered((left, top, right, bottom)), size)
+            warnings = (beyond + meant * is_meant,)
         first_column, last_column = _pixels(left, right, width)
         first_row, last_row = _pixels(top, bottom, height)
         drawn = np.zeros(size, bool)
@@ -171,6 +187,13 @@ class MatchedMarks:
         return tuple(notes)
 
 
+def centered(box: Ends) -> Ends:
+    """The box whose center is the upper left corner of this one."""
+    left, top, right, bottom = box
+    back, up = (right - left) / 2, (bottom - top) / 2
+    return left - back, top - up, right - back, bottom - up
+
+
 def match_marks(marks: Marks, files: Sequence[Path]) -> MatchedMarks:
     """Find the marks of each file.
 
@@ -205,6 +228,30 @@ def match_marks(marks: Marks, files: Sequence[Path]) -> MatchedMarks:
         unused=tuple(name for name in named if name not in used),
         by_name=tuple(by_name),
     )
+
+
+def find_marks(
+    marks: Marks, classes: Sequence[str], files: Sequence[Path]
+) -> tuple[Marks, MatchedMarks]:
+    """The marks that are of a model's classes, and which of them each file has.
+
+    Args:
+        marks: the marks.
+        classes: of the model.
+        files: the files.
+
+    Raises:
+        InputError: the model has none of the classes of the marks, none of the files has marks, or
+            it is ambiguous which.
+    """
+    marks = marks.of_classes(classes)
+    matched = match_marks(marks, files)
+    if not matched.by_file:
+        raise InputError(
+            f"None of the files has marks in {marks.source}, which names {some(matched.unused)}. "
+            "Name the files as they are."
+        )
+    return marks, matched
 
 
 def place_marks(
@@ -289,6 +336,12 @@ def _name(path: PurePosixPath) -> tuple[str, ...]:
 
 def _stem(path: PurePosixPath) -> tuple[str, ...]:
     return (path.stem,)
+
+
+def _fits(box: Ends, size: Size) -> bool:
+    """Whether a box in pixels is within a picture, but for a pixel of rounding."""
+    (left, top, right, bottom), (height, width) = box, size
+    return left >= -1 and top >= -1 and right <= width + 1 and bottom <= height + 1
 
 
 def _pixels(first: float, last: float, length: int) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 | figure | by chance | what it is |
 |---|---|---|
-| pointing | share of the area within the tolerance | is the strongest pixel on a mark? |
+| pointing | share of the area within the tolerance | is the strongest pixel on or near a mark? |
+| strict pointing | area | is it on a mark? |
 | share | area | share of the evidence for the class that is on the marks |
 | density | 1 | that share divided by the area of the marks |
 | iou | area / (2 - area) | overlap of the marks with as many of the strongest pixels |
@@ -26,6 +27,16 @@ from xai_tf.errors import InputError
 # 15 pixels of a picture of 224, as the pointing game is played.
 TOLERANCE = 15 / 224
 
+# How the figures of `MarkScores` are called where people read them.
+FIGURES = {
+    "pointing": "pointing",
+    "strict_pointing": "strict pointing",
+    "share": "share",
+    "density": "density",
+    "iou": "IoU",
+    "auc": "AUC",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class MarkScores:
@@ -35,6 +46,7 @@ class MarkScores:
         area: share of the picture that is marked, above 0 and below 1.
         pointing: whether the strongest pixel is on a mark, or within the tolerance of one. Where
             several are equally strong, at least half of them must be.
+        strict_pointing: the same without a tolerance.
         share: share of the evidence for the class that is on the marks; None where there is none.
         density: the share divided by the area; 1 by chance.
         iou: intersection over union of the marks with as many of the strongest pixels.
@@ -44,6 +56,7 @@ class MarkScores:
 
     area: float
     pointing: bool
+    strict_pointing: bool
     share: float | None
     density: float | None
     iou: float
@@ -72,9 +85,11 @@ def mark_scores(
     evidence = np.maximum(values, 0)
     share = float(evidence[mask].sum() / evidence.sum()) if evidence.any() else None
     reach = tolerance_of(mask.shape) if tolerance is None else tolerance
+    strongest = values == values.max()
     return MarkScores(
         area=area,
-        pointing=bool(_near(mask, reach)[values == values.max()].mean() >= 0.5),
+        pointing=bool(_near(mask, reach)[strongest].mean() >= 0.5),
+        strict_pointing=bool(mask[strongest].mean() >= 0.5),
         share=share,
         density=None if share is None else share / area,
         iou=_iou(values, mask),

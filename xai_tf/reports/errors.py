@@ -24,10 +24,11 @@ from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.files import check_free, write_file
 from xai_tf.progress import Progress, silent
 from xai_tf.regions.mark_files import read_marks
+from xai_tf.regions.marks import find_marks
 from xai_tf.reports.class_mistakes import ClassMistakesReport
 from xai_tf.reports.html import check_page
 from xai_tf.reports.label_mistakes import LabelMistakesReport
-from xai_tf.reports.marks import find_marks, judge_mistakes
+from xai_tf.reports.marks import judge_mistakes
 
 PAGE, DATA = "errors.html", "errors.json"
 
@@ -131,7 +132,11 @@ def report_errors(
         classifier.feature_layer(None)
     labeled = _labeled_files(classifier, settings, notify)
     files = [entry.path for entry in labeled.entries]
-    marks = find_marks(settings.marks, classifier, files) if settings.marks else None
+    marks = (
+        find_marks(read_marks(settings.marks), classifier.classes, files)
+        if settings.marks
+        else None
+    )
     training = _training_files(classifier, settings.train)
     predictions = predict_labeled(classifier, labeled, _named(progress, "predicting"))
     results = (LabelResults if predictions.multi_label else EvaluationResults)(predictions)

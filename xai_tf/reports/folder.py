@@ -33,6 +33,7 @@ from xai_tf.reports.sections import (
     explanation_details,
     map_title,
     map_warnings,
+    mark_section,
     model_section,
     probability_table,
     recording_section,
@@ -170,6 +171,7 @@ def _window(item: ReportItem, maps: list[Explanation], opacity: float) -> str:
     parts = [heading(f"Why {targets}?"), player(maps[0].sample), panel_row(maps, opacity)]
     scores = dict(zip(map(id, item.explanations), item.scores, strict=False))
     audits = dict(zip(map(id, item.explanations), item.audits, strict=False))
+    judgments = dict(zip(map(id, item.explanations), item.marks, strict=False))
     for explanation in maps:
         key, name = id(explanation), map_title(explanation)
         parts.append(map_warnings(explanation))
@@ -177,4 +179,6 @@ def _window(item: ReportItem, maps: list[Explanation], opacity: float) -> str:
         if key in audits:
             parts.append(region_table(audits[key], name))
         parts.append(explanation_details(explanation))
+    if judgments:
+        parts.append(mark_section(maps, [judgments[id(one)] for one in maps]))
     return "\n".join([*parts, agreement_table(maps), disagreement_part(maps)])

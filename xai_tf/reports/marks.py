@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from xai_tf.attribution.methods import METHODS
-from xai_tf.bundles.write import describe_judgment
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import counted
 from xai_tf.errors import InputError
 from xai_tf.evaluation.mistakes import Mistake
-from xai_tf.regions.mark_files import read_marks
+from xai_tf.regions.mark_tables import describe_judgment
 from xai_tf.regions.marked import ALL, MarkedMap, judge, summarize
-from xai_tf.regions.marks import Marks, MatchedMarks, match_marks
-from xai_tf.regions.yardstick import BLIND_TITLES, tolerance_of
+from xai_tf.regions.marks import Marks, MatchedMarks
+from xai_tf.regions.yardstick import BLIND_TITLES, FIGURES, tolerance_of
 from xai_tf.reports.html import paragraph, table
 
 
@@ -50,18 +49,18 @@ class MistakeMarks:
             [
                 BLIND_TITLES[row.method] if row.blind else METHODS[row.method].title,
                 row.files,
-                *map(str, (row.pointing, row.share, row.density, row.iou, row.auc)),
+                *map(str, (getattr(row, name) for name in FIGURES)),
             ]
             for row in summarize(self.judged)
             if row.answers == ALL
         ]
-        head = ("map", "files", "pointing", "share", "density", "IoU", "AUC")
+        head = ("map", "files", *FIGURES.values())
         caption = (
             "Maps of the predicted class beside maps that know nothing of the model, means with "
             "95% intervals. Pointing: the strongest pixel is on a mark or within "
-            f"{self.tolerance} pixels of one. Share: evidence on the marks; density: that by area. "
-            "IoU: overlap with as many of the strongest pixels. AUC: of the map as a ranking of "
-            "the pixels."
+            f"{self.tolerance} pixels of one; strict pointing: it is on a mark. Share: evidence on "
+            "the marks; density: that by area. IoU: overlap with as many of the strongest pixels. "
+            "AUC: of the map as a ranking of the pixels."
         )
         notes = "".join(paragraph(text, "soft") for text in self.notes)
         return notes + (table(head, rows, caption) if rows else "")
@@ -83,29 +82,6 @@ class MistakeMarks:
         }
 
 
-def find_marks(
-    source: Path, classifier: Classifier, files: Sequence[Path]
-) -> tuple[Marks, MatchedMarks]:
-    """The marks of labeled files.
-
-    Args:
-        source: the file or folder of the marks.
-        classifier: the classifier whose classes the marks may be about.
-        files: all labeled files.
-
-    Raises:
-        InputError: the marks are invalid, the model has none of their classes, none of the files
-            has marks, or it is ambiguous which.
-    """
-    marks = read_marks(source).of_classes(classifier.classes)
-    matched = match_marks(marks, files)
-    if not matched.by_file:
-        raise InputError(
-            f"None of the labeled files has marks in {marks.source}. Name the files as they are."
-        )
-    return marks, matched
-
-
 def judge_mistakes(
     classifier: Classifier, mistakes: Sequence[Mistake], marks: Marks, matched: MatchedMarks
 ) -> MistakeMarks:
@@ -114,7 +90,7 @@ def judge_mistakes(
     Args:
         classifier: the classifier that made them.
         mistakes: the mistakes.
-        marks: from `find_marks`.
+        marks: from `regions.find_marks`.
         matched: the same.
     """
     maps: list[MarkedMap | None] = []
@@ -144,7 +120,8 @@ def marks_sentence(judged: MarkedMap) -> str:
     if judged.scores is None:
         return f"What people marked is outlined. The map cannot be judged by it: {judged.problem}"
     scores = judged.scores
-    points = "points at it" if scores.pointing else "does not point at it"
+    points = "points near it" if scores.pointing else "does not point at it"
+    points = "points at it" if scores.strict_pointing else points
     share = "" if scores.share is None else f", which has {scores.share:.0%} of its evidence"
     return (
         f"What people marked is outlined, {scores.area:.1%} of the picture{share}. The map of "

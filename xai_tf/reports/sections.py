@@ -20,6 +20,7 @@ from xai_tf.bundles.write import describe_explanation
 from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.metrics.tables import SCORE_COLUMNS, score_cells
+from xai_tf.regions.mark_tables import MARK_CAPTION, MARK_COLUMNS, mark_problems, mark_rows
 from xai_tf.reports.html import details, facts, heading, paragraph, table
 from xai_tf.reports.panels import agreement_panels, chart
 
@@ -273,6 +274,20 @@ def region_table(audit: Mapping[str, Any], name: str) -> str:
     return "".join(paragraph(text, "warning") for text in texts) + details(
         f"Evidence of {name} by region",
         table(head, rows, f"{name}: share of the evidence in each region"),
+    )
+
+
+def mark_section(maps: Sequence[Explanation], judgments: Sequence[Mapping[str, Any]]) -> str:
+    """How maps of a file fit what people marked, beside maps that know nothing of the model.
+
+    Args:
+        maps: the explanations.
+        judgments: of each, as `regions.mark_tables.describe_judgment` describes them.
+    """
+    judged = [(map_title(one), found) for one, found in zip(maps, judgments, strict=True)]
+    problems = "".join(paragraph(text, "warning") for text in mark_problems(judged))
+    return problems + details(
+        "What people marked", table(MARK_COLUMNS, mark_rows(judged), MARK_CAPTION)
     )
 
 
