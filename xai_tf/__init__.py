@@ -1,10 +1,10 @@
 """Explain what a Keras image classifier decides. Importing this loads no TensorFlow."""
 
-import os
+import os as _os
 
 # TensorFlow turns oneDNN on by itself on recent processors alone. On others it takes 0.6 of the
 # time too, and runs convolutions with the channels first, which TensorFlow has none for.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+_os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from xai_tf.attribution.explain import continue_explaining as continue_explaining
 from xai_tf.attribution.explain import explain as explain
