@@ -17,7 +17,9 @@ setup: $(READY)
 $(READY): pyproject.toml requirements/constraints.txt requirements/cpu-overrides.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "uv>=0.5"
-	$(BIN)/uv pip install --python $(BIN)/python -c requirements/constraints.txt $(INSTALL)
+	# Compiled once: TensorFlow takes 27 s instead of 8 to import where Python writes no bytecode.
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python \
+		-c requirements/constraints.txt $(INSTALL)
 	touch $(READY)
 
 demo: setup
