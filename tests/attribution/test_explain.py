@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.ndimage import gaussian_filter
 
 from tests.conftest import sample_of
-from xai_tf.attribution.baselines import BASELINES, baseline_images
+from xai_tf.attribution.baselines import BASELINES, baseline_images, blurred
+from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explain import explain, explain_layers
 from xai_tf.attribution.methods import MAX_GAP, MAX_STEPS, METHODS, MIN_STEPS, Cost
 from xai_tf.classifiers.classifier import Classifier
@@ -100,6 +102,27 @@ def test_attribution_lies_on_the_half_that_decides(halves, left_bright, name):
     left, right = attribution[:, :16], attribution[:, 16:]
     assert left.mean() > 0
     assert np.abs(right).mean() < 0.35 * left.mean()
+
+
+def test_squared_contributions_of_a_linear_score_are_the_squares_of_its_terms(halves, left_bright):
+    exact = {"smooth": 0, "blur": 0.1, "steps": 3}
+    found = explain(halves, left_bright, "squared_ig", settings=exact).attribution
+
+    image = left_bright.image
+    weights = np.where(np.arange(32) < 16, 1, -1) / 512 / 3  # of "left", the negative logit
+    terms = weights[:, None] * (image - blurred(image, 0.1))
+    np.testing.assert_allclose(found, (terms**2).sum(axis=-1), atol=1e-9)
+
+
+def test_squared_contributions_are_smoothed_and_spare_a_flat_picture(three_classes, blobs):
+    def found(sample, **settings):
+        return explain(three_classes, sample, "squared_ig", settings=settings).attribution
+
+    rough, smooth = found(blobs, smooth=0), found(blobs, smooth=0.1)
+    flat = found(sample_of(np.full((32, 32, 3), 0.4)))
+
+    np.testing.assert_allclose(smooth, gaussian_filter(rough, 3.2, mode="nearest"), rtol=1e-4)
+    assert not has_signal(flat)
 
 
 def test_integrated_gradients_are_complete(three_classes, halves, blobs, left_bright):

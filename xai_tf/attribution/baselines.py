@@ -37,13 +37,19 @@ def baseline_images(baseline: float | str, image: np.ndarray) -> list[np.ndarray
     if baseline == "average":
         return [baseline_images(one, image)[0] for one in AVERAGED]
     if baseline == "blurred":
-        return [_blurred(image)]
+        return [blurred(image, BLUR)]
     value = image.mean(axis=(0, 1)) if baseline == "mean" else baseline
     return [np.broadcast_to(np.asarray(value, image.dtype), image.shape)]
 
 
-def _blurred(image: np.ndarray) -> np.ndarray:
+def blurred(image: np.ndarray, share: float) -> np.ndarray:
+    """A picture, blurred.
+
+    Args:
+        image: float32 (height, width, 3).
+        share: the standard deviation, as a share of the shorter side.
+    """
     from scipy.ndimage import gaussian_filter
 
-    sigma = BLUR * min(image.shape[:2])
+    sigma = share * min(image.shape[:2])
     return gaussian_filter(image, (sigma, sigma, 0), mode="nearest")

@@ -73,6 +73,13 @@ def _integrated(run: Run) -> Any:
     return corrections.IntegratedGradients(run.model, run.pass_counter, steps, baseline)
 
 
+def _squared(run: Run) -> Any:
+    settings = run.settings
+    return corrections.SquaredIntegratedGradients(
+        run.model, int(settings["steps"]), float(settings["blur"]), float(settings["smooth"])
+    )
+
+
 def _statistic(kind: type, run: Run) -> Any:
     count, noise = run.settings["num_samples"], run.settings["noise"]
     return kind(run.model, run.seed, nb_samples=count, noise=noise)
@@ -137,6 +144,7 @@ BUILDERS: dict[str, Callable[[Run], Any]] = {
     "GuidedBackprop": lambda run: corrections.GuidedBackprop(run.model),
     "DeconvNet": lambda run: corrections.GuidedBackprop(run.model),
     "IntegratedGradients": _integrated,
+    "SquaredIntegratedGradients": _squared,
     "SmoothGrad": partial(_statistic, corrections.SmoothGrad),
     "SquareGrad": partial(_statistic, corrections.SquareGrad),
     "VarGrad": partial(_statistic, corrections.VarGrad),

@@ -1,6 +1,6 @@
 """Where the explainers differ from Xplique.
 
-Saliency and GradientInput are used unchanged. Sobol and HSIC mask with
+Saliency and GradientInput are used unchanged; SquaredIntegratedGradients is ours alone. Sobol and HSIC mask with
 the task's baseline instead of black. The others are corrected here, each with its reason and a
 test in `tests/attribution/test_corrections.py`:
 
@@ -31,7 +31,7 @@ from xai_tf.attribution.corrections.gradients import (
     deconv_relu,
     guided_relu,
 )
-from xai_tf.attribution.corrections.path import IntegratedGradients
+from xai_tf.attribution.corrections.path import IntegratedGradients, SquaredIntegratedGradients
 from xai_tf.attribution.corrections.perturbation import MedianDistanceHsic, Occlusion
 from xai_tf.attribution.corrections.sampled import Rise, Sampled, SmoothGrad, SquareGrad, VarGrad
 from xai_tf.attribution.corrections.segments import KernelShap, Lime
@@ -50,6 +50,7 @@ __all__ = [
     "Sampled",
     "SmoothGrad",
     "SquareGrad",
+    "SquaredIntegratedGradients",
     "VarGrad",
     "deconv_relu",
     "guided_relu",

@@ -1,4 +1,4 @@
-"""Integrated Gradients whose steps stand where the score changes."""
+"""Integrated Gradients whose steps stand where the score changes, and their squares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from xplique.attributions.base import WhiteBoxExplainer, sanitize_input_output
 
-from xai_tf.attribution.baselines import baseline_images
+from xai_tf.attribution.baselines import baseline_images, blurred
 from xai_tf.attribution.corrections.sampled import no_preview
 from xai_tf.attribution.methods import MAX_GAP, MAX_STEPS, MIN_STEPS
 from xai_tf.attribution.pass_counter import GRADIENT_BATCH, PassCounter
@@ -79,6 +79,52 @@ class IntegratedGradients(WhiteBoxExplainer):
             targets = tf.repeat(target[None], len(batch), axis=0)
             path.add(batch, *self._pass_counter.scores_and_gradients(path.images(batch), targets))
             self.preview(so_far)
+
+
+class SquaredIntegratedGradients(WhiteBoxExplainer):
+    """The squares of what Integrated Gradients adds up, from a blurred image to the image.
+
+    On the way, contributions of opposite sign cancel out in a sum, and most of them are noise.
+    Their squares (as Hooker et al. 2019 square the gradients of noisy copies) leave those that are
+    large: where the score is decided, whatever the sign. The path starts at the image itself,
+    blurred, so a flat area gets nothing, whatever its color.
+
+    Args:
+        model: the Keras model.
+        steps: number of points, in the middles of as many equal parts of the path.
+        blur: standard deviation of the blur, as a share of the shorter side.
+        smooth: that of the smoothing of the map, as a share of the shorter side.
+    """
+
+    preview = staticmethod(no_preview)
+
+    def __init__(self, model: Any, steps: int, blur: float, smooth: float) -> None:
+        super().__init__(model)
+        self._steps, self._blur, self._smooth = steps, blur, smooth
+
+    @sanitize_input_output
+    def explain(self, inputs: Any, targets: Any = None) -> Any:
+        """Maps of images: float32 tensor of shape (batch, height, width, 1)."""
+        maps = [self._map(*one) for one in zip(np.asarray(inputs), targets, strict=True)]
+        return tf.stack(maps)[..., None]
+
+    def _map(self, image: np.ndarray, target: Any) -> np.ndarray:
+        start = blurred(image, self._blur)
+        difference = image - start
+        points = ((np.arange(self._steps) + 0.5) / self._steps).astype(np.float32)
+        total = np.zeros(image.shape[:2], np.float32)
+        for first in range(0, self._steps, GRADIENT_BATCH):
+            batch = points[first : first + GRADIENT_BATCH, None, None, None]
+            targets = tf.repeat(target[None], len(batch), axis=0)
+            gradients = self.batch_gradient(self.model, start + batch * difference, targets)
+            total += ((np.asarray(gradients) * difference) ** 2).sum(axis=(0, 3))
+            self.preview(self._smoothed, total / (first + len(batch)))
+        return self._smoothed(total / self._steps)
+
+    def _smoothed(self, squares: np.ndarray) -> np.ndarray:
+        from scipy.ndimage import gaussian_filter
+
+        return gaussian_filter(squares, self._smooth * min(squares.shape), mode="nearest")
 
 
 def _mean_map(paths: Sequence[_Path]) -> np.ndarray:
