@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import ElementHandle, Page, sync_playwright
+from playwright.sync_api import ElementHandle, Locator, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT = 120_000  # milliseconds
@@ -42,7 +42,9 @@ WATCH = """
     watcher.observe(root, every);
     watcher.observe(caption, every);
     const begin = () => { start = performance.now(); };
-    source.addEventListener(event, begin, {capture: true, once: true});
+    // A list of buttons is drawn anew when the answer of one arrives.
+    const heard = event === "click" ? document : source;
+    heard.addEventListener(event, begin, {capture: true, once: true});
   });
 }
 """
@@ -77,7 +79,7 @@ def visit(url: str) -> Iterator[Page]:
 
 def take(page: Page, sample: str) -> None:
     """Take a sample, if it is not on the page, and wait for its map."""
-    button = page.get_by_role("radio", name=sample, exact=True)
+    button = _sample(page, sample)
     if button.get_attribute("aria-checked") == "true":
         return
     if page.locator(".look-headline").count():
@@ -103,10 +105,15 @@ def take_another(page: Page, sample: str) -> tuple[float, float]:
 
     Another one has to be on the page.
     """
-    button = page.get_by_role("radio", name=sample, exact=True)
+    button = _sample(page, sample)
     _watch(page, button.element_handle(), "click")
     button.click()
     return _spent(page)
+
+
+def _sample(page: Page, sample: str) -> Locator:
+    """Its button, whose name ends with its answer once it was read."""
+    return page.get_by_role("radio", name=re.compile(f"^{re.escape(sample)}")).first
 
 
 def choose_method(page: Page, method: str) -> float:

@@ -41,21 +41,31 @@ export function render({ model, el }) {
     });
   };
 
+  const made = (value) => {
+    const button = document.createElement("button");
+    button.className = "choice";
+    button.type = "button";
+    button.dataset.value = value;
+    button.setAttribute("role", "radio");
+    button.addEventListener("click", () => choose(button));
+    return button;
+  };
+
   const draw = () => {
     const focused = buttons.findIndex((button) => button.matches(":focus"));
     group.className = `choices ${model.layout}`;
     group.setAttribute("aria-label", model.label);
-    group.replaceChildren();
+    // A button stays the same one: a press that has begun must not end on another.
+    const known = new Map(buttons.map((button) => [button.dataset.value, button]));
     buttons = model.items.map((item) => {
-      const button = add(group, "button", "choice");
-      button.type = "button";
-      button.dataset.value = item.value;
+      const button = known.get(item.value) ?? made(item.value);
       button.disabled = Boolean(item.disabled);
-      button.setAttribute("role", "radio");
+      button.replaceChildren();
       content(button, item);
-      button.addEventListener("click", () => choose(button));
       return button;
     });
+    if (buttons.length !== group.children.length || buttons.some((b, i) => b !== group.children[i]))
+      group.replaceChildren(...buttons);
     mark();
     if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)]?.focus();
   };

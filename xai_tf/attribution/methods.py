@@ -374,7 +374,7 @@ _ALL = (
         signed=False,
         cost=_steps,
         summary="Squares of the contributions on the way from a blurred image to the image: where "
-        "the score is decided, for or against. Fine, and the most for its passes.",
+        "the score is decided, for or against. Fine, for few passes.",
         paper="Sundararajan et al. 2017, arXiv:1703.01365, with the squares of Hooker et al. 2019, "
         "arXiv:1806.10758",
         options={
