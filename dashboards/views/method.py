@@ -149,7 +149,8 @@ class MethodView(View):
                     explorer.param.seed,
                     label=t("Seed"),
                     sizing_mode="stretch_width",
-                    description=t("The same random seed gives the same map."),
+                    helper_text=t("The same random seed gives the same map."),
+                    description=None,  # an icon that screen readers cannot name
                     **NUMBER,
                 )
             )

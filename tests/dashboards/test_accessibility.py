@@ -123,12 +123,12 @@ def test_no_part_of_the_page_has_a_serious_fault_with_any_menu_open(browser, url
                 menu.press("Escape")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, part
         page.get_by_role("tab", name="Explain").click()
-        page.locator("input[type=file]").first.set_input_files(SAMPLES / "cat.jpg")
         page.get_by_role("button", name="Open drawer").or_(
             page.get_by_role("button", name="Close drawer")
         ).wait_for()
         if page.get_by_role("button", name="Open drawer").is_visible():
-            page.get_by_role("button", name="Open drawer").click()
+            page.get_by_role("button", name="Open drawer").click()  # the files are in it
+        page.locator("input[type=file]").first.set_input_files(SAMPLES / "cat.jpg")
         page.get_by_role("button", name="All files").click()
         page.get_by_role("radiogroup", name="All files").wait_for()
         settled(page)
