@@ -150,7 +150,7 @@ class MethodView(View):
                     label=t("Seed"),
                     sizing_mode="stretch_width",
                     helper_text=t("The same random seed gives the same map."),
-                    description=None,  # an icon that screen readers cannot name
+                    description="",  # an icon that screen readers cannot name
                     **NUMBER,
                 )
             )
