@@ -2,8 +2,8 @@
 
 import os as _os
 
-# TensorFlow turns oneDNN on by itself on recent processors alone. On others it takes 0.6 of the
-# time too, and runs convolutions with the channels first, which TensorFlow has none for.
+# TensorFlow turns oneDNN on by itself only on recent processors. On an older one it took 0.6 of the
+# time, and it runs convolutions with the channels first, which TensorFlow alone cannot on a CPU.
 _os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from xai_tf.attribution.explain import continue_explaining as continue_explaining
