@@ -85,8 +85,9 @@ class SquaredIntegratedGradients(WhiteBoxExplainer):
     """The squares of what Integrated Gradients adds up, from a blurred image to the image.
 
     On the way, contributions of opposite sign cancel out in a sum. Their squares (as Hooker et al.
-    2019, arXiv:1806.10758, square the gradients of noisy copies) keep those that are large: where the score is decided, whatever the sign. The path starts at the image itself,
-    blurred, so a flat area gets nothing, whatever its color.
+    2019, arXiv:1806.10758, square the gradients of noisy copies) keep those that are large: where
+    the score is decided, whatever the sign. The path starts at the image itself, blurred, so a flat
+    area gets nothing, whatever its color.
 
     Args:
         model: the Keras model.
