@@ -41,9 +41,9 @@ def pytest_runtest_makereport(item, call):
     """Say what the page showed where a test in the browser failed."""
     report = (yield).get_result()
     page = getattr(item, "funcargs", {}).get("page")
-    if call.when == "call" and report.failed and hasattr(page, "inner_text"):
+    if call.when == "call" and report.failed and hasattr(page, "locator"):
         with suppress(Exception):  # it may be closed
-            shown = page.inner_text("body", timeout=5000)
+            shown = page.locator("body").aria_snapshot(timeout=5000)
             report.sections.append(("what the page showed", f"{page.url}\n{shown}"))
 
 

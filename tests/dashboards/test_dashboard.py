@@ -102,7 +102,7 @@ def visit(browser, url: str, query: str = "", **options):
         try:
             yield page
         except Exception as error:  # a test that waited in vain shows what was there instead
-            error.add_note(f"{page.url} showed:\n{page.inner_text('body')}")
+            error.add_note(f"{page.url} showed:\n{page.locator('body').aria_snapshot()}")
             raise
     context.close()
     assert [text for text in found if "WebSocket" not in text] == []
@@ -538,6 +538,7 @@ def test_a_link_restores_the_view(browser, page, site):
     page.get_by_role("radio", name=re.compile("^normal")).click()
     tile(page, "Saliency").click()
     page.get_by_text("Saliency: why normal?").wait_for()
+    page.wait_for_url(re.compile("method=saliency"))  # a map from the cache is there before it
     page.get_by_role("button", name="Copy link").click()
     page.get_by_role("button", name="Copied").wait_for()
     link = page.evaluate("navigator.clipboard.readText()")
