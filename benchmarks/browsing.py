@@ -12,36 +12,45 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT = 120_000  # milliseconds
 
 # What follows runs in the page: it starts a clock at an event of `source` and stops it when the
-# prediction, and when a map, was gone or became another and is there, its picture decoded.
+# prediction, and when a map, was gone or became another and is there, its picture decoded. It
+# looks anew in every frame, because parts of the page are replaced when another kind of file comes.
 WATCH = """
-([source, event, headline, caption]) => {
-  const root = headline.getRootNode();  // now: what is in it is replaced
-  const words = headline.textContent, title = caption.textContent;
+([source, event]) => {
+  const find = (selector, root = document) => {
+    const found = root.querySelector(selector);
+    if (found) return found;
+    for (const each of root.querySelectorAll("*")) {
+      const within = each.shadowRoot && find(selector, each.shadowRoot);
+      if (within) return within;
+    }
+    return null;
+  };
+  const text = (selector) => find(selector)?.textContent;
+  const words = text(".look-headline"), title = text("figcaption");
   window.spent = new Promise((done, fail) => {
-    setTimeout(() => fail("nothing was shown"), 60000);
     const spent = {};
-    let start = null, gone = false, replaced = false;
+    let start, gone = false, replaced = false;
+    setTimeout(() => fail(`nothing was shown: ${JSON.stringify(
+      [spent, start, gone, words, text(".look-headline"), title, text("figcaption")])}`), 60000);
     const look = () => {
-      if (start === null) return;
-      const said = root.querySelector(".look-headline");
-      gone ||= !said || said.textContent !== words;
+      const said = text(".look-headline"), caption = find("figcaption");
+      gone ||= said !== words;
       if (said && gone) spent.prediction ??= performance.now() - start;
-      const mapped = caption.textContent.startsWith("Grad-CAM");
-      replaced ||= caption.textContent !== title;
-      if (!mapped || !replaced || !spent.prediction || spent.over) return;
-      spent.over = true;
+      replaced ||= caption?.textContent !== title;
+      if (!(replaced && spent.prediction && caption?.textContent.startsWith("Grad-CAM"))) {
+        requestAnimationFrame(look);
+        return;
+      }
       const images = [...caption.parentNode.querySelectorAll(".over img, .layers > img")];
       Promise.all(images.filter((i) => i.src && !i.hidden).map((i) => i.decode())).then(() => {
         spent.picture = performance.now() - start;
-        watcher.disconnect();
         done(spent);
-      });
+      }, () => requestAnimationFrame(look));  // a picture was replaced meanwhile
     };
-    const watcher = new MutationObserver(look);
-    const every = {childList: true, subtree: true, characterData: true, attributes: true};
-    watcher.observe(root, every);
-    watcher.observe(caption, every);
-    const begin = () => { start = performance.now(); };
+    const begin = () => {
+      start = performance.now();
+      look();
+    };
     // A list of buttons is drawn anew when the answer of one arrives.
     const heard = event === "click" ? document : source;
     heard.addEventListener(event, begin, {capture: true, once: true});
@@ -131,10 +140,7 @@ def choose_mode(page: Page, mode: str) -> float:
 
 
 def _watch(page: Page, source: ElementHandle, event: str) -> None:
-    headline = page.locator(".look-headline").first.element_handle()
-    page.evaluate(
-        WATCH, [source, event, headline, page.locator("figcaption").first.element_handle()]
-    )
+    page.evaluate(WATCH, [source, event])
 
 
 def _spent(page: Page) -> tuple[float, float]:

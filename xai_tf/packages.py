@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -57,6 +58,7 @@ def _missing(extra: str) -> list[str]:
     return [name for name in EXTRAS[extra] if find_spec(MODULES.get(name, name)) is None]
 
 
+@cache  # the page asks hundreds of times a minute, and each look on disk takes milliseconds
 def _version(package: str) -> str | None:
     # TensorFlow for the processor alone is a package with a name of its own.
     for name in (package, f"{package}-cpu"):
