@@ -19,8 +19,9 @@ class Match:
     Attributes:
         file: the file.
         model: the model to use; None where none that can tell knows such files.
-        ratios: by model, how far the file lies from its training files, as a multiple of the
-            distance that 99 % of its validation files do not exceed: up to 1 it knows such files.
+        ratios: by model that was tried, how far the file lies from its training files, as a
+            multiple of the distance that 99 % of its validation files do not exceed: up to 1 it
+            knows such files.
         silent: the models that cannot tell what they know, as they have no detector.
         problem: why the file cannot be read; else empty.
     """
@@ -43,9 +44,10 @@ class Match:
 
 
 class ModelFinder:
-    """Tries a file on every model that can tell whether it knows it.
+    """Tries a file on the models that can tell whether they know it.
 
-    Models of pictures come first. Those of sounds, which read pictures of spectrograms, are tried
+    The preferred model comes first: if it knows the file, no other is asked. Then come models of
+    pictures. Those of sounds, which read pictures of spectrograms, are tried
     only if no other knows the picture. The predictions are stored, so the model that is chosen
     answers at once.
 
@@ -119,7 +121,10 @@ class _Search:
         self._silent = tuple(alike or silent)
         sounds = [model for model in able if takes_sound(model)]
         pictures = [model for model in able if not takes_sound(model)]
-        self._rounds = [sounds] if file.kind == "sound" else [pictures, sounds]
+        rounds = [sounds] if file.kind == "sound" else [pictures, sounds]
+        # The preferred one is chosen if it knows the file, so nothing else need be asked then.
+        first = [model for model in able if model is preferred]
+        self._rounds = [first, *([one for one in many if one not in first] for many in rounds)]
         self._ratios: dict[ModelEntry, float] = {}
         self._problem = ""
         self._waiting: dict[Predict, bool] = {}
