@@ -196,7 +196,7 @@ class Person:
         tabs = self._visitor.find("Tabs")
         await self._visitor.set(tabs, "active", 1)
         await self._until(lambda: self._cells())
-        if button := self._visitor.button("grid_view"):
+        if button := self._visitor.button("grid_view", "Compare"):
             await self._visitor.click(button)
         await self._until(lambda: all("(1 is" in c.values["caption"] for c in self._cells()))
         for cell in self._cells():

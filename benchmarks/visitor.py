@@ -83,10 +83,12 @@ class Visitor:
             return model
         raise LookupError(f"There is no {kind} with {values}.")
 
-    def button(self, icon: str) -> Model | None:
-        """The button with an icon that can be seen and pressed, or None."""
+    def button(self, icon: str, label: str) -> Model | None:
+        """The button whose label begins so and that can be seen and pressed, or None."""
         for button in self.all("Button", icon=icon):
             drawn = self._drawn(button).values
+            if not (button.values.get("label") or "").startswith(label):
+                continue
             if drawn.get("visible", True) and not button.values.get("disabled"):
                 return button
         return None
