@@ -72,7 +72,14 @@ if TYPE_CHECKING:
 DEFAULT_METHODS = ("grad_cam", "square_grad", "occlusion", "rise")
 
 # Of the line that says how far a map can be trusted, by its level.
-TRUST_STYLES = {"doubtful": "red", "caution": "yellow", "unchecked": "dim", "supported": "green"}
+TRUST_STYLES = {"not_supported": "red", "partly_supported": "yellow", "well_supported": "green"}
+# How earlier versions called the levels, in results that are reused.
+EARLIER = {
+    "doubtful": "not_supported",
+    "caution": "partly_supported",
+    "unchecked": "partly_supported",
+    "supported": "well_supported",
+}
 
 BundlesFolder = Annotated[
     Path,
@@ -363,11 +370,15 @@ def _tell_trust(result: FileResult) -> None:
         remedy = REMEDIES.get(trust["reasons"][0]["remedy"] or "")
         step = f" {remedy.english}: {remedy.command}" if remedy and remedy.command else ""
         text = f"{METHODS[method].title}: {trust['word']}. {trust['sentence']}{step}"
-        note(f"{result.path.name}: {text}", style=TRUST_STYLES[trust["level"]])
+        note(f"{result.path.name}: {text}", style=TRUST_STYLES[_level(trust)])
 
 
 def _rank(trust: Mapping[str, Any]) -> int:
-    return LEVELS.index(trust["level"])
+    return LEVELS.index(_level(trust))
+
+
+def _level(trust: Mapping[str, Any]) -> str:
+    return EARLIER.get(trust["level"], trust["level"])
 
 
 def _tell_limits(
