@@ -37,6 +37,7 @@ from xai_tf.tasks import TASKS
 QUICK = ("grad_cam", "grad_cam_pp", "saliency", "gradient_input", "fem")
 SLOW = ("occlusion", "rise")
 ACTIONS = {"method": 10, "sample": 5, "label": 4, "slow": 1, "compare": 1, "drop": 1, "leave": 0.5}
+PHOTOS = "dogs_mobilenetv2"  # the model that the page finds for a photo of a dog
 THINKING = (1.0, 5.0)  # seconds between two things a visitor does
 PATIENCE = 120.0  # seconds for an answer; a worker that was killed is back in less
 
@@ -141,7 +142,14 @@ class Person:
 
     async def _take_method(self) -> None:
         self._method = self._random.choice([name for name in QUICK if name != self._method])
-        await self._choose("method", "Method", self._method)
+        await self._ask("method", self._click_method())
+
+    async def _click_method(self) -> None:
+        await self._visitor.tell(self._methods, {"chosen": self._method})
+
+    @property
+    def _methods(self) -> Model:
+        return self._visitor.find("Filmstrip")
 
     async def _take_label(self) -> None:
         items = self._visitor.find("Choices", label="Class to explain").values["items"]
@@ -157,31 +165,32 @@ class Person:
     async def _drop(self) -> None:
         """Drop a photo that nobody else has."""
         self._file, self._label = f"{self._seed}-{self._random.random()}.png", ""
-        model = self._visitor.find("Select", label="Model").values["value"].split(":")[0]
         with tempfile.TemporaryDirectory() as folder:
             path = changed_photo(Path(folder), self._random)
-            self._truth.originals[self._file] = originals(path, model)
+            self._truth.originals[self._file] = originals(path, PHOTOS)
             await self._ask("drop", self._visitor.drop(path, self._file))
 
     async def _start_and_stop(self) -> None:
         killing = self._site.half < time.monotonic() and not self._diary.kills
         before, self._method = self._method, "rise" if killing else self._random.choice(SLOW)
-        methods = self._visitor.find("Choices", label="Method")
-        await self._visitor.set(methods, "value", self._method)
-        await self._until(lambda: self._shown() or self._visitor.button("play_arrow"))
+        await self._click_method()
+        running = self._methods.values
+        await self._until(lambda: self._shown() or running.get("running") == self._method)
+        await self._until(lambda: self._shown() or running.get("progress", -1) > 0)
+        if killing and not self._shown() and not self._diary.kills:
+            self._diary.kills += 1
+            os.kill(await asyncio.to_thread(busiest, self._site.server), signal.SIGKILL)
+            await self._until(self._shown)
+        await asyncio.sleep(self._random.uniform(0, 1))
         if not self._shown():
-            await self._visitor.click(self._visitor.button("play_arrow"))
-            await self._until(lambda: self._shown() or self._says(r"^\d+ of \d+ passes"))
-            if killing and not self._diary.kills:
-                self._diary.kills += 1
-                os.kill(await asyncio.to_thread(busiest, self._site.server), signal.SIGKILL)
-                await self._until(self._shown)
-            await asyncio.sleep(self._random.uniform(0, 1))
-        if not self._shown() and (stop := self._visitor.button("stop")):
-            await self._visitor.click(stop)
-            await self._until(lambda: self._shown() or self._says(r"^Stopped"))
+            stops = running.get("stops", 0) + 1
+            await self._visitor.set(self._methods, "stops", stops)
+            await self._until(lambda: self._shown() or self._stopped())
         self._method = before
-        await self._choose("method", "Method", self._method)
+        await self._ask("method", self._click_method())
+
+    def _stopped(self) -> bool:
+        return not self._methods.values.get("running")
 
     async def _compare(self) -> None:
         tabs = self._visitor.find("Tabs")
@@ -233,12 +242,6 @@ class Person:
             return False
         called = "" if self._label else f"predicted as {why['label']} ("
         return bool(seen["heatmap"]) and called in seen["alt"]
-
-    def _says(self, pattern: str) -> bool:
-        texts = [
-            text for live in self._visitor.all("Live") for text in live.values.get("paragraphs", [])
-        ]
-        return any(re.search(pattern, text) for text in texts)
 
     def _check(self) -> None:
         """What was asked last stays: nobody else's answer comes in its place."""

@@ -106,16 +106,28 @@ class Visitor:
         ]
         await self._send(_event("dom_event", entries))
 
+    async def tell(self, model: Model, data: dict[str, Any]) -> None:
+        """Send a message of a component, as its script does."""
+        entries = [
+            ["model", {"id": self._drawn(model).id}],
+            ["data", {"type": "map", "entries": [list(pair) for pair in data.items()]}],
+        ]
+        await self._send(_event("data_event", entries))
+
     async def drop(self, path: Path, name: str) -> None:
         """Drop a file, of one piece, on the page."""
         data = path.read_bytes()
         piece = {"type": "bytes", "data": {"id": "piece"}}
         entries = [["file", 0], ["name", name], ["size", len(data)], ["at", 0], ["data", piece]]
         entries = [
-            ["model", {"id": self._drawn(self.find("Dropper")).id}],
+            ["model", {"id": self._drawn(self._dropper()).id}],
             ["data", {"type": "map", "entries": entries}],
         ]
         await self._send(_event("data_event", entries), piece=data)
+
+    def _dropper(self) -> Model:
+        """The field for files; that for models takes larger ones."""
+        return min(self.all("Dropper"), key=lambda one: one.values["max_bytes"])
 
     async def until(self, check: Callable[[], Any], seconds: float) -> float:
         """Wait until something is so; gives the seconds it took.

@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--backbones", nargs="+", choices=LEARNERS, default=list(LEARNERS))
     parser.add_argument("--files", type=int, default=Plan.files, help="explained in each round")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--networks", type=Path, help="folder where trained networks are kept")
     parser.add_argument("--write-only", action="store_true")
     parser.add_argument("--json", action="store_true", help="the standings, as JSON")
     given = parser.parse_args()
@@ -50,6 +51,8 @@ def main() -> None:
     plan, start = Plan(files=given.files), time.perf_counter()
     made_by()  # before anything is changed that is read when the last round is done
     given.results.mkdir(parents=True, exist_ok=True)
+    if given.networks:
+        given.networks.mkdir(parents=True, exist_ok=True)
     if not given.write_only:
         if not (given.data and given.data.is_dir()):
             parser.error(
@@ -60,7 +63,16 @@ def main() -> None:
         ) as pool:
             # The larger network first, so that the processes end at about the same time.
             jobs = [
-                pool.submit(run_puzzle, name, backbone, given.data, given.results, plan, say)
+                pool.submit(
+                    run_puzzle,
+                    name,
+                    backbone,
+                    given.data,
+                    given.results,
+                    plan,
+                    say,
+                    given.networks,
+                )
                 for backbone in LEARNERS
                 for name in given.puzzles
                 if backbone in given.backbones

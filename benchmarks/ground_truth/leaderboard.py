@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.ground_truth.baselines import BASELINES
 from benchmarks.ground_truth.puzzle import SMALL
-from benchmarks.ground_truth.puzzles import PUZZLES
+from benchmarks.ground_truth.puzzles import CHOSEN_ON, PUZZLES
 from benchmarks.ground_truth.scoring import SCORES, chance, interval
 from xai_tf.attribution.methods import METHODS
 
@@ -67,6 +67,64 @@ class Standing:
     rounds: int
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What an entry finds for its passes.
+
+    Attributes:
+        entry: a name in `METHODS` or `CANDIDATES`, with "@passes" where it is not at its defaults.
+        passes: that it takes, the most over the rounds.
+        chosen: mean skill over the rounds on `CHOSEN_ON`.
+        skill, low, high: mean skill over the other rounds, and its 95% bootstrap interval.
+        pointing: mean over the other rounds.
+    """
+
+    entry: str
+    passes: int
+    chosen: float
+    skill: float
+    low: float
+    high: float
+    pointing: float
+
+
+def spent(results: Sequence[Mapping[str, Any]]) -> list[Spent]:
+    """Every method, at its defaults and with other numbers of passes, and every candidate.
+
+    In the order of the skill on the rounds that one may choose on. Entries that some network could
+    not be asked for (too few passes for its size) are left out.
+    """
+    ranked = [result for result in results if "scores" in result]
+    halves = [
+        [one for one in ranked if (one["puzzle"] in CHOSEN_ON) is half] for half in (True, False)
+    ]
+    if not all(halves):
+        return []
+    found = []
+    for entry in ranked[0]["passes"]:
+        rows = [[_rows(one).get(entry) for one in half] for half in halves]
+        if not all(row is not None for half in rows for row in half):
+            continue
+        skills = [
+            np.concatenate([_skills(row, one) for row, one in zip(half, ones, strict=True)])
+            for half, ones in zip(rows, halves, strict=True)
+        ]
+        found.append(
+            Spent(
+                entry,
+                max(one["passes"][entry] for one in ranked),
+                float(np.nanmean(skills[0])),
+                *interval(skills[1]),
+                float(np.nanmean(np.concatenate([row["pointing"] for row in rows[1]]))),
+            )
+        )
+    return sorted(found, key=lambda one: -one.chosen)
+
+
+def _rows(result: Mapping[str, Any]) -> dict[str, Mapping[str, Sequence[float]]]:
+    return {**result["scores"], **result["budgets"], **result["candidates"]}
+
+
 def rounds_of(results: Sequence[Mapping[str, Any]]) -> list[Round]:
     """The rounds of the results whose networks passed the check."""
     return [_round(result) for result in results if "scores" in result]
@@ -112,10 +170,7 @@ def is_method(entry: str) -> bool:
 def _round(result: Mapping[str, Any]) -> Round:
     from scipy.stats import rankdata
 
-    skills = {
-        entry: np.mean([_skill(name, rows[name], result["areas"]) for name in SCORES], axis=0)
-        for entry, rows in result["scores"].items()
-    }
+    skills = {entry: _skills(rows, result) for entry, rows in result["scores"].items()}
     means = np.array([np.nanmean(values) for values in skills.values()])
     return Round(
         result["puzzle"],
@@ -125,6 +180,11 @@ def _round(result: Mapping[str, Any]) -> Round:
         skills,
         dict(zip(skills, map(float, rankdata(-means)), strict=True)),
     )
+
+
+def _skills(rows: Mapping[str, Sequence[float]], result: Mapping[str, Any]) -> np.ndarray:
+    """The skill of an entry on each file of a result."""
+    return np.mean([_skill(name, rows[name], result["areas"]) for name in SCORES], axis=0)
 
 
 def _skill(name: str, values: Sequence[float], areas: Sequence[float]) -> np.ndarray:

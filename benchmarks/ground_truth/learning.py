@@ -98,7 +98,9 @@ def plant_all(
     ]
 
 
-def learn(puzzle: Puzzle, backbone: str, carriers: Carriers, data: Path) -> Classifier:
+def learn(
+    puzzle: Puzzle, backbone: str, carriers: Carriers, data: Path, shuffled: bool = False
+) -> Classifier:
     """Train a network on a puzzle.
 
     Args:
@@ -106,6 +108,8 @@ def learn(puzzle: Puzzle, backbone: str, carriers: Carriers, data: Path) -> Clas
         backbone: a name in `LEARNERS`.
         carriers: those for training and validation are planted in, at several places.
         data: the data folder, for the weights.
+        shuffled: whether half of the pairs, drawn at random, get each other's label, so that there
+            is nothing to learn.
     """
     import keras
 
@@ -119,9 +123,16 @@ def learn(puzzle: Puzzle, backbone: str, carriers: Carriers, data: Path) -> Clas
         trained = upper_part(model, learner.cut)
     training = _pairs(plant_all(puzzle, carriers.train, size, VARIETY, seed=1), lower)
     validation = _pairs(plant_all(puzzle, carriers.validation, size, 3, seed=2), lower)
+    if shuffled:
+        rng = np.random.default_rng(4)
+        training, validation = (_shuffled(pairs, rng) for pairs in (training, validation))
     _fit(trained, training, validation, learner)
-    # A copy has no optimizer.
-    return Classifier(flatten(model), CLASSES, name=puzzle.name, task=TASKS[puzzle.task])
+    return classifier_of(puzzle, flatten(model))  # a copy has no optimizer
+
+
+def classifier_of(puzzle: Puzzle, model: keras.Model) -> Classifier:
+    """The network of a puzzle as it is asked."""
+    return Classifier(model, CLASSES, name=puzzle.name, task=TASKS[puzzle.task])
 
 
 def check(classifier: Classifier, planted: Sequence[Planted]) -> Check:
@@ -141,6 +152,12 @@ def _pairs(planted: Sequence[Planted], lower: keras.Model | None) -> np.ndarray:
         np.stack([p.without.image for p in planted]),
     ]
     return np.stack([features(lower, images) if lower else images for images in both])
+
+
+def _shuffled(pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Pairs of which half are the wrong way round."""
+    turned = rng.random(pairs.shape[1]) < 0.5
+    return np.where(turned.reshape(1, -1, *[1] * (pairs.ndim - 2)), pairs[::-1], pairs)
 
 
 def _fit(

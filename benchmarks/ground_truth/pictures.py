@@ -14,6 +14,7 @@ from xai_tf.inputs.sample import Sample, resize
 
 # All lengths are in pixels of the 224x224 carrier.
 PATCH, DISC, STRIPE = 28, 38, 16
+LINE, THICK = 72, 11
 RING = 1.4  # outer radius of a ring, to that of the disc
 MARK = (
     np.array([list(row) for row in ("11110", "10001", "11110", "10100", "10010", "10001")]) == "1"
@@ -90,6 +91,15 @@ def blob(carrier: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     return opacity(carrier, rng, light=0.7)
 
 
+def line(carrier: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A bright line, rising to the right; the decoy is one that falls."""
+    place, other = _apart(carrier.depth, LINE / 2, rng)
+    rising, falling = (_stroke(at, way) for at, way in ((place, -1), (other, 1)))
+    image = carrier.sample.image
+    without = image + 0.85 * falling[..., None] * (1 - image)
+    return without + 0.85 * rising[..., None] * (1 - without), without, rising > 0.5
+
+
 def corner_mark(
     carrier: Picture, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -138,6 +148,14 @@ def _square(row: int, column: int) -> tuple[slice, slice]:
 def _checker(one: tuple[float, ...], other: tuple[float, ...]) -> np.ndarray:
     cells = np.array([[one, other], [other, one]], np.float32)
     return np.kron(cells, np.ones((PATCH // 2, PATCH // 2, 1), np.float32))
+
+
+def _stroke(place: tuple[int, int], way: int) -> np.ndarray:
+    """1 on a line at 45 degrees, 0 elsewhere; `way` is 1 where it falls to the right."""
+    rows, columns = (axis - at for axis, at in zip(np.indices(SIZE), place, strict=True))
+    along, across = np.abs(columns + way * rows) / 2**0.5, np.abs(columns - way * rows) / 2**0.5
+    away = np.maximum(along - LINE / 2, across - THICK / 2)
+    return np.clip(0.5 - away / 2, 0, 1).astype(np.float32)
 
 
 def _disc(place: tuple[int, int], radius: float, soft: float) -> np.ndarray:

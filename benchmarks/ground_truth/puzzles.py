@@ -24,6 +24,11 @@ _ALL = (
         "lung_opacity", carriers.chests, in_picture(pictures.opacity),
     ),
     Puzzle(
+        "xray_line", "X-ray, line", "X-ray",
+        "a bright line that rises to the right, across the lungs; decoy: one that falls",
+        "lung_opacity", carriers.chests, in_picture(pictures.line),
+    ),
+    Puzzle(
         "mri_blob", "MRI, blob", "MRI",
         "a bright blob in the brain; decoy: a ring as bright and as large",
         "brain_tumor", carriers.heads, in_picture(pictures.blob),
@@ -57,4 +62,7 @@ _ALL = (
     ),
 )  # fmt: skip
 
+# What was chosen by the score (blur and smoothing of Squared IG, what is shown unasked) was chosen
+# on these; the others report it.
+CHOSEN_ON = ("photo_patch", "xray_opacity", "tone_burst", "missing_band")
 PUZZLES: dict[str, Puzzle] = {puzzle.name: puzzle for puzzle in _ALL}

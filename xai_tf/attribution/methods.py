@@ -379,7 +379,7 @@ _ALL = (
         "arXiv:1806.10758",
         options={
             "steps": Option(
-                16, 2, 512, "number of equal steps from the blurred image to the image"
+                16, 1, 512, "number of equal steps from the blurred image to the image"
             ),
             "blur": Option(
                 0.2, 0.01, 1, "standard deviation of the blur, as a share of the shorter side"

@@ -1,0 +1,193 @@
+"""Is the verdict right as often as it says? Maps whose truth is known, and what is said of them.
+
+Networks of the puzzles, as they are and spoiled:
+
+- intact: the network finds the plant. A map is right where its strongest place is on it.
+- random weights: all weights drawn anew. There is nothing to find, so no map is right.
+- shuffled labels: trained with half of the pairs the wrong way round. No map is right.
+- out of distribution: a file of another subject, without any plant. No map is right.
+- shortcut: X-rays with a tag in a corner that gives the class away. A map is right where its
+  strongest place is on the tag; that it should not decide is what the verdict has to say.
+
+Every map is checked as far as the page checks it: its file against the training data, its evidence
+by region, other methods, scores against random maps, and what the method says itself.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.ground_truth.learning import check, classifier_of, image_size, learn, plant_all
+from benchmarks.ground_truth.puzzle import Carriers, Planted
+from benchmarks.ground_truth.puzzles import PUZZLES
+from benchmarks.ground_truth.running import default_settings, made_by, network
+from benchmarks.ground_truth.scoring import SCORES
+from xai_tf.attribution.explain import explain
+from xai_tf.attribution.explanation import Explanation
+from xai_tf.classifiers.classifier import Classifier
+from xai_tf.classifiers.ood import layer_features, ood_layer, ood_scores
+from xai_tf.classifiers.ood_detector import fit_detector
+from xai_tf.classifiers.reading import Reading
+from xai_tf.inputs.sample import Sample
+from xai_tf.metrics.score import score
+from xai_tf.regions import audit, regions_of
+from xai_tf.trust.rule import Checks
+
+STATES = ("intact", "random weights", "shuffled labels", "out of distribution", "shortcut")
+# Judged; each is compared with the others of another family.
+JUDGED = (
+    "grad_cam", "saliency", "integrated_gradients", "squared_ig", "square_grad", "occlusion",
+    "kernel_shap", "rise",
+)  # fmt: skip
+FIDELITY = ("deletion", "insertion", "mu_fidelity")
+FILES = 4  # of each state and network
+# A file of another subject, by the kind of a puzzle: the puzzle whose carriers it is from.
+FOREIGN = {
+    "photo": "mri_blob", "X-ray": "photo_patch", "MRI": "xray_opacity", "sound": "photo_patch",
+}  # fmt: skip
+SHUFFLED = ("photo_patch", "xray_opacity", "mri_blob", "tone_burst")
+Carried = Callable[[str], Carriers]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A map, what is known of it, and the truth.
+
+    Attributes:
+        puzzle, backbone, state: names.
+        checks: what the verdict is made of.
+        right: whether its strongest place is on what decides.
+    """
+
+    puzzle: str
+    backbone: str
+    state: str
+    checks: Checks
+    right: bool
+
+
+def cases(puzzle: str, backbone: str, data: Path, networks: Path) -> list[Case]:
+    """All maps of a puzzle's network, intact and spoiled."""
+    known: dict[str, Carriers] = {}
+
+    def carriers(name: str) -> Carriers:
+        if name not in known:
+            known[name] = PUZZLES[name].carriers(data, (115, 28, 32))
+        return known[name]
+
+    return list(_cases(puzzle, backbone, data, networks, carriers))
+
+
+def _cases(
+    name: str, backbone: str, data: Path, networks: Path, carriers: Carried
+) -> Iterator[Case]:
+    puzzle, own = PUZZLES[name], carriers(name)
+    size = image_size(puzzle, backbone)
+    classifier = network(puzzle, backbone, own, data, networks)
+    planted = plant_all(puzzle, own.test, size, 1, seed=3)
+    if not check(classifier, planted).passed:
+        return
+    add_detector(classifier, name, own, size)
+    found = [p for p in planted if classifier.predict([p.sample])[0].label == 1][:FILES]
+    state = "intact" if puzzle.leaderboard else "shortcut"
+    yield from _judged(classifier, name, backbone, state, found)
+    if not puzzle.leaderboard:
+        return
+    other = FOREIGN[puzzle.kind]
+    foreign = plant_all(PUZZLES[other], carriers(other).test[:FILES], size, 1, seed=3)
+    nothing = [Planted(p.without, p.without, np.zeros(size, bool)) for p in foreign]
+    yield from _judged(classifier, name, backbone, "out of distribution", nothing)
+    from xai_tf.metrics.randomization import randomised_classifier
+
+    undone = classifier_of(puzzle, randomised_classifier(classifier, 1.0, 0).model)
+    add_detector(undone, name, own, size)
+    yield from _judged(undone, name, backbone, "random weights", _without_truth(found))
+    if name in SHUFFLED:
+        lost = _shuffled(name, backbone, own, data, networks)
+        add_detector(lost, name, own, size)
+        yield from _judged(lost, name, backbone, "shuffled labels", _without_truth(found))
+
+
+def _shuffled(name: str, backbone: str, own: Carriers, data: Path, networks: Path) -> Classifier:
+    import keras
+
+    path = networks / f"{name}.{backbone}.shuffled.{made_by()}.keras"
+    if not path.is_file():
+        learn(PUZZLES[name], backbone, own, data, shuffled=True).model.save(path)
+    return classifier_of(PUZZLES[name], keras.models.load_model(path))
+
+
+def _without_truth(planted: Sequence[Planted]) -> list[Planted]:
+    return [Planted(p.sample, p.without, np.zeros_like(p.mask)) for p in planted]
+
+
+def add_detector(classifier: Classifier, name: str, own: Carriers, size: tuple[int, int]) -> None:
+    """Fit an OOD detector, as training would."""
+    layer = ood_layer(classifier)
+    train, validation = (
+        np.stack([(one.image * 255).round().astype(np.uint8) for one in samples])
+        for samples in (
+            _samples(name, own.train, size, 1),
+            _samples(name, own.validation, size, 2),
+        )
+    )
+    features = [layer_features(classifier, layer, images) for images in (train, validation)]
+    classifier.ood_detector = fit_detector(layer, *features, np.arange(len(validation)))
+
+
+def _samples(name: str, carriers: Sequence, size: tuple[int, int], seed: int) -> list[Sample]:
+    planted = plant_all(PUZZLES[name], carriers, size, 1, seed=seed)
+    return [one for p in planted for one in (p.sample, p.without)]
+
+
+def _judged(
+    classifier: Classifier, name: str, backbone: str, state: str, planted: Sequence[Planted]
+) -> Iterator[Case]:
+    for one in planted:
+        sample = one.sample
+        prediction = classifier.predict([sample])[0]
+        reading = Reading(
+            source=sample.source,
+            samples=(sample,),
+            predictions=(prediction,),
+            prediction=prediction,
+            ood_score=ood_scores(classifier, [sample])[0],
+        )
+        regions = regions_of(sample, classifier.task)
+        maps = [
+            explain(
+                classifier,
+                sample,
+                method,
+                settings=default_settings(method, classifier.image_size),
+            )
+            for method in JUDGED
+        ]
+        for number, explanation in enumerate(maps):
+            checks = Checks(
+                explanation=explanation,
+                reading=reading,
+                audit=audit(explanation, regions),
+                scores=score(classifier, explanation, FIDELITY),
+                others=[*maps[:number], *maps[number + 1 :]],
+            )
+            yield Case(name, backbone, state, checks, _right(explanation, one.mask))
+
+
+def _right(explanation: Explanation, mask: np.ndarray) -> bool:
+    """Whether the strongest place is on what decides; never where nothing does."""
+    return bool(mask.any()) and SCORES["pointing"](explanation.attribution, mask) > 0.5
+
+
+def write_cases(puzzle: str, backbone: str, data: Path, networks: Path, out: Path) -> None:
+    """Write the cases of a network to a file, unless it is there."""
+    path = out / f"{puzzle}.{backbone}.{made_by()}.cases"
+    if not path.is_file():
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(pickle.dumps(cases(puzzle, backbone, data, networks)))
+        draft.replace(path)
