@@ -301,6 +301,14 @@ UntilStable = Annotated[
         rich_help_panel=ADVANCED,
     ),
 ]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        help="Passes for each map, such as 128, or seconds, such as 2s: takes the method that "
+        "finds most for them, or sets those of --method to as much as they allow.",
+        rich_help_panel=QUESTION,
+    ),
+]
 Seed = Annotated[
     int,
     typer.Option(min=0, help="Random seed for methods and metrics.", rich_help_panel=ADVANCED),
