@@ -20,6 +20,11 @@ LEAST_SEGMENTS = 8
 MOST_STEPS = 128
 
 
+def recommended_method(access: str) -> str:
+    """The method that finds most in a model with this `Classifier.access`, for few passes."""
+    return next(name for name in BEST if METHODS[name].works_with(access))
+
+
 def settings_within(method: str, passes: int, size: tuple[int, int]) -> dict[str, Value] | None:
     """The settings with which a method makes the best of a number of passes.
 

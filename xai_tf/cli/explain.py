@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
 # The first two of these that work with a model: a first look in one pass, the best of those that
 # take a few passes, and those that only need predictions (docs/leaderboard.md).
-DEFAULT_METHODS = ("grad_cam", "square_grad", "occlusion", "rise")
+DEFAULT_METHODS = ("grad_cam", "squared_ig", "occlusion", "rise")
 
 # Of the line that says how far a map can be trusted, by its level.
 TRUST_STYLES = {"not_supported": "red", "partly_supported": "yellow", "well_supported": "green"}

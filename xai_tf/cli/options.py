@@ -81,7 +81,7 @@ def methods_option(default: str) -> Any:
     )
 
 
-Methods = Annotated[list[str] | None, methods_option("grad_cam, square_grad")]
+Methods = Annotated[list[str] | None, methods_option("grad_cam, squared_ig")]
 Target = Annotated[
     str | None,
     typer.Option(
