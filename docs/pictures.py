@@ -24,7 +24,7 @@ from tests.browser import chromium
 IMAGES = ROOT / "docs" / "images"
 DOG = ROOT / "xai_tf" / "samples" / "dog.jpg"
 COMMAND = [sys.executable, "-c", "from xai_tf.cli import main; main()"]
-METHODS = ("rise", "square_grad", "kernel_shap")
+METHODS = ("squared_ig", "rise", "kernel_shap")
 WIDTH, COLORS = 1200, 128  # keep a picture below 250 kB
 TIMEOUT = 420_000  # ms, for the first map on a busy machine
 

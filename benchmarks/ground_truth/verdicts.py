@@ -15,20 +15,36 @@ by region, other methods, scores against random maps, and what the method says i
 
 from __future__ import annotations
 
+import argparse
+import multiprocessing
+import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from benchmarks.ground_truth.learning import check, classifier_of, image_size, learn, plant_all
+from benchmarks.ground_truth.learning import (
+    LEARNERS,
+    check,
+    classifier_of,
+    image_size,
+    learn,
+    plant_all,
+)
 from benchmarks.ground_truth.puzzle import Carriers, Planted
-from benchmarks.ground_truth.puzzles import PUZZLES
-from benchmarks.ground_truth.running import default_settings, made_by, network
+from benchmarks.ground_truth.puzzles import CHOSEN_ON, PUZZLES
+from benchmarks.ground_truth.running import default_settings, keep_to_one_core, made_by, network
 from benchmarks.ground_truth.scoring import SCORES
+from benchmarks.results_file import write_section
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import layer_features, ood_layer, ood_scores
 from xai_tf.classifiers.ood_detector import fit_detector
@@ -36,7 +52,10 @@ from xai_tf.classifiers.reading import Reading
 from xai_tf.inputs.sample import Sample
 from xai_tf.metrics.score import score
 from xai_tf.regions import audit, regions_of
-from xai_tf.trust.rule import Checks
+from xai_tf.statistics import wilson
+from xai_tf.trust import LEVELS, Checks, verdict
+from xai_tf.trust.sentences import WORDS
+from xai_tf.trust.verdict import WELL
 
 STATES = ("intact", "random weights", "shuffled labels", "out of distribution", "shortcut")
 # Judged; each is compared with the others of another family.
@@ -184,10 +203,102 @@ def _right(explanation: Explanation, mask: np.ndarray) -> bool:
     return bool(mask.any()) and SCORES["pointing"](explanation.attribution, mask) > 0.5
 
 
-def write_cases(puzzle: str, backbone: str, data: Path, networks: Path, out: Path) -> None:
+def write_cases(puzzle: str, backbone: str, data: Path, networks: Path, out: Path) -> Path:
     """Write the cases of a network to a file, unless it is there."""
     path = out / f"{puzzle}.{backbone}.{made_by()}.cases"
     if not path.is_file():
         draft = path.with_suffix(".draft")
         draft.write_bytes(pickle.dumps(cases(puzzle, backbone, data, networks)))
         draft.replace(path)
+    return path
+
+
+HEAD = """## Verdict
+
+By `python -m benchmarks.ground_truth.verdicts`, {date}. Maps whose truth is known (planted
+evidence; networks with random weights or trained on shuffled labels; files of another subject; a
+shortcut), and what the verdict says of them. A map is right where its strongest place is on what
+decides; where nothing does, no map is. Thresholds were chosen on {chosen}; "reported" are the
+others. In brackets 95% Wilson intervals over maps.
+"""
+
+
+def table(title: str, cases: Sequence[Case]) -> list[str]:
+    """How often each verdict is given, and how often such maps are right, by method and state."""
+    heads = ("maps", "count", *(WORDS[level]["en"] for level in reversed(LEVELS)), "right")
+    lines = ["", title, "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    groups = {
+        **{f"{state}": [c for c in cases if c.state == state] for state in STATES},
+        **{
+            f"intact, {METHODS[name].title}": [
+                c for c in cases if c.state == "intact" and c.checks.explanation.method.name == name
+            ]
+            for name in JUDGED
+        },
+    }
+    for name, group in groups.items():
+        if group:
+            given = [verdict(case.checks).level for case in group]
+            shares = [given.count(level) for level in reversed(LEVELS)]
+            right = sum(case.right for case in group)
+            lines.append(f"| {name} | {len(group)} | {' | '.join(map(str, shares))} | {right} |")
+    return lines
+
+
+def summary(cases: Sequence[Case]) -> str:
+    """How often "well supported" is right, and how many right maps are called so."""
+    tested = [case for case in cases if case.state != "shortcut"]
+    well = [case for case in tested if verdict(case.checks).level == WELL]
+    right = [case for case in tested if case.right]
+    found = sum(case.right for case in well)
+    return (
+        f"Of {len(well)} maps called well supported {found} are right "
+        f"({_share(found, len(well))}); of {len(right)} right maps {found} are called so "
+        f"({_share(found, len(right))})."
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    if not whole:
+        return "-"
+    low, high = wilson(part, whole)
+    return f"{part / whole:.2f}, {low:.2f} to {high:.2f}"
+
+
+def section(cases: Sequence[Case]) -> str:
+    chosen = [case for case in cases if case.puzzle in CHOSEN_ON]
+    others = [case for case in cases if case.puzzle not in CHOSEN_ON]
+    lines = [HEAD.format(date=date.today(), chosen=", ".join(CHOSEN_ON))]
+    for title, group in (("Chosen on", chosen), ("Reported", others)):
+        lines += table(f"{title}. {summary(group)}", group)
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser.add_argument("--networks", type=Path, required=True, help="where networks are kept")
+    parser.add_argument("--cases", type=Path, required=True, help="where maps are kept")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--write", action="store_true", help="into benchmarks/results.md")
+    given = parser.parse_args()
+    for folder in (given.networks, given.cases):
+        folder.mkdir(parents=True, exist_ok=True)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(given.processes, spawn, keep_to_one_core) as pool:
+        jobs = [
+            pool.submit(write_cases, name, backbone, given.data, given.networks, given.cases)
+            for backbone in LEARNERS
+            for name in PUZZLES
+        ]
+        for job in as_completed(jobs):
+            print(job.result(), flush=True)
+    files = sorted(given.cases.glob(f"*.{made_by()}.cases"))
+    text = section([case for file in files for case in pickle.loads(file.read_bytes())])
+    print(text)
+    if given.write:
+        write_section(text)
+
+
+if __name__ == "__main__":
+    main()

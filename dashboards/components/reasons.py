@@ -19,7 +19,7 @@ class Reasons(JSComponent):
         on_press: called with ("remedy" or "region", the number of the reason from 0).
 
     Attributes:
-        items: one dict per reason: `text`, `severity` (a name in `xai_tf.trust.LEVELS`), `word`
+        items: one dict per reason: `text`, `severity` (a name in `xai_tf.trust.SEVERITIES`), `word`
             (the severity as a word), and the labels of its buttons, `remedy` and `region`, empty
             for none. Everything is shown as text.
         label: the accessible name of the list.

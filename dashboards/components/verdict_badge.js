@@ -1,5 +1,5 @@
 // A button with a word, a color and an icon. The icon differs in shape, so color is never needed.
-const ICONS = { doubtful: "✕", caution: "!", unchecked: "?", supported: "✓" };
+const ICONS = { not_supported: "✕", partly_supported: "!", well_supported: "✓" };
 
 export function render({ model }) {
   const button = document.createElement("button");

@@ -16,11 +16,11 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.trust import Checks, Reason, Verdict, verdict
 
 # Made after the first map of a question, to compare it with: of three families, and cheap.
-COMPARED = ("grad_cam", "saliency", "occlusion", "gradient_input")
+COMPARED = ("grad_cam", "squared_ig", "occlusion", "saliency", "gradient_input")
 MAX_COMPARED = 3
 CHEAP_SECONDS = 1.0  # dearer maps are made on request only
 # What is tried instead of a map that was objected to (docs/leaderboard.md).
-ALTERNATIVES = ("square_grad", "rise", "occlusion", "grad_cam", "saliency")
+ALTERNATIVES = ("squared_ig", "rise", "square_grad", "occlusion", "grad_cam", "saliency")
 _SLOT = "compared map"
 
 

@@ -12,7 +12,8 @@ from dashboards.language import number, t
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import duration, passes
 from dashboards.views.view import View
-from xai_tf.attribution.methods import METHODS, Method, default_method
+from xai_tf.attribution.budget import recommended_method
+from xai_tf.attribution.methods import METHODS, Method
 from xai_tf.rendering.viewer import thumbnail_url
 
 
@@ -71,7 +72,7 @@ class FilmstripView(View):
             "note": note,
             "badge": badge if map_ is None else f"{number(max(map_.seconds, 0.1), '.1f')} s",
             "picture": "" if map_ is None else thumbnail_url(map_),
-            "star": facts is not None and method.name == default_method(facts.access),
+            "star": facts is not None and method.name == recommended_method(facts.access),
             "disabled": unavailable or explorer.workspace.reading is None,
         }
 

@@ -21,7 +21,7 @@ from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import shown
 from xai_tf.classifiers.class_names import readable
 from xai_tf.trust import REMEDIES, Reason
-from xai_tf.trust.sentences import WORDS, region_name
+from xai_tf.trust.sentences import SEVERITY_WORDS, region_name
 
 QUESTION = mark("Can this map be trusted?")
 Action = Callable[[Reason], None]
@@ -109,7 +109,7 @@ class TrustView(View):
         return {
             "text": reason.text(language()),
             "severity": reason.severity,
-            "word": WORDS[reason.severity][language()],
+            "word": SEVERITY_WORDS[reason.severity][language()],
             "remedy": REMEDIES[reason.remedy].label(language()) if applicable else "",
             "region": region,
         }

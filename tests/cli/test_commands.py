@@ -305,6 +305,30 @@ def test_the_page_shows_the_pictures_of_the_bundle(explained):
     assert "http" not in page
 
 
+def test_a_budget_chooses_a_method_and_limits_those_that_are_named(run, asking, tmp_path):
+    def asked(*words: str) -> tuple[int, dict[str, dict[str, object]], str]:
+        out = tmp_path / "-".join(words)
+        code, _, err = run("explain", CAT, *asking, "--out", out, *words)
+        path = out / "cat" / "manifest.json"
+        entries = json.loads(path.read_text())["explanations"] if path.is_file() else ()
+        return code, {one["method"]: one["settings"] for one in entries}, err
+
+    code, chosen, err = asked("--budget", "24")
+    named = asked("--budget", "24", "--method", "rise,saliency", "--set", "rise.grid=5")[1]
+    in_seconds = asked("--budget", "0.2s", "--method", "square_grad")[1]
+    too_few = asked("--budget", "24", "--method", "lime")
+    unclear = asked("--budget", "soon")
+
+    assert code == 0
+    assert chosen["squared_ig"]["steps"] == 24
+    assert "For a budget of 24: Squared IG" in err
+    assert (named["rise"]["num_samples"], named["rise"]["grid"]) == (24, 5)
+    assert 2 <= in_seconds["square_grad"]["num_samples"] <= 128
+    assert too_few[0] == unclear[0] == 2
+    assert "LIME needs more than 24 passes" in too_few[2]
+    assert "such as 128, or seconds, such as 2s" in unclear[2]
+
+
 def test_a_second_run_replaces_the_bundle_where_it_is_asked_to(run, asking, tmp_path):
     words = ["explain", CAT, *asking, "--out", tmp_path / "out", "--method"]
     run(*words, "saliency")

@@ -341,7 +341,7 @@ def test_a_file_that_is_none_for_the_model_is_said_to_be_and_explained_anyway(pa
     page.get_by_text("this answer may mean nothing").wait_for()
     the_map(page, "Grad-CAM").wait_for()
     badge = page.get_by_role("button", name=re.compile("^Can this map be trusted"))
-    eventually(lambda: "Doubtful" in badge.text_content())
+    eventually(lambda: "Not supported" in badge.text_content())
     badge.click()
     page.get_by_role("listitem").filter(has_text="unlike the training").first.wait_for()
     for scheme in ("light", "dark"):

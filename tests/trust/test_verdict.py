@@ -23,8 +23,8 @@ from xai_tf.classifiers.reading import Reading, combine_windows
 from xai_tf.metrics.metric import METRICS
 from xai_tf.metrics.score import RandomBaseline, Score
 from xai_tf.regions import PARTITIONS, Audit, RegionShare
-from xai_tf.trust import LEVELS, REMEDIES, Checks, describe_verdict, verdict
-from xai_tf.trust.sentences import NOT_CHECKED, REASONS, REGION_NAMES_FR, WORDS
+from xai_tf.trust import LEVELS, REMEDIES, SEVERITIES, Checks, describe_verdict, verdict
+from xai_tf.trust.sentences import NOT_CHECKED, REASONS, REGION_NAMES_FR, SEVERITY_WORDS, WORDS
 
 SIZE = (64, 64)
 CLEAR_ANSWER = Prediction(np.array([3.0, 0.0]), np.array([0.95, 0.05]), ("cat", "dog"))
@@ -108,14 +108,19 @@ def kinds(checks: Checks) -> list[str]:
     return [reason.kind for reason in verdict(checks).reasons]
 
 
+LEVEL_OF = {
+    "doubtful": "not_supported", "caution": "partly_supported", "supported": "well_supported",
+}  # fmt: skip
+
+
 def test_a_map_is_supported_only_where_every_check_passed():
     passed = verdict(checked())
 
-    assert passed.level == "supported"
+    assert passed.level == "well_supported"
     assert not passed.objections
     assert "answer may still be wrong" in passed.sentence()
     for missing in ({"reading": None}, {"audit": None}, {"scores": ()}, {"others": ()}):
-        assert verdict(checked(**missing)).level == "unchecked"
+        assert verdict(checked(**missing)).level == "partly_supported"
 
 
 def test_regions_that_are_a_guess_are_no_reason():
@@ -130,7 +135,7 @@ def test_regions_that_are_a_guess_are_no_reason():
 def test_what_was_not_checked_is_named_and_no_praise():
     found = verdict(Checks(explanation=explained()))
 
-    assert found.level == "unchecked"
+    assert found.level == "partly_supported"
     for kind in ("no_ood_score", "no_regions", "no_other_map", "no_scores"):
         assert NOT_CHECKED[kind]["en"] in found.sentence("en")
         assert NOT_CHECKED[kind]["fr"] in found.sentence("fr")
@@ -138,7 +143,7 @@ def test_what_was_not_checked_is_named_and_no_praise():
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "level", "remedy"),
+    ("change", "kind", "severity", "remedy"),
     [
         ({"reading": read(1.05)}, "out_of_distribution", "caution", "another_model"),
         ({"reading": read(2.5)}, "out_of_distribution", "doubtful", "another_model"),
@@ -165,10 +170,11 @@ def test_what_was_not_checked_is_named_and_no_praise():
          "sample_until_stable"),
     ],
 )  # fmt: skip
-def test_one_objection_decides(change, kind, level, remedy):
+def test_one_objection_decides(change, kind, severity, remedy):
     found = verdict(checked(**change))
 
-    assert (found.level, found.reasons[0].kind) == (level, kind)
+    assert (found.reasons[0].severity, found.reasons[0].kind) == (severity, kind)
+    assert found.level == LEVEL_OF[severity]
     assert found.sentence() == found.reasons[0].text()
     assert found.remedy.name == remedy
 
@@ -182,7 +188,7 @@ def test_the_strongest_objection_comes_first():
         )
     )
 
-    severities = [LEVELS.index(reason.severity) for reason in found.reasons]
+    severities = [SEVERITIES.index(reason.severity) for reason in found.reasons]
     assert severities == sorted(severities)
     assert found.reasons[0].kind == "region"
     assert found.reasons[0].region == ("chest", "marks")
@@ -218,16 +224,16 @@ def test_methods_of_the_same_family_are_no_second_opinion():
 def test_a_metric_on_which_random_maps_are_all_alike_says_nothing():
     tied = replace(scored("average_gain", 0.5, 0.0), random=RandomBaseline(0, 0, 0, 20, 0.5))
 
-    assert verdict(checked(scores=(*GOOD_SCORES, *(tied,) * 6))).level == "supported"
+    assert verdict(checked(scores=(*GOOD_SCORES, *(tied,) * 6))).level == "well_supported"
     assert "no_scores" in kinds(checked(scores=(tied,)))
 
 
 @pytest.mark.parametrize(
-    ("latest", "wanted", "level"),
+    ("latest", "wanted", "severity"),
     [(0.9, None, "supported"), (0.7, None, "caution"), (0.3, None, "doubtful"),
      (0.9, 0.95, "caution"), (None, None, "caution")],
 )  # fmt: skip
-def test_a_sampled_map_must_be_stable(latest, wanted, level):
+def test_a_sampled_map_must_be_stable(latest, wanted, severity):
     values = np.float32([] if latest is None else [latest, latest])
     convergence = Convergence(
         samples=np.int32([16, 32][: len(values)]), stability=values, wanted=wanted, limit=64
@@ -237,9 +243,9 @@ def test_a_sampled_map_must_be_stable(latest, wanted, level):
 
     found = verdict(checked(explanation=sampled, others=[explained("grad_cam")]))
 
-    assert found.level == level
+    assert found.level == LEVEL_OF[severity]
     assert "method_warning" not in [reason.kind for reason in found.reasons]  # it is said once
-    assert level == "supported" or found.remedy.name == "sample_until_stable"
+    assert severity == "supported" or found.remedy.name == "sample_until_stable"
 
 
 def test_a_close_call_is_an_objection_to_what_explains_it():
@@ -288,6 +294,7 @@ def test_sentences_are_complete_in_both_languages():
             assert set(phrase) == {"en", "fr"}
             assert names(phrase["en"]) == names(phrase["fr"])
     assert tuple(WORDS) == LEVELS
+    assert tuple(SEVERITY_WORDS) == SEVERITIES
     watched = {
         name
         for partition in PARTITIONS.values()
@@ -305,8 +312,8 @@ def test_a_verdict_as_plain_data():
 
     described = describe_verdict(found)
 
-    assert described["level"] == "doubtful"
-    assert described["word"] == "Doubtful"
+    assert described["level"] == "not_supported"
+    assert described["word"] == "Not supported"
     assert described["sentence"] == described["reasons"][0]["text"]
     assert described["reasons"][0] == {
         "kind": "region",
@@ -317,4 +324,4 @@ def test_a_verdict_as_plain_data():
         "region": "marks",
     }
     assert described["reasons"][-1]["remedy"] is None
-    assert describe_verdict(found, "fr")["word"] == "Douteuse"
+    assert describe_verdict(found, "fr")["word"] == "Non étayée"

@@ -32,10 +32,10 @@ table { border-collapse: collapse; font-size: 0.9rem; }
 td, th { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; }
 meter { width: 8rem; }
 .note { opacity: 0.75; }
-.alarm, .doubtful { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
-.caution { border-left: 0.3rem solid #b26a00; padding-left: 0.6rem; }
+.alarm, .doubtful, .not_supported { border-left: 0.3rem solid #c62828; padding-left: 0.6rem; }
+.caution, .partly_supported { border-left: 0.3rem solid #b26a00; padding-left: 0.6rem; }
 .unchecked { border-left: 0.3rem solid #8888; padding-left: 0.6rem; }
-.supported { border-left: 0.3rem solid #2e7d32; padding-left: 0.6rem; }
+.supported, .well_supported { border-left: 0.3rem solid #2e7d32; padding-left: 0.6rem; }
 """
 SHOWN = {
     "consensus": "Consensus: bright where all of these maps are strong:",

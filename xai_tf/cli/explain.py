@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from xai_tf.attribution.budget import best_within, passes_of, settings_within
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import ALL_LAYERS
 from xai_tf.attribution.methods import METHODS, Value
@@ -37,6 +38,7 @@ from xai_tf.cli.console import complain, note, progress_of, warn
 from xai_tf.cli.marks import MarkFile, Tolerance, check_tolerance, judgment_table
 from xai_tf.cli.options import (
     DEFAULT_OPACITY,
+    Budget,
     Contrast,
     Files,
     Layer,
@@ -58,9 +60,11 @@ from xai_tf.cli.options import (
 from xai_tf.cli.predict import table_row
 from xai_tf.cli.records import takes_records
 from xai_tf.cli.scores import Amount, parse_methods_and_metrics, score_table, tell_costs
+from xai_tf.cli.settings import picked_methods
 from xai_tf.errors import SettingError
 from xai_tf.files import check_free
 from xai_tf.metrics.metric import METRICS
+from xai_tf.metrics.score import seconds_per_pass
 from xai_tf.packages import has_extra
 from xai_tf.trust import LEVELS, REMEDIES
 
@@ -69,10 +73,17 @@ if TYPE_CHECKING:
 
 # The first two of these that work with a model: a first look in one pass, the best of those that
 # take a few passes, and those that only need predictions (docs/leaderboard.md).
-DEFAULT_METHODS = ("grad_cam", "square_grad", "occlusion", "rise")
+DEFAULT_METHODS = ("grad_cam", "squared_ig", "occlusion", "rise")
 
 # Of the line that says how far a map can be trusted, by its level.
-TRUST_STYLES = {"doubtful": "red", "caution": "yellow", "unchecked": "dim", "supported": "green"}
+TRUST_STYLES = {"not_supported": "red", "partly_supported": "yellow", "well_supported": "green"}
+# How earlier versions called the levels, in results that are reused.
+EARLIER = {
+    "doubtful": "not_supported",
+    "caution": "partly_supported",
+    "unchecked": "partly_supported",
+    "supported": "well_supported",
+}
 
 BundlesFolder = Annotated[
     Path,
@@ -90,6 +101,7 @@ class RequestFlags:
     layer: Layer = None
     settings: Settings = None
     until_stable: UntilStable = None
+    budget: Budget = None
     score: Metrics = None
     seed: Seed = 0
     windows: Windows = 3
@@ -100,11 +112,12 @@ class RequestFlags:
     marks: MarkFile = None
     tolerance: Tolerance = None
 
-    def request(self, access: str = FULL_ACCESS) -> BundleRequest:
+    def request(self, classifier: Classifier | None = None) -> BundleRequest:
         """The record that the library takes.
 
         Args:
-            access: the `Classifier.access` that the default methods are chosen by.
+            classifier: the model that the default methods, and what a budget allows, are chosen
+                by; None before it is loaded, to see whether the options are valid.
 
         Raises:
             UnknownNameError: there is no such method, metric or setting.
@@ -114,9 +127,9 @@ class RequestFlags:
         from xai_tf.regions.mark_files import read_marks
 
         check_tolerance(self.marks, self.tolerance)
-        methods, metrics, chosen = parse_methods_and_metrics(
-            self.method or default_methods(access), self.score, self.settings
-        )
+        names, within = self._within_budget(classifier)
+        methods, metrics, chosen = parse_methods_and_metrics(names, self.score, self.settings)
+        chosen |= {name: within[name] | chosen.get(name, {}) for name in within}
         if self.until_stable is not None:
             _tell_limits(methods, self.until_stable, chosen)
         if self.layer and not any(METHODS[name].needs_layer for name in methods):
@@ -137,6 +150,36 @@ class RequestFlags:
             shared_scale=self.shared_scale,
             smooth=self.smooth,
         )
+
+    def _within_budget(
+        self, classifier: Classifier | None
+    ) -> tuple[list[str], dict[str, dict[str, Value]]]:
+        """The methods, and the settings that the budget allows each of them.
+
+        Raises:
+            SettingError: the budget is no number of passes or seconds, or a method needs more.
+        """
+        given = picked_methods(self.method) if self.method else []
+        if self.budget is None or classifier is None:
+            if self.budget is not None:
+                passes_of(self.budget, METHODS[DEFAULT_METHODS[0]])
+            return given or default_methods(classifier.access if classifier else FULL_ACCESS), {}
+        size, per_pass = classifier.image_size, seconds_per_pass(classifier)
+        if not given:
+            best, settings = best_within(self.budget, classifier.access, size, per_pass)
+            note(f"For a budget of {self.budget}: {METHODS[best].title}")
+            return [best], {best: settings}
+        found = {}
+        for name in given:
+            passes = passes_of(self.budget, METHODS[name], per_pass)
+            allowed = settings_within(name, passes, size)
+            if allowed is None:
+                raise SettingError(
+                    f"Invalid value for --budget: {self.budget!r}. {METHODS[name].title} needs "
+                    f"more than {passes:,} passes. Allow more, or choose another method."
+                )
+            found[name] = allowed
+        return given, found
 
     def _question(self, method: str, settings: Mapping[str, Value]) -> Question:
         """The question of one method; options that do not apply to the method are left out."""
@@ -173,8 +216,8 @@ def explain_files(
     """
     asked = request.request()
     classifier = model.load()
-    if not request.method and classifier.access != FULL_ACCESS:
-        asked = request.request(classifier.access)
+    if request.budget or (not request.method and classifier.access != FULL_ACCESS):
+        asked = request.request(classifier)
     plan = plan_folder(classifier, files, asked, out, overwrite)
     _tell_plan(plan, out)
     if asked.metrics and plan.to_do:
@@ -363,11 +406,15 @@ def _tell_trust(result: FileResult) -> None:
         remedy = REMEDIES.get(trust["reasons"][0]["remedy"] or "")
         step = f" {remedy.english}: {remedy.command}" if remedy and remedy.command else ""
         text = f"{METHODS[method].title}: {trust['word']}. {trust['sentence']}{step}"
-        note(f"{result.path.name}: {text}", style=TRUST_STYLES[trust["level"]])
+        note(f"{result.path.name}: {text}", style=TRUST_STYLES[_level(trust)])
 
 
 def _rank(trust: Mapping[str, Any]) -> int:
-    return LEVELS.index(trust["level"])
+    return LEVELS.index(_level(trust))
+
+
+def _level(trust: Mapping[str, Any]) -> str:
+    return EARLIER.get(trust["level"], trust["level"])
 
 
 def _tell_limits(

@@ -81,7 +81,7 @@ def methods_option(default: str) -> Any:
     )
 
 
-Methods = Annotated[list[str] | None, methods_option("grad_cam, square_grad")]
+Methods = Annotated[list[str] | None, methods_option("grad_cam, squared_ig")]
 Target = Annotated[
     str | None,
     typer.Option(
@@ -299,6 +299,14 @@ UntilStable = Annotated[
         help="For stochastic methods: sample until maps from two seeds would agree this well (rank "
         "correlation, such as 0.9). METHOD.num_samples is then the upper limit.",
         rich_help_panel=ADVANCED,
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        help="Passes for each map, such as 128, or seconds, such as 2s: takes the method that "
+        "finds most for them, or sets those of --method to as much as they allow.",
+        rich_help_panel=QUESTION,
     ),
 ]
 Seed = Annotated[

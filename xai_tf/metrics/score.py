@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xai_tf.attribution.budget import GRADIENT_PASSES
 from xai_tf.attribution.diagnostics import diagnose, has_signal
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import Cost, Method, Settings
@@ -24,7 +25,6 @@ NO_NUMBERS = "The network or the method returned NaN. Check the weights of the m
 CONSTANT = "The map is constant: the order of its pixels is random, and so is this value."
 NOTHING = "The map is constant, so there is nothing to evaluate."
 CHANCE = 0.5  # win rate of a map that is as good as random ones
-GRADIENT_PASSES = 2  # forward passes that take as long as one forward and backward pass
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,10 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .cards b { display: block; font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; }
 .cards span { font-size: .86rem; color: var(--soft); display: block; }
 .warning { border-left: .35rem solid #b45309; background: #fff6e5; padding: .6rem .9rem; }
-.doubtful { border-left: .35rem solid #c62828; padding-left: .6rem; }
-.caution { border-left: .35rem solid #b26a00; padding-left: .6rem; }
+.doubtful, .not_supported { border-left: .35rem solid #c62828; padding-left: .6rem; }
+.caution, .partly_supported { border-left: .35rem solid #b26a00; padding-left: .6rem; }
 .unchecked { border-left: .35rem solid #7d8791; padding-left: .6rem; }
-.supported { border-left: .35rem solid #2e7d32; padding-left: .6rem; }
+.supported, .well_supported { border-left: .35rem solid #2e7d32; padding-left: .6rem; }
 .scroll { overflow-x: auto; }
 .scroll:focus-visible, button:focus-visible, a:focus-visible, summary:focus-visible {
   outline: 3px solid #0072b2; outline-offset: 2px; }

@@ -25,7 +25,18 @@ from xai_tf.metrics.score import Score
 from xai_tf.metrics.verdict import CHANCE, CLEAR
 from xai_tf.regions import PARTITIONS, Audit, RegionShare
 from xai_tf.trust.sentences import QUOTES, REASONS, Phrase, region_name, written
-from xai_tf.trust.verdict import CAUTION, DOUBTFUL, LEVELS, SUPPORTS, UNCHECKED, Reason, Verdict
+from xai_tf.trust.verdict import (
+    CAUTION,
+    DOUBTFUL,
+    NOT,
+    PARTLY,
+    SEVERITIES,
+    SUPPORTS,
+    UNCHECKED,
+    WELL,
+    Reason,
+    Verdict,
+)
 
 # Chosen on the bundled samples and models, not yet calibrated where the answer is known.
 FAR = 1.2  # multiple of the OOD threshold: validation files exceed 1, other subjects mostly 1.4
@@ -78,7 +89,7 @@ def verdict(checks: Checks) -> Verdict:
     >>> classifier = xai_tf.load("dogs_mobilenetv2")
     >>> explanation = xai_tf.explain(classifier, classifier.read("dog.jpg"), "saliency")
     >>> verdict(Checks(explanation=explanation)).level
-    'caution'
+    'partly_supported'
 
     Args:
         checks: what is known of the map.
@@ -94,8 +105,16 @@ def verdict(checks: Checks) -> Verdict:
         *_of_model(checks.reading),
     ]
     kinds = list(REASONS)
-    order = sorted(found, key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind)))
-    return Verdict(tuple(order))
+    order = sorted(found, key=lambda one: (SEVERITIES.index(one.severity), kinds.index(one.kind)))
+    return Verdict(tuple(order), _level(order))
+
+
+def _level(reasons: Sequence[Reason]) -> str:
+    """An objection cannot be outvoted, and nothing is well supported that was not checked."""
+    severities = {reason.severity for reason in reasons}
+    if DOUBTFUL in severities:
+        return NOT
+    return WELL if severities == {SUPPORTS} else PARTLY
 
 
 def verdicts(

@@ -14,10 +14,16 @@ SEPARATOR: Phrase = {"en": "; ", "fr": f"{NO_BREAK}; "}
 _FRENCH = str.maketrans({",": "\N{NARROW NO-BREAK SPACE}", ".": ",", "%": f"{NO_BREAK}%"})
 
 WORDS: Mapping[str, Phrase] = {
-    "doubtful": {"en": "Doubtful", "fr": "Douteuse"},
-    "caution": {"en": "Take care", "fr": "Prudence"},
-    "unchecked": {"en": "Unchecked", "fr": "Non vérifiée"},
-    "supported": {"en": "Supported", "fr": "Étayée"},
+    "not_supported": {"en": "Not supported", "fr": "Non étayée"},
+    "partly_supported": {"en": "Partly supported", "fr": "Étayée en partie"},
+    "well_supported": {"en": "Well supported", "fr": "Bien étayée"},
+}
+
+SEVERITY_WORDS: Mapping[str, Phrase] = {
+    "doubtful": {"en": "Against", "fr": "Contre"},
+    "caution": {"en": "Doubt", "fr": "Doute"},
+    "unchecked": {"en": "Not known", "fr": "Inconnu"},
+    "supported": {"en": "In favor", "fr": "Pour"},
 }
 
 SUPPORTED: Phrase = {

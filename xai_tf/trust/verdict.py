@@ -8,8 +8,15 @@ from typing import Any
 from xai_tf.trust.remedies import REMEDIES, Remedy
 from xai_tf.trust.sentences import NOT_CHECKED, SEPARATOR, SUPPORTED, WORDS
 
-# The worst first. "unchecked" is no objection, and no support: too little was looked at.
-DOUBTFUL, CAUTION, UNCHECKED, SUPPORTS = LEVELS = ("doubtful", "caution", "unchecked", "supported")
+# Of a map, the worst first.
+NOT, PARTLY, WELL = LEVELS = ("not_supported", "partly_supported", "well_supported")
+# Of a reason, the worst first. "unchecked" is no objection, and no support: it is not known.
+DOUBTFUL, CAUTION, UNCHECKED, SUPPORTS = SEVERITIES = (
+    "doubtful",
+    "caution",
+    "unchecked",
+    "supported",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +25,7 @@ class Reason:
 
     Attributes:
         kind: a key of `sentences.REASONS`.
-        severity: the level that it alone leads to, one of `LEVELS`.
+        severity: one of `SEVERITIES`.
         english, french: the reason, one sentence.
         remedy: what can be done about it, a key of `REMEDIES`; empty if nothing need be done.
         region: the names of the partition and the region that it is about, or None.
@@ -47,14 +54,11 @@ class Verdict:
 
     Attributes:
         reasons: what each check says, the strongest objection first; at least one.
+        level: one of `LEVELS`.
     """
 
     reasons: tuple[Reason, ...]
-
-    @property
-    def level(self) -> str:
-        """One of `LEVELS`: that of its worst reason, so that one objection cannot be outvoted."""
-        return self.reasons[0].severity
+    level: str
 
     @property
     def objections(self) -> tuple[Reason, ...]:
@@ -74,7 +78,7 @@ class Verdict:
         """The strongest objection; without one, what was not checked, or what supports the map."""
         if self.objections:
             return self.reasons[0].text(language)
-        if self.level == SUPPORTS:
+        if self.level == WELL:
             return SUPPORTED[language]
         missing = [reason for reason in self.reasons if reason.severity == UNCHECKED]
         separator = SEPARATOR[language]
