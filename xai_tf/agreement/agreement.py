@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from PIL import Image
@@ -41,6 +42,8 @@ from xai_tf.attribution.random_maps import random_maps
 DRAWS = 200  # sets of random maps
 ERROR_RATE = 0.05
 PART = 0.3  # rank correlation of the least alike pair, below which maps agree in part only
+_Remembered = dict[tuple[int, ...], tuple[tuple[ReferenceType[Explanation], ...], bool]]
+_agreeing: WeakKeyDictionary[Explanation, _Remembered] = WeakKeyDictionary()
 NO_CONSENSUS = "These maps agree no more than maps of random places do, so they have no consensus."
 
 
@@ -125,8 +128,22 @@ def agree_beyond_chance(explanations: Sequence[Explanation]) -> bool:
     The measure is the mean rank correlation of all pairs, by absolute value, as for the consensus.
     It is compared with that of 200 sets of random maps: each map mirrored, rotated and shifted on
     its own (see `random_maps`), so that texture and size of the spots are those of the maps.
-    Fewer than two maps with a signal have nothing to agree on.
+    Fewer than two maps with a signal have nothing to agree on. The answer is remembered as long as
+    the first explanation lives, because the random maps take some 20 ms.
     """
+    if not explanations:
+        return False
+    first, *others = explanations
+    known = _agreeing.setdefault(first, {})
+    refs, agree = known.get(tuple(map(id, others)), ((), False))
+    # Python reuses the id of what is gone.
+    if len(refs) != len(others) or any(r() is not o for r, o in zip(refs, others, strict=True)):
+        agree = _agree_beyond_chance(explanations)
+        known[tuple(map(id, others))] = tuple(map(ref, others)), agree
+    return agree
+
+
+def _agree_beyond_chance(explanations: Sequence[Explanation]) -> bool:
     maps = [_unit_ranks(e) for e in explanations if has_signal(e.attribution)]
     if len(maps) < 2:
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -58,9 +57,6 @@ _DIAGNOSES = {
     "undetermined": (CAUTION, "sample_until_stable"),
     "poor_fit": (CAUTION, "sample_until_stable"),
 }
-_agreeing: WeakKeyDictionary[Explanation, WeakKeyDictionary[Explanation, bool]] = (
-    WeakKeyDictionary()
-)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -260,21 +256,13 @@ def _of_agreement(explanation: Explanation, others: Sequence[Explanation]) -> It
     if not independent or not has_signal(explanation.attribution):
         yield _reason("no_other_map", UNCHECKED, "compare_methods")
         return
-    agreeing = sum(_agree(explanation, other) for other in independent)
+    agreeing = sum(agree_beyond_chance([explanation, other]) for other in independent)
     numbers = {"count": str(agreeing), "all": str(len(independent))}
     if agreeing / len(independent) >= AGREEING:
         yield _reason("agreement", SUPPORTS, numbers=numbers)
     else:
         kind = "little_agreement" if agreeing else "disagreement"
         yield _reason(kind, CAUTION, "another_method", numbers=numbers)
-
-
-def _agree(first: Explanation, second: Explanation) -> bool:
-    """Whether two maps agree more than by chance; remembered, as it takes some 20 ms."""
-    remembered = _agreeing.setdefault(first, WeakKeyDictionary())
-    if second not in remembered:
-        remembered[second] = agree_beyond_chance([first, second])
-    return remembered[second]
 
 
 def _of_scores(scores: Sequence[Score]) -> Iterator[Reason]:
