@@ -150,7 +150,7 @@ def test_a_plant_is_at_the_same_place_at_every_size(picture, name):
         areas.append(found.mean())
         middles.append(np.argwhere(found).mean(axis=0) / side)
 
-    assert areas == pytest.approx([areas[0]] * 3, rel=0.2)
+    assert areas == pytest.approx([areas[0]] * 3, rel=0.25)  # a line of 11 pixels becomes one of 2
     assert np.ptp(middles, axis=0).max() < 0.02
 
 

@@ -162,7 +162,7 @@ def test_a_reason_has_a_button_for_what_can_be_done_about_it(visit):
             french="Inconnu.",
             remedy="fit_ood_detector",
         )
-        session.trust.verdict = Verdict((alarm, unfit))
+        session.trust.verdict = Verdict((alarm, unfit), "not_supported")
         items = view._reasons.items
         view._reasons._handle_msg({"button": "region", "number": 0})
         view._reasons._handle_msg({"button": "remedy", "number": 0})
