@@ -59,9 +59,10 @@ def _scaled(method: Method, passes: int, size: tuple[int, int]) -> dict[str, Val
         segments = min(int(options["num_segments"].default or 0), passes // SAMPLES_PER_SEGMENT)
         if segments < LEAST_SEGMENTS:
             return None
-        return {"num_samples": min(passes, int(options["num_samples"].high))} | (
-            {"num_segments": segments} if segments != options["num_segments"].default else {}
-        )
+        found: dict[str, Value] = {"num_samples": min(passes, int(options["num_samples"].high))}
+        if segments != options["num_segments"].default:
+            found["num_segments"] = segments
+        return found
     if "num_samples" in options:
         most = MOST_STEPS if method.family == "gradient" else options["num_samples"].high
         return {"num_samples": int(min(passes, most))}
