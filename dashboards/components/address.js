@@ -3,6 +3,7 @@
 
 import {make, t, whenDrawn} from "../_resources/js/dom.js"
 
+const DRAWER = '.MuiDrawer-paper[role="dialog"]:not([aria-label])'
 const STYLE = `
   button, a { font: inherit; font-size: 0.875rem; color: #fff; white-space: nowrap; }
   button { background: transparent; border: 1px solid currentColor; border-radius: 8px;
@@ -43,5 +44,22 @@ export function render({model, el}) {
     model.narrow = narrow.matches
     model.dark = matchMedia("(prefers-color-scheme: dark)").matches
   }
-  whenDrawn(model, tell)
+  // On a phone the template draws the sidebar as a dialog, which has no name of its own.
+  const nameDrawers = () => {
+    for (let root = el.getRootNode(); root; root = root.host?.getRootNode()) {
+      const look = () => {
+        for (const drawer of root.querySelectorAll(DRAWER)) {
+          drawer.setAttribute("aria-label", t("Files"))
+        }
+      }
+      new MutationObserver(look).observe(root, {childList: true, subtree: true})
+      look()
+    }
+  }
+  let named = false
+  whenDrawn(model, () => {
+    tell()
+    if (!named) nameDrawers()
+    named = true
+  })
 }
