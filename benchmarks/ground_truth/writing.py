@@ -93,11 +93,11 @@ TRIED = "Tried besides, as programs of this benchmark, and no methods of the lib
 DEFAULTS = """\
 ## What is shown unasked, and why
 
-`xai-tf explain` and `xai-tf compare` show Grad-CAM and SquareGrad. Grad-CAM takes one pass, so it \
+`xai-tf explain` and `compare` show Grad-CAM and Squared IG. Grad-CAM takes one pass, so it \
 is there at once and can be asked of many files: it is also what the page draws first, and what \
-`audit`, `errors` and `profile` take. It says roughly where, and is coarse. SquareGrad says it \
-finely for few passes. Where time does not matter, take RISE (`--method rise`). `listen` takes \
-Kernel SHAP on times and bands: muting its regions moves the logit as it says \
+`audit`, `errors` and `profile` take. It says roughly where, and is coarse. Squared IG says it \
+finely for few passes. Where a model gives no gradients, take RISE (`--method rise`). `listen` \
+takes Kernel SHAP on times and bands: muting its regions moves the logit as it says \
 (benchmarks/results.md, Audible evidence), which is not shown of Grad-CAM. Passes are those of the \
 default settings at 224x224.
 """
