@@ -315,7 +315,7 @@ def test_a_budget_chooses_a_method_and_limits_those_that_are_named(run, asking, 
 
     code, chosen, err = asked("--budget", "24")
     named = asked("--budget", "24", "--method", "rise,saliency", "--set", "rise.grid=5")[1]
-    in_seconds = asked("--budget", "0.2s", "--method", "square_grad")[1]
+    in_seconds = asked("--budget", "5s", "--method", "square_grad")[1]
     too_few = asked("--budget", "24", "--method", "lime")
     unclear = asked("--budget", "soon")
 

@@ -1,7 +1,7 @@
 """The rule: from all that is known of a map to a verdict.
 
-Every check gives a reason with a severity. The verdict has the level of the worst one, so that an
-objection cannot be outvoted, and a check that was not made keeps a map from being called supported.
+Every check gives a reason with a severity. One strong objection makes a map not supported, so that
+it cannot be outvoted, and a doubt or a check that was not made keeps it from being well supported.
 """
 
 from __future__ import annotations
