@@ -39,6 +39,7 @@ SLOW = ("occlusion", "rise")
 ACTIONS = {"method": 10, "sample": 5, "label": 4, "slow": 1, "compare": 1, "drop": 1, "leave": 0.5}
 PHOTOS = "dogs_mobilenetv2"  # the model that the page finds for a photo of a dog
 THINKING = (1.0, 5.0)  # seconds between two things a visitor does
+SETTINGS = 2  # the place of that tab beside the picture
 PATIENCE = 120.0  # seconds for an answer; a worker that was killed is back in less
 
 
@@ -152,6 +153,10 @@ class Person:
         return self._visitor.find("Filmstrip")
 
     async def _take_label(self) -> None:
+        if not self._visitor.all("Choices", label="Class to explain"):
+            _, panel = self._visitor.all("Tabs")
+            await self._visitor.set(panel, "active", SETTINGS)
+            await self._until(lambda: self._visitor.all("Choices", label="Class to explain"))
         items = self._visitor.find("Choices", label="Class to explain").values["items"]
         others = [item for item in items if item["label"] != self._label]
         chosen = self._random.choice(others)

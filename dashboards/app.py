@@ -52,6 +52,7 @@ from dashboards.views.strip import StripView
 from dashboards.views.theme import THEMES
 from dashboards.views.trust import TrustView, VerdictBadge
 from dashboards.views.tuning import TuningView
+from dashboards.views.view import Later
 from dashboards.views.what_if import WhatIfView
 from xai_tf.attribution.methods import METHODS
 
@@ -146,8 +147,10 @@ def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
     """The tabs; each one is built when it is first opened, as most visitors open only a few."""
     pages = _pages(session, settings)
     shown = {
-        name: pn.Column(
-            sizing_mode="stretch_width", stylesheets=[] if name == "explain" else [WHOLE]
+        name: Later(
+            lambda build=pages[name]: [build()],
+            sizing_mode="stretch_width",
+            stylesheets=[] if name == "explain" else [WHOLE],
         )
         for name in TABS
     }
@@ -158,8 +161,7 @@ def _tabs(session: Session, settings: ServeSettings) -> pmui.Tabs:
     )
 
     def open_tab(*_: Any) -> None:
-        if not shown[session.tab].objects:
-            shown[session.tab].append(pages[session.tab]())
+        shown[session.tab].fill()
         tabs.active = TABS.index(session.tab)
 
     session.param.watch(open_tab, "tab")
@@ -226,34 +228,40 @@ def explain_page(session: Session) -> ExplainPage:
     explorer, workspace, editor = session.explorer, session.workspace, session.what_if
     picture = PictureView(explorer=explorer, editor=editor)
     regions = RegionsView(quality=session.quality, editor=editor)
-    trust = TrustView(
-        trust=session.trust,
-        actions={
-            "hide_region": lambda reason: editor.toggle_region(*reason.region),
-            "another_model": lambda _: workspace.find_model(),
-        },
-    )
     badge = VerdictBadge(trust=session.trust)
     regions.param.watch(lambda event: setattr(picture, "highlight", event.new), "highlight")
-    trust.param.watch(lambda event: regions.point(event.new), "shown_region")
+
+    def why() -> list[Any]:
+        return [
+            NarrationView(narrator=session.narrator),
+            WhatIfView(editor=editor),
+            regions,
+            ListenView(listener=session.listener),
+        ]
+
+    def trust() -> list[Any]:
+        view = TrustView(
+            trust=session.trust,
+            actions={
+                "hide_region": lambda reason: editor.toggle_region(*reason.region),
+                "another_model": lambda _: workspace.find_model(),
+            },
+        )
+        view.param.watch(lambda event: regions.point(event.new), "shown_region")
+        return [view]
+
+    def settings() -> list[Any]:
+        return [
+            PredictionView(explorer=explorer),
+            MethodView(explorer=explorer),
+            ModelFactsView(workspace=workspace),
+        ]
+
     page = ExplainPage(
         strip=StripView(workspace=workspace, extras=[badge]),
         picture=picture,
         film=FilmstripView(explorer=explorer),
-        tabs={
-            t("Why"): [
-                NarrationView(narrator=session.narrator),
-                WhatIfView(editor=editor),
-                regions,
-                ListenView(listener=session.listener),
-            ],
-            t("Trust"): [trust],
-            t("Settings"): [
-                PredictionView(explorer=explorer),
-                MethodView(explorer=explorer),
-                ModelFactsView(workspace=workspace),
-            ],
-        },
+        tabs={t("Why"): why, t("Trust"): trust, t("Settings"): settings},
         footer=DownloadsView(session=session),
     )
     badge.param.watch(lambda _: page.open(t("Trust")), "pressed")

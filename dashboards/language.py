@@ -12,7 +12,9 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 ENGLISH = "en"
 CATALOGUE = Path(__file__).with_name("locale") / "fr.po"
 COMPONENTS = Path(__file__).with_name("components")
+_without_page: ContextVar[str] = ContextVar("language", default="")
 LIBRARY = "library"  # the context, in the catalogue, of sentences that the library makes
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _FIELD = re.compile(
@@ -86,6 +89,8 @@ def number(value: float, form: str = "") -> str:
 
 def language() -> str:
     """The language of the page that this runs for, "en" or "fr"; "en" where it runs for none."""
+    if chosen := _without_page.get():
+        return chosen
     panel = sys.modules.get("panel")  # without it there is no page
     document = panel.state.curdoc if panel else None
     return document.template_variables.get("language", ENGLISH) if document else ENGLISH
@@ -101,6 +106,16 @@ def wanted_language(query: Mapping[str, list[bytes]], accepted: str) -> str:
     given = query.get("language", [b""])[0].decode("utf-8", "replace")
     preferred = re.split(r"[^a-z]", accepted.strip().lower())[0]
     return next((name for name in (given, preferred) if name in LANGUAGES), ENGLISH)
+
+
+@contextmanager
+def in_language(chosen: str) -> Iterator[None]:
+    """What is written meanwhile, where there is no page of a session, is in this language."""
+    token = _without_page.set(chosen)
+    try:
+        yield
+    finally:
+        _without_page.reset(token)
 
 
 def set_language(document: Document, chosen: str) -> None:

@@ -19,7 +19,7 @@ import argparse
 import multiprocessing
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date
@@ -42,9 +42,10 @@ from benchmarks.ground_truth.puzzles import CHOSEN_ON, PUZZLES
 from benchmarks.ground_truth.running import default_settings, keep_to_one_core, made_by, network
 from benchmarks.ground_truth.scoring import SCORES
 from benchmarks.results_file import write_section
+from xai_tf.attribution.budget import settings_within
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import METHODS, Value
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import layer_features, ood_layer, ood_scores
 from xai_tf.classifiers.ood_detector import fit_detector
@@ -64,7 +65,8 @@ JUDGED = (
     "kernel_shap", "rise",
 )  # fmt: skip
 FIDELITY = ("deletion", "insertion", "mu_fidelity")
-FILES = 4  # of each state and network
+FILES = 2  # of each state and network
+PASSES = 256  # at most, of a map
 # A file of another subject, by the kind of a puzzle: the puzzle whose carriers it is from.
 FOREIGN = {
     "photo": "mri_blob", "X-ray": "photo_patch", "MRI": "xray_opacity", "sound": "photo_patch",
@@ -183,7 +185,7 @@ def _judged(
                 classifier,
                 sample,
                 method,
-                settings=default_settings(method, classifier.image_size),
+                settings=_settings(method, classifier.image_size),
             )
             for method in JUDGED
         ]
@@ -196,6 +198,13 @@ def _judged(
                 others=[*maps[:number], *maps[number + 1 :]],
             )
             yield Case(name, backbone, state, checks, _right(explanation, one.mask))
+
+
+def _settings(method: str, size: tuple[int, int]) -> Mapping[str, Value]:
+    """The defaults, or with fewer passes where these take more than `PASSES`."""
+    settings = default_settings(method, size)
+    most = METHODS[method].costs(METHODS[method].settings(settings, 0.0), size)[1].evaluations
+    return settings if most <= PASSES else settings_within(method, PASSES, size) or settings
 
 
 def _right(explanation: Explanation, mask: np.ndarray) -> bool:

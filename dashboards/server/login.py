@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, decode_signed_value
 
+from dashboards.language import in_language, mark, t, wanted_language
 from xai_tf.errors import SettingError
 
 COOKIE = "xai_tf_login"
@@ -20,9 +21,11 @@ VISITOR_COOKIE = "xai_tf_visitor"  # a secret that only the browser and this ser
 DAYS = 1
 FREE_FAILURES = 5
 MOST_ADDRESSES = 10_000
+TOO_MANY = mark("Too many wrong passwords. Try again in {seconds} s.")
+WRONG = mark("Wrong name or password. Try again, or contact the administrator of this server.")
 
 PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>xai-tf: log in</title>
+<html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 :root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }}
@@ -33,10 +36,10 @@ input, button {{ font: inherit; padding: .5rem; width: 100%; box-sizing: border-
 <h1>xai-tf</h1>
 <p role="alert">{problem}</p>
 <input type="hidden" name="next" value="{next}">
-<label>Name <input name="name" autocomplete="username" autocapitalize="off"></label>
-<label>Password <input name="password" type="password" autocomplete="current-password"
+<label>{name} <input name="name" autocomplete="username" autocapitalize="off"></label>
+<label>{password} <input name="password" type="password" autocomplete="current-password"
 required></label>
-<button>Log in</button>
+<button>{log_in}</button>
 </form></main></body></html>"""
 
 
@@ -90,16 +93,13 @@ class LoginHandler(RequestHandler):
         if wait := self._throttle.wait(address):
             self.set_status(429)
             self.set_header("Retry-After", str(int(wait) + 1))
-            self._ask(target, f"Too many wrong passwords. Try again in {wait:.0f} s.")
+            self._ask(target, TOO_MANY, seconds=f"{wait:.0f}")
             return
         name = self.get_body_argument("name", "")
         if not _matches(self._passwords, name, self.get_body_argument("password", "", strip=False)):
             self._throttle.fail(address)
             self.set_status(401)
-            self._ask(
-                target,
-                "Wrong name or password. Try again, or contact the administrator of this server.",
-            )
+            self._ask(target, WRONG)
             return
         self._throttle.succeed(address)
         self.set_signed_cookie(
@@ -112,9 +112,21 @@ class LoginHandler(RequestHandler):
         )
         self.redirect(_own_path(target))
 
-    def _ask(self, target: str, problem: str = "") -> None:
+    def _ask(self, target: str, problem: str = "", **values: str) -> None:
+        """Send the form, in the language that the browser prefers, with what was wrong."""
+        chosen = wanted_language({}, self.request.headers.get("Accept-Language", ""))
+        with in_language(chosen):
+            texts = {
+                "title": t("xai-tf: log in"),
+                "problem": t(problem, **values) if problem else "",
+                "name": t("Name"),
+                "password": t("Password"),
+                "log_in": t("Log in"),
+            }
         self.set_header("Cache-Control", "no-store")
-        self.finish(PAGE.format(next=escape(_own_path(target)), problem=escape(problem)))
+        self.set_header("Vary", "Accept-Language")
+        shown = {name: escape(text) for name, text in texts.items()}
+        self.finish(PAGE.format(language=chosen, next=escape(_own_path(target)), **shown))
 
 
 class LogoutHandler(RequestHandler):

@@ -161,9 +161,22 @@ def find_training(
     return None
 
 
-def marked_pixels(
+@dataclass(frozen=True, eq=False)
+class PeoplesMarks:
+    """What people marked in a file of a set.
+
+    Attributes:
+        pixels: bool array of the size of the sample.
+        notes: how the marks were read and what to know about them, a sentence each.
+    """
+
+    pixels: np.ndarray
+    notes: tuple[str, ...]
+
+
+def peoples_marks(
     sample: Sample, path: Path, predictions: Predictions, roots: Sequence[Path]
-) -> np.ndarray | None:
+) -> PeoplesMarks | None:
     """What people marked in a file of a set, where the set brings marks (`MARKS`).
 
     Args:
@@ -173,7 +186,7 @@ def marked_pixels(
         roots: the folders that visitors may read.
 
     Returns:
-        bool array of the size of the sample; None where the set or the file has no marks.
+        The marks; None where the set or the file has none.
 
     Raises:
         InputError: the marks are invalid, ambiguous, or cannot be placed on the sample.
@@ -188,11 +201,10 @@ def marked_pixels(
         return None
     at_path = replace(sample, source=path)
     # Which resizing the card of a model asks for is not known here; the pixels tell.
-    for resizer in RESIZERS:
-        options = ReadOptions(resize=resizer)
-        if geometry_of(at_path, options) is not None:
-            return place_marks(at_path, of_file, options)[0]
-    return place_marks(at_path, of_file)[0]
+    options = [ReadOptions(resize=resizer) for resizer in RESIZERS]
+    fitting = (each for each in options if geometry_of(at_path, each) is not None)
+    pixels, warnings = place_marks(at_path, of_file, next(fitting, None))
+    return PeoplesMarks(pixels, (*marks.notes, *warnings))
 
 
 def _source_of_marks(folders: Iterable[Path], roots: Sequence[Path]) -> Path | None:

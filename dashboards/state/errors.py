@@ -11,7 +11,7 @@ import param
 
 from dashboards.language import t
 from dashboards.service.errors import CancelledJobError
-from dashboards.service.labeled import inside, marked_pixels, thumbnail
+from dashboards.service.labeled import PeoplesMarks, inside, peoples_marks, thumbnail
 from dashboards.service.requests import Explain, ModelEntry, Predict, Upload
 from dashboards.state.errors_maps import CellMap, TileMaps
 from dashboards.state.labeled_run import LabeledRun
@@ -51,8 +51,7 @@ class ErrorStudy(LabeledRun):
             most confident of the predicted class.
         maps: explanations of that file, by "predicted" and "truth"; for a model with several
             logits also by "contrast": why the predicted and not the true class.
-        marked: what people marked in that file, bool array of shape (height, width); None where
-            the set brings no marks of it.
+        marked: what people marked in that file; None where the set brings no marks of it.
         map_problem: why there are no maps, or no marks.
         mapping: whether the maps are being computed.
         active: whether the tab is open; while it is not, no map of a tile is computed.
@@ -73,7 +72,7 @@ class ErrorStudy(LabeledRun):
     window = param.Integer(default=0)
     method: param.Selector[str] = param.Selector(default="grad_cam", objects=list(METHODS))
     maps = param.Dict(default={})
-    marked = param.Array(default=None)
+    marked = param.ClassSelector(class_=PeoplesMarks)
     map_problem = param.String(default="")
     mapping = param.Boolean(default=False)
     active = param.Boolean(default=True)
@@ -323,13 +322,13 @@ class ErrorStudy(LabeledRun):
             requests[CONTRAST] = replace(for_predicted, question=question)
         return requests
 
-    def _marked(self, sample: Sample) -> np.ndarray | None:
+    def _marked(self, sample: Sample) -> PeoplesMarks | None:
         """What people marked in the selected file; read from the disk."""
         results, number = self.results, self.selected
         if results is None or number is None:
             return None
         path = results.predictions.files[number]
-        return marked_pixels(sample, path, results.predictions, self.readable)
+        return peoples_marks(sample, path, results.predictions, self.readable)
 
     def _thumbnail(self, results: EvaluationResults, number: int) -> bytes | str:
         try:

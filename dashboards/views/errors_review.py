@@ -17,7 +17,7 @@ from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.errors import CONTRAST, PREDICTED, TRUTH, ErrorStudy
 from dashboards.state.progress import duration
 from dashboards.views.neighbors import NeighborsView
-from dashboards.views.text import heading, paragraph
+from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.attribution.methods import METHODS
 from xai_tf.classifiers.class_names import readable
@@ -230,7 +230,7 @@ class MistakeView(pn.viewable.Viewer):
                 if study.several is None:
                     name += f" ({_role(study, side)})"
                 changed = {
-                    "highlight": "" if study.marked is None else marks_url(study.marked),
+                    "highlight": marks_url(study.marked.pixels) if study.marked else "",
                     "caption": t("Evidence for {name}", name=name),
                     "alt": library_text(viewer["alt"]),
                 }
@@ -307,6 +307,7 @@ def _description(study: ErrorStudy) -> str:
         )
     if study.marked is not None:
         html += paragraph(t("Outline: what people marked."), "note")
+        html += bullets(map(library_text, study.marked.notes), "note")
     return html + paragraph(study.map_problem, "error")
 
 

@@ -15,7 +15,7 @@ from dashboards.state.explorer import Explorer
 from dashboards.state.what_if import WhatIfEditor
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
-from dashboards.views.view import View
+from dashboards.views.view import Later, View
 from dashboards.views.what_if import what_if_sentence
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
@@ -158,7 +158,7 @@ class ExplainPage(View):
     """The Explain tab: a strip above, the picture with its methods, and a panel of tabs.
 
     Attributes:
-        tabs: the titles of the panel's tabs, and what each holds.
+        tabs: the titles of the panel's tabs, and what makes the views of each once it is opened.
         footer: what stays visible below the tabs.
     """
 
@@ -214,12 +214,19 @@ class SidePanel(View):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        parts = [
-            (title, pn.Column(*views, sizing_mode="stretch_both", stylesheets=[INSIDE]))
-            for title, views in self.tabs.items()
-        ]
-        self._tabs = pmui.Tabs(*parts, dynamic=False, sizing_mode="stretch_both", margin=0)
+        self._parts = {
+            title: Later(build, sizing_mode="stretch_both", stylesheets=[INSIDE])
+            for title, build in self.tabs.items()
+        }
+        self._tabs = pmui.Tabs(
+            *self._parts.items(), dynamic=False, sizing_mode="stretch_both", margin=0
+        )
         self._handle = SheetHandle()
+        self._tabs.param.watch(self._build, "active")
+        self._build()
+
+    def _build(self, *_: Any) -> None:
+        list(self._parts.values())[self._tabs.active].fill()
 
     def open(self, tab: str) -> None:
         """Open a tab, by its title."""

@@ -14,6 +14,7 @@ from dashboards.language import t
 from dashboards.state.narrator import Narrator
 from dashboards.views.text import paragraph
 from dashboards.views.theme import card, words
+from dashboards.views.view import Later
 
 
 class NarrationView(pn.viewable.Viewer):
@@ -28,7 +29,18 @@ class NarrationView(pn.viewable.Viewer):
         self._wanted = pmui.Switch.from_param(
             narrator.param.wanted, label=t("Add a text by a language model")
         )
-        self._confirmed = pmui.Checkbox.from_param(
+        self._spoken = Later(self._parts, sizing_mode="stretch_width", margin=0)
+        narrator.param.watch(self._show, "wanted")
+        self._show()
+
+    def _show(self, *_: object) -> None:
+        if self.narrator.wanted:
+            self._spoken.fill()
+
+    def _parts(self) -> list[pn.viewable.Viewable]:
+        """What belongs to the text by a language model."""
+        narrator = self.narrator
+        confirmed = pmui.Checkbox.from_param(
             narrator.param.confirmed,
             label=t(
                 "I understand that a language model can be wrong and that its text is not a "
@@ -36,20 +48,20 @@ class NarrationView(pn.viewable.Viewer):
             ),
             visible=self._needs_confirmation,
         )
-        self._model = Select.from_param(
+        model = Select.from_param(
             narrator.param.model,
             label=t("Language model"),
             width=240,
             visible=self._has_models,
         )
-        self._start = pmui.Button(
+        start = pmui.Button(
             label=t("Write"),
             icon="edit_note",
             disabled=self._cannot_start,
             visible=self._has_models,
             on_click=lambda _: narrator.start(),
         )
-        self._stop = pmui.Button(
+        stop = pmui.Button(
             label=t("Stop"),
             icon="stop",
             color="error",
@@ -57,7 +69,7 @@ class NarrationView(pn.viewable.Viewer):
             visible=self._speaking,
             on_click=lambda _: narrator.stop(),
         )
-        self._retry = pmui.Button(
+        retry = pmui.Button(
             label=t("Retry"),
             icon="refresh",
             variant="outlined",
@@ -65,10 +77,14 @@ class NarrationView(pn.viewable.Viewer):
             on_click=lambda _: narrator.find_models(),
         )
         shown: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (4, 8)}
-        self._status = Live(paragraphs=self._status_lines, **shown)
-        self._voice = Live(paragraphs=self._voice_lines, variant="said", **shown)
-        self._withheld = Live(paragraphs=self._withheld_lines, variant="warning", **shown)
-        self._label = words(self._label_lines)
+        return [
+            confirmed,
+            pn.FlexBox(model, start, stop, retry, gap="8px", align_items="center"),
+            Live(paragraphs=self._status_lines, **shown),
+            Live(paragraphs=self._voice_lines, variant="said", **shown),
+            Live(paragraphs=self._withheld_lines, variant="warning", **shown),
+            words(self._label_lines),
+        ]
 
     @param.depends("narrator.text")
     def _paragraphs(self) -> str:
@@ -126,17 +142,4 @@ class NarrationView(pn.viewable.Viewer):
         )
 
     def __panel__(self) -> pn.viewable.Viewable:
-        buttons = pn.FlexBox(
-            self._model, self._start, self._stop, self._retry, gap="8px", align_items="center"
-        )
-        return card(
-            t("In words"),
-            self._text,
-            self._wanted,
-            self._confirmed,
-            buttons,
-            self._status,
-            self._voice,
-            self._withheld,
-            self._label,
-        )
+        return card(t("In words"), self._text, self._wanted, self._spoken)

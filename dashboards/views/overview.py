@@ -14,7 +14,7 @@ from dashboards.components.progress import Progress
 from dashboards.language import mark, number, t
 from dashboards.state.overview import DOUBT, ORDER, FileRow, Overview
 from dashboards.views.theme import run_button, stop_button
-from dashboards.views.view import View
+from dashboards.views.view import Later, View
 from xai_tf.classifiers.class_names import readable
 from xai_tf.classifiers.prediction import Prediction
 from xai_tf.rendering.viewer import thumbnail_url
@@ -23,16 +23,45 @@ SORTS = {mark("As they came"): ORDER, mark("Most doubtful first"): DOUBT}
 
 
 class OverviewView(View):
-    """A button, and the dialog with all files; it is there from the second file on."""
+    """A button, from the second file on; the dialog with all files is built when it is opened."""
+
+    overview = param.ClassSelector(class_=Overview)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._dialogs: list[OverviewDialog] = []
+        self._place = Later(self._make)
+        self._all = pmui.Button(
+            label=t("All files"), icon="grid_view", variant="text", size="small", visible=False
+        )
+        self._all.on_click(self._open)
+        self.overview.param.watch(self._draw, "rows")
+        self._draw()
+
+    def _make(self) -> list[OverviewDialog]:
+        self._dialogs.append(OverviewDialog(overview=self.overview))
+        return self._dialogs
+
+    def _open(self, *_: Any) -> None:
+        self._place.fill()
+        self._dialogs[0].open()
+
+    def _draw(self, *_: Any) -> None:
+        self._all.visible = len(self.overview.rows) > 1
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The button."""
+        return pn.Column(self._all, self._place, margin=0)
+
+
+class OverviewDialog(View):
+    """All files as tiles, in an order; a press on one shows it."""
 
     overview = param.ClassSelector(class_=Overview)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         overview = self.overview
-        self._open = pmui.Button(
-            label=t("All files"), icon="grid_view", variant="text", size="small", visible=False
-        )
         self._sheet = Choices(label=t("All files"), layout="sheet")
         self._sort = pmui.RadioButtonGroup(
             label=t("Order"),
@@ -59,7 +88,6 @@ class OverviewView(View):
             show_close_button=True,
             close_on_click=True,
         )
-        self._open.on_click(lambda _: setattr(self._dialog, "open", True))
         self._run.on_click(self._start)
         self._stop.on_click(lambda _: overview.stop())
         self._sort.param.watch(lambda event: setattr(overview, "sort", event.new), "value")
@@ -67,6 +95,10 @@ class OverviewView(View):
         overview.param.watch(self._draw, ["rows", "running", "done"])
         overview.workspace.param.watch(self._draw, "thumbnails")
         self._draw()
+
+    def open(self) -> None:
+        """Open the dialog."""
+        self._dialog.open = True
 
     async def _start(self, _: Any) -> None:
         await self.overview.run()
@@ -80,7 +112,6 @@ class OverviewView(View):
 
     def _draw(self, *_: Any) -> None:
         overview = self.overview
-        self._open.visible = len(overview.rows) > 1
         self._stop.visible = self._bar.visible = overview.running
         self._run.visible = not overview.running
         self._bar.value = overview.done / max(len(overview.rows), 1)
@@ -103,8 +134,8 @@ class OverviewView(View):
         return tile
 
     def layout(self) -> pn.viewable.Viewable:
-        """The button and the dialog."""
-        return pn.Column(self._open, self._dialog, margin=0)
+        """The dialog."""
+        return self._dialog
 
 
 def _answer(prediction: Prediction) -> str:

@@ -1,4 +1,4 @@
-"""The dialog where a visitor adds a model of their own."""
+"""The dialog where a visitor adds a model of their own, and the buttons that lead to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dashboards.service.trial import ModelTrial
 from dashboards.state.own_model import KINDS, OwnModel
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import run_button, words
-from dashboards.views.view import View
+from dashboards.views.view import Later, View
 from xai_tf.classifiers.class_names import readable
 
 ABOUT = mark(
@@ -35,6 +35,42 @@ UNSURE = mark(
 
 
 class OwnModelView(View):
+    """The button of the dialog, which is built when it is opened, and the one to remove models."""
+
+    own = param.ClassSelector(class_=OwnModel)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._dialogs: list[OwnModelDialog] = []
+        self._place = Later(self._make)
+        self._add = pmui.Button(
+            label=t("Add your model"), icon="add", variant="outlined", size="small"
+        )
+        self._remove = pmui.Button(
+            label=t("Remove my models"), icon="delete", variant="text", size="small"
+        )
+        self._add.on_click(self._open)
+        self._remove.on_click(lambda _: self.own.remove_all())
+        self.own.workspace.available.param.watch(self._draw, "own")
+        self._draw()
+
+    def _make(self) -> list[OwnModelDialog]:
+        self._dialogs.append(OwnModelDialog(own=self.own))
+        return self._dialogs
+
+    def _open(self, *_: Any) -> None:
+        self._place.fill()
+        self._dialogs[0].open()
+
+    def _draw(self, *_: Any) -> None:
+        self._remove.visible = bool(self.own.workspace.available.own)
+
+    def layout(self) -> pn.viewable.Viewable:
+        """The buttons."""
+        return pn.Column(pn.Row(self._add, self._remove), self._place)
+
+
+class OwnModelDialog(View):
     """Takes the files of a model, tries each preprocessing, and adds the model with the chosen one.
 
     The preprocessing is chosen from what the model predicts for the visitor's current file.
@@ -59,14 +95,8 @@ class OwnModelView(View):
         self._try = run_button(t("Load and try"), "play_arrow")
         self._tried = Choices(label=t("Preprocessing"), layout="list")
         self._use = run_button(t("Use this model"), "check")
-        self._remove = pmui.Button(
-            label=t("Remove my models"), icon="delete", variant="text", size="small"
-        )
         self._said = words("")
         self._live = Live(sizing_mode="stretch_width")
-        self._open = pmui.Button(
-            label=t("Add your model"), icon="add", variant="outlined", size="small"
-        )
         self._dialog = pmui.Dialog(
             words(paragraph(t(ABOUT, taken=taken_files()), "note")),
             self._drop,
@@ -82,15 +112,16 @@ class OwnModelView(View):
             show_close_button=True,
             close_on_click=True,
         )
-        self._open.on_click(lambda _: setattr(self._dialog, "open", True))
         self._drop.param.watch(self._on_rejected, "problem")
         self._tried.param.watch(lambda event: setattr(own, "scaling", event.new), "value")
         self._try.on_click(self._on_try)
         self._use.on_click(self._on_use)
-        self._remove.on_click(lambda _: own.remove_all())
         own.param.watch(self._draw, ["entry", "trial", "scaling", "working", "problem"])
-        own.workspace.available.param.watch(self._draw, "own")
         self._draw()
+
+    def open(self) -> None:
+        """Open the dialog."""
+        self._dialog.open = True
 
     def _on_rejected(self, event: Any) -> None:
         if event.new:
@@ -109,7 +140,6 @@ class OwnModelView(View):
         self._try.disabled = own.entry is None or bool(own.working)
         self._use.visible = self._tried.visible = trial is not None
         self._use.disabled = not own.scaling
-        self._remove.visible = bool(own.workspace.available.own)
         self._tried.param.update(items=_rows(trial) if trial else [], value=own.scaling)
         stored = own.entry is not None and trial is None and not own.working
         self._said.object = (
@@ -120,8 +150,8 @@ class OwnModelView(View):
         self._live.paragraphs = [own.working] if own.working else []
 
     def layout(self) -> pn.viewable.Viewable:
-        """The button that opens the dialog, and the one that removes the models."""
-        return pn.Column(pn.Row(self._open, self._remove), self._dialog)
+        """The dialog."""
+        return self._dialog
 
 
 def _rows(trial: ModelTrial) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
 from dashboards.state.overview import UNKNOWN
 from dashboards.state.session import Session
-from dashboards.views.overview import OverviewView
+from dashboards.views.overview import OverviewDialog, OverviewView
 from tests.conftest import SAMPLES
 from weights_keras import ModelCard, save
 
@@ -40,7 +40,7 @@ def give(session, names=FILES):
 
 def test_each_file_gets_its_model_an_answer_and_a_map(visit):
     async def story(session):
-        view = OverviewView(overview=session.overview)
+        view = OverviewDialog(overview=session.overview)
         give(session)
         await session.overview.run()
         session.overview.sort = "doubt"
@@ -81,11 +81,13 @@ def test_a_file_of_the_sheet_is_opened(visit):
     async def story(session):
         view = OverviewView(overview=session.overview)
         give(session)
-        view._dialog.open = True
-        view._sheet.value = session.workspace.files[1].sha256
-        return session.workspace.file.name, view._dialog.open, view._open.visible
+        view._open()
+        [dialog] = view._dialogs
+        opened = dialog._dialog.open
+        dialog._sheet.value = session.workspace.files[1].sha256
+        return session.workspace.file.name, opened, dialog._dialog.open, view._all.visible
 
-    assert visit(story) == ("xray_opacity.jpg", False, True)
+    assert visit(story) == ("xray_opacity.jpg", True, False, True)
 
 
 def test_a_row_is_emptied_when_its_file_gets_another_model(visit):

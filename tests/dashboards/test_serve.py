@@ -267,6 +267,20 @@ def test_the_login_shows_markup_as_text(locked):
     assert "<script" not in text
 
 
+def test_the_login_is_in_the_language_of_the_browser(locked):
+    french = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.8"}
+
+    asked = locked.get("/login", headers=french).text
+    wrong = httpx.post(
+        f"{locked.url}/login", data={"name": "x", "password": "y"}, headers=french, timeout=PATIENCE
+    ).text
+
+    assert '<html lang="fr">' in asked
+    assert "Mot de passe" in asked
+    assert "Nom ou mot de passe erroné" in wrong
+    assert '<html lang="en">' in locked.get("/login").text
+
+
 def test_after_five_wrong_passwords_even_the_right_one_waits(tmp_path, monkeypatch):
     monkeypatch.setattr("dashboards.server.login.Throttle", lambda: Throttle(lambda: 0.0))
     site = Site(ServeSettings(port=0, cache=tmp_path, passwords=PASSWORDS))

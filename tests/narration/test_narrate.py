@@ -150,7 +150,7 @@ def test_concentration_and_sides_are_shares_of_the_whole():
     attribution[:, :5] = -1
     attribution[0] = 9
 
-    assert concentration(attribution) == pytest.approx(90 / 180)
+    assert concentration(attribution, strongest_tenth(attribution)) == pytest.approx(90 / 180)
     assert share_for(attribution) == pytest.approx((90 + 45) / 180)
 
 

@@ -233,7 +233,7 @@ def _window(shown: Explanation, sound: Sound, words: Mapping[str, Phrase]) -> Fa
 
 def _place(shown: Explanation, names: Sequence[str], words: Mapping[str, Phrase]) -> Fact:
     tenth = locations.strongest_tenth(shown.attribution)
-    held = percent(locations.concentration(shown.attribution))
+    held = percent(locations.concentration(shown.attribution, tenth))
     if shown.sample.sound:
         low, high = locations.hertz_band(tenth, shown.sample.sound)
         start, end = locations.seconds_span(tenth, shown.sample.sound)
