@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -135,6 +136,9 @@ def _guard(server: Server, settings: ServeSettings) -> None:
 def _run(settings: ServeSettings, service: Service, ready: Ready | None, build: Build) -> None:
     server = make_server(settings, service, build)
     _stop_on_signals(server)
+    # Panel collects garbage after each visitor; what was imported stays, and need not be searched.
+    gc.collect()
+    gc.freeze()
     server.start()
     if ready is not None:
         server.io_loop.add_callback(ready, browser_url(settings, server.port), service)
