@@ -10,6 +10,7 @@ import weights_keras
 from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
 from dashboards.views.prediction import PredictionView
+from dashboards.views.strip import StripView
 from tests.conftest import several_labels
 from tests.waiting import until
 from weights_keras import ModelCard
@@ -49,20 +50,21 @@ def picture(path):
 def test_the_page_lists_the_findings_and_explains_any_label(visit, tmp_path):
     async def story(session):
         view, explorer = PredictionView(explorer=session.explorer), session.explorer
+        strip = StripView(workspace=session.workspace, extras=[])
         explorer.method = "saliency"
         session.workspace.add("left.png", picture(tmp_path / "left.png"))
         await until(lambda: explorer.explanation is not None)
         first = explorer.explanation.target_name
         view._classes.value = "2"
         await until(lambda: explorer.explanation and explorer.explanation.target == 2)
-        return view._words.object, view._classes.items, first
+        return strip._answer.object, view._words.object, view._classes.items, first
 
-    words, items, first = visit(story)
+    answer, words, items, first = visit(story)
 
     assert first == "left"
-    assert "left, 98.2%" in words
-    assert "upper, 50.0%" in words
-    assert "middle, " not in words
+    assert "left, 98.2%" in answer
+    assert "upper, 50.0%" in answer
+    assert "middle, " not in answer
     assert "2 findings of 3 labels." in words
     assert [item["note"] for item in items] == [
         "found, threshold 50%",

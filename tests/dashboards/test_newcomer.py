@@ -47,6 +47,7 @@ class Newcomer:
         return part
 
     def click(self, part):
+        self.sees(part).click(trial=True)  # waits until nothing covers it, as the closing drawer
         box = self.sees(part).bounding_box()
         self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + min(box["height"], 40) / 2)
         self.clicks += 1
