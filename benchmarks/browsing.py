@@ -37,7 +37,7 @@ WATCH = """
       gone ||= said !== words;
       if (said && gone) spent.prediction ??= performance.now() - start;
       replaced ||= caption?.textContent !== title;
-      if (!(replaced && spent.prediction && caption?.textContent.startsWith("Grad-CAM"))) {
+      if (!(replaced && spent.prediction && caption?.textContent.startsWith("Squared IG"))) {
         requestAnimationFrame(look);
         return;
       }
@@ -95,11 +95,11 @@ def take(page: Page, sample: str) -> None:
         take_another(page, sample)
     else:
         button.click()
-        page.get_by_text(re.compile(r"^Grad-CAM: why")).first.wait_for()
+        page.get_by_text(re.compile(r"^Squared IG: why")).first.wait_for()
 
 
 def drop(page: Page, path: Path) -> tuple[float, float]:
-    """Seconds from a file that is dropped to its prediction and to its Grad-CAM picture.
+    """Seconds from a file that is dropped to its prediction and to its first map.
 
     Another file has to be on the page.
     """
@@ -110,7 +110,7 @@ def drop(page: Page, path: Path) -> tuple[float, float]:
 
 
 def take_another(page: Page, sample: str) -> tuple[float, float]:
-    """Seconds from the click on a sample to its prediction and to its Grad-CAM picture.
+    """Seconds from the click on a sample to its prediction and to its first map.
 
     Another one has to be on the page.
     """

@@ -28,13 +28,13 @@ from visitor import Model, Visitor
 
 from dashboards.files.gallery import GALLERY
 from weights_keras import FOLDER, read_card
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS
 from xai_tf.cli.demo import SAMPLES
 from xai_tf.rendering import heatmaps
 from xai_tf.rendering.viewer import picture_url
 from xai_tf.tasks import TASKS
 
-QUICK = ("grad_cam", "grad_cam_pp", "saliency", "gradient_input", "fem")
+QUICK = ("squared_ig", "grad_cam", "grad_cam_pp", "saliency", "gradient_input", "fem")
 SLOW = ("occlusion", "rise")
 ACTIONS = {"method": 10, "sample": 5, "label": 4, "slow": 1, "compare": 1, "drop": 1, "leave": 0.5}
 PHOTOS = "dogs_mobilenetv2"  # the model that the page finds for a photo of a dog
@@ -105,7 +105,7 @@ class Person:
         """Explore until a time of the clock."""
         while time.monotonic() < end:
             self._visitor = Visitor(self._site.url)
-            self._file, self._method, self._label = "", "grad_cam", ""
+            self._file, self._method, self._label = "", DEFAULT_METHOD, ""
             action = "arrive"
             try:
                 start = time.perf_counter()

@@ -2,7 +2,7 @@
 
 A real server with an empty cache, a real Chromium, and a crowd of websocket clients (crowd.py):
 
-1. Warm latency from a dropped file that nobody has seen to its prediction and its Grad-CAM picture
+1. Warm latency from a dropped file that nobody has seen to its prediction and its first map
    on the page, and from the click on a sample that is known; against the bare passes of the model.
 2. A crowd explores. Meanwhile a toggle in Chromium and `/healthz` are timed, and half-way a busy
    worker is killed. After everybody has left, a shorter round shows whether memory grows.
@@ -248,8 +248,8 @@ def section(rows: list[str], rounds: list[Load], options: argparse.Namespace, lo
         f"Medians of {ROUNDS}, warm; `new`: a file nobody has seen, from the drop in Chromium; "
         "`known`: a click on a sample.",
         "",
-        "| file | floor: forward | floor: gradient | to prediction | to Grad-CAM picture | "
-        "prediction / forward | picture / both passes |",
+        "| file | floor: forward | floor: gradient | to prediction | to the first map | "
+        "prediction / forward | first map / forward and gradient |",
         "|---|---|---|---|---|---|---|",
         *rows,
         "",

@@ -27,7 +27,7 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.cli.explain import DEFAULT_METHODS
 from xai_tf.datasets.listing import counted
 
-BUDGETS = (1, 32, 128, 512, 1024)  # passes
+BUDGETS = (1, 4, 32, 128, 512, 1024)  # passes
 # What "when" is: a name for people, and which rounds it means.
 SITUATIONS: dict[str, Callable[[Round], bool]] = {
     "photos": lambda one: one.kind == "photo",
@@ -71,10 +71,10 @@ LIMITS = """\
 The plants are small worlds: one thing decides, it is local, and it was put there. A real question \
 may be decided by many weak things, where no mask is the truth. Pictures are 112x112 \
 (MobileNetV2: Grad-CAM has 4x4 places, at 224x224 7x7) and 48x48 (plain CNN: 12x12; the splice \
-64x64: 16x16), so that all runs in half an hour; settings in pixels are scaled with them. The mask \
-of a sound is where it is heard in time and mel bands, and a network may well look at its start \
-alone. Plants and training were worked on until the networks passed their check on these files; no \
-method's score was looked at for that.
+64x64: 16x16), so that all runs within 45 minutes; settings in pixels are scaled with them. The \
+mask of a sound is where it is heard in time and mel bands, and a network may well look at its \
+start alone. Plants and training were worked on until the networks passed their check on these \
+files; no method's score was looked at for that.
 """
 
 
@@ -93,13 +93,14 @@ TRIED = "Tried besides, as programs of this benchmark, and no methods of the lib
 DEFAULTS = """\
 ## What is shown unasked, and why
 
-`xai-tf explain` and `compare` show Grad-CAM and Squared IG. Grad-CAM takes one pass, so it \
-is there at once and can be asked of many files: it is also what the page draws first, and what \
-`audit`, `errors` and `profile` take. It says roughly where, and is coarse. Squared IG says it \
-finely for few passes. Where a model gives no gradients, take RISE (`--method rise`). `listen` \
-takes Kernel SHAP on times and bands: muting its regions moves the logit as it says \
-(benchmarks/results.md, Audible evidence), which is not shown of Grad-CAM. Passes are those of the \
-default settings at 224x224.
+Squared IG is what the page draws first, and what `explain`, `audit`, `errors`, `profile` and the \
+functions of Python take where no method is named: for few passes nothing finds more. `explain` \
+and `compare` add Grad-CAM, for the one pass it takes: most people know it, it says roughly where, \
+and it shares nothing with Squared IG but the network. Where a model gives no gradients, Occlusion \
+is drawn first, and RISE (`--method rise`) finds more for more passes. `listen` takes \
+Kernel SHAP on times and bands: muting its regions moves the logit as it says \
+(benchmarks/results.md, Audible evidence), which is not shown of the others. Passes are those of \
+the default settings at 224x224.
 """
 
 

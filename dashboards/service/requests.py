@@ -167,7 +167,7 @@ class ThroughLayers:
 
     model: ModelEntry
     file: Upload
-    question: Question = field(default_factory=Question)
+    question: Question = field(default_factory=lambda: Question("grad_cam"))
     window: int = 0
 
 

@@ -58,7 +58,7 @@ class Comparison(param.Parameterized):
     """
 
     methods = param.ListSelector(
-        default=["grad_cam", "saliency", "gradient_input"], objects=list(METHODS)
+        default=["squared_ig", "grad_cam", "saliency"], objects=list(METHODS)
     )
     across: param.Selector[str] = param.Selector(default=CLASSES, objects=[CLASSES, MODELS])
     classes = param.List(default=[], item_type=int)

@@ -16,7 +16,7 @@ from dashboards.service.requests import Explain, ModelEntry, Predict, Upload
 from dashboards.state.errors_maps import CellMap, TileMaps
 from dashboards.state.labeled_run import LabeledRun
 from dashboards.state.neighbors import NeighborSearch
-from xai_tf.attribution.methods import METHODS, default_method
+from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS, default_method
 from xai_tf.attribution.question import Question
 from xai_tf.errors import InputError, XaiTfError
 from xai_tf.evaluation.labels import LabelResults
@@ -70,7 +70,7 @@ class ErrorStudy(LabeledRun):
     selected = param.Integer(default=None, allow_None=True)
     file = param.ClassSelector(class_=Upload)
     window = param.Integer(default=0)
-    method: param.Selector[str] = param.Selector(default="grad_cam", objects=list(METHODS))
+    method: param.Selector[str] = param.Selector(default=DEFAULT_METHOD, objects=list(METHODS))
     maps = param.Dict(default={})
     marked = param.ClassSelector(class_=PeoplesMarks)
     map_problem = param.String(default="")

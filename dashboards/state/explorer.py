@@ -17,13 +17,13 @@ from dashboards.state.progress import describe_progress, error_text
 from dashboards.state.workspace import Workspace
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, is_stable
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS, Value, default_method
+from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS, Value, default_method
 from xai_tf.attribution.question import Question, sample_limit
 from xai_tf.errors import SettingError
 
 MAX_HISTORY = 200  # explanations per visitor: 0.2 MB each at 224 x 224, plus their pictures
 QUICK_SECONDS = 1.5  # explanations that take no longer are computed automatically
-QUICK_PASSES = 2  # and those of no more passes before the speed of the model is known
+QUICK_PASSES = 4  # and those of no more passes before the speed of the model is known
 PREDICTED, NOTHING = -1, -1
 _IDLE = {"running": False, "partial": None, "progress": 0.0, "status": ""}
 
@@ -52,7 +52,7 @@ class Explorer(param.Parameterized):
         unasked: the keys of those that the page made by itself and the visitor has not looked at.
     """
 
-    method: param.Selector[str] = param.Selector(default="grad_cam", objects=list(METHODS))
+    method: param.Selector[str] = param.Selector(default=DEFAULT_METHOD, objects=list(METHODS))
     target = param.Integer(default=PREDICTED, bounds=(-1, None))
     contrast = param.Integer(default=NOTHING, bounds=(-1, None))
     layer = param.String(default="")

@@ -16,7 +16,7 @@ from xai_tf.attribution.methods import METHODS
 from xai_tf.trust import Checks, Reason, Verdict, verdict
 
 # Made after the first map of a question, to compare it with: of three families, and cheap.
-COMPARED = ("grad_cam", "squared_ig", "occlusion", "saliency", "gradient_input")
+COMPARED = ("squared_ig", "grad_cam", "occlusion", "saliency", "gradient_input")
 MAX_COMPARED = 3
 CHEAP_SECONDS = 1.0  # dearer maps are made on request only
 # What is tried instead of a map that was objected to (docs/leaderboard.md).

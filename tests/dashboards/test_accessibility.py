@@ -7,7 +7,7 @@ import pytest
 import weights_keras
 from tests.browser import axe_faults, choose_option, chromium, settled
 from tests.conftest import SAMPLES, draw_stripes
-from tests.dashboards.test_dashboard import picture, serving, take, the_map, tile, visit
+from tests.dashboards.test_dashboard import FIRST, picture, serving, take, the_map, tile, visit
 from tests.made_search import make_search
 from weights_keras import ModelCard
 
@@ -112,7 +112,7 @@ def test_no_part_of_the_page_has_a_serious_fault_with_any_menu_open(browser, url
         page.reload()
         page.get_by_role("tab", name="Explain").wait_for()
         page.locator("input[type=file]").first.set_input_files(SAMPLES / "dog.jpg")
-        the_map(page, "Grad-CAM").wait_for()
+        the_map(page, FIRST).wait_for()
         for part, (show, expected) in PARTS.items():
             show(page)
             for name in sorted(expected):
@@ -155,7 +155,7 @@ STOPS = {
     "model": "^Model: ",
     "verdict": "^Can this map be trusted",
     "picture tools": "^Original$",
-    "methods": "Grad-CAM",
+    "methods": FIRST,
     "panel": "^Settings$",
     "classes": "^opacity",
     "exports": "PNG$",

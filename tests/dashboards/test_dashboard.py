@@ -32,10 +32,12 @@ from tests.browser import (
 from tests.conftest import SAMPLES
 from tests.waiting import PATIENCE, eventually
 from weights_keras import ModelCard
+from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS
 from xai_tf.attribution.question import Question
 from xai_tf.inputs.sample import file_sha256
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+FIRST = METHODS[DEFAULT_METHOD].title  # the map that is made by itself
 EVIL = "<img src=x onerror=alert(1)>"
 SERVE = "import dashboards.commands; from xai_tf.cli import main; main()"
 
@@ -117,7 +119,7 @@ def page(browser, site):
 def take(page, sample: str) -> None:
     """Take a sample and wait for its first map."""
     page.get_by_role("radio", name=sample, exact=True).click()
-    the_map(page, "Grad-CAM").wait_for()
+    the_map(page, FIRST).wait_for()
 
 
 def the_map(page, method: str):
@@ -179,7 +181,7 @@ def test_a_sample_gets_a_prediction_and_a_map(page):
     take(page, "Chest X-ray, opacity")
 
     assert page.get_by_text(re.compile(r"^opacity, 9\d\.\d%")).first.is_visible()
-    said = re.compile("predicted as opacity .* Grad-CAM at layer .* strongest tenth")
+    said = re.compile(f"predicted as opacity .* {FIRST}.* strongest tenth")
     page.get_by_role("img", name=said).first.wait_for()
 
 
@@ -189,7 +191,7 @@ def test_all_of_an_explanation_fits_one_screen(page):
     for part in (
         page.get_by_text(re.compile(r"^opacity, 9")).first,
         page.get_by_role("button", name=re.compile("^Model: ")),
-        page.get_by_role("img", name=re.compile("Grad-CAM")).first,
+        page.get_by_role("img", name=re.compile(FIRST)).first,
         page.get_by_role("toolbar", name="Methods"),
         page.get_by_role("tab", name="Trust"),
     ):
@@ -219,7 +221,7 @@ def test_a_dropped_file_finds_its_model(page, tmp_path, sample, model, kind):
     page.locator("input[type=file]").set_input_files(file)
 
     page.get_by_text(f"Looks like {kind}.").wait_for()
-    the_map(page, "Grad-CAM").wait_for()
+    the_map(page, FIRST).wait_for()
     page.get_by_role("button", name=re.compile(f"^Model: {model}")).wait_for()
 
 
@@ -240,7 +242,7 @@ def test_a_picture_no_model_knows_goes_to_the_one_that_cannot_tell_and_that_is_s
 def test_a_part_is_hidden_by_drawing_on_the_picture(page):
     take(page, "Chest X-ray, opacity")
     page.get_by_role("button", name="Hide with the box").click()
-    box = page.get_by_role("img", name=re.compile("Grad-CAM")).first.bounding_box()
+    box = page.get_by_role("img", name=re.compile(FIRST)).first.bounding_box()
 
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
     page.mouse.down()
@@ -252,7 +254,7 @@ def test_a_part_is_hidden_by_drawing_on_the_picture(page):
     picture(page, "hidden")
     assert axe_faults(page) == []
     page.get_by_role("button", name="Show all again").click()
-    the_map(page, "Grad-CAM").wait_for()
+    the_map(page, FIRST).wait_for()
 
 
 @pytest.mark.slow
@@ -277,7 +279,7 @@ def test_a_spectrogram_picture_is_heard_with_a_warning(page, tmp_path):
     page.locator("input[type=file]").set_input_files(tmp_path / "spectrogram.png")
     choose_model(page, "Deepfake audio")
 
-    the_map(page, "Grad-CAM").wait_for()
+    the_map(page, FIRST).wait_for()
     assert page.get_by_text("timbre and loudness are not").first.is_visible()
     assert page.get_by_role("button", name="Play").first.is_visible()
 
@@ -339,7 +341,7 @@ def test_a_file_that_is_none_for_the_model_is_said_to_be_and_explained_anyway(pa
     choose_model(page, "Lung opacity, MobileNetV2")
 
     page.get_by_text("this answer may mean nothing").wait_for()
-    the_map(page, "Grad-CAM").wait_for()
+    the_map(page, FIRST).wait_for()
     badge = page.get_by_role("button", name=re.compile("^Can this map be trusted"))
     eventually(lambda: "Not supported" in badge.text_content())
     badge.click()
@@ -362,7 +364,7 @@ def test_a_class_is_a_button_that_asks_why(page):
     open_tab(page, "Settings")
     page.get_by_role("radio", name=re.compile("^opacity")).click()
 
-    page.get_by_text("Grad-CAM: why opacity?").wait_for()
+    page.get_by_text(f"{FIRST}: why opacity?").wait_for()
 
 
 @pytest.mark.slow
@@ -373,7 +375,7 @@ def test_why_this_and_not_that(page):
     page.get_by_role("combobox", name="rather than").click()
     page.get_by_role("listbox").get_by_role("option").nth(2).click()
 
-    page.get_by_text(re.compile(r"^Grad-CAM: why .* rather than ")).wait_for()
+    page.get_by_text(re.compile(rf"^{FIRST}: why .* rather than ")).wait_for()
 
 
 def test_a_slow_method_says_its_cost_shows_what_it_has_and_keeps_it_when_stopped(page, site):
@@ -464,7 +466,7 @@ def test_a_visitor_brings_a_model_and_finds_it_after_a_reload(page, tmp_path, sm
     assert axe_faults(page) == []
     dialog.get_by_role("button", name="Use this model").click()
 
-    the_map(page, "Grad-CAM").wait_for()
+    the_map(page, FIRST).wait_for()
     eventually(lambda: "model=my_pets" in page.url, lambda: page.wait_for_timeout(50))
     page.reload()
     page.get_by_role("button", name=re.compile("^Model: .*my_pets")).wait_for()
@@ -697,14 +699,14 @@ def test_a_phone_shows_answer_map_and_methods_on_one_screen(browser, site):
         page.reload()
         page.get_by_role("tab", name="Explain").wait_for()
         page.locator("input[type=file]").set_input_files(SAMPLES / "xray_opacity.jpg")
-        the_map(page, "Grad-CAM").wait_for()
+        the_map(page, FIRST).wait_for()
         picture(page, "phone")
 
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         for part in (
             page.get_by_text(re.compile(r"^opacity, 9")).first,
-            page.get_by_role("img", name=re.compile("Grad-CAM")).first,
-            tile(page, "Grad-CAM").first,
+            page.get_by_role("img", name=re.compile(FIRST)).first,
+            tile(page, FIRST).first,
             page.get_by_role("tab", name="Trust"),
         ):
             box = part.bounding_box()

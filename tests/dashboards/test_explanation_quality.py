@@ -22,6 +22,7 @@ from tests.conftest import SAMPLES
 from tests.pages import page_in
 from tests.served import at_first, draw, make_models
 from tests.waiting import patiently, until
+from xai_tf.attribution.methods import DEFAULT_METHOD
 from xai_tf.attribution.question import Question
 from xai_tf.classifiers.loading import load
 from xai_tf.metrics import score, verdict
@@ -140,7 +141,7 @@ def test_scores_are_shown_again_when_a_map_is_shown_again(visit):
         explorer.method = "saliency"
         await until(lambda: explorer.explanation)
         other = quality.scores
-        explorer.method = "grad_cam"
+        explorer.method = DEFAULT_METHOD
         await until(lambda: explorer.explanation)
         return first, other, quality.scores
 
@@ -258,7 +259,7 @@ def test_the_maps_of_a_column_are_scored_and_ranked(visit):
 
     assert empty is None
     assert (passes > 0, left[0]) == (True, 0)
-    assert table.methods == ("Grad-CAM", "Saliency", "Gradient x Input")
+    assert table.methods == ("Squared IG", "Grad-CAM", "Saliency")
     assert table.places.shape == (3, len(table.metrics))
     for column, metric in enumerate(table.metrics):
         values = [row[column].value for row in table.scores]

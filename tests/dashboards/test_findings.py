@@ -62,9 +62,8 @@ def test_the_page_lists_the_findings_and_explains_any_label(visit, tmp_path):
     answer, words, items, first = visit(story)
 
     assert first == "left"
-    assert "left, 98.2%" in answer
-    assert "upper, 50.0%" in answer
-    assert "middle, " not in answer
+    assert "left 98%, upper 50%" in answer
+    assert "middle" not in answer
     assert "2 findings of 3 labels." in words
     assert [item["note"] for item in items] == [
         "found, threshold 50%",

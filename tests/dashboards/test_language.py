@@ -242,7 +242,7 @@ def test_a_french_page_has_no_english_in_it(tmp_path):
             page.get_by_role("tab", name=name, selected=True).wait_for()
 
         page.get_by_role("radio", name="Voix humaine", exact=True).click()
-        page.get_by_text(re.compile("^Grad-CAM.: pourquoi")).first.wait_for()
+        page.get_by_text(re.compile("^Squared IG.: pourquoi")).first.wait_for()
         open_tab("Confiance")
         page.get_by_role("button", name="Évaluer cette carte").click()
         page.get_by_text("Face aux cartes aléatoires").wait_for()

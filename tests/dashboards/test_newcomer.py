@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser import chromium
 from tests.conftest import SAMPLES
-from tests.dashboards.test_dashboard import picture, serving
+from tests.dashboards.test_dashboard import FIRST, picture, serving
 
 MOST_CLICKS = 4
 TASKS = {
@@ -75,7 +75,7 @@ def test_from_a_file_to_a_report_in_few_clicks_without_scrolling(
 
     newcomer.sees(page.get_by_text(f"Looks like {kind}."))
     newcomer.sees(page.get_by_text(re.compile(rf"^{answer}[\w ]*, \d+\.\d%")).first)
-    newcomer.sees(page.get_by_text(re.compile(r"^Grad-CAM: why .+\?$")).first)
+    newcomer.sees(page.get_by_text(re.compile(rf"^{FIRST}: why .+\?$")).first)
     tiles = page.get_by_role("toolbar", name="Methods")
     newcomer.click(tiles.get_by_role("button", name=re.compile("^Grad-CAM\\+\\+")))
     newcomer.sees(page.get_by_text(re.compile(r"^Grad-CAM\+\+: why .+\?$")).first)

@@ -41,7 +41,7 @@ from tests.conftest import SAMPLES
 from tests.served import draw, make_models, submitted
 from tests.waiting import PATIENCE, patiently, until
 from weights_keras import ModelCard
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS
 from xai_tf.errors import InputError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as on Linux")
@@ -105,7 +105,7 @@ def fits(session):
     )
 
 
-def test_a_file_is_predicted_and_gets_the_cheapest_map_unasked(visit, tmp_path):
+def test_a_file_is_predicted_and_gets_its_first_map_unasked(visit, tmp_path):
     working = []
 
     async def story(session):
@@ -119,7 +119,7 @@ def test_a_file_is_predicted_and_gets_the_cheapest_map_unasked(visit, tmp_path):
     assert any(text.startswith("Reading mine.png") for text in working)
     assert session.workspace.working == session.workspace.problem == ""
     assert session.workspace.reading.prediction.classes == ("a", "b", "c")
-    assert session.explorer.explanation.method.name == "grad_cam"
+    assert session.explorer.explanation.method.name == DEFAULT_METHOD
     assert fits(session)
 
 
@@ -258,6 +258,8 @@ def test_layers_of_another_sample_or_class_are_not_shown(visit, tmp_path):
     async def story(session):
         explorer, jobs = session.explorer, submitted(session.workspace.visitor)
         give(session, tmp_path)
+        await explained(session)
+        explorer.method = "grad_cam"
         await explained(session)
         explorer.run_layer_maps()
         await until(lambda: explorer.layer_maps)
@@ -432,10 +434,10 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         give(session, tmp_path)
         await explained(session)
         assert grid.cells[0, 0].explanation is explorer.explanation
-        assert not grid.cells[1, 0].explanation
+        assert not grid.cells[2, 0].explanation
         explorer.method = "saliency"
         known = await explained(session)
-        assert grid.cells[1, 0].explanation is known
+        assert grid.cells[2, 0].explanation is known
         grid.run()
         await until(lambda: all(cell.explanation for cell in grid.cells.values()))
         assert grid.running == 0
@@ -445,7 +447,7 @@ def test_a_grid_fills_shares_its_scale_and_knows_what_was_made(visit, tmp_path):
         assert grid.agreement(0).correlations.shape == (3, 3)
         assert grid.consensus(1).shape == grid.disagreement_map(1).level.shape == (32, 32)
         assert [made.method.name for made in grid.of_column(1)] == grid.methods
-        grid.methods = ["gradient_input"]
+        grid.methods = ["saliency"]
         assert grid.cells[0, 1].explanation
         assert grid.agreement(0) is grid.disagreement_map(0) is None
         explorer.seed = 5
@@ -585,7 +587,7 @@ def test_a_link_about_a_missing_file_is_followed_when_it_is_dropped(visit, tmp_p
         assert "Drop the same file to continue" in session.workspace.notice
         give(session, tmp_path, "another.png")
         await explained(session)
-        assert session.explorer.method == "grad_cam"
+        assert session.explorer.method == DEFAULT_METHOD
         session.workspace.add("renamed.png", file.path.read_bytes())
         await until(lambda: session.explorer.method == "saliency" and session.explorer.explanation)
         session.explorer.method = "grad_cam"
@@ -914,7 +916,7 @@ def test_downloads_are_named_after_what_they_hold(visit, tmp_path):
         return [button.filename for button in view._buttons]
 
     assert visit(story) == [
-        "mine_1_small_grad_cam.png",
+        f"mine_1_small_{DEFAULT_METHOD}.png",
         "mine_1_small_maps.npz",
         "mine_1_small.zip",
         "report.html",
@@ -1001,7 +1003,7 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
         drawn.clear()
         grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
         assert drawn == []
-        assert "1 of 9" in view._viewers[2, 0].caption
+        assert "1 of 9" in view._viewers[1, 0].caption
         grid.run()
         await until(lambda: all(cell.explanation for cell in grid.cells.values()))
         return drawn.count("viewer_data") >= 4, view._viewers[2, 0].heatmap != ""

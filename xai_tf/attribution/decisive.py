@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import DEFAULT_METHOD
 from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import Reading, read_and_predict
@@ -16,7 +17,7 @@ from xai_tf.progress import Progress, silent
 def explain_decisive_window(
     classifier: Classifier,
     path: str | Path,
-    method: str = "grad_cam",
+    method: str = DEFAULT_METHOD,
     target: str | int | None = None,
     progress: Progress = silent,
 ) -> tuple[Reading, Explanation]:

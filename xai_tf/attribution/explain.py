@@ -7,7 +7,7 @@ from typing import overload
 
 from xai_tf.attribution.convergence import DEFAULT_STABILITY
 from xai_tf.attribution.explanation import Explanation, Order, Preview
-from xai_tf.attribution.methods import Settings
+from xai_tf.attribution.methods import DEFAULT_METHOD, Settings
 from xai_tf.attribution.question import SAMPLES, Question, sample_limit
 from xai_tf.classifiers.classifier import Classifier, Input
 from xai_tf.errors import SettingError
@@ -52,7 +52,7 @@ def explain(
 def explain(
     classifier: Classifier,
     sample: Input,
-    method: str | Question | list[str] | list[Question] = "grad_cam",
+    method: str | Question | list[str] | list[Question] = DEFAULT_METHOD,
     *,
     target: str | int | None = None,
     contrast: str | int | None = None,
@@ -68,7 +68,7 @@ def explain(
     Examples:
         >>> import xai_tf
         >>> classifier = xai_tf.load("dogs_mobilenetv2")
-        >>> explanation = explain(classifier, classifier.read("dog.jpg"), "grad_cam")
+        >>> explanation = explain(classifier, classifier.read("dog.jpg"))
         >>> explanation.prediction.name, explanation.attribution.shape
         ('Pembroke', (224, 224))
 

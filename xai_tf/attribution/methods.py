@@ -378,9 +378,7 @@ _ALL = (
         paper="Sundararajan et al. 2017, arXiv:1703.01365, with the squares of Hooker et al. 2019, "
         "arXiv:1806.10758",
         options={
-            "steps": Option(
-                16, 1, 512, "number of equal steps from the blurred image to the image"
-            ),
+            "steps": Option(4, 1, 512, "number of equal steps from the blurred image to the image"),
             "blur": Option(
                 0.2, 0.01, 1, "standard deviation of the blur, as a share of the shorter side"
             ),
@@ -532,4 +530,5 @@ _ALL = (
 
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 # For a first look: the first of these that works with a model (docs/leaderboard.md).
-FIRST_CHOICES = ("grad_cam", "saliency", "occlusion")
+FIRST_CHOICES = ("squared_ig", "occlusion")
+DEFAULT_METHOD = FIRST_CHOICES[0]

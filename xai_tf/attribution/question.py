@@ -9,7 +9,14 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, LIMIT_FACTOR
-from xai_tf.attribution.methods import METHODS, Method, Settings, Value, working_methods
+from xai_tf.attribution.methods import (
+    DEFAULT_METHOD,
+    METHODS,
+    Method,
+    Settings,
+    Value,
+    working_methods,
+)
 from xai_tf.classifiers.access import LACKS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.prediction import Prediction
@@ -37,7 +44,7 @@ class Question:
             `xai_tf.attribution.convergence`) at which it stops; `num_samples` is the limit then.
     """
 
-    method: str = "grad_cam"
+    method: str = DEFAULT_METHOD
     _: KW_ONLY
     target: str | int | None = None
     contrast: str | int | None = None

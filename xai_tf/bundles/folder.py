@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xai_tf.attribution.explain import explain, explain_layers
 from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
-from xai_tf.attribution.methods import Settings
+from xai_tf.attribution.methods import DEFAULT_METHOD, Settings
 from xai_tf.attribution.question import Question, resolve_classes
 from xai_tf.bundles.index import check_page, write_page
 from xai_tf.bundles.manifest import MANIFEST, bundle_names
@@ -208,7 +208,7 @@ def plan_folder(
 def explain_folder(
     classifier: Classifier,
     files: str | Path | Sequence[str | Path],
-    methods: str | Sequence[str] | BundleRequest = "grad_cam",
+    methods: str | Sequence[str] | BundleRequest = DEFAULT_METHOD,
     out: str | Path = "explanations",
     *,
     overwrite: bool = False,

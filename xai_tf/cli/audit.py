@@ -12,6 +12,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from xai_tf.attribution.methods import DEFAULT_METHOD
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from xai_tf.regions.audit import Audit, AuditedFile
     from xai_tf.regions.folder import FolderRow
 
-AuditedMethods = Annotated[list[str] | None, methods_option("grad_cam")]
+AuditedMethods = Annotated[list[str] | None, methods_option(DEFAULT_METHOD)]
 By = Annotated[
     list[str] | None,
     typer.Option(
@@ -76,7 +77,7 @@ def audit_files(
     """
     from xai_tf.regions.audit import audit_file
 
-    methods = picked_methods(method or ["grad_cam"])
+    methods = picked_methods(method or [DEFAULT_METHOD])
     _check(by, marks, tolerance, out)
     people = MarkJudge(marks, tolerance) if marks else None
     classifier = model.load()

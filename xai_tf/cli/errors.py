@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from xai_tf.attribution.methods import DEFAULT_METHOD
 from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
@@ -69,7 +70,7 @@ ReportFolder = Annotated[
 def study_errors(
     folder: LabeledSource,
     model: ModelFlags,
-    method: Method = "grad_cam",
+    method: Method = DEFAULT_METHOD,
     top: Top = 12,
     train: TrainingData = None,
     split: Split = None,

@@ -71,9 +71,9 @@ from xai_tf.trust import LEVELS, REMEDIES
 if TYPE_CHECKING:
     from xai_tf.cli.demo import Demo
 
-# The first two of these that work with a model: a first look in one pass, the best of those that
-# take a few passes, and those that only need predictions (docs/leaderboard.md).
-DEFAULT_METHODS = ("grad_cam", "squared_ig", "occlusion", "rise")
+# The first two of these that work with a model: what finds most for few passes, that of one pass
+# that everybody knows, and those that only need predictions (docs/leaderboard.md).
+DEFAULT_METHODS = ("squared_ig", "grad_cam", "occlusion", "rise")
 
 # Of the line that says how far a map can be trusted, by its level.
 TRUST_STYLES = {"not_supported": "red", "partly_supported": "yellow", "well_supported": "green"}

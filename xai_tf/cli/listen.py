@@ -15,7 +15,7 @@ from rich.table import Table
 
 from xai_tf.attribution.decisive import explain_decisive_window
 from xai_tf.attribution.explanation import Explanation
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS
 from xai_tf.bundles.sources import find_inputs
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.ood import OOD_CAPTION
@@ -98,7 +98,7 @@ def listen_to_file(
 def profile_folder(
     folder: SourceFolder,
     model: ModelFlags,
-    method: Method = "grad_cam",
+    method: Method = DEFAULT_METHOD,
     out: ProfilePicture = Path("profile.png"),
     overwrite: Overwrite = False,
 ) -> Answer:

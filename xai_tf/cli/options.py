@@ -81,7 +81,7 @@ def methods_option(default: str) -> Any:
     )
 
 
-Methods = Annotated[list[str] | None, methods_option("grad_cam, squared_ig")]
+Methods = Annotated[list[str] | None, methods_option("squared_ig, grad_cam")]
 Target = Annotated[
     str | None,
     typer.Option(

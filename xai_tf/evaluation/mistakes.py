@@ -11,6 +11,7 @@ import numpy as np
 
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import DEFAULT_METHOD
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
 from xai_tf.errors import InputError
@@ -91,7 +92,7 @@ class LabelMistake(Mistake):
 def study_mistakes(
     classifier: Classifier,
     results: EvaluationResults | LabelResults,
-    method: str = "grad_cam",
+    method: str = DEFAULT_METHOD,
     top: int = 12,
     index: FeatureIndex | None = None,
     progress: Progress = silent,

@@ -11,6 +11,7 @@ import numpy as np
 from xai_tf.attribution.diagnostics import has_signal
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
+from xai_tf.attribution.methods import DEFAULT_METHOD
 from xai_tf.attribution.question import resolve_classes
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.reading import read_and_predict
@@ -129,7 +130,7 @@ def audit(explanation: Explanation, regions: Regions | None = None) -> Audit:
 def audit_file(
     classifier: Classifier,
     path: str | Path,
-    method: str = "grad_cam",
+    method: str = DEFAULT_METHOD,
     target: str | int | None = None,
     by: Sequence[str] = (),
 ) -> AuditedFile:

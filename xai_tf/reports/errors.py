@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xai_tf.attribution.methods import METHODS
+from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.errors import OutputError, pick
 from xai_tf.evaluation.labels import LabelResults
@@ -51,7 +51,7 @@ class ErrorSettings:
     """
 
     source: Path
-    method: str = "grad_cam"
+    method: str = DEFAULT_METHOD
     top: int = 12
     train: Path | None = None
     split: str | None = None
