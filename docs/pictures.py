@@ -61,7 +61,7 @@ def make_page() -> None:
 
 def _explained(page: Page) -> bytes:
     page.get_by_role("radio", name="Dog, unknown breed", exact=True).click()
-    page.get_by_text(re.compile("^Grad-CAM.*: why")).wait_for()
+    page.get_by_text(re.compile("^Squared IG: why")).wait_for()
     page.wait_for_timeout(3000)  # what lies below the map follows it
     return page.screenshot()
 
