@@ -675,7 +675,7 @@ def test_what_was_explained_can_be_taken_home(page, tmp_path):
 
     assert Image.open(io.BytesIO(got["PNG"])).width > 500
     with np.load(io.BytesIO(got["Array"])) as arrays:
-        assert arrays["0_grad_cam"].shape == (224, 224)
+        assert arrays[f"0_{DEFAULT_METHOD}"].shape == (224, 224)
     with zipfile.ZipFile(io.BytesIO(got["Bundle"])) as bundle:
         manifest = next(name for name in bundle.namelist() if name.endswith("manifest.json"))
         assert json.loads(bundle.read(manifest))["input"]["file"] == "xray_opacity.jpg"
