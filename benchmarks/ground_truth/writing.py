@@ -24,7 +24,7 @@ from benchmarks.ground_truth.puzzles import CHOSEN_ON, PUZZLES
 from benchmarks.ground_truth.running import DEFAULT_SIDE
 from benchmarks.ground_truth.scoring import SCORES, interval
 from xai_tf.attribution.methods import METHODS
-from xai_tf.cli.explain import DEFAULT_METHODS
+from xai_tf.cli.explain import default_methods
 from xai_tf.datasets.listing import counted
 
 BUDGETS = (1, 4, 32, 128, 512, 1024)  # passes
@@ -160,7 +160,7 @@ def _budgets(results: Sequence[Mapping[str, Any]]) -> str:
             f"{most}",
             *(
                 f"{_entry(one.entry)}: {one.skill:.2f}"
-                for one in [one for one in entries if one.passes <= most][:3]
+                for one in _first_of_each([one for one in entries if one.passes <= most])[:3]
             ),
         )
         for most in BUDGETS
@@ -179,11 +179,11 @@ def _budgets(results: Sequence[Mapping[str, Any]]) -> str:
     chosen = _list([PUZZLES[name].title for name in CHOSEN_ON])
     text = BUDGET.format(chosen=chosen)
     tried = [one for one in entries if one.entry in CANDIDATES]
-    known = {one.entry: one for one in entries}
+    methods = [one for one in entries if is_method(one.entry.partition("@")[0])]
     lines = [
         f"- **{CANDIDATES[one.entry].title}** ({CANDIDATES[one.entry].paper}): skill "
-        f"{one.skill:.2f} for {one.passes} {'passes' if one.passes > 1 else 'pass'}; "
-        f"{_rival(one, [other for name, other in known.items() if is_method(name)])}."
+        f"{one.skill:.2f} for {_passes(one.passes)}; "
+        f"{_rival(one, methods)}."
         for one in tried
     ]
     return "\n".join(
@@ -191,17 +191,29 @@ def _budgets(results: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _first_of_each(entries: Sequence[Spent]) -> list[Spent]:
+    """Of each method the entry that comes first."""
+    found: dict[str, Spent] = {}
+    for one in entries:
+        found.setdefault(one.entry.partition("@")[0], one)
+    return list(found.values())
+
+
 def _rival(one: Spent, methods: Sequence[Spent]) -> str:
     """The best method that takes no more passes, or the cheapest where none does."""
     within = [other for other in methods if other.passes <= one.passes] or list(methods)
-    best = max(within, key=lambda other: other.skill)
-    return f"{_entry(best.entry)} has {best.skill:.2f} for {best.passes}"
+    best = max(within, key=lambda other: (round(other.skill, 2), -other.passes))
+    return f"{title(best.entry.partition('@')[0])} has {best.skill:.2f} for {best.passes}"
 
 
 def _entry(entry: str) -> str:
     name, _, passes = entry.partition("@")
     shown = CANDIDATES[name].title if name in CANDIDATES else title(name)
-    return f"{shown}, {passes} passes" if passes else shown
+    return f"{shown}, {_passes(int(passes))}" if passes else shown
+
+
+def _passes(count: int) -> str:
+    return f"{count} pass" if count == 1 else f"{count} passes"
 
 
 def _silent(results: Sequence[Mapping[str, Any]]) -> str:
@@ -255,7 +267,7 @@ def _defaults(rounds: Sequence[Round]) -> str:
                 f"{one.rank:.1f}",
                 f"{one.skill:.2f}",
                 f"{one.beats_blind} of {one.rounds}",
-                "yes" if one.entry in DEFAULT_METHODS else "",
+                "yes" if one.entry in default_methods() else "",
             )
         )
     table = _table(("method", "passes", "rank", "skill", "beats blind", "default"), rows)
