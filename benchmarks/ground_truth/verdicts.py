@@ -177,7 +177,7 @@ def _judged(
             samples=(sample,),
             predictions=(prediction,),
             prediction=prediction,
-            ood_score=ood_scores(classifier, [sample])[0],
+            ood_score=(ood_scores(classifier, [sample]) or [None])[0],
         )
         regions = regions_of(sample, classifier.task)
         maps = [

@@ -477,7 +477,7 @@ def test_keys_choose_methods_files_and_help(page):
     take(page, "Chest X-ray, normal")
     page.locator("body").click(position={"x": 700, "y": 5})
 
-    page.keyboard.press("3")
+    page.keyboard.press("4")
     the_map(page, "Saliency").wait_for()
     page.keyboard.press("ArrowLeft")
     page.get_by_text(re.compile("^opacity, 9")).first.wait_for()

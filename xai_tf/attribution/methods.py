@@ -271,6 +271,27 @@ _GRID = Option(7, 2, 28, "cells along each side of the grid")
 
 _ALL = (
     Method(
+        name="squared_ig",
+        title="Squared IG",
+        explainer="SquaredIntegratedGradients",
+        family="gradient",
+        signed=False,
+        cost=_steps,
+        summary="Squares of the contributions on the way from a blurred image to the image: where "
+        "the score is decided, for or against. Fine, for few passes.",
+        paper="Sundararajan et al. 2017, arXiv:1703.01365, with the squares of Hooker et al. 2019, "
+        "arXiv:1806.10758",
+        options={
+            "steps": Option(4, 1, 512, "number of equal steps from the blurred image to the image"),
+            "blur": Option(
+                0.2, 0.01, 1, "standard deviation of the blur, as a share of the shorter side"
+            ),
+            "smooth": Option(
+                0.01, 0, 0.1, "standard deviation of the map's smoothing, as a share of that side"
+            ),
+        },
+    ),
+    Method(
         name="grad_cam",
         title="Grad-CAM",
         explainer="GradCAM",
@@ -365,27 +386,6 @@ _ALL = (
         },
         complete=True,
         least_cost=_least_path_cost,
-    ),
-    Method(
-        name="squared_ig",
-        title="Squared IG",
-        explainer="SquaredIntegratedGradients",
-        family="gradient",
-        signed=False,
-        cost=_steps,
-        summary="Squares of the contributions on the way from a blurred image to the image: where "
-        "the score is decided, for or against. Fine, for few passes.",
-        paper="Sundararajan et al. 2017, arXiv:1703.01365, with the squares of Hooker et al. 2019, "
-        "arXiv:1806.10758",
-        options={
-            "steps": Option(4, 1, 512, "number of equal steps from the blurred image to the image"),
-            "blur": Option(
-                0.2, 0.01, 1, "standard deviation of the blur, as a share of the shorter side"
-            ),
-            "smooth": Option(
-                0.01, 0, 0.1, "standard deviation of the map's smoothing, as a share of that side"
-            ),
-        },
     ),
     Method(
         name="smooth_grad",

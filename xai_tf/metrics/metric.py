@@ -11,6 +11,27 @@ from xai_tf.errors import SettingError, pick
 ALL_METRICS = "all"
 
 
+# Named, so that scores can be pickled.
+def _to_all(_: Method) -> bool:
+    return True
+
+
+def _to_stochastic(method: Method) -> bool:
+    return method.stochastic
+
+
+def _to_complete(method: Method) -> bool:
+    return method.complete
+
+
+def _to_kernel_shap(method: Method) -> bool:
+    return method.explainer == "KernelShap"
+
+
+def _to_lime(method: Method) -> bool:
+    return method.explainer == "Lime"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A measure of the quality of an explanation.
@@ -46,7 +67,7 @@ class Metric:
     paper: str
     cost: Callable[[Settings, tuple[int, int], Cost], Cost]
     options: Mapping[str, Option] = field(default_factory=dict)
-    applies: Callable[[Method], bool] = lambda _: True
+    applies: Callable[[Method], bool] = _to_all
     only: str = ""
     needs: str = "predictions"
     has_baseline: bool = True
@@ -320,7 +341,7 @@ _ALL = (
             "num_repeats": Option(2, 1, 20, "number of further runs, each with another seed"),
             "num_random": _RANDOM,
         },
-        applies=lambda method: method.stochastic,
+        applies=_to_stochastic,
         only="methods that draw random samples",
     ),
     Metric(
@@ -366,7 +387,7 @@ _ALL = (
         },
         paper="Sundararajan et al. 2017, Axiomatic Attribution, arXiv:1703.01365",
         cost=_free,
-        applies=lambda method: method.complete,
+        applies=_to_complete,
         only="Integrated gradients",
     ),
     Metric(
@@ -386,7 +407,7 @@ _ALL = (
         },
         paper="Lundberg & Lee 2017, A Unified Approach, arXiv:1705.07874",
         cost=_free,
-        applies=lambda method: method.explainer == "KernelShap",
+        applies=_to_kernel_shap,
         only="Kernel SHAP",
     ),
     Metric(
@@ -406,7 +427,7 @@ _ALL = (
         },
         paper="Ribeiro et al. 2016, 'Why Should I Trust You?', arXiv:1602.04938",
         cost=_free,
-        applies=lambda method: method.explainer == "Lime",
+        applies=_to_lime,
         only="LIME",
     ),
 )
