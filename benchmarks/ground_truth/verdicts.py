@@ -21,7 +21,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -42,6 +42,7 @@ from benchmarks.ground_truth.puzzles import CHOSEN_ON, PUZZLES
 from benchmarks.ground_truth.running import default_settings, keep_to_one_core, made_by, network
 from benchmarks.ground_truth.scoring import SCORES
 from benchmarks.results_file import write_section
+from dashboards.state.trust import COMPARED, MAX_COMPARED
 from xai_tf.attribution.budget import settings_within
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation
@@ -64,6 +65,8 @@ JUDGED = (
     "grad_cam", "saliency", "integrated_gradients", "squared_ig", "square_grad", "occlusion",
     "kernel_shap", "rise",
 )  # fmt: skip
+# What the page makes by itself to compare with.
+ON_THE_PAGE = COMPARED[:MAX_COMPARED]
 FIDELITY = ("deletion", "insertion", "mu_fidelity")
 FILES = 2  # of each state and network
 PASSES = 256  # at most, of a map
@@ -227,8 +230,9 @@ HEAD = """## Verdict
 By `python -m benchmarks.ground_truth.verdicts`, {date}. Maps whose truth is known (planted
 evidence; networks with random weights or trained on shuffled labels; files of another subject; a
 shortcut), and what the verdict says of them. A map is right where its strongest place is on what
-decides; where nothing does, no map is. Thresholds were chosen on {chosen}; "reported" are the
-others. In brackets 95% Wilson intervals over maps.
+decides; where nothing does, no map is. The rule was chosen on {chosen}; "reported" are the
+others. In brackets 95% Wilson intervals over maps. Each map is compared with {all} others, with
+scores and regions; "as on the page" with {few} at most.
 """
 
 
@@ -254,6 +258,12 @@ def table(title: str, cases: Sequence[Case]) -> list[str]:
     return lines
 
 
+def as_on_the_page(case: Case) -> Case:
+    """A case with no other maps than the page makes by itself."""
+    others = [one for one in case.checks.others if one.method.name in ON_THE_PAGE]
+    return replace(case, checks=replace(case.checks, others=others))
+
+
 def summary(cases: Sequence[Case]) -> str:
     """How often "well supported" is right, and how many right maps are called so."""
     tested = [case for case in cases if case.state != "shortcut"]
@@ -277,9 +287,12 @@ def _share(part: int, whole: int) -> str:
 def section(cases: Sequence[Case]) -> str:
     chosen = [case for case in cases if case.puzzle in CHOSEN_ON]
     others = [case for case in cases if case.puzzle not in CHOSEN_ON]
-    lines = [HEAD.format(date=date.today(), chosen=", ".join(CHOSEN_ON))]
+    few, every = len(ON_THE_PAGE), len(JUDGED) - 1
+    lines = [HEAD.format(date=date.today(), chosen=", ".join(CHOSEN_ON), all=every, few=few)]
     for title, group in (("Chosen on", chosen), ("Reported", others)):
         lines += table(f"{title}. {summary(group)}", group)
+        on_the_page = [*map(as_on_the_page, group)]
+        lines += ["", f"{title}, as on the page. {summary(on_the_page)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -43,6 +43,16 @@ def test_no_map_of_a_network_with_nothing_to_find_is_right(cases):
     assert not any(case.right for case in cases if case.state == "random weights")
 
 
+def test_on_the_page_a_map_is_compared_with_few_others(cases, monkeypatch):
+    monkeypatch.setattr(verdicts, "ON_THE_PAGE", ("occlusion",))
+
+    limited = [verdicts.as_on_the_page(case) for case in cases]
+
+    others = [[one.method.name for one in case.checks.others] for case in limited]
+    assert others == [["occlusion"], []] * 2
+    assert "Reported, as on the page. Of " in verdicts.section(cases)
+
+
 def test_maps_are_counted_by_state_method_and_level(cases):
     lines = verdicts.table("All.", cases)
 

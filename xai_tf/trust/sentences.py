@@ -27,12 +27,11 @@ SEVERITY_WORDS: Mapping[str, Phrase] = {
 }
 
 SUPPORTED: Phrase = {
-    "en": "Every check supports this map: the file is like the training data, the evidence lies "
-    "where it may, other methods agree, and it scores better than random maps; the answer may "
-    "still be wrong.",
-    "fr": "Toutes les vérifications étayent cette carte : le fichier ressemble aux données "
-    "d'entraînement, les indices sont à leur place, d'autres méthodes sont d'accord et la carte "
-    "fait mieux que le hasard ; la réponse peut tout de même être fausse.",
+    "en": "This map is well supported: the file is like the training data, other methods point to "
+    "the same place, and it scores better than random maps; the answer may still be wrong.",
+    "fr": "Cette carte est bien étayée : le fichier ressemble aux données d'entraînement, d'autres "
+    "méthodes désignent le même endroit et la carte fait mieux que le hasard ; la réponse peut "
+    "tout de même être fausse.",
 }
 
 NOT_CHECKED: Mapping[str, Phrase] = {
@@ -108,15 +107,16 @@ REASONS: Mapping[str, Phrase] = {
         "explication pertinente.",
     },
     "disagreement": {
-        "en": "This map does not agree with methods of another kind more than by chance.",
-        "fr": "Cette carte ne s'accorde pas avec des méthodes d'un autre type mieux que par "
-        "hasard.",
+        "en": "Its strongest place is among the strongest tenth of no map by a method of another "
+        "kind.",
+        "fr": "Son endroit le plus fort n'est parmi le dixième le plus fort d'aucune carte d'un "
+        "autre type de méthode.",
     },
     "little_agreement": {
-        "en": "This map agrees with only {count} of {all} methods of another kind more than by "
-        "chance.",
-        "fr": "Cette carte ne s'accorde mieux que par hasard qu'avec {count} des {all} méthodes "
-        "d'un autre type.",
+        "en": "Its strongest place is among the strongest tenth of only {count} of {all} maps by "
+        "methods of another kind.",
+        "fr": "Son endroit le plus fort n'est parmi le dixième le plus fort que de {count} des "
+        "{all} cartes d'autres types de méthodes.",
     },
     "not_expected": {
         "en": "{region} ({area} of the image) holds {share} of the evidence, no more than by "
@@ -203,9 +203,10 @@ REASONS: Mapping[str, Phrase] = {
         "fr": "Aucune région ne porte plus d'indices qu'on n'en attend là.",
     },
     "agreement": {
-        "en": "This map agrees with {count} of {all} methods of another kind more than by chance.",
-        "fr": "Cette carte s'accorde mieux que par hasard avec {count} des {all} méthodes d'un "
-        "autre type.",
+        "en": "Its strongest place is among the strongest tenth of {count} of {all} maps by "
+        "methods of another kind.",
+        "fr": "Son endroit le plus fort est parmi le dixième le plus fort de {count} des {all} "
+        "cartes d'autres types de méthodes.",
     },
     "better_than_random": {
         "en": "The map is clearly better than random maps on {count} of {all} fidelity metrics.",

@@ -75,11 +75,11 @@ class Verdict:
         return WORDS[self.level][language]
 
     def sentence(self, language: str = "en") -> str:
-        """The strongest objection; without one, what was not checked, or what supports the map."""
-        if self.objections:
-            return self.reasons[0].text(language)
+        """The strongest objection, what was not checked, or what makes the map well supported."""
         if self.level == WELL:
             return SUPPORTED[language]
+        if self.objections:
+            return self.reasons[0].text(language)
         missing = [reason for reason in self.reasons if reason.severity == UNCHECKED]
         separator = SEPARATOR[language]
         names = separator.join(NOT_CHECKED[reason.kind][language] for reason in missing)
