@@ -230,9 +230,11 @@ HEAD = """## Verdict
 By `python -m benchmarks.ground_truth.verdicts`, {date}. Maps whose truth is known (planted
 evidence; networks with random weights or trained on shuffled labels; files of another subject; a
 shortcut), and what the verdict says of them. A map is right where its strongest place is on what
-decides; where nothing does, no map is. The rule was chosen on {chosen}; "reported" are the
-others. In brackets 95% Wilson intervals over maps. Each map is compared with {all} others, with
-scores and regions; "as on the page" with {few} at most.
+decides; where nothing does, no map is. The rule's thresholds were chosen on one half of the
+puzzles ({chosen}); "reported" are the others. What it looks at (the place that other
+methods share, a sure answer, no score at chance) was chosen after a look at both. In brackets 95%
+Wilson intervals over maps. Each map is compared with {all} others, with scores and regions; "as on
+the page" with {few} at most.
 """
 
 

@@ -313,6 +313,23 @@ def test_a_close_call_is_an_objection_to_what_explains_it():
     assert "close_call" not in kinds(checked(explanation=contrasted))
 
 
+def test_an_unsure_answer_keeps_a_map_from_being_well_supported():
+    unsure = Prediction(np.array([1.0, 0.0]), np.array([0.73, 0.27]), ("cat", "dog"))
+
+    found = verdict(checked(explanation=explained(prediction=unsure)))
+
+    assert found.level == "partly_supported"
+    assert found.sentence() == "The model is not sure of its answer (73.0%)."
+
+
+def test_one_metric_at_chance_keeps_a_map_from_being_well_supported():
+    scores = (scored("deletion", 1.0), scored("insertion", 1.0), scored("mu_fidelity", 0.4))
+
+    found = verdict(checked(scores=scores))
+
+    assert (found.level, found.reasons[0].kind) == ("partly_supported", "scores_mixed")
+
+
 def test_a_map_on_the_border_is_said_once():
     rim = np.zeros(SIZE)
     rim[:3] = rim[-3:] = rim[:, :3] = rim[:, -3:] = 1

@@ -41,11 +41,12 @@ from xai_tf.trust.verdict import (
 
 # Chosen on the bundled samples and models.
 FAR = 1.2  # multiple of the OOD threshold: validation files exceed 1, other subjects mostly 1.4
+SURE = 0.8  # probability below which an answer is unsure, as those of broken networks often are
 CLOSE = 0.2  # difference of the two highest probabilities below which the answer is close
 AVERAGE_DENSITY = 1.0  # evidence by area; an expected region with less has no more than by chance
 STABLE = 0.8  # expected rank correlation with the map of another seed
 RANDOMISED = 0.7  # correlation with the map of a randomized network
-BETTER = 0.5  # share of the fidelity metrics, clearly better than random or at chance
+BETTER = 0.5  # share of the fidelity metrics: clearly better than random, and none at chance
 # These keep no map from being well supported: where the truth was known, maps that point at the
 # right place had them as often as others (benchmarks/results.md, Verdict).
 SPARED = ("unstable", "stability_unknown", "no_regions")
@@ -286,7 +287,7 @@ def _of_scores(scores: Sequence[Score]) -> Iterator[Reason]:
         yield _reason("no_scores", UNCHECKED, "score")
     elif chance > BETTER * len(rates):
         yield _reason("scores_at_chance", DOUBTFUL, "another_method", numbers=at_chance)
-    elif better >= BETTER * len(rates):
+    elif better >= BETTER * len(rates) and not chance:
         yield _reason("better_than_random", SUPPORTS, numbers=clear)
     else:
         yield _reason("scores_mixed", CAUTION, "another_method", numbers=clear)
@@ -321,13 +322,17 @@ def _of_stability(convergence: Convergence | None) -> Iterator[Reason]:
 
 
 def _of_answer(explanation: Explanation) -> Iterator[Reason]:
-    """Whether the answer that is explained is hardly more probable than the next one."""
+    """Whether the answer that is explained is unsure, or hardly more probable than the next one."""
     prediction = explanation.prediction
     if prediction.multi_label or explanation.contrast is not None:
         return
     first, second = prediction.ranked[:2]
     high, low = prediction.probabilities[[first, second]]
-    if explanation.target == first and high - low < CLOSE:
+    if explanation.target != first:
+        return
+    if high - low >= CLOSE and high < SURE:
+        yield _reason("unsure", CAUTION, "another_class", numbers={"share": f"{high:.1%}"})
+    if high - low < CLOSE:
         names = {
             name: {
                 language: QUOTES[language].format(readable(prediction.classes[label]))

@@ -149,6 +149,10 @@ REASONS: Mapping[str, Phrase] = {
         "peu d'échantillons.",
     },
     "method_warning": {"en": "{text}", "fr": "Avertissement de la méthode, en anglais : {text}"},
+    "unsure": {
+        "en": "The model is not sure of its answer ({share}).",
+        "fr": "Le modèle n'est pas sûr de sa réponse ({share}).",
+    },
     "close_call": {
         "en": "The answer is a close call: {first} ({share}) or {second} ({other}).",
         "fr": "La réponse est serrée : {first} ({share}) ou {second} ({other}).",
