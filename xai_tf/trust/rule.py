@@ -47,8 +47,9 @@ AVERAGE_DENSITY = 1.0  # evidence by area; an expected region with less has no m
 STABLE = 0.8  # expected rank correlation with the map of another seed
 RANDOMISED = 0.7  # correlation with the map of a randomized network
 BETTER = 0.5  # share of the fidelity metrics: clearly better than random, and none at chance
-# These keep no map from being well supported: where the truth was known, maps that point at the
-# right place had them as often as others (benchmarks/results.md, Verdict).
+# These keep no map from being well supported. Where the truth was known, maps of few samples were
+# right as often as others (benchmarks/results.md, Verdict). Regions were found for every map there,
+# so that they may be missing is a choice: a model of any subject has none.
 SPARED = ("unstable", "stability_unknown", "no_regions")
 
 # What speaks against a map by itself, its severity and its remedy.
