@@ -161,12 +161,12 @@ def test_a_saved_model_is_explained_by_gradients_and_masks(tmp_path, activation)
         atol=1e-5,
     )
     with pytest.raises(ModelError, match="Grad-CAM needs feature maps"):
-        xai_tf.explain(classifier, IMAGE)
+        xai_tf.explain(classifier, IMAGE, "grad_cam")
 
 
 def test_gradients_of_saturated_probabilities_are_warned_of():
     model = called(Subclassed("tensorflow"))
-    model.head.set_weights([500 * model.head.get_weights()[0], np.zeros(3)])
+    model.head.set_weights([50_000 * model.head.get_weights()[0], np.zeros(3)])
     classifier = xai_tf.load(model, preprocessing="unit", returns="probabilities")
 
     by_gradients = xai_tf.explain(classifier, IMAGE, "saliency")

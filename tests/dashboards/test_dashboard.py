@@ -329,7 +329,7 @@ def test_a_map_says_where_its_evidence_lies_and_is_judged_on_request(page):
     row = page.get_by_role("row").filter(has_text="Deletion")
     drawn = row.get_by_role("img", name=re.compile("random maps:"))
     eventually(drawn.is_visible)
-    assert not judge.is_visible()
+    judge.wait_for(state="hidden")
     assert axe_faults(page) == []
 
 
