@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from dashboards.service.errors import CancelledJobError
 from dashboards.service.requests import Request
+from dashboards.turns import turn
 from xai_tf.errors import XaiTfError
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
@@ -129,7 +130,8 @@ class Job:
 
     def _call(self, callback: Callable[[Job], None]) -> None:
         try:
-            callback(self)
+            with turn():
+                callback(self)
         except Exception:
             _log.exception("A callback of %s failed", type(self.request).__name__)
 

@@ -15,6 +15,7 @@ from dashboards.service.requests import SAMPLES, Explain, ThroughLayers, key
 from dashboards.service.service import Job
 from dashboards.state.progress import describe_progress, error_text
 from dashboards.state.workspace import Workspace
+from dashboards.turns import turn
 from xai_tf.attribution.convergence import DEFAULT_STABILITY, is_stable
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS, Value, default_method
@@ -187,9 +188,10 @@ class Explorer(param.Parameterized):
 
     def choose(self, method: str) -> None:
         """Show the map of a method; it is computed even if that takes long."""
-        self.param.update(method=method, previewed="")
-        if self.explanation is None and not self.running:
-            self.run()
+        with turn():
+            self.param.update(method=method, previewed="")
+            if self.explanation is None and not self.running:
+                self.run()
 
     def stop(self) -> None:
         """Stop computing the explanation; what there is of the map stays."""

@@ -10,6 +10,7 @@ from typing import Any
 import param
 
 from dashboards.state.protocols import Narrated
+from dashboards.turns import once_a_turn
 from xai_tf.agreement.agreement import agreement
 from xai_tf.narration import Fact, facts
 from xai_tf.narration.llm import Deadlines, generate_text
@@ -161,21 +162,19 @@ class Narrator(param.Parameterized):
 
     def _follow(self, session: Narrated) -> None:
         """Follow what a session shows, in its language."""
-
-        def gather(*_: Any) -> None:
-            about = (
-                session.workspace.reading,
-                session.workspace.window,
-                session.explorer.explanation,
-            )
-            if about != self._about:  # these records compare by identity
-                self._about = about
-                self.facts = _facts_of(session)
-
-        session.workspace.param.watch(gather, ["reading", "window"])
-        session.explorer.param.watch(gather, "explanation")
+        self._session = session
+        session.workspace.param.watch(self._gather, ["reading", "window"])
+        session.explorer.param.watch(self._gather, "explanation")
         self.language = session.language
-        gather()
+        self._gather()
+
+    @once_a_turn
+    def _gather(self) -> None:
+        session = self._session
+        about = (session.workspace.reading, session.workspace.window, session.explorer.explanation)
+        if about != self._about:  # these records compare by identity
+            self._about = about
+            self.facts = _facts_of(session)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._cancel()

@@ -11,6 +11,7 @@ from dashboards.service.requests import Explain, key
 from dashboards.service.service import Job
 from dashboards.state.explanation_quality import BASIC, ExplanationQuality
 from dashboards.state.explorer import Explorer
+from dashboards.turns import once_a_turn
 from xai_tf.attribution.explanation import Explanation
 from xai_tf.attribution.methods import METHODS
 from xai_tf.trust import Checks, Reason, Verdict, verdict
@@ -75,7 +76,8 @@ class Trust(param.Parameterized):
         self._judge()
         self._compare_cheap()
 
-    def _judge(self, *_: Any) -> None:
+    @once_a_turn
+    def _judge(self) -> None:
         shown = self.explorer.explanation
         if shown is None:
             self.verdict = None

@@ -20,6 +20,7 @@ from dashboards.state.answers import answer_summary
 from dashboards.state.model_finder import Match, ModelFinder, reads, takes_sound
 from dashboards.state.models import Models
 from dashboards.state.progress import describe_progress, error_text
+from dashboards.turns import turn
 from xai_tf.classifiers.reading import Reading
 from xai_tf.errors import XaiTfError
 from xai_tf.inputs.sample import Sample
@@ -142,10 +143,11 @@ class Workspace(param.Parameterized):
             return
         self.finder.cancel()
         shown = {"file": file, "model": chosen, "match": None}
-        # param treats assigned records as changed, even if they are the same object.
-        self.param.update(**{n: new for n, new in shown.items() if new is not getattr(self, n)})
-        if chosen is None:
-            self.find_model()
+        with turn():
+            # param treats assigned records as changed, even if they are the same object.
+            self.param.update(**{n: new for n, new in shown.items() if new is not getattr(self, n)})
+            if chosen is None:
+                self.find_model()
 
     def choose_model(self, name: str) -> None:
         """Switch to another model."""

@@ -15,6 +15,7 @@ from dashboards.files import exports
 from dashboards.language import t
 from dashboards.service.errors import CancelledJobError
 from dashboards.state.session import Session
+from dashboards.turns import once_a_turn
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
 from dashboards.views.view import View
@@ -56,7 +57,8 @@ class DownloadsView(View):
             callback=callback, filename=name, label=label, icon=icon, size="small", margin=0
         )
 
-    def _enable(self, *_: Any) -> None:
+    @once_a_turn
+    def _enable(self) -> None:
         session, explanation = self.session, self.session.explorer.explanation
         of_file = bool(session.file_history())
         able = (explanation is not None, of_file, of_file, bool(session.history()))

@@ -13,6 +13,7 @@ from dashboards.components.sheet import SheetHandle
 from dashboards.language import library_text, t
 from dashboards.state.explorer import Explorer
 from dashboards.state.what_if import WhatIfEditor
+from dashboards.turns import once_a_turn
 from dashboards.views.text import paragraph
 from dashboards.views.theme import words
 from dashboards.views.view import Later, View
@@ -96,7 +97,8 @@ class PictureView(View):
         self.editor.param.watch(self._draw_edits, ["tool", "shapes", "result"])
         self._draw()
 
-    def _draw(self, *_: Any) -> None:
+    @once_a_turn
+    def _draw(self) -> None:
         workspace = self.explorer.workspace
         self._empty.visible = workspace.file is None
         self._viewer.visible = workspace.sample is not None or bool(workspace.picture)

@@ -11,6 +11,7 @@ from dashboards.components.filmstrip import Filmstrip
 from dashboards.language import number, t
 from dashboards.state.explorer import Explorer
 from dashboards.state.progress import duration, passes
+from dashboards.turns import once_a_turn
 from dashboards.views.view import View
 from xai_tf.attribution.budget import recommended_method
 from xai_tf.attribution.methods import METHODS, Method
@@ -38,7 +39,8 @@ class FilmstripView(View):
         explorer.param.watch(self._mark, ["method", "running", "progress"])
         self._fill()
 
-    def _fill(self, *_: Any) -> None:
+    @once_a_turn
+    def _fill(self) -> None:
         self._strip.items = [self._tile(method) for method in METHODS.values()]
         self._mark()
 

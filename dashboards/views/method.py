@@ -16,6 +16,7 @@ from dashboards.language import language, number, t
 from dashboards.service.requests import SAMPLES, Explain
 from dashboards.state.explorer import QUICK_SECONDS, Explorer
 from dashboards.state.progress import about, passes
+from dashboards.turns import once_a_turn
 from dashboards.views.text import paragraph
 from dashboards.views.theme import NUMBER, run_button, section, stop_button, words
 from dashboards.views.view import View
@@ -67,7 +68,8 @@ class MethodView(View):
         self._fill_layers()
         self._show_form()
 
-    def _show_run(self, *_: Any) -> None:
+    @once_a_turn
+    def _show_run(self) -> None:
         explorer = self.explorer
         seconds = explorer.seconds()
         slow = seconds is not None and seconds > QUICK_SECONDS

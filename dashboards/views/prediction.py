@@ -11,6 +11,7 @@ from dashboards.components.choices import Choices
 from dashboards.components.select import Select
 from dashboards.language import library_text, mark, n, number, t
 from dashboards.state.explorer import Explorer
+from dashboards.turns import once_a_turn
 from dashboards.views.classes import class_options
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import section, words
@@ -60,7 +61,8 @@ class PredictionView(View):
         about = paragraph(about_window(reading, window), "note")
         return bullets(map(library_text, shown), "warning") + about + text
 
-    def _fill(self, *_: Any) -> None:
+    @once_a_turn
+    def _fill(self) -> None:
         reading = self.explorer.workspace.reading
         if reading is None:
             self._classes.items, self._windows.visible, self._any.visible = [], False, False
@@ -83,7 +85,8 @@ class PredictionView(View):
         )
         self._mark()
 
-    def _mark(self, *_: Any) -> None:
+    @once_a_turn
+    def _mark(self) -> None:
         reading = self.explorer.workspace.reading
         if reading is None:
             return

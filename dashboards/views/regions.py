@@ -11,6 +11,7 @@ from dashboards.components.region_list import RegionList
 from dashboards.language import library_text, mark, number, t
 from dashboards.state.explanation_quality import ExplanationQuality
 from dashboards.state.what_if import WhatIfEditor
+from dashboards.turns import once_a_turn
 from dashboards.views.text import bullets, paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
@@ -59,7 +60,8 @@ class RegionsView(View):
         if audit and any((row.partition, row.region) == names for row in audit.rows):
             self.editor.toggle_region(*names)
 
-    def _draw(self, *_: Any) -> None:
+    @once_a_turn
+    def _draw(self) -> None:
         audit: Audit | None = self.quality.audit
         self.highlight = ""
         self._section.visible = audit is not None

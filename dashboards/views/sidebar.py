@@ -18,6 +18,7 @@ from dashboards.files.uploads import Uploads
 from dashboards.language import mark, number, t
 from dashboards.service.requests import Upload
 from dashboards.state.workspace import Workspace
+from dashboards.turns import once_a_turn
 from dashboards.views.theme import section
 from dashboards.views.view import View
 
@@ -111,7 +112,8 @@ class FilesView(View):
         if self.workspace.file:
             self.workspace.remove(self.workspace.file)
 
-    def _fill(self, *_: Any) -> None:
+    @once_a_turn
+    def _fill(self) -> None:
         workspace = self.workspace
         items = [self._item(file) for file in workspace.files if not file.public]
         self._files.param.update(items=items, value=workspace.file.sha256 if workspace.file else "")

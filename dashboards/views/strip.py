@@ -16,6 +16,7 @@ from dashboards.language import language, library_text, mark, number, t
 from dashboards.service.requests import ModelEntry
 from dashboards.state.model_finder import Match, reads
 from dashboards.state.workspace import Workspace
+from dashboards.turns import once_a_turn
 from dashboards.views.classes import model_label
 from dashboards.views.sidebar import gallery_picture
 from dashboards.views.text import paragraph
@@ -133,7 +134,8 @@ class StripView(View):
         elif name == "":
             self.workspace.find_model()
 
-    def _fill_models(self, *_: Any) -> None:
+    @once_a_turn
+    def _fill_models(self) -> None:
         workspace = self.workspace
         models = [
             model
@@ -182,7 +184,8 @@ class StripView(View):
         note = " ".join(filter(None, notes))
         return f'<p class="look-headline{muted}">{escape(text)}</p>' + paragraph(note, "note")
 
-    def _show_unknown(self, *_: Any) -> None:
+    @once_a_turn
+    def _show_unknown(self) -> None:
         """Without a model that knows the file: say so, and offer what can be done."""
         workspace, match = self.workspace, self.workspace.match
         shown = match is not None and workspace.model is None and not match.problem

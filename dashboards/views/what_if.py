@@ -14,6 +14,7 @@ from dashboards.language import mark, number, t
 from dashboards.service.hiding import WhatIf
 from dashboards.service.requests import TRIM
 from dashboards.state.what_if import WhatIfEditor
+from dashboards.turns import once_a_turn
 from dashboards.views.text import paragraph
 from dashboards.views.theme import section, words
 from dashboards.views.view import View
@@ -74,7 +75,8 @@ class WhatIfView(View):
         fills = self.editor.fills
         return {t(title): fill for title, fill in FILL_TITLES.items() if fill in fills}
 
-    def _show(self, *_: Any) -> None:
+    @once_a_turn
+    def _show(self) -> None:
         editor = self.editor
         if self._fill.options != self._fills():
             self._fill.param.update(options=self._fills(), value=editor.fill)

@@ -260,7 +260,7 @@ def test_a_french_page_has_no_english_in_it(tmp_path):
         page.get_by_role("button", name="Évaluer", disabled=False).click()
         page.get_by_text("Performances").wait_for()
         page.get_by_role("radio", name="xray_opacity.jpg").click()
-        page.get_by_text("Classe prédite").wait_for()
+        page.get_by_text("Classe prédite :").wait_for()
         look("Erreurs")
         page.get_by_role("button", name="Aide et raccourcis clavier").click()
         page.get_by_role("dialog").get_by_text("Comment ça marche").wait_for()

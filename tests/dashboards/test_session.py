@@ -1000,6 +1000,8 @@ def test_progress_redraws_no_map_of_the_grid(visit, tmp_path, monkeypatch):
         session.tab = "compare"
         view, _ = compare.GridView(comparison=grid), compare.AgreementView(comparison=grid)
         assert sorted(set(drawn)) == ["_tables", "sample_viewer_data", "viewer_data"]
+        # The page makes some of these maps by itself, sooner or later.
+        grid.cells = grid.cells | {(1, 0): replace(grid.cells[1, 0], explanation=None)}
         drawn.clear()
         grid.cells = {p: replace(cell, status="1 of 9") for p, cell in grid.cells.items()}
         assert drawn == []
