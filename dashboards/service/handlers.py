@@ -201,12 +201,13 @@ def _encoded(picture: np.ndarray, side: int) -> bytes:
 def _explain(context: WorkerContext, request: Explain) -> Explanation:
     classifier = context.classifier(request.model)
     sample = context.sample(classifier, request.file, request.window)
-    resume_from = _begun(context, request)
-    if resume_from is not None:
+    begun = _begun(context, request)
+    earlier = [] if begun is None else [replace(begun, sample=sample)]
+    if earlier and request.question.until_stable is not None:
         return continue_explaining(
             classifier,
-            replace(resume_from, sample=sample),
-            request.samples - resume_from.settings[SAMPLES],
+            *earlier,
+            request.samples - earlier[0].settings[SAMPLES],
             until_stable=request.question.until_stable,
             progress=context.progress,
             preview=context.partial,
@@ -217,17 +218,20 @@ def _explain(context: WorkerContext, request: Explain) -> Explanation:
         request.question,
         progress=context.progress,
         preview=context.partial,
+        earlier=earlier,
     )
 
 
 def _begun(context: WorkerContext, request: Explain) -> Explanation | None:
     """The stored explanation to resume from, if the result equals that of a run from the start."""
-    if request.since is None or request.since.unsampled != request.unsampled:
+    since, wanted = request.since, request.question.until_stable
+    if since is None or since.draws != request.draws:
         return None
-    known = context.known(request.since, to_go_on=True)
+    if wanted is not None and since.method != request.method:
+        return None  # another method's map may be stable with fewer samples
+    known = context.known(since, to_go_on=True)
     if known is None or known.convergence is None or known.convergence.state is None:
         return None
-    wanted = request.question.until_stable
     if known.settings[SAMPLES] > request.samples or (
         wanted is not None and known.convergence.stops_before(wanted)
     ):

@@ -126,8 +126,8 @@ class Explain:
         model, file: what explains what.
         question: what is asked; its classes are indices.
         window: the number of the window; 0 unless it is a long recording.
-        since: the same question of fewer samples, to continue from where its answer is stored. The
-            answer is the same, so it makes no other request.
+        since: the same question of fewer samples, or one with the same draws, to continue from
+            where its answer is stored. The answer is the same, so it makes no other request.
     """
 
     model: ModelEntry
@@ -147,6 +147,13 @@ class Explain:
         settings = {n: value for n, value in self.question.given.items() if n != SAMPLES}
         question = replace(self.question, settings=settings, until_stable=None)
         return replace(self, question=question, since=None)
+
+    @property
+    def draws(self) -> Explain:
+        """What all requests have in common whose samples are the same draws."""
+        bare = self.unsampled
+        draws = METHODS[self.method].draws or self.method
+        return replace(bare, question=replace(bare.question, method=draws))
 
     @property
     def samples(self) -> int:

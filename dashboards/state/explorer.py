@@ -269,13 +269,14 @@ class Explorer(param.Parameterized):
         self._job.watch(self._on_update)
 
     def _resuming(self, request: Explain) -> Explain:
-        """A request that resumes the longest earlier run of the same question."""
-        question = request.unsampled
+        """A request that resumes the longest earlier run of the same draws."""
+        # How stable another method's map is says nothing of this one.
+        draws = METHODS[request.method].draws if request.question.until_stable is None else ""
         runs = {
             explanation.settings[SAMPLES]: earlier
             for earlier, explanation in self.history.values()
-            if earlier.method == question.method
-            and earlier.unsampled == question
+            if (earlier.method == request.method or "" != METHODS[earlier.method].draws == draws)
+            and earlier.draws == request.draws
             and explanation.settings[SAMPLES] <= request.samples
         }
         longest = replace(runs[max(runs)], since=None) if runs else None

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import xai_tf
 from dashboards.service.requests import Explain, ModelEntry, Upload, key
 from dashboards.service.serialization import pack, unpack
 from tests.conftest import result_of, sample_of
@@ -108,6 +109,81 @@ def test_only_the_passes_to_come_are_run(three_classes, blobs, monkeypatch, name
 
     assert sum(ran) == 32
     assert told[-1] == (32, 32)
+
+
+@pytest.fixture
+def ran(three_classes, monkeypatch) -> list[int]:
+    """The sizes of the batches that `three_classes` is run on."""
+    sizes, passes = [], three_classes.passes
+
+    def counted(run):
+        return lambda images, targets: (sizes.append(len(images)), run(images, targets))[1]
+
+    counting = replace(passes, scores=counted(passes.scores), gradients=counted(passes.gradients))
+    monkeypatch.setattr(three_classes, "passes", counting)
+    return sizes
+
+
+def test_methods_of_the_same_draws_take_them_once_and_each_has_the_map_it_has_alone(
+    three_classes, blobs, ran
+):
+    counts = {"smooth_grad": 48, "var_grad": 16, "square_grad": 32}
+    questions = [
+        Question(name, target=1, settings={"num_samples": count}) for name, count in counts.items()
+    ]
+
+    together = explain(three_classes, blobs, questions)
+
+    assert sum(ran) == 48
+    for question, one in zip(questions, together, strict=True):
+        alone = explain(three_classes, blobs, question)
+        np.testing.assert_array_equal(one.attribution, alone.attribution)
+        assert (one.method.name, one.cost) == (question.method, alone.cost)
+        assert one.settings == alone.settings
+        assert one.convergence.latest == alone.convergence.latest
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Question("square_grad", target=1, settings={"num_samples": 32}, seed=1),
+        Question("square_grad", target=2, settings={"num_samples": 32}),
+        Question("square_grad", target=1, contrast=2, settings={"num_samples": 32}),
+        Question("square_grad", target=1, settings={"num_samples": 32, "noise": 0.2}),
+        Question("square_grad", target=1, settings={"num_samples": 16}),
+        Question("square_grad", target=1, settings={"num_samples": 32}, until_stable=0.9),
+        Question("rise", target=1, settings={"num_samples": 32}),
+    ],
+    ids=["seed", "class", "contrast", "noise", "fewer", "until stable", "draws"],
+)
+def test_other_draws_are_taken_anew(three_classes, blobs, ran, other):
+    noisy = explain(three_classes, blobs, "var_grad", target=1, settings={"num_samples": 32})
+    ran.clear()
+
+    found = explain(three_classes, blobs, other, earlier=[noisy])
+
+    alone = explain(three_classes, blobs, other)
+    np.testing.assert_array_equal(found.attribution, alone.attribution)
+    assert sum(ran) == found.cost.evaluations + alone.cost.evaluations
+
+
+def test_draws_of_another_picture_are_of_no_use(three_classes, blobs, ran):
+    turned = replace(blobs, image=np.ascontiguousarray(blobs.image[::-1]))
+    noisy = explain(three_classes, turned, "var_grad", target=1, settings={"num_samples": 32})
+    ran.clear()
+
+    explain(three_classes, blobs, "var_grad", target=1, earlier=[noisy])
+
+    assert sum(ran) == 32
+
+
+def test_a_comparison_takes_shared_draws_once_in_whatever_order(three_classes, blobs, ran):
+    names = ["smooth_grad", "square_grad", "var_grad"]
+
+    found = xai_tf.compare(three_classes, blobs, names, metrics=[], target=1)
+
+    assert sum(ran) == 128
+    assert [one.method.name for one in found.explanations] == names
 
 
 def test_without_its_state_a_run_starts_over(three_classes, blobs):
@@ -463,7 +539,7 @@ def test_a_state_comes_back_from_the_store_for_who_goes_on_and_for_nobody_else(
 
 def test_a_large_state_is_not_kept(three_classes, blobs):
     some = explain(three_classes, blobs, "smooth_grad")
-    large = replace(some.convergence, state={"sums": np.zeros((2, 512, 512), np.float32)})
+    large = replace(some.convergence, state={"sums": np.zeros((2, 1024, 1024), np.float32)})
 
     data = pack(replace(some, convergence=large))
 

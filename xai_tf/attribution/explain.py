@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import overload
+
+import numpy as np
 
 from xai_tf.attribution.convergence import DEFAULT_STABILITY
 from xai_tf.attribution.explanation import Explanation, Order, Preview
 from xai_tf.attribution.methods import DEFAULT_METHOD, Settings
-from xai_tf.attribution.question import SAMPLES, Question, sample_limit
+from xai_tf.attribution.question import SAMPLES, Question, in_order_of_draws, sample_limit
 from xai_tf.classifiers.classifier import Classifier, Input
 from xai_tf.errors import SettingError
 from xai_tf.inputs.sample import Sample
@@ -29,6 +32,7 @@ def explain(
     until_stable: float | None = ...,
     progress: Progress | None = ...,
     preview: Preview | None = ...,
+    earlier: Sequence[Explanation] = ...,
 ) -> Explanation: ...
 
 
@@ -46,6 +50,7 @@ def explain(
     until_stable: float | None = ...,
     progress: Progress | None = ...,
     preview: Preview | None = ...,
+    earlier: Sequence[Explanation] = ...,
 ) -> list[Explanation]: ...
 
 
@@ -62,8 +67,12 @@ def explain(
     until_stable: float | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
+    earlier: Sequence[Explanation] = (),
 ) -> Explanation | list[Explanation]:
     """Explain a prediction, by one method or by several.
+
+    SmoothGrad, SquareGrad and VarGrad are statistics of the same passes, which are run once for
+    those that are asked for together (or come `earlier`).
 
     Examples:
         >>> import xai_tf
@@ -90,6 +99,9 @@ def explain(
         progress: called with (passes done, passes at most); raise in it to stop the work.
         preview: called with the map so far, float32 (height, width) in the method's own unit, about
             once a second while a method that samples runs; raise in it to stop the work.
+        earlier: maps of this sample by the same classifier. Samples that one of them took already
+            are not taken again: those of the same question with fewer, or of another method with
+            the same draws.
 
     Returns:
         The explanation; for a list of methods a list of explanations in the same order.
@@ -111,8 +123,25 @@ def explain(
     for question in questions:
         question.validated(classifier)
     read = classifier.read(sample)
-    found = [_run(_order(classifier, read, one), progress, preview)[0] for one in questions]
-    return found[0] if isinstance(method, str | Question) else found
+    found: dict[int, Explanation] = {}
+    for place in in_order_of_draws(questions):
+        order = _order(classifier, read, questions[place])
+        begun = _begun(order, [*earlier, *found.values()])
+        found[place] = _run(replace(order, resume_from=begun), progress, preview)[0]
+    return found[0] if isinstance(method, str | Question) else [found[n] for n in sorted(found)]
+
+
+def _begun(order: Order, earlier: Sequence[Explanation]) -> Explanation | None:
+    """The map with most of the samples that an order asks for, or None."""
+    usable = [
+        one
+        for one in earlier
+        if one.convergence is not None
+        and one.convergence.state is not None
+        and order.question.goes_on_from(one.question)
+        and np.array_equal(one.sample.image, order.sample.image)
+    ]
+    return max(usable, key=lambda one: one.settings[SAMPLES], default=None)
 
 
 def _question(

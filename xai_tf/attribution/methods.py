@@ -108,6 +108,8 @@ class Method:
         segments: whether it weights segments of the image instead of pixels.
         relu_only: whether it differs from the plain gradient only on networks with ReLUs.
         complete: whether the map sums to the change of the score from the baseline.
+        draws: the name of the random draws that it shares with the methods of the same name, which
+            are statistics of the same passes; "" where no other method takes them.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Method:
     segments: bool = False
     relu_only: bool = False
     complete: bool = False
+    draws: str = ""
     least_cost: Callable[[Settings, tuple[int, int]], Cost] | None = None
 
     @property
@@ -262,6 +265,7 @@ _NOISE = {
 }
 # Gradients of both signs cancel, so their mean needs more copies than that of their squares.
 _SMOOTH = _NOISE | {"num_samples": replace(_NOISE["num_samples"], default=128, high=1024)}
+_NOISY_COPIES = "noisy copies"
 _SURROGATE = {
     "num_samples": Option(512, 16, 8192, "number of images with some segments masked"),
     "num_segments": Option(48, 2, 400, "approximate number of segments"),
@@ -398,6 +402,7 @@ _ALL = (
         paper="Smilkov et al. 2017, SmoothGrad, arXiv:1706.03825",
         options=_SMOOTH,
         stochastic=True,
+        draws=_NOISY_COPIES,
     ),
     Method(
         name="square_grad",
@@ -410,6 +415,7 @@ _ALL = (
         paper="Hooker et al. 2019, A Benchmark for Interpretability Methods, arXiv:1806.10758",
         options=_NOISE,
         stochastic=True,
+        draws=_NOISY_COPIES,
     ),
     Method(
         name="var_grad",
@@ -422,6 +428,7 @@ _ALL = (
         paper="Adebayo et al. 2018, Local Explanation Methods, arXiv:1810.03307",
         options=_NOISE,
         stochastic=True,
+        draws=_NOISY_COPIES,
     ),
     Method(
         name="lime",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
@@ -131,6 +131,21 @@ class Question:
             settings=entry.settings(limit | question.given, classifier.baseline),
         )
 
+    def goes_on_from(self, earlier: Question) -> bool:
+        """Whether its draws begin with all those of an earlier question; both are resolved.
+
+        That is the same question with fewer samples, of the same method or of another that is a
+        statistic of the same draws.
+        """
+        entry = self.entry
+        if not entry.stochastic or self.until_stable is not None:
+            return False
+        same = earlier.method == self.method or ("" != entry.draws == earlier.entry.draws)
+        if not same or (earlier.labels, earlier.seed) != (self.labels, self.seed):
+            return False
+        wanted, there = self.given, earlier.given
+        return int(wanted.pop(SAMPLES)) >= int(there.pop(SAMPLES)) and wanted == there
+
     def to_dict(self) -> dict[str, Any]:
         """The question as plain data, for JSON."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -145,6 +160,16 @@ class Question:
     def key(self) -> str:
         """The SHA-256 that names the question, in hex."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def in_order_of_draws(questions: Sequence[Question]) -> list[int]:
+    """The places of questions in the order to answer them: few draws before more of the same."""
+
+    def shared(place: int) -> int:
+        entry = questions[place].entry
+        return int(entry.settings(questions[place].given, 0.0)[SAMPLES]) if entry.draws else 0
+
+    return sorted(range(len(questions)), key=shared)
 
 
 def resolve_classes(

@@ -104,10 +104,12 @@ def _values(
     if order.question.until_stable:
         low = int(order.method.options[SAMPLES].low)  # so that the result is a valid question
         explainer.nb_samples = max(explainer.at_most(explainer.nb_samples), low)
-    earlier = order.resume_from.convergence if order.resume_from else None
+    begun = order.resume_from
+    earlier = begun.convergence if begun else None
     explainer.begin(image, weights, earlier and earlier.state)
     reporter.total = explainer.nb_samples - explainer.taken  # it may have started over
-    convergence = sample(explainer, order.method, order.question.until_stable, earlier)
+    checked = earlier if begun and begun.method is order.method else None
+    convergence = sample(explainer, order.method, order.question.until_stable, checked)
     values = explainer.value()
     # Where the network answers all samples alike, only rounding is left: it is no map.
     return np.zeros_like(values) if explainer.silent else values, convergence

@@ -37,14 +37,14 @@ def sample(
     checks = _earlier_checks(resume_from, explainer)
     due = (number for number in checkpoints(explainer.block) if number > explainer.taken)
     next_check = next(due)
+    if explainer.taken and explainer.taken not in checks:  # taken for another method
+        _check(checks, explainer, method)
     while explainer.taken < explainer.nb_samples and not _done(checks, wanted):
         explainer.take()
         explainer.preview(explainer.so_far)
         if explainer.taken >= min(next_check, explainer.nb_samples):
             next_check = next(due)
-            if (value := _stability(explainer, method)) is not None:
-                checks[explainer.taken] = value
-            elif wanted and _hopeless(explainer, method):
+            if not _check(checks, explainer, method) and wanted and _hopeless(explainer, method):
                 break
     return Convergence(
         samples=np.array(list(checks), np.int32),
@@ -54,6 +54,14 @@ def sample(
         exact=explainer.exact,
         state=explainer.state(),
     )
+
+
+def _check(checks: dict[int, float], explainer: Sampled, method: Method) -> bool:
+    """Note how stable the map is now, if that can be computed."""
+    value = _stability(explainer, method)
+    if value is not None:
+        checks[explainer.taken] = value
+    return value is not None
 
 
 def _earlier_checks(resume_from: Convergence | None, explainer: Sampled) -> dict[int, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xai_tf.attribution.explain import explain, explain_layers
 from xai_tf.attribution.explanation import ALL_LAYERS, Explanation
 from xai_tf.attribution.methods import DEFAULT_METHOD, Settings
-from xai_tf.attribution.question import Question, resolve_classes
+from xai_tf.attribution.question import Question, in_order_of_draws, resolve_classes
 from xai_tf.bundles.index import check_page, write_page
 from xai_tf.bundles.manifest import MANIFEST, bundle_names
 from xai_tf.bundles.resume import clear_leftovers, differences, stored_answer
@@ -270,14 +270,21 @@ def _would_replace(out: Path, replaced: Mapping[str, Sequence[str]]) -> OutputEr
 
 
 def explain_sample(
-    classifier: Classifier, sample: Sample, question: Question, progress: Progress = silent
+    classifier: Classifier,
+    sample: Sample,
+    question: Question,
+    progress: Progress = silent,
+    earlier: Sequence[Explanation] = (),
 ) -> list[Explanation]:
-    """Answer one question about a sample; a layer of "all" gives a map for each resolution."""
+    """Answer one question about a sample; a layer of "all" gives a map for each resolution.
+
+    Passes that `earlier` maps of the sample have taken are not run again.
+    """
     if question.layer == ALL_LAYERS:
         if _through_layers(question):
             return explain_layers(classifier, sample, question, progress=progress)
         question = Question.from_dict(question.to_dict() | {"layer": None})
-    return [explain(classifier, sample, question, progress=progress)]
+    return [explain(classifier, sample, question, progress=progress, earlier=earlier)]
 
 
 def _check(question: Question, classifier: Classifier) -> None:
@@ -326,14 +333,21 @@ def _explain_file(
     target, contrast = resolve_classes(classifier, reading.prediction, first.target, first.contrast)
     explanations: list[Explanation] = []
     for number in reading.most_decisive(classifier.target(target, contrast), request.windows):
-        for question in request.questions:
+        maps: dict[int, list[Explanation]] = {}
+        for place in in_order_of_draws(request.questions):
+            question = request.questions[place]
             what = f"{path.name}: {question.entry.title}"
             asked = Question.from_dict(
                 question.to_dict() | {"target": target, "contrast": contrast}
             )
-            explanations += explain_sample(
-                classifier, reading.samples[number], asked, _named(progress, what)
+            maps[place] = explain_sample(
+                classifier,
+                reading.samples[number],
+                asked,
+                _named(progress, what),
+                [one for made in maps.values() for one in made],
             )
+        explanations += [one for place in sorted(maps) for one in maps[place]]
     scores = [_scores(classifier, one, request, progress) for one in explanations]
     audits = (
         [audit(e, regions_of(e.sample, classifier.task)) for e in explanations]

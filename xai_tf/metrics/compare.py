@@ -11,7 +11,7 @@ from xai_tf.agreement.agreement import Agreement, agreement
 from xai_tf.attribution.explain import explain
 from xai_tf.attribution.explanation import Explanation, Progress
 from xai_tf.attribution.methods import METHODS, Settings
-from xai_tf.attribution.question import Question, check_access
+from xai_tf.attribution.question import Question, check_access, in_order_of_draws
 from xai_tf.classifiers.classifier import Classifier, Input
 from xai_tf.errors import pick
 from xai_tf.metrics.metric import Metric, select_metrics
@@ -99,25 +99,36 @@ def compare(
     costs = [method.cost(own, classifier.image_size).evaluations for method, own in complete]
     scoring = {name: sum(p.cost.evaluations for p in row) for name, row in plans.items()}
     total, done = sum(costs) + sum(scoring.values()), 0
-    explanations, rows = [], []
-    for (method, own), cost in zip(complete, costs, strict=True):
-        question = Question(method.name, target=target, contrast=contrast, seed=seed, settings=own)
-        explanation = explain(
-            classifier, sample, question, progress=partial_progress(progress, done, total)
+    questions = [
+        Question(method.name, target=target, contrast=contrast, seed=seed, settings=own)
+        for method, own in complete
+    ]
+    found: dict[int, Explanation] = {}
+    rows: dict[int, dict[str, Score]] = {}
+    for place in in_order_of_draws(questions):
+        method, _ = complete[place]
+        found[place] = explain(
+            classifier,
+            sample,
+            questions[place],
+            progress=partial_progress(progress, done, total),
+            earlier=list(found.values()),
         )
-        done += cost
+        done += costs[place]
         planned_settings = {planned.metric.name: planned.settings for planned in plans[method.name]}
         scores = score(
             classifier,
-            explanation,
+            found[place],
             list(planned_settings),
             settings=planned_settings,
             seed=seed,
             progress=partial_progress(progress, done, total),
         )
         done += scoring[method.name]
-        explanations.append(explanation)
-        rows.append({one.metric.name: one for one in scores})
+        rows[place] = {one.metric.name: one for one in scores}
+    explanations = [found[place] for place in sorted(found)]
     chosen = tuple(select_metrics(metrics, entries))
-    table = tuple(tuple(row.get(metric.name) for metric in chosen) for row in rows)
+    table = tuple(
+        tuple(rows[place].get(metric.name) for metric in chosen) for place in sorted(rows)
+    )
     return Comparison(tuple(explanations), chosen, table, agreement(explanations))

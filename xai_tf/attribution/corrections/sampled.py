@@ -121,10 +121,12 @@ class Sampled:
 
 
 class _SampledStatistic(Sampled, GradientStatistic):
-    """A statistic of gradients over noisy copies, from sums over them."""
+    """A statistic of gradients over noisy copies, from sums over them.
+
+    The sums are the same for all statistics, so that one can go on from the state of another.
+    """
 
     block = GRADIENT_BATCH
-    numbers: tuple[int, ...] = ()  # shape of the values summed up per pixel
 
     def __init__(self, model: Any, seed: int, **settings: Any) -> None:
         super().__init__(model, **settings)
@@ -136,7 +138,9 @@ class _SampledStatistic(Sampled, GradientStatistic):
         copies = noise.astype(np.float32)[part]
         copies += self._image
         gradients = self.batch_gradient(self.model, copies, self._targets(len(copies)))
-        self._sums += self._added(np.asarray(gradients))
+        gradients = np.asarray(gradients)
+        squares = self._summed(gradients**2).mean(axis=-1, keepdims=True)
+        self._sums += np.concatenate([self._summed(gradients), squares], axis=-1)
         self.taken += len(copies)
 
     def value(self, part: Sequence[int] | None = None) -> Any:
@@ -155,18 +159,14 @@ class _SampledStatistic(Sampled, GradientStatistic):
         """Does nothing: Xplique's own sums are not used, ours are by group."""
 
     def _reset(self, state: State | None) -> None:
-        if state:
+        # By group and pixel: the sum of the gradient of each channel, and of their mean square.
+        self._sums = np.zeros((GROUPS, *self._image.shape[:2], 4), np.float32)
+        if state and state["sums"].shape == self._sums.shape:
             self._sums, self.taken = state["sums"].copy(), int(state["taken"])
-        else:
-            shape = (GROUPS, *self._image.shape[:2], *self.numbers)
-            self._sums = np.zeros(shape, np.float32)
-
-    def _added(self, gradients: np.ndarray) -> np.ndarray:
-        """What a block adds to the sums of the groups: (groups, height, width, *numbers)."""
-        raise NotImplementedError
 
     def _statistic(self, sums: np.ndarray, count: int) -> np.ndarray:
-        return sums / count
+        """The map of some sums, float32 (height, width, 4), over so many copies."""
+        raise NotImplementedError
 
     def _summed(self, values: np.ndarray) -> np.ndarray:
         """The sums of the values of each group: (groups, height, width, 3)."""
@@ -177,25 +177,19 @@ class _SampledStatistic(Sampled, GradientStatistic):
 class SmoothGrad(_SampledStatistic, xplique.SmoothGrad):
     """SmoothGrad with a seed."""
 
-    def _added(self, gradients: np.ndarray) -> np.ndarray:
-        return self._summed(gradients).mean(axis=-1)
+    def _statistic(self, sums: np.ndarray, count: int) -> np.ndarray:
+        return sums[..., :-1].mean(axis=-1) / count
 
 
 class SquareGrad(_SampledStatistic, xplique.SquareGrad):
     """SquareGrad with a seed."""
 
-    def _added(self, gradients: np.ndarray) -> np.ndarray:
-        return self._summed(gradients**2).mean(axis=-1)
+    def _statistic(self, sums: np.ndarray, count: int) -> np.ndarray:
+        return sums[..., -1] / count
 
 
 class VarGrad(_SampledStatistic, xplique.VarGrad):
     """VarGrad with a seed."""
-
-    numbers = (4,)  # a gradient for each channel, and the mean of their squares
-
-    def _added(self, gradients: np.ndarray) -> np.ndarray:
-        squares = self._summed(gradients**2).mean(axis=-1, keepdims=True)
-        return np.concatenate([self._summed(gradients), squares], axis=-1)
 
     def _statistic(self, sums: np.ndarray, count: int) -> np.ndarray:
         means = sums / count
