@@ -119,6 +119,13 @@ GALLERY: tuple[GalleryItem, ...] = (
         credit=f"{_COLIN} The spot is ours, CC0 1.0.",
     ),
     GalleryItem(
+        title=mark("Dog, beagle"),
+        name="beagle.jpg",
+        **_DOGS,
+        alt="Photo of a beagle on grass, a breed that the dog breed classifier knows.",
+        credit="Trougnouf (Benoit Brummer), CC BY 4.0; cropped and resized.",
+    ),
+    GalleryItem(
         title=mark("Dog, unknown breed"),
         name="dog.jpg",
         **_DOGS,

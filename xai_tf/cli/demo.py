@@ -33,5 +33,5 @@ DEMOS = (
         ("brain_head_notumor.png", "brain_head_lesion.png"),
         ("grad_cam", "smooth_grad", "occlusion"),
     ),
-    Demo("dogs_mobilenetv2", ("dog.jpg",), ("grad_cam", "lime", "kernel_shap")),
+    Demo("dogs_mobilenetv2", ("beagle.jpg", "dog.jpg"), ("grad_cam", "lime", "kernel_shap")),
 )
