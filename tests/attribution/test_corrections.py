@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from xplique import attributions as xplique
+from xplique.attributions.global_sensitivity_analysis.samplers import TFSobolSequence
 
 from tests.conftest import sample_of
 from xai_tf.attribution import corrections
@@ -332,6 +333,30 @@ def test_coalitions_come_in_pairs_and_with_both_ends():
     assert drawn[0].all()
     assert not drawn[1].any()
     np.testing.assert_array_equal(drawn[2::2] + drawn[3::2], 1)
+
+
+def test_hsic_masks_no_two_cells_always_together():
+    """One pixel decides. With Xplique's masks others, far away, are said to decide as much."""
+    inputs = keras.Input((28, 28, 3))
+    decision = keras.layers.Dense(1, use_bias=False)
+    model = keras.Model(inputs, decision(keras.layers.Flatten()(inputs)))
+    sampler = TFSobolSequence(binary=True)
+    alike = np.all(sampler(784, 512) == np.asarray(sampler(784, 512))[:, 700:701], axis=0)
+    weights = np.zeros((28 * 28, 3))
+    weights[700] = 1
+    decision.set_weights([weights.reshape(-1, 1)])
+    classifier, white = Classifier(model), np.ones((28, 28, 3), np.float32)
+    settings = {"grid": 28, "num_samples": 512}
+
+    ours = explain(classifier, white, "hsic", target=1, settings=settings).attribution.ravel()
+
+    explainer = xplique.HsicAttributionMethod(
+        model, grid_size=28, nb_design=512, perturbation_function="amplitude"
+    )
+    theirs = map_of(explainer, white[None], classifier.target(1)[None]).ravel()
+    assert alike.sum() > 1
+    np.testing.assert_allclose(theirs[alike], theirs[700], rtol=1e-5)
+    assert np.sort(ours)[-2] < 0.1 * ours[700]
 
 
 def test_hsic_does_not_change_when_the_logit_is_shifted(blobs):

@@ -129,6 +129,7 @@ def _hsic(run: Run) -> Any:
         run.model,
         grid_size=run.settings["grid"],
         nb_design=run.settings["num_samples"],
+        sampler=corrections.BalancedMasks(),
         estimator=corrections.MedianDistanceHsic(output_kernel="rbf"),
         perturbation_function=_fading(run),
         batch_size=FORWARD_BATCH,

@@ -20,6 +20,7 @@ test in `tests/attribution/test_corrections.py`:
 | Lime | independent draws | balanced ones, rows of Hadamard matrices: about half the samples |
 | KernelShap | plain least squares: the values do not add up, and have another limit | a fit that adds up, exact when all coalitions fit |
 | KernelShap | independent draws, a fit of single segments | balanced pairs, none twice, a fit with three neighbors: a fifth to a tenth of the samples |
+| HsicAttributionMethod | masks are the first bits of a Sobol sequence: with many cells some are always masked together, and share one value | balanced rows of Hadamard matrices; also closer to a long run, most where masks are few |
 | HsicAttributionMethod | kernel width is the median logit, which may be negative or zero | the median distance between logits |
 """  # noqa: E501
 
@@ -32,12 +33,17 @@ from xai_tf.attribution.corrections.gradients import (
     guided_relu,
 )
 from xai_tf.attribution.corrections.path import IntegratedGradients, SquaredIntegratedGradients
-from xai_tf.attribution.corrections.perturbation import MedianDistanceHsic, Occlusion
+from xai_tf.attribution.corrections.perturbation import (
+    BalancedMasks,
+    MedianDistanceHsic,
+    Occlusion,
+)
 from xai_tf.attribution.corrections.sampled import Rise, Sampled, SmoothGrad, SquareGrad, VarGrad
 from xai_tf.attribution.corrections.segments import KernelShap, Lime
 
 __all__ = [
     "FEM",
+    "BalancedMasks",
     "GradCAM",
     "GradCAMPP",
     "GuidedBackprop",

@@ -1,4 +1,4 @@
-"""Corrections of methods that mask parts of the image: occlusion, and the estimator of HSIC."""
+"""Corrections of methods that mask parts of the image: occlusion, and HSIC."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import tensorflow as tf
 from xplique import attributions as xplique
 from xplique.attributions.base import sanitize_input_output
 from xplique.attributions.global_sensitivity_analysis.hsic_estimators import BinaryEstimator
+from xplique.attributions.global_sensitivity_analysis.samplers import Sampler
 
+from xai_tf.attribution.corrections.coalitions import hadamard_rows
 from xai_tf.attribution.corrections.sampled import no_preview
 from xai_tf.attribution.methods import patch_starts
 from xai_tf.attribution.pass_counter import FORWARD_BATCH
@@ -53,6 +55,17 @@ class Occlusion(xplique.Occlusion):
         for mask, (top, left) in zip(masks, corners, strict=True):
             mask[top : top + self.patch_size, left : left + self.patch_size] = True
         return masks
+
+
+class BalancedMasks(Sampler):
+    """Which cells HSIC shows in each masked image, see `hadamard_rows`; always the same ones."""
+
+    def __init__(self) -> None:
+        super().__init__(binary=True)
+
+    def __call__(self, dimension: int, nb_design: int) -> np.ndarray:
+        """Float32 (nb_design, dimension), 1 where a cell is shown."""
+        return hadamard_rows(dimension, 0, nb_design, seed=0).astype(np.float32)
 
 
 class MedianDistanceHsic(BinaryEstimator):
