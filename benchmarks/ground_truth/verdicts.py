@@ -11,6 +11,9 @@ Networks of the puzzles, as they are and spoiled:
 
 Every map is checked as far as the page checks it: its file against the training data, its evidence
 by region, other methods, scores against random maps, and what the method says itself.
+
+The rule was made on these maps. With --fresh, others are judged, which nothing was chosen on: other
+files, with other plants, and other random weights.
 """
 
 from __future__ import annotations
@@ -95,8 +98,15 @@ class Case:
     right: bool
 
 
-def cases(puzzle: str, backbone: str, data: Path, networks: Path) -> list[Case]:
-    """All maps of a puzzle's network, intact and spoiled."""
+def cases(
+    puzzle: str,
+    backbone: str,
+    data: Path,
+    networks: Path,
+    files: int = FILES,
+    fresh: bool = False,
+) -> list[Case]:
+    """All maps of a puzzle's network, intact and spoiled, of the usual files or of fresh ones."""
     known: dict[str, Carriers] = {}
 
     def carriers(name: str) -> Carriers:
@@ -104,31 +114,41 @@ def cases(puzzle: str, backbone: str, data: Path, networks: Path) -> list[Case]:
             known[name] = PUZZLES[name].carriers(data, (115, 28, 32))
         return known[name]
 
-    return list(_cases(puzzle, backbone, data, networks, carriers))
+    return list(_cases(puzzle, backbone, data, networks, carriers, files, fresh))
 
 
 def _cases(
-    name: str, backbone: str, data: Path, networks: Path, carriers: Carried
+    name: str,
+    backbone: str,
+    data: Path,
+    networks: Path,
+    carriers: Carried,
+    files: int,
+    fresh: bool,
 ) -> Iterator[Case]:
+    # The usual files are the first of a round that was drawn with seed 3.
+    order, seed = (-1, 11) if fresh else (1, 3)
     puzzle, own = PUZZLES[name], carriers(name)
     size = image_size(puzzle, backbone)
     classifier = network(puzzle, backbone, own, data, networks)
-    planted = plant_all(puzzle, own.test, size, 1, seed=3)
+    planted = plant_all(puzzle, own.test, size, 1, seed=seed)
     if not check(classifier, planted).passed:
         return
     add_detector(classifier, name, own, size)
-    found = [p for p in planted if classifier.predict([p.sample])[0].label == 1][:FILES]
+    answers = classifier.predict([p.sample for p in planted])
+    found = [p for p, answer in zip(planted, answers, strict=True) if answer.label == 1]
+    found = found[::order][:files]
     state = "intact" if puzzle.leaderboard else "shortcut"
     yield from _judged(classifier, name, backbone, state, found)
     if not puzzle.leaderboard:
         return
     other = FOREIGN[puzzle.kind]
-    foreign = plant_all(PUZZLES[other], carriers(other).test[:FILES], size, 1, seed=3)
+    foreign = plant_all(PUZZLES[other], carriers(other).test[::order][:files], size, 1, seed=seed)
     nothing = [Planted(p.without, p.without, np.zeros(size, bool)) for p in foreign]
     yield from _judged(classifier, name, backbone, "out of distribution", nothing)
     from xai_tf.metrics.randomization import randomised_classifier
 
-    undone = classifier_of(puzzle, randomised_classifier(classifier, 1.0, 0).model)
+    undone = classifier_of(puzzle, randomised_classifier(classifier, 1.0, int(fresh)).model)
     add_detector(undone, name, own, size)
     yield from _judged(undone, name, backbone, "random weights", _without_truth(found))
     if name in SHUFFLED:
@@ -215,16 +235,35 @@ def _right(explanation: Explanation, mask: np.ndarray) -> bool:
     return bool(mask.any()) and SCORES["pointing"](explanation.attribution, mask) > 0.5
 
 
-def write_cases(puzzle: str, backbone: str, data: Path, networks: Path, out: Path) -> Path:
+def write_cases(
+    puzzle: str,
+    backbone: str,
+    data: Path,
+    networks: Path,
+    out: Path,
+    files: int = FILES,
+    fresh: bool = False,
+) -> Path:
     """Write the cases of a network to a file, unless it is there."""
-    path = out / f"{puzzle}.{backbone}.{made_by()}.cases"
+    path = out / f"{puzzle}.{backbone}.{ending(fresh)}"
     if not path.is_file():
         draft = path.with_suffix(".draft")
-        draft.write_bytes(pickle.dumps(cases(puzzle, backbone, data, networks)))
+        draft.write_bytes(pickle.dumps(cases(puzzle, backbone, data, networks, files, fresh)))
         draft.replace(path)
     return path
 
 
+def ending(fresh: bool) -> str:
+    """How the names of files of cases end."""
+    return f"{made_by()}.fresh" if fresh else f"{made_by()}.cases"
+
+
+FRESH = """## Verdict on fresh maps
+
+By `python -m benchmarks.ground_truth.verdicts --fresh`, {date}. The rule of the section above, on
+maps that nothing of it was chosen on: the same networks, other files, other plants, other random
+weights. In brackets 95% Wilson intervals over maps.
+"""
 HEAD = """## Verdict
 
 By `python -m benchmarks.ground_truth.verdicts`, {date}. Maps whose truth is known (planted
@@ -298,11 +337,19 @@ def section(cases: Sequence[Case]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def fresh_section(cases: Sequence[Case]) -> str:
+    lines = [FRESH.format(date=date.today()), *table(f"All. {summary(cases)}", cases)]
+    lines += ["", f"As on the page. {summary([*map(as_on_the_page, cases)])}"]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--networks", type=Path, required=True, help="where networks are kept")
     parser.add_argument("--cases", type=Path, required=True, help="where maps are kept")
+    parser.add_argument("--files", type=int, default=FILES, help="of each state and network")
+    parser.add_argument("--fresh", action="store_true", help="maps that nothing was chosen on")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--write", action="store_true", help="into benchmarks/results.md")
     given = parser.parse_args()
@@ -311,14 +358,24 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(given.processes, spawn, keep_to_one_core) as pool:
         jobs = [
-            pool.submit(write_cases, name, backbone, given.data, given.networks, given.cases)
+            pool.submit(
+                write_cases,
+                name,
+                backbone,
+                given.data,
+                given.networks,
+                given.cases,
+                given.files,
+                given.fresh,
+            )
             for backbone in LEARNERS
             for name in PUZZLES
         ]
         for job in as_completed(jobs):
             print(job.result(), flush=True)
-    files = sorted(given.cases.glob(f"*.{made_by()}.cases"))
-    text = section([case for file in files for case in pickle.loads(file.read_bytes())])
+    files = sorted(given.cases.glob(f"*.{ending(given.fresh)}"))
+    found = [case for file in files for case in pickle.loads(file.read_bytes())]
+    text = fresh_section(found) if given.fresh else section(found)
     print(text)
     if given.write:
         write_section(text)

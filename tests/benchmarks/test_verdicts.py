@@ -53,6 +53,20 @@ def test_on_the_page_a_map_is_compared_with_few_others(cases, monkeypatch):
     assert "Reported, as on the page. Of " in verdicts.section(cases)
 
 
+def test_fresh_maps_are_kept_apart_and_counted_in_a_section_of_their_own(
+    cases, monkeypatch, tmp_path
+):
+    asked = []
+    monkeypatch.setattr(verdicts, "cases", lambda *given: asked.append(given[-2:]) or cases)
+    usual = verdicts.write_cases("splice", "cnn", tmp_path, tmp_path, tmp_path)
+
+    fresh = verdicts.write_cases("splice", "cnn", tmp_path, tmp_path, tmp_path, 1, fresh=True)
+
+    assert fresh != usual
+    assert asked == [(verdicts.FILES, False), (1, True)]
+    assert verdicts.fresh_section(cases).startswith("## Verdict on fresh maps\n")
+
+
 def test_maps_are_counted_by_state_method_and_level(cases):
     lines = verdicts.table("All.", cases)
 
