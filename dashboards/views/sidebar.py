@@ -32,6 +32,9 @@ TOAST = """
 }
 """
 
+# Low enough for all samples, and what stands below them, on a screen 900 pixels high.
+SAMPLES = ".choices.tiles .picture { aspect-ratio: 3 / 2; }"
+
 
 class InputView(View):
     """The input: drop files, record a sound, or choose a sample."""
@@ -45,7 +48,7 @@ class InputView(View):
             lambda *file: self.workspace.add(*file, drop=self._drop.drop),
         )
         self._recorder = Recorder(self.workspace.add)
-        self._gallery = Choices(label=t("Samples"), layout="tiles")
+        self._gallery = Choices(label=t("Samples"), layout="tiles", stylesheets=[SAMPLES])
         for field in (self._drop, self._recorder):
             field.param.watch(self._on_rejected, "problem")
         self._gallery.param.watch(self._on_sample, "value")
