@@ -721,6 +721,21 @@ def test_run_more_goes_on_from_the_samples_there_are(visit, tmp_path):
     assert shown == 128
 
 
+def test_a_method_of_the_same_draws_goes_on_from_those_there_are(visit, tmp_path):
+    async def story(session):
+        explorer = session.explorer
+        give(session, tmp_path)
+        await explained(session)
+        explorer.param.update(method="var_grad", settings={"var_grad": {"num_samples": 48}})
+        await sampled(session, 48)
+        settings = {"smooth_grad": {"num_samples": 64}}
+        explorer.param.update(method="smooth_grad", settings=settings)
+        shown = await sampled(session, 64)
+        return explorer._job.total, shown.method.name, shown.cost.gradient
+
+    assert visit(story) == (16, "smooth_grad", 64)
+
+
 def test_until_stable_tells_how_many_samples_it_took_and_is_kept_as_that(visit):
     async def story(session):
         explorer = session.explorer
