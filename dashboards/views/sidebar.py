@@ -108,7 +108,7 @@ class FilesView(View):
 
     def _on_file(self, event: Any) -> None:
         file = self.workspace.find(event.new)
-        if file is not None:
+        if file is not None and file is not self.workspace.file:  # otherwise it is shown already
             self.workspace.show(file)
 
     def _on_remove(self, _: Any) -> None:

@@ -10,6 +10,7 @@ from dashboards.files.uploads import Uploads
 from dashboards.service.catalogue import find_models
 from dashboards.service.service import Service
 from dashboards.state.model_finder import reads
+from dashboards.views.sidebar import FilesView
 from dashboards.views.strip import StripView, looks_like
 from tests.conftest import SAMPLES
 from tests.served import draw
@@ -78,6 +79,19 @@ def test_a_file_is_read_by_the_model_that_knows_it(fresh, name, model, subject):
         return workspace.model.name, workspace.match.known, looks_like(workspace.match)
 
     assert fresh(story) == (model, True, f"Looks like {subject}.")
+
+
+def test_what_a_file_looks_like_stays_where_its_answers_are_known_already(fresh):
+    async def story(session):
+        files = FilesView(workspace=session.workspace)
+        session.workspace.show(sample("xray_opacity.jpg"))
+        workspace = await found(session)
+        await until(lambda: workspace.reading is not None)
+        return files._files.value == workspace.file.sha256, looks_like(workspace.match)
+
+    fresh(story)  # from now on all is stored
+
+    assert fresh(story) == (True, "Looks like a chest X-ray.")
 
 
 def test_where_only_one_model_cannot_tell_it_is_taken_and_the_doubt_is_said(fresh):
