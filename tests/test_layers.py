@@ -18,7 +18,8 @@ ROOMS = """
     xai_tf.errors xai_tf.packages xai_tf.statistics xai_tf.files xai_tf.progress
     xai_tf.inputs xai_tf.tasks xai_tf.samples xai_tf.datasets
     xai_tf.classifiers xai_tf.attribution xai_tf.rendering xai_tf.agreement
-    xai_tf.evaluation xai_tf.regions xai_tf.metrics xai_tf.trust xai_tf.narration
+    xai_tf.evaluation xai_tf.regions xai_tf.interventions
+    xai_tf.metrics xai_tf.trust xai_tf.narration
     xai_tf.training xai_tf.bundles xai_tf.sonification xai_tf.reports
     xai_tf xai_tf.cli
 

@@ -77,8 +77,10 @@ def share(hits: int, count: int) -> Share:
     return Share(hits / count, *wilson(hits, count), count) if count else Share(None, None, None, 0)
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
+def wilson(hits: float, count: int) -> tuple[float, float]:
     """The 95% interval of a share (Wilson 1927); `count` must be at least 1.
+
+    Hits of half count where two inputs that belong together are one trial.
 
     >>> low, high = wilson(9, 10)
     >>> print(f"{low:.3f} to {high:.3f}")

@@ -18,6 +18,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer, reported
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, app
 from xai_tf.cli.console import note, warn, with_progress
+from xai_tf.cli.interventions import InterventionFlags, change_files
 from xai_tf.cli.marks import MarkFile, MarkJudge, Tolerance, check_tolerance
 from xai_tf.cli.options import (
     Files,
@@ -35,6 +36,7 @@ from xai_tf.files import check_free, write_file
 from xai_tf.regions.registry import PARTITIONS
 
 if TYPE_CHECKING:
+    from xai_tf.classifiers.classifier import Classifier
     from xai_tf.regions.audit import Audit, AuditedFile
     from xai_tf.regions.folder import FolderRow
 
@@ -50,7 +52,11 @@ By = Annotated[
 ]
 PictureFolder = Annotated[
     Path | None,
-    typer.Option(help="Folder for a picture of each file's regions.", rich_help_panel=OUTPUT),
+    typer.Option(
+        help="Folder for a picture of each file's regions, or of some of the inputs that --swap, "
+        "--hide, --only and --crop make.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 
@@ -60,6 +66,7 @@ PictureFolder = Annotated[
 def audit_files(
     files: Files,
     model: ModelFlags,
+    change: InterventionFlags,
     method: AuditedMethods = None,
     target: Target = None,
     by: By = None,
@@ -74,25 +81,26 @@ def audit_files(
     corners, border and quadrants for any picture. Of a long recording, the decisive window is used.
     With --marks, maps are also judged by what people marked in the pictures, beside maps that know
     nothing of the model; files without marks are left out.
-    """
-    from xai_tf.regions.audit import audit_file
 
-    methods = picked_methods(method or [DEFAULT_METHOD])
+    --swap, --hide, --only and --crop make no maps: they change the files of one labeled folder, and
+    tell what the answer follows.
+    """
     _check(by, marks, tolerance, out)
+    change.check(files, method, marks)
+    if change.asked:
+        return change_files(files[0], model, change, target, by, out, overwrite)
+    methods = picked_methods(method or [DEFAULT_METHOD])
     people = MarkJudge(marks, tolerance) if marks else None
     classifier = model.load()
     check_classes(classifier, target)
     paths = find_inputs(files, classifier, out)
-    if people:
-        paths = people.take(classifier, paths, target)
+    paths = people.take(classifier, paths, target) if people else paths
     pictures = _pictures(paths, methods, out, overwrite) if out else {}
     failures: list[Failure] = []
-    audit = partial(audit_file, classifier, target=target, by=by or ())
+    audit = partial(_audit, classifier, target=target, by=by or ())
     audited = list(_audited(paths, methods, pictures, audit, failures, people))
     if audited:
-        tell_doubt(classifier)
-    if audited and out:
-        note(f"The pictures are in {out}")
+        _tell_all(classifier, out)
     return _answer(methods, audited, people, failures)
 
 
@@ -130,6 +138,7 @@ def _answer(
             "files": [told for _, told in audited],
             "summary": summary,
             "marks": people and people.described(),
+            "interventions": [],
         },
         table=table,
         rows=people.rows() if people else summary,
@@ -177,6 +186,19 @@ def _audited(
                     write_file(pictures[path, method], draw(audited).savefig)
                 _tell(path, audited)
                 yield audited.audit, _described(audited, people)
+
+
+def _audit(classifier: Classifier, path: Path, **asked: Any) -> AuditedFile:
+    from xai_tf.regions.audit import audit_file
+
+    return audit_file(classifier, path, **asked)
+
+
+def _tell_all(classifier: Classifier, out: Path | None) -> None:
+    """Print what concerns all files."""
+    tell_doubt(classifier)
+    if out:
+        note(f"The pictures are in {out}")
 
 
 def _tell(path: Path, audited: AuditedFile) -> None:
