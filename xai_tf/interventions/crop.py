@@ -35,33 +35,39 @@ TOLERATED = 0.05  # share of answers that a sound model may change with that cut
 LIMIT = 0.1  # share of answers that a model whose border does not matter changes at most
 
 
+CUT, COVERED, SHRUNK = "cut", "covered", "shrunk"
+INPUTS = {CUT: "border of {} cut", COVERED: "border of {} covered", SHRUNK: "shrunk as by {}"}
+
+
 @dataclass(frozen=True)
 class _Cut:
-    """How much of each side is cut off; a control shrinks by as much."""
+    """How much of each side is changed, and how: `CUT`, `COVERED` or `SHRUNK`."""
 
     share: float
-    control: bool
+    kind: str
 
 
 def crop(cases: Cases, progress: Progress = silent) -> Finding:
     """Cut the border off, stretch the rest to the size of the input, and see what changes.
 
-    2, 5, 10 and 15% of the width and height are cut at each side; of sounds, of the time. The
-    control changes the scale as much the other way: the picture is shrunk, and its outermost pixels
-    go on, so that what is at the border stays there. The answer follows the border where cutting
-    10% changes more than 5% of the answers, and more than the control, with the whole interval.
+    2, 5, 10 and 15% of the width and height are cut at each side; of sounds, of the time. Cutting
+    enlarges the rest, so the same border is also covered, at the same scale, by the outermost
+    pixels of the rest. The control changes the scale the other way: the picture is shrunk, and its
+    own outermost pixels go on, so that what is at the border stays there. The answer follows the
+    border where 10% cut, and 10% covered, change more than 5% of the answers, and more than the
+    control, with the whole interval.
 
     Args:
         cases: the files.
         progress: called before each input.
     """
-    cuts = [_Cut(cut, control) for cut in CUTS for control in (False, True)]
+    cuts = [_Cut(cut, kind) for cut in CUTS for kind in INPUTS]
     given = list(cases.answer(_inputs(cases, cuts, progress)))
     progress(len(given), len(given), "cropping")
     count = len(cases.cases)
     answers = {cut: given[k * count : (k + 1) * count] for k, cut in enumerate(cuts)}
     lines = tuple(_line(cases, cut, answers[cut]) for cut in cuts)
-    verdict, sentence = _verdict(lines[cuts.index(_Cut(JUDGED, False))], lines[-3])
+    verdict, sentence = _verdict(*(lines[cuts.index(_Cut(JUDGED, kind))] for kind in INPUTS))
     few = [f"Less than {MIN_COUNT} files tell nothing. Give more."] if count < MIN_COUNT else []
     return Finding(
         intervention="crop",
@@ -92,13 +98,15 @@ def _changed(cases: Cases, sample: Sample, cut: _Cut) -> Sample:
     values = values_of(sample, recipe)
     height, width = values.shape[:2]
     # The control is scaled by the inverse factor: 1 - 2 * share.
-    part = cut.share / (1 - 2 * cut.share) if cut.control else cut.share
+    part = cut.share / (1 - 2 * cut.share) if cut.kind == SHRUNK else cut.share
     down, right = round(part * height), round(part * width)
     down = 0 if sample.sound is not None and recipe else down
-    if cut.control:
-        wide = np.pad(values, ((down, down), (right, right), (0, 0)), mode="edge")
-    else:
-        wide = values[down : height - down, right : width - right]
+    around = ((down, down), (right, right), (0, 0))
+    wide = values
+    if cut.kind != SHRUNK:
+        wide = wide[down : height - down, right : width - right]
+    if cut.kind != CUT:
+        wide = np.pad(wide, around, mode="edge")
     return with_values(sample, resize(wide, (height, width)), recipe)
 
 
@@ -106,48 +114,48 @@ def _line(cases: Cases, cut: _Cut, answers: Sequence[int]) -> Line:
     truth = [case.answer for case in cases.cases]
     changed = sum(was != now for was, now in zip(truth, answers, strict=True))
     return Line(
-        inputs=f"shrunk as by {cut.share:.0%}" if cut.control else f"border of {cut.share:.0%} cut",
+        inputs=INPUTS[cut.kind].format(f"{cut.share:.0%}"),
         measure=CHANGES,
         share=share(changed, len(truth)),
-        control=cut.control,
+        control=cut.kind == SHRUNK,
         counts=changes(truth, answers, cases.answers.names),
     )
 
 
-def _verdict(cut: Line, control: Line) -> tuple[str, str]:
+def _verdict(cut: Line, covered: Line, control: Line) -> tuple[str, str]:
     """What the answer follows, and the sentence."""
-    lost, scaled = cut.share, control.share
-    verdict = UNKNOWN
-    if lost.count >= MIN_COUNT:
-        if is_above(lost, TOLERATED) and is_above(lost, scaled.high or 0):
+    verdict, changed = UNKNOWN, (cut.share, covered.share)
+    if cut.share.count >= MIN_COUNT:
+        least = max(TOLERATED, control.share.high or 0)
+        if all(is_above(one, least) for one in changed):
             verdict = REST
-        elif is_below(lost, LIMIT):
+        elif all(is_below(one, LIMIT) for one in changed):
             verdict = REGION
     told = {
-        REST: "The class follows the border",
-        REGION: "The class does not follow the border",
-        UNKNOWN: "It cannot be told whether the class follows the border",
+        REST: "The class depends on the border",
+        REGION: "The class does not depend on the border",
+        UNKNOWN: "It cannot be told whether the class depends on the border",
     }
     towards = {change.rpartition(" to ")[2] for change in cut.counts}
     direction = f", all to {towards.pop()}" if len(towards) == 1 else ""
-    plural = "s" * (lost.count != 1)
+    plural = "s" * (cut.share.count != 1)
     return verdict, (
-        f"{told[verdict]} (cutting {JUDGED:.0%} off each side changes {two_places(lost)} of the "
-        f"answers{direction}, shrinking as much {two_places(scaled)}; {lost.count} file{plural})."
+        f"{told[verdict]} (cutting {JUDGED:.0%} off each side changes {two_places(cut.share)} of "
+        f"the answers{direction}, covering it {two_places(covered.share)}, shrinking as much "
+        f"{two_places(control.share)}; {cut.share.count} file{plural})."
     )
 
 
 def _examples(cases: Cases, answers: dict[_Cut, list[int]]) -> Iterator[Example]:
     """Files whose answer the judged cut changes, and others where there are too few."""
-    names, judged = cases.answers.names, _Cut(JUDGED, False)
-    control = _Cut(JUDGED, True)
-    stays = [one == case.answer for one, case in zip(answers[judged], cases.cases, strict=True)]
+    names, cuts = cases.answers.names, [_Cut(JUDGED, kind) for kind in INPUTS]
+    stays = [one == case.answer for one, case in zip(answers[cuts[0]], cases.cases, strict=True)]
     for number in np.argsort(stays, kind="stable")[:MAX_EXAMPLES]:
         case = cases.cases[number]
         panels = [(f"as it is: {names[case.answer]}", case.sample.image)]
-        for title, cut in (("cut", judged), ("shrunk", control)):
+        for cut in cuts:
             made = _changed(cases, case.sample, cut)
-            panels.append((f"{title}: {names[answers[cut][number]]}", made.image))
+            panels.append((f"{cut.kind}: {names[answers[cut][number]]}", made.image))
         yield Example(
             tuple((title, np.rint(image * 255).astype(np.uint8)) for title, image in panels)
         )

@@ -81,9 +81,10 @@ def show_only(
     """Hide everything but a region, and see whether the answer stays.
 
     The control shows as much elsewhere, as in `hide_region`. The region is enough where the share
-    of answers that stay is above the middle between 1 and the share of the most frequent class. The
-    answer follows the rest where it is below that, and as much elsewhere keeps more answers; else
-    the hiding itself may be the cause, and nothing can be told.
+    of answers that stay is above the middle between 1 and the share of the most frequent class, and
+    as much elsewhere keeps fewer answers. The answer follows the rest where the share is below
+    that, and as much elsewhere keeps more. Else the hiding itself may be the cause, or any part is
+    as good, and nothing can be told.
 
     Args:
         located: the region in files.
@@ -95,7 +96,7 @@ def show_only(
     middle = (1 + located.cases.chance) / 2
     if shown.count < MIN_COUNT:
         verdict = UNKNOWN
-    elif is_above(shown, middle):
+    elif is_above(shown, middle) and _apart(elsewhere, shown):
         verdict = REGION
     elif is_below(shown, middle) and _apart(shown, elsewhere):
         verdict = REST
@@ -105,7 +106,7 @@ def show_only(
     told = {
         REGION: f"The class can be told by {region} alone",
         REST: f"The class follows what lies outside {region}",
-        UNKNOWN: f"It cannot be told whether {region} would be enough",
+        UNKNOWN: f"It cannot be told whether the class follows {region}",
     }
     sentence = (
         f"{told[verdict]} ({two_places(shown)} of the answers stay where only the region is left, "
