@@ -8,7 +8,6 @@ import pytest
 from tests.interventions.made import CHEST, draw_chests, network
 from xai_tf.errors import InputError
 from xai_tf.interventions import locate, read_cases
-from xai_tf.interventions import swap as module
 from xai_tf.interventions.swap import _pairs_of_one, _pairs_of_two, swap
 from xai_tf.regions.registry import PARTITIONS
 
@@ -50,10 +49,8 @@ def test_both_directions_and_the_controls_have_a_line(located):
     assert lines[-1].counts == {"normal": 30, "opacity": 30}
 
 
-def test_where_the_controls_fail_nothing_is_told(located, monkeypatch):
-    monkeypatch.setattr(module, "paste", lambda values, *_: np.zeros_like(values))
-
-    finding = swap(located)
+def test_where_the_controls_fail_nothing_is_told(located):
+    finding = swap(located, pasting=lambda values, *_: np.zeros_like(values))
 
     assert (finding.verdict, finding.accuses, finding.sentence) == ("cannot be told", None, "")
     assert "The pasting itself changes the answer" in finding.notes[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ from xai_tf.statistics import share
 
 MIN_CONTROL = 0.8  # share of the controls that must keep their answer
 BY_REGION, BY_REST = "answer of the region's file", "answer of the surroundings' file"
+Pasting = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 Pair = tuple[int, int]  # numbers of two files
 
 
@@ -45,7 +46,9 @@ class _Swap:
     answer: int
 
 
-def swap(located: Located, seed: int = 0, progress: Progress = silent) -> Finding:
+def swap(
+    located: Located, seed: int = 0, progress: Progress = silent, pasting: Pasting = paste
+) -> Finding:
     """Exchange a region between files of different answers, and see whose answer the model gives.
 
     Every file is in one pair at most, so the pairs are independent; each gives two inputs. Control
@@ -56,6 +59,7 @@ def swap(located: Located, seed: int = 0, progress: Progress = silent) -> Findin
         located: the region in files.
         seed: of the pairs.
         progress: called before each input.
+        pasting: lays a region into other surroundings, as `paste` does.
 
     Raises:
         InputError: all files have the same answer.
@@ -72,12 +76,12 @@ def swap(located: Located, seed: int = 0, progress: Progress = silent) -> Findin
         )
     both = [one for i, j in (*pairs, *controls) for one in ((i, j), (j, i))]
     examples: list[Example] = []
-    given = located.cases.answer(_inputs(located, both, progress))
+    given = located.cases.answer(_inputs(located, both, pasting, progress))
     swaps = []
     for (region, rest), answer in zip(both, given, strict=True):
         swaps.append(_Swap(region, rest, answer))
         if len(examples) < MAX_EXAMPLES:
-            examples.append(_example(located, swaps[-1]))
+            examples.append(_example(located, swaps[-1], pasting))
     progress(len(both), len(both), "swapping")
     crossed, kept = swaps[: 2 * len(pairs)], swaps[2 * len(pairs) :]
     lines = tuple(_lines(located, crossed, kept))
@@ -124,20 +128,22 @@ def _by_answer(answers: Sequence[int], rng: np.random.Generator) -> dict[int, li
     return dict(sorted(files.items()))
 
 
-def _inputs(located: Located, both: Sequence[Pair], progress: Progress) -> Iterator[Sample]:
+def _inputs(
+    located: Located, both: Sequence[Pair], pasting: Pasting, progress: Progress
+) -> Iterator[Sample]:
     for number, (region, rest) in enumerate(both):
         name = located.cases.cases[region].sample.source.name
         progress(number, len(both), f"swapping {name}")
-        yield _swapped(located, region, rest)
+        yield _swapped(located, region, rest, pasting)
 
 
-def _swapped(located: Located, region: int, rest: int) -> Sample:
+def _swapped(located: Located, region: int, rest: int, pasting: Pasting) -> Sample:
     task = located.cases.classifier.task
     recipe = task.recipe if task else None
     onto = located.cases.cases[rest].sample
     values = values_of(located.cases.cases[region].sample, recipe)
     surroundings = values_of(onto, recipe)
-    pasted = paste(values, located.masks[region], surroundings, located.masks[rest])
+    pasted = pasting(values, located.masks[region], surroundings, located.masks[rest])
     return with_values(onto, pasted, recipe)
 
 
@@ -225,10 +231,10 @@ def _alone(located: Located, controls: Sequence[Pair]) -> list[str]:
     return [f"Only one file shows {', '.join(names[k] for k in alone)}, so it has no control."]
 
 
-def _example(located: Located, one: _Swap) -> Example:
+def _example(located: Located, one: _Swap, pasting: Pasting) -> Example:
     cases, names = located.cases.cases, located.cases.answers.names
     region, rest = cases[one.region], cases[one.rest]
-    made = _swapped(located, one.region, one.rest)
+    made = _swapped(located, one.region, one.rest, pasting)
     panels = (
         (f"region: {names[region.answer]}", region.sample.image),
         (f"surroundings: {names[rest.answer]}", rest.sample.image),
