@@ -72,7 +72,8 @@ def swap(
         name = located.cases.answers.names[answers[0]]
         raise InputError(
             f"All files of {located.cases.source} that can be used show {name!r}, so no region can "
-            "be swapped with one of another class. Add files of another class."
+            "be swapped with one of another class. Add files of another class. "
+            + " ".join((*located.cases.notes, *located.notes))
         )
     both = [one for i, j in (*pairs, *controls) for one in ((i, j), (j, i))]
     examples: list[Example] = []
