@@ -25,7 +25,8 @@ ROOMS = """
 
     tuning
 
-    dashboards dashboards.language dashboards.turns dashboards.service dashboards.files dashboards.server
+    dashboards dashboards.language dashboards.turns
+    dashboards.service dashboards.files dashboards.server
     dashboards.state dashboards.components dashboards.views
     dashboards.app dashboards.commands
 """.split()  # noqa: SIM905  (a list that reads as a map)
