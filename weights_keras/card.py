@@ -22,8 +22,9 @@ class Measure:
     """One number about a model on one named set, with its 95% interval.
 
     Attributes:
-        name: "accuracy", "auc", or "out_of_distribution": the share of files that the model's OOD
-            detector flags.
+        name: such as "accuracy" or "auc"; "out_of_distribution" is the share of files that the
+            model's OOD detector flags, "wrong with p > 0.9, not warned of" that of files which are
+            predicted wrongly with such a probability and not flagged.
         split: the name of the set it was measured on.
         value, low, high: the number and the ends of its interval.
         count: the number of files it was measured on.

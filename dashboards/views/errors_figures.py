@@ -21,6 +21,7 @@ from dashboards.views.theme import card, side_by_side, words
 from xai_tf.classifiers.class_names import readable
 from xai_tf.evaluation.curves import calibration_error
 from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.evaluation.unwarned import UNWARNED
 from xai_tf.statistics import Share
 
 MOST_SKIPPED = 20  # skipped files that are listed
@@ -29,6 +30,7 @@ NAMES = {
     "auc": mark("area under the ROC curve"),
     "exact match": mark("files with all labels right"),
     "mean auc": mark("mean area under the ROC curve"),
+    UNWARNED: mark("wrong with p > 0.9, not warned of"),
     "sensitivity": mark("sensitivity"),
     "specificity": mark("specificity"),
     "precision": mark("precision"),
@@ -70,7 +72,7 @@ class FiguresView(pn.viewable.Viewer):
         )
         rows = [(m.name, m.value, m.low, m.high, m.count) for m in self.study.measures]
         html += _table([(name, Share(*row)) for name, *row in rows])
-        if len(rows) == 1:
+        if not {"auc", "mean auc"} & {name for name, *_ in rows}:
             html += paragraph(
                 t("The area under the ROC curve needs at least one file of every class."), "note"
             )

@@ -50,6 +50,7 @@ from xai_tf.errors import ModelError
 from xai_tf.evaluation.mistakes import study_mistakes
 from xai_tf.evaluation.predictions import find_labeled, predict_labeled
 from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.evaluation.unwarned import UNWARNED
 from xai_tf.narration import facts, narrate
 from xai_tf.regions import audit_file
 from xai_tf.regions.drawing import draw
@@ -630,6 +631,7 @@ def test_the_command_makes_a_gate_from_the_training_folder(run, copied, stripes,
     card = weights_keras.read_card(copied.with_suffix(".md"))
     measured = {m.split: m for m in card.metrics if m.name == "out_of_distribution"}
     assert set(measured) == {"test", "noise"}
+    assert [m.split for m in card.metrics if m.name == UNWARNED][-1] == "test"
     assert measured["noise"].value == 1
     assert ood_file(copied).read_bytes() == before
     assert load(copied).ood_detector is not None

@@ -13,6 +13,7 @@ from xai_tf.classifiers.loading import load
 from xai_tf.evaluation.labels import LabelResults, label_measures, label_result
 from xai_tf.evaluation.mistakes import study_mistakes
 from xai_tf.evaluation.predictions import find_labeled, predict_labeled
+from xai_tf.evaluation.unwarned import UNWARNED
 
 CLASSES = ("left", "upper", "middle")
 
@@ -77,11 +78,12 @@ def test_precision_and_recall_are_those_of_a_count_by_hand(results):
 
 
 def test_all_labels_of_a_file_must_be_right_for_an_exact_match(results):
-    exact, f1, auc = results.measures()
+    exact, f1, auc, unwarned = results.measures()
 
     assert (exact.name, exact.value) == ("exact match", 0.8)
     assert (f1.name, f1.value) == ("mean F1", round((0.8 + 0.8 + 2 / 3) / 3, 4))
     assert auc.low <= auc.value <= auc.high
+    assert (unwarned.name, unwarned.value) == (UNWARNED, 0.2)
 
 
 def test_the_mean_area_is_that_of_single_labels():

@@ -28,6 +28,7 @@ from xai_tf.evaluation.nearest import (
 )
 from xai_tf.evaluation.predictions import find_labeled, predict_labeled, training_files
 from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.evaluation.unwarned import UNWARNED
 from xai_tf.rendering import heatmaps
 from xai_tf.reports.class_mistakes import ClassMistakesReport
 
@@ -325,7 +326,8 @@ def test_the_command_writes_the_page_and_the_same_as_json(run, asking, sides, tm
     ]
     assert told["mistakes"][0]["similar"][1]["class"] == "right"
     assert told["mistakes"][0]["predicted_map"]["method"] == "saliency"
-    assert [m["name"] for m in told["measures"]] == ["accuracy", "auc"]
+    assert [m["name"] for m in told["measures"]] == ["accuracy", "auc", UNWARNED]
+    assert told["unwarned"] == []  # both mistakes have a probability below 0.9
     assert "errors.html" in err
     assert "wrong.png" in (tmp_path / "out" / "errors.html").read_text()
 
@@ -391,7 +393,7 @@ def test_a_folder_with_one_class_is_studied_and_what_is_missing_said(run, asking
     told = result_of(out)
     assert code == 0
     assert told["confusion"] == [[1, 1], [0, 0]]
-    assert [m["name"] for m in told["measures"]] == ["accuracy"]
+    assert [m["name"] for m in told["measures"]] == ["accuracy", UNWARNED]
     assert "No file of class right" in err
 
 
@@ -492,6 +494,18 @@ def test_what_cannot_be_studied_is_refused_in_one_line(run, asking, sides, tmp_p
     assert said in err
     assert len([line for line in err.splitlines() if line.startswith("xai-tf:")]) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_no_mistake_is_explained_where_none_is_asked_for(run, asking, sides, tmp_path):
+    words = [sides, *asking("halves"), "--top", "0", "--out", tmp_path / "out"]
+
+    code, printed, _ = run("errors", *words)
+
+    assert code == 0
+    assert "No mistake was explained" in printed
+    page = (tmp_path / "out" / "errors.html").read_text()
+    assert "2 mistakes in 5 files." in page
+    assert "are shown below" not in page
 
 
 @pytest.mark.slow

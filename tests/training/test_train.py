@@ -13,6 +13,7 @@ from xai_tf.classifiers.loading import load
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import InputError, ModelError, OutputError
+from xai_tf.evaluation.unwarned import UNWARNED
 from xai_tf.inputs import augmentation
 from xai_tf.inputs.mel_recipe import MelRecipe
 from xai_tf.tasks import TASKS
@@ -65,6 +66,7 @@ def test_the_model_is_published_with_a_card_and_loads_by_its_name(
     assert classifier.classes == ("normal", "opacity")
     assert classifier.preprocessing == "unit"
     assert {m.split for m in card.metrics} == {"validation", "test", "again"}
+    assert {m.split for m in card.metrics if m.name == UNWARNED} == {"test", "again"}
     assert weights_keras.read_card(tmp_path / "models" / "tiny.md") == card
     parameters = trained[0].model.count_params()
     assert card.size < 4 * parameters + 100_000  # no optimizer beside the weights

@@ -230,8 +230,13 @@ def measure_ood_detector(
     classifier: Classifier, ood_detector: OODDetector, data: Dataset, split: str
 ) -> Measure:
     """The share of files that an OOD detector flags, as a measure for the card."""
+    return ood_share(file_distances(classifier, ood_detector, data), ood_detector, split)
+
+
+def file_distances(classifier: Classifier, ood_detector: OODDetector, data: Dataset) -> np.ndarray:
+    """The distance of each file of a data set: float64 array of shape (files,). One pass a row."""
     distances = ood_detector.distances(layer_features(classifier, ood_detector.layer, data.images))
-    return ood_share(file_medians(distances, data.files), ood_detector, split)
+    return file_medians(distances, data.files)
 
 
 def ood_share(distances: np.ndarray, ood_detector: OODDetector, split: str) -> Measure:

@@ -39,7 +39,10 @@ LabeledSource = Annotated[
 Top = Annotated[
     int,
     typer.Option(
-        min=1, max=500, help="Number of mistakes to explain, at most.", rich_help_panel=QUESTION
+        min=0,
+        max=500,
+        help="Number of mistakes to explain, at most; 0 explains none and is quick.",
+        rich_help_panel=QUESTION,
     ),
 ]
 TrainingData = Annotated[
@@ -141,6 +144,7 @@ def _rows(results: EvaluationResults | LabelResults) -> list[dict[str, Any]]:
             "predicted": found.classes[predicted[number]],
             "correct": bool(found.labels[number] == predicted[number]),
             "wrong_class_margin": float(margins[number]),
+            "unwarned": bool(results.unwarned[number]),
             **{
                 f"probability {name}": value
                 for name, value in zip(found.classes, found.probabilities[number], strict=True)
@@ -172,7 +176,7 @@ def _labels(results: LabelResults) -> Table:
 def _label_mistakes(mistakes: Sequence[LabelMistake], results: LabelResults) -> Table:
     from xai_tf.reports.label_mistakes import kind_of_mistake
 
-    title = "The most confident mistakes" if mistakes else "No mistakes"
+    title = _title_of(mistakes, results)
     columns = ("file", "label", "mistake", "probability", "threshold", "most similar")
     table = Table(*columns, title=title)
     for mistake in mistakes:
@@ -211,7 +215,7 @@ def _mistakes(mistakes: Sequence[ClassMistake], results: EvaluationResults) -> T
         "probability",
         "margin over the truth",
         "most similar",
-        title="The most confident mistakes" if mistakes else "No mistakes",
+        title=_title_of(mistakes, results),
     )
     for mistake in mistakes:
         table.add_row(
@@ -223,6 +227,13 @@ def _mistakes(mistakes: Sequence[ClassMistake], results: EvaluationResults) -> T
             _most_similar(mistake, classes),
         )
     return table
+
+
+def _title_of(mistakes: Sequence[Mistake], results: EvaluationResults | LabelResults) -> str:
+    """The title of the table of mistakes, which is empty where none was to be explained."""
+    if mistakes:
+        return "The most confident mistakes"
+    return "No mistakes" if results.correct.all() else "No mistake was explained"
 
 
 def _most_similar(mistake: Mistake, classes: Sequence[str]) -> str:

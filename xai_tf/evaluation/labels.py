@@ -17,6 +17,7 @@ from xai_tf.evaluation.classification import area_under_curve, interval_of_area,
 from xai_tf.evaluation.curves import Outcome, outcome
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.evaluation.unwarned import unwarned_label_errors, unwarned_measure
 from xai_tf.files import spreadsheet_cell
 from xai_tf.statistics import wilson
 
@@ -103,9 +104,23 @@ class LabelResults:
         return label_results(found.classes, self.probabilities, self.truth, found.thresholds)
 
     def measures(self) -> tuple[Measure, ...]:
-        """The measures of all labels together, as `label_measures`."""
+        """The measures of all labels together, as `label_measures`; and `unwarned` as a share."""
         thresholds = np.array(self.predictions.thresholds)
-        return label_measures(self.probabilities, self.truth, thresholds, "files")
+        measures = label_measures(self.probabilities, self.truth, thresholds, "files")
+        return *measures, unwarned_measure(self.unwarned, "files")
+
+    @cached_property
+    def unwarned(self) -> np.ndarray:
+        """Which files have a label wrong with p > 0.9 and no warning: bool, shape (files,)."""
+        thresholds = np.array(self.predictions.thresholds)
+        return unwarned_label_errors(
+            self.probabilities, self.truth, thresholds, self.predictions.flagged
+        )
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether all labels of a file are right: bool array of shape (files,)."""
+        return (self.predicted == self.truth).all(axis=1)
 
     @cached_property
     def margins(self) -> np.ndarray:

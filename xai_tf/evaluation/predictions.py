@@ -77,6 +77,11 @@ class Predictions:
     thresholds: tuple[float, ...] = ()
     label_sets: tuple[tuple[int, ...], ...] = ()
 
+    @property
+    def flagged(self) -> np.ndarray | None:
+        """`out_of_distribution` as a bool array of shape (files,); None without an OOD detector."""
+        return np.array(self.out_of_distribution) if self.out_of_distribution else None
+
     def name_of(self, path: Path) -> str:
         """The path of a file below the folder."""
         base = self.folder.parent if self.folder.suffix else self.folder

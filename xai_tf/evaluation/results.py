@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +14,7 @@ from weights_keras import Measure
 from xai_tf.evaluation.classification import accuracy, evaluate, predicted_counts
 from xai_tf.evaluation.curves import Bin, Curve, Outcome, curve, outcome, reliability
 from xai_tf.evaluation.predictions import Predictions
+from xai_tf.evaluation.unwarned import unwarned_errors, unwarned_measure
 from xai_tf.files import spreadsheet_cell
 
 ALL, RIGHT, WRONG = "all", "right", "wrong"
@@ -56,10 +58,34 @@ class EvaluationResults:
         )
 
     def measures(self) -> tuple[Measure, ...]:
-        """Accuracy, and the area under the ROC curve if all classes occur. Takes a second."""
+        """Accuracy, the area under the ROC curve if all classes occur, and `unwarned` as a share.
+
+        Takes a second.
+        """
+        unwarned = unwarned_measure(self.unwarned, "files")
         if len(np.unique(self.labels)) < len(self.predictions.classes):
-            return (accuracy(self.probabilities, self.labels, "files"),)
-        return evaluate(self.probabilities, self.labels, "files")
+            return accuracy(self.probabilities, self.labels, "files"), unwarned
+        return *evaluate(self.probabilities, self.labels, "files"), unwarned
+
+    @cached_property
+    def unwarned(self) -> np.ndarray:
+        """Which files are wrong with p > 0.9 and not warned of: bool array of shape (files,)."""
+        return unwarned_errors(self.probabilities, self.labels, self.predictions.flagged)
+
+    def of_files(self, numbers: Sequence[int]) -> EvaluationResults:
+        """The results on some of the files, by their numbers."""
+        found = self.predictions
+        per_file = {
+            name: tuple(getattr(found, name)[number] for number in numbers)
+            for name in ("files", "labels", "logits", "probabilities", "out_of_distribution")
+            if getattr(found, name)
+        }
+        return EvaluationResults(replace(found, **per_file))
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether the most probable class is the true one: bool array of shape (files,)."""
+        return self.probabilities.argmax(axis=1) == self.labels
 
     def curve(self, label: int) -> Curve:
         """The curve of one of the `classes_with_curve`."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from xai_tf.bundles.write import describe_classifier
 from xai_tf.classifiers.classifier import Classifier
+from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError
 from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake
@@ -95,6 +96,7 @@ class MistakesReport(ABC, Generic[Results, One]):
             "classes": list(self.classifier.classes),
             **self._described_counts(),
             "measures": [vars(measure) for measure in self.results.measures()],
+            "unwarned": [str(predictions.files[n]) for n in np.flatnonzero(self.results.unwarned)],
             "mistakes": [
                 {
                     "file": str(mistake.path),
@@ -153,10 +155,13 @@ class MistakesReport(ABC, Generic[Results, One]):
     def _overview(self) -> str:
         """The performance, and a sortable table of the mistakes."""
         num_wrong, summary = self._summary()
-        if num_wrong > len(self.mistakes):
+        predictions, unwarned = self.results.predictions, self.results.unwarned
+        if num_wrong > len(self.mistakes) > 0:
             summary += f" The {len(self.mistakes)} most confident ones are shown below."
         measures = "".join(paragraph(f"{m.name} {m}") for m in self.results.measures())
-        text = paragraph(summary) + measures
+        names = [predictions.name_of(predictions.files[n]) for n in np.flatnonzero(unwarned)]
+        listed = paragraph(f"Wrong with p > 0.9 and not warned of: {some(names, 20)}.", "warning")
+        text = paragraph(summary) + measures + (listed if names else "")
         if not self.mistakes:
             return text
         head, cells, more = self._table()

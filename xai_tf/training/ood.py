@@ -13,17 +13,19 @@ import weights_keras
 from weights_keras import Measure
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.classifiers.loading import card_beside
-from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector, ood_share
+from xai_tf.classifiers.ood import file_distances, fit_ood_detector, ood_share
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.datasets.dataset import Splits
 from xai_tf.datasets.layouts import readable_files
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits
 from xai_tf.errors import InputError, OutputError, SettingError
+from xai_tf.evaluation.unwarned import UNWARNED
 from xai_tf.files import check_free
 from xai_tf.inputs.task import Task
 from xai_tf.progress import Progress, silent
-from xai_tf.training.publish import with_ood_detector
+from xai_tf.training.publish import measure_unwarned, with_ood_detector
+from xai_tf.training.train import predict_files
 
 Notify = Callable[[str], None]
 
@@ -54,7 +56,8 @@ class StoredDetector:
     Attributes:
         file: where it is.
         detector: the detector.
-        measures: the share of files that it warns about, of each set.
+        measures: the share of files that it warns about, of each set; and of the test set the share
+            that is wrong with p > 0.9 and not warned of.
     """
 
     file: Path
@@ -113,7 +116,13 @@ def fit_and_store(
     )
     _check_classes(classifier, splits, settings.source)
     detector = fit_ood_detector(classifier, splits.train, splits.validation, progress)
-    measures = [measure_ood_detector(classifier, detector, splits.test, "test")]
+    distances = file_distances(classifier, detector, splits.test)
+    flagged = distances > detector.threshold
+    said = predict_files(classifier.model, splits.test)
+    measures = [
+        ood_share(distances, detector, "test"),
+        measure_unwarned(classifier, said, splits.test, "test", flagged),
+    ]
     for name, paths in others.items():
         distances = _distances(classifier, detector, name, paths, progress, notify)
         if len(distances):
@@ -171,7 +180,8 @@ def _store(
     """Write a detector beside its model and into the card; returns its file."""
     card, file = card_beside(model, classifier.sha256), weights_keras.ood_file(model)
     if card:
-        remaining = [m for m in card.metrics if m.name != measures[0].name]
+        renewed = {UNWARNED, *(measure.name for measure in measures)}
+        remaining = [m for m in card.metrics if m.name not in renewed]
         card = replace(card, metrics=(*remaining, *measures))
         card = with_ood_detector(card, detector)
     try:

@@ -15,12 +15,17 @@ from weights_keras import Measure, ModelCard, read_card, save
 from weights_keras.formats import SUFFIXES
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.classifiers.classifier import Classifier
-from xai_tf.classifiers.ood import fit_ood_detector, measure_ood_detector
+from xai_tf.classifiers.ood import file_distances, fit_ood_detector, ood_share
 from xai_tf.classifiers.ood_detector import OODDetector
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.errors import OutputError
 from xai_tf.evaluation.classification import confusion, evaluate
 from xai_tf.evaluation.labels import LABEL_COLUMNS, label_measures, label_results
+from xai_tf.evaluation.unwarned import (
+    unwarned_errors,
+    unwarned_label_errors,
+    unwarned_measure,
+)
 from xai_tf.files import check_free
 from xai_tf.inputs.task import Task
 from xai_tf.training.train import Trained, predict_files
@@ -227,9 +232,40 @@ def _evaluate_sets(
             metrics += evaluate(probabilities, data.file_labels, label)
             counts = confusion(probabilities, data.file_labels)
             tables.append(_confusion_table(label, counts, data.classes))
-        if ood_detector and label != "validation":
-            metrics.append(measure_ood_detector(classifier, ood_detector, data, label))
+        if label == "validation":  # which chose the epoch and set the threshold of the detector
+            continue
+        flagged = None
+        if ood_detector:
+            distances = file_distances(classifier, ood_detector, data)
+            flagged = distances > ood_detector.threshold
+            metrics.append(ood_share(distances, ood_detector, label))
+        metrics.append(measure_unwarned(classifier, probabilities, data, label, flagged))
     return tuple(metrics), tables
+
+
+def measure_unwarned(
+    classifier: Classifier,
+    probabilities: np.ndarray,
+    data: Dataset,
+    split: str,
+    flagged: np.ndarray | None,
+) -> Measure:
+    """The share of files that are wrong with p > 0.9 and not warned of, as a measure for the card.
+
+    Args:
+        classifier: the classifier.
+        probabilities: float array of shape (files, classes), as from `predict_files`.
+        data: the files.
+        split: the name of the set.
+        flagged: bool array of shape (files,), those that the OOD detector flags; None without one.
+    """
+    labels = data.file_labels
+    if data.multi_label:
+        limits = np.array(classifier.thresholds)
+        unwarned = unwarned_label_errors(probabilities, labels == 1, limits, flagged)
+    else:
+        unwarned = unwarned_errors(probabilities, labels, flagged)
+    return unwarned_measure(unwarned, split)
 
 
 def _introduction(name: str, task: Task, backbone: str, folder: Path) -> str:
