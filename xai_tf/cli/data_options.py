@@ -33,6 +33,17 @@ AlsoTest = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+GroupRule = Annotated[
+    str | None,
+    typer.Option(
+        "--groups",
+        metavar="RULE",
+        help="Also measure by group: 'folder' (inside the class folder), a CSV file of files and "
+        "groups (FILE.csv or FILE.csv:COLUMN), or a regular expression on the file name with one "
+        "group in parentheses, such as '(patient\\d+)'.",
+        rich_help_panel=DATA,
+    ),
+]
 
 
 @dataclass(frozen=True)

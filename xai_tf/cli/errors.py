@@ -16,6 +16,7 @@ from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, Failure, prints_answer
 from xai_tf.cli.app import DATA, EVALUATE, OUTPUT, QUESTION, app
 from xai_tf.cli.console import complain, note, progress_of, warn
+from xai_tf.cli.data_options import GroupRule
 from xai_tf.cli.marks import MarkFile
 from xai_tf.cli.options import (
     Method,
@@ -28,6 +29,7 @@ from xai_tf.errors import InputError
 
 if TYPE_CHECKING:
     from xai_tf.classifiers.classifier import Classifier
+    from xai_tf.evaluation.by_group import GroupResults
     from xai_tf.evaluation.labels import LabelResults
     from xai_tf.evaluation.mistakes import ClassMistake, LabelMistake, Mistake
     from xai_tf.evaluation.results import EvaluationResults
@@ -77,6 +79,7 @@ def study_errors(
     top: Top = 12,
     train: TrainingData = None,
     split: Split = None,
+    groups: GroupRule = None,
     marks: MarkFile = None,
     out: ReportFolder = Path("errors"),
     overwrite: Overwrite = False,
@@ -87,7 +90,8 @@ def study_errors(
     mistake, the maps of the predicted and of the true class on one scale, why the one was predicted
     rather than the other. For a model of several labels: precision, recall, F1 and AUC of each
     label, and its map for each mistake. With --train also the most similar training samples. With
-    --marks what people marked in the files is outlined, and the maps are judged by it.
+    --marks what people marked in the files is outlined, and the maps are judged by it. With
+    --groups also the results on each patient, speaker or hospital, the worst first.
     """
     from xai_tf.reports.errors import ErrorSettings, report_errors
 
@@ -100,6 +104,7 @@ def study_errors(
         out=out,
         overwrite=overwrite,
         marks=marks,
+        groups=groups,
     )
     settings.check()
     classifier = model.load()
@@ -159,8 +164,12 @@ def _tables(report: ErrorReport) -> Group:
 
     results, mistakes = report.results, report.mistakes
     if isinstance(results, LabelResults):
-        return Group(_labels(results), _label_mistakes(cast("Any", mistakes), results))
-    return Group(_confusion(results), _mistakes(cast("Any", mistakes), results))
+        shown = [_labels(results), _label_mistakes(cast("Any", mistakes), results)]
+    else:
+        shown = [_confusion(results), _mistakes(cast("Any", mistakes), results)]
+    if report.groups:
+        shown.insert(1, _groups(report.groups))
+    return Group(*shown)
 
 
 def _labels(results: LabelResults) -> Table:
@@ -188,6 +197,16 @@ def _label_mistakes(mistakes: Sequence[LabelMistake], results: LabelResults) -> 
             f"{mistake.threshold:.1%}",
             _most_similar(mistake, results.predictions.classes),
         )
+    return table
+
+
+def _groups(groups: GroupResults) -> Table:
+    from xai_tf.evaluation.by_group import GROUP_COLUMNS
+
+    caption = f"mean accuracy of {len(groups.groups)} groups {groups.mean}"
+    table = Table(*GROUP_COLUMNS, title="Groups, the worst first", caption=caption)
+    for group in groups.groups:
+        table.add_row(*map(escape, group.cells))
     return table
 
 

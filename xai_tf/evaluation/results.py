@@ -75,12 +75,17 @@ class EvaluationResults:
     def of_files(self, numbers: Sequence[int]) -> EvaluationResults:
         """The results on some of the files, by their numbers."""
         found = self.predictions
-        per_file = {
-            name: tuple(getattr(found, name)[number] for number in numbers)
-            for name in ("files", "labels", "logits", "probabilities", "out_of_distribution")
-            if getattr(found, name)
-        }
-        return EvaluationResults(replace(found, **per_file))
+        flags = found.out_of_distribution
+        return EvaluationResults(
+            replace(
+                found,
+                files=tuple(found.files[number] for number in numbers),
+                labels=tuple(found.labels[number] for number in numbers),
+                logits=tuple(found.logits[number] for number in numbers),
+                probabilities=tuple(found.probabilities[number] for number in numbers),
+                out_of_distribution=tuple(flags[number] for number in numbers) if flags else (),
+            )
+        )
 
     @property
     def correct(self) -> np.ndarray:

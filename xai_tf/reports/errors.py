@@ -10,7 +10,9 @@ from typing import Any
 
 from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS
 from xai_tf.classifiers.classifier import Classifier
+from xai_tf.datasets.groups import check_rule, find_groups
 from xai_tf.errors import OutputError, pick
+from xai_tf.evaluation.by_group import GroupResults, evaluate_groups
 from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake, study_mistakes
 from xai_tf.evaluation.nearest import FeatureIndex, build_feature_index
@@ -48,6 +50,7 @@ class ErrorSettings:
         overwrite: whether an earlier page may be replaced.
         marks: places that people marked in the files, as `regions.read_marks` takes them; their
             outlines are drawn and the maps judged by them.
+        groups: how the group of a file is found, as for `find_groups`; None evaluates none.
     """
 
     source: Path
@@ -58,6 +61,7 @@ class ErrorSettings:
     out: Path = Path("errors")
     overwrite: bool = False
     marks: Path | None = None
+    groups: str | None = None
 
     def __post_init__(self) -> None:
         # In a notebook people type paths as text.
@@ -70,13 +74,16 @@ class ErrorSettings:
 
         Raises:
             UnknownNameError: there is no such method.
-            InputError: there are no marks, or one is invalid.
+            InputError: there are no marks, or one is invalid; or there is no file of groups.
+            SettingError: the rule of the groups is invalid.
             OutputError: the folder is a file, or holds an earlier page, or one that was not
                 written by xai-tf.
         """
         pick(METHODS, self.method, "method")
         if self.marks:
             read_marks(self.marks)
+        if self.groups is not None:
+            check_rule(self.groups)
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"{self.out} is not a folder. Use another --out.")
         check_page(self.out / PAGE)
@@ -95,6 +102,7 @@ class ErrorReport:
         page: the HTML page.
         results: what the model predicts for all files; `LabelResults` of a model of several labels.
         mistakes: the errors that were explained, the worst first.
+        groups: the results on each group, where groups were given.
         unreadable: (file, why) of labeled files that could not be read.
         warnings: what a person should know of the other files, a sentence each.
         described: what is in the JSON file.
@@ -103,6 +111,7 @@ class ErrorReport:
     page: Path
     results: EvaluationResults | LabelResults
     mistakes: tuple[Mistake, ...]
+    groups: GroupResults | None
     unreadable: tuple[tuple[Path, str], ...]
     warnings: tuple[str, ...]
     described: Mapping[str, Any]
@@ -137,9 +146,14 @@ def report_errors(
         if settings.marks
         else None
     )
+    if settings.groups is not None:  # which fails before the work where it would fail after it
+        find_groups(files, labeled.source, classifier.classes, settings.groups)
     training = _training_files(classifier, settings.train)
     predictions = predict_labeled(classifier, labeled, _named(progress, "predicting"))
     results = (LabelResults if predictions.multi_label else EvaluationResults)(predictions)
+    groups = _evaluated_groups(results, settings.groups)
+    for text in groups.notes if groups else ():
+        notify(text)
     index = (
         build_feature_index(classifier, training, _named(progress, "training samples"))
         if training
@@ -154,16 +168,26 @@ def report_errors(
     judged = judge_mistakes(classifier, mistakes, *marks) if marks else None
     for text in judged.notes if judged else ():
         notify(text)
-    report = kind(classifier, results, mistakes, left_out, judged)
+    report = kind(classifier, results, mistakes, left_out, judged, groups)
     described = report.to_dict()
     return ErrorReport(
         page=_write(settings.out, report.page(), described),
         results=results,
         mistakes=tuple(mistakes),
+        groups=groups,
         unreadable=(*_unreadable(labeled, results), *lost),
         warnings=_warnings(labeled, results, mistakes, beside, index),
         described=described,
     )
+
+
+def _evaluated_groups(
+    results: EvaluationResults | LabelResults, rule: str | None
+) -> GroupResults | None:
+    if rule is None:
+        return None
+    found = results.predictions
+    return evaluate_groups(results, find_groups(found.files, found.folder, found.classes, rule))
 
 
 def _write(folder: Path, html: str, described: Mapping[str, Any]) -> Path:

@@ -14,12 +14,14 @@ from xai_tf.bundles.write import describe_classifier
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.listing import some
 from xai_tf.errors import InputError
+from xai_tf.evaluation.by_group import GroupResults
 from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.narration.notices import NOTICE
 from xai_tf.packages import versions
+from xai_tf.reports.estimates import groups_section
 from xai_tf.reports.html import (
     BACK_TO_OVERVIEW,
     Link,
@@ -50,6 +52,7 @@ class MistakesReport(ABC, Generic[Results, One]):
         mistakes: the mistakes to show, the worst first.
         left_out: (file, reason) of what could not be read, including training samples.
         marks: what people marked in the files, where that was given.
+        groups: the results on each group, where groups were given.
     """
 
     classifier: Classifier
@@ -57,6 +60,7 @@ class MistakesReport(ABC, Generic[Results, One]):
     mistakes: Sequence[One]
     left_out: Sequence[tuple[Path, str]] = ()
     marks: MistakeMarks | None = None
+    groups: GroupResults | None = None
 
     def page(self, opacity: float = 0.7) -> str:
         """A self-contained HTML page.
@@ -70,6 +74,7 @@ class MistakesReport(ABC, Generic[Results, One]):
         parts = {
             "overview": ("Overview", self._overview()),
             name: (title_of_counts, counts),
+            "groups": ("By group", groups_section(self.groups) if self.groups else ""),
             "marks": ("What people marked", self.marks.section() if self.marks else ""),
             "left-out": ("Left out", self._left_out()),
             "model": ("The model", model_section(describe_classifier(classifier), classifier.card)),
@@ -97,6 +102,7 @@ class MistakesReport(ABC, Generic[Results, One]):
             **self._described_counts(),
             "measures": [vars(measure) for measure in self.results.measures()],
             "unwarned": [str(predictions.files[n]) for n in np.flatnonzero(self.results.unwarned)],
+            "groups": self.groups and self.groups.to_dict(),
             "mistakes": [
                 {
                     "file": str(mistake.path),
