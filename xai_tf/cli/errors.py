@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from xai_tf.evaluation.labels import LabelResults
     from xai_tf.evaluation.mistakes import ClassMistake, LabelMistake, Mistake
     from xai_tf.evaluation.results import EvaluationResults
+    from xai_tf.evaluation.robustness import CorruptionResults
     from xai_tf.reports.errors import ErrorReport
 
 LabeledSource = Annotated[
@@ -69,17 +71,52 @@ ReportFolder = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class EstimateFlags:
+    """What else is measured, as options of a command; see `records.takes_records`."""
+
+    groups: GroupRule = None
+    corrupt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Also measure how far the answers hold under corruptions: crop, darker, brighter, "
+            "blur, noise, jpeg; of sounds telephone, hiss; separated by commas, or 'all'.",
+            rich_help_panel=QUESTION,
+        ),
+    ] = None
+    turned: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of answers that may turn before a level of a corruption counts as too "
+            "much.",
+            rich_help_panel=QUESTION,
+        ),
+    ] = 0.05
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of `ErrorSettings`."""
+        names = (name.strip() for name in (self.corrupt or "").split(","))
+        return {
+            "groups": self.groups,
+            "corrupt": tuple(filter(None, names)),
+            "most_turned": self.turned,
+        }
+
+
 @app.command("errors", rich_help_panel=EVALUATE)
 @prints_answer
 @takes_records
 def study_errors(
     folder: LabeledSource,
     model: ModelFlags,
+    estimates: EstimateFlags,
     method: Method = DEFAULT_METHOD,
     top: Top = 12,
     train: TrainingData = None,
     split: Split = None,
-    groups: GroupRule = None,
     marks: MarkFile = None,
     out: ReportFolder = Path("errors"),
     overwrite: Overwrite = False,
@@ -87,11 +124,10 @@ def study_errors(
     """Explain what a model gets wrong in FOLDER, the most confident mistakes first.
 
     Writes one self-contained HTML page and the same as JSON: the confusion matrix and, for each
-    mistake, the maps of the predicted and of the true class on one scale, why the one was predicted
-    rather than the other. For a model of several labels: precision, recall, F1 and AUC of each
-    label, and its map for each mistake. With --train also the most similar training samples. With
-    --marks what people marked in the files is outlined, and the maps are judged by it. With
-    --groups also the results on each patient, speaker or hospital, the worst first.
+    mistake, the maps of the predicted and of the true class on one scale, and why the one was
+    predicted. For a model of several labels: how well each is found, and its map for each mistake.
+    With --train also the most similar training samples, with --marks what people marked, with
+    --groups the results on each patient or hospital, with --corrupt how far the answers hold.
     """
     from xai_tf.reports.errors import ErrorSettings, report_errors
 
@@ -104,7 +140,7 @@ def study_errors(
         out=out,
         overwrite=overwrite,
         marks=marks,
-        groups=groups,
+        **estimates.settings,
     )
     settings.check()
     classifier = model.load()
@@ -169,6 +205,8 @@ def _tables(report: ErrorReport) -> Group:
         shown = [_confusion(results), _mistakes(cast("Any", mistakes), results)]
     if report.groups:
         shown.insert(1, _groups(report.groups))
+    if report.corruptions:
+        shown.insert(-1, _corruptions(report.corruptions))
     return Group(*shown)
 
 
@@ -207,6 +245,17 @@ def _groups(groups: GroupResults) -> Table:
     table = Table(*GROUP_COLUMNS, title="Groups, the worst first", caption=caption)
     for group in groups.groups:
         table.add_row(*map(escape, group.cells))
+    return table
+
+
+def _corruptions(results: CorruptionResults) -> Table:
+    from xai_tf.evaluation.robustness import LEVEL_COLUMNS
+
+    table = Table(*LEVEL_COLUMNS, title="Corruptions", caption=results.summary)
+    for one in results.corruptions:
+        for row in one.rows:
+            table.add_row(*map(escape, row))
+        table.add_section()
     return table
 
 

@@ -158,7 +158,7 @@ def predict_labeled(
     out_of_distribution: list[bool] = []
 
     def predict_waiting() -> None:
-        file_logits, flags = _predict_files(classifier, [samples for _, samples in waiting])
+        file_logits, flags = predict_windows(classifier, [samples for _, samples in waiting])
         logits.extend(file_logits)
         out_of_distribution.extend(flags)
         entries.extend(entry for entry, _ in waiting)
@@ -197,6 +197,29 @@ def predict_labeled(
     )
 
 
+def predict_windows(
+    classifier: Classifier, files: Sequence[list[Sample]]
+) -> tuple[list[np.ndarray], list[bool]]:
+    """Predict files that are read, in batches of windows.
+
+    Returns:
+        The logits of each file, the mean of its windows'; and whether each is out of distribution,
+        empty where the model has no OOD detector.
+    """
+    if not files:
+        return [], []
+    windows = [sample for samples in files for sample in samples]
+    predictions, scores = predict_with_ood_scores(classifier, windows)
+    logits, out_of_distribution, start = [], [], 0
+    for samples in files:
+        rows = slice(start, start := start + len(samples))
+        logits.append(np.mean([prediction.logits for prediction in predictions[rows]], axis=0))
+        score = file_ood_score(scores[rows] if scores else None)
+        if score:
+            out_of_distribution.append(score.out_of_distribution)
+    return logits, out_of_distribution
+
+
 def _listing(source: Path, model: str, task: Task, multi_label: bool) -> Listing:
     try:
         listing = find_listing(source, task, DataOptions(skip_bad=True, multi_label=multi_label))
@@ -229,24 +252,6 @@ def _entries_of_some_classes(source: Path, task: Task) -> list[Entry]:
             return []
         entries.append(Entry(path, (label,), split_in_path(path, source), str(path)))
     return entries
-
-
-def _predict_files(
-    classifier: Classifier, files: Sequence[list[Sample]]
-) -> tuple[list[np.ndarray], list[bool]]:
-    """The logits of each file, and whether it is out of distribution (empty if not checked)."""
-    if not files:
-        return [], []
-    windows = [sample for samples in files for sample in samples]
-    predictions, scores = predict_with_ood_scores(classifier, windows)
-    logits, out_of_distribution, start = [], [], 0
-    for samples in files:
-        rows = slice(start, start := start + len(samples))
-        logits.append(np.mean([prediction.logits for prediction in predictions[rows]], axis=0))
-        score = file_ood_score(scores[rows] if scores else None)
-        if score:
-            out_of_distribution.append(score.out_of_distribution)
-    return logits, out_of_distribution
 
 
 def _other_files(

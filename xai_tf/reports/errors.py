@@ -11,8 +11,9 @@ from typing import Any
 from xai_tf.attribution.methods import DEFAULT_METHOD, METHODS
 from xai_tf.classifiers.classifier import Classifier
 from xai_tf.datasets.groups import check_rule, find_groups
-from xai_tf.errors import OutputError, pick
+from xai_tf.errors import OutputError, SettingError, pick
 from xai_tf.evaluation.by_group import GroupResults, evaluate_groups
+from xai_tf.evaluation.corruptions import ALL, CORRUPTIONS, Corruption, picked_corruptions
 from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake, study_mistakes
 from xai_tf.evaluation.nearest import FeatureIndex, build_feature_index
@@ -23,6 +24,7 @@ from xai_tf.evaluation.predictions import (
     training_files,
 )
 from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.evaluation.robustness import MOST_TURNED, CorruptionResults, measure_corruptions
 from xai_tf.files import check_free, write_file
 from xai_tf.progress import Progress, silent
 from xai_tf.regions.mark_files import read_marks
@@ -51,6 +53,8 @@ class ErrorSettings:
         marks: places that people marked in the files, as `regions.read_marks` takes them; their
             outlines are drawn and the maps judged by them.
         groups: how the group of a file is found, as for `find_groups`; None evaluates none.
+        corrupt: names in `CORRUPTIONS`, or "all", to measure how far the answers hold.
+        most_turned: the share of answers that may turn before a level counts as too much, 0 to 1.
     """
 
     source: Path
@@ -62,6 +66,8 @@ class ErrorSettings:
     overwrite: bool = False
     marks: Path | None = None
     groups: str | None = None
+    corrupt: tuple[str, ...] = ()
+    most_turned: float = MOST_TURNED
 
     def __post_init__(self) -> None:
         # In a notebook people type paths as text.
@@ -73,9 +79,9 @@ class ErrorSettings:
         """Check what can be checked before the model is loaded.
 
         Raises:
-            UnknownNameError: there is no such method.
+            UnknownNameError: there is no such method or corruption.
             InputError: there are no marks, or one is invalid; or there is no file of groups.
-            SettingError: the rule of the groups is invalid.
+            SettingError: the rule of the groups or the share of turned answers is invalid.
             OutputError: the folder is a file, or holds an earlier page, or one that was not
                 written by xai-tf.
         """
@@ -84,6 +90,14 @@ class ErrorSettings:
             read_marks(self.marks)
         if self.groups is not None:
             check_rule(self.groups)
+        for name in self.corrupt:
+            if name != ALL:
+                pick(CORRUPTIONS, name, "corruption")
+        if not 0 <= self.most_turned < 1:
+            raise SettingError(
+                f"Invalid value for --turned: {self.most_turned}. Expected a share from 0 to below "
+                "1, such as 0.05."
+            )
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"{self.out} is not a folder. Use another --out.")
         check_page(self.out / PAGE)
@@ -103,6 +117,7 @@ class ErrorReport:
         results: what the model predicts for all files; `LabelResults` of a model of several labels.
         mistakes: the errors that were explained, the worst first.
         groups: the results on each group, where groups were given.
+        corruptions: how far the answers hold, where that was measured.
         unreadable: (file, why) of labeled files that could not be read.
         warnings: what a person should know of the other files, a sentence each.
         described: what is in the JSON file.
@@ -112,6 +127,7 @@ class ErrorReport:
     results: EvaluationResults | LabelResults
     mistakes: tuple[Mistake, ...]
     groups: GroupResults | None
+    corruptions: CorruptionResults | None
     unreadable: tuple[tuple[Path, str], ...]
     warnings: tuple[str, ...]
     described: Mapping[str, Any]
@@ -148,12 +164,18 @@ def report_errors(
     )
     if settings.groups is not None:  # which fails before the work where it would fail after it
         find_groups(files, labeled.source, classifier.classes, settings.groups)
+    corruptions = _corruptions(classifier, settings)
     training = _training_files(classifier, settings.train)
     predictions = predict_labeled(classifier, labeled, _named(progress, "predicting"))
     results = (LabelResults if predictions.multi_label else EvaluationResults)(predictions)
     groups = _evaluated_groups(results, settings.groups)
     for text in groups.notes if groups else ():
         notify(text)
+    held = (
+        measure_corruptions(classifier, labeled, corruptions, settings.most_turned, progress)
+        if corruptions
+        else None
+    )
     index = (
         build_feature_index(classifier, training, _named(progress, "training samples"))
         if training
@@ -168,17 +190,26 @@ def report_errors(
     judged = judge_mistakes(classifier, mistakes, *marks) if marks else None
     for text in judged.notes if judged else ():
         notify(text)
-    report = kind(classifier, results, mistakes, left_out, judged, groups)
+    report = kind(classifier, results, mistakes, left_out, judged, groups, held)
     described = report.to_dict()
     return ErrorReport(
         page=_write(settings.out, report.page(), described),
         results=results,
         mistakes=tuple(mistakes),
         groups=groups,
+        corruptions=held,
         unreadable=(*_unreadable(labeled, results), *lost),
         warnings=_warnings(labeled, results, mistakes, beside, index),
         described=described,
     )
+
+
+def _corruptions(classifier: Classifier, settings: ErrorSettings) -> tuple[Corruption, ...]:
+    """The corruptions to try, which must fit the files of the model."""
+    if not settings.corrupt:
+        return ()
+    sounds = classifier.task is not None and classifier.task.takes_sound
+    return picked_corruptions(settings.corrupt, sounds)
 
 
 def _evaluated_groups(

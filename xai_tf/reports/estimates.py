@@ -1,8 +1,9 @@
-"""How far results hold: the sections of a report on groups of files."""
+"""How far results hold: the sections of a report on groups of files and on corruptions."""
 
 from __future__ import annotations
 
 from xai_tf.evaluation.by_group import GROUP_COLUMNS, GroupResults
+from xai_tf.evaluation.robustness import LEVEL_COLUMNS, CorruptionResults
 from xai_tf.reports.html import paragraph, table
 
 
@@ -16,3 +17,13 @@ def groups_section(results: GroupResults) -> str:
     rows = [group.cells for group in results.groups]
     caption = f"Groups by {results.rule}, the worst first; shares with 95% intervals"
     return paragraph(summary) + notes + table(GROUP_COLUMNS, rows, caption)
+
+
+def corruptions_section(results: CorruptionResults) -> str:
+    """How far the answers hold, at each level of each corruption."""
+    rows = [row for one in results.corruptions for row in one.rows]
+    caption = (
+        "Corruptions of the files, the weakest level first; shares with 95% intervals. Turned: "
+        "answered otherwise than without the corruption. Warned of: flagged as out of distribution"
+    )
+    return paragraph(results.summary) + table(LEVEL_COLUMNS, rows, caption)

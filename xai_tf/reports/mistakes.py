@@ -19,9 +19,10 @@ from xai_tf.evaluation.labels import LabelResults
 from xai_tf.evaluation.mistakes import Mistake
 from xai_tf.evaluation.nearest import Neighbor
 from xai_tf.evaluation.results import EvaluationResults
+from xai_tf.evaluation.robustness import CorruptionResults
 from xai_tf.narration.notices import NOTICE
 from xai_tf.packages import versions
-from xai_tf.reports.estimates import groups_section
+from xai_tf.reports.estimates import corruptions_section, groups_section
 from xai_tf.reports.html import (
     BACK_TO_OVERVIEW,
     Link,
@@ -53,6 +54,7 @@ class MistakesReport(ABC, Generic[Results, One]):
         left_out: (file, reason) of what could not be read, including training samples.
         marks: what people marked in the files, where that was given.
         groups: the results on each group, where groups were given.
+        corruptions: how far the answers hold, where that was measured.
     """
 
     classifier: Classifier
@@ -61,6 +63,7 @@ class MistakesReport(ABC, Generic[Results, One]):
     left_out: Sequence[tuple[Path, str]] = ()
     marks: MistakeMarks | None = None
     groups: GroupResults | None = None
+    corruptions: CorruptionResults | None = None
 
     def page(self, opacity: float = 0.7) -> str:
         """A self-contained HTML page.
@@ -75,6 +78,10 @@ class MistakesReport(ABC, Generic[Results, One]):
             "overview": ("Overview", self._overview()),
             name: (title_of_counts, counts),
             "groups": ("By group", groups_section(self.groups) if self.groups else ""),
+            "corruptions": (
+                "Corruptions",
+                corruptions_section(self.corruptions) if self.corruptions else "",
+            ),
             "marks": ("What people marked", self.marks.section() if self.marks else ""),
             "left-out": ("Left out", self._left_out()),
             "model": ("The model", model_section(describe_classifier(classifier), classifier.card)),
@@ -103,6 +110,7 @@ class MistakesReport(ABC, Generic[Results, One]):
             "measures": [vars(measure) for measure in self.results.measures()],
             "unwarned": [str(predictions.files[n]) for n in np.flatnonzero(self.results.unwarned)],
             "groups": self.groups and self.groups.to_dict(),
+            "corruptions": self.corruptions and self.corruptions.to_dict(),
             "mistakes": [
                 {
                     "file": str(mistake.path),
