@@ -40,6 +40,7 @@ def tune(
     """
     require_extra("tuning")
     from tuning.export import check_export_folder
+    from tuning.left_out_groups import check_groups
 
     settings = export.settings(typed_command())
     study = search.study(folder, data.options)
@@ -53,6 +54,7 @@ def tune(
             return _plan_answer(plan)
         test = study.training_data().splits.test
         settings.check_classes(test.classes, test.multi_label)
+        check_groups(study.networks(), settings.groups)
         also_test = _also_test(study, further_sources(export.also_test))
         if search.workers > 1 and plan.mode == Mode.BATCHED_HEADS:
             note("--workers is ignored: this process trains many heads at a time.")

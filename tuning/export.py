@@ -15,6 +15,7 @@ from tuning import heads
 from tuning.batched_heads import State
 from tuning.batched_tuner import STATE
 from tuning.calibration import best_threshold, calibrated, fit_calibration, single_questions
+from tuning.left_out_groups import leave_groups_out
 from tuning.search_folder import write_durably, write_json
 from tuning.seed_repeats import repeat_with_seeds
 from tuning.settings import ExportSettings, Mode, StudySettings
@@ -146,6 +147,7 @@ def export(
         command=settings.command,
         datasets=settings.datasets,
         license_=settings.license_,
+        group_out=leave_groups_out(networks, config.backbone, settings.groups, progress),
     )
     _store_winner(winner, card, record)
     return card

@@ -14,6 +14,7 @@ from tuning.space import SEEDS, Parameter, parse_setting, read_space
 from tuning.study import Study
 from xai_tf.classifiers.backbones import BACKBONES
 from xai_tf.cli.app import OUTPUT, SEARCH, TRAINING
+from xai_tf.cli.data_options import LeftOutGroups
 from xai_tf.cli.options import Overwrite
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import SettingError
@@ -161,6 +162,7 @@ class ExportOptions:
     license_: Annotated[str, _option("--license", panel=OUTPUT, text="License of the weights.")] = (
         "other"
     )
+    groups: LeftOutGroups = None
     tensorboard: Annotated[bool, _option(panel=OUTPUT, text="Write logs for TensorBoard.")] = False
     dry_run: Annotated[
         bool, _option("--dry-run", panel=OUTPUT, text="Show what would be done, and stop.")
@@ -187,6 +189,7 @@ class ExportOptions:
             command=command,
             datasets=tuple(self.data_license or ()),
             license_=self.license_,
+            groups=self.groups,
         )
 
 

@@ -13,6 +13,7 @@ from tuning import schedule
 from tuning.space import SEEDS, Parameter, Space, Value, choice, lint
 from weights_keras import home
 from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.datasets.groups import check_rule
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.errors import SettingError, nearest, pick
 from xai_tf.tasks import find_task
@@ -297,9 +298,12 @@ class ExportSettings:
         command: the command that makes the model again, for the card.
         datasets: the data sets with their terms, for the card.
         license_: the license of the weights, for the card.
+        groups: how the group of a file is found, as for `find_groups`, to estimate how well files
+            of unknown groups are predicted; None leaves that out.
 
     Raises:
         SettingError: a setting is invalid.
+        InputError: there is no file of groups.
     """
 
     calibration: str = "temperature"
@@ -308,6 +312,7 @@ class ExportSettings:
     command: str = ""
     datasets: tuple[str, ...] = ()
     license_: str = "other"
+    groups: str | None = None
 
     def __post_init__(self) -> None:
         """Reject invalid settings before hours are spent on a search."""
@@ -318,6 +323,8 @@ class ExportSettings:
             )
         if self.repeats < 0:
             raise SettingError(f"Invalid value for repeats: {self.repeats}. Expected at least 0.")
+        if self.groups is not None:
+            check_rule(self.groups)
 
     def check_classes(self, classes: tuple[str, ...], multi_label: bool = False) -> None:
         """Make sure that the calibration is defined for these classes.

@@ -88,5 +88,5 @@ def test_what_does_not_fit_the_files_is_refused_with_those_that_do():
         picked_corruptions(["telephone"], sounds=False)
     with pytest.raises(UnknownNameError, match="Did you mean 'noise'"):
         picked_corruptions(["nois"], sounds=False)
-    with pytest.raises(SettingError, match="changes sounds, and made.png is none"):
+    with pytest.raises(SettingError, match=r"changes sounds, and made\.png is none"):
         corrupted(sample_of(np.zeros((8, 8, 3))), CORRUPTIONS["hiss"], 5)

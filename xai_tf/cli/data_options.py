@@ -44,6 +44,17 @@ GroupRule = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+LeftOutGroups = Annotated[
+    str | None,
+    typer.Option(
+        "--groups",
+        metavar="RULE",
+        help="Also estimate how well groups are predicted that a model never saw, first in the "
+        "card: 'folder' (inside the class folder), a CSV file of files and groups (FILE.csv or "
+        "FILE.csv:COLUMN), or a regular expression on the file name with one group in parentheses.",
+        rich_help_panel=DATA,
+    ),
+]
 
 
 @dataclass(frozen=True)

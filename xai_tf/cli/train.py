@@ -18,7 +18,13 @@ from xai_tf.cli import completion
 from xai_tf.cli.answers import Answer, measure_rows, prints_answer
 from xai_tf.cli.app import ADVANCED, OUTPUT, TRAIN_AND_TUNE, TRAINING, app
 from xai_tf.cli.console import progress_of, warn
-from xai_tf.cli.data_options import AlsoTest, DataFlags, Source, further_sources
+from xai_tf.cli.data_options import (
+    AlsoTest,
+    DataFlags,
+    LeftOutGroups,
+    Source,
+    further_sources,
+)
 from xai_tf.cli.options import Overwrite, TaskToLearn
 from xai_tf.cli.records import takes_records
 
@@ -148,6 +154,7 @@ def train_model(
     recipe: RecipeFlags,
     data: DataFlags,
     image_size: ImageSize = 224,
+    groups: LeftOutGroups = None,
     also_test: AlsoTest = None,
     data_license: DataLicense = None,
     license_: License = "other",
@@ -161,7 +168,6 @@ def train_model(
     """
     from xai_tf.training.run import TrainingSettings, train_on_files
 
-    out = out or weights_keras.own_folder()
     settings = TrainingSettings(
         source=folder,
         task=task,
@@ -170,16 +176,17 @@ def train_model(
         image_size=image_size,
         data=data.options,
         further=further_sources(also_test),
-        out=out,
+        out=out or weights_keras.own_folder(),
         datasets=tuple(data_license or ()),
         license=license_,
         command=typed_command(),
         float16=float16,
         overwrite=overwrite,
+        groups=groups,
     )
     with progress_of("reading") as progress:
         card = train_on_files(settings, progress, warn)
-    return card_answer(card, out / f"{name}.keras")
+    return card_answer(card, settings.out / f"{name}.keras")
 
 
 def card_answer(card: ModelCard, model: Path, **more: Any) -> Answer:

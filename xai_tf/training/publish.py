@@ -28,6 +28,7 @@ from xai_tf.evaluation.unwarned import (
 )
 from xai_tf.files import check_free
 from xai_tf.inputs.task import Task
+from xai_tf.training.group_out import GroupOut
 from xai_tf.training.train import Trained, predict_files
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def publish(
     tuning: dict[str, Any] | None = None,
     half: bool = False,
     check: Callable[[Path], None] = lambda file: None,
+    group_out: GroupOut | None = None,
 ) -> ModelCard:
     """Evaluate a model on its test sets, and save it with its card and its OOD detector.
 
@@ -77,6 +79,7 @@ def publish(
         tuning: what a search adds to the card.
         half: store the weights as float16.
         check: called with the new model file before it replaces an old one; may raise.
+        group_out: what leaving groups out shows; its figures stand first in the card.
 
     Returns:
         The card as written.
@@ -99,10 +102,18 @@ def publish(
         thresholds=dict(zip(test.classes, classifier.thresholds, strict=False)),
         license=license_,
         datasets=datasets,
-        metrics=metrics,
+        metrics=(*(group_out.measures if group_out else ()), *metrics),
         command=command,
         tuning=tuning or {},
-        text="\n\n".join([_introduction(name, task, backbone, folder), RESULTS, *tables, story]),
+        text="\n\n".join(
+            [
+                _introduction(name, task, backbone, folder),
+                RESULTS,
+                *tables,
+                story,
+                *([group_out.story] if group_out else []),
+            ]
+        ),
     )
     arrays = ood_detector.arrays() if ood_detector else None
     card = with_ood_detector(card, ood_detector) if ood_detector else card

@@ -7,14 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weights_keras import ModelCard, own_folder
-from xai_tf.classifiers.backbones import BACKBONES
+from xai_tf.classifiers.backbones import BACKBONES, build_model
+from xai_tf.datasets.dataset import Splits
+from xai_tf.datasets.groups import check_rule, find_groups
 from xai_tf.datasets.listing import DataOptions
 from xai_tf.datasets.reading import read_splits, read_test_set
 from xai_tf.errors import SettingError, pick
+from xai_tf.inputs.task import Task
 from xai_tf.progress import Progress, silent
 from xai_tf.tasks import find_task
+from xai_tf.training.group_out import (
+    GroupOut,
+    check_frozen_features,
+    estimate_group_out,
+    files_of,
+)
 from xai_tf.training.publish import check_folder, publish, training_story
-from xai_tf.training.train import Recipe, train, with_sigmoids
+from xai_tf.training.train import Recipe, divide, features, train, with_sigmoids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +44,8 @@ class TrainingSettings:
         command: what trains the model again, for the card.
         float16: store the weights as float16.
         overwrite: whether an earlier model of this name may be replaced.
+        groups: how the group of a file is found, as for `find_groups`, to estimate how well files
+            of unknown groups are predicted; None leaves that out.
     """
 
     source: Path
@@ -50,6 +61,7 @@ class TrainingSettings:
     command: str = ""
     float16: bool = False
     overwrite: bool = False
+    groups: str | None = None
 
     def __post_init__(self) -> None:
         # In a notebook people type paths as text.
@@ -61,7 +73,9 @@ class TrainingSettings:
 
         Raises:
             UnknownNameError: there is no such task or backbone.
-            SettingError: the name is not a plain file name, or the learning rate is out of range.
+            SettingError: the name is not a plain file name, the learning rate is out of range, or
+                groups cannot be found or left out so.
+            InputError: there is no file of groups.
             OutputError: the folder has a model of this name, or cannot be written to, or the card
                 there cannot be read.
         """
@@ -76,6 +90,9 @@ class TrainingSettings:
                 f"Invalid value for --rate: {self.recipe.rate}. Expected a learning rate between 0 "
                 "and 1, such as 0.0001."
             )
+        if self.groups is not None:
+            check_rule(self.groups)
+            check_frozen_features(self.recipe.backbone, self.recipe.weights)
         check_folder(self.out, self.name, self.overwrite)
 
 
@@ -108,6 +125,9 @@ def train_on_files(
         )
         for name, source in settings.further.items()
     }
+    group_out = _group_out(settings, task, splits, progress)
+    for text in group_out.notes if group_out else ():
+        notify(text)
     trained = train(splits, settings.recipe, task.augment, progress)
     model = with_sigmoids(trained.model) if splits.train.multi_label else trained.model
     return publish(
@@ -123,4 +143,21 @@ def train_on_files(
         datasets=settings.datasets,
         license_=settings.license,
         half=settings.float16,
+        group_out=group_out,
+    )
+
+
+def _group_out(
+    settings: TrainingSettings, task: Task, splits: Splits, progress: Progress
+) -> GroupOut | None:
+    """What leaving groups out shows, before hours are spent on a training."""
+    if settings.groups is None:
+        return None
+    classes, recipe = splits.train.classes, settings.recipe
+    groups = find_groups(files_of(splits), settings.source, classes, settings.groups)
+    model = build_model(recipe.backbone, 1, splits.train.images.shape[1:3], recipe.weights)
+    frozen, _ = divide(model, [])
+    assert frozen is not None  # `check_frozen_features` has seen to that
+    return estimate_group_out(
+        splits, groups, lambda data: features(frozen, data.images), recipe.seed, progress
     )
