@@ -19,6 +19,7 @@ from dashboards.views.errors_plots import CurvePlots, ReliabilityPlot
 from dashboards.views.text import bullets, heading, paragraph
 from dashboards.views.theme import card, side_by_side, words
 from xai_tf.classifiers.class_names import readable
+from xai_tf.classifiers.ood import OUT_OF_DISTRIBUTION
 from xai_tf.evaluation.curves import calibration_error
 from xai_tf.evaluation.results import EvaluationResults
 from xai_tf.evaluation.unwarned import UNWARNED
@@ -30,6 +31,7 @@ NAMES = {
     "auc": mark("area under the ROC curve"),
     "exact match": mark("files with all labels right"),
     "mean auc": mark("mean area under the ROC curve"),
+    OUT_OF_DISTRIBUTION: mark("out of distribution"),
     UNWARNED: mark("wrong with p > 0.9, not warned of"),
     "sensitivity": mark("sensitivity"),
     "specificity": mark("specificity"),

@@ -8,6 +8,7 @@ from xai_tf.evaluation.unwarned import (
     unwarned_errors,
     unwarned_label_errors,
     unwarned_measure,
+    warning_measures,
 )
 
 SAID = np.array([[0.95, 0.05], [0.95, 0.05], [0.85, 0.15], [0.02, 0.98]])
@@ -46,3 +47,15 @@ def test_the_share_has_the_wilson_interval():
 
     assert (found.name, found.split, found.count) == (UNWARNED, "test", 29)
     assert (found.low, found.high) == pytest.approx((0.0061, 0.1718), abs=1e-4)
+
+
+def test_the_share_of_flagged_files_is_told_where_there_is_a_detector():
+    flagged, unwarned = np.array([True, True, True, False]), np.zeros(4, bool)
+
+    with_detector, without = warning_measures(flagged, unwarned), warning_measures(None, unwarned)
+
+    assert [(one.name, one.value) for one in with_detector] == [
+        ("out_of_distribution", 0.75),
+        (UNWARNED, 0.0),
+    ]
+    assert [one.name for one in without] == [UNWARNED]

@@ -17,7 +17,7 @@ from xai_tf.evaluation.classification import area_under_curve, interval_of_area,
 from xai_tf.evaluation.curves import Outcome, outcome
 from xai_tf.evaluation.predictions import Predictions
 from xai_tf.evaluation.results import EvaluationResults
-from xai_tf.evaluation.unwarned import unwarned_label_errors, unwarned_measure
+from xai_tf.evaluation.unwarned import unwarned_label_errors, warning_measures
 from xai_tf.files import spreadsheet_cell
 from xai_tf.statistics import wilson
 
@@ -104,10 +104,10 @@ class LabelResults:
         return label_results(found.classes, self.probabilities, self.truth, found.thresholds)
 
     def measures(self) -> tuple[Measure, ...]:
-        """The measures of all labels together, as `label_measures`; and `unwarned` as a share."""
+        """The measures of all labels together, as `label_measures`; and `warning_measures`."""
         thresholds = np.array(self.predictions.thresholds)
         measures = label_measures(self.probabilities, self.truth, thresholds, "files")
-        return *measures, unwarned_measure(self.unwarned, "files")
+        return *measures, *warning_measures(self.predictions.flagged, self.unwarned)
 
     @cached_property
     def unwarned(self) -> np.ndarray:

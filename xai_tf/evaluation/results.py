@@ -14,7 +14,7 @@ from weights_keras import Measure
 from xai_tf.evaluation.classification import accuracy, evaluate, predicted_counts
 from xai_tf.evaluation.curves import Bin, Curve, Outcome, curve, outcome, reliability
 from xai_tf.evaluation.predictions import Predictions
-from xai_tf.evaluation.unwarned import unwarned_errors, unwarned_measure
+from xai_tf.evaluation.unwarned import unwarned_errors, warning_measures
 from xai_tf.files import spreadsheet_cell
 
 ALL, RIGHT, WRONG = "all", "right", "wrong"
@@ -58,14 +58,14 @@ class EvaluationResults:
         )
 
     def measures(self) -> tuple[Measure, ...]:
-        """Accuracy, the area under the ROC curve if all classes occur, and `unwarned` as a share.
+        """Accuracy, the area under the ROC curve if all classes occur, and `warning_measures`.
 
         Takes a second.
         """
-        unwarned = unwarned_measure(self.unwarned, "files")
+        warned = warning_measures(self.predictions.flagged, self.unwarned)
         if len(np.unique(self.labels)) < len(self.predictions.classes):
-            return accuracy(self.probabilities, self.labels, "files"), unwarned
-        return *evaluate(self.probabilities, self.labels, "files"), unwarned
+            return accuracy(self.probabilities, self.labels, "files"), *warned
+        return *evaluate(self.probabilities, self.labels, "files"), *warned
 
     @cached_property
     def unwarned(self) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from weights_keras import Measure
+from xai_tf.classifiers.ood import OUT_OF_DISTRIBUTION
 from xai_tf.evaluation.classification import measure
 from xai_tf.statistics import wilson
 
@@ -64,6 +65,21 @@ def unwarned_measure(unwarned: np.ndarray, split: str) -> Measure:
     """
     hits, count = int(unwarned.sum()), len(unwarned)
     return measure(UNWARNED, split, hits / count, wilson(hits, count), count)
+
+
+def warning_measures(flagged: np.ndarray | None, unwarned: np.ndarray) -> tuple[Measure, ...]:
+    """The share of files that the OOD detector flags, if there is one, and `unwarned_measure`.
+
+    Args:
+        flagged: as for `unwarned_errors`.
+        unwarned: bool array of shape (files,).
+    """
+    found = (unwarned_measure(unwarned, "files"),)
+    if flagged is None:
+        return found
+    hits, count = int(flagged.sum()), len(flagged)
+    interval = wilson(hits, count)
+    return measure(OUT_OF_DISTRIBUTION, "files", hits / count, interval, count), *found
 
 
 def _unwarned(wrong: np.ndarray, flagged: np.ndarray | None) -> np.ndarray:
