@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 import xai_tf
 from tests.conftest import ROOT
 from tests.test_layers import PUBLIC_NAMES
+from xai_tf.evaluation.corruptions import CORRUPTIONS
 
 DOCS = ROOT / "docs"
 NOTEBOOKS = sorted((DOCS / "tutorials").glob("*.ipynb"))
@@ -47,6 +48,15 @@ def test_the_numbers_of_the_advice_are_those_of_the_leaderboard():
         for text in (f"{method} (skill {skill})" for method, skill in quoted)
         if text in leaderboard
     ]
+
+
+def test_the_page_on_estimates_names_every_corruption_with_its_levels():
+    page = (DOCS / "estimates.md").read_text().partition("## Corruptions")[2]
+    rows = re.findall(r"^\| (\w+) \| \**([\d.]+)\** \| \d", page, re.MULTILINE)
+
+    measured = {(one.name, f"{level:g}") for one in CORRUPTIONS.values() for level in one.levels}
+    assert set(rows) == measured
+    assert all(f"`{name}`" in page for name in CORRUPTIONS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -97,3 +97,16 @@ def test_one_group_in_all_is_refused_before_the_work(run, asking, sites, tmp_pat
     assert code == 2
     assert "into one group, 'png'" in err
     assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_without_labels_is_refused(run, asking, sites, tmp_path):
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for path in sites.rglob("*.png"):
+        path.rename(loose / f"{path.parents[1].name}_{path.name}")
+
+    code, _, err = run("errors", loose, *asking, "--groups", r"(\w+)_", "--out", tmp_path / "o")
+
+    assert code == 2
+    assert "class folder" in err
+    assert not (tmp_path / "o").exists()

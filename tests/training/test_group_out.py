@@ -125,6 +125,7 @@ def test_a_group_that_holds_a_class_alone_is_told_of():
 
     assert {name for name, _ in found.groups} == {"x", "y", "z"}
     assert "only cannot be left out" in found.notes[0]
+    assert found.notes[1] == "3 groups tell little of others: the interval is too narrow."
 
 
 def test_groups_that_each_hold_a_class_alone_are_refused():

@@ -32,6 +32,7 @@ SECTION = "## Left-out groups"
 MOST_FOLDS = 20  # with more groups, several are left out at a time
 STRENGTH = 0.01  # sklearn's C, for standardized features: the inverse of the L2 penalty
 NUM_DRAWS = 1000  # of the bootstrap
+FEW_GROUPS = 10  # of which an interval says little
 MOST_SHOWN = 20  # groups in the table of a card
 
 Extract = Callable[[Dataset], np.ndarray]  # the features of a set: (rows, channels)
@@ -42,9 +43,9 @@ class GroupOut:
     """What leaving groups out shows.
 
     Attributes:
-        measures: accuracy and AUC of left-out groups, with intervals of a bootstrap over groups;
-            then the same of left-out files, with one over files. With several labels, accuracy is
-            the share of files of which all labels are right.
+        measures: accuracy and AUC of left-out groups, with intervals of a bootstrap over groups and
+            over the files of each; then the same of left-out files, with one over files. With
+            several labels, accuracy is the share of files of which all labels are right.
         groups: the accuracy of each group that was left out, the worst first.
         num_folds: the number of heads that were fitted on groups.
         passes: the number of images whose features were needed.
@@ -72,7 +73,7 @@ class GroupOut:
             f"{len(self.groups)} groups, and predicted those (`{GROUP_OUT}`); then as often "
             f"without files drawn at random (`{POOLED}`). Where the first figure is lower, a test "
             "on files of known groups promises too much, of the model of this card too, which was "
-            "not trained again. Intervals of the first are of a bootstrap over groups."
+            "not trained again. Intervals of the first are of a bootstrap over groups and files."
             f"{notes}\n\n| left-out group, the worst first | accuracy | files |\n| --- | --- | --- "
             "|\n" + "\n".join(rows) + more
         )
@@ -156,6 +157,11 @@ def estimate_group_out(
             "or leave out --groups."
         )
     numbers = np.concatenate(kept)
+    num_groups = len(np.unique(table.groups[numbers]))
+    if num_groups < FEW_GROUPS:
+        notes.append(
+            f"{counted(num_groups, 'group')} tell little of others: the interval is too narrow."
+        )
     random_parts = _random_parts(table, numbers, len(kept), seed)
     total = len(kept) + len(random_parts)
     by_group = _predict(table, kept, progress, 0, total)
@@ -303,11 +309,16 @@ def _share(right: np.ndarray) -> Share:
 def _measures(
     said: np.ndarray, labels: np.ndarray, owners: np.ndarray, split: str
 ) -> Iterator[Measure]:
-    """Accuracy and AUC, with 95% intervals of a bootstrap over the owners of files."""
+    """Accuracy and AUC, with 95% intervals of a bootstrap over owners, and over files of each."""
     rng, numbers = np.random.default_rng(0), np.unique(owners)
     places = [np.flatnonzero(owners == number) for number in numbers]
     draws = [
-        np.concatenate([places[place] for place in rng.integers(len(places), size=len(places))])
+        np.concatenate(
+            [
+                rng.choice(places[place], len(places[place]))
+                for place in rng.integers(len(places), size=len(places))
+            ]
+        )
         for _ in range(NUM_DRAWS)
     ]
     right = _right(said, labels)
