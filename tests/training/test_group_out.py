@@ -1,5 +1,6 @@
 """A head that was fitted without a group is measured on it, and its figures lead the card."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,17 +8,18 @@ import pytest
 
 from tests.conftest import draw_stripes
 from xai_tf.classifiers import backbones
+from xai_tf.cli.train import typed_command
 from xai_tf.datasets.dataset import Dataset, Splits
 from xai_tf.datasets.groups import Groups
 from xai_tf.errors import InputError, SettingError
 from xai_tf.training.group_out import (
     GROUP_OUT,
-    MOST_FOLDS,
     POOLED,
     SECTION,
     estimate_group_out,
     files_of,
 )
+from xai_tf.training.left_out_parts import MOST_FOLDS
 from xai_tf.training.run import TrainingSettings, train_on_files
 from xai_tf.training.train import Recipe
 
@@ -86,6 +88,7 @@ def test_a_shortcut_by_group_holds_for_left_out_files_and_not_for_left_out_group
     assert measured[GROUP_OUT, "accuracy"].value < 0.8
     assert measured[GROUP_OUT, "accuracy"].count == 120
     assert (found.num_folds, found.passes) == (6, 120)
+    assert "6 groups with files of one class (g0, g1, g2 and 3 more)" in found.notes[-1]
 
 
 def test_evidence_of_the_class_holds_for_both():
@@ -134,6 +137,17 @@ def test_groups_that_each_hold_a_class_alone_are_refused():
 
     with pytest.raises(InputError, match=r"no group can be left out\. Give groups that share"):
         estimate_group_out(splits, groups, lambda data: data.labels[:, None] * 1.0)
+
+
+def test_several_labels_are_right_together_where_groups_are_left_out():
+    labels = np.array([[1, 0], [0, 0], [1, 0], [0, 1], [1, 1], [0, 0]] * 2)
+    sets = [replace(dataset([0] * 12), labels=labels) for _ in range(3)]
+    groups = Groups("rule", tuple(f"g{number % 4}" for number in range(36)))
+
+    found = estimate_group_out(Splits(*sets), groups, lambda data: 9.0 * data.labels)
+
+    assert [one.name for one in found.measures] == ["accuracy", "accuracy"]
+    assert found.measures[0].value == 1
 
 
 @pytest.fixture
@@ -191,3 +205,24 @@ def test_what_cannot_be_left_out_is_refused_before_the_training(sites, tmp_path,
         TrainingSettings(
             source=sites, task="lung_opacity", name="tiny", out=tmp_path, **given
         ).check()
+
+
+def test_the_command_refuses_it_in_one_line(run, sites, tmp_path):
+    words = ["--task", "lung_opacity", "--name", "tiny", "--out", tmp_path, "--backbone", "cnn"]
+
+    code, _, err = run("train", sites, *words, "--groups", r"(site\d)_")
+
+    assert code == 2
+    assert "Give a pretrained one, or leave out --groups" in err
+    assert not (tmp_path / "tiny.keras").exists()
+
+
+def test_the_command_in_the_card_names_no_place(tmp_path, monkeypatch):
+    table = tmp_path / "sites.csv"
+    table.write_text("file,site")
+    words = ["xai-tf", "train", "photos", "--groups", f"{table}:site", f"--groups={table}:site"]
+    monkeypatch.setattr("sys.argv", words)
+
+    assert typed_command() == (
+        "xai-tf train photos --groups sites.csv:site --groups=sites.csv:site"
+    )

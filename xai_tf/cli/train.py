@@ -227,6 +227,9 @@ def typed_command() -> str:
 
 def _without_place(word: str) -> str:
     label, equals, place = word.rpartition("=")
+    table, colon, column = place.rpartition(":")
+    if colon and Path(table).is_file():  # of --groups FILE.csv:COLUMN
+        return f"{_without_place(label + equals + table)}:{column}"
     if "/" not in place or not Path(place).exists():
         return word
     parts = Path(place).parts

@@ -25,12 +25,18 @@ from xai_tf.errors import InputError, SettingError
 from xai_tf.evaluation.classification import area_under_curve, measure
 from xai_tf.progress import Progress, silent
 from xai_tf.statistics import Share, share
+from xai_tf.training.left_out_parts import (
+    FileTable,
+    parts_of_groups,
+    random_parts,
+    usable_parts,
+)
 
 GROUP_OUT = "left-out groups (linear head)"
 POOLED = "left-out files (linear head)"
 SECTION = "## Left-out groups"
-MOST_FOLDS = 20  # with more groups, several are left out at a time
 STRENGTH = 0.01  # sklearn's C, for standardized features: the inverse of the L2 penalty
+UNSEEN = -9.0  # the logit of a label that no file of a training has
 NUM_DRAWS = 1000  # of the bootstrap
 FEW_GROUPS = 10  # of which an interval says little
 MOST_SHOWN = 20  # groups in the table of a card
@@ -79,25 +85,6 @@ class GroupOut:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """All files of all splits.
-
-    Attributes:
-        features: float array of shape (rows, channels).
-        labels: int array of shape (files,), or of several labels (files, labels).
-        files: int array of shape (rows,), the number of the file of each row.
-        groups: int array of shape (files,), the number of its group.
-        num_classes: of the classes.
-    """
-
-    features: np.ndarray
-    labels: np.ndarray
-    files: np.ndarray
-    groups: np.ndarray
-    num_classes: int
-
-
 def check_frozen_features(backbone: str, weights: object) -> None:
     """Check that a backbone has features before it is trained.
 
@@ -142,8 +129,8 @@ def estimate_group_out(
     """
     start = time.perf_counter()
     table, names = _table(splits, groups, extract, progress)
-    parts = _parts_of_groups(table, seed)
-    kept, lost = _usable(table, parts)
+    parts = parts_of_groups(table, seed)
+    kept, lost = usable_parts(table, parts)
     notes = list(groups.notes)
     if lost:
         named = some(names[group] for group in np.unique(table.groups[lost]))
@@ -162,11 +149,12 @@ def estimate_group_out(
         notes.append(
             f"{counted(num_groups, 'group')} tell little of others: the interval is too narrow."
         )
-    random_parts = _random_parts(table, numbers, len(kept), seed)
-    total = len(kept) + len(random_parts)
+    of_files = random_parts(table, numbers, len(kept), seed)
+    total = len(kept) + len(of_files)
     by_group = _predict(table, kept, progress, 0, total)
-    by_file = _predict(table, random_parts, progress, len(kept), total)
+    by_file = _predict(table, of_files, progress, len(kept), total)
     order = np.sort(numbers)
+    notes += _one_class_notes(table, numbers, names)
     right = _right(by_group[order], table.labels[order])
     owners = table.groups[order]
     found = [(names[g], _share(right[owners == g])) for g in np.unique(owners)]
@@ -184,9 +172,25 @@ def estimate_group_out(
     )
 
 
+def _one_class_notes(table: FileTable, numbers: np.ndarray, names: list[str]) -> list[str]:
+    """A note on the groups with files of one class, of which no others need to be like them."""
+    if table.labels.ndim == 2:
+        return []
+    kept = np.unique(table.groups[numbers])
+    single = [
+        names[group] for group in kept if len(np.unique(table.labels[table.groups == group])) == 1
+    ]
+    if not single:
+        return []
+    return [
+        f"{counted(len(single), 'group')} with files of one class ({some(single)}): the accuracy "
+        "is the recall of that class, by a head that saw fewer of its kinds."
+    ]
+
+
 def _table(
     splits: Splits, groups: Groups, extract: Extract, progress: Progress
-) -> tuple[_Table, list[str]]:
+) -> tuple[FileTable, list[str]]:
     sets = (splits.train, splits.validation, splits.test)
     features, files, count = [], [], 0
     for number, data in enumerate(sets):
@@ -197,7 +201,7 @@ def _table(
         count += len(numbers)
     names = sorted({name for name in groups.names if name is not None})
     of_file = np.array([-1 if one is None else names.index(one) for one in groups.names])
-    table = _Table(
+    table = FileTable(
         features=np.concatenate(features),
         labels=np.concatenate([data.file_labels for data in sets]),
         files=np.concatenate(files),
@@ -207,55 +211,8 @@ def _table(
     return table, names
 
 
-def _parts_of_groups(table: _Table, seed: int) -> list[np.ndarray]:
-    """The file numbers to leave out at a time: those of a group, or of several."""
-    numbers, sizes = np.unique(table.groups[table.groups >= 0], return_counts=True)
-    if len(numbers) <= MOST_FOLDS:
-        return [np.flatnonzero(table.groups == number) for number in numbers]
-    loads, part_of = np.zeros(MOST_FOLDS), {}
-    shuffled = np.random.default_rng(seed).permutation(len(numbers))
-    for place in sorted(shuffled, key=lambda place: -sizes[place]):  # the largest groups first
-        part = int(loads.argmin())
-        part_of[numbers[place]] = part
-        loads[part] += sizes[place]
-    parts = np.array([part_of.get(group, -1) for group in table.groups])
-    return [np.flatnonzero(parts == part) for part in range(MOST_FOLDS)]
-
-
-def _usable(table: _Table, parts: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
-    """The parts without which every class still has files; and the files of the others."""
-    used = np.flatnonzero(table.groups >= 0)
-    kept, lost = [], list[int]()
-    for part in parts:
-        rest = np.setdiff1d(used, part)
-        counts = _one_hot(table)[rest].sum(axis=0)
-        varied = counts.all() and (table.labels.ndim == 1 or (counts < len(rest)).all())
-        if varied:
-            kept.append(part)
-        else:
-            lost.extend(part.tolist())
-    return kept, lost
-
-
-def _random_parts(
-    table: _Table, numbers: np.ndarray, num_parts: int, seed: int
-) -> list[np.ndarray]:
-    """As many parts of the same files drawn at random, each with its share of every class."""
-    num_parts = max(2, num_parts)
-    shuffled = np.random.default_rng(seed).permutation(numbers)
-    keys = _one_hot(table)[shuffled] @ (2.0 ** np.arange(table.num_classes))
-    ordered = shuffled[np.argsort(keys, kind="stable")]
-    return [ordered[part::num_parts] for part in range(num_parts) if len(ordered[part::num_parts])]
-
-
-def _one_hot(table: _Table) -> np.ndarray:
-    if table.labels.ndim == 2:
-        return table.labels == 1
-    return np.eye(table.num_classes, dtype=bool)[table.labels]
-
-
 def _predict(
-    table: _Table, parts: list[np.ndarray], progress: Progress, done: int, total: int
+    table: FileTable, parts: list[np.ndarray], progress: Progress, done: int, total: int
 ) -> np.ndarray:
     """Probabilities of the files of each part, by a head that was fitted without it."""
     found = np.zeros((len(table.labels), table.num_classes))
@@ -271,7 +228,7 @@ def _predict(
     return found
 
 
-def _logits(table: _Table, trained: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def _logits(table: FileTable, trained: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Logits of the predicted rows by a head fitted on the trained ones: (rows, logits)."""
     from sklearn.preprocessing import StandardScaler
 
@@ -288,6 +245,8 @@ def _fitted(inputs: np.ndarray, labels: np.ndarray, outputs: np.ndarray) -> np.n
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
+    if len(np.unique(labels)) == 1:  # of a rare label all files may be left out
+        return np.full((len(outputs), 1), UNSEEN if labels[0] == 0 else -UNSEEN)
     head = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=300)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # after 300 steps it is near enough
