@@ -177,6 +177,15 @@ def test_draws_of_another_picture_are_of_no_use(three_classes, blobs, ran):
     assert sum(ran) == 32
 
 
+def test_draws_of_another_model_are_of_no_use(three_classes, says_the_same, blobs, ran):
+    noisy = explain(says_the_same, blobs, "var_grad", target=1, settings={"num_samples": 32})
+    ran.clear()
+
+    explain(three_classes, blobs, "var_grad", target=1, earlier=[noisy])
+
+    assert sum(ran) == 32
+
+
 def test_a_comparison_takes_shared_draws_once_in_whatever_order(three_classes, blobs, ran):
     names = ["smooth_grad", "square_grad", "var_grad"]
 

@@ -99,9 +99,9 @@ def explain(
         progress: called with (passes done, passes at most); raise in it to stop the work.
         preview: called with the map so far, float32 (height, width) in the method's own unit, about
             once a second while a method that samples runs; raise in it to stop the work.
-        earlier: maps of this sample by the same classifier. Samples that one of them took already
-            are not taken again: those of the same question with fewer, or of another method with
-            the same draws.
+        earlier: maps of this sample by the same classifier; others are ignored. Samples that one of
+            them took already are not taken again: those of the same question with fewer, or of
+            another method with the same draws.
 
     Returns:
         The explanation; for a list of methods a list of explanations in the same order.
@@ -140,6 +140,8 @@ def _begun(order: Order, earlier: Sequence[Explanation]) -> Explanation | None:
         and one.convergence.state is not None
         and order.question.goes_on_from(one.question)
         and np.array_equal(one.sample.image, order.sample.image)
+        # Another model's map would be continued without a word.
+        and np.allclose(one.prediction.logits, order.prediction.logits, rtol=1e-3, atol=1e-4)
     ]
     return max(usable, key=lambda one: one.settings[SAMPLES], default=None)
 
